@@ -1,0 +1,1 @@
+"""Fine-tune and serve TensorFlow Hub image classifiers on Amazon SageMaker."""

@@ -1,0 +1,1 @@
+"""What the platform and the users rely on, declared once. Standard library only."""

@@ -1,0 +1,116 @@
+"""The folder tree through which SageMaker talks to a container, `/opt/ml`."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from image_classifier.contract.errors import UserError
+
+BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
+FAILURE_LIMIT = 1024
+"""Characters of `output/failure` that become the job's FailureReason (TrainingJob API)."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Which host this is and which others work on the same job."""
+
+    current_host: str = "algo-1"
+    hosts: tuple[str, ...] = ("algo-1",)
+    network_interface_name: str = "eth0"
+    current_instance_type: str | None = None
+
+
+@dataclass(frozen=True)
+class OptMl:
+    """Paths below the platform's root folder; nothing is created by looking."""
+
+    base: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "OptMl":
+        """Take the root from `SAGEMAKER_BASE_DIR`, or `/opt/ml` when it is not set."""
+        variables = os.environ if environment is None else environment
+        return cls(Path(variables.get(BASE_DIR_VARIABLE) or "/opt/ml"))
+
+    @property
+    def hyperparameters_file(self) -> Path:
+        """Flat JSON object of strings; may be missing."""
+        return self.base / "input" / "config" / "hyperparameters.json"
+
+    @property
+    def resource_config_file(self) -> Path:
+        """JSON object that names the hosts; may be missing in local runs."""
+        return self.base / "input" / "config" / "resourceconfig.json"
+
+    @property
+    def model_dir(self) -> Path:
+        """What a training job leaves; unpacked and read-only when it is served."""
+        return self.base / "model"
+
+    @property
+    def output_data_dir(self) -> Path:
+        """Reports of a training job; uploaded as output.tar.gz."""
+        return self.base / "output" / "data"
+
+    @property
+    def failure_file(self) -> Path:
+        """The reason of a failed job, message first."""
+        return self.base / "output" / "failure"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """Synchronised with S3 in both directions while the job runs."""
+        return self.base / "checkpoints"
+
+    def channel_dir(self, name: str) -> Path:
+        """The folder of one input channel."""
+        return self.base / "input" / "data" / name
+
+    def read_hyperparameters(self) -> dict[str, Any]:
+        """Return the given hyperparameters, undecoded.
+
+        Raises:
+            UserError: The file is no JSON object.
+        """
+        return _read_object(self.hyperparameters_file)
+
+    def read_resources(self) -> Resources:
+        """Return the hosts of this job; one host when the platform names none.
+
+        Raises:
+            UserError: The file is no JSON object.
+        """
+        found = _read_object(self.resource_config_file)
+        ours = Resources()
+        current = str(found.get("current_host", ours.current_host))
+        return Resources(
+            current_host=current,
+            hosts=tuple(found.get("hosts") or (current,)),
+            network_interface_name=str(found.get("network_interface_name", ours.network_interface_name)),
+            current_instance_type=found.get("current_instance_type"),
+        )
+
+    def write_failure(self, message: str) -> None:
+        """Leave the reason of a failure where the platform reads it, as well as the disk allows."""
+        with contextlib.suppress(OSError):
+            self.failure_file.parent.mkdir(parents=True, exist_ok=True)
+            self.failure_file.write_text(message, encoding="utf-8")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is not valid JSON: {error}. Expected a flat object such as {{}}.") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} holds a JSON {type(value).__name__}; expected an object such as {{}}.")
+    return value

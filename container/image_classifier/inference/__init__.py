@@ -1,0 +1,1 @@
+"""From a model folder and pixels to probabilities. No HTTP."""

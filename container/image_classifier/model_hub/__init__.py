@@ -1,0 +1,1 @@
+"""Where backbones come from and how they become the model channel's archive."""

@@ -1,0 +1,1 @@
+"""HTTP and nothing else. Start reading at app.py."""

@@ -1,0 +1,1 @@
+"""From a folder of labelled pictures and a backbone to a checked model. Start reading at job.py."""
