@@ -1,0 +1,187 @@
+"""The model folder: what lies in it, under which names, and how it is read and written.
+
+A model folder holds a SavedModel under `1/`, the model info, and (when it has a head) the label files. Training
+jobs write one, endpoints serve one, and the `model` channel brings one in. No TensorFlow here.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from image_classifier.contract.errors import UserError
+
+SAVED_MODEL_DIR = "1"
+LABELS_FILE = "labels_info.json"
+CLASS_INDEX_FILE = "class_label_to_prediction_index.json"
+MODEL_INFO_FILE = "__model_info__.json"
+MODEL_INFO_NAMES = (MODEL_INFO_FILE, "__models_info__.json", "model_info.json")
+"""The first is what we write; the others are siblings seen in JumpStart archives."""
+PIXEL_SCALING_METHODS = ("normalize", "center", "standardize_on_imagenet")
+OUTPUTS = ("features", "logits", "probabilities")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What must be known of a SavedModel to feed it and to read its output."""
+
+    image_size: tuple[int, int] = (224, 224)
+    """Height and width in pixels."""
+    pixel_scaling_method: str = "normalize"
+    """How 0…255 becomes the network's range; one of `PIXEL_SCALING_METHODS`."""
+    finetuned: bool = False
+    signature: str | None = None
+    output_key: str | None = None
+    resize_method: str = "bilinear"
+    binary_mode: bool = False
+    output: str | None = None
+    """One of `OUTPUTS`; None when nobody recorded it."""
+    model_id: str | None = None
+    source: str | None = None
+    licence: str | None = None
+    sha256: str | None = None
+    """Of the SavedModel's folder, see `folder_sha256`."""
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    """The model's own defaults when it is a backbone, the values of the job when it is fine-tuned."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Everything else that was recorded, by its own key."""
+
+
+def read_model_info(folder: Path) -> ModelInfo:
+    """Read a model folder's info; keys in any case, defaults of the built-in algorithm when there is none.
+
+    Raises:
+        UserError: The file is no JSON object, or a value is not allowed.
+    """
+    for name in MODEL_INFO_NAMES:
+        if (folder / name).is_file():
+            return parse_model_info(_read_json(folder / name), where=str(folder / name))
+    return ModelInfo()
+
+
+def parse_model_info(found: Any, where: str) -> ModelInfo:
+    """Check a decoded model info; `where` names it in errors.
+
+    Raises:
+        UserError: It is no object, or a value is not allowed.
+    """
+    if not isinstance(found, dict):
+        raise UserError(f"{where} must hold a JSON object, got {type(found).__name__}.")
+    known = {f.name for f in fields(ModelInfo)} - {"extra"}
+    values = {key.lower(): value for key, value in found.items() if key.lower() in known}
+    values["extra"] = {key: value for key, value in found.items() if key.lower() not in known}
+    if values.get("image_size") is not None:
+        values["image_size"] = _image_size(values["image_size"], where)
+    else:
+        values.pop("image_size", None)
+    for key, allowed in (("pixel_scaling_method", PIXEL_SCALING_METHODS), ("output", (None, *OUTPUTS))):
+        if key in values and values[key] not in allowed:
+            raise UserError(f"{where}: {key} is {values[key]!r}; allowed: {', '.join(map(str, allowed))}.")
+    return ModelInfo(**values)
+
+
+def _image_size(value: Any, where: str) -> tuple[int, int]:
+    sides = [value, value] if isinstance(value, int) else value
+    if not isinstance(sides, list | tuple) or len(sides) < 2 or not all(_is_side(side) for side in sides[:2]):
+        raise UserError(f"{where}: image_size is {value!r}; expected [height, width] in pixels, 1 to 4096 each.")
+    return int(sides[0]), int(sides[1])
+
+
+def _is_side(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4096
+
+
+def write_model_info(folder: Path, info: ModelInfo) -> None:
+    """Write the model info; `extra` is laid beside the named keys."""
+    named = {f.name: getattr(info, f.name) for f in fields(info) if f.name != "extra"}
+    write_json(folder / MODEL_INFO_FILE, {**named, **info.extra})
+
+
+def read_labels(folder: Path) -> tuple[str, ...]:
+    """Read the class names in index order.
+
+    Raises:
+        UserError: No label file is there, or it holds no list of names.
+    """
+    path = folder / LABELS_FILE
+    if path.is_file():
+        found = _read_json(path)
+        names = found.get("labels") if isinstance(found, dict) else found
+    elif (folder / CLASS_INDEX_FILE).is_file():
+        path = folder / CLASS_INDEX_FILE
+        found = _read_json(path)
+        names = sorted(found, key=lambda name: int(found[name])) if isinstance(found, dict) else None
+    else:
+        raise UserError(
+            f"{folder} has no {LABELS_FILE}, so answers would have no names. "
+            f'Put one there: {{"labels": ["first class", "second class"]}}, in index order.'
+        )
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UserError(f'{path} must hold {{"labels": [names in index order]}}, got {str(found)[:80]}.')
+    return tuple(names)
+
+
+def write_labels(folder: Path, labels: Sequence[str]) -> None:
+    """Write both label files: names in index order, and the index of each name."""
+    write_json(folder / LABELS_FILE, {"labels": list(labels)})
+    write_json(folder / CLASS_INDEX_FILE, {name: index for index, name in enumerate(labels)})
+
+
+def saved_model_folder(folder: Path) -> Path:
+    """Find the SavedModel of a model folder: `1/`, else the only folder that holds one.
+
+    Raises:
+        UserError: There is none, or there are several.
+    """
+    first = folder / SAVED_MODEL_DIR
+    if (first / "saved_model.pb").is_file():
+        return first
+    if not folder.is_dir():
+        raise UserError(f"There is no model folder at {folder}. A training job writes one to /opt/ml/model.")
+    found = sorted(path.parent for path in folder.rglob("saved_model.pb"))
+    if len(found) == 1:
+        return found[0]
+    holds = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+    if not found:
+        raise UserError(f"{folder} holds no SavedModel: no saved_model.pb in it (it holds {holds}). Expected one under 1/.")
+    names = ", ".join(str(path.relative_to(folder)) for path in found[:5])
+    raise UserError(f"{folder} holds several SavedModels ({names}) and none under 1/. Keep one of them.")
+
+
+def folder_sha256(folder: Path) -> str:
+    """Hash a folder's files, their names and their content, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a reader sees the old file or the whole new one, never a part.
+
+    Raises:
+        OSError: The disk refuses it; the old file is as it was.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(value, file, indent=2, ensure_ascii=False, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON: {error}.") from error
