@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from image_classifier.contract.errors import UserError
@@ -31,9 +32,10 @@ def unpack(archive: Path, into: Path) -> None:
                 tar.extract(member, into, filter="data")
     except tarfile.FilterError as error:
         raise UserError(f"{archive} is refused: {error}. Pack the model folder itself, without links.") from error
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise UserError(
-            f"{archive} is not a complete tar archive ({error}). Expected a .tar.gz such as scripts/stage-backbone writes."
+            f"{archive} is not a complete tar archive ({error}). "
+            "Expected a .tar.gz such as scripts/stage-backbone writes."
         ) from error
 
 

@@ -146,7 +146,7 @@ def saved_model_folder(folder: Path) -> Path:
         return found[0]
     holds = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
     if not found:
-        raise UserError(f"{folder} holds no SavedModel: no saved_model.pb in it (it holds {holds}). Expected one under 1/.")
+        raise UserError(f"{folder} holds no SavedModel, no saved_model.pb (it holds {holds}). Expected one under 1/.")
     names = ", ".join(str(path.relative_to(folder)) for path in found[:5])
     raise UserError(f"{folder} holds several SavedModels ({names}) and none under 1/. Keep one of them.")
 

@@ -1,0 +1,171 @@
+"""The pre-trained network under the new head: where it lies, how it is loaded, what it says of a picture."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier import archives, artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.opt_ml import OptMl
+
+HUB_DIR_VARIABLE = "MODEL_HUB_DIR"
+DEFAULT_HUB_DIR = "/opt/hub"
+
+
+def locate(opt_ml: OptMl, model_id: str, scratch: Path) -> Path:
+    """Return the folder of the backbone: the `model` channel, else `/opt/hub/<model_id>`; archives are unpacked.
+
+    Raises:
+        UserError: Neither is there; the message names both places.
+    """
+    channel = opt_ml.channel_dir("model")
+    if channel.is_dir() and any(channel.iterdir()):
+        archive = next(iter(sorted(channel.rglob("*.tar.gz"))), None)
+        return archives.materialise(archive, scratch / "model") if archive else channel
+    hub = Path(os.environ.get(HUB_DIR_VARIABLE, DEFAULT_HUB_DIR))
+    if model_id:
+        for candidate in (hub / model_id, hub / f"{model_id}.tar.gz"):
+            if candidate.exists() and candidate.parent == hub:
+                return archives.materialise(candidate, scratch / "model")
+    staged = ", ".join(sorted(path.name for path in hub.iterdir())) if hub.is_dir() else ""
+    raise UserError(
+        f"There is no backbone to train on: the model channel {channel} is missing or empty, and "
+        f"{f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
+        f"{staged or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name a staged "
+        "model_id."
+    )
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A loaded backbone. `layer` is a `hub.KerasLayer`."""
+
+    layer: Any
+    info: ModelInfo
+    folder: Path
+    feature_count: int
+    tunable: bool
+    """False for TF1-format modules and for named signatures: they have no training mode."""
+
+    def features(self, pixels: Any, training: Any = False) -> Any:
+        """Return pooled features, float32 (n, feature_count), of float pixels 0…255, float32 (n, h, w, 3)."""
+        return self.features_of_scaled(self.scale(pixels), training)
+
+    def features_of_scaled(self, scaled: Any, training: Any = False) -> Any:
+        """Return pooled features of pixels that are already in the network's own range."""
+        output = self.layer(scaled, training=training) if self.tunable else self.layer(scaled)
+        return _pooled(output)
+
+    def scale(self, pixels: Any) -> Any:
+        """Bring pixels 0…255 into the network's range."""
+        from image_classifier.inference.engines.tensorflow import scale
+
+        return scale(pixels, self.info.pixel_scaling_method)
+
+    def feature_function(self) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+        """Return a compiled function from uint8 pixels (n, h, w, 3) to features, without gradients."""
+        import tensorflow as tf
+
+        size = self.info.image_size
+        specification = tf.TensorSpec((None, *size, 3), tf.uint8)
+        function = tf.function(lambda pixels: self.features(pixels), input_signature=[specification])
+
+        def features(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return function(tf.constant(pixels)).numpy()  # type: ignore[no-any-return]
+
+        return features
+
+
+def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
+    """Load a backbone: a feature-vector or classification SavedModel with the Hub's calling convention.
+
+    A tuple output counts by its first element; a 4-D output is averaged over height and width; the model info's
+    `signature` and `output_key` are honoured.
+
+    Raises:
+        UserError: The SavedModel is refused, cannot be loaded, does not take pictures of the recorded size, or shall
+            be tuned but cannot be.
+    """
+    import tensorflow as tf
+    import tensorflow_hub as hub
+
+    from image_classifier.inference.engines.saved_model_operations import refuse_unsafe_operations
+
+    info = artifacts.read_model_info(folder)
+    saved_model = artifacts.saved_model_folder(folder)
+    refuse_unsafe_operations(saved_model, trust)
+    try:
+        module = hub.load(str(saved_model))
+    except (ValueError, OSError, tf.errors.OpError) as error:
+        raise UserError(f"The backbone in {folder} cannot be loaded: {_first_line(error)}. Stage it again.") from error
+    signature, output_key = _calling_convention(module, info)
+    tunable = signature is None
+    if trainable and not tunable:
+        raise UserError(
+            f"The backbone in {folder} is called by its signature {signature!r} (a TF1-format module, or a model info "
+            "that names a signature), so only its head can be trained. Set train_only_top_layer=True."
+        )
+    handle = module if tunable else str(saved_model)
+    options = {} if tunable else {"signature": signature, "output_key": output_key}
+    if not tunable and getattr(module, "_is_hub_module_v1", False):
+        options["tags"] = []
+    layer = hub.KerasLayer(handle, trainable=trainable, name="backbone", **options)
+    probe = np.zeros((1, *info.image_size, 3), np.float32)
+    try:
+        output = _pooled(layer(probe, training=False) if tunable else layer(probe))
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise UserError(
+            f"The backbone in {folder} does not accept pictures of {info.image_size[0]}x{info.image_size[1]} pixels, "
+            f"the image_size of its model info: {_first_line(error)}. Stage it with the size that it was made for."
+        ) from error
+    if trainable and not layer.trainable_variables:
+        raise UserError(
+            f"The backbone in {folder} has no trainable variables, so only its head can be trained. "
+            "Set train_only_top_layer=True."
+        )
+    return Backbone(layer, info, folder, int(output.shape[-1]), tunable)
+
+
+def _calling_convention(module: Any, info: ModelInfo) -> tuple[str | None, str | None]:
+    if info.signature:
+        return info.signature, info.output_key or "default"
+    if callable(module):
+        return None, None
+    signatures = dict(getattr(module, "signatures", {}))
+    for name in ("default", "image_feature_vector", "serving_default"):
+        if name in signatures:
+            keys = list(signatures[name].structured_outputs)
+            return name, info.output_key or ("default" if "default" in keys else keys[0])
+    raise UserError(
+        f"The SavedModel can be called neither as a Hub model nor by a signature (it has: {sorted(signatures)}). "
+        "Name signature and output_key in its model info."
+    )
+
+
+def _pooled(output: Any) -> Any:
+    import tensorflow as tf
+
+    first = output[0] if isinstance(output, tuple | list) else output
+    if isinstance(first, dict):
+        raise ValueError(f"its output is a dictionary with the keys {sorted(first)}; name one as output_key")
+    if first.shape.rank == 4:
+        first = tf.reduce_mean(first, axis=[1, 2])
+    if first.shape.rank != 2 or first.shape[-1] is None:
+        raise ValueError(f"its output has the shape {tuple(first.shape)}; expected (pictures, features)")
+    return tf.cast(first, tf.float32)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
+
+
+def batches(count: int, size: int) -> Iterator[slice]:
+    """Cut `count` rows into slices of at most `size`."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

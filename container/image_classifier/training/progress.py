@@ -1,0 +1,24 @@
+"""Say how far a long phase has come: a line at every tenth, no carriage returns (CloudWatch keeps lines)."""
+
+import time
+from collections.abc import Callable
+
+
+def say(message: str) -> None:
+    """Print one line of the job's log at once."""
+    print(message, flush=True)
+
+
+def counter(phase: str, total: int) -> Callable[[int], None]:
+    """Return a function that takes the number done and prints `phase: done/total` at every tenth."""
+    started = time.monotonic()
+    printed = 0
+
+    def report(done: int) -> None:
+        nonlocal printed
+        tenth = 10 * done // max(total, 1)
+        if tenth > printed:
+            printed = tenth
+            say(f"{phase}: {done}/{total} pictures, {time.monotonic() - started:.0f} s")
+
+    return report

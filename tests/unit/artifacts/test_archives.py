@@ -1,0 +1,110 @@
+"""Archives that nobody trusts."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from image_classifier import archives
+from image_classifier.contract.errors import UserError
+
+
+def write_tar(path: Path, members: list[tarfile.TarInfo]) -> Path:
+    """Write an archive of the given members, each filled with zeros."""
+    with tarfile.open(path, "w:gz") as tar:
+        for member in members:
+            tar.addfile(member, io.BytesIO(bytes(member.size)))
+    return path
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 1, link: str = "") -> tarfile.TarInfo:
+    """Describe one archive member."""
+    found = tarfile.TarInfo(name)
+    found.type, found.size, found.linkname = kind, size if kind == tarfile.REGTYPE else 0, link
+    return found
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        member("../outside"),
+        member("1/../../outside"),
+        member("/absolute"),
+        member("device", tarfile.CHRTYPE),
+        member("pipe", tarfile.FIFOTYPE),
+        member("hard", tarfile.LNKTYPE, link="/etc/passwd"),
+        member("soft", tarfile.SYMTYPE, link="/etc/passwd"),
+    ],
+    ids=lambda found: found.name,
+)
+def test_member_that_escapes_is_refused(tmp_path: Path, hostile: tarfile.TarInfo) -> None:
+    """An archive whose member leaves the folder, links or is a device -> refused by name, nothing written outside."""
+    archive = write_tar(tmp_path / "model.tar.gz", [member("1/ok"), hostile])
+    with pytest.raises(UserError, match=r"is refused: its member"):
+        archives.unpack(archive, tmp_path / "into" / "deep")
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert written <= {"model.tar.gz", "ok"}
+
+
+def test_bomb_is_refused_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small archive that unpacks to more than the limit -> refused, and the large member is not written."""
+    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1_000_000)
+    archive = write_tar(tmp_path / "bomb.tar.gz", [member("1/zeros", size=2_000_000)])
+    with pytest.raises(UserError, match="unpacks to more than 1,000,000 bytes"):
+        archives.unpack(archive, tmp_path / "into")
+    assert not (tmp_path / "into" / "1" / "zeros").exists()
+
+
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive of more files than the limit -> refused with the limit."""
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
+    archive = write_tar(tmp_path / "many.tar.gz", [member(str(index)) for index in range(4)])
+    with pytest.raises(UserError, match="more than 3 files"):
+        archives.unpack(archive, tmp_path / "into")
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00rubbish"], ids=["empty", "text", "gzip"])
+def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A file that is no tar archive -> one sentence that names it."""
+    archive = tmp_path / "model.tar.gz"
+    archive.write_bytes(content)
+    with pytest.raises(UserError, match=r"model\.tar\.gz is not a complete tar archive"):
+        archives.unpack(archive, tmp_path / "into")
+
+
+def test_truncated_archive_is_refused(tmp_path: Path) -> None:
+    """An archive cut off in the middle -> one sentence, as for any other broken archive."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_bytes(bytes(range(256)) * 4096)
+    archive = tmp_path / "model.tar.gz"
+    archives.pack(folder, archive)
+    archive.write_bytes(archive.read_bytes()[:-200])
+    with pytest.raises(UserError, match="not a complete tar archive"):
+        archives.unpack(archive, tmp_path / "into")
+
+
+def test_round_trip_keeps_content_and_is_reproducible(tmp_path: Path) -> None:
+    """The same content packed twice -> the same bytes, and unpacking gives the content back."""
+    for name in ("first", "second"):
+        folder = tmp_path / name / "1" / "variables"
+        folder.mkdir(parents=True)
+        (folder / "data").write_bytes(b"weights")
+    archives.pack(tmp_path / "first", tmp_path / "first.tar.gz")
+    archives.pack(tmp_path / "second", tmp_path / "second.tar.gz")
+    assert (tmp_path / "first.tar.gz").read_bytes() == (tmp_path / "second.tar.gz").read_bytes()
+    archives.unpack(tmp_path / "first.tar.gz", tmp_path / "into")
+    assert (tmp_path / "into" / "1" / "variables" / "data").read_bytes() == b"weights"
+
+
+def test_materialise_takes_folders_and_archives(tmp_path: Path) -> None:
+    """A folder -> itself; an archive -> unpacked; nothing there -> refused."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "file").write_text("x")
+    archives.pack(folder, tmp_path / "model.tar.gz")
+    assert archives.materialise(folder, tmp_path / "unused") == folder
+    assert (archives.materialise(tmp_path / "model.tar.gz", tmp_path / "into") / "file").read_text() == "x"
+    with pytest.raises(UserError, match="There is no model at"):
+        archives.materialise(tmp_path / "absent", tmp_path / "into")

@@ -1,0 +1,148 @@
+"""The model folder's files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_classifier import artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError
+
+
+def test_model_info_round_trip(tmp_path: Path) -> None:
+    """A written model info -> read back equal, unknown keys included."""
+    info = ModelInfo(
+        image_size=(160, 192),
+        pixel_scaling_method="center",
+        finetuned=True,
+        hyperparameters={"epochs": 3},
+        extra={"metrics": {"val_accuracy": 0.9}},
+    )
+    artifacts.write_model_info(tmp_path, info)
+    assert artifacts.read_model_info(tmp_path) == info
+
+
+def test_missing_model_info_means_the_built_ins_defaults(tmp_path: Path) -> None:
+    """No model info -> 224 x 224, normalize, not fine-tuned."""
+    info = artifacts.read_model_info(tmp_path)
+    assert (info.image_size, info.pixel_scaling_method, info.finetuned) == ((224, 224), "normalize", False)
+
+
+@pytest.mark.parametrize("name", artifacts.MODEL_INFO_NAMES)
+def test_model_info_keys_in_any_case_under_any_known_name(tmp_path: Path, name: str) -> None:
+    """Keys in capitals under each known file name -> understood."""
+    (tmp_path / name).write_text(json.dumps({"Image_Size": [300, 200, 3], "PIXEL_SCALING_METHOD": "center"}))
+    info = artifacts.read_model_info(tmp_path)
+    assert (info.image_size, info.pixel_scaling_method) == ((300, 200), "center")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ("[]", "must hold a JSON object"),
+        ('{"image_size": "large"}', "image_size is 'large'"),
+        ('{"image_size": [0, 224]}', "image_size is"),
+        ('{"image_size": [224]}', "image_size is"),
+        ('{"pixel_scaling_method": "zoom"}', "allowed: normalize, center, standardize_on_imagenet"),
+        ('{"output": "boxes"}', "output is 'boxes'"),
+    ],
+)
+def test_broken_model_info_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    """A model info that cannot be used -> one sentence with the value and what is allowed."""
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text(content)
+    with pytest.raises(UserError, match=message):
+        artifacts.read_model_info(tmp_path)
+
+
+def test_one_number_is_a_square(tmp_path: Path) -> None:
+    """An image size of one number -> height and width alike."""
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text('{"image_size": 299}')
+    assert artifacts.read_model_info(tmp_path).image_size == (299, 299)
+
+
+def test_labels_round_trip_writes_both_files(tmp_path: Path) -> None:
+    """Written labels -> both documented files, in index order."""
+    artifacts.write_labels(tmp_path, ["b", "a", "ä"])
+    assert artifacts.read_labels(tmp_path) == ("b", "a", "ä")
+    assert json.loads((tmp_path / artifacts.CLASS_INDEX_FILE).read_text()) == {"b": 0, "a": 1, "ä": 2}
+
+
+def test_labels_from_the_class_index_alone(tmp_path: Path) -> None:
+    """Only the first generation's label file -> names by index."""
+    (tmp_path / artifacts.CLASS_INDEX_FILE).write_text('{"cat": 1, "dog": 0}')
+    assert artifacts.read_labels(tmp_path) == ("dog", "cat")
+
+
+@pytest.mark.parametrize("content", ['{"labels": []}', '{"labels": [1, 2]}', '{"names": ["a"]}', '"a"'])
+def test_labels_of_another_form_are_refused(tmp_path: Path, content: str) -> None:
+    """A label file of another form -> one sentence with the form that is expected."""
+    (tmp_path / artifacts.LABELS_FILE).write_text(content)
+    with pytest.raises(UserError, match="names in index order"):
+        artifacts.read_labels(tmp_path)
+
+
+def test_missing_labels_are_refused(tmp_path: Path) -> None:
+    """No label file -> refused with what to put there."""
+    with pytest.raises(UserError, match=r"has no labels_info\.json"):
+        artifacts.read_labels(tmp_path)
+
+
+def put_saved_model(folder: Path) -> None:
+    """Put an empty file where a SavedModel's graph lies."""
+    folder.mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"")
+
+
+def test_saved_model_under_1_wins(tmp_path: Path) -> None:
+    """SavedModels under 1/ and elsewhere -> the one under 1/."""
+    put_saved_model(tmp_path / "1")
+    put_saved_model(tmp_path / "2")
+    assert artifacts.saved_model_folder(tmp_path) == tmp_path / "1"
+
+
+def test_single_saved_model_is_found_anywhere(tmp_path: Path) -> None:
+    """One SavedModel in a deeper folder -> found."""
+    put_saved_model(tmp_path / "export" / "00000123")
+    assert artifacts.saved_model_folder(tmp_path) == tmp_path / "export" / "00000123"
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"), [([], "holds no SavedModel"), (["2", "3"], "holds several SavedModels")]
+)
+def test_no_or_several_saved_models_are_refused(tmp_path: Path, folders: list[str], message: str) -> None:
+    """No SavedModel, or several and none under 1/ -> refused with what was found."""
+    for name in folders:
+        put_saved_model(tmp_path / name)
+    with pytest.raises(UserError, match=message):
+        artifacts.saved_model_folder(tmp_path)
+
+
+def test_missing_model_folder_is_refused(tmp_path: Path) -> None:
+    """No folder at all -> refused with its path."""
+    with pytest.raises(UserError, match="There is no model folder at"):
+        artifacts.saved_model_folder(tmp_path / "absent")
+
+
+def test_folder_hash_depends_on_names_and_content(tmp_path: Path) -> None:
+    """Another content or another name -> another hash; the same folder elsewhere -> the same."""
+    hashes = set()
+    for index, (name, content) in enumerate([("a", "x"), ("a", "y"), ("b", "x"), ("a", "x")]):
+        folder = tmp_path / str(index)
+        folder.mkdir()
+        (folder / name).write_text(content)
+        hashes.add(artifacts.folder_sha256(folder))
+    assert len(hashes) == 3
+
+
+@pytest.mark.parametrize("value", [{"loss": float("nan")}, {"path": Path()}])
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path, value: Any) -> None:
+    """A value that JSON cannot hold -> an error, the old file whole, nothing beside it."""
+    path = tmp_path / "file.json"
+    artifacts.write_json(path, {"old": 1})
+    with pytest.raises((ValueError, TypeError)):
+        artifacts.write_json(path, value)
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [path]
