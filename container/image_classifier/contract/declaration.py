@@ -1,0 +1,68 @@
+"""How one hyperparameter is declared: everything that is known of it stands in one place."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+Value = bool | int | float | str
+T = TypeVar("T", bool, int, float, str)
+_METADATA = "declaration"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """One hyperparameter. Its kind is the type of its default: bool, int, float or str."""
+
+    name: str
+    default: Value
+    meaning: str
+    minimum: float | None = None
+    maximum: float | None = None
+    """Both bounds are inclusive."""
+    excluded: Mapping[Value, str] = field(default_factory=dict)
+    """Values inside the bounds that cannot work, each with the reason."""
+    choices: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    """Other names, written with underscores; hyphens are accepted for them as well."""
+    tunable: tuple[float, float] | tuple[str, ...] = ()
+    """The range (or the values) that tuning searches; empty when it is not tuned."""
+    since: str
+    builtin: bool = True
+    """Whether the built-in algorithm has it too."""
+    builtin_default: Value | None = None
+    """JumpStart's default, where it differs from ours (which is the developer guide's)."""
+
+    @property
+    def kind(self) -> type:
+        """The Python type of the value."""
+        return type(self.default)
+
+    @property
+    def allowed(self) -> str:
+        """Say in a few words which values are allowed."""
+        if self.kind is bool:
+            return "True or False"
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.kind is str:
+            return "text"
+        noun = "an integer" if self.kind is int else "a number"
+        bounds = f"of at least {self.minimum:g}"
+        if self.maximum is not None:
+            bounds = f"from {self.minimum:g} to {self.maximum:.10g}"
+        return f"{noun} {bounds}{''.join(f', but not {value:g}' for value in self.excluded)}"
+
+
+def declare(default: T, *, meaning: str, since: str, **details: Any) -> T:
+    """Make the dataclass field that holds a declaration; `details` are further fields of `Declaration`."""
+    declared = Declaration(name="", default=default, meaning=meaning, since=since, **details)
+    made: T = field(default=default, metadata={_METADATA: declared})
+    return made
+
+
+def declarations_of(declaring: type) -> tuple[Declaration, ...]:
+    """Return the declarations of a dataclass whose fields were made by `declare`, in their order."""
+    return tuple(
+        dataclasses.replace(made.metadata[_METADATA], name=made.name) for made in dataclasses.fields(declaring)
+    )

@@ -1,0 +1,93 @@
+"""The forms in which a hyperparameter's value is written, and the one in which we write it."""
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import Any
+
+from image_classifier.contract.declaration import Declaration, Value
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def decode(declared: Declaration, written: Any) -> Value:
+    """Return the value that was written raw, as JSON, as JSON inside a string, or as a real JSON type.
+
+    Booleans and choices are taken in any case, whole numbers also as 32.0.
+
+    Raises:
+        ValueError: It is no value of this hyperparameter; the text is the reason, or empty when the
+            declaration's `allowed` says enough.
+    """
+    value = _unwrap(written, only_quotes=declared.kind is str and not declared.choices)
+    if declared.kind is bool:
+        return _boolean(value)
+    if declared.choices:
+        return _choice(declared, value)
+    if declared.kind is str:
+        return _text(value)
+    return _number(declared, value)
+
+
+def encode(value: Value) -> str:
+    """Write a value as the text that every caller may send: True, 32, 0.0000001 (never an exponent), adam."""
+    if isinstance(value, float):
+        digits = format(Decimal(repr(value)), "f")
+        return digits.removesuffix(".0") if value.is_integer() and abs(value) >= 1 else digits
+    return str(value)
+
+
+def _unwrap(written: Any, only_quotes: bool) -> Any:
+    value = written
+    while isinstance(value, str):
+        try:
+            inner = json.loads(value)
+        except (ValueError, RecursionError):
+            return value.strip()
+        if isinstance(inner, dict | list) or (only_quotes and not isinstance(inner, str)):
+            return value.strip()
+        value = inner
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _choice(declared: Declaration, value: Any) -> str:
+    # True, False and None are the text of JSON's true, false and null.
+    for choice in declared.choices:
+        if str(value).lower() == choice.lower():
+            return choice
+    raise ValueError
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool | dict | list) or value is None:
+        raise ValueError
+    return str(value)
+
+
+def _number(declared: Declaration, value: Any) -> int | float:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("which is not a finite number")
+    if declared.minimum is not None and value < declared.minimum:
+        raise ValueError
+    if declared.maximum is not None and value > declared.maximum:
+        raise ValueError
+    if value in declared.excluded:
+        raise ValueError(declared.excluded[value])
+    if declared.kind is float:
+        return float(value)
+    if value != int(value):
+        raise ValueError
+    return int(value)
