@@ -1,0 +1,110 @@
+"""Run the image as the platform does and look at it from outside."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def docker(*arguments: str | Path, check: bool = True) -> str:
+    """Return what a docker command prints on both streams, mixed in time; with `check` it must succeed."""
+    command = ["docker", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
+    return done.stdout.strip()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+    """Ask again and again until the condition holds; AssertionError when it never does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"after {seconds:.0f} s still not: {what}"
+        time.sleep(0.2)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for an HTTP request."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+# Runs inside the container, where no network is needed to reach the server. Prints status, type and the body in hex.
+_ASK = """
+import sys, urllib.error, urllib.request
+path, content_type, accept = sys.argv[1:]
+body = sys.stdin.buffer.read() or None
+headers = {"Content-Type": content_type, "Accept": accept}
+try:
+    answer = urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8080" + path, body, headers), timeout=60)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status, (answer.headers.get_content_type() if answer.headers.get("Content-Type") else "-"))
+print(answer.read().hex())
+"""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that was started and is removed by the fixture which made it."""
+
+    name: str
+
+    def running(self) -> bool:
+        """Say whether its first process lives."""
+        return docker("inspect", "--format", "{{.State.Running}}", self.name) == "true"
+
+    def exit_code(self, seconds: float = 300) -> int:
+        """Wait for its end."""
+        wait_until(lambda: not self.running(), seconds, f"{self.name} ended; its log: {self.log()[-4000:]}")
+        return int(docker("inspect", "--format", "{{.State.ExitCode}}", self.name))
+
+    def log(self) -> str:
+        """Return everything it has printed so far."""
+        return docker("logs", self.name)
+
+    def first_process(self) -> list[str]:
+        """Return the command line of process 1."""
+        return docker("exec", self.name, "cat", "/proc/1/cmdline").strip("\0").split("\0")
+
+    def ask(
+        self, path: str, body: bytes = b"", content_type: str = "application/x-image", accept: str = "*/*"
+    ) -> Answer:
+        """Send a request from inside the container; a POST when there is a body."""
+        command = ["docker", "exec", "--interactive", self.name, "python", "-c", _ASK, path, content_type, accept]
+        done = subprocess.run(command, input=body, capture_output=True, check=False)
+        if done.returncode != 0:
+            return Answer(0, "", done.stderr)
+        first, _, content = done.stdout.decode().partition("\n")
+        status, _, kind = first.partition(" ")
+        return Answer(int(status), kind, bytes.fromhex(content.strip()))
+
+    def wait_for_ping(self, seconds: float = 90) -> None:
+        """Wait until `/ping` says 200; fail at once when the server has ended."""
+
+        def answers() -> bool:
+            assert self.running(), f"the server ended: {self.log()[-4000:]}"
+            return self.ask("/ping").status == 200
+
+        wait_until(answers, seconds, f"/ping says 200; the log: {self.log()[-4000:]}")
+
+
+Start = Callable[..., Container]
+"""Called with the words after the image name and `options=(...)`, docker's."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A finished training job: the platform's tree and what was printed."""
+
+    opt_ml: Path
+    exit_code: int
+    log: str
+
+    def model_mounted(self) -> tuple[str, str]:
+        """Return the docker options that mount the model where an endpoint finds it."""
+        return ("--volume", f"{self.opt_ml / 'model'}:/opt/ml/model:ro")

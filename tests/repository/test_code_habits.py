@@ -1,0 +1,74 @@
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.repository.project import ROOT, python_files
+
+LONGEST_FUNCTION = 60
+LONGEST_MODULE = 300
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield every function of a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def sentence_faults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    """Say what a test's docstring lacks to be one sentence."""
+    text = ast.get_docstring(function) or ""
+    faults = {"no sentence": not text, "no full stop": not text.endswith("."), "more than one line": "\n" in text}
+    return [fault for fault, is_so in faults.items() if is_so]
+
+
+def test_every_test_has_its_sentence() -> None:
+    """Given every test function -> its docstring is one sentence."""
+    found = [
+        f"{path.relative_to(ROOT)}::{function.name}: {', '.join(faults)}"
+        for path in python_files("tests")
+        if path.name.startswith("test_")
+        for function in functions(path)
+        if function.name.startswith("test_") and (faults := sentence_faults(function))
+    ]
+    assert found == []
+
+
+def test_a_test_without_a_sentence_is_found() -> None:
+    """Given a function without a docstring -> the check above names what it lacks."""
+    function = ast.parse("def test_it(): pass").body[0]
+    assert isinstance(function, ast.FunctionDef)
+    assert "no sentence" in sentence_faults(function)
+
+
+def test_functions_and_modules_fit_on_a_screen_or_few() -> None:
+    """Given the program -> no function is longer than 60 lines and no module longer than 300."""
+    found = []
+    for path in python_files("container", "tests", "docker"):
+        lines = path.read_text(encoding="utf-8").count("\n")
+        if lines > LONGEST_MODULE:
+            found.append(f"{path.relative_to(ROOT)}: {lines} lines")
+        for function in functions(path):
+            length = (function.end_lineno or 0) - function.lineno + 1
+            if length > LONGEST_FUNCTION:
+                found.append(f"{path.relative_to(ROOT)}::{function.name}: {length} lines")
+    assert found == []
+
+
+def test_modules_are_named_after_what_they_do() -> None:
+    """Given the program's modules -> none has a name that says nothing."""
+    assert [path.name for path in python_files("container") if path.stem in EMPTY_NAMES] == []
+
+
+def test_contract_is_standard_library_alone() -> None:
+    """Given what the platform and users rely on -> it imports the standard library and itself, nothing else."""
+    allowed = {*sys.stdlib_module_names, "image_classifier"}  # which of its layers, import-linter says
+    found = []
+    for path in (ROOT / "container" / "image_classifier" / "contract").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found += [f"{path.name}: {name}" for name in names if name.split(".")[0] not in allowed]
+    assert found == []

@@ -1,0 +1,70 @@
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.repository.project import ROOT
+
+BARE_TOOLS = ("bash", "dirname", "uname", "sha256sum", "cat", "head", "env", "rm", "mv")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A folder with scripts/setup and the locks, and a `bin` that holds the few tools it needs and no Python."""
+    for name in ("scripts/setup", "docker/requirements-cpu.txt", "docker/requirements-dev.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    for tool in BARE_TOOLS:
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or tool)
+    return tmp_path
+
+
+def put(clone: Path, name: str, script: str) -> None:
+    """Put a shell script on the clone's PATH."""
+    path = clone / "bin" / name
+    path.unlink(missing_ok=True)
+    path.write_text(f"#!{clone / 'bin' / 'bash'}\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def set_up(clone: Path) -> subprocess.CompletedProcess[str]:
+    """Run the clone's scripts/setup with the clone's PATH alone."""
+    environment = {"PATH": str(clone / "bin")}
+    return subprocess.run([clone / "scripts" / "setup"], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_without_python_one_sentence_says_so(clone: Path) -> None:
+    """Given a machine without Python -> exit code 1 and one line that says which versions would do."""
+    done = set_up(clone)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "Python 3.11, 3.12 or 3.13" in done.stderr
+    assert "there is no python3" in done.stderr
+
+
+def test_a_shim_that_cannot_run_is_passed_over(clone: Path) -> None:
+    """Given a python3 that is a version manager's broken shim -> one line names it and says that it does not run."""
+    put(clone, "python3", "exit 127")
+    done = set_up(clone)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert f"{clone / 'bin' / 'python3'} does not run" in done.stderr
+
+
+def test_another_system_than_linux_is_named(clone: Path) -> None:
+    """Given another kernel than Linux -> one line names it before anything is made."""
+    put(clone, "uname", "echo Darwin")
+    done = set_up(clone)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "this is Darwin" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+def test_nothing_happens_when_nothing_changed() -> None:
+    """Given this very environment, set up already -> a second run says nothing and takes under two seconds."""
+    begin = time.monotonic()
+    done = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, check=True, env={**os.environ})
+    assert done.stdout + done.stderr == ""
+    assert time.monotonic() - begin < 2
