@@ -32,10 +32,7 @@ def decode(declared: Declaration, written: Any) -> Value:
 
 def encode(value: Value) -> str:
     """Write a value as the text that every caller may send: True, 32, 0.0000001 (never an exponent), adam."""
-    if isinstance(value, float):
-        digits = format(Decimal(repr(value)), "f")
-        return digits.removesuffix(".0") if value.is_integer() and abs(value) >= 1 else digits
-    return str(value)
+    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
 
 
 def _unwrap(written: Any, only_quotes: bool) -> Any:
