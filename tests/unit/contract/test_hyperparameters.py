@@ -1,0 +1,242 @@
+"""Names, sources, contradictions, and one message for every problem."""
+
+import json
+from typing import Any
+
+import pytest
+
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.hyperparameters import DECLARATIONS, Hyperparameters, parse
+
+GUIDE = {
+    "augmentation": False,
+    "augmentation_random_flip": "horizontal_and_vertical",
+    "augmentation_random_rotation": 0.2,
+    "augmentation_random_zoom": 0.1,
+    "batch_size": 32,
+    "beta_1": 0.9,
+    "beta_2": 0.999,
+    "binary_mode": False,
+    "dropout_rate": 0.2,
+    "early_stopping": False,
+    "early_stopping_min_delta": 0.0,
+    "early_stopping_patience": 5,
+    "epochs": 3,
+    "epsilon": 1e-7,
+    "eval_metric": "accuracy",
+    "image_resize_interpolation": "bilinear",
+    "initial_accumulator_value": 0.0001,
+    "label_smoothing": 0.1,
+    "learning_rate": 0.001,
+    "momentum": 0.9,
+    "optimizer": "adam",
+    "regularizers_l2": 0.0001,
+    "reinitialize_top_layer": "Auto",
+    "rho": 0.95,
+    "train_only_top_layer": False,
+    "validation_split_ratio": 0.2,
+    "random_seed": 123,
+}
+OURS = {"max_bad_fraction": 0.1, "model_id": "", "trust_model": False}
+
+
+def problems(given: dict[str, Any], model_defaults: dict[str, Any] | None = None) -> str:
+    """Return the message with which the hyperparameters are refused."""
+    with pytest.raises(UserError) as refused:
+        parse(given, model_defaults or {})
+    return str(refused.value)
+
+
+def test_nothing_given() -> None:
+    """An empty file -> the developer guide's defaults and those of our own three, each called ours."""
+    settings = parse({})
+    assert settings.values == Hyperparameters()
+    assert vars(settings.values) == GUIDE | OURS
+    assert set(settings.sources.values()) == {"our default"}
+
+
+def test_every_declaration_says_what_it_means() -> None:
+    """All declarations -> a meaning that ends as a sentence, a version, and a default that is allowed."""
+    for declared in DECLARATIONS:
+        assert declared.meaning.endswith(".")
+        assert declared.since
+        assert declared.choices == () or declared.default in declared.choices
+
+
+def test_given_beats_the_model_which_beats_ours() -> None:
+    """Values from three places -> each with its source; the model's unknown names do not matter."""
+    settings = parse({"epochs": "7"}, {"epochs": 9, "batch-size": "16", "colour_of_the_bikeshed": "blue"})
+    assert (settings.values.epochs, settings.sources["epochs"]) == (7, "given")
+    assert (settings.values.batch_size, settings.sources["batch_size"]) == (16, "the model's default")
+    assert settings.sources["momentum"] == "our default"
+
+
+def test_log_lines_name_the_source() -> None:
+    """Settings -> a line for every value with where it comes from, and plain decimals."""
+    lines = parse({"epochs": "7"}, {"batch_size": 16}).log_lines()
+    assert len(lines) == len(DECLARATIONS)
+    for expected in (
+        "epochs = 7 (given)",
+        "batch_size = 16 (the model's default)",
+        "epsilon = 0.0000001 (our default)",
+    ):
+        assert expected in lines
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("train_only_on_top_layer", "train_only_top_layer"),
+        ("train_only_on_top", "train_only_top_layer"),
+        ("train-only-top-layer", "train_only_top_layer"),
+        ("train-only-on-top", "train_only_top_layer"),
+        ("eps", "epsilon"),
+        ("batch-size", "batch_size"),
+        ("validation-split-ratio", "validation_split_ratio"),
+        ("adam-learning-rate", "learning_rate"),
+        ("adam_learning_rate", "learning_rate"),
+    ],
+)
+def test_other_names(written: str, name: str) -> None:
+    """A name that the guide or an older version prints -> the declared one, given."""
+    settings = parse({written: "1" if name != "train_only_top_layer" else "True"})
+    assert settings.sources[name] == "given"
+    assert float(getattr(settings.values, name)) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"learning_rate": "0.1", "adam-learning-rate": "0.2"},
+        {"batch_size": "8", "batch-size": "16"},
+        {"eps": "0.1", "epsilon": "0.01"},
+        {"train_only_top_layer": "True", "train_only_on_top_layer": "False"},
+    ],
+)
+def test_one_thing_given_two_values(given: dict[str, str]) -> None:
+    """Two spellings of one name with different values -> refused, both shown."""
+    message = problems(given)
+    for spelling in given:
+        assert spelling in message
+    assert "two values" in message
+
+
+def test_one_thing_given_twice_alike() -> None:
+    """Two spellings of one name with one value in two forms -> accepted."""
+    assert parse({"learning_rate": "0.10", "adam-learning-rate": '"1e-1"'}).values.learning_rate == 0.1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sagemaker_program",
+        "sagemaker_submit_directory",
+        "sagemaker_container_log_level",
+        "sagemaker_mpi_enabled",
+        "sagemaker_anything_new",
+        "_tuning_objective_metric",
+        "default_user_module_name",
+        "model_dir",
+    ],
+)
+def test_names_of_the_platform(name: str) -> None:
+    """A name that SageMaker or its SDK adds -> ignored."""
+    assert parse({name: "20"}) == parse({})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("lerning_rate", "learning_rate"),
+        ("Epochs", "epochs"),
+        ("batchsize", "batch_size"),
+        ("seed", "random_seed"),
+        ("train_only_top", "train_only_top_layer"),
+    ],
+)
+def test_misspelt_names(written: str, meant: str) -> None:
+    """A name that nobody declared -> refused with the name that was probably meant."""
+    assert f"{written} is no hyperparameter; did you mean {meant}?" in problems({written: "1"})
+
+
+def test_a_name_like_no_other() -> None:
+    """A name that resembles none -> refused without a guess."""
+    message = problems({"xyzzy": "1"})
+    assert "xyzzy is no hyperparameter" in message
+    assert "did you mean" not in message
+
+
+def test_five_mistakes_in_one_message() -> None:
+    """Five mistakes of five kinds -> one message that names each: what, given, allowed; nothing is cut off at 1,024."""
+    given = json.loads(
+        '{"epochs": "0", "learning_rate": "\\"fast\\"", "optimizer": "lamb", "bach_size": "8", "eval_metric": "auc"}'
+    )
+    message = problems(given)
+    assert message.startswith("5 hyperparameters are wrong: bach_size, epochs, learning_rate, optimizer, eval_metric.")
+    for expected in (
+        "bach_size is no hyperparameter; did you mean batch_size?",
+        "epochs is '0'; allowed: an integer of at least 1.",
+        "learning_rate is '\"fast\"'; allowed: a number from 0 to 1.",
+        "optimizer is 'lamb'; allowed: one of adam, sgd, nesterov, rmsprop, adagrad, adadelta.",
+        "eval_metric is 'auc', which is measured in binary mode alone; allowed: accuracy, or binary_mode=True.",
+    ):
+        assert f"\n- {expected}" in message
+    assert len(message) < 1000
+
+
+def test_a_hundred_mistakes_of_great_length() -> None:
+    """Names and values as long as the API allows -> the message repeats their beginnings only."""
+    message = problems({f"{number:03d}{'x' * 253}": "y" * 2500 for number in range(99)} | {"epochs": "z" * 2500})
+    assert "100 hyperparameters are wrong" in message
+    assert max(len(line) for line in message.splitlines()[1:]) < 200
+
+
+def test_dropping_everything() -> None:
+    """dropout_rate 1.0, inside the guide's range -> refused with the reason."""
+    message = problems({"dropout_rate": "1.0"})
+    assert "drops every feature" in message
+    assert "a number from 0 to 1, but not 1" in message
+
+
+def test_not_finite() -> None:
+    """NaN -> refused as no finite number."""
+    assert "which is not a finite number" in problems({"learning_rate": "NaN"})
+
+
+def test_a_negative_rotation() -> None:
+    """A negative rotation, which the guide allows -> kept as given; training takes its magnitude."""
+    assert parse({"augmentation_random_rotation": "-0.3"}).values.augmentation_random_rotation == -0.3
+
+
+@pytest.mark.parametrize("metric", ["precision", "recall", "auc", "prc"])
+def test_metrics_of_binary_mode(metric: str) -> None:
+    """A metric of two classes -> accepted with binary_mode, also the model's, and refused without."""
+    assert parse({"eval_metric": metric, "binary_mode": "true"}).values.eval_metric == metric
+    assert parse({"eval_metric": metric}, {"binary_mode": True}).values.eval_metric == metric
+    assert "binary_mode=True" in problems({"eval_metric": metric})
+
+
+def test_a_contradiction_with_an_unreadable_value() -> None:
+    """eval_metric depends on a binary_mode that cannot be read -> only the unreadable value is reported."""
+    message = problems({"eval_metric": "auc", "binary_mode": "maybe"})
+    assert "binary_mode is 'maybe'; allowed: True or False." in message
+    assert "eval_metric" not in message
+
+
+def test_a_broken_default_of_the_model() -> None:
+    """A staged model with an impossible default -> refused, naming the model; a given value takes its place."""
+    assert "batch_size (the model's default) is 'many'" in problems({}, {"batch_size": "many"})
+    assert parse({"batch_size": 4}, {"batch_size": "many"}).values.batch_size == 4
+
+
+@pytest.mark.parametrize(
+    "declared", [item for item in DECLARATIONS if item.minimum is not None], ids=lambda it: it.name
+)
+def test_bounds_are_inclusive(declared: Any) -> None:
+    """A value on a bound -> accepted unless it is excluded with a reason; a value beyond -> refused with the range."""
+    for bound, step in ((declared.minimum, -1), (declared.maximum, 1)):
+        if bound is None:
+            continue
+        if bound not in declared.excluded:
+            assert getattr(parse({declared.name: str(bound)}).values, declared.name) == bound
+        assert declared.allowed in problems({declared.name: str(bound + step)})
