@@ -1,0 +1,78 @@
+"""What the features that are computed once save, and that the head is the same as the one trained the long way.
+
+    PYTHONPATH=container .venv/bin/python tests/benchmarks/frozen_backbone.py [--pictures N] [--epochs N]
+
+On solar cells with EfficientNet-Lite0: seconds of one pass over the pictures, of a training of 10 epochs on features
+(pass included), and of the same training with the frozen backbone run in every epoch; validation accuracy of both.
+"""
+
+import argparse
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from image_classifier import archives
+from image_classifier.contract import hyperparameters
+from image_classifier.local import sample_data
+from image_classifier.model_hub import staging
+from image_classifier.training import backbone, classifier, dataset, decoding, fine_tuning, loop
+from image_classifier.training.data import Data
+
+CACHE = Path(__file__).parents[2] / ".cache"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=10)
+    given = parser.parse_args()
+    values = hyperparameters.parse({"train_only_top_layer": True, "epochs": given.epochs}).values
+    solar = sample_data.fetch("solar", CACHE / "data" / "solar")
+    listing = dataset.list_channel(solar / "train", "training")
+    chosen = np.random.default_rng(0).permutation(len(listing.examples))[: given.pictures]
+    listing = replace(listing, examples=tuple(listing.examples[index] for index in chosen))
+    training, validation = dataset.split(listing, 0.2, values.random_seed)
+    data = Data(training, validation, None)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = archives.materialise(staging.stage("lite0", CACHE / "lite0.tar.gz"), Path(scratch) / "lite0")
+        loaded = backbone.load(folder, trainable=False, trust=False)
+        one_pass = _one_pass(loaded, data, values)
+        short = fine_tuning.train(data, loaded, values, threading.Event())
+        long_seconds, long_accuracy = _the_long_way(loaded, data, values)
+    short_accuracy = short.history.best["val_accuracy"]
+    print(f"pictures {len(chosen)}, epochs {given.epochs}")
+    print(f"one pass over the pictures      {one_pass:8.1f} s")
+    print(f"features once, then the head    {short.seconds:8.1f} s   {short.seconds / one_pass:.2f} passes")
+    print(f"backbone in every epoch         {long_seconds:8.1f} s   {long_seconds / one_pass:.2f} passes")
+    print(f"validation accuracy             {short_accuracy:.4f} and {long_accuracy:.4f}")
+
+
+def _one_pass(loaded: backbone.Backbone, data: Data, values: hyperparameters.Hyperparameters) -> float:
+    prepare = fine_tuning.prepare_function(loaded, values, threading.Event())
+    # The first batch pays for tracing, which belongs to the start-up.
+    prepare(replace(data.training, examples=data.training.examples[:32]), "Warm-up")
+    return sum(prepare(part, "One pass").seconds for part in (data.training, data.validation))
+
+
+def _the_long_way(
+    loaded: backbone.Backbone, data: Data, values: hyperparameters.Hyperparameters
+) -> tuple[float, float]:
+    started = time.monotonic()
+    decoder = decoding.Decoder(loaded.info.image_size, values.image_resize_interpolation)
+    rows = []
+    for part in (data.training, data.validation):
+        store = decoding.decode_all(decoder, part.examples, lambda done: None)
+        rows.append(loop.Rows(store.pixels, np.array([example.label for example in store.examples], np.int64)))
+    head = classifier.build_head(values, loaded.feature_count, len(data.training.class_names))
+    model = classifier.build_whole(values, loaded, head, [])
+    history = loop.fit(model, values, rows[0], rows[1], len(data.training.class_names), threading.Event())
+    return time.monotonic() - started, history.best["val_accuracy"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The exported SavedModel: complete, trainable again, the same answers; and its verification."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier import artifacts, imaging
+from image_classifier.contract.errors import AlgorithmError
+from image_classifier.training import backbone, verification
+from image_classifier.training.data import Data
+
+_specification = importlib.util.spec_from_file_location("export_fixtures", Path(__file__).parent / "conftest.py")
+assert _specification is not None
+assert _specification.loader is not None
+small = importlib.util.module_from_spec(_specification)
+_specification.loader.exec_module(small)
+
+
+@pytest.fixture(params=[{}, {"binary_mode": True}], ids=["classes", "binary"])
+def job(
+    request: pytest.FixtureRequest, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]
+) -> tuple[Path, Any, Any]:
+    """Train a small classifier, export it, and return the model folder, the training's result and the values."""
+    from image_classifier.training import export, fine_tuning
+
+    values = small.settings(train_only_top_layer=True, epochs=4, batch_size=8, learning_rate=0.05, **request.param)
+    data = read_data(small.write_pictures(tmp_path / "data", classes=2))
+    loaded = backbone.load(backbone_folder, trainable=False, trust=False)
+    trained = fine_tuning.train(data, loaded, values, threading.Event())
+    folder = tmp_path / "model"
+    export.save(folder, loaded, trained.head, values)
+    artifacts.write_labels(folder, data.training.class_names)
+    artifacts.write_model_info(
+        folder, artifacts.ModelInfo(image_size=loaded.info.image_size, binary_mode=values.binary_mode, finetuned=True)
+    )
+    return folder, trained, values
+
+
+def test_both_signatures_answer_as_training_did(job: tuple[Path, Any, Any]) -> None:
+    """Pixels and bytes of the validation pictures -> training's probabilities, within rounding."""
+    import tensorflow as tf
+
+    folder, trained, _ = job
+    loaded = tf.saved_model.load(str(folder / "1"))
+    images = [example.path.read_bytes() for example in trained.validation.examples]
+    pixels = np.stack([imaging.load_pixels(image, (32, 40)) for image in images])
+    from_pixels = loaded.signatures["pixels"](tf.constant(pixels))
+    from_bytes = loaded.signatures["serving_default"](tf.constant(images))
+    np.testing.assert_allclose(from_pixels["probabilities"], trained.probabilities, atol=1e-5)
+    np.testing.assert_allclose(from_bytes["probabilities"], trained.probabilities, atol=2e-2)
+    assert from_pixels["features"].shape == (len(images), 12)
+    assert from_pixels["logits"].shape == trained.probabilities.shape
+
+
+def test_bytes_signature_works_without_our_code(job: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    """A process that has TensorFlow and not this program -> loads the folder and answers bytes with probabilities."""
+    folder, trained, _ = job
+    picture = trained.validation.examples[0].path
+    program = (
+        "import sys, tensorflow as tf; model = tf.saved_model.load(sys.argv[1]);"
+        "answer = model.signatures['serving_default'](tf.constant([open(sys.argv[2], 'rb').read()]));"
+        "print(answer['probabilities'].numpy().tolist()); assert 'image_classifier' not in sys.modules"
+    )
+    command = [sys.executable, "-I", "-c", program, str(folder / "1"), str(picture)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    answer = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
+    np.testing.assert_allclose(answer[0], trained.probabilities[0], atol=2e-2)
+
+
+def test_artefact_can_be_trained_again(job: tuple[Path, Any, Any]) -> None:
+    """`1/` in a trainable hub.KerasLayer -> a gradient step changes the backbone and the head."""
+    import tensorflow as tf
+    import tensorflow_hub as hub
+
+    folder, _, _ = job
+    layer = hub.KerasLayer(str(folder / "1"), trainable=True)
+    pictures = tf.random.uniform((4, 32, 40, 3), seed=1)
+    before = [variable.numpy() for variable in layer.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(layer(pictures, training=True) ** 2) + tf.add_n(layer.losses)
+    gradients = tape.gradient(loss, layer.trainable_variables)
+    assert len(before) == 6 + 2
+    assert all(gradient is not None for gradient in gradients)
+    for variable, gradient in zip(layer.trainable_variables, gradients, strict=True):
+        variable.assign_sub(0.1 * gradient)
+    changed = [not np.array_equal(old, new.numpy()) for old, new in zip(before, layer.trainable_variables, strict=True)]
+    # The convolution's bias in front of a BatchNorm has no influence, so its gradient is zero.
+    assert sum(changed) >= len(changed) - 1
+
+
+def test_features_are_reachable_by_name(job: tuple[Path, Any, Any]) -> None:
+    """`features` of the loaded root -> the backbone's pooled features, in both modes."""
+    import tensorflow as tf
+
+    folder, trained, _ = job
+    root = tf.saved_model.load(str(folder / "1"))
+    scaled = tf.random.uniform((2, 32, 40, 3), seed=1)
+    expected = trained.backbone.features_of_scaled(scaled)
+    np.testing.assert_allclose(root.features(scaled, False), expected, atol=1e-5)
+    assert root.features(scaled, True).shape == expected.shape
+
+
+def test_interrupted_export_leaves_the_old_model(
+    job: tuple[Path, Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk refuses the second export -> the first one is still whole."""
+    from image_classifier.training import export
+
+    folder, trained, values = job
+    before = artifacts.folder_sha256(folder / "1")
+
+    def refuse(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "_sync", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        export.save(folder, trained.backbone, trained.head, values)
+    assert artifacts.folder_sha256(folder / "1") == before
+
+
+def test_verification_finds_the_model_equal(job: tuple[Path, Any, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    """The folder as it was exported -> no other answer, both accuracies printed."""
+    folder, trained, _ = job
+    result = verification.verify(folder, trained.validation.examples, trained.probabilities, 1)
+    assert result.other_answers == 0
+    assert result.pictures == len(trained.validation.examples)
+    assert result.served_accuracy == pytest.approx(trained.history.best["val_accuracy"])
+    assert result.largest_difference < 1e-4
+    assert "Verification: a fresh process answered" in capfd.readouterr().out
+
+
+def test_verification_fails_when_the_answers_are_others(job: tuple[Path, Any, Any]) -> None:
+    """A model that answers the opposite of what training saw -> the job fails and says how often."""
+    folder, trained, _ = job
+    opposite = 1 - trained.probabilities
+    with pytest.raises(AlgorithmError, match="validation pictures otherwise than the model in training"):
+        verification.verify(folder, trained.validation.examples, opposite, 1)
+
+
+def test_verification_fails_when_the_folder_cannot_be_loaded(job: tuple[Path, Any, Any]) -> None:
+    """A folder without its graph -> the job fails with the reason."""
+    folder, trained, _ = job
+    (folder / "1" / "saved_model.pb").unlink()
+    with pytest.raises(AlgorithmError, match="cannot be loaded and asked by a new process"):
+        verification.verify(folder, trained.validation.examples, trained.probabilities, 1)
+
+
+def test_comparison_counts_close_answers_apart() -> None:
+    """Another top-1 where the two best lie within twice the tolerance -> close; where they are far apart -> other."""
+    expected = np.array([[0.5005, 0.4995], [0.9, 0.1], [0.3, 0.7]], np.float32)
+    served = np.array([[0.4995, 0.5005], [0.4, 0.6], [0.3, 0.7]], np.float32)
+    result = verification.compare(expected, served, served[:2], np.array([0, 0, 1]))
+    assert (result.close_answers, result.other_answers) == (1, 1)
+    assert (result.training_accuracy, result.served_accuracy) == (1.0, pytest.approx(1 / 3))
+    assert result.largest_difference == pytest.approx(0.5)
+    assert (result.twin_pictures, result.twin_largest_difference, result.twin_same_answer) == (2, 0.0, 1.0)
+
+
+def test_sample_is_seeded_and_bounded() -> None:
+    """2,000 examples -> 1,000 different ones, the same for the same seed."""
+    many = [object()] * 2000
+    first, again, other = (verification.sample(many, seed) for seed in (1, 1, 2))  # type: ignore[arg-type]
+    assert len(set(first.tolist())) == 1000
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)

@@ -1,0 +1,286 @@
+"""Training: both modes, binary mode, optimizers, augmentation, stopping, the best epoch."""
+
+import importlib.util
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError
+from image_classifier.training import backbone, dataset, decoding
+from image_classifier.training.data import Data
+from image_classifier.training.stopping import Stopped
+
+_specification = importlib.util.spec_from_file_location("training_fixtures", Path(__file__).parent / "conftest.py")
+assert _specification is not None
+assert _specification.loader is not None
+small = importlib.util.module_from_spec(_specification)
+_specification.loader.exec_module(small)
+
+Reader = Callable[..., Data]
+
+
+def train(data: Data, folder: Path, stop: threading.Event | None = None, **given: Any) -> Any:
+    """Load a backbone and train on it as a job does."""
+    from image_classifier.training import fine_tuning
+
+    values = small.settings(**{"batch_size": 8, "learning_rate": 0.05, "epochs": 6, "label_smoothing": 0.0, **given})
+    loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=False)
+    return fine_tuning.train(data, loaded, values, stop or threading.Event())
+
+
+def test_head_alone_learns_colours_and_cannot_learn_random_ones(
+    tmp_path: Path, backbone_folder: Path, read_data: Reader
+) -> None:
+    """Classes of one colour each -> nearly all validation pictures right; random colours -> about a third."""
+    learnt = train(read_data(small.write_pictures(tmp_path / "a")), backbone_folder, train_only_top_layer=True)
+    noise = read_data(small.write_pictures(tmp_path / "b", random=True, count=60))
+    guessed = train(noise, backbone_folder, train_only_top_layer=True)
+    assert learnt.history.best["val_accuracy"] >= 0.9
+    assert guessed.history.best["val_accuracy"] <= 0.6
+
+
+def test_frozen_backbone_is_left_as_it_was(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """train_only_top_layer=True with augmentation, so that the backbone runs in every step -> no weight of it changes."""
+    before = backbone.load(backbone_folder, trainable=False, trust=False).layer.get_weights()
+    trained = train(read_data(pictures), backbone_folder, train_only_top_layer=True, augmentation=True, epochs=2)
+    after = trained.backbone.layer.get_weights()
+    assert all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+    assert trained.trainable_parameters == 12 * 3 + 3
+
+
+def test_whole_network_changes_every_variable_and_the_moving_statistics(
+    pictures: Path, backbone_folder: Path, read_data: Reader
+) -> None:
+    """train_only_top_layer=False -> every trainable variable and BatchNorm's statistics change, and it learns."""
+    before = backbone.load(backbone_folder, trainable=True, trust=False).layer.get_weights()
+    trained = train(read_data(pictures), backbone_folder, train_only_top_layer=False, learning_rate=0.01, epochs=20)
+    after = trained.backbone.layer.get_weights()
+    assert len(after) == 8
+    assert all(not np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+    assert trained.history.best["val_accuracy"] >= 0.9
+    assert trained.parameters - trained.trainable_parameters == 2 * 8
+
+
+def test_features_once_equal_the_long_way(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """The same seed, dropout off -> the head trained on features equals the one trained through the frozen backbone."""
+    from image_classifier.training import classifier, loop
+
+    data = read_data(pictures)
+    given = {"train_only_top_layer": True, "dropout_rate": 0.0, "epochs": 5}
+    short = train(data, backbone_folder, **given)
+    values = small.settings(**{"batch_size": 8, "learning_rate": 0.05, "label_smoothing": 0.0, **given})
+    loaded = backbone.load(backbone_folder, trainable=False, trust=False)
+    decoder = decoding.Decoder(loaded.info.image_size, "bilinear")
+    rows = []
+    for part in (data.training, data.validation):
+        store = decoding.decode_all(decoder, part.examples, lambda done: None)
+        rows.append(loop.Rows(store.pixels, np.array([e.label for e in store.examples], np.int64)))
+    head = classifier.build_head(values, loaded.feature_count, 3)
+    loop.fit(classifier.build_whole(values, loaded, head, []), values, *rows, 3, threading.Event())
+    for ours, long in zip(short.head.get_weights(), head.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, long, atol=1e-4)
+
+
+def test_same_seed_gives_the_same_result(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """The same job twice -> the same measurements; another seed -> others."""
+    runs = [train(read_data(pictures), backbone_folder, train_only_top_layer=True, random_seed=s) for s in (1, 1, 2)]
+    losses = [run.history.epochs[-1]["loss"] for run in runs]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "nesterov", "rmsprop", "adagrad", "adadelta"])
+def test_each_optimizer_lowers_the_loss(
+    pictures: Path, backbone_folder: Path, read_data: Reader, optimizer: str
+) -> None:
+    """Each of the six optimizers -> the loss of the last epoch is below the first's."""
+    rate = 1.0 if optimizer == "adadelta" else 0.05
+    given = {"train_only_top_layer": True, "optimizer": optimizer, "learning_rate": rate, "epochs": 5}
+    epochs = train(read_data(pictures), backbone_folder, **given).history.epochs
+    assert epochs[-1]["loss"] < epochs[0]["loss"]
+
+
+def test_optimizers_take_their_own_hyperparameters() -> None:
+    """Values that are nobody's default -> found in the optimizer that uses them, nesterov only where it is asked for."""
+    from image_classifier.training import classifier
+
+    given = {
+        "learning_rate": 0.011,
+        "beta_1": 0.81,
+        "beta_2": 0.82,
+        "epsilon": 0.0013,
+        "momentum": 0.71,
+        "rho": 0.91,
+        "initial_accumulator_value": 0.07,
+    }
+    expected: dict[str, dict[str, Any]] = {
+        "adam": {"beta_1": 0.81, "beta_2": 0.82, "epsilon": 0.0013, "amsgrad": False},
+        "sgd": {"momentum": 0.71, "nesterov": False},
+        "nesterov": {"momentum": 0.71, "nesterov": True},
+        "rmsprop": {"rho": 0.91, "momentum": 0.71, "epsilon": 0.0013, "centered": False},
+        "adagrad": {"initial_accumulator_value": 0.07, "epsilon": 0.0013},
+        "adadelta": {"rho": 0.91, "epsilon": 0.0013},
+    }
+    for name, wanted in expected.items():
+        config = classifier.build_optimizer(small.settings(optimizer=name, **given)).get_config()
+        assert {key: config[key] for key in wanted} == wanted, name
+        assert config["learning_rate"] == pytest.approx(0.011)
+
+
+def test_augmentation_factors_go_to_their_own_layers() -> None:
+    """Rotation -0.3, zoom 0.15, flip vertical -> each layer has its own factor; a zero factor has no layer."""
+    from image_classifier.training import classifier
+
+    given = {"augmentation": True, "augmentation_random_flip": "vertical", "augmentation_random_rotation": -0.3}
+    layers = classifier.augmentation(small.settings(**given, augmentation_random_zoom=0.15))
+    configs = {layer.name: layer.get_config() for layer in layers}
+    assert configs["flip"]["mode"] == "vertical"
+    assert configs["rotation"]["factor"] == 0.3
+    assert configs["zoom"]["height_factor"] == 0.15
+    assert configs["zoom"]["width_factor"] is None
+    nothing = {"augmentation_random_rotation": 0, "augmentation_random_zoom": 0, "augmentation_random_flip": "None"}
+    assert classifier.augmentation(small.settings(augmentation=True, **nothing)) == []
+    assert classifier.augmentation(small.settings()) == []
+
+
+def test_augmentation_changes_training_pictures_alone(backbone_folder: Path) -> None:
+    """The augmented network on one picture -> another output each time in training, the same one otherwise."""
+    import tensorflow as tf
+
+    from image_classifier.training import classifier
+
+    values = small.settings(augmentation=True, train_only_top_layer=True, dropout_rate=0.0)
+    loaded = backbone.load(backbone_folder, trainable=False, trust=False)
+    head = classifier.build_head(values, loaded.feature_count, 3)
+    model = classifier.build_whole(values, loaded, head, classifier.augmentation(values))
+    picture = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 32, 40, 3)), tf.uint8)
+    quiet = [model(picture, training=False).numpy() for _ in range(2)]
+    random = [model(picture, training=True).numpy() for _ in range(2)]
+    assert np.array_equal(*quiet)
+    assert not np.allclose(*random)
+
+
+def test_label_smoothing_moves_the_targets() -> None:
+    """Smoothing 0.3 with three classes -> the loss of targets 0.8, 0.1, 0.1; binary: 0.85 and 0.15."""
+    from image_classifier.training import classifier
+
+    logits = np.array([[2.0, 0.5, -1.0]], np.float32)
+    loss = float(classifier.build_loss(small.settings(label_smoothing=0.3))(np.eye(3, dtype=np.float32)[:1], logits))
+    log_share = logits[0] - math.log(np.exp(logits[0]).sum())
+    assert loss == pytest.approx(-(0.8 * log_share[0] + 0.1 * log_share[1] + 0.1 * log_share[2]), rel=1e-5)
+    binary = classifier.build_loss(small.settings(label_smoothing=0.3, binary_mode=True))
+    expected = -(0.85 * math.log(0.7) + 0.15 * math.log(0.3))
+    assert float(binary(np.array([[1.0]], np.float32), np.array([[0.7]], np.float32))) == pytest.approx(expected)
+
+
+def test_penalty_acts_on_the_kernel_alone() -> None:
+    """Weights and bias of one -> the head's penalty is the factor times the kernel's squares, without the bias."""
+    from image_classifier.training import classifier
+
+    head = classifier.build_head(small.settings(regularizers_l2=0.5), 4, 3)
+    head.set_weights([np.ones((4, 3)), np.full(3, 7.0)])
+    assert [float(loss) for loss in head.losses] == [pytest.approx(0.5 * 12)]
+
+
+def test_binary_mode_has_one_output_for_class_1(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Two classes in binary mode -> one probability, large for class 1; the binary metrics are measured."""
+    data = read_data(small.write_pictures(tmp_path / "two", classes=2))
+    given = {"train_only_top_layer": True, "binary_mode": True, "eval_metric": "auc", "epochs": 15}
+    trained = train(data, backbone_folder, **given)
+    labels = np.array([example.label for example in trained.validation.examples])
+    assert trained.probabilities.shape == (10, 1)
+    assert ((trained.probabilities[:, 0] >= 0.5) == labels).mean() >= 0.9
+    assert {"val_auc", "val_prc", "val_recall", "val_true_positives"} <= set(trained.history.best)
+
+
+def test_top_five_is_measured_with_more_than_five_classes(
+    tmp_path: Path, backbone_folder: Path, read_data: Reader
+) -> None:
+    """Six classes -> top_5_accuracy is there; three -> it is not."""
+    six = read_data(small.write_pictures(tmp_path / "six", classes=6, count=4))
+    three = read_data(small.write_pictures(tmp_path / "three", count=4))
+    measured = [set(train(d, backbone_folder, train_only_top_layer=True, epochs=1).history.best) for d in (six, three)]
+    assert "val_top_5_accuracy" in measured[0]
+    assert "val_top_5_accuracy" not in measured[1]
+
+
+def test_best_epoch_is_restored(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """A learning rate that overshoots -> the probabilities kept are the best epoch's, not the last one's."""
+    trained = train(read_data(pictures), backbone_folder, train_only_top_layer=True, learning_rate=1.0, epochs=12)
+    values = [epoch["val_accuracy"] for epoch in trained.history.epochs]
+    labels = np.array([example.label for example in trained.validation.examples])
+    assert trained.history.best_epoch == values.index(max(values))
+    assert (trained.probabilities.argmax(axis=1) == labels).mean() == pytest.approx(max(values))
+
+
+def test_early_stopping_counts_epochs_without_progress(
+    pictures: Path, backbone_folder: Path, read_data: Reader
+) -> None:
+    """Progress of less than min_delta 1.0 in every epoch, patience 2 -> three epochs of twenty, and why."""
+    given = {"early_stopping": True, "early_stopping_patience": 2, "early_stopping_min_delta": 1.0, "epochs": 20}
+    trained = train(read_data(pictures), backbone_folder, train_only_top_layer=True, **given)
+    assert len(trained.history.epochs) == 3
+    assert "made no progress for 2 epochs" in trained.history.stopped
+
+
+def test_loss_that_is_no_number_stops_the_job(pictures: Path, tmp_path: Path, read_data: Reader) -> None:
+    """A backbone whose output overflows -> one sentence with epoch, step and learning rate, no result."""
+    network = small.build_network((None, None), batch_norm=False)
+    network.set_weights([weight * 1e30 for weight in network.get_weights()])
+    folder = small.save_backbone(tmp_path / "huge", ModelInfo(image_size=(16, 16)), network)
+    with pytest.raises(UserError, match=r"The loss became (nan|inf) in epoch 1, step 1, at learning_rate=0\.05"):
+        train(read_data(pictures), folder, train_only_top_layer=True)
+
+
+def test_stop_before_the_first_epoch_leaves_nothing(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """SIGTERM while the pictures are read -> Stopped, in both modes."""
+    stop = threading.Event()
+    stop.set()
+    for head_only in (True, False):
+        with pytest.raises(Stopped):
+            train(read_data(pictures), backbone_folder, stop, train_only_top_layer=head_only)
+
+
+def test_stop_during_training_keeps_the_best(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """SIGTERM in the middle of training -> the epoch ends, what was best is kept, the history says why."""
+    from image_classifier.training import classifier, loop
+
+    data = read_data(pictures)
+    values = small.settings(batch_size=8, epochs=5000, train_only_top_layer=True)
+    rows = []
+    for part in (data.training, data.validation):
+        labels = np.array([example.label for example in part.examples], np.int64)
+        rows.append(loop.Rows(np.eye(12, dtype=np.float32)[labels], labels))
+    stop = threading.Event()
+    timer = threading.Timer(1.5, stop.set)
+    timer.start()
+    history = loop.fit(classifier.build_head(values, 12, 3), values, *rows, 3, stop)
+    assert history.stopped == loop.SIGTERM
+    assert 0 < len(history.epochs) < 5000
+    assert history.best_epoch is not None
+
+
+def test_class_without_a_readable_picture_is_refused(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Every picture of a class damaged, and the limit raised -> refused with the class's name."""
+    for path in (pictures / "colour-1").iterdir():
+        path.write_text("no picture")
+    with pytest.raises(UserError, match="No readable picture is left of colour-1"):
+        train(read_data(pictures), backbone_folder, train_only_top_layer=True, max_bad_fraction=1.0)
+
+
+def test_test_channel_is_scored_once(pictures: Path, tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """A test channel with a damaged picture -> scored on the others, which are counted and timed."""
+    folder = small.write_pictures(tmp_path / "test", count=11, seed=5)
+    (folder / "colour-0" / "000.png").write_text("no picture")
+    data = read_data(pictures)
+    test = dataset.list_channel(folder, "test", data.training.class_names)
+    trained = train(Data(data.training, data.validation, test), backbone_folder, train_only_top_layer=True)
+    assert trained.test.pictures == 32
+    assert trained.test.metrics["accuracy"] >= 0.9
+    assert trained.test.seconds > 0
+    assert [item.path.name for item in trained.skipped] == ["000.png"]
