@@ -14,8 +14,10 @@ import shutil
 import tempfile
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from image_classifier import archives
 from image_classifier.contract import hyperparameters
@@ -59,7 +61,7 @@ def shuffled(data: Data, seed: int) -> Data:
     return replace(data, training=mix(data.training), validation=mix(data.validation))
 
 
-def accuracy(data: Data, model: Path, given: dict[str, object]) -> float:
+def accuracy(data: Data, model: Path, given: Mapping[str, Any]) -> float:
     """Train as a job does; return the accuracy on the test part, which chose nothing."""
     values = hyperparameters.parse(given).values
     loaded = backbone.load(model, trainable=not values.train_only_top_layer, trust=False)

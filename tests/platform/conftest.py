@@ -17,7 +17,8 @@ from image_classifier.model_hub import reusable_saved_model
 
 folder, archive = map(Path, sys.argv[1:])
 inputs = tf_keras.Input((None, None, 3))
-hidden = tf_keras.layers.Conv2D(8, 3, strides=4, activation="relu", kernel_initializer=tf_keras.initializers.GlorotUniform(1))(inputs)
+initial = tf_keras.initializers.GlorotUniform(1)
+hidden = tf_keras.layers.Conv2D(8, 3, strides=4, activation="relu", kernel_initializer=initial)(inputs)
 network = tf_keras.Model(inputs, tf_keras.layers.GlobalAveragePooling2D()(hidden))
 reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
 artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), source="test network"))

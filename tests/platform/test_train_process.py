@@ -54,7 +54,7 @@ def link_backbone(tree: Path, archive: Path) -> None:
 
 
 def test_five_mistakes_make_one_message(tmp_path: Path) -> None:
-    """Five wrong hyperparameters -> exit 1 and one failure message that names all five, before any data is looked at."""
+    """Five wrong hyperparameters -> exit 1 and one failure message that names all five; no data was there yet."""
     wrong = {
         "epochs": "zero",
         "learning_rate": "7",
@@ -163,7 +163,13 @@ def test_damaged_pictures_beyond_the_limit_fail_the_job(tmp_path: Path, tiny_bac
 def test_binary_mode_with_test_channel(tmp_path: Path, tiny_backbone: Path) -> None:
     """Binary mode with a test channel -> one sigmoid output, the binary metrics and the test lines."""
     tree = make_tree(
-        tmp_path, COLOURS, train_only_top_layer="True", binary_mode="True", eval_metric="auc", epochs="3", batch_size="8"
+        tmp_path,
+        COLOURS,
+        train_only_top_layer="True",
+        binary_mode="True",
+        eval_metric="auc",
+        epochs="3",
+        batch_size="8",
     )
     make_tree(tmp_path / "other", COLOURS, count=3)
     (tmp_path / "other/input/data/training").rename(tree / "input/data/test")

@@ -114,11 +114,12 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: floa
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise PlatformError(f"The server ended with exit code {process.returncode}; its message stands above.")
-        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as answer:
-                if answer.status == 200:
-                    return
-        time.sleep(0.1)
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).close()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+        else:
+            return
     raise PlatformError(f"The server on port {port} was not ready within {seconds:.0f} s.")
 
 

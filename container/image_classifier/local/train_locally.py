@@ -132,7 +132,9 @@ def default_model() -> Path:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/train-locally`."""
-    parser = argparse.ArgumentParser(prog="scripts/train-locally", description="Train on this machine, as SageMaker would.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/train-locally", description="Train on this machine, as SageMaker would."
+    )
     parser.add_argument("--training", type=Path, required=True, metavar="DIR", help="one folder a class")
     parser.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
     parser.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")

@@ -112,7 +112,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             "that names a signature), so only its head can be trained. Set train_only_top_layer=True."
         )
     handle = module if tunable else str(saved_model)
-    options = {} if tunable else {"signature": signature, "output_key": output_key}
+    options: dict[str, Any] = {} if tunable else {"signature": signature, "output_key": output_key}
     if not tunable and getattr(module, "_is_hub_module_v1", False):
         options["tags"] = []
     layer = hub.KerasLayer(handle, trainable=trainable, name="backbone", **options)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.imaging import EXTENSIONS
 from image_classifier.training import dataset
 from image_classifier.training.dataset import Listing
 from image_classifier.training.progress import say
@@ -32,7 +33,7 @@ def read(opt_ml: OptMl, values: Hyperparameters) -> Data:
             f"{', '.join(whole.class_names[:20])}. Leave binary_mode out, or give two class folders."
         )
     for extension, count in whole.other_files.items():
-        say(f"Ignored {count} file(s) ending in {extension}: only {', '.join(sorted(dataset.EXTENSIONS))} are pictures.")
+        say(f"Ignored {count} file(s) ending in {extension}: only {', '.join(sorted(EXTENSIONS))} are pictures.")
     _warn_of_names_that_differ_in_case(whole)
     test = _optional(opt_ml, "test", whole)
     given = _optional(opt_ml, "validation", whole)

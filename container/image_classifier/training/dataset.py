@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from image_classifier.imaging import EXTENSIONS
 from image_classifier.contract.errors import UserError
+from image_classifier.imaging import EXTENSIONS
 
 
 @dataclass(frozen=True)

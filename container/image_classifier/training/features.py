@@ -37,7 +37,7 @@ def compute(
     """Decode every picture and run `function` on batches of at most `BATCH`; at no time more than a few are decoded.
 
     Raises:
-        Stopped: `stop` was set in the middle.
+        JobStopped: `stop` was set in the middle.
     """
     started = time.monotonic()
     report = progress.counter(phase, len(examples))

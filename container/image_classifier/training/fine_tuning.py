@@ -17,7 +17,7 @@ from image_classifier.training.backbone import Backbone
 from image_classifier.training.data import Data
 from image_classifier.training.dataset import Example, Listing
 from image_classifier.training.decoding import Decoder, Skipped
-from image_classifier.training.stopping import Stopped, stop_if_told
+from image_classifier.training.stopping import JobStopped, stop_if_told
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def train(data: Data, backbone: Backbone, values: Hyperparameters, stop: threadi
 
     Raises:
         UserError: Too many pictures are unreadable, a class lost all of its pictures, or the loss diverged at once.
-        Stopped: `stop` was set before any epoch was measured.
+        JobStopped: `stop` was set before any epoch was measured.
     """
     started = time.monotonic()
     classes = len(data.training.class_names)
@@ -77,7 +77,7 @@ def train(data: Data, backbone: Backbone, values: Hyperparameters, stop: threadi
         model = classifier.build_whole(values, backbone, head, classifier.augmentation(values))
     history = loop.fit(model, values, training.rows, validation.rows, classes, stop)
     if history.best_epoch is None:
-        raise Stopped
+        raise JobStopped
     seconds = time.monotonic() - started
     probabilities = loop.probabilities(model, validation.rows.inputs, values)
     test = _score_test(data.test, prepare, model, values, classes) if data.test and not stop.is_set() else None

@@ -31,7 +31,7 @@ def run(opt_ml: OptMl, stop: threading.Event) -> None:
 
     Raises:
         JobError: Something is wrong, and the message says what and whose it is.
-        Stopped: SIGTERM came before there was anything to keep.
+        JobStopped: SIGTERM came before there was anything to keep.
     """
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
@@ -171,7 +171,7 @@ def main() -> int:
     stop = stopping.listen()
     try:
         run(opt_ml, stop)
-    except stopping.Stopped:
+    except stopping.JobStopped:
         say("Stopped by SIGTERM before any epoch was measured: no model was written.")
     except JobError as error:
         return _fail(opt_ml, f"{type(error).__name__}: {error}")

@@ -168,9 +168,7 @@ class _Stop(tf_keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
 
 
-def probabilities(
-    model: Callable[..., Any], inputs: NDArray[Any], values: Hyperparameters
-) -> NDArray[np.float32]:
+def probabilities(model: Callable[..., Any], inputs: NDArray[Any], values: Hyperparameters) -> NDArray[np.float32]:
     """Return probabilities float32 (n, classes), or (n, 1) in binary mode, of a head or a whole model."""
     run = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
     parts = []

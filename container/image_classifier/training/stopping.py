@@ -4,7 +4,7 @@ import signal
 import threading
 
 
-class Stopped(Exception):
+class JobStopped(Exception):  # noqa: N818 - it is no error
     """The job was told to stop before there was a model worth keeping."""
 
 
@@ -19,7 +19,7 @@ def stop_if_told(event: threading.Event) -> None:
     """Leave a phase that has nothing to keep.
 
     Raises:
-        Stopped: The event is set.
+        JobStopped: The event is set.
     """
     if event.is_set():
-        raise Stopped
+        raise JobStopped

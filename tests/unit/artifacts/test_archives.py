@@ -64,7 +64,9 @@ def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         archives.unpack(archive, tmp_path / "into")
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00rubbish"], ids=["empty", "text", "gzip"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00rubbish"], ids=["empty", "text", "gzip"]
+)
 def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     """A file that is no tar archive -> one sentence that names it."""
     archive = tmp_path / "model.tar.gz"

@@ -1,39 +1,21 @@
-"""Small real things for the training tests: coloured pictures and a small Hub-like backbone."""
+"""Fixtures of the training tests."""
 
-import colorsys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
-from image_classifier.contract import hyperparameters
-from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import dataset
 from image_classifier.training.data import Data
-
-
-def write_pictures(folder: Path, classes: int = 3, count: int = 20, seed: int = 0, random: bool = False) -> Path:
-    """Write one folder of noisy coloured pictures a class; `random` colours make the twin that nobody can learn."""
-    noise = np.random.default_rng(seed)
-    for label in range(classes):
-        (folder / f"colour-{label}").mkdir(parents=True)
-        for index in range(count):
-            hue = noise.random() if random else label / classes
-            colour = np.array(colorsys.hsv_to_rgb(hue, 0.8, 0.8)) * 255
-            pixels = np.clip(colour + noise.normal(0, 30, (40, 48, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / f"colour-{label}" / f"{index:03}.png")
-    return folder
+from tests.unit.training import small
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """Three classes of twenty coloured pictures."""
-    return write_pictures(tmp_path / "pictures")
+    return small.write_pictures(tmp_path / "pictures")
 
 
 @pytest.fixture
@@ -53,36 +35,10 @@ def stop() -> threading.Event:
     return threading.Event()
 
 
-def settings(**given: object) -> Hyperparameters:
-    """Parse hyperparameters as a job would."""
-    return hyperparameters.parse(given).values
-
-
-def build_network(size: tuple[int | None, int | None], batch_norm: bool = True, seed: int = 1) -> object:
-    """Build a small convolutional network with pooled features, (n, h, w, 3) float32 to (n, 12)."""
-    import tf_keras
-
-    layers = tf_keras.layers
-    initial = tf_keras.initializers.GlorotUniform
-    inputs = tf_keras.Input((*size, 3))
-    hidden = layers.Conv2D(8, 3, strides=2, padding="same", kernel_initializer=initial(seed))(inputs)
-    if batch_norm:
-        hidden = layers.BatchNormalization(momentum=0.9)(hidden)
-    hidden = layers.Conv2D(12, 3, strides=2, padding="same", kernel_initializer=initial(seed + 1))(layers.ReLU()(hidden))
-    return tf_keras.Model(inputs, layers.GlobalAveragePooling2D()(hidden))
-
-
-def save_backbone(folder: Path, info: ModelInfo, network: object) -> Path:
-    """Save a network as a model folder with the Hub's calling convention."""
-    from image_classifier.model_hub import reusable_saved_model
-
-    reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
-    artifacts.write_model_info(folder, info)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def backbone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A staged backbone of 32 x 40 pixels, neither square nor of a usual size."""
     folder = tmp_path_factory.mktemp("backbone")
-    return save_backbone(folder, ModelInfo(image_size=(32, 40), source="test network"), build_network((None, None)))
+    return small.save_backbone(
+        folder, ModelInfo(image_size=(32, 40), source="test network"), small.build_network((None, None))
+    )

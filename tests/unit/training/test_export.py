@@ -1,6 +1,5 @@
 """The exported SavedModel: complete, trainable again, the same answers; and its verification."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -16,12 +15,7 @@ from image_classifier import artifacts, imaging
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.training import backbone, verification
 from image_classifier.training.data import Data
-
-_specification = importlib.util.spec_from_file_location("export_fixtures", Path(__file__).parent / "conftest.py")
-assert _specification is not None
-assert _specification.loader is not None
-small = importlib.util.module_from_spec(_specification)
-_specification.loader.exec_module(small)
+from tests.unit.training import small
 
 
 @pytest.fixture(params=[{}, {"binary_mode": True}], ids=["classes", "binary"])
@@ -108,9 +102,7 @@ def test_features_are_reachable_by_name(job: tuple[Path, Any, Any]) -> None:
     assert root.features(scaled, True).shape == expected.shape
 
 
-def test_interrupted_export_leaves_the_old_model(
-    job: tuple[Path, Any, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_export_leaves_the_old_model(job: tuple[Path, Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk refuses the second export -> the first one is still whole."""
     from image_classifier.training import export
 
@@ -159,7 +151,8 @@ def test_comparison_counts_close_answers_apart() -> None:
     served = np.array([[0.4995, 0.5005], [0.4, 0.6], [0.3, 0.7]], np.float32)
     result = verification.compare(expected, served, served[:2], np.array([0, 0, 1]))
     assert (result.close_answers, result.other_answers) == (1, 1)
-    assert (result.training_accuracy, result.served_accuracy) == (1.0, pytest.approx(1 / 3))
+    assert result.training_accuracy == 1.0
+    assert result.served_accuracy == pytest.approx(1 / 3)
     assert result.largest_difference == pytest.approx(0.5)
     assert (result.twin_pictures, result.twin_largest_difference, result.twin_same_answer) == (2, 0.0, 1.0)
 

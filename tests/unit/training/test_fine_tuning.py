@@ -1,6 +1,5 @@
 """Training: both modes, binary mode, optimizers, augmentation, stopping, the best epoch."""
 
-import importlib.util
 import math
 import threading
 from collections.abc import Callable
@@ -14,13 +13,8 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.training import backbone, dataset, decoding
 from image_classifier.training.data import Data
-from image_classifier.training.stopping import Stopped
-
-_specification = importlib.util.spec_from_file_location("training_fixtures", Path(__file__).parent / "conftest.py")
-assert _specification is not None
-assert _specification.loader is not None
-small = importlib.util.module_from_spec(_specification)
-_specification.loader.exec_module(small)
+from image_classifier.training.stopping import JobStopped
+from tests.unit.training import small
 
 Reader = Callable[..., Data]
 
@@ -46,7 +40,7 @@ def test_head_alone_learns_colours_and_cannot_learn_random_ones(
 
 
 def test_frozen_backbone_is_left_as_it_was(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """train_only_top_layer=True with augmentation, so that the backbone runs in every step -> no weight of it changes."""
+    """A frozen backbone that runs in every step, as augmentation makes it -> no weight of it changes."""
     before = backbone.load(backbone_folder, trainable=False, trust=False).layer.get_weights()
     trained = train(read_data(pictures), backbone_folder, train_only_top_layer=True, augmentation=True, epochs=2)
     after = trained.backbone.layer.get_weights()
@@ -72,17 +66,17 @@ def test_features_once_equal_the_long_way(pictures: Path, backbone_folder: Path,
     from image_classifier.training import classifier, loop
 
     data = read_data(pictures)
-    given = {"train_only_top_layer": True, "dropout_rate": 0.0, "epochs": 5}
+    given: dict[str, Any] = {"train_only_top_layer": True, "dropout_rate": 0.0, "epochs": 5}
     short = train(data, backbone_folder, **given)
     values = small.settings(**{"batch_size": 8, "learning_rate": 0.05, "label_smoothing": 0.0, **given})
     loaded = backbone.load(backbone_folder, trainable=False, trust=False)
     decoder = decoding.Decoder(loaded.info.image_size, "bilinear")
-    rows = []
+    rows: list[Any] = []
     for part in (data.training, data.validation):
         store = decoding.decode_all(decoder, part.examples, lambda done: None)
         rows.append(loop.Rows(store.pixels, np.array([e.label for e in store.examples], np.int64)))
     head = classifier.build_head(values, loaded.feature_count, 3)
-    loop.fit(classifier.build_whole(values, loaded, head, []), values, *rows, 3, threading.Event())
+    loop.fit(classifier.build_whole(values, loaded, head, []), values, rows[0], rows[1], 3, threading.Event())
     for ours, long in zip(short.head.get_weights(), head.get_weights(), strict=True):
         np.testing.assert_allclose(ours, long, atol=1e-4)
 
@@ -100,16 +94,16 @@ def test_each_optimizer_lowers_the_loss(
 ) -> None:
     """Each of the six optimizers -> the loss of the last epoch is below the first's."""
     rate = 1.0 if optimizer == "adadelta" else 0.05
-    given = {"train_only_top_layer": True, "optimizer": optimizer, "learning_rate": rate, "epochs": 5}
+    given: dict[str, Any] = {"train_only_top_layer": True, "optimizer": optimizer, "learning_rate": rate, "epochs": 5}
     epochs = train(read_data(pictures), backbone_folder, **given).history.epochs
     assert epochs[-1]["loss"] < epochs[0]["loss"]
 
 
 def test_optimizers_take_their_own_hyperparameters() -> None:
-    """Values that are nobody's default -> found in the optimizer that uses them, nesterov only where it is asked for."""
+    """Values that are nobody's default -> found in the optimizer that uses them, nesterov where it is asked for."""
     from image_classifier.training import classifier
 
-    given = {
+    given: dict[str, Any] = {
         "learning_rate": 0.011,
         "beta_1": 0.81,
         "beta_2": 0.82,
@@ -136,7 +130,11 @@ def test_augmentation_factors_go_to_their_own_layers() -> None:
     """Rotation -0.3, zoom 0.15, flip vertical -> each layer has its own factor; a zero factor has no layer."""
     from image_classifier.training import classifier
 
-    given = {"augmentation": True, "augmentation_random_flip": "vertical", "augmentation_random_rotation": -0.3}
+    given: dict[str, Any] = {
+        "augmentation": True,
+        "augmentation_random_flip": "vertical",
+        "augmentation_random_rotation": -0.3,
+    }
     layers = classifier.augmentation(small.settings(**given, augmentation_random_zoom=0.15))
     configs = {layer.name: layer.get_config() for layer in layers}
     assert configs["flip"]["mode"] == "vertical"
@@ -190,7 +188,7 @@ def test_penalty_acts_on_the_kernel_alone() -> None:
 def test_binary_mode_has_one_output_for_class_1(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
     """Two classes in binary mode -> one probability, large for class 1; the binary metrics are measured."""
     data = read_data(small.write_pictures(tmp_path / "two", classes=2))
-    given = {"train_only_top_layer": True, "binary_mode": True, "eval_metric": "auc", "epochs": 15}
+    given: dict[str, Any] = {"train_only_top_layer": True, "binary_mode": True, "eval_metric": "auc", "epochs": 15}
     trained = train(data, backbone_folder, **given)
     labels = np.array([example.label for example in trained.validation.examples])
     assert trained.probabilities.shape == (10, 1)
@@ -222,7 +220,12 @@ def test_early_stopping_counts_epochs_without_progress(
     pictures: Path, backbone_folder: Path, read_data: Reader
 ) -> None:
     """Progress of less than min_delta 1.0 in every epoch, patience 2 -> three epochs of twenty, and why."""
-    given = {"early_stopping": True, "early_stopping_patience": 2, "early_stopping_min_delta": 1.0, "epochs": 20}
+    given: dict[str, Any] = {
+        "early_stopping": True,
+        "early_stopping_patience": 2,
+        "early_stopping_min_delta": 1.0,
+        "epochs": 20,
+    }
     trained = train(read_data(pictures), backbone_folder, train_only_top_layer=True, **given)
     assert len(trained.history.epochs) == 3
     assert "made no progress for 2 epochs" in trained.history.stopped
@@ -238,11 +241,11 @@ def test_loss_that_is_no_number_stops_the_job(pictures: Path, tmp_path: Path, re
 
 
 def test_stop_before_the_first_epoch_leaves_nothing(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """SIGTERM while the pictures are read -> Stopped, in both modes."""
+    """SIGTERM while the pictures are read -> JobStopped, in both modes."""
     stop = threading.Event()
     stop.set()
     for head_only in (True, False):
-        with pytest.raises(Stopped):
+        with pytest.raises(JobStopped):
             train(read_data(pictures), backbone_folder, stop, train_only_top_layer=head_only)
 
 
@@ -252,14 +255,14 @@ def test_stop_during_training_keeps_the_best(pictures: Path, backbone_folder: Pa
 
     data = read_data(pictures)
     values = small.settings(batch_size=8, epochs=5000, train_only_top_layer=True)
-    rows = []
+    rows: list[Any] = []
     for part in (data.training, data.validation):
         labels = np.array([example.label for example in part.examples], np.int64)
         rows.append(loop.Rows(np.eye(12, dtype=np.float32)[labels], labels))
     stop = threading.Event()
     timer = threading.Timer(1.5, stop.set)
     timer.start()
-    history = loop.fit(classifier.build_head(values, 12, 3), values, *rows, 3, stop)
+    history = loop.fit(classifier.build_head(values, 12, 3), values, rows[0], rows[1], 3, stop)
     assert history.stopped == loop.SIGTERM
     assert 0 < len(history.epochs) < 5000
     assert history.best_epoch is not None
