@@ -8,7 +8,7 @@ import pytest
 
 from tests.repository.project import ROOT
 
-BARE_TOOLS = ("bash", "dirname", "uname", "sha256sum", "cat", "head", "env", "rm", "mv")
+BARE_TOOLS = ("bash", "dirname", "uname", "sha256sum", "cat", "head", "env", "rm", "mv", "touch")
 
 
 @pytest.fixture
