@@ -1,7 +1,7 @@
 """The pre-trained network under the new head: where it lies, how it is loaded, what it says of a picture."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     refuse_unsafe_operations(saved_model, trust)
     try:
         module = hub.load(str(saved_model))
-    except (ValueError, OSError, tf.errors.OpError) as error:
+    except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
         raise UserError(f"The backbone in {folder} cannot be loaded: {_first_line(error)}. Stage it again.") from error
     signature, output_key = _calling_convention(module, info)
     tunable = signature is None
@@ -163,9 +163,3 @@ def _pooled(output: Any) -> Any:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
-
-
-def batches(count: int, size: int) -> Iterator[slice]:
-    """Cut `count` rows into slices of at most `size`."""
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
