@@ -47,9 +47,9 @@ def test_second_job_in_the_same_place_starts_clean(tmp_path: Path) -> None:
 
 def test_missing_folder_or_model_is_said(tmp_path: Path) -> None:
     """A training folder or a model that does not exist -> one sentence with the option's name."""
-    with pytest.raises(UserError, match="--training is .*absent, which is no folder"):
+    with pytest.raises(UserError, match=r"--training is .*absent, which is no folder"):
         train_locally.build_tree(LocalJob(tmp_path / "absent", tmp_path, tmp_path / "out"))
-    with pytest.raises(UserError, match="--model is .*absent, which does not exist"):
+    with pytest.raises(UserError, match=r"--model is .*absent, which does not exist"):
         train_locally.build_tree(LocalJob(tmp_path, tmp_path / "absent", tmp_path / "out"))
 
 
