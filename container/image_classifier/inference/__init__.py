@@ -1,1 +1,1 @@
-"""From a model folder and pixels to probabilities. No HTTP."""
+"""From a model folder and pixels to probabilities. No HTTP. Start reading at predictor.py."""

@@ -1,0 +1,67 @@
+"""A small real classifier: the mean colour of a picture against red, green and blue, saved in every form."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from image_classifier import artifacts
+from image_classifier.artifacts import ModelInfo
+
+SIZE = (24, 32)
+"""Neither square nor a usual size."""
+LABELS = ("red", "green", "blue")
+FORMS = ("both", "pixels", "bytes", "called", "floats", "binary")
+
+
+def save(folder: Path, form: str = "both", *, labels: tuple[str, ...] = LABELS, sharpness: float = 12.0) -> Path:
+    """Save the classifier as a model folder.
+
+    `form`: which ways to call it there are. "both" signatures, "pixels" or "bytes" alone; "called" like a Hub model, on
+    floats, with logits; "floats" by a signature on floats; "binary" with one sigmoid, the probability of green.
+    """
+    import tensorflow as tf
+
+    module = tf.__internal__.tracking.AutoTrackable()
+    module.sharpness = tf.Variable(sharpness, trainable=False)
+
+    def logits(scaled: Any, training: bool = False) -> Any:
+        return module.sharpness * tf.reduce_mean(scaled, axis=[1, 2])
+
+    def of_pixels(pixels: Any) -> dict[str, Any]:
+        found = logits(tf.cast(pixels, tf.float32) / 255.0)
+        if form == "binary":
+            return {"probabilities": tf.sigmoid(found[:, 1:2] - found[:, 0:1])}
+        return {"probabilities": tf.nn.softmax(found), "logits": found}
+
+    def of_bytes(encoded: Any) -> dict[str, Any]:
+        def decode(one: Any) -> Any:
+            decoded = tf.io.decode_image(one, channels=3, expand_animations=False)
+            return tf.cast(tf.round(tf.image.resize(decoded, SIZE, antialias=True)), tf.uint8)
+
+        pixels = tf.map_fn(decode, encoded, fn_output_signature=tf.TensorSpec((*SIZE, 3), tf.uint8))
+        return {"probabilities": of_pixels(pixels)["probabilities"]}
+
+    floats = tf.TensorSpec((None, *SIZE, 3), tf.float32)
+    if form == "called":
+        module.__call__ = tf.function(logits)
+        module.__call__.get_concrete_function(floats, False)
+    specifications = {
+        "pixels": (of_pixels, tf.TensorSpec((None, *SIZE, 3), tf.uint8, name="pixels")),
+        "bytes": (of_bytes, tf.TensorSpec((None,), tf.string, name="bytes")),
+        "floats": (lambda scaled: {"answer": logits(scaled)}, tf.TensorSpec((None, *SIZE, 3), tf.float32, name="x")),
+    }
+    wanted = {"both": ("pixels", "bytes"), "binary": ("pixels", "bytes"), "called": ()}.get(form, (form,))
+    signatures = {}
+    for name in wanted:
+        function, specification = specifications[name]
+        key = "pixels" if name == "pixels" else "serving_default"
+        signatures[key] = tf.function(function, input_signature=[specification])
+    tf.saved_model.save(module, str(folder / artifacts.SAVED_MODEL_DIR), signatures=signatures or None)
+    artifacts.write_model_info(folder, ModelInfo(image_size=SIZE, binary_mode=form == "binary", source="test network"))
+    artifacts.write_labels(folder, labels[:2] if form == "binary" else labels)
+    return folder
+
+
+if __name__ == "__main__":
+    # For tests that stay without TensorFlow: one argument, the folder, or two, folder and form.
+    save(Path(sys.argv[1]), *sys.argv[2:])
