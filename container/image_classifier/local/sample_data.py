@@ -160,7 +160,7 @@ def _write(path: Path, content: bytes) -> None:
 
 SAMPLES = {
     "solar": SampleData(
-        "Solar cells (elpv-dataset, Buerhop-Lutz et al. 2018): electroluminescence photographs, functional or defective.",
+        "Solar cells (elpv-dataset, Buerhop-Lutz et al. 2018): photographs in their own light, functional or defective.",
         "CC-BY-NC-SA-4.0, non-commercial.",
         _write_solar_cells,
     ),

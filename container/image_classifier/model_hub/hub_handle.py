@@ -24,7 +24,7 @@ def resolve(handle: str) -> Path:
             404: "There is no such model or version",
         }.get(error.code, "The server has a problem of its own")
         raise UserError(
-            f"{handle} answered {error.code} {error.reason}. {hint}; download it by hand and stage the folder or archive."
+            f"{handle} answered {error.code} {error.reason}. {hint}. A folder or an archive can be staged too."
         ) from error
     except (OSError, ValueError, EOFError) as error:
         raise UserError(

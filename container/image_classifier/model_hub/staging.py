@@ -74,7 +74,8 @@ def _copy(found: Path, source: str, folder: Path, options: Options) -> None:
     sha256 = artifacts.folder_sha256(folder / artifacts.SAVED_MODEL_DIR)
     if info.sha256 and info.sha256 != sha256:
         raise UserError(
-            f"{source} is damaged: its SavedModel has sha256 {sha256}, its model info records {info.sha256}. Fetch it again."
+            f"{source} is damaged: its SavedModel has sha256 {sha256}, and its model info records {info.sha256}. "
+            "Fetch it again."
         )
     method = options.pixel_scaling_method or info.pixel_scaling_method
     artifacts.write_model_info(
@@ -102,7 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("source", help=f"DIR, TAR, an https:// handle, or {known}")
     parser.add_argument("--output", type=Path, required=True, metavar="TAR")
     parser.add_argument("--with-head", action="store_true", help="keep the classification head, to serve it untuned")
-    parser.add_argument("--image-size", type=_image_size, metavar="N|HxW", help="pixels (default: its model info's, or 224)")
+    parser.add_argument(
+        "--image-size", type=_image_size, metavar="N|HxW", help="pixels (default: its model info's, or 224)"
+    )
     parser.add_argument("--pixel-scaling", choices=artifacts.PIXEL_SCALING_METHODS, help="default: its model info's")
     given = parser.parse_args(arguments)
     try:
