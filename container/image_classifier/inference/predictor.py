@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
+from image_classifier.imaging import ImageRejected
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Engine
 
@@ -95,20 +96,22 @@ class Predictor:
         """Classify the bytes of pictures, in order.
 
         Raises:
-            ImageRejected: One of them is no picture that is allowed; `position` tells which.
+            ImageRejected: One of them is no picture that is allowed; of several, the message tells which.
             AlgorithmError: The network answers something that is no number.
         """
         found: list[Prediction] = []
         for start in range(0, len(images), BATCH):
-            pixels = []
-            for index, data in enumerate(images[start : start + BATCH], start):
-                try:
-                    pixels.append(self.pixels(data))
-                except imaging.ImageRejected as rejected:
-                    rejected.add_note(f"{_POSITION}{index}")
-                    raise
+            pixels = [self._pixels_of(images, index) for index in range(start, min(start + BATCH, len(images)))]
             found += self.classify(np.stack(pixels))
         return found
+
+    def _pixels_of(self, images: Sequence[bytes], index: int) -> NDArray[np.uint8]:
+        try:
+            return self.pixels(images[index])
+        except ImageRejected as rejected:
+            if len(images) == 1:
+                raise
+            raise ImageRejected(rejected.code, f"Picture {index + 1} of {len(images)}: {rejected}") from rejected
 
     def classify(self, pixels: NDArray[np.uint8]) -> list[Prediction]:
         """Classify pixels, uint8 (n, height, width, 3).
@@ -134,15 +137,6 @@ class Predictor:
                 self.classify(pixels)
             except AlgorithmError as error:
                 raise UserError(f"{error} Its weights are damaged or its training diverged; train it again.") from error
-
-
-_POSITION = "position in the request: "
-
-
-def position(rejected: Exception) -> int | None:
-    """Return which of several pictures `Predictor.predict` refused, counted from 0."""
-    notes = [note for note in getattr(rejected, "__notes__", ()) if note.startswith(_POSITION)]
-    return int(notes[0].removeprefix(_POSITION)) if notes else None
 
 
 def check_layout(folder: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
+from image_classifier.inference.engines import native_log
 
 
 class Engine(Protocol):
@@ -45,7 +46,8 @@ def load(folder: Path, info: ModelInfo, trust: bool) -> Engine:
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     saved_model = artifacts.saved_model_folder(folder)
 
-    from image_classifier.inference.engines import saved_model_operations, tensorflow
+    with native_log.without(native_log.TENSORFLOW_NOISE):
+        from image_classifier.inference.engines import saved_model_operations, tensorflow
 
     saved_model_operations.refuse_unsafe_operations(saved_model, trust)
     return tensorflow.load_engine(folder, info)

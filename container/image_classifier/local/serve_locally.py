@@ -1,0 +1,90 @@
+"""Serve a model on this machine: build the platform's tree, start `container/serve`, pass signals on."""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from image_classifier import archives
+from image_classifier.contract.errors import JobError, UserError
+from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+
+PROGRAM = Path(__file__).parents[2]
+"""The folder that lies in the image as /opt/program."""
+HOST = "127.0.0.1"
+
+
+def build_tree(model: Path, base: Path) -> OptMl:
+    """Lay out `base` as the platform lays out /opt/ml, with the model where an endpoint finds it.
+
+    Raises:
+        UserError: There is no model, or its archive is refused.
+    """
+    tree = OptMl(base.resolve())
+    base.mkdir(parents=True, exist_ok=True)
+    folder = archives.materialise(model, tree.model_dir)
+    if folder != tree.model_dir:
+        tree.model_dir.symlink_to(folder.resolve())
+    return tree
+
+
+def refuse_taken_port(port: int) -> None:
+    """Find out before anything is loaded whether a port can be had.
+
+    Raises:
+        UserError: Something else listens on it, or it is none.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(f"Port {port} cannot be used: {error}. Choose another with --port.") from error
+
+
+def serve(model: Path, port: int) -> int:
+    """Serve until the server ends or this process is told to; returns the server's exit code.
+
+    Raises:
+        UserError: There is no model, its archive is refused, or the port is taken.
+    """
+    refuse_taken_port(port)
+    with tempfile.TemporaryDirectory(prefix="serve-locally-") as scratch:
+        tree = build_tree(model, Path(scratch))
+        variables = {BASE_DIR_VARIABLE: str(tree.base), "SAGEMAKER_BIND_TO_PORT": str(port), "SERVE_HOST": HOST}
+        process = subprocess.Popen([sys.executable, str(PROGRAM / "serve")], env={**os.environ, **variables})
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            process.send_signal(signal.SIGTERM)
+
+        # Ctrl-C reaches the server by itself, which then ends at once; SIGTERM makes it finish what it has begun.
+        before = signal.signal(signal.SIGTERM, pass_on), signal.signal(signal.SIGINT, pass_on)
+        try:
+            print(f"Serving {model} on http://{HOST}:{port} until Ctrl-C. Ask it: scripts/predict IMAGE", flush=True)
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before[0])
+            signal.signal(signal.SIGINT, before[1])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/serve-locally`."""
+    parser = argparse.ArgumentParser(prog="scripts/serve-locally", description="Serve a model, as SageMaker would.")
+    parser.add_argument("model", type=Path, metavar="MODEL_DIR_OR_TAR", help="what a training job left in model/")
+    parser.add_argument("--port", type=int, default=8080, help="default: 8080")
+    given = parser.parse_args(arguments)
+    try:
+        return serve(given.model, given.port)
+    except JobError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Load the model behind the server's back, so that /ping can say "not yet"."""
+
+import threading
+from collections.abc import Callable
+
+from image_classifier.contract.errors import JobError
+from image_classifier.inference.predictor import Predictor
+
+
+class Loading:
+    """A predictor that is on its way, in a thread of its own.
+
+    `load` returns it warm; when it cannot, `on_failure` gets the reason, one line.
+    """
+
+    def __init__(self, load: Callable[[], Predictor], on_failure: Callable[[str], None]):
+        self._load, self._on_failure = load, on_failure
+        self._predictor: Predictor | None = None
+        # A daemon, so that a server which is told to stop while it loads does not wait for the end.
+        self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """The predictor once it is loaded and warm, None before."""
+        return self._predictor
+
+    def start(self) -> None:
+        """Begin to load."""
+        self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end and say whether the predictor is there."""
+        self._thread.join(seconds)
+        return self._predictor is not None
+
+    def _run(self) -> None:
+        try:
+            predictor = self._load()
+        except JobError as error:
+            self._on_failure(f"{type(error).__name__}: {error}")
+        except Exception as error:  # whatever it is, a server without a model must end and say why
+            reason = (str(error).strip() or "no message").splitlines()[0]
+            self._on_failure(f"AlgorithmError: The model could not be loaded: {type(error).__name__}: {reason}")
+        else:
+            self._predictor = predictor

@@ -1,0 +1,46 @@
+"""What `serve` does before the server runs: look at the settings and the model folder, then become gunicorn."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from image_classifier.contract.errors import JobError
+from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+from image_classifier.inference.predictor import check_layout
+from image_classifier.inference.processors import available_processors
+from image_classifier.serving import settings
+
+PROGRAM = Path(__file__).parents[2]
+"""The folder that lies in the image as /opt/program."""
+
+
+def main() -> NoReturn:
+    """Check what can be checked within a second, then replace this process by gunicorn, so that signals reach it.
+
+    Raises:
+        SystemExit: Something is wrong, which was printed; code 1.
+    """
+    opt_ml = OptMl(OptMl.from_environment().base.absolute())
+    try:
+        settings.read(os.environ)
+        check_layout(opt_ml.model_dir)
+    except JobError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(1)
+    command = [sys.executable, "-m", "gunicorn", "--config", str(PROGRAM / "gunicorn.conf.py")]
+    os.execve(sys.executable, command, _environment(opt_ml))
+
+
+def _environment(opt_ml: OptMl) -> dict[str, str]:
+    found = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_USE_LEGACY_KERAS": "1",
+        "OMP_NUM_THREADS": str(available_processors()),
+        **os.environ,
+        BASE_DIR_VARIABLE: str(opt_ml.base),
+    }
+    found["PYTHONPATH"] = os.pathsep.join([str(PROGRAM), *filter(None, [found.get("PYTHONPATH")])])
+    # Whoever starts the server in a folder of theirs must not have their flask.py imported.
+    found["PYTHONSAFEPATH"] = "1"
+    return found

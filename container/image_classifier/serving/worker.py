@@ -1,0 +1,48 @@
+"""What happens in a serving process after the fork: load the model, answer meanwhile, end when it cannot be loaded."""
+
+import logging
+import os
+import sys
+import time
+
+from flask import Flask
+
+from image_classifier.contract.opt_ml import OptMl
+from image_classifier.inference.predictor import Predictor
+from image_classifier.serving import settings
+from image_classifier.serving.app import create_app, log
+from image_classifier.serving.loading import Loading
+
+BOOT_FAILURE = 3
+"""The exit code by which gunicorn knows that starting the process again would not help, and ends with it itself."""
+
+
+def application() -> Flask:
+    """Start to load the model and return the application; called by gunicorn in each of its processes."""
+    chosen = settings.read(os.environ)
+    logging.basicConfig(stream=sys.stderr, level=chosen.log_level, format="%(message)s")
+    folder, started = OptMl.from_environment().model_dir, time.monotonic()
+
+    def load() -> Predictor:
+        predictor = Predictor.load(folder, chosen.trust_model)
+        predictor.warm_up()
+        height, width = predictor.info.image_size
+        log.info(
+            "Ready on port %d after %.1f s: %s, %d classes, pictures of %dx%d pixels.",
+            chosen.port,
+            time.monotonic() - started,
+            predictor.engine.name,
+            len(predictor.labels),
+            height,
+            width,
+        )
+        return predictor
+
+    loading = Loading(load, _end)
+    loading.start()
+    return create_app(loading, chosen)
+
+
+def _end(reason: str) -> None:
+    print(reason, file=sys.stderr, flush=True)
+    os._exit(BOOT_FAILURE)
