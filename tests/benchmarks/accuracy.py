@@ -23,6 +23,7 @@ from image_classifier import archives
 from image_classifier.contract import hyperparameters
 from image_classifier.local import sample_data
 from image_classifier.model_hub import staging
+from image_classifier.model_hub.staging import Options
 from image_classifier.training import backbone, dataset, fine_tuning
 from image_classifier.training.data import Data
 from image_classifier.training.dataset import Listing
@@ -80,7 +81,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         archive = staging.stage("lite0", CACHE / "lite0.tar.gz")
         model = archives.materialise(archive, Path(scratch) / "lite0")
-        untrained = staging.stage("lite0", Path(scratch) / "random.tar.gz", weights="random")
+        untrained = staging.stage("lite0", Path(scratch) / "random.tar.gz", Options(random_weights=True))
         noise = archives.materialise(untrained, Path(scratch) / "random")
         stamps = sample_data.fetch("stamps", CACHE / "data" / "stamps")
         everything = dataset.list_channel(_together(stamps, Path(scratch) / "stamps"), "training")

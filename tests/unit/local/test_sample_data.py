@@ -1,0 +1,107 @@
+"""Fetching photographs: counts, licence, what is held out."""
+
+import io
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.local import sample_data
+
+
+def counts(folder: Path) -> dict[str, int]:
+    """Count the pictures of each class over both parts."""
+    found: dict[str, int] = {}
+    for path in folder.glob("*/*/*"):
+        found[path.parent.name] = found.get(path.parent.name, 0) + 1
+    return found
+
+
+def test_solar_cells_are_the_sure_ones_and_the_licence_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The package -> 1,508 functional and 715 defective cells, a fifth held out; non-commercial is said."""
+    folder = sample_data.fetch("solar", tmp_path / "solar")
+    assert counts(folder) == {"functional": 1508, "defective": 715}
+    assert len(list((folder / "held-out").glob("*/*"))) == 302 + 143
+    assert "non-commercial" in capsys.readouterr().out
+
+
+def test_stamps_are_photographs_on_white(tmp_path: Path) -> None:
+    """The Debian package -> 35, 24, 44 and 64 pictures in RGB whose corner is white; drawings are left out."""
+    folder = sample_data.fetch("stamps", tmp_path / "stamps")
+    assert counts(folder) == {"birds": 35, "flowers": 24, "fruit and vegetables": 44, "mammals": 64}
+    corners = []
+    for path in folder.glob("*/*/*"):
+        with Image.open(path) as picture:
+            assert picture.mode == "RGB"
+            corners.append(picture.getpixel((0, 0)))
+    assert np.mean([corner == (255, 255, 255) for corner in corners]) > 0.8
+
+
+def test_held_out_pictures_stay_the_same_when_others_come(tmp_path: Path) -> None:
+    """Ten pictures a class, then one more -> disjoint parts; at most one picture changes sides."""
+    for index in range(10):
+        (tmp_path / "all" / "a" / "deep").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "all" / "a" / "deep" / f"{index}.jpg").write_bytes(b"x")
+    (tmp_path / "all" / "a" / "notes.txt").write_text("no picture")
+    first = sample_data.hold_out(tmp_path / "all", tmp_path / "parts")
+    held = {path.name for path in (first / "held-out" / "a").iterdir()}
+    kept = {path.name for path in (first / "train" / "a").iterdir()}
+    assert (len(held), len(kept), held & kept) == (2, 8, set())
+    (tmp_path / "all" / "a" / "new.jpg").write_bytes(b"x")
+    again = sample_data.hold_out(tmp_path / "all", tmp_path / "parts")
+    assert len(held - {path.name for path in (again / "held-out" / "a").iterdir()}) <= 1
+
+
+def test_folder_without_pictures_and_unknown_name_are_said(tmp_path: Path) -> None:
+    """A folder without class folders, a name that nobody declared -> one sentence each."""
+    with pytest.raises(UserError, match="has no pictures in class folders"):
+        sample_data.hold_out(tmp_path, tmp_path / "parts")
+    with pytest.raises(UserError, match="Choose one of: solar, stamps, flowers"):
+        sample_data.fetch("cars", tmp_path / "cars")
+
+
+@pytest.fixture
+def flower_server() -> Iterator[str]:
+    """Serve an archive of two classes as flower_photos.tgz, and nothing else."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        for name in ("flower_photos/daisy/1.jpg", "flower_photos/roses/2.jpg", "flower_photos/LICENSE.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 4
+            tar.addfile(member, io.BytesIO(b"data"))
+    content = file.getvalue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = self.path == "/flower_photos.tgz"
+            self.send_response(200 if found else 404)
+            self.end_headers()
+            if found:
+                self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_flowers_are_laid_out_from_their_archive(flower_server: str, tmp_path: Path) -> None:
+    """A server with the archive -> class folders; one without -> one sentence that names what needs no internet."""
+    sample_data.write_flowers(tmp_path / "flowers", f"{flower_server}/flower_photos.tgz")
+    assert (tmp_path / "flowers" / "daisy" / "1.jpg").is_file()
+    with pytest.raises(PlatformError, match=r"cannot be fetched: .*404.*--data solar"):
+        sample_data.write_flowers(tmp_path / "other", f"{flower_server}/absent.tgz")

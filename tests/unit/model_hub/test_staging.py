@@ -1,0 +1,108 @@
+"""Staging: every source becomes one archive of one form, or one sentence."""
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from image_classifier import archives, artifacts
+from image_classifier.contract.errors import UserError
+from image_classifier.model_hub import staging
+from image_classifier.model_hub.staging import Options
+
+
+def staged(source: str, folder: Path, options: Options | None = None) -> Path:
+    """Stage a source and unpack the archive."""
+    archive = staging.stage(source, folder / "staged.tar.gz", options)
+    into = folder / "unpacked"
+    archives.unpack(archive, into)
+    return into
+
+
+def test_folder_and_archive_become_the_same_archive(model_folder: Path, tmp_path: Path) -> None:
+    """A model folder, and a tar.gz of it -> SavedModel under 1/, model info with checksum; the source is said."""
+    archives.pack(model_folder, tmp_path / "given.tar.gz")
+    for number, source in enumerate((model_folder, tmp_path / "given.tar.gz")):
+        folder = staged(str(source), tmp_path / str(number))
+        info = artifacts.read_model_info(folder)
+        assert (folder / "1" / "saved_model.pb").is_file()
+        assert info.sha256 == artifacts.folder_sha256(model_folder / "1")
+        assert (info.image_size, info.pixel_scaling_method, info.licence) == ((32, 40), "center", "MIT")
+        assert info.source == str(source)
+
+
+def test_bare_saved_model_gets_the_options(model_folder: Path, tmp_path: Path) -> None:
+    """A SavedModel's own folder without model info -> staged with the given size and scaling."""
+    options = Options(image_size=(96, 80), pixel_scaling_method="standardize_on_imagenet")
+    info = artifacts.read_model_info(staged(str(model_folder / "1"), tmp_path, options))
+    assert (info.image_size, info.pixel_scaling_method) == ((96, 80), "standardize_on_imagenet")
+
+
+def test_labels_are_kept_and_needed_with_a_head(model_folder: Path, tmp_path: Path) -> None:
+    """--with-head without a label file -> refused; with one -> both label files are staged."""
+    folder = tmp_path / "model"
+    archives.pack(model_folder, tmp_path / "m.tar.gz")
+    archives.unpack(tmp_path / "m.tar.gz", folder)
+    with pytest.raises(UserError, match=r"has no labels_info\.json"):
+        staging.stage(str(folder), tmp_path / "x.tar.gz", Options(with_head=True))
+    artifacts.write_labels(folder, ["a", "b"])
+    assert artifacts.read_labels(staged(str(folder), tmp_path, Options(with_head=True))) == ("a", "b")
+
+
+def test_changed_file_is_found_by_the_checksum(model_folder: Path, tmp_path: Path) -> None:
+    """A bit of a staged SavedModel flipped -> staging it again is refused with both checksums."""
+    folder = staged(str(model_folder), tmp_path)
+    graph = folder / "1" / "saved_model.pb"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(UserError, match="is damaged: its SavedModel has sha256"):
+        staging.stage(str(folder), tmp_path / "again.tar.gz")
+
+
+def test_hub_handle_is_fetched_compressed(hub: str, tmp_path: Path) -> None:
+    """A handle on a server that answers as tfhub.dev does -> staged, the handle recorded as its source."""
+    folder = staged(f"{hub}/good/1", tmp_path, Options(image_size=(32, 40)))
+    info = artifacts.read_model_info(folder)
+    assert (folder / "1" / "saved_model.pb").is_file()
+    assert info.source == f"{hub}/good/1"
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("forbidden/1", r"answered 403 .*login"),
+        ("absent/1", r"answered 404 .*no such model"),
+        ("rubbish/1", "cannot be fetched"),
+    ],
+)
+def test_server_that_refuses_is_said(hub: str, tmp_path: Path, path: str, message: str) -> None:
+    """403, 404, or an answer that is no archive -> one sentence with the handle and what to do."""
+    with pytest.raises(UserError, match=message):
+        staging.stage(f"{hub}/{path}", tmp_path / "x.tar.gz")
+    assert not (tmp_path / "x.tar.gz").exists()
+
+
+def test_unreachable_server_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port where nobody listens -> one sentence."""
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    with pytest.raises(UserError, match="cannot be fetched"):
+        staging.stage("http://127.0.0.1:9/model/1", tmp_path / "x.tar.gz")
+
+
+def test_unknown_source_and_folder_without_model_are_said(tmp_path: Path) -> None:
+    """A word that is nothing, a folder without a SavedModel -> one sentence each."""
+    with pytest.raises(UserError, match="'lite9' is neither lite0 nor mobilenetv2-160"):
+        staging.stage("lite9", tmp_path / "x.tar.gz")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no SavedModel"):
+        staging.stage(str(tmp_path / "empty"), tmp_path / "x.tar.gz")
+
+
+def test_command_reports_size_or_reason(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command with a good and a bad source -> 0 and the archive's size, 1 and the sentence."""
+    output = tmp_path / "out.tar.gz"
+    assert staging.main([str(model_folder), "--output", str(output), "--image-size", "64x48"]) == 0
+    assert " MB" in capsys.readouterr().out
+    with tarfile.open(output) as tar:
+        assert "__model_info__.json" in tar.getnames()
+    assert staging.main(["lite9", "--output", str(output)]) == 1
+    assert capsys.readouterr().err.startswith("UserError: 'lite9'")
