@@ -1,4 +1,7 @@
-"""A small real classifier: the mean colour of a picture against red, green and blue, saved in every form."""
+"""A small real classifier: which of red, green and blue the left half of a picture is, saved in every form.
+
+Half, so that a picture that lies on its side is another picture.
+"""
 
 import sys
 from pathlib import Path
@@ -13,7 +16,7 @@ LABELS = ("red", "green", "blue")
 FORMS = ("both", "pixels", "bytes", "called", "floats", "binary")
 
 
-def save(folder: Path, form: str = "both", *, labels: tuple[str, ...] = LABELS, sharpness: float = 12.0) -> Path:
+def save(folder: Path, form: str = "both", labels: tuple[str, ...] = LABELS, sharpness: float = 12.0) -> Path:
     """Save the classifier as a model folder.
 
     `form`: which ways to call it there are. "both" signatures, "pixels" or "bytes" alone; "called" like a Hub model, on
@@ -25,7 +28,7 @@ def save(folder: Path, form: str = "both", *, labels: tuple[str, ...] = LABELS, 
     module.sharpness = tf.Variable(sharpness, trainable=False)
 
     def logits(scaled: Any, training: bool = False) -> Any:
-        return module.sharpness * tf.reduce_mean(scaled, axis=[1, 2])
+        return module.sharpness * tf.reduce_mean(scaled[:, :, : SIZE[1] // 2], axis=[1, 2])
 
     def of_pixels(pixels: Any) -> dict[str, Any]:
         found = logits(tf.cast(pixels, tf.float32) / 255.0)
@@ -63,5 +66,6 @@ def save(folder: Path, form: str = "both", *, labels: tuple[str, ...] = LABELS, 
 
 
 if __name__ == "__main__":
-    # For tests that stay without TensorFlow: one argument, the folder, or two, folder and form.
-    save(Path(sys.argv[1]), *sys.argv[2:])
+    # For tests that stay without TensorFlow: pairs of a form and the folder to save it in.
+    for given_form, given_folder in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+        save(Path(given_folder), given_form)

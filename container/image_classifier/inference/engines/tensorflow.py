@@ -143,7 +143,9 @@ def _engine(loaded: Any, info: ModelInfo, where: Path) -> TensorFlowEngine:
 
 
 def _compiled(call: Function, info: ModelInfo) -> Any:
-    return tf.function(call, input_signature=[tf.TensorSpec((None, *info.image_size, 3), tf.uint8)])
+    # Without AutoGraph, which would bury what went wrong under its own words.
+    pixels = tf.TensorSpec((None, *info.image_size, 3), tf.uint8)
+    return tf.function(call, autograph=False).get_concrete_function(pixels)
 
 
 def _kind(key: str | None, recorded: str | None, answer: NDArray[np.float32]) -> str:

@@ -1,0 +1,47 @@
+"""Fixtures of the inference tests."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.unit.inference import colours
+
+
+@pytest.fixture(scope="session")
+def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function from a form to the model folder of the small classifier; each is saved once."""
+    saved: dict[str, Path] = {}
+
+    def folder(form: str = "both") -> Path:
+        if form not in saved:
+            saved[form] = colours.save(tmp_path_factory.mktemp(form), form)
+        return saved[form]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def halves() -> NDArray[np.uint8]:
+    """Three pictures whose left halves are rather red, green and blue; the right halves say something else."""
+    pixels = np.full((3, *colours.SIZE, 3), 90, np.uint8)
+    for index in range(3):
+        pixels[index, :, : colours.SIZE[1] // 2, index] = 200
+        pixels[index, :, colours.SIZE[1] // 2 :, (index + 1) % 3] = 255
+    return pixels
+
+
+@pytest.fixture(scope="session")
+def png() -> Callable[[NDArray[np.uint8]], bytes]:
+    """Return a function from pixels to the bytes of a PNG."""
+
+    def encode(pixels: NDArray[np.uint8]) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return file.getvalue()
+
+    return encode

@@ -1,0 +1,171 @@
+"""The model folder as one object."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from image_classifier import artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import AlgorithmError, UserError
+from image_classifier.imaging import ImageRejected
+from image_classifier.inference.predictor import BATCH, Prediction, Predictor, check_layout
+from tests.unit.inference import colours
+
+Encode = Callable[[NDArray[np.uint8]], bytes]
+
+
+@pytest.fixture
+def copied(colour_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function from a form to a copy of its model folder that may be damaged."""
+
+    def copy(form: str = "both") -> Path:
+        return Path(shutil.copytree(colour_model(form), tmp_path / "model"))
+
+    return copy
+
+
+def test_pictures_get_their_labels(colour_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode) -> None:
+    """More pictures than are classified at once -> a prediction each, in order, with names and probabilities."""
+    predictor = Predictor.load(colour_model("both"))
+    predictor.warm_up()
+    count = 2 * BATCH + 3
+    found = predictor.predict([png(halves[n % 3]) for n in range(count)])
+    assert [prediction.predicted_label for prediction in found] == [colours.LABELS[n % 3] for n in range(count)]
+    assert all(sum(prediction.probabilities) == pytest.approx(1, abs=1e-5) for prediction in found)
+    assert predictor.predict([]) == []
+
+
+def test_probabilities_are_short_and_exact(colour_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
+    """A float32 answer -> decimals of at most nine digits that read back as the same float32."""
+    predictor = Predictor.load(colour_model("both"))
+    exact = predictor.engine.probabilities(halves)
+    for row, prediction in zip(exact, predictor.classify(halves), strict=True):
+        assert np.array_equal(np.array(prediction.probabilities, np.float32), row)
+        digits = [json.dumps(p).split("e")[0].replace(".", "").lstrip("0") for p in prediction.probabilities]
+        assert max(map(len, digits)) <= 9
+
+
+def test_binary_mode_names_the_second_class_from_a_half_on() -> None:
+    """One probability for two labels: 0.49, 0.5 -> the first label, the second; the most probable come as a pair."""
+    below, half = Prediction(("cat", "dog"), (0.49,)), Prediction(("cat", "dog"), (0.5,))
+    assert (below.predicted_label, half.predicted_label) == ("cat", "dog")
+    assert below.most_probable(2) == Prediction(("cat", "dog"), (0.51, 0.49))
+    assert half.most_probable(1) == Prediction(("dog",), (0.5,))
+    assert half.most_probable(2).predicted_label == "dog"
+
+
+def test_binary_model_is_loaded_with_two_labels(colour_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
+    """A sigmoid model with two labels -> predictions with one probability and both labels."""
+    red, green, _ = Predictor.load(colour_model("binary")).classify(halves)
+    assert (red.predicted_label, green.predicted_label) == ("red", "green")
+    assert (len(green.probabilities), green.labels) == (1, ("red", "green"))
+
+
+@pytest.mark.parametrize(("count", "labels"), [(1, "b"), (2, "bc"), (3, "bca"), (9, "bca")])
+def test_most_probable_are_sorted(count: int, labels: str) -> None:
+    """The k most probable of three, two of them equal -> sorted, equals in index order, no more than there are."""
+    best = Prediction(("a", "b", "c"), (0.2, 0.4, 0.4)).most_probable(count)
+    assert best.labels == tuple(labels)
+    assert list(best.probabilities) == sorted(best.probabilities, reverse=True)
+
+
+def test_refused_picture_is_named_among_several(
+    colour_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
+) -> None:
+    """A text among pictures -> refused with its place; alone -> refused without one."""
+    predictor = Predictor.load(colour_model("both"))
+    with pytest.raises(ImageRejected, match=r"^Picture 2 of 3: The bytes are no picture") as found:
+        predictor.predict([png(halves[0]), b"text", png(halves[1])])
+    assert found.value.code == "unsupported_format"
+    with pytest.raises(ImageRejected, match=r"^The bytes are no picture"):
+        predictor.predict([b"text"])
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c", "d"), ("a",)])
+def test_label_map_of_another_length_is_refused(copied: Callable[[], Path], labels: tuple[str, ...]) -> None:
+    """Fewer or more labels than outputs -> refused with both counts."""
+    folder = copied()
+    artifacts.write_labels(folder, labels)
+    with pytest.raises(UserError, match=f"names {len(labels)} classes, but the model answers 3 probabilities"):
+        Predictor.load(folder)
+
+
+def test_background_label_is_dropped_for_a_head_without_it(copied: Callable[[], Path]) -> None:
+    """A label map that begins with background, one longer than the outputs -> the names without it."""
+    folder = copied()
+    artifacts.write_labels(folder, ("background", *colours.LABELS))
+    assert Predictor.load(folder).labels == colours.LABELS
+
+
+def test_model_that_answers_nan_is_not_served(tmp_path: Path, halves: NDArray[np.uint8]) -> None:
+    """A weight that is NaN -> warming up says so, and a request is answered by an error of ours, never by NaN."""
+    predictor = Predictor.load(colours.save(tmp_path, sharpness=float("nan")))
+    with pytest.raises(UserError, match=r"not finite \(NaN or infinity\)\. Its weights are damaged"):
+        predictor.warm_up()
+    with pytest.raises(AlgorithmError, match="not finite"):
+        predictor.classify(halves)
+
+
+def test_unsafe_model_needs_trust(copied: Callable[[], Path]) -> None:
+    """A graph with an operation of the forbidden list -> refused, unless it is trusted."""
+    import tensorflow as tf
+
+    folder = copied()
+    module = tf.__internal__.tracking.AutoTrackable()
+    specification = tf.TensorSpec((None, *colours.SIZE, 3), tf.uint8, name="pixels")
+
+    def answer(pixels):  # type: ignore[no-untyped-def]
+        length = tf.cast(tf.strings.length(tf.io.read_file(__file__)), tf.float32)
+        return {"probabilities": tf.nn.softmax(tf.reduce_mean(tf.cast(pixels, tf.float32), [1, 2]) / length)}
+
+    signature = tf.function(answer, input_signature=[specification])
+    tf.saved_model.save(module, str(folder / "1"), signatures={"pixels": signature})
+    with pytest.raises(UserError, match="ReadFile"):
+        Predictor.load(folder)
+    assert Predictor.load(folder, trust=True).labels == colours.LABELS
+
+
+def remove_index(folder: Path) -> None:
+    """Take the weights' index away."""
+    (folder / "1" / "variables" / "variables.index").unlink()
+
+
+def duplicate(folder: Path) -> None:
+    """Leave two SavedModels, neither of them under 1/."""
+    (folder / "1").rename(folder / "2")
+    shutil.copytree(folder / "2", folder / "3")
+
+
+def remove_labels(folder: Path) -> None:
+    """Take both label files away."""
+    for path in folder.glob("*label*"):
+        path.unlink()
+
+
+DAMAGE: list[tuple[Callable[[Path], object], str]] = [
+    (lambda folder: shutil.rmtree(folder), "There is no model folder at"),
+    (lambda folder: shutil.rmtree(folder / "1"), "holds no SavedModel"),
+    (duplicate, "several SavedModels"),
+    (remove_index, "has no variables.index"),
+    (remove_labels, "has no labels_info.json"),
+    (lambda folder: (folder / "labels_info.json").write_text('{"labels": []}'), "must hold"),
+    (lambda folder: (folder / "__model_info__.json").write_text("{"), "is not valid JSON"),
+    (lambda folder: artifacts.write_model_info(folder, ModelInfo(output="features")), "is a backbone"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGE, ids=[message for _, message in DAMAGE])
+def test_layout_is_checked_without_loading(
+    copied: Callable[[], Path], damage: Callable[[Path], object], message: str
+) -> None:
+    """Each thing that can be missing or broken in a model folder -> one sentence; the sound folder -> none."""
+    folder = copied()
+    check_layout(folder)
+    damage(folder)
+    with pytest.raises(UserError, match=message):
+        check_layout(folder)
