@@ -100,7 +100,7 @@ def _write_solar_cells(folder: Path) -> None:
 
 def _write_stamps(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="stamps-") as scratch:
-        _run(["apt-get", "download", "--quiet", STAMPS_PACKAGE], Path(scratch))
+        _download_stamps(Path(scratch))
         _run(["dpkg-deb", "-x", str(next(Path(scratch).glob("*.deb"))), "unpacked"], Path(scratch))
         stamps = Path(scratch) / "unpacked" / "usr" / "share" / "tuxpaint" / "stamps"
         for label, folders in STAMPS_CLASSES.items():
@@ -112,6 +112,18 @@ def _write_stamps(folder: Path) -> None:
                 white = Image.new("RGBA", cut_out.size, "white")
                 name = "-".join(path.relative_to(stamps).parts)
                 Image.alpha_composite(white, cut_out).convert("RGB").save(folder / label / name)
+
+
+def _download_stamps(folder: Path) -> None:
+    download = ["apt-get", "download", "--quiet", STAMPS_PACKAGE]
+    try:
+        _run(download, folder)
+    except PlatformError:
+        # Package lists of our own: a new machine has none, and the machine's need root.
+        (folder / "lists" / "partial").mkdir(parents=True)
+        own = ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"]
+        _run(["apt-get", "update", "--quiet", *own], folder)
+        _run([*download, *own], folder)
 
 
 def _photographs(folders: Iterable[Path]) -> list[Path]:
@@ -126,7 +138,7 @@ def _run(command: list[str], folder: Path) -> None:
         raise PlatformError(f"The stamps come from a Debian package, and there is no {command[0]} here.") from error
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PlatformError(f"{' '.join(command[:2])} {STAMPS_PACKAGE} failed: {reason}. Is apt-get update needed?")
+        raise PlatformError(f"{' '.join(command[:2])} {STAMPS_PACKAGE} failed: {reason}.")
 
 
 def _write_flowers(folder: Path) -> None:
@@ -160,7 +172,7 @@ def _write(path: Path, content: bytes) -> None:
 
 SAMPLES = {
     "solar": SampleData(
-        "Solar cells (elpv-dataset, Buerhop-Lutz et al. 2018): photographs in their own light, functional or defective.",
+        "Solar cells (elpv-dataset, Buerhop-Lutz et al. 2018): photographs in their own light, sound or defective.",
         "CC-BY-NC-SA-4.0, non-commercial.",
         _write_solar_cells,
     ),
