@@ -31,7 +31,7 @@ class MediaType:
 
 def parse(text: str) -> MediaType:
     """Parse one media type; what cannot be understood becomes a name that nothing is called."""
-    name, *rest = (piece.strip() for piece in _PIECES[";"].findall(text)) if text else [""]
+    name, *rest = [piece.strip() for piece in _PIECES[";"].findall(text)] or [""]
     parameters = {}
     for piece in rest:
         key, _, value = piece.partition("=")

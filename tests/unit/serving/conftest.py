@@ -1,0 +1,55 @@
+"""Fixtures of the serving tests: a loaded predictor, and the application in front of it."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from image_classifier.inference.predictor import Predictor
+from image_classifier.serving.app import create_app
+from image_classifier.serving.loading import Loading
+from image_classifier.serving.settings import Settings
+from tests.unit.inference import colours
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small classifier of colours as a model folder."""
+    return colours.save(tmp_path_factory.mktemp("colours"))
+
+
+@pytest.fixture(scope="session")
+def loading(model_folder: Path) -> Loading:
+    """The small classifier, loaded as a server loads it."""
+    found = Loading(lambda: Predictor.load(model_folder), pytest.fail)
+    found.start()
+    assert found.wait(60)
+    return found
+
+
+@pytest.fixture
+def client_of(loading: Loading) -> Callable[..., FlaskClient]:
+    """Return a function from changed settings to a client of the application."""
+
+    def make(**changed: object) -> FlaskClient:
+        return create_app(loading, replace(Settings(), **changed)).test_client()  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def client(client_of: Callable[..., FlaskClient]) -> FlaskClient:
+    """A client of the application with the settings of an empty environment."""
+    return client_of()
+
+
+@pytest.fixture(scope="session")
+def green() -> bytes:
+    """A green JPEG."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48), (30, 200, 40)).save(file, "JPEG")
+    return file.getvalue()

@@ -1,0 +1,197 @@
+"""From bodies to pictures and from predictions to bodies, without HTTP."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from image_classifier.inference.predictor import Prediction
+from image_classifier.serving import codecs
+from image_classifier.serving.codecs import AnswerForm
+from image_classifier.serving.refusal import RefusedError
+
+PREDICTION = Prediction(("a", "b", "c"), (0.25, 0.5, 0.125))
+
+
+def picture(kind: str = "PNG") -> bytes:
+    """Make a small picture."""
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3), "red").save(file, kind)
+    return file.getvalue()
+
+
+def rows(*images: bytes) -> dict[str, Any]:
+    """Write pictures in TensorFlow Serving's row format."""
+    return {"instances": [{"b64": base64.b64encode(image).decode()} for image in images]}
+
+
+def refusal(content_type: str | None, body: bytes) -> RefusedError:
+    """Decode what must be refused."""
+    with pytest.raises(RefusedError) as found:
+        codecs.decode(content_type, body)
+    return found.value
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        *("application/x-image", "image/jpeg", "image/png", "image/webp", "application/octet-stream", "IMAGE/JPEG"),
+        *("image/png; name=a.png", "image/*"),
+    ],
+)
+def test_each_picture_type_is_one_picture(content_type: str) -> None:
+    """Each accepted type -> the body as one picture without a note, whatever its own bytes say."""
+    found = codecs.decode(content_type, picture())
+    assert (found.images, found.many, found.note) == ((picture(),), False, None)
+
+
+@pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/json", "multipart/form-data"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+def test_a_picture_under_another_name_is_noted_and_taken(content_type: str | None, kind: str) -> None:
+    """A picture with a wrong Content-Type or none -> one picture and a note that names its format."""
+    found = codecs.decode(content_type, picture(kind))
+    assert found.images == (picture(kind),)
+    assert found.note is not None
+    assert kind in found.note
+
+
+@pytest.mark.parametrize("content_type", [None, "text/csv", "application/x-npy", "rubbish"])
+def test_other_types_are_refused_with_the_accepted_ones(content_type: str | None) -> None:
+    """Something else than a picture under another type or none -> 415 with the list."""
+    found = refusal(content_type, b"1,2,3")
+    assert (found.status, found.code) == (415, "unsupported_media_type")
+    assert "application/x-image, image/jpeg, image/png" in found.message
+
+
+@pytest.mark.parametrize("content_type", ["application/x-image", "application/json", None])
+def test_empty_body_is_refused(content_type: str | None) -> None:
+    """No bytes at all -> 400 under every type."""
+    assert (refusal(content_type, b"").status, refusal(content_type, b"").code) == (400, "empty")
+
+
+def test_rows_of_tensorflow_serving_are_pictures() -> None:
+    """Two rows and a key that nobody asked for -> two pictures, to be answered as a list."""
+    body = {"signature_name": "serving_default", **rows(b"first", b"second")}
+    found = codecs.decode("application/json; charset=utf-8", json.dumps(body).encode())
+    assert (found.images, found.many) == ((b"first", b"second"), True)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "invalid_json"),
+        (b"\xff\xfe\xfa", 400, "invalid_json"),
+        (b"[" * 1000, 400, "invalid_json"),
+        (b"9" * 10_000, 400, "invalid_json"),
+        (b"[]", 400, "invalid_instances"),
+        (b"null", 400, "invalid_instances"),
+        (b'{"instances": []}', 400, "invalid_instances"),
+        (b'{"instances": {}}', 400, "invalid_instances"),
+        (b'{"instances": [[0.1, 0.2]]}', 400, "invalid_instances"),
+        (b'{"instances": [{"b64": 7}]}', 400, "invalid_instances"),
+        (b'{"instances": [{"b64": "?"}]}', 400, "invalid_base64"),
+        ('{"instances": [{"b64": "é"}]}'.encode(), 400, "invalid_base64"),
+        (json.dumps(rows(*[b"x"] * (codecs.MAX_INSTANCES + 1))).encode(), 413, "too_many_instances"),
+        (b'{"instances": [' + b"[]," * 1_000_000 + b"[]]}", 413, "too_many_instances"),
+    ],
+    ids=range(14),
+)
+def test_json_that_is_not_as_expected_is_refused(body: bytes, status: int, code: str) -> None:
+    """Each way in which JSON can be wrong, a million empty lists among them -> its code in a sentence."""
+    found = refusal("application/json", body)
+    assert (found.status, found.code) == (status, code)
+    assert found.message.endswith(".")
+
+
+def test_as_many_instances_as_allowed() -> None:
+    """Exactly the allowed number of rows -> all of them."""
+    body = json.dumps(rows(*[b"x"] * codecs.MAX_INSTANCES)).encode()
+    assert len(codecs.decode("application/json", body).images) == codecs.MAX_INSTANCES
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        (None, AnswerForm()),
+        ("", AnswerForm()),
+        ("*/*", AnswerForm()),
+        ("application/*;q=0.3", AnswerForm()),
+        ("application/json", AnswerForm()),
+        ("application/json;charset=utf-8", AnswerForm()),
+        ("application/json;verbose", AnswerForm(verbose=True)),
+        ("Application/JSON ; Verbose", AnswerForm(verbose=True)),
+        ("application/json;verbose=false", AnswerForm()),
+        ("text/csv, application/json;verbose;q=0.1", AnswerForm(verbose=True)),
+        ("application/json;q=0.1, application/json;verbose;q=0.9", AnswerForm(verbose=True)),
+        ("application/json;verbose;n_predictions=3", AnswerForm(verbose=True, count=3)),
+        ("application/json;n_predictions=1;verbose", AnswerForm(verbose=True, count=1)),
+    ],
+)
+def test_accept_chooses_the_form(accept: str | None, form: AnswerForm) -> None:
+    """Accept headers as clients write them -> the form that is meant."""
+    assert codecs.negotiate(accept) == form
+
+
+def test_anything_means_the_default() -> None:
+    """A server whose default is verbose -> missing and */* are verbose, a plain wish stays plain."""
+    verbose = AnswerForm(verbose=True)
+    assert [codecs.negotiate(accept, verbose) for accept in (None, "*/*", "application/json")] == [
+        verbose,
+        verbose,
+        AnswerForm(),
+    ]
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        *("text/csv", "image/png, text/html", "application/json;q=0", "application/jsonlines", ","),
+        *("application/json;verbose;n_predictions=0", "application/json;verbose;n_predictions=-1"),
+        *("application/json;verbose;n_predictions=many", "application/json;n_predictions=3"),
+    ],
+)
+def test_what_is_not_offered_is_refused_with_the_offers(accept: str) -> None:
+    """A type that is not offered, or a count that is none -> 406 with the offers."""
+    with pytest.raises(RefusedError) as found:
+        codecs.negotiate(accept)
+    assert (found.value.status, found.value.code) == (406, "not_acceptable")
+    assert all(offer in found.value.message for offer in codecs.OFFERS)
+
+
+ANSWERS = [
+    (AnswerForm(), '{"probabilities": [0.25, 0.5, 0.125]}'),
+    (
+        AnswerForm(verbose=True),
+        '{"probabilities": [0.25, 0.5, 0.125], "labels": ["a", "b", "c"], "predicted_label": "b"}',
+    ),
+    (
+        AnswerForm(verbose=True, count=2),
+        '{"probabilities": [0.5, 0.25], "labels": ["b", "a"], "predicted_label": "b"}',
+    ),
+]
+
+
+@pytest.mark.parametrize(("form", "body"), ANSWERS)
+def test_answers_have_their_keys_in_the_given_order(form: AnswerForm, body: str) -> None:
+    """A prediction in each form -> exactly this text."""
+    assert codecs.encode([PREDICTION], many=False, form=form).decode() == body
+
+
+def test_lists_are_answered_by_lists() -> None:
+    """Two predictions -> bare lists as TensorFlow Serving answers, objects when verbose; one in a list stays a list."""
+    plain = json.loads(codecs.encode([PREDICTION, PREDICTION], many=True, form=AnswerForm()))
+    assert plain == {"predictions": [[0.25, 0.5, 0.125]] * 2}
+    verbose = json.loads(codecs.encode([PREDICTION], many=True, form=AnswerForm(verbose=True)))
+    assert [entry["predicted_label"] for entry in verbose["predictions"]] == ["b"]
+
+
+def test_binary_answers_keep_one_probability() -> None:
+    """A binary prediction -> one probability with both labels; the most probable as a sorted pair."""
+    binary = Prediction(("cat", "dog"), (0.75,))
+    every = json.loads(codecs.encode([binary], many=False, form=AnswerForm(verbose=True)))
+    assert every == {"probabilities": [0.75], "labels": ["cat", "dog"], "predicted_label": "dog"}
+    best = json.loads(codecs.encode([binary], many=False, form=AnswerForm(verbose=True, count=5)))
+    assert (best["labels"], best["probabilities"]) == (["dog", "cat"], [0.75, 0.25])

@@ -1,0 +1,98 @@
+"""What the environment says about serving."""
+
+import logging
+
+import pytest
+
+from image_classifier.contract.errors import UserError
+from image_classifier.serving import settings
+from image_classifier.serving.codecs import AnswerForm
+from image_classifier.serving.settings import MEGABYTE, RESERVE
+
+
+def test_defaults() -> None:
+    """An empty environment, and one with empty values -> port 8080, one process, 25 MB, threads to spare."""
+    found = settings.read({})
+    assert (found.port, found.workers, found.max_body_bytes, found.trust_model) == (8080, 1, 25 * MEGABYTE, False)
+    assert found.threads == found.in_flight + RESERVE
+    assert found.timeout_seconds > 60
+    assert settings.read({"SAGEMAKER_BIND_TO_PORT": "", "SERVE_TRUST_MODEL": " "}) == found
+
+
+def test_values_are_taken() -> None:
+    """Each variable set -> its setting."""
+    found = settings.read(
+        {
+            "SAGEMAKER_BIND_TO_PORT": "9001",
+            "SERVE_HOST": "127.0.0.1",
+            "SAGEMAKER_MODEL_SERVER_WORKERS": "2",
+            "SERVE_MAX_IN_FLIGHT": "3",
+            "SERVE_MAX_BODY_MB": "7",
+            "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
+            "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/json;verbose",
+            "SERVE_TRUST_MODEL": "True",
+            "SAGEMAKER_CONTAINER_LOG_LEVEL": "10",
+        }
+    )
+    assert (found.port, found.host, found.workers, found.in_flight) == (9001, "127.0.0.1", 2, 3)
+    assert (found.max_body_bytes, found.timeout_seconds) == (7 * MEGABYTE, 3600)
+    assert found.default_form == AnswerForm(verbose=True)
+    assert (found.trust_model, found.log_level) == (True, logging.DEBUG)
+
+
+def test_jumpstart_environment_is_tolerated() -> None:
+    """What JumpStart sets for the original -> no objection, and the values that we know are taken."""
+    found = settings.read(
+        {
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+            "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+            "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
+            "ENDPOINT_SERVER_TIMEOUT": "3600",
+            "MODEL_CACHE_ROOT": "/opt/ml/model",
+            "SAGEMAKER_ENV": "1",
+            "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+        }
+    )
+    assert (found.timeout_seconds, found.workers, found.log_level) == (3600, 1, logging.INFO)
+
+
+@pytest.mark.parametrize(
+    ("environment", "megabytes"),
+    [
+        ({"SAGEMAKER_BATCH": "true"}, 100),
+        ({"SAGEMAKER_BATCH": "True"}, 100),
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "50"}, 50),
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0", "SAGEMAKER_BATCH": "true"}, 100),
+        ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "50", "SERVE_MAX_BODY_MB": "60"}, 60),
+    ],
+)
+def test_body_limit_depends_on_who_calls(environment: dict[str, str], megabytes: int) -> None:
+    """Batch transform, its payload, our own variable -> what they allow, ours before theirs."""
+    assert settings.read(environment).max_body_bytes == megabytes * MEGABYTE
+
+
+def test_short_timeouts_are_lengthened() -> None:
+    """A timeout below what the platform waits for an answer -> 120 s."""
+    assert settings.read({"SAGEMAKER_MODEL_SERVER_TIMEOUT": "20"}).timeout_seconds == 120
+
+
+def test_log_level_by_name() -> None:
+    """A level's name in lower case -> its number."""
+    assert settings.read({"SAGEMAKER_CONTAINER_LOG_LEVEL": "warning"}).log_level == logging.WARNING
+
+
+def test_all_mistakes_come_in_one_message() -> None:
+    """Five variables with values that are not allowed -> one error that names each with what is allowed."""
+    wrong = {
+        "SAGEMAKER_BIND_TO_PORT": "65536",
+        "SERVE_MAX_IN_FLIGHT": "many",
+        "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv",
+        "SERVE_TRUST_MODEL": "maybe",
+        "SAGEMAKER_CONTAINER_LOG_LEVEL": "loud",
+    }
+    with pytest.raises(UserError) as found:
+        settings.read(wrong)
+    message = str(found.value)
+    assert all(name in message and value in message for name, value in wrong.items())
+    assert message.count("allowed:") == 5
