@@ -25,8 +25,7 @@ _PILLOW_FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos3": Image.Resampling.LANCZOS,
 }
-PILLOW_METHODS = tuple(_PILLOW_FILTERS)
-RESIZE_METHODS = (*PILLOW_METHODS, *resampling.METHODS)
+RESIZE_METHODS = (*_PILLOW_FILTERS, *resampling.METHODS)
 DEFAULT_MAX_PIXELS = 1024 * 1024 * 1024 // 4 // 3
 """89,478,485: a raster of 256 MiB in RGB. Also Pillow's own limit for a warning, which so is never reached."""
 _ORIENTATION = 0x0112

@@ -57,7 +57,7 @@ def weights(method: str, source: int, target: int) -> NDArray[np.float32]:
         distance = pixels + 0.5 - centre
         matrix = np.where(np.abs(distance) <= radius * stretch, kernel(distance / stretch), 0.0)
     matrix /= matrix.sum(axis=1, keepdims=True)
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, np.float32)
 
 
 def resize(pixels: NDArray[np.uint8], size: tuple[int, int], method: str) -> NDArray[np.uint8]:
@@ -65,4 +65,4 @@ def resize(pixels: NDArray[np.uint8], size: tuple[int, int], method: str) -> NDA
     height, width, _ = pixels.shape
     rows = np.tensordot(weights(method, height, size[0]), pixels.astype(np.float32), axes=1)
     both = np.matmul(weights(method, width, size[1]), rows)
-    return np.clip(np.rint(both), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(both), 0, 255), np.uint8)

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from image_classifier import imaging
+from image_classifier.training import in_graph_resampling
 
 
 def decode_and_resize(encoded: Any, size: tuple[int, int], method: str) -> Any:
@@ -18,20 +18,11 @@ def decode_and_resize(encoded: Any, size: tuple[int, int], method: str) -> Any:
         InvalidArgumentError: When the graph runs on bytes that TensorFlow cannot decode.
     """
     picture = tf.cond(tf.io.is_jpeg(encoded), lambda: _jpeg(encoded), lambda: _other(encoded))
-    if method not in imaging.PILLOW_METHODS:
-        return _whole_levels(_resize(picture, size, method))
-    # Pillow goes along the rows first and rounds to whole levels before it goes along the columns.
-    rows = _whole_levels(_resize(picture, (tf.shape(picture)[0], size[1]), method))
-    return _whole_levels(_resize(rows, size, method))
-
-
-def _resize(picture: Any, size: Any, method: str) -> Any:
+    if method in in_graph_resampling.METHODS:
+        return in_graph_resampling.resize(picture, size, method)
     # `area` and `nearest` ignore antialias, as `imaging` does.
-    return tf.image.resize(picture, size, method, antialias=True)
-
-
-def _whole_levels(pixels: Any) -> Any:
-    return tf.cast(tf.clip_by_value(tf.floor(tf.cast(pixels, tf.float32) + 0.5), 0, 255), tf.uint8)
+    resized = tf.cast(tf.image.resize(picture, size, method, antialias=True), tf.float32)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
 
 def _jpeg(encoded: Any) -> Any:

@@ -126,7 +126,8 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
         7: PLAIN.transpose(1, 0, 2)[::-1, ::-1],
         8: PLAIN.transpose(1, 0, 2)[:, ::-1],
     }[orientation]
-    options = {"JPEG": {"quality": 97}, "PNG": {}, "WEBP": {"lossless": True}}[kind]
+    choices: dict[str, dict[str, Any]] = {"JPEG": {"quality": 97}, "PNG": {}, "WEBP": {"lossless": True}}
+    options = choices[kind]
     assert difference(encode(stored, kind, exif=exif(orientation), **options)) <= (12 if kind == "JPEG" else 1)
 
 

@@ -28,7 +28,7 @@ class _Tensor:
     """Pickles as PyTorch's tensors do: a call of `_rebuild_tensor_v2`."""
 
     def __init__(self, storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
-        self.arguments = (storage, offset, shape, strides, False, collections.OrderedDict())
+        self.arguments: tuple[Any, ...] = (storage, offset, shape, strides, False, collections.OrderedDict())
 
     def __reduce__(self) -> tuple[Any, ...]:
         return sys.modules["torch._utils"]._rebuild_tensor_v2, self.arguments

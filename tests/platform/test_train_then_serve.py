@@ -1,0 +1,149 @@
+"""The whole way with real weights and real photographs: staged, trained, served, asked."""
+
+import base64
+import csv
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier.local import sample_data
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Ask again until something is true, and fail when it does not become so in time."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.05)
+
+
+@contextmanager
+def serving(model: Path) -> Iterator[str]:
+    """Serve a model folder with the command of the laptop and return its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    server = subprocess.Popen([str(ROOT / "scripts" / "serve-locally"), str(model), "--port", str(port)])
+
+    def ready() -> bool:
+        assert server.poll() is None
+        try:
+            return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    try:
+        wait_until(ready)
+        yield f"http://127.0.0.1:{port}/invocations"
+    finally:
+        server.terminate()
+        assert server.wait(timeout=40) == 0
+
+
+def ask(url: str, body: bytes, content_type: str, accept: str = "application/json") -> Any:
+    """Send a request and return the decoded answer."""
+    request = urllib.request.Request(url, body, {"Content-Type": content_type, "Accept": accept})
+    return json.load(urllib.request.urlopen(request, timeout=60))
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Solar cells: 60 of each class to train on, 20 of each held out."""
+    everything = sample_data.fetch("solar", tmp_path_factory.mktemp("all") / "solar")
+    chosen = tmp_path_factory.mktemp("chosen")
+    for part, count in (("train", 60), ("held-out", 20)):
+        for folder in (everything / part).iterdir():
+            (chosen / part / folder.name).mkdir(parents=True)
+            for path in sorted(folder.iterdir())[:count]:
+                shutil.copyfile(path, chosen / part / folder.name / path.name)
+    return chosen
+
+
+@pytest.fixture(scope="module", params=["lite0", "mobilenetv2-160"])
+def job(request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stage a backbone and train its head with the laptop's commands; return the job's folder."""
+    folder = tmp_path_factory.mktemp(request.param)
+    stage = [str(ROOT / "scripts" / "stage-backbone"), request.param, "--output", str(folder / "backbone.tar.gz")]
+    subprocess.run(stage, check=True, capture_output=True)
+    train = [str(ROOT / "scripts" / "train-locally"), "--training", str(photographs / "train")]
+    train += ["--model", str(folder / "backbone.tar.gz"), "--output", str(folder / "job")]
+    settings = ["train_only_top_layer=True", "epochs=15", "learning_rate=0.003", "validation_split_ratio=0.25"]
+    subprocess.run([*train, *settings], check=True, capture_output=True)
+    return folder / "job"
+
+
+def test_served_answers_are_those_of_training(job: Path, photographs: Path) -> None:
+    """Validation pictures over HTTP, as bytes and as instances -> predictions.csv's answers and probabilities."""
+    with (job / "output/data/predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 30
+    bodies = [(photographs / "train" / row["file"]).read_bytes() for row in rows]
+    instances = json.dumps({"instances": [{"b64": base64.b64encode(body).decode()} for body in bodies]})
+    with serving(job / "model") as url:
+        single = [ask(url, body, "application/x-image", "application/json;verbose") for body in bodies]
+        many = ask(url, instances.encode(), "application/json")["predictions"]
+    for row, answer, listed in zip(rows, single, many, strict=True):
+        assert answer["predicted_label"] == row["predicted"]
+        assert max(answer["probabilities"]) == pytest.approx(float(row["probability"]), abs=1e-5)
+        np.testing.assert_allclose(answer["probabilities"], listed, atol=1e-5)
+
+
+def test_job_verified_the_twin_and_both_accuracies(job: Path) -> None:
+    """The finished job -> no other answer; the bytes signature within 1e-3 in the median, 99 % the same answer."""
+    found = json.loads((job / "model/__model_info__.json").read_text())["verification"]
+    assert found["other_answers"] == 0
+    assert found["served_accuracy"] == pytest.approx(found["training_accuracy"], abs=0.005)
+    assert found["twin_median_difference"] <= 1e-3
+    assert found["twin_same_answer"] >= 0.99
+
+
+def test_image_size_is_the_backbones(job: Path) -> None:
+    """Two backbones of 224 and 160 pixels -> each artefact records its own."""
+    size = json.loads((job / "model/__model_info__.json").read_text())["image_size"]
+    assert size == ([160, 160] if "mobilenetv2-160" in str(job) else [224, 224])
+
+
+def test_untuned_classifier_is_served(tmp_path: Path) -> None:
+    """Lite0 staged with its ImageNet head -> 1,000 probabilities that add up to 1, and names."""
+    archive = tmp_path / "imagenet.tar.gz"
+    stage = [str(ROOT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(archive)]
+    subprocess.run(stage, check=True, capture_output=True)
+    folder = sample_data.fetch("stamps", tmp_path / "stamps")
+    picture = next((folder / "train" / "birds").iterdir()).read_bytes()
+    with serving(archive) as url:
+        whole = ask(url, picture, "image/png", "application/json;verbose")
+        best = ask(url, picture, "image/png", "application/json;verbose;n_predictions=3")
+    assert len(whole["labels"]) == 1000
+    assert sum(whole["probabilities"]) == pytest.approx(1, abs=1e-4)
+    assert best["labels"][0] == whole["predicted_label"] == best["predicted_label"]
+    assert best["probabilities"] == sorted(whole["probabilities"], reverse=True)[:3]
+
+
+def test_demo_tells_how_well(photographs: Path) -> None:
+    """The demo on a folder of photographs -> exit 0, accuracy above the majority, every phase's time, what to try."""
+    command = [sys.executable, "-m", "image_classifier.local.demo", "--data", str(photographs / "train")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    said = next(line for line in done.stdout.splitlines() if line.startswith("Held-out accuracy: "))
+    assert float(said.split()[2]) > 0.6
+    assert "largest class: 0.5000" in said
+    for phase in ("Stage the backbone", "Fetch the photographs", "Train the head", "Serve the result", "over HTTP"):
+        assert any(" s  " in line and phase in line for line in done.stdout.splitlines())
+    assert "scripts/serve-locally run/demo-train/model" in done.stdout
