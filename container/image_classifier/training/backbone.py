@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,16 +89,15 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     `signature` and `output_key` are honoured.
 
     Raises:
-        UserError: The SavedModel is refused, cannot be loaded, does not take pictures of the recorded size, or shall
-            be tuned but cannot be.
+        UserError: The SavedModel is damaged or refused, cannot be loaded, does not take pictures of the recorded
+            size, or shall be tuned but cannot be.
     """
     import tensorflow as tf
     import tensorflow_hub as hub
 
     from image_classifier.inference.engines.saved_model_operations import refuse_unsafe_operations
 
-    info = artifacts.read_model_info(folder)
-    saved_model = artifacts.saved_model_folder(folder)
+    info, saved_model = _undamaged(folder)
     refuse_unsafe_operations(saved_model, trust)
     try:
         module = hub.load(str(saved_model))
@@ -130,6 +129,17 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             "Set train_only_top_layer=True."
         )
     return Backbone(layer, info, folder, int(output.shape[-1]), tunable)
+
+
+def _undamaged(folder: Path) -> tuple[ModelInfo, Path]:
+    info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
+    found = artifacts.folder_sha256(saved_model)
+    if info.sha256 not in (None, found):
+        raise UserError(
+            f"The backbone in {folder} is damaged: its SavedModel has sha256 {found}, and its model info records "
+            f"{info.sha256}. Stage it again."
+        )
+    return replace(info, sha256=found), saved_model
 
 
 def _calling_convention(module: Any, info: ModelInfo) -> tuple[str | None, str | None]:

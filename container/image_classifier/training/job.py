@@ -55,9 +55,9 @@ def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder
     loaded = _load_backbone(folder, values)
     trained = fine_tuning.train(found, loaded, values, stop)
     numbers = _print_metrics(trained, values)
-    export.save(opt_ml.model_dir, trained.backbone, trained.head, values)
+    saved_model = export.save(opt_ml.model_dir, trained.backbone, trained.head, values)
     artifacts.write_labels(opt_ml.model_dir, found.training.class_names)
-    info = _model_info(trained, settings, found, numbers)
+    info = replace(_model_info(trained, settings, found, numbers), sha256=artifacts.folder_sha256(saved_model))
     artifacts.write_model_info(opt_ml.model_dir, info)
     if stop.is_set():
         say("Stopped by SIGTERM: the best model so far is saved, verification and reports were left out.")

@@ -170,6 +170,18 @@ def test_outputs_that_are_no_features_are_said(tmp_path: Path) -> None:
         backbone.load(put(tmp_path / "flat"), trainable=False, trust=False)
 
 
+def test_changed_file_is_found_by_the_recorded_checksum(tmp_path: Path) -> None:
+    """A staged backbone with one byte changed -> refused with both checksums; unchanged -> its checksum is kept."""
+    folder = small.save_backbone(tmp_path, ModelInfo(image_size=SIZE), small.build_network(SIZE))
+    sha256 = artifacts.folder_sha256(folder / "1")
+    put(folder, sha256=sha256)
+    assert backbone.load(folder, trainable=False, trust=False).info.sha256 == sha256
+    data = next((folder / "1" / "variables").glob("*.data*"))
+    data.write_bytes(data.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=f"is damaged: its SavedModel has sha256 .*records {sha256}"):
+        backbone.load(folder, trainable=False, trust=False)
+
+
 def test_truncated_weights_are_said(tmp_path: Path) -> None:
     """A SavedModel whose variables were cut off -> one sentence, no stack of TensorFlow's."""
     folder = small.save_backbone(tmp_path, ModelInfo(image_size=SIZE), small.build_network(SIZE))
