@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 
 from image_classifier.serving import settings
 
@@ -15,7 +14,6 @@ workers = _chosen.workers
 threads = _chosen.threads
 # TensorFlow does not survive a fork: each process loads its own model after it.
 preload_app = False
-chdir = str(Path(__file__).parent)
 # The platform waits 60 s for an answer; a thread that computes is not what this watches, only the main loop is.
 timeout = _chosen.timeout_seconds
 # SIGKILL comes 30 s after SIGTERM.

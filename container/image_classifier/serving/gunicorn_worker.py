@@ -1,6 +1,7 @@
-"""gunicorn's threaded worker with three changes.
+"""gunicorn's threaded worker with five changes.
 
-Errors below HTTP are JSON too, an answer can close its connection, and idle connections do not hold up the end.
+Errors below HTTP are JSON too; an answer can close its connection; closing holds nobody up; at the end new connections
+are refused, and idle ones do not hold it up.
 """
 
 import json
@@ -21,6 +22,18 @@ _STATUS = {
 class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
     """A process with one copy of the model and many threads."""
 
+    def handle(self, conn: Any) -> Any:
+        """Serve what a connection brings, and close it here when it is done.
+
+        gunicorn closes in its main loop and there waits up to two seconds for the client to close too, while nobody
+        else is let in.
+        """
+        kept = super().handle(conn)
+        if kept is False:
+            conn.close(graceful=True)
+            conn.close = _closed_already
+        return kept
+
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Serve one request."""
         connection.serve(req)
@@ -28,6 +41,21 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             return super().handle_request(req, conn)
         finally:
             connection.serve(None)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin or cease to accept connections; for good when the server shall end.
+
+        What the kernel has accepted by then is still served. Later connections are refused, where gunicorn would leave
+        them waiting in its backlog until the process is gone.
+        """
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                known = -1
+                while self.nr_conns != known:
+                    known = self.nr_conns
+                    self.accept(listener)
+                listener.close()
 
     def murder_keepalived(self) -> None:
         """Close idle connections; when the server shall end all of them, since each would hold it up."""
@@ -63,3 +91,7 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             client.sendall(head.encode() + body)
         except OSError:
             self.log.debug("The client was gone before it could be told.")
+
+
+def _closed_already(graceful: bool = False) -> None:
+    return

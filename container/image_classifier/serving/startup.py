@@ -28,6 +28,8 @@ def main() -> NoReturn:
     except JobError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
+    # gunicorn and `python -m` import from the working folder before anything else.
+    os.chdir(PROGRAM)
     command = [sys.executable, "-m", "gunicorn", "--config", str(PROGRAM / "gunicorn.conf.py")]
     os.execve(sys.executable, command, _environment(opt_ml))
 
@@ -41,6 +43,4 @@ def _environment(opt_ml: OptMl) -> dict[str, str]:
         BASE_DIR_VARIABLE: str(opt_ml.base),
     }
     found["PYTHONPATH"] = os.pathsep.join([str(PROGRAM), *filter(None, [found.get("PYTHONPATH")])])
-    # Whoever starts the server in a folder of theirs must not have their flask.py imported.
-    found["PYTHONSAFEPATH"] = "1"
     return found

@@ -1,0 +1,282 @@
+"""One server of a small model: routes, forms, odd and hostile pictures, limits."""
+
+import base64
+import http.client
+import json
+import math
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.platform import pictures
+from tests.platform.serving import ROOT, Server, start_server
+
+MAKE_MODELS = [sys.executable, "-m", "tests.unit.inference.colours"]
+"""In a process of its own, so that this one stays without TensorFlow."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the classifier of colours that takes 2 MB."""
+    tree = tmp_path_factory.mktemp("opt-ml")
+    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    subprocess.run([*MAKE_MODELS, "both", str(tree / "model")], check=True, env=path, capture_output=True)
+    found = start_server(tree, SERVE_MAX_BODY_MB="2")
+    try:
+        found.wait_until_ready()
+        yield found
+    finally:
+        found.process.terminate()
+        assert found.end() == 0, found.log()
+
+
+@pytest.fixture(scope="module")
+def plain(server: Server) -> list[float]:
+    """The probabilities of the plain picture."""
+    found: list[float] = server.classify(pictures.encode(pictures.plain(), "PNG")).json["probabilities"]
+    return found
+
+
+def test_ping_is_200_and_empty(server: Server) -> None:
+    """A server that is ready -> 200 with an empty body."""
+    answer = server.ask("/ping")
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_ready_line_is_all_that_was_logged_at_the_start(server: Server) -> None:
+    """A healthy start -> the first line of the log says ready; TensorFlow and gunicorn said nothing."""
+    assert server.log().startswith(f"Ready on port {server.port} after ")
+    assert "tensorflow, 3 classes, pictures of 24x32 pixels." in server.log().splitlines()[0]
+
+
+def test_gunicorn_is_the_first_process(server: Server) -> None:
+    """The started process -> gunicorn itself, with one worker."""
+    command = Path(f"/proc/{server.process.pid}/cmdline").read_text().split("\0")
+    assert command[1:3] == ["-m", "gunicorn"]
+    assert len(server.workers()) == 1
+
+
+def test_the_three_forms_of_an_answer(server: Server, plain: list[float]) -> None:
+    """One picture, three Accept headers -> probabilities; with labels; the best two, sorted."""
+    picture = pictures.encode(pictures.plain(), "PNG")
+    assert sum(plain) == pytest.approx(1, abs=1e-5)
+    verbose = server.classify(picture, Accept="application/json;verbose").json
+    assert verbose == {"probabilities": plain, "labels": ["red", "green", "blue"], "predicted_label": "green"}
+    best = server.classify(picture, Accept="application/json;verbose;n_predictions=2").json
+    assert best["labels"] == ["green", "blue"]
+    assert best["probabilities"] == sorted(plain, reverse=True)[:2]
+
+
+def test_instances_get_what_pictures_get(server: Server, plain: list[float]) -> None:
+    """The picture as two rows of JSON -> two entries with its probabilities."""
+    row = {"b64": base64.b64encode(pictures.encode(pictures.plain(), "PNG")).decode()}
+    answer = server.ask("/invocations", json.dumps({"instances": [row, row]}), Content_Type="application/json")
+    assert answer.status == 200, answer.body
+    for entry in answer.json["predictions"]:
+        assert entry == pytest.approx(plain, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", pictures.odd_forms())
+def test_odd_picture_is_answered_as_the_plain_one(server: Server, plain: list[float], name: str) -> None:
+    """The plain picture in each odd form -> its probabilities, to 0.01 where the form loses something."""
+    answer = server.classify(pictures.odd_forms()[name])
+    assert answer.status == 200, answer.body
+    lossy = "JPEG" in name or "GIF" in name or "palette" in name
+    assert answer.json["probabilities"] == pytest.approx(plain, abs=0.01 if lossy else 1e-4)
+
+
+def test_grey_pictures_of_all_depths_are_one(server: Server) -> None:
+    """Grey in 8 and 16 bits, with alpha, as RGB -> the same probabilities."""
+    answers = [server.classify(data).json["probabilities"] for data in pictures.grey_forms().values()]
+    for answer in answers[1:]:
+        assert answer == pytest.approx(answers[0], abs=1e-3)
+
+
+def test_the_check_above_can_fail(server: Server, plain: list[float]) -> None:
+    """The plain picture turned without saying so -> other probabilities, so orientation is seen by the model."""
+    turned = server.classify(pictures.encode(pictures.plain().rotate(90, expand=True), "PNG")).json["probabilities"]
+    assert max(abs(a - b) for a, b in zip(turned, plain, strict=True)) > 0.2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1)])
+def test_extreme_shapes_are_answered(server: Server, size: tuple[int, int]) -> None:
+    """A picture of one pixel, of one column, of one row -> finite probabilities."""
+    answer = server.classify(pictures.encode(pictures.plain().resize(size), "PNG"))
+    assert answer.status == 200, answer.body
+    assert all(math.isfinite(p) for p in answer.json["probabilities"])
+
+
+@pytest.mark.parametrize("name", pictures.hostile())
+def test_hostile_body_is_refused_and_the_server_lives(server: Server, name: str) -> None:
+    """Each hostile body -> its status in JSON, soon; the same process answers the next picture."""
+    data, status, code = pictures.hostile()[name]
+    worker = server.workers()
+    started = time.monotonic()
+    answer = server.classify(data)
+    seconds = time.monotonic() - started
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json"), answer.body
+    assert answer.json["error"] == code
+    assert b"Traceback" not in answer.body
+    # Decoding the bomb takes seconds; the bound tells that it was not, on a machine that others use too.
+    assert seconds < 0.5
+    assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
+    assert server.workers() == worker
+
+
+def test_bombs_leave_no_trace_in_memory(server: Server) -> None:
+    """Twenty bombs after a first one -> less than 10 MB more in memory; one raster would be 50 MB at least."""
+    data = pictures.bomb()
+    assert len(data) < 60_000
+    server.classify(data)
+    before = server.resident_megabytes()
+    assert [server.classify(data).status for _ in range(20)] == [413] * 20
+    assert server.resident_megabytes() - before < 10
+
+
+def test_large_bodies_are_refused_with_flat_memory(server: Server) -> None:
+    """60 MB announced, and 60 MB in chunks -> 413 with the limit and Connection: close, memory hardly moves."""
+    before = server.resident_megabytes()
+    for chunked in (False, True):
+        refused = send_zeros(server, 60, chunked)
+        assert refused.startswith(b"HTTP/1.1 413 ")
+        assert b"Connection: close" in refused
+        assert b"2 MB" in refused
+    assert server.resident_megabytes() - before < 20
+    assert server.ping() == 200
+
+
+def send_zeros(server: Server, megabytes: int, chunked: bool) -> bytes:
+    """Send a body until the server has had enough, and return its answer."""
+    length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {megabytes << 20}"
+    block = bytes(65536)
+    framed = b"10000\r\n" + block + b"\r\n" if chunked else block
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        head = f"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-image\r\n{length}\r\n\r\n"
+        connection.sendall(head.encode())
+        try:
+            for _ in range(megabytes * 16):
+                connection.sendall(framed)
+        except ConnectionError:
+            pass
+        return read_all(connection)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the other side closes."""
+    found = b""
+    try:
+        while block := connection.recv(65536):
+            found += block
+    except ConnectionError:
+        pass
+    return found
+
+
+@pytest.mark.parametrize(
+    ("content_type", "accept", "body", "status"),
+    [
+        ("text/csv", "*/*", b"1,2,3", 415),
+        (None, "*/*", b"1,2,3", 415),
+        ("application/x-image", "text/csv", b"1,2,3", 406),
+        ("application/json", "*/*", b"{", 400),
+    ],
+)
+def test_types_that_are_not_served(
+    server: Server, content_type: str | None, accept: str, body: bytes, status: int
+) -> None:
+    """Types that are not accepted or not offered, JSON that is none -> their status, in JSON, with the list."""
+    headers = {"Accept": accept} | ({"Content_Type": content_type} if content_type else {})
+    answer = server.ask("/invocations", body, **headers)
+    assert answer.status == status
+    assert "application/json" in answer.headers["Content-Type"]
+    assert status == 400 or "application/json" in answer.json["message"]
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "application/octet-stream", None])
+def test_pictures_are_served_under_each_name(server: Server, plain: list[float], content_type: str | None) -> None:
+    """A PNG under each accepted type, a wrong one and none -> the answer of the picture."""
+    headers = {"Content_Type": content_type} if content_type else {}
+    answer = server.ask("/invocations", pictures.encode(pictures.plain(), "PNG"), **headers)
+    assert answer.json["probabilities"] == plain
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/invocations", 405)])
+def test_unknown_routes_are_json_too(server: Server, method: str, path: str, status: int) -> None:
+    """A path or method that there is none of -> JSON that names the two routes."""
+    answer = server.ask(path, method=method)
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
+    assert "POST /invocations" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GARBAGE\r\n\r\n", 400),
+        (b"GET /ping HTTP/9.9\r\n\r\n", 400),
+        (b"GET /ping HTTP/1.1\r\nBad Header\r\n\r\n", 400),
+        (b"POST /invocations HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: rot13\r\n\r\n", 501),
+        (b"GET /ping HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(200)) + b"\r\n", 431),
+        (
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\n",
+            400,
+        ),
+    ],
+    ids=["garbage", "version", "header", "length", "coding", "many headers", "bad chunk"],
+)
+def test_what_is_no_http_is_told_in_json(server: Server, sent: bytes, status: int) -> None:
+    """Bytes that break the protocol itself -> JSON with the status, the connection closed, the server alive."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    assert b"Content-Type: application/json" in answer
+    assert b"<html" not in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"]
+    assert server.ping() == 200
+
+
+def test_ping_does_not_wait_behind_pictures(server: Server) -> None:
+    """Many pictures on many connections -> each ping meanwhile is answered well within the platform's 2 s."""
+    picture = pictures.encode(pictures.plain().resize((3000, 2000)), "PNG")
+    with ThreadPoolExecutor(12) as pool:
+        work = [pool.submit(server.classify, picture) for _ in range(48)]
+        slowest, pings = 0.0, 0
+        while not all(task.done() for task in work):
+            started = time.monotonic()
+            assert server.ping() == 200
+            slowest, pings = max(slowest, time.monotonic() - started), pings + 1
+        statuses = {task.result().status for task in work}
+    assert pings > 3
+    assert slowest < 1
+    assert statuses <= {200, 503}
+    assert 200 in statuses
+
+
+def test_no_secret_of_a_request_is_logged(server: Server) -> None:
+    """A refused body and a header with a word -> the word is nowhere in the log."""
+    server.classify(b"sesame in the body", X_Amzn_SageMaker_Custom_Attributes="sesame in a header")
+    assert "sesame" not in server.log()
+
+
+def test_connections_are_kept(server: Server) -> None:
+    """Three pictures on one connection, one of them refused -> three answers on it."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    statuses = []
+    for body in (pictures.encode(pictures.plain(), "PNG"), b"text", pictures.encode(pictures.plain(), "JPEG")):
+        connection.request("POST", "/invocations", body, {"Content-Type": "application/x-image"})
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+        used = connection.sock
+        assert used is not None
+    connection.close()
+    assert statuses == [200, 400, 200]
