@@ -114,17 +114,19 @@ def test_extreme_shapes_are_answered(server: Server, size: tuple[int, int]) -> N
 
 @pytest.mark.parametrize("name", pictures.hostile())
 def test_hostile_body_is_refused_and_the_server_lives(server: Server, name: str) -> None:
-    """Each hostile body -> its status in JSON, soon; the same process answers the next picture."""
+    """Each hostile body -> its status in JSON within 50 ms; the same process answers the next picture."""
     data, status, code = pictures.hostile()[name]
     worker = server.workers()
-    started = time.monotonic()
-    answer = server.classify(data)
-    seconds = time.monotonic() - started
+    seconds = []
+    for _ in range(5):
+        started = time.monotonic()
+        answer = server.classify(data)
+        seconds.append(time.monotonic() - started)
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json"), answer.body
     assert answer.json["error"] == code
     assert b"Traceback" not in answer.body
-    # Decoding the bomb takes seconds; the bound tells that it was not, on a machine that others use too.
-    assert seconds < 0.5
+    # The quickest of five, since others use this machine too; decoding the bomb would take a second each time.
+    assert min(seconds) < 0.05
     assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
     assert server.workers() == worker
 
@@ -256,7 +258,7 @@ def test_ping_does_not_wait_behind_pictures(server: Server) -> None:
             slowest, pings = max(slowest, time.monotonic() - started), pings + 1
         statuses = {task.result().status for task in work}
     assert pings > 3
-    assert slowest < 1
+    assert slowest < 2
     assert statuses <= {200, 503}
     assert 200 in statuses
 

@@ -1,0 +1,239 @@
+"""scripts/serve-locally and scripts/predict as they are typed."""
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from image_classifier import archives
+from tests.platform import pictures
+from tests.platform.serving import ROOT, free_port, wait_until
+
+Finished = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The classifier of colours, made in a process of its own, so that this one has no TensorFlow."""
+    folder = tmp_path_factory.mktemp("model")
+    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    command = [sys.executable, "-m", "tests.unit.inference.colours", "both", str(folder)]
+    subprocess.run(command, check=True, env=path, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture that is green on its left half, in a file."""
+    path = tmp_path_factory.mktemp("pictures") / "green.png"
+    path.write_bytes(pictures.encode(pictures.plain(), "PNG"))
+    return path
+
+
+@contextmanager
+def serving(model: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run scripts/serve-locally until /ping says 200; gives the process and the URL."""
+    port = free_port()
+    command = [str(ROOT / "scripts" / "serve-locally"), str(model), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/ping"), 120, "ready")
+        assert process.poll() is None
+        yield process, f"http://127.0.0.1:{port}/invocations"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=40)
+
+
+def answers(url: str) -> bool:
+    """Say whether a GET succeeds."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def url(model: Path) -> Iterator[str]:
+    """The address of a server of the classifier."""
+    with serving(model) as (_, address):
+        yield address
+
+
+def run(script: str, *words: object, cwd: Path | None = None) -> Finished:
+    """Run a command of the project and wait for its end."""
+    command = [str(ROOT / "scripts" / script), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=cwd)
+
+
+def test_table_shows_the_best_three(url: str, picture: Path) -> None:
+    """Two pictures -> a line each with the names and percentages, the most probable first."""
+    done = run("predict", picture, picture, "--url", url)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(f"{picture}  green ")
+    assert next(word for word in lines[0].split() if word in ("red", "green", "blue")) == "green"
+    assert lines[0].count("%") == 3
+
+
+def test_json_lines_hold_file_and_answer(url: str, picture: Path) -> None:
+    """--json -> an object a line: the file and everything that the server answers."""
+    done = run("predict", "--json", picture, "--url", url)
+    found = json.loads(done.stdout)
+    assert list(found) == ["file", "probabilities", "labels", "predicted_label"]
+    assert (found["file"], found["predicted_label"], len(found["probabilities"])) == (str(picture), "green", 3)
+
+
+def test_accept_is_passed_on(url: str, picture: Path) -> None:
+    """--accept application/json -> probabilities alone; without names the table shows indices."""
+    assert list(json.loads(run("predict", "--json", "--accept", "application/json", picture, "--url", url).stdout)) == [
+        "file",
+        "probabilities",
+    ]
+    assert "class 1 " in run("predict", "--accept", "application/json", picture, "--url", url).stdout
+    refused = run("predict", "--accept", "text/csv", picture, "--url", url)
+    assert refused.returncode == 1
+    assert "refused with 406: Accept 'text/csv' is not offered." in refused.stderr
+
+
+def test_refused_pictures_do_not_stop_the_others(url: str, picture: Path, tmp_path: Path) -> None:
+    """A text, a file that is not there, a picture -> a sentence for each of the first two, an answer, exit 1."""
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    done = run("predict", "--json", text, tmp_path / "absent.jpg", picture, "--url", url)
+    assert done.returncode == 1
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(picture)]
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"UserError: {text}: refused with 400: The bytes are no picture")
+    assert second == f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory."
+
+
+def test_no_server_is_said(picture: Path) -> None:
+    """Nothing listens at the address -> exit 1 and one sentence that says how to start a server."""
+    done = run("predict", picture, "--url", f"http://127.0.0.1:{free_port()}/invocations")
+    assert done.returncode == 1
+    assert done.stderr.startswith("PlatformError: No server answers as expected at http://127.0.0.1:")
+    assert "scripts/serve-locally starts one" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_archive_is_served_and_sigterm_is_passed_on(model: Path, picture: Path, tmp_path: Path) -> None:
+    """A model.tar.gz -> served; SIGTERM to the command -> the server ends and exit code 0."""
+    archive = tmp_path / "model.tar.gz"
+    archives.pack(model, archive)
+    with serving(archive) as (process, address):
+        found = json.loads(run("predict", "--json", picture, "--url", address).stdout)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=40)
+    assert found["predicted_label"] == "green"
+    assert process.returncode == 0
+    assert output.splitlines()[0].startswith(f"Serving {archive} on http://127.0.0.1:")
+
+
+def test_taken_port_is_said_before_anything_is_loaded(model: Path) -> None:
+    """A port on which another program listens -> exit 1 and one sentence with the option."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = run("serve-locally", model, "--port", other.getsockname()[1])
+    assert done.returncode == 1
+    assert "cannot be used" in done.stderr
+    assert "Choose another with --port." in done.stderr
+
+
+def test_missing_model_is_said(tmp_path: Path) -> None:
+    """A model that is not there -> exit 1 and one sentence."""
+    done = run("serve-locally", tmp_path / "absent", "--port", free_port())
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"UserError: There is no model at {tmp_path / 'absent'}. Give a model folder or a .tar.gz of one."
+    ]
+
+
+@pytest.mark.parametrize("kind", ["outside", "absolute", "link", "hard link", "device"])
+def test_hostile_archive_is_refused(tmp_path: Path, kind: str) -> None:
+    """A member outside the folder, a link, a device -> exit 1, refused by name, nothing written."""
+    member = tarfile.TarInfo({"outside": "../escaped", "absolute": str(tmp_path / "escaped")}.get(kind, "1"))
+    member.type = {"link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "device": tarfile.CHRTYPE}.get(
+        kind, tarfile.REGTYPE
+    )
+    member.linkname = "/etc/passwd" if "link" in kind else ""
+    archive = tmp_path / "model.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(member)
+    done = run("serve-locally", archive, "--port", free_port())
+    assert done.returncode == 1
+    assert f"{archive} is refused" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "escaped").exists()
+
+
+class Planted:
+    """Something that leaves a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Say what unpickling shall call."""
+        return os.mkdir, ("unpickled",)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.keras", "model.h5", "1/model.joblib"])
+def test_pickles_are_never_opened(tmp_path: Path, name: str) -> None:
+    """A pickle under each usual name instead of a SavedModel -> exit 1, and nothing was unpickled."""
+    path = tmp_path / "model" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps(Planted()))
+    done = run("serve-locally", tmp_path / "model", "--port", free_port(), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "holds no SavedModel" in done.stderr
+    assert not (tmp_path / "unpickled").exists()
+
+
+def test_model_that_reads_files_needs_trust(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph with ReadFile -> refused with one line; with SERVE_TRUST_MODEL=true -> served."""
+    script = (
+        "import sys, tensorflow as tf\n"
+        "from tests.unit.inference.colours import SIZE\n"
+        "def answer(pixels):\n"
+        "    one = tf.minimum(tf.strings.length(tf.io.read_file('/dev/null')) + 1, 1)\n"
+        "    return {'probabilities': tf.nn.softmax(tf.cast(one, tf.float32) *\n"
+        "            tf.reduce_mean(tf.cast(pixels, tf.float32) / 25, [1, 2]))}\n"
+        "signature = tf.function(answer, input_signature=[tf.TensorSpec((None, *SIZE, 3), tf.uint8, 'pixels')])\n"
+        "module = tf.Module()\n"
+        "tf.saved_model.save(module, sys.argv[1], signatures={'pixels': signature})\n"
+    )
+    shutil.copytree(model, tmp_path / "model")
+    shutil.rmtree(tmp_path / "model" / "1")
+    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    command = [sys.executable, "-c", script, str(tmp_path / "model" / "1")]
+    subprocess.run(command, check=True, env=path, capture_output=True)
+    done = run("serve-locally", tmp_path / "model", "--port", free_port())
+    assert done.returncode != 0
+    assert "ReadFile" in done.stderr
+    assert "SERVE_TRUST_MODEL=true" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    monkeypatch.setenv("SERVE_TRUST_MODEL", "true")
+    with serving(tmp_path / "model") as (process, _):
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize("script", ["serve-locally", "predict"])
+def test_without_an_environment_the_set_up_is_named(tmp_path: Path, script: str) -> None:
+    """A fresh clone in which nothing was set up -> exit 1 and one sentence that names scripts/setup."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / script, tmp_path / "scripts")
+    done = subprocess.run([tmp_path / "scripts" / script, "x"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "There is no .venv yet: run scripts/setup first.\n"

@@ -1,0 +1,36 @@
+"""Serving on a laptop: the tree and the port."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from image_classifier import archives
+from image_classifier.contract.errors import UserError
+from image_classifier.local import serve_locally
+
+
+def test_folder_is_linked_and_archive_unpacked(tmp_path: Path) -> None:
+    """A model folder and an archive of it -> both lie where an endpoint finds its model."""
+    (tmp_path / "given" / "1").mkdir(parents=True)
+    (tmp_path / "given" / "1" / "saved_model.pb").write_bytes(b"graph")
+    archives.pack(tmp_path / "given", tmp_path / "model.tar.gz")
+    linked = serve_locally.build_tree(tmp_path / "given", tmp_path / "a")
+    unpacked = serve_locally.build_tree(tmp_path / "model.tar.gz", tmp_path / "b")
+    for tree in (linked, unpacked):
+        assert (tree.model_dir / "1" / "saved_model.pb").read_bytes() == b"graph"
+    assert linked.model_dir.is_symlink()
+    assert not unpacked.model_dir.is_symlink()
+
+
+def test_taken_and_impossible_ports_are_refused() -> None:
+    """A port that is listened on, and one that is none -> refused with the option; a free one -> not."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        for port in (taken, 70_000):
+            with pytest.raises(UserError, match=f"Port {port} cannot be used.*--port"):
+                serve_locally.refuse_taken_port(port)
+    serve_locally.refuse_taken_port(taken)
+    assert taken > 0
