@@ -4,6 +4,7 @@ import os
 import urllib.error
 from pathlib import Path
 
+from image_classifier import tensorflow_start
 from image_classifier.contract.errors import UserError
 
 
@@ -13,6 +14,7 @@ def resolve(handle: str) -> Path:
     Raises:
         UserError: The server refuses it or does not answer, or what it sends is no model archive.
     """
+    tensorflow_start.start()
     import tensorflow_hub as hub
 
     os.environ.setdefault("TFHUB_MODEL_LOAD_FORMAT", "COMPRESSED")

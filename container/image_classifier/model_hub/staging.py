@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import image_classifier.model_hub.tensorflow_settings  # noqa: F401
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifacts, tensorflow_start
 from image_classifier.contract.errors import JobError, UserError
 from image_classifier.model_hub.converters import CONVERSIONS
 
@@ -39,6 +38,7 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
         folder = Path(scratch) / "model"
         folder.mkdir()
         if source in CONVERSIONS:
+            tensorflow_start.start()
             CONVERSIONS[source].write(folder, options.with_head, options.random_weights)
         else:
             _copy(_find(source, Path(scratch)), source, folder, options)

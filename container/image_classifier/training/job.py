@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from image_classifier import artifacts
+from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import hyperparameters, metrics
 from image_classifier.contract.errors import JobError, PlatformError, UserError
@@ -48,7 +48,8 @@ def run(opt_ml: OptMl, stop: threading.Event) -> None:
 
 
 def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder: Path, stop: threading.Event) -> None:
-    # Imported here so that wrong data or settings are said before TensorFlow's seconds are spent.
+    # Here, so that wrong data or settings are said before TensorFlow's seconds are spent.
+    tensorflow_start.start()
     from image_classifier.training import export, fine_tuning
 
     values = settings.values

@@ -1,15 +1,13 @@
 """What runs the network: one engine a file."""
 
-import os
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts
+from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
-from image_classifier.inference.engines import native_log
 
 
 class Engine(Protocol):
@@ -41,13 +39,10 @@ def load(folder: Path, info: ModelInfo, trust: bool) -> Engine:
     Raises:
         UserError: There is no usable SavedModel, or it is refused.
     """
-    # Both count only before TensorFlow is imported, and whoever asked for an engine may have other plans for its log.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     saved_model = artifacts.saved_model_folder(folder)
 
-    with native_log.without(native_log.TENSORFLOW_NOISE):
-        from image_classifier.inference.engines import saved_model_operations, tensorflow
+    tensorflow_start.start()
+    from image_classifier.inference.engines import saved_model_operations, tensorflow
 
     saved_model_operations.refuse_unsafe_operations(saved_model, trust)
     return tensorflow.load_engine(folder, info)

@@ -1,7 +1,8 @@
-"""Lines that a library writes to the process's standard error past Python, and past its own log level."""
+"""How TensorFlow is started everywhere in this program: with tf_keras, and without noise in the log."""
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,3 +27,18 @@ def without(noise: tuple[bytes, ...]) -> Iterator[None]:
             for line in lines:
                 if not any(words in line for words in noise):
                     os.write(2, line)
+
+
+def configure() -> None:
+    """Set what counts only before TensorFlow is imported; what the environment says already is left alone."""
+    # hub.KerasLayer is a tf_keras layer, and a Keras 3 model refuses it.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
+
+
+def start() -> None:
+    """Import TensorFlow, which takes seconds the first time."""
+    configure()
+    with without(TENSORFLOW_NOISE):
+        import tensorflow  # noqa: F401
