@@ -20,7 +20,9 @@ BOOT_FAILURE = 3
 def application() -> Flask:
     """Start to load the model and return the application; called by gunicorn in each of its processes."""
     chosen = settings.read(os.environ)
-    logging.basicConfig(stream=sys.stderr, level=chosen.log_level, format="%(message)s")
+    # Our own lines at the level that was asked for; TensorFlow's Python log has nothing to say below a warning.
+    logging.basicConfig(stream=sys.stderr, level=max(chosen.log_level, logging.WARNING), format="%(message)s")
+    log.setLevel(chosen.log_level)
     folder, started = OptMl.from_environment().model_dir, time.monotonic()
 
     def load() -> Predictor:
