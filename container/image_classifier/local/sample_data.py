@@ -65,18 +65,22 @@ def fetch(name: str, into: Path) -> Path:
 def hold_out(folder: Path, into: Path) -> Path:
     """Copy class folders into `into/train` and `into/held-out`; the same fifth of each class every time.
 
-    Which pictures are held out follows from a hash of their names, so more pictures do not move the others.
+    Which pictures are held out follows from a hash of their names, so more pictures do not move the others. Of two
+    pictures or more one is held out at least.
 
     Raises:
-        UserError: The folder has no class folders with pictures.
+        UserError: The folder has no class folders with pictures, or `into`, which is emptied first, overlaps it.
     """
+    given, target = folder.resolve(), into.resolve()
+    if given.is_relative_to(target) or target.is_relative_to(given):
+        raise UserError(f"{folder} cannot be divided into {into}: one lies in the other. Copy it somewhere else first.")
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     shutil.rmtree(into, ignore_errors=True)
     copied = 0
     for class_folder in classes:
         pictures = [path for path in class_folder.rglob("*") if path.suffix.lower() in EXTENSIONS]
         pictures.sort(key=lambda path: hashlib.sha256(path.relative_to(folder).as_posix().encode()).digest())
-        held = round(len(pictures) * HELD_OUT_SHARE)
+        held = max(round(len(pictures) * HELD_OUT_SHARE), int(len(pictures) > 1))
         for index, path in enumerate(pictures):
             target = into / ("held-out" if index < held else "train") / class_folder.name
             target.mkdir(parents=True, exist_ok=True)
@@ -162,7 +166,10 @@ def write_flowers(folder: Path, address: str) -> None:
                 f"{address} cannot be fetched: {error}. The flowers need the internet; --data solar needs PyPI alone."
             ) from error
         archives.unpack(archive, Path(scratch) / "unpacked")
-        shutil.copytree(Path(scratch) / "unpacked" / "flower_photos", folder)
+        photographs = Path(scratch) / "unpacked" / "flower_photos"
+        if not photographs.is_dir():
+            raise UserError(f"{address} sent an archive without the folder flower_photos, so it is not the flowers.")
+        shutil.copytree(photographs, folder)
 
 
 def _write(path: Path, content: bytes) -> None:

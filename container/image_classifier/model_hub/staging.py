@@ -1,6 +1,7 @@
 """Bring a backbone in: make the `model` channel's archive from a package, a folder, an archive or a Hub handle."""
 
 import argparse
+import hashlib
 import shutil
 import sys
 import tempfile
@@ -10,7 +11,11 @@ from pathlib import Path
 
 from image_classifier import archives, artifacts, tensorflow_start
 from image_classifier.contract.errors import JobError, UserError
+from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import CONVERSIONS
+
+LARGEST_SIDE = 4096
+"""Of an image size, in pixels: eight times the largest of the catalogue, and a picture of it is 200 MB as floats."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +36,52 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
     `source` is one of `CONVERSIONS`, a model folder, an archive of one, or an https Hub handle.
 
     Raises:
-        JobError: The source is unknown, cannot be fetched, or holds no SavedModel.
+        JobError: The source is unknown, cannot be fetched, or holds no SavedModel; or `output` cannot be written.
     """
     options = options or Options()
-    with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
-        folder = Path(scratch) / "model"
-        folder.mkdir()
-        if source in CONVERSIONS:
-            tensorflow_start.start()
-            CONVERSIONS[source].write(folder, options.with_head, options.random_weights)
-        else:
-            _copy(_find(source, Path(scratch)), source, folder, options)
-        archives.pack(folder, output)
+    if output.is_dir():
+        raise UserError(
+            f"--output {output} is a folder. Give the name of the archive, such as {output / 'lite0.tar.gz'}."
+        )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
+            if source in CONVERSIONS:
+                _replace(_converted(source, options, Path(scratch)), output)
+            else:
+                folder = Path(scratch) / "model"
+                _copy(_find(source, Path(scratch)), source, folder, options)
+                archives.pack(folder, output)
+    except OSError as error:
+        raise UserError(f"{source} cannot be staged to {output}: {error}. Look at that path and its disk.") from error
     return output
+
+
+def _converted(source: str, options: Options, scratch: Path) -> Path:
+    """Return the archive of a backbone from a package, converted once for each version of our converters."""
+    if options.image_size or options.pixel_scaling_method:
+        raise UserError(f"{source} has its own image size and pixel scaling. Leave the two options out.")
+    parts = ["head"] * options.with_head + ["random"] * options.random_weights
+    kept = packages.cache_folder() / "converted" / f"{'-'.join([source, *parts, _program_digest()])}.tar.gz"
+    if not kept.is_file():
+        tensorflow_start.start()
+        CONVERSIONS[source].write(scratch / "model", options.with_head, options.random_weights)
+        archives.pack(scratch / "model", scratch / "converted.tar.gz")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        _replace(scratch / "converted.tar.gz", kept)
+    return kept
+
+
+def _program_digest() -> str:
+    """Name the program that converts: another one may write other bytes."""
+    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(archives.__file__), Path(artifacts.__file__)]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+def _replace(file: Path, target: Path) -> None:
+    """Copy a file so that a reader of `target` sees the old one or the whole new one, whoever else writes it."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".staging-") as scratch:
+        shutil.copyfile(file, Path(scratch) / target.name).replace(target)
 
 
 def _find(source: str, scratch: Path) -> Path:
@@ -66,8 +104,8 @@ def _copy(found: Path, source: str, folder: Path, options: Options) -> None:
     labels = (found / artifacts.LABELS_FILE).is_file() or (found / artifacts.CLASS_INDEX_FILE).is_file()
     if options.with_head and not labels:
         raise UserError(
-            f"{source} has no {artifacts.LABELS_FILE}, so its head's classes have no names. "
-            "Put the file beside the SavedModel's folder."
+            f"{source} has no {artifacts.LABELS_FILE}, so its head's classes have no names. Stage a folder that holds "
+            f"this file and the SavedModel under {artifacts.SAVED_MODEL_DIR}/, or leave --with-head out."
         )
     if labels:
         artifacts.write_labels(folder, artifacts.read_labels(found))
@@ -91,9 +129,13 @@ def _copy(found: Path, source: str, folder: Path, options: Options) -> None:
 
 
 def _image_size(text: str) -> tuple[int, int]:
-    sides = [int(side) for side in text.lower().split("x")]
-    height, width = sides * 2 if len(sides) == 1 else sides
-    return height, width
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and 1 <= int(side) <= LARGEST_SIDE for side in sides):
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}; expected pixels from 1 to {LARGEST_SIDE}, one number such as 224 or height and width "
+            "such as 224x160"
+        )
+    return int(sides[0]), int(sides[-1])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

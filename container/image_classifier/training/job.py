@@ -131,7 +131,11 @@ def _verify(opt_ml: OptMl, trained: "Trained", values: Hyperparameters) -> dict[
     from image_classifier.training import verification
 
     result: Verification = verification.verify(
-        opt_ml.model_dir, trained.validation.examples, trained.probabilities, values.random_seed
+        opt_ml.model_dir,
+        trained.validation.examples,
+        trained.probabilities,
+        values.random_seed,
+        values.trust_model,
     )
     return {"verification": verification.record(result)}
 

@@ -50,15 +50,19 @@ def sample(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(len(examples), count, replace=False))
 
 
-def verify(folder: Path, examples: Sequence[Example], expected: NDArray[np.float32], seed: int) -> Verification:
+def verify(
+    folder: Path, examples: Sequence[Example], expected: NDArray[np.float32], seed: int, trust: bool = False
+) -> Verification:
     """Load `folder` in a new process and compare its answers with `expected`, (n, K) or (n, 1), of `examples`.
+
+    `trust` accepts file and Python operations, as the job did for the backbone.
 
     Raises:
         AlgorithmError: The process fails, or more than max(2, 0.5 %) of its answers are others than training's.
     """
     chosen = sample(examples, seed)
     pictures = [examples[index] for index in chosen]
-    served, twin = _score_elsewhere(folder, [example.path for example in pictures])
+    served, twin = _score_elsewhere(folder, [example.path for example in pictures], trust)
     labels = np.array([example.label for example in pictures])
     result = compare(expected[chosen], served, twin, labels)
     say(
@@ -110,10 +114,13 @@ def _two_columns(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([np.nextafter(1 - probabilities, np.float32(0)), probabilities], axis=1)
 
 
-def _score_elsewhere(folder: Path, paths: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _score_elsewhere(
+    folder: Path, paths: Sequence[Path], trust: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     with tempfile.TemporaryDirectory(prefix="verification-") as scratch:
         request, answer = Path(scratch) / "request.json", Path(scratch) / "answer.npz"
-        request.write_text(json.dumps({"folder": str(folder), "paths": [str(path) for path in paths]}))
+        asked = {"folder": str(folder), "paths": [str(path) for path in paths], "trust": trust}
+        request.write_text(json.dumps(asked))
         program = Path(__file__).parents[2]
         done = subprocess.run(
             [sys.executable, "-m", "image_classifier.training.verification", str(request), str(answer)],
@@ -134,7 +141,7 @@ def _score(request: Path, answer: Path) -> None:
 
     asked: dict[str, Any] = json.loads(request.read_text())
     folder, paths = Path(asked["folder"]), [Path(path) for path in asked["paths"]]
-    predictor = Predictor.load(folder)
+    predictor = Predictor.load(folder, asked["trust"])
     served: list[tuple[float, ...]] = []
     for start in range(0, len(paths), 32):
         images = [path.read_bytes() for path in paths[start : start + 32]]

@@ -68,6 +68,27 @@ def test_folder_without_pictures_and_unknown_name_are_said(tmp_path: Path) -> No
         sample_data.fetch("cars", tmp_path / "cars")
 
 
+def test_small_classes_are_held_out_of_too(tmp_path: Path) -> None:
+    """Two pictures in a class -> one is held out; a class of one stays for training."""
+    for name in ("pair/1.jpg", "pair/2.jpg", "single/1.jpg"):
+        (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "all" / name).write_bytes(b"x")
+    parts = sample_data.hold_out(tmp_path / "all", tmp_path / "parts")
+    found = sorted("/".join(path.relative_to(parts).parts[:2]) for path in parts.glob("*/*/*"))
+    assert found == ["held-out/pair", "train/pair", "train/single"]
+
+
+@pytest.mark.parametrize("into", [".", "parts", ".."])
+def test_folder_is_never_emptied_for_its_own_parts(tmp_path: Path, into: str) -> None:
+    """Parts inside, around or instead of the given folder -> refused, and the pictures are still there."""
+    picture = tmp_path / "all" / "a" / "1.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"x")
+    with pytest.raises(UserError, match="one lies in the other"):
+        sample_data.hold_out(tmp_path / "all", tmp_path / "all" / into)
+    assert picture.is_file()
+
+
 @pytest.fixture
 def flower_server() -> Iterator[str]:
     """Serve an archive of two classes as flower_photos.tgz, and nothing else."""

@@ -90,16 +90,60 @@ def test_lite0_names_real_photographs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path) -> None:
-    """Lite0 staged by two processes -> equal archives; the other backbone has its own size and licence."""
+    """Lite0 converted by two processes -> equal archives; the other backbone has its own size and licence."""
     command = [sys.executable, "-m", "image_classifier.model_hub.staging"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
     for name in ("first", "second"):
+        # A cache with the downloads alone, so that each process converts.
+        cache = tmp_path / f"{name}-cache"
+        cache.mkdir()
+        (cache / "wheels").symlink_to(packages.cache_folder().absolute() / "wheels")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "container"), packages.CACHE_VARIABLE: str(cache)}
         subprocess.run([*command, "lite0", "--output", str(tmp_path / name)], check=True, env=environment)
+        assert list((cache / "converted").glob("lite0-*.tar.gz"))
     digests = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("first", "second")}
     assert len(digests) == 1
     archive = staging.stage("mobilenetv2-160", tmp_path / "mobilenet.tar.gz")
     info = artifacts.read_model_info(archives.materialise(archive, tmp_path / "mobilenet"))
     assert (info.image_size, info.licence, info.output) == ((160, 160), "MIT", "features")
+
+
+@pytest.mark.slow
+def test_lite0_can_be_trained_by_the_hub_layer(tmp_path: Path) -> None:
+    """Lite0 in hub.KerasLayer -> nothing to train when frozen, all 4,652,008 - 1,281,000 weights when not."""
+    import tensorflow as tf
+    import tensorflow_hub as hub
+
+    folder = archives.materialise(staging.stage("lite0", tmp_path / "lite0.tar.gz"), tmp_path / "lite0")
+    frozen, layer = (hub.KerasLayer(str(folder / "1"), trainable=trainable) for trainable in (False, True))
+    pictures = tf.random.stateless_uniform((2, 64, 64, 3), (0, 1))
+    np.testing.assert_allclose(frozen(pictures, training=True), layer(pictures, training=False), atol=1e-5)
+    assert not frozen.trainable_weights
+    assert sum(int(np.prod(weight.shape)) for weight in layer.trainable_weights) == 3_371_008
+    statistics = [weight for weight in layer.non_trainable_weights if "moving_mean" in weight.name]
+    before = [weight.numpy() for weight in statistics]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(layer(pictures, training=True) ** 2)
+    gradients = tape.gradient(loss, layer.trainable_weights)
+    assert all(gradient is not None for gradient in gradients)
+    assert len(statistics) == 49
+    assert all((weight.numpy() != old).any() for weight, old in zip(statistics, before, strict=True))
+
+
+def test_second_staging_takes_the_kept_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same backbone again, from a machine without any package index -> the same archive."""
+    first = staging.stage("lite0", tmp_path / "first.tar.gz", Options(random_weights=True))
+    monkeypatch.setattr(packages, "EFFICIENTNET_LITE0", None)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    second = staging.stage("lite0", tmp_path / "second.tar.gz", Options(random_weights=True))
+    assert first.read_bytes() == second.read_bytes()
+    assert not list(tmp_path.glob(".staging-*"))
+
+
+def test_options_that_a_packaged_backbone_has_no_use_for_are_refused(tmp_path: Path) -> None:
+    """A size or a scaling for a backbone that has its own -> refused, not ignored."""
+    for options in (Options(image_size=(96, 96)), Options(pixel_scaling_method="center")):
+        with pytest.raises(UserError, match="lite0 has its own image size and pixel scaling"):
+            staging.stage("lite0", tmp_path / "x.tar.gz", options)
 
 
 def test_mobilenet_has_no_head(tmp_path: Path) -> None:
@@ -108,10 +152,13 @@ def test_mobilenet_has_no_head(tmp_path: Path) -> None:
         staging.stage("mobilenetv2-160", tmp_path / "x.tar.gz", Options(with_head=True))
 
 
-def test_random_weights_are_others_and_repeatable(tmp_path: Path) -> None:
+def test_random_weights_are_others_and_repeatable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control's weights -> not the trained ones, the same each time, and recorded as random."""
     sources = {}
     for name in ("first", "second"):
+        cache = tmp_path / f"{name}-cache"
+        cache.mkdir()
+        monkeypatch.setenv(packages.CACHE_VARIABLE, str(cache))
         archive = staging.stage("lite0", tmp_path / f"{name}.tar.gz", Options(random_weights=True))
         folder = archives.materialise(archive, tmp_path / name)
         sources[name] = artifacts.read_model_info(folder).source

@@ -97,6 +97,35 @@ def test_unknown_source_and_folder_without_model_are_said(tmp_path: Path) -> Non
         staging.stage(str(tmp_path / "empty"), tmp_path / "x.tar.gz")
 
 
+def test_output_that_cannot_be_written_is_said(model_folder: Path, tmp_path: Path) -> None:
+    """A folder as --output, a path below a file -> one sentence each, and nothing is left behind."""
+    with pytest.raises(UserError, match=r"is a folder\. Give the name of the archive"):
+        staging.stage(str(model_folder), tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot be staged to .*Look at that path"):
+        staging.stage(str(model_folder), tmp_path / "file" / "x.tar.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("64", (64, 64)), ("64x48", (64, 48)), ("0", None), ("-3", None), ("1x2x3", None), ("9999", None)],
+)
+def test_image_size_is_read_or_refused(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, size: tuple[int, int] | None
+) -> None:
+    """One number, height x width -> recorded; zero, negative, three numbers, too many -> refused with what is meant."""
+    output = tmp_path / "out.tar.gz"
+    arguments = [str(model_folder), "--output", str(output), f"--image-size={text}"]
+    if size is None:
+        with pytest.raises(SystemExit):
+            staging.main(arguments)
+        assert "height and width such as 224x160" in capsys.readouterr().err
+    else:
+        assert staging.main(arguments) == 0
+        assert artifacts.read_model_info(archives.materialise(output, tmp_path / "out")).image_size == size
+
+
 def test_command_reports_size_or_reason(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command with a good and a bad source -> 0 and the archive's size, 1 and the sentence."""
     output = tmp_path / "out.tar.gz"
