@@ -15,7 +15,7 @@ from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import CONVERSIONS
 
 LARGEST_SIDE = 4096
-"""Of an image size, in pixels: eight times the largest of the catalogue, and a picture of it is 200 MB as floats."""
+"""Of an image size, in pixels. The largest of the Hub's models is 600; a picture of 4096 is 200 MB as floats."""
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,9 @@ def test_held_out_pictures_stay_the_same_when_others_come(tmp_path: Path) -> Non
 
 def test_folder_without_pictures_and_unknown_name_are_said(tmp_path: Path) -> None:
     """A folder without class folders, a name that nobody declared -> one sentence each."""
+    (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="has no pictures in class folders"):
-        sample_data.hold_out(tmp_path, tmp_path / "parts")
+        sample_data.hold_out(tmp_path / "empty", tmp_path / "parts")
     with pytest.raises(UserError, match="Choose one of: solar, stamps, flowers"):
         sample_data.fetch("cars", tmp_path / "cars")
 

