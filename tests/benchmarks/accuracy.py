@@ -30,7 +30,7 @@ from image_classifier.training.dataset import Listing
 
 FOLDS = 5
 HEAD = {"train_only_top_layer": True, "epochs": 40, "learning_rate": 0.003}
-WHOLE = {"train_only_top_layer": False, "epochs": 12, "learning_rate": 1e-4, "batch_size": 16}
+WHOLE = {"train_only_top_layer": False, "epochs": 8, "learning_rate": 1e-4, "batch_size": 16}
 CACHE = Path(__file__).parents[2] / ".cache"
 
 
