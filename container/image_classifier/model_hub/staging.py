@@ -2,15 +2,18 @@
 
 import argparse
 import hashlib
+import multiprocessing
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from image_classifier import archives, artifacts, tensorflow_start
-from image_classifier.contract.errors import JobError, UserError
+from image_classifier.contract.errors import JobError, PlatformError, UserError
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import CONVERSIONS
 
@@ -64,12 +67,23 @@ def _converted(source: str, options: Options, scratch: Path) -> Path:
     parts = ["head"] * options.with_head + ["random"] * options.random_weights
     kept = packages.cache_folder() / "converted" / f"{'-'.join([source, *parts, _program_digest()])}.tar.gz"
     if not kept.is_file():
-        tensorflow_start.start()
-        CONVERSIONS[source].write(scratch / "model", options.with_head, options.random_weights)
+        # A process of its own: TensorFlow counts names through a process, and the same backbone must be the same bytes.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            try:
+                process.submit(_convert, source, options, scratch / "model").result()
+            except BrokenProcessPool as error:
+                raise PlatformError(
+                    f"The conversion of {source} was ended from outside. Is there 1 GB of memory?"
+                ) from error
         archives.pack(scratch / "model", scratch / "converted.tar.gz")
         kept.parent.mkdir(parents=True, exist_ok=True)
         _replace(scratch / "converted.tar.gz", kept)
     return kept
+
+
+def _convert(source: str, options: Options, folder: Path) -> None:
+    tensorflow_start.start()
+    CONVERSIONS[source].write(folder, options.with_head, options.random_weights)
 
 
 def _program_digest() -> str:
