@@ -113,6 +113,31 @@ def test_job_verified_the_twin_and_both_accuracies(job: Path) -> None:
     assert found["twin_same_answer"] >= 0.99
 
 
+WITHOUT_OUR_CODE = """
+import json, sys
+import tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+pictures = tf.constant([open(path, "rb").read() for path in sys.argv[2:]])
+json.dump(model.signatures["serving_default"](pictures)["probabilities"].numpy().tolist(), sys.stdout)
+assert "image_classifier" not in sys.modules
+"""
+
+
+def test_twin_answers_alike_without_our_code(job: Path, photographs: Path, tmp_path: Path) -> None:
+    """Bytes into the SavedModel, in a process with TensorFlow alone -> the server's answers, median |dp| <= 1e-3."""
+    with (job / "output/data/predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    paths = [photographs / "train" / row["file"] for row in rows]
+    command = [sys.executable, "-I", "-c", WITHOUT_OUR_CODE, str(job / "model/1"), *map(str, paths)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    twin = np.array(json.loads(done.stdout))
+    with serving(job / "model") as url:
+        ours = np.array([ask(url, path.read_bytes(), "application/x-image")["probabilities"] for path in paths])
+    assert np.median(np.abs(twin - ours).max(axis=1)) <= 1e-3
+    assert (twin.argmax(axis=1) == ours.argmax(axis=1)).mean() >= 0.99
+
+
 def test_image_size_is_the_backbones(job: Path) -> None:
     """Two backbones of 224 and 160 pixels -> each artefact records its own."""
     size = json.loads((job / "model/__model_info__.json").read_text())["image_size"]

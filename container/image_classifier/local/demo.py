@@ -93,7 +93,7 @@ def _photographs(data: str, cache: Path) -> tuple[Path, Path]:
         return folder / "train", folder / "held-out"
     if not Path(data).is_dir():
         raise UserError(f"--data is {data!r}: no folder, and none of {', '.join(SAMPLES)}.")
-    folder = sample_data.hold_out(Path(data), cache / "data" / Path(data).resolve().name)
+    folder = sample_data.hold_out(Path(data), cache / "own-data" / Path(data).resolve().name)
     return folder / "train", folder / "held-out"
 
 

@@ -120,14 +120,12 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
 
 
 def default_model() -> Path:
-    """Stage EfficientNet-Lite0 (once) and return its archive."""
+    """Stage EfficientNet-Lite0, which is converted once and then copied, and return its archive."""
     from image_classifier.model_hub import staging
 
     archive = PROGRAM.parent / ".cache" / "lite0.tar.gz"
-    if not archive.is_file():
-        print("No --model given: staging EfficientNet-Lite0 …", flush=True)
-        staging.stage("lite0", archive)
-    return archive
+    print("No --model given: EfficientNet-Lite0 it is.", flush=True)
+    return staging.stage("lite0", archive)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,14 +3,18 @@
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from image_classifier import archives
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
+from image_classifier.local import sample_data
+from image_classifier.model_hub import staging
 from image_classifier.training import backbone, dataset, decoding
 from image_classifier.training.data import Data
 from image_classifier.training.stopping import JobStopped
@@ -59,6 +63,24 @@ def test_whole_network_changes_every_variable_and_the_moving_statistics(
     assert all(not np.array_equal(old, new) for old, new in zip(before, after, strict=True))
     assert trained.history.best["val_accuracy"] >= 0.9
     assert trained.parameters - trained.trainable_parameters == 2 * 8
+
+
+@pytest.mark.slow
+def test_whole_lite0_changes_every_variable_on_photographs(tmp_path: Path) -> None:
+    """Lite0 tuned for an epoch on stamps -> each of its trainable variables and BatchNorm statistics has changed."""
+    archive = staging.stage("lite0", tmp_path / "lite0.tar.gz")
+    folder = archives.materialise(archive, tmp_path / "lite0")
+    stamps = dataset.list_channel(sample_data.fetch("stamps", tmp_path / "stamps") / "train", "training")
+    some = tuple(example for index, example in enumerate(stamps.examples) if index % 4 == 0)
+    training, validation = dataset.split(replace(stamps, examples=some), 0.2, 1)
+    before = backbone.load(folder, trainable=True, trust=False).layer.get_weights()
+    given = {"train_only_top_layer": False, "learning_rate": 1e-4, "epochs": 1}
+    trained = train(Data(training, validation, None), folder, None, **given)
+    layer = trained.backbone.layer
+    changed = [not np.array_equal(old, new) for old, new in zip(before, layer.get_weights(), strict=True)]
+    statistics = len(layer.weights) - len(layer.trainable_weights)
+    assert (len(layer.trainable_weights), statistics) == (147, 98)
+    assert all(changed)
 
 
 def test_features_once_equal_the_long_way(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
