@@ -164,7 +164,9 @@ def _upright(picture: Image.Image, size: tuple[int, int], method: str) -> NDArra
         picture.draft(None, (JPEG_MARGIN * width, JPEG_MARGIN * height))
     rgb = _rgb(picture)
     if method in _PILLOW_FILTERS:
-        resized = rgb.resize((width, height), _PILLOW_FILTERS[method])
+        # In an order of our own: which side goes first depends on Pillow's version and on the shape, and it shows.
+        across = rgb.resize((width, rgb.height), _PILLOW_FILTERS[method])
+        resized = across.resize((width, height), _PILLOW_FILTERS[method])
     else:
         resized = Image.fromarray(resampling.resize(np.asarray(rgb), (height, width), method))
     if orientation in _TRANSPOSITIONS:

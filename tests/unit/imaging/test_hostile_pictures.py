@@ -38,7 +38,7 @@ def rejected(data: bytes, **options: Any) -> imaging.ImageRejected:
 def run(program: str, path: Path) -> str:
     """Run a program about `path` in a process of its own and return what it prints."""
     container = Path(imaging.__file__).parents[1]
-    command = [sys.executable, "-W", "error", "-c", program, path]
+    command = [sys.executable, "-W", "error", "-c", program, str(path)]
     environment = {**os.environ, "PYTHONPATH": str(container)}
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
