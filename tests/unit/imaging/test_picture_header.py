@@ -59,3 +59,9 @@ def test_jpeg_without_a_frame_has_no_size() -> None:
     frame = data.index(b"\xff\xc0")
     assert {stored_size(data[:length], "JPEG") for length in range(frame + 9)} == {None}
     assert stored_size(data[:frame] + bytes(20), "JPEG") is None
+
+
+def test_unknown_chunk_of_a_webp_has_no_size() -> None:
+    """A WebP that begins with a chunk of no known name -> nothing."""
+    data = encode(PLAIN, "WEBP")
+    assert stored_size(data.replace(b"VP8 ", b"VP9 ", 1), "WEBP") is None

@@ -8,8 +8,9 @@ from tests.unit.imaging.samples import PLAIN, encode
 
 SIZES = [(64, 96), (224, 224), (301, 150), (7, 400)]
 ROUNDING = dict.fromkeys(imaging.RESIZE_METHODS, 1) | {"nearest": 0, "bicubic": 2, "lanczos3": 2}
-"""Levels, on photographs. Pillow rounds and clips to whole levels between the two passes, which overshooting kernels
-multiply: on white noise, the worst there is, its bicubic and lanczos3 differ by up to 26 and 49."""
+"""Levels, on smooth pictures. Pillow rounds and clips to whole levels between the two passes, which overshooting
+kernels multiply: its bicubic and lanczos3 differ by up to 13 and 19 at hard edges (126 pictures of the sample data at
+224), and by up to 26 and 49 on white noise of odd sizes."""
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
