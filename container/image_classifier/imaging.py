@@ -117,8 +117,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if found is None:
         raise ImageRejected(
             UNSUPPORTED,
-            f"The bytes are no picture of a known format (they begin with {data[:8]!r}); "
-            f"allowed: {', '.join(FORMATS)}. Convert it.",
+            f"The bytes are no picture of a known format; allowed: {', '.join(FORMATS)}. Convert it.",
         )
     if stored := picture_header.stored_size(data, found):
         _check_size(stored, max_pixels)
