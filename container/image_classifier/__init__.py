@@ -1,1 +1,6 @@
 """Fine-tune and serve TensorFlow Hub image classifiers on Amazon SageMaker."""
+
+from pathlib import Path
+
+PROGRAM = Path(__file__).parents[1]
+"""The folder that lies in the image as /opt/program."""

@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import tarfile
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -57,12 +58,14 @@ def _refuse_unsafe(archive: Path, member: tarfile.TarInfo, count: int, total: in
 def pack(folder: Path, archive: Path) -> None:
     """Write a folder's content as a .tar.gz that is byte-identical whenever the content is.
 
+    A reader of `archive` sees the old one or the whole new one, whoever else writes it.
+
     Raises:
         OSError: The archive cannot be written; no half-written archive is left under its name.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
-    partial = archive.with_name(archive.name + ".partial")
-    try:
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".packing-") as scratch:
+        partial = Path(scratch) / archive.name
         with (
             partial.open("wb") as raw,
             gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as compressed,
@@ -71,8 +74,6 @@ def pack(folder: Path, archive: Path) -> None:
             for path in sorted(folder.rglob("*")):
                 tar.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
         partial.replace(archive)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

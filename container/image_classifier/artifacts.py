@@ -21,6 +21,8 @@ MODEL_INFO_FILE = "__model_info__.json"
 MODEL_INFO_NAMES = (MODEL_INFO_FILE, "__models_info__.json", "model_info.json")
 """The first is what we write; the others are siblings seen in JumpStart archives."""
 PIXEL_SCALING_METHODS = ("normalize", "center", "standardize_on_imagenet")
+LARGEST_SIDE = 4096
+"""Of an image size, in pixels. The largest of the Hub's models is 600; a picture of 4096 is 200 MB as floats."""
 OUTPUTS = ("features", "logits", "probabilities")
 
 
@@ -86,12 +88,14 @@ def parse_model_info(found: Any, where: str) -> ModelInfo:
 def _image_size(value: Any, where: str) -> tuple[int, int]:
     sides = [value, value] if isinstance(value, int) else value
     if not isinstance(sides, list | tuple) or len(sides) < 2 or not all(_is_side(side) for side in sides[:2]):
-        raise UserError(f"{where}: image_size is {value!r}; expected [height, width] in pixels, 1 to 4096 each.")
+        raise UserError(
+            f"{where}: image_size is {value!r}; expected [height, width] in pixels, 1 to {LARGEST_SIDE} each."
+        )
     return int(sides[0]), int(sides[1])
 
 
 def _is_side(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 4096
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_SIDE
 
 
 def write_model_info(folder: Path, info: ModelInfo) -> None:
@@ -160,6 +164,21 @@ def folder_sha256(folder: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
+    """Return the SavedModel's `folder_sha256`; `what` names the model in the error.
+
+    Raises:
+        UserError: The model info records another one.
+    """
+    found = folder_sha256(saved_model)
+    if info.sha256 not in (None, found):
+        raise UserError(
+            f"{what} is damaged: its SavedModel has sha256 {found}, and its model info records {info.sha256}. "
+            "Fetch or stage it again."
+        )
+    return found
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from image_classifier import picture_header, resampling
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import PlatformError, UserError, first_line
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 """An allow-list: everything else that Pillow can open stays out of reach of what a stranger sends."""
@@ -148,8 +148,8 @@ def _too_large(given: str, limit: int) -> str:
 
 
 def _reject_damaged(error: Exception) -> NoReturn:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120].rstrip(".")
-    raise ImageRejected(CORRUPT, f"The picture is damaged and cannot be decoded: {reason}. Send it again.") from error
+    message = f"The picture is damaged and cannot be decoded: {first_line(error, 120)}. Send it again."
+    raise ImageRejected(CORRUPT, message) from error
 
 
 def _upright(picture: Image.Image, size: tuple[int, int], method: str) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ from typing import Any
 from image_classifier import archives
 from image_classifier.contract import hyperparameters
 from image_classifier.local import sample_data
-from image_classifier.model_hub import staging
+from image_classifier.model_hub import packages, staging
 from image_classifier.model_hub.staging import Options
 from image_classifier.training import backbone, dataset, fine_tuning
 from image_classifier.training.data import Data
@@ -31,7 +31,7 @@ from image_classifier.training.dataset import Listing
 FOLDS = 5
 HEAD = {"train_only_top_layer": True, "epochs": 40, "learning_rate": 0.003}
 WHOLE = {"train_only_top_layer": False, "epochs": 8, "learning_rate": 1e-4, "batch_size": 16}
-CACHE = Path(__file__).parents[2] / ".cache"
+CACHE = packages.cache_folder()
 
 
 def folds(listing: Listing, seed: int = 0) -> list[Data]:

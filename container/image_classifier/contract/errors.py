@@ -8,22 +8,24 @@ class JobError(Exception):
     what is allowed, and what to do. It is shown as it is, without a traceback.
     """
 
-    owner = "unknown"
-
 
 class UserError(JobError):
     """The request, its data or its model must be changed by whoever sent it."""
-
-    owner = "user"
 
 
 class AlgorithmError(JobError):
     """This program failed at something that it promised; the fix is ours."""
 
-    owner = "algorithm"
-
 
 class PlatformError(JobError):
     """The machine or the platform withheld something: memory, disk, a device, a host."""
 
-    owner = "platform"
+
+def first_line(error: BaseException, limit: int = 300) -> str:
+    """Return an error's first line, at most `limit` characters, without its full stop; its type when it is silent."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:limit].rstrip(".")
+
+
+def last_line(output: str) -> str:
+    """Return the last line that a program printed, which is where most say why they failed."""
+    return (output.strip().splitlines() or ["it gave no reason"])[-1]

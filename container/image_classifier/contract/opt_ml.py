@@ -11,8 +11,6 @@ from typing import Any
 from image_classifier.contract.errors import UserError
 
 BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
-FAILURE_LIMIT = 1024
-"""Characters of `output/failure` that become the job's FailureReason (TrainingJob API)."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class OptMl:
 
     @property
     def failure_file(self) -> Path:
-        """The reason of a failed job, message first."""
+        """The reason of a failed job, message first: its first 1,024 characters become the API's FailureReason."""
         return self.base / "output" / "failure"
 
     @property

@@ -15,10 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from image_classifier import PROGRAM
 from image_classifier.contract.errors import JobError, PlatformError, UserError
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.local import sample_data, train_locally
-from image_classifier.local.train_locally import PROGRAM, LocalJob
+from image_classifier.local.train_locally import LocalJob
+from image_classifier.model_hub import packages
 
 ROOT = PROGRAM.parent
 SAMPLES = ("solar", "stamps", "flowers")
@@ -64,7 +66,7 @@ def run(data: str, keep_serving: bool) -> Score:
         JobError: A phase failed; the message says why.
     """
     watch = Stopwatch()
-    cache, output = ROOT / ".cache", ROOT / "run" / f"demo-{Path(data).name}"
+    cache, output = packages.cache_folder(), ROOT / "run" / f"demo-{Path(data).name}"
     with watch.phase("Stage the backbone: EfficientNet-Lite0, pre-trained on ImageNet"):
         model = train_locally.default_model()
     with watch.phase(f"Fetch the photographs: {data}"):

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from image_classifier import PROGRAM
 from image_classifier.contract import metrics
 from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
 
-ROOT = Path(__file__).parents[3]
+ROOT = PROGRAM.parent
 README = "README.md"
 BEGIN, END = "<!-- generated:hyperparameters -->", "<!-- end generated -->"
 _NOTE = "<!-- Written by scripts/docs from container/image_classifier/contract/{}.py; change it there. -->"

@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 
 from image_classifier import archives
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import PlatformError, UserError, last_line
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.model_hub import packages
 
@@ -141,8 +141,7 @@ def _run(command: list[str], folder: Path) -> None:
     except FileNotFoundError as error:
         raise PlatformError(f"The stamps come from a Debian package, and there is no {command[0]} here.") from error
     if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise PlatformError(f"{' '.join(command[:2])} {STAMPS_PACKAGE} failed: {reason}.")
+        raise PlatformError(f"{' '.join(command[:2])} {STAMPS_PACKAGE} failed: {last_line(done.stderr)}.")
 
 
 def _write_flowers(folder: Path) -> None:

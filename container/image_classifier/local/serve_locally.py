@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from image_classifier import archives
+from image_classifier import PROGRAM, archives
 from image_classifier.contract.errors import JobError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 
-PROGRAM = Path(__file__).parents[2]
-"""The folder that lies in the image as /opt/program."""
 HOST = "127.0.0.1"
 
 

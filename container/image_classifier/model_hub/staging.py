@@ -17,9 +17,6 @@ from image_classifier.contract.errors import JobError, PlatformError, UserError
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import CONVERSIONS
 
-LARGEST_SIDE = 4096
-"""Of an image size, in pixels. The largest of the Hub's models is 600; a picture of 4096 is 200 MB as floats."""
-
 
 @dataclass(frozen=True)
 class Options:
@@ -75,9 +72,7 @@ def _converted(source: str, options: Options, scratch: Path) -> Path:
                 raise PlatformError(
                     f"The conversion of {source} was ended from outside. Is there 1 GB of memory?"
                 ) from error
-        archives.pack(scratch / "model", scratch / "converted.tar.gz")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        _replace(scratch / "converted.tar.gz", kept)
+        archives.pack(scratch / "model", kept)
     return kept
 
 
@@ -123,12 +118,7 @@ def _copy(found: Path, source: str, folder: Path, options: Options) -> None:
         )
     if labels:
         artifacts.write_labels(folder, artifacts.read_labels(found))
-    sha256 = artifacts.folder_sha256(folder / artifacts.SAVED_MODEL_DIR)
-    if info.sha256 and info.sha256 != sha256:
-        raise UserError(
-            f"{source} is damaged: its SavedModel has sha256 {sha256}, and its model info records {info.sha256}. "
-            "Fetch it again."
-        )
+    sha256 = artifacts.undamaged_sha256(folder / artifacts.SAVED_MODEL_DIR, info, source)
     method = options.pixel_scaling_method or info.pixel_scaling_method
     artifacts.write_model_info(
         folder,
@@ -144,10 +134,10 @@ def _copy(found: Path, source: str, folder: Path, options: Options) -> None:
 
 def _image_size(text: str) -> tuple[int, int]:
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() and 1 <= int(side) <= LARGEST_SIDE for side in sides):
+    if len(sides) > 2 or not all(side.isdecimal() and 1 <= int(side) <= artifacts.LARGEST_SIDE for side in sides):
         raise argparse.ArgumentTypeError(
-            f"got {text!r}; expected pixels from 1 to {LARGEST_SIDE}, one number such as 224 or height and width "
-            "such as 224x160"
+            f"got {text!r}; expected pixels from 1 to {artifacts.LARGEST_SIDE}, one number such as 224 or height and "
+            "width such as 224x160"
         )
     return int(sides[0]), int(sides[-1])
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from image_classifier.contract.errors import JobError
+from image_classifier.contract.errors import JobError, first_line
 from image_classifier.inference.predictor import Predictor
 
 
@@ -39,7 +39,7 @@ class Loading:
         except JobError as error:
             self._on_failure(f"{type(error).__name__}: {error}")
         except Exception as error:  # whatever it is, a server without a model must end and say why
-            reason = (str(error).strip() or "no message").splitlines()[0]
-            self._on_failure(f"AlgorithmError: The model could not be loaded: {type(error).__name__}: {reason}")
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            self._on_failure(f"AlgorithmError: The model could not be loaded: {reason}")
         else:
             self._predictor = predictor

@@ -2,17 +2,14 @@
 
 import os
 import sys
-from pathlib import Path
 from typing import NoReturn
 
+from image_classifier import PROGRAM
 from image_classifier.contract.errors import JobError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.inference.predictor import check_layout
 from image_classifier.inference.processors import available_processors
 from image_classifier.serving import settings
-
-PROGRAM = Path(__file__).parents[2]
-"""The folder that lies in the image as /opt/program."""
 
 
 def main() -> NoReturn:
@@ -37,7 +34,6 @@ def main() -> NoReturn:
 def _environment(opt_ml: OptMl) -> dict[str, str]:
     found = {
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "TF_USE_LEGACY_KERAS": "1",
         "OMP_NUM_THREADS": str(available_processors()),
         **os.environ,
         BASE_DIR_VARIABLE: str(opt_ml.base),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
 
 HUB_DIR_VARIABLE = "MODEL_HUB_DIR"
@@ -102,7 +102,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     try:
         module = hub.load(str(saved_model))
     except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
-        raise UserError(f"The backbone in {folder} cannot be loaded: {_first_line(error)}. Stage it again.") from error
+        raise UserError(f"The backbone in {folder} cannot be loaded: {first_line(error)}. Stage it again.") from error
     signature, output_key = _calling_convention(module, info)
     tunable = signature is None
     if trainable and not tunable:
@@ -121,7 +121,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError(
             f"The backbone in {folder} does not accept pictures of {info.image_size[0]}x{info.image_size[1]} pixels, "
-            f"the image_size of its model info: {_first_line(error)}. Stage it with the size that it was made for."
+            f"the image_size of its model info: {first_line(error)}. Stage it with the size that it was made for."
         ) from error
     if trainable and not layer.trainable_variables:
         raise UserError(
@@ -133,13 +133,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
 
 def _undamaged(folder: Path) -> tuple[ModelInfo, Path]:
     info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
-    found = artifacts.folder_sha256(saved_model)
-    if info.sha256 not in (None, found):
-        raise UserError(
-            f"The backbone in {folder} is damaged: its SavedModel has sha256 {found}, and its model info records "
-            f"{info.sha256}. Stage it again."
-        )
-    return replace(info, sha256=found), saved_model
+    return replace(info, sha256=artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")), saved_model
 
 
 def _calling_convention(module: Any, info: ModelInfo) -> tuple[str | None, str | None]:
@@ -169,7 +163,3 @@ def _pooled(output: Any) -> Any:
     if first.shape.rank != 2 or first.shape[-1] is None:
         raise ValueError(f"its output has the shape {tuple(first.shape)}; expected (pictures, features)")
     return tf.cast(first, tf.float32)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")

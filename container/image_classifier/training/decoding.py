@@ -1,6 +1,5 @@
 """Decode many pictures in parallel, in order, into uint8 pixels; count what cannot be decoded."""
 
-import os
 import shutil
 import tempfile
 from collections import deque
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from image_classifier import imaging
 from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.inference.processors import available_processors
 from image_classifier.training.dataset import Example
 
 Pixels = NDArray[np.uint8]
@@ -52,7 +52,7 @@ class Decoder:
 
     def in_order(self, examples: Sequence[Example]) -> Iterator[Pixels | Skipped]:
         """Decode pictures with one thread a core, a bounded number ahead of the reader, in the given order."""
-        threads = len(os.sched_getaffinity(0))
+        threads = available_processors()
         with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
             ahead: deque[Future[Pixels | Skipped]] = deque()
             for example in examples:

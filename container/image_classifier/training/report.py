@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import artifacts
+from image_classifier.inference.predictor import Prediction
 from image_classifier.training.dataset import Listing
 from image_classifier.training.decoding import Skipped
 
@@ -30,14 +31,9 @@ def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.
     """Write `predictions.csv`: a row a validation picture with its class, the answer and the answer's probability."""
     rows = []
     for example, row in zip(listing.examples, probabilities, strict=True):
-        if len(row) == 1:
-            predicted = int(row[0] >= 0.5)
-            probability = float(row[0] if predicted else 1 - row[0])
-        else:
-            predicted = int(row.argmax())
-            probability = float(row[predicted])
-        names = listing.class_names
-        rows.append([listing.name(example), names[example.label], names[predicted], f"{probability:.6f}"])
+        best = Prediction(listing.class_names, tuple(row.tolist())).most_probable(1)
+        label = listing.class_names[example.label]
+        rows.append([listing.name(example), label, best.labels[0], f"{best.probabilities[0]:.6f}"])
     _write(folder / "predictions.csv", ["file", "label", "predicted", "probability"], rows)
 
 

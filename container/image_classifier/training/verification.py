@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.contract.errors import AlgorithmError
+from image_classifier import PROGRAM
+from image_classifier.contract.errors import AlgorithmError, last_line
 from image_classifier.training.dataset import Example
 from image_classifier.training.progress import say
 
@@ -121,16 +122,15 @@ def _score_elsewhere(
         request, answer = Path(scratch) / "request.json", Path(scratch) / "answer.npz"
         asked = {"folder": str(folder), "paths": [str(path) for path in paths], "trust": trust}
         request.write_text(json.dumps(asked))
-        program = Path(__file__).parents[2]
         done = subprocess.run(
             [sys.executable, "-m", "image_classifier.training.verification", str(request), str(answer)],
-            env={**os.environ, "PYTHONPATH": str(program), "PYTHONWARNINGS": "ignore"},
+            env={**os.environ, "PYTHONPATH": str(PROGRAM), "PYTHONWARNINGS": "ignore"},
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            last = last_line(done.stderr)
             raise AlgorithmError(f"The finished model in {folder} cannot be loaded and asked by a new process: {last}")
         with np.load(answer) as found:
             return found["served"], found["twin"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, first_line
 from image_classifier.inference.processors import available_processors
 
 VERSION: str = tf.__version__
@@ -238,8 +238,3 @@ def _output_key(function: Any, info: ModelInfo, where: Path) -> str:
 
 def _has(signatures: Mapping[str, Any]) -> str:
     return f"it has the signatures {', '.join(sorted(signatures))}" if signatures else "it has no signatures"
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says first, without its full stop."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300].rstrip(".")
