@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.local.sample_data import fetch
 from tests.image.containers import Container, Job, Start, docker
+from tests.photographs import some_solar_cells
 
 PROJECT = Path(__file__).parents[2]
 HEAD_ONLY = {"train_only_top_layer": "True", "epochs": "5", "batch_size": "16"}
@@ -47,15 +47,7 @@ def start(image: str) -> Iterator[Start]:
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Solar cells: `train/` with 80 pictures of each class, `held-out/` with 25."""
-    everything = fetch("solar", tmp_path_factory.mktemp("solar"))
-    chosen = tmp_path_factory.mktemp("photographs")
-    for part, count in (("train", 80), ("held-out", 25)):
-        for class_folder in sorted((everything / part).iterdir()):
-            target = chosen / part / class_folder.name
-            target.mkdir(parents=True)
-            for picture in sorted(class_folder.iterdir())[:count]:
-                shutil.copyfile(picture, target / picture.name)
-    return chosen
+    return some_solar_cells(tmp_path_factory.mktemp("solar"), {"train": 80, "held-out": 25})
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,14 @@
 """Run the image as the platform does and look at it from outside."""
 
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.waiting import wait_until
+
+PAUSE = 0.2
+"""Seconds between two questions to Docker, each of which starts a process."""
 
 
 def docker(*arguments: str | Path, check: bool = True) -> str:
@@ -14,14 +18,6 @@ def docker(*arguments: str | Path, check: bool = True) -> str:
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}")
     return done.stdout.strip()
-
-
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Ask again and again until the condition holds; AssertionError when it never does."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"after {seconds:.0f} s still not: {what}"
-        time.sleep(0.2)
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ class Container:
 
     def exit_code(self, seconds: float = 300) -> int:
         """Wait for its end."""
-        wait_until(lambda: not self.running(), seconds, f"{self.name} ended; its log: {self.log()[-4000:]}")
+        wait_until(lambda: not self.running(), seconds, f"{self.name} ended; its log: {self.log()[-4000:]}", PAUSE)
         return int(docker("inspect", "--format", "{{.State.ExitCode}}", self.name))
 
     def log(self) -> str:
@@ -90,7 +86,7 @@ class Container:
             assert self.running(), f"the server ended: {self.log()[-4000:]}"
             return self.ask("/ping").status == 200
 
-        wait_until(answers, seconds, f"/ping says 200; the log: {self.log()[-4000:]}")
+        wait_until(answers, seconds, f"/ping says 200; the log: {self.log()[-4000:]}", PAUSE)
 
 
 Start = Callable[..., Container]

@@ -1,18 +1,16 @@
 import json
-import socket
 import urllib.request
 from pathlib import Path
 
-from tests.image.containers import Job, Start, wait_until
+from tests.image.containers import Job, Start
+from tests.waiting import answers, free_port, wait_until
 
 
 def test_requests_from_outside_arrive_at_the_port_that_was_asked_for(
     start: Start, trained: Job, photographs: Path
 ) -> None:
     """Given SAGEMAKER_BIND_TO_PORT and the host's network -> a picture sent to it gets one probability a class."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = ("--network", "host", "--env", f"SAGEMAKER_BIND_TO_PORT={port}")
     container = start("serve", options=(*environment, *trained.model_mounted()))
     url = f"http://127.0.0.1:{port}"
@@ -22,12 +20,3 @@ def test_requests_from_outside_arrive_at_the_port_that_was_asked_for(
 
     with urllib.request.urlopen(urllib.request.Request(f"{url}/invocations", picture, headers), timeout=60) as answer:
         assert len(json.loads(answer.read())["probabilities"]) == 2
-
-
-def answers(url: str) -> bool:
-    """Say whether a GET succeeds."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False

@@ -1,7 +1,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.image.containers import Container, Job, Start, docker, wait_until
+from tests.image.containers import Container, Job, Start, docker
+from tests.waiting import wait_until
 
 
 def test_serve_is_process_one(server: Container) -> None:

@@ -3,31 +3,19 @@
 import http.client
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import answers, free_port, wait_until
+
 ROOT = Path(__file__).parents[2]
-
-
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
-    """Ask again and again until the condition holds; AssertionError when it never does."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"after {seconds:.0f} s still not: {what}"
-        time.sleep(0.02)
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -114,3 +102,19 @@ def start_server(tree: Path, **variables: str) -> Server:
             [sys.executable, str(ROOT / "container" / "serve")], env=environment, cwd=tree, stdout=log, stderr=log
         )
     return Server(process, port, log_file)
+
+
+@contextmanager
+def served_locally(model: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run scripts/serve-locally until /ping says 200; gives the process and the URL. SIGTERM must end it with 0."""
+    port = free_port()
+    command = [str(ROOT / "scripts" / "serve-locally"), str(model), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/ping"), 120, "ready")
+        assert process.poll() is None
+        yield process, f"http://127.0.0.1:{port}/invocations"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=40)
+    assert process.returncode == 0

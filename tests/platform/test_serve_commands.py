@@ -9,16 +9,15 @@ import socket
 import subprocess
 import sys
 import tarfile
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from image_classifier import archives
 from tests.platform import pictures
-from tests.platform.serving import ROOT, free_port, wait_until
+from tests.platform.serving import ROOT, served_locally
+from tests.waiting import free_port
 
 Finished = subprocess.CompletedProcess[str]
 
@@ -41,34 +40,10 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@contextmanager
-def serving(model: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run scripts/serve-locally until /ping says 200; gives the process and the URL."""
-    port = free_port()
-    command = [str(ROOT / "scripts" / "serve-locally"), str(model), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        wait_until(lambda: process.poll() is not None or answers(f"http://127.0.0.1:{port}/ping"), 120, "ready")
-        assert process.poll() is None
-        yield process, f"http://127.0.0.1:{port}/invocations"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=40)
-
-
-def answers(url: str) -> bool:
-    """Say whether a GET succeeds."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
 @pytest.fixture(scope="module")
 def url(model: Path) -> Iterator[str]:
     """The address of a server of the classifier."""
-    with serving(model) as (_, address):
+    with served_locally(model) as (_, address):
         yield address
 
 
@@ -134,7 +109,7 @@ def test_archive_is_served_and_sigterm_is_passed_on(model: Path, picture: Path, 
     """A model.tar.gz -> served; SIGTERM to the command -> the server ends and exit code 0."""
     archive = tmp_path / "model.tar.gz"
     archives.pack(model, archive)
-    with serving(archive) as (process, address):
+    with served_locally(archive) as (process, address):
         found = json.loads(run("predict", "--json", picture, "--url", address).stdout)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=40)
@@ -225,7 +200,7 @@ def test_model_that_reads_files_needs_trust(model: Path, tmp_path: Path, monkeyp
     assert "SERVE_TRUST_MODEL=true" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     monkeypatch.setenv("SERVE_TRUST_MODEL", "true")
-    with serving(tmp_path / "model") as (process, _):
+    with served_locally(tmp_path / "model") as (process, _):
         assert process.poll() is None
 
 

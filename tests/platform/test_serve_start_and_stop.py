@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.platform import pictures
-from tests.platform.serving import ROOT, Server, start_server, wait_until
+from tests.platform.serving import ROOT, Server, start_server
+from tests.waiting import wait_until
 
 Start = Callable[..., Server]
 

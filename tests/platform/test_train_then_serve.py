@@ -4,15 +4,10 @@ import base64
 import csv
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,40 +15,10 @@ import numpy as np
 import pytest
 
 from image_classifier.local import sample_data
+from tests.photographs import some_solar_cells
+from tests.platform.serving import ROOT, served_locally
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    """Ask again until something is true, and fail when it does not become so in time."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.05)
-
-
-@contextmanager
-def serving(model: Path) -> Iterator[str]:
-    """Serve a model folder with the command of the laptop and return its address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    server = subprocess.Popen([str(ROOT / "scripts" / "serve-locally"), str(model), "--port", str(port)])
-
-    def ready() -> bool:
-        assert server.poll() is None
-        try:
-            return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).status == 200)
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        wait_until(ready)
-        yield f"http://127.0.0.1:{port}/invocations"
-    finally:
-        server.terminate()
-        assert server.wait(timeout=40) == 0
 
 
 def ask(url: str, body: bytes, content_type: str, accept: str = "application/json") -> Any:
@@ -65,14 +30,7 @@ def ask(url: str, body: bytes, content_type: str, accept: str = "application/jso
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Solar cells: 60 of each class to train on, 20 of each held out."""
-    everything = sample_data.fetch("solar", tmp_path_factory.mktemp("all") / "solar")
-    chosen = tmp_path_factory.mktemp("chosen")
-    for part, count in (("train", 60), ("held-out", 20)):
-        for folder in (everything / part).iterdir():
-            (chosen / part / folder.name).mkdir(parents=True)
-            for path in sorted(folder.iterdir())[:count]:
-                shutil.copyfile(path, chosen / part / folder.name / path.name)
-    return chosen
+    return some_solar_cells(tmp_path_factory.mktemp("solar"), {"train": 60, "held-out": 20})
 
 
 @pytest.fixture(scope="module", params=["lite0", "mobilenetv2-160"])
@@ -95,7 +53,7 @@ def test_served_answers_are_those_of_training(job: Path, photographs: Path) -> N
     assert len(rows) == 30
     bodies = [(photographs / "train" / row["file"]).read_bytes() for row in rows]
     instances = json.dumps({"instances": [{"b64": base64.b64encode(body).decode()} for body in bodies]})
-    with serving(job / "model") as url:
+    with served_locally(job / "model") as (_, url):
         single = [ask(url, body, "application/x-image", "application/json;verbose") for body in bodies]
         many = ask(url, instances.encode(), "application/json")["predictions"]
     for row, answer, listed in zip(rows, single, many, strict=True):
@@ -132,7 +90,7 @@ def test_twin_answers_alike_without_our_code(job: Path, photographs: Path, tmp_p
     command = [sys.executable, "-I", "-c", WITHOUT_OUR_CODE, str(job / "model/1"), *map(str, paths)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     twin = np.array(json.loads(done.stdout))
-    with serving(job / "model") as url:
+    with served_locally(job / "model") as (_, url):
         ours = np.array([ask(url, path.read_bytes(), "application/x-image")["probabilities"] for path in paths])
     assert np.median(np.abs(twin - ours).max(axis=1)) <= 1e-3
     assert (twin.argmax(axis=1) == ours.argmax(axis=1)).mean() >= 0.99
@@ -151,7 +109,7 @@ def test_untuned_classifier_is_served(tmp_path: Path) -> None:
     subprocess.run(stage, check=True, capture_output=True)
     folder = sample_data.fetch("stamps", tmp_path / "stamps")
     picture = next((folder / "train" / "birds").iterdir()).read_bytes()
-    with serving(archive) as url:
+    with served_locally(archive) as (_, url):
         whole = ask(url, picture, "image/png", "application/json;verbose")
         best = ask(url, picture, "image/png", "application/json;verbose;n_predictions=3")
     assert len(whole["labels"]) == 1000

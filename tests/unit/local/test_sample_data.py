@@ -2,9 +2,7 @@
 
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from PIL import Image
 
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.local import sample_data
+from tests.file_server import answering
 
 
 def counts(folder: Path) -> dict[str, int]:
@@ -101,24 +100,8 @@ def flower_server() -> Iterator[str]:
             tar.addfile(member, io.BytesIO(b"data"))
     content = file.getvalue()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = self.path == "/flower_photos.tgz"
-            self.send_response(200 if found else 404)
-            self.end_headers()
-            if found:
-                self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(lambda path: (200, content) if path == "/flower_photos.tgz" else (404, b"")) as address:
+        yield address
 
 
 def test_flowers_are_laid_out_from_their_archive(flower_server: str, tmp_path: Path) -> None:

@@ -2,15 +2,14 @@
 
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 
 from image_classifier.artifacts import ModelInfo
+from tests.file_server import answering
 from tests.unit.training import small
 
 
@@ -35,27 +34,13 @@ def hub_archive(model_folder: Path) -> bytes:
 def hub(hub_archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Serve /good/1 with ?tf-hub-format=compressed alone; /forbidden/1 is 403, /rubbish/1 no archive, the rest 404."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked = urlparse(self.path)
-            compressed = parse_qs(asked.query).get("tf-hub-format") == ["compressed"]
-            status = {"/good/1": 200, "/rubbish/1": 200, "/forbidden/1": 403}.get(asked.path, 404)
-            body = b"no archive" if asked.path == "/rubbish/1" else hub_archive
-            if not compressed:
-                status = 404
-            self.send_response(status)
-            self.end_headers()
-            if status == 200:
-                self.wfile.write(body)
+    def answer(path: str) -> tuple[int, bytes]:
+        asked = urlparse(path)
+        if parse_qs(asked.query).get("tf-hub-format") != ["compressed"]:
+            return 404, b""
+        known = {"/good/1": (200, hub_archive), "/rubbish/1": (200, b"no archive"), "/forbidden/1": (403, b"")}
+        return known.get(asked.path, (404, b""))
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub-cache"))
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(answer) as address:
+        yield address
