@@ -145,7 +145,7 @@ class Hyperparameters:
     model_id: str = declare(
         "",
         builtin=False,
-        meaning="A backbone staged in the image under /opt/hub, used without a model channel.",
+        meaning="Which backbone in the image, under /opt/hub, is used without a model channel; a lone one needs no name.",
         since=_SINCE,
     )
     trust_model: bool = declare(

@@ -21,6 +21,8 @@ DEFAULT_HUB_DIR = "/opt/hub"
 def locate(opt_ml: OptMl, model_id: str, scratch: Path) -> Path:
     """Return the folder of the backbone: the `model` channel, else `/opt/hub/<model_id>`; archives are unpacked.
 
+    Without a `model_id` the only backbone in the image is taken.
+
     Raises:
         UserError: Neither is there; the message names both places.
     """
@@ -29,16 +31,17 @@ def locate(opt_ml: OptMl, model_id: str, scratch: Path) -> Path:
         archive = next(iter(sorted(channel.rglob("*.tar.gz"))), None)
         return archives.materialise(archive, scratch / "model") if archive else channel
     hub = Path(os.environ.get(HUB_DIR_VARIABLE, DEFAULT_HUB_DIR))
-    if model_id:
-        for candidate in (hub / model_id, hub / f"{model_id}.tar.gz"):
-            if candidate.exists() and candidate.parent == hub:
-                return archives.materialise(candidate, scratch / "model")
-    staged = ", ".join(sorted(path.name for path in hub.iterdir())) if hub.is_dir() else ""
+    staged = sorted(path.name for path in hub.iterdir()) if hub.is_dir() else []
+    if not model_id and len(staged) == 1:
+        return archives.materialise(hub / staged[0], scratch / "model")
+    for name in (model_id, f"{model_id}.tar.gz"):
+        if name in staged:
+            return archives.materialise(hub / name, scratch / "model")
     raise UserError(
         f"There is no backbone to train on: the model channel {channel} is missing or empty, and "
         f"{f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
-        f"{staged or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name a staged "
-        "model_id."
+        f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name a "
+        "staged model_id."
     )
 
 

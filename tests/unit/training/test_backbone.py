@@ -56,7 +56,7 @@ def features_of(folder: Path, trainable: bool = False) -> np.ndarray:
 
 
 def test_model_channel_packed_unpacked_and_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packed, unpacked, staged as a folder or an archive -> found; nothing -> both places named."""
+    """Packed, unpacked, staged as a folder or an archive, alone and unnamed -> found; else both places named."""
     tree = OptMl(tmp_path / "ml")
     hub = tmp_path / "hub"
     monkeypatch.setenv("MODEL_HUB_DIR", str(hub))
@@ -64,11 +64,14 @@ def test_model_channel_packed_unpacked_and_hub(tmp_path: Path, monkeypatch: pyte
         backbone.locate(tree, "", tmp_path)
     (hub / "folder").mkdir(parents=True)
     assert backbone.locate(tree, "folder", tmp_path) == hub / "folder"
+    assert backbone.locate(tree, "", tmp_path) == hub / "folder"
     with pytest.raises(UserError, match=r"absent does not exist \(staged in .*: folder\)"):
         backbone.locate(tree, "absent", tmp_path)
     (hub / "folder" / "file").write_text("x")
     archives.pack(hub / "folder", hub / "packed.tar.gz")
     assert (backbone.locate(tree, "packed", tmp_path / "a") / "file").is_file()
+    with pytest.raises(UserError, match=r"no model_id is given \(staged in .*: folder, packed.tar.gz\)"):
+        backbone.locate(tree, "", tmp_path)
     with pytest.raises(UserError, match="There is no backbone"):
         backbone.locate(tree, "../hub/folder", tmp_path)
     channel = tree.channel_dir("model")
