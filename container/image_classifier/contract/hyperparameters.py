@@ -145,7 +145,7 @@ class Hyperparameters:
     model_id: str = declare(
         "",
         builtin=False,
-        meaning="Which backbone in the image, under /opt/hub, is used without a model channel; a lone one needs no name.",
+        meaning="Which backbone in the image, under /opt/hub, is used without a model channel; a lone one needs none.",
         since=_SINCE,
     )
     trust_model: bool = declare(

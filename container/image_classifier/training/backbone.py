@@ -40,8 +40,8 @@ def locate(opt_ml: OptMl, model_id: str, scratch: Path) -> Path:
     raise UserError(
         f"There is no backbone to train on: the model channel {channel} is missing or empty, and "
         f"{f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
-        f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name a "
-        "staged model_id."
+        f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
+        "a staged model_id."
     )
 
 
