@@ -1,6 +1,9 @@
-"""Run the image as the platform does and look at it from outside."""
+"""Run the images as the platform does and look at them from outside."""
 
+import json
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,7 @@ from tests.waiting import wait_until
 
 PAUSE = 0.2
 """Seconds between two questions to Docker, each of which starts a process."""
+ISOLATED = ("--network", "none")
 
 
 def docker(*arguments: str | Path, check: bool = True) -> str:
@@ -20,13 +24,30 @@ def docker(*arguments: str | Path, check: bool = True) -> str:
     return done.stdout.strip()
 
 
+def run(image: str, *words: str, options: tuple[str, ...] = ISOLATED) -> str:
+    """Return what a command inside an image prints."""
+    return docker("run", "--rm", *options, image, *words)
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What came back for an HTTP request."""
+    """What came back for an HTTP request; status 0 when nothing did."""
 
     status: int
     content_type: str
     body: bytes
+
+
+def ask(url: str, body: bytes | None = None, content_type: str = "application/x-image", accept: str = "*/*") -> Answer:
+    """Send a request; a POST when there is a body."""
+    headers = {"Content-Type": content_type, "Accept": accept}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60) as found:
+            return Answer(found.status, found.headers.get_content_type(), found.read())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers.get_content_type(), error.read())
+    except OSError as error:
+        return Answer(0, "", str(error).encode())
 
 
 # Runs inside the container, where no network is needed to reach the server. Prints status, type and the body in hex.
@@ -67,6 +88,10 @@ class Container:
         """Return the command line of process 1."""
         return docker("exec", self.name, "cat", "/proc/1/cmdline").strip("\0").split("\0")
 
+    def changed_files(self) -> list[str]:
+        """Return what was added, changed or deleted in its own file system; volumes and tmpfs are none of it."""
+        return [line[2:] for line in docker("diff", self.name).splitlines()]
+
     def ask(
         self, path: str, body: bytes = b"", content_type: str = "application/x-image", accept: str = "*/*"
     ) -> Answer:
@@ -88,9 +113,16 @@ class Container:
 
         wait_until(answers, seconds, f"/ping says 200; the log: {self.log()[-4000:]}", PAUSE)
 
+    def published(self) -> str:
+        """Return the address at which port 8080 is published on this machine."""
+        bindings = json.loads(
+            docker("inspect", "--format", '{{json (index .NetworkSettings.Ports "8080/tcp")}}', self.name)
+        )
+        return f"http://127.0.0.1:{bindings[0]['HostPort']}"
+
 
 Start = Callable[..., Container]
-"""Called with the words after the image name and `options=(...)`, docker's."""
+"""Called with the words after the image name, `options=(...)`, docker's, and `image=` (without it the cpu image)."""
 
 
 @dataclass(frozen=True)
