@@ -34,6 +34,8 @@ def configure() -> None:
     # hub.KerasLayer is a tf_keras layer, and a Keras 3 model refuses it.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # tf_keras would read settings from the home folder, which change its arithmetic, and write them there.
+    os.environ.setdefault("KERAS_HOME", os.devnull)
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 
 
