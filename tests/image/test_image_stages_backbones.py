@@ -13,7 +13,7 @@ from tests.image.containers import ISOLATED, Start, docker, run
 def image_with_backbone() -> Iterator[str]:
     """The cpu image, built again with MODEL_ID=mobilenetv2-160."""
     tag = "image-classifier-test-staged:cpu"
-    build = [PROJECT / "scripts" / "build", "--target", "cpu", "--tag", tag]
+    build = [str(PROJECT / "scripts" / "build"), "--target", "cpu", "--tag", tag]
     base = os.environ["IMAGE_CLASSIFIER_BASE_IMAGE"]
     arguments = ["--base", base, "--", "--network", "host", "--build-arg", "MODEL_ID=mobilenetv2-160"]
     subprocess.run([*build, *arguments], check=True, capture_output=True)
