@@ -104,12 +104,12 @@ class Container:
         status, _, kind = first.partition(" ")
         return Answer(int(status), kind, bytes.fromhex(content.strip()))
 
-    def wait_for_ping(self, seconds: float = 90) -> None:
-        """Wait until `/ping` says 200; fail at once when the server has ended."""
+    def wait_for_ping(self, address: str | None = None, seconds: float = 90) -> None:
+        """Wait until `/ping` says 200, at an address or inside; fail at once when the server has ended."""
 
         def answers() -> bool:
             assert self.running(), f"the server ended: {self.log()[-4000:]}"
-            return self.ask("/ping").status == 200
+            return (ask(f"{address}/ping") if address else self.ask("/ping")).status == 200
 
         wait_until(answers, seconds, f"/ping says 200; the log: {self.log()[-4000:]}", PAUSE)
 

@@ -1,22 +1,30 @@
 import json
-import urllib.request
-from pathlib import Path
 
-from tests.image.containers import Job, Start
-from tests.waiting import answers, free_port, wait_until
+import pytest
+
+from tests.image.conftest import name_of_image
+from tests.image.containers import Job, Start, ask
+from tests.waiting import free_port
 
 
-def test_requests_from_outside_arrive_at_the_port_that_was_asked_for(
-    start: Start, trained: Job, photographs: Path
+@pytest.mark.parametrize("target", ["serve", "cpu"])
+def test_requests_arrive_at_the_port_that_was_asked_for(
+    target: str, start: Start, trained: Job, picture: bytes
 ) -> None:
     """Given SAGEMAKER_BIND_TO_PORT and the host's network -> a picture sent to it gets one probability a class."""
     port = free_port()
     environment = ("--network", "host", "--env", f"SAGEMAKER_BIND_TO_PORT={port}")
-    container = start("serve", options=(*environment, *trained.model_mounted()))
+    container = start("serve", image=name_of_image(target), options=(*environment, *trained.model_mounted()))
     url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: answers(f"{url}/ping"), 90, f"/ping says 200; the log: {container.log()}")
-    picture = next((photographs / "held-out").glob("*/*")).read_bytes()
-    headers = {"Content-Type": "application/x-image", "Accept": "application/json"}
+    container.wait_for_ping(url)
+    answer = ask(f"{url}/invocations", picture, accept="application/json")
+    assert len(json.loads(answer.body)["probabilities"]) == 2
 
-    with urllib.request.urlopen(urllib.request.Request(f"{url}/invocations", picture, headers), timeout=60) as answer:
-        assert len(json.loads(answer.read())["probabilities"]) == 2
+
+def test_requests_from_outside_arrive_at_a_published_port(
+    start: Start, published: tuple[str, ...], trained: Job, picture: bytes
+) -> None:
+    """Given `--publish` as in the README -> the server answers from outside the container."""
+    container = start("serve", options=(*published, *trained.model_mounted()))
+    container.wait_for_ping()
+    assert ask(f"{container.published()}/invocations", picture).status == 200
