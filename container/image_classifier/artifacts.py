@@ -20,6 +20,9 @@ CLASS_INDEX_FILE = "class_label_to_prediction_index.json"
 MODEL_INFO_FILE = "__model_info__.json"
 MODEL_INFO_NAMES = (MODEL_INFO_FILE, "__models_info__.json", "model_info.json")
 """The first is what we write; the others are siblings seen in JumpStart archives."""
+OPENVINO_DIR = "openvino"
+OPENVINO_FILES = ("model.xml", "model.bin")
+"""The graph and the weights of the OpenVINO IR, in `OPENVINO_DIR`."""
 PIXEL_SCALING_METHODS = ("normalize", "center", "standardize_on_imagenet")
 LARGEST_SIDE = 4096
 """Of an image size, in pixels. The largest of the Hub's models is 600; a picture of 4096 is 200 MB as floats."""
@@ -163,6 +166,18 @@ def folder_sha256(folder: Path) -> str:
         with path.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
+    return digest.hexdigest()
+
+
+def network_sha256(saved_model: Path) -> str:
+    """Hash what tells one SavedModel from another, without reading its weights.
+
+    The graph, and the index of the weights, in which TensorFlow keeps a checksum of every one of them.
+    """
+    digest = hashlib.sha256()
+    for path in (saved_model / "saved_model.pb", saved_model / "variables" / "variables.index"):
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference import engines
-from image_classifier.inference.engines import Engine
+from image_classifier.inference.engines import Engine, Wish
 
 BATCH = 32
 """Pictures that are decoded and classified together: what is in memory at once, however many a request brings."""
@@ -63,15 +63,16 @@ class Predictor:
     engine: Engine
 
     @classmethod
-    def load(cls, folder: Path, trust: bool = False) -> "Predictor":
-        """Load a model folder; `trust` accepts file and Python operations in its SavedModel.
+    def load(cls, folder: Path, trust: bool = False, wish: Wish = engines.NO_WISH) -> "Predictor":
+        """Load a model folder; `trust` accepts file and Python operations in its SavedModel, `wish` names the engine.
 
         Raises:
-            UserError: Something is missing or broken, or there are other than one label for each output.
+            UserError: Something is missing or broken, there are other than one label for each output, or the engine
+                that is wanted cannot be had.
         """
         check_layout(folder)
         info, labels = artifacts.read_model_info(folder), artifacts.read_labels(folder)
-        engine = engines.load(folder, info, trust)
+        engine = engines.load(folder, info, trust, wish)
         # The built-in algorithm's convention: a head without a background class drops the label of that name.
         if len(labels) == engine.outputs + 1 and labels[0] == "background":
             labels = labels[1:]
@@ -125,7 +126,7 @@ class Predictor:
         return [Prediction(self.labels, tuple(map(_shortest, row))) for row in rows]
 
     def warm_up(self) -> None:
-        """Answer a few made-up pictures, so that the first real one does not wait for TensorFlow to get ready.
+        """Answer a few made-up pictures, so that the first real one does not wait for the engine to get ready.
 
         Raises:
             UserError: The network answers something that is no number.

@@ -1,9 +1,11 @@
-"""How many CPUs this process may use, which in a container is not how many the machine has."""
+"""What this process may compute on: how many CPUs, which in a container are not the machine's, and what they can."""
 
 import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+CPU_INFORMATION = Path("/proc/cpuinfo")
+DEVICES = Path("/dev")
 
 
 def available_processors(cgroup: Path = CGROUP) -> int:
@@ -27,3 +29,18 @@ def _quota(cgroup: Path) -> int | None:
     except (OSError, ValueError):  # no control group, or "max"
         return None
     return -(-microseconds // int(period)) if microseconds > 0 else None
+
+
+def has_bfloat16(information: Path = CPU_INFORMATION) -> bool:
+    """Say whether this CPU multiplies bfloat16 itself: AVX-512 BF16 or AMX on x86, BF16 on Arm."""
+    for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, words = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(words.split())
+    return False
+
+
+def has_gpu(devices: Path = DEVICES) -> bool:
+    """Say whether this process is given an NVIDIA GPU, by its device file and CUDA_VISIBLE_DEVICES."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    return not hidden and any(devices.glob("nvidia[0-9]*"))

@@ -1,11 +1,13 @@
 """What the environment says about serving, checked once: our own variables and those that AWS's containers know."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from image_classifier.contract.errors import UserError
+from image_classifier.inference import engines
+from image_classifier.inference.engines import Wish
 from image_classifier.inference.processors import available_processors
 from image_classifier.serving import codecs
 from image_classifier.serving.codecs import AnswerForm
@@ -35,6 +37,8 @@ class Settings:
     """After which gunicorn takes a process that shows no sign of life for dead."""
     default_form: AnswerForm = codecs.PLAIN
     trust_model: bool = False
+    engine: Wish = engines.NO_WISH
+    """Which engine runs the network, and in what it computes."""
     log_level: int = logging.INFO
 
     @property
@@ -63,6 +67,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         timeout_seconds=max(120, reader.number("SAGEMAKER_MODEL_SERVER_TIMEOUT", 120, 0, 86400)),
         default_form=reader.value("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", codecs.PLAIN, _form),
         trust_model=reader.value("SERVE_TRUST_MODEL", False, _truth),
+        engine=Wish(reader.word("SERVE_ENGINE", engines.NAMES), reader.word("SERVE_PRECISION", engines.PRECISIONS)),
         log_level=reader.value("SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO, _log_level),
     )
     if reader.problems:
@@ -92,6 +97,16 @@ class _Reader:
             return int(text)
 
         return self.value(name, default, parse)
+
+    def word(self, name: str, allowed: Sequence[str]) -> str:
+        """Read one of the allowed words in any case; the first is the default."""
+
+        def parse(text: str) -> str:
+            if text.lower() not in allowed:
+                raise ValueError(", ".join(allowed))
+            return text.lower()
+
+        return self.value(name, allowed[0], parse)
 
 
 def _truth(text: str) -> bool:

@@ -4,9 +4,10 @@ import os
 import sys
 from typing import NoReturn
 
-from image_classifier import PROGRAM
+from image_classifier import PROGRAM, artifacts
 from image_classifier.contract.errors import JobError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+from image_classifier.inference import engines
 from image_classifier.inference.predictor import check_layout
 from image_classifier.inference.processors import available_processors
 from image_classifier.serving import settings
@@ -20,8 +21,9 @@ def main() -> NoReturn:
     """
     opt_ml = OptMl(OptMl.from_environment().base.absolute())
     try:
-        settings.read(os.environ)
+        chosen = settings.read(os.environ)
         check_layout(opt_ml.model_dir)
+        engines.choose(opt_ml.model_dir, artifacts.read_model_info(opt_ml.model_dir), chosen.engine)
     except JobError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)

@@ -8,6 +8,7 @@ import time
 from flask import Flask
 
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.inference import engines
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving import settings
 from image_classifier.serving.app import create_app, log
@@ -26,8 +27,10 @@ def application() -> Flask:
     folder, started = OptMl.from_environment().model_dir, time.monotonic()
 
     def load() -> Predictor:
-        predictor = Predictor.load(folder, chosen.trust_model)
+        predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
         predictor.warm_up()
+        if remark := engines.choose(folder, predictor.info, chosen.engine).remark:
+            log.warning(remark)
         height, width = predictor.info.image_size
         log.info(
             "Ready on port %d after %.1f s: %s, %d classes, pictures of %dx%d pixels.",

@@ -31,6 +31,8 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
     signatures = _signatures(root, backbone, values)
     tf.saved_model.save(root, str(partial), signatures=signatures)
     _sync(partial)
+    # What an earlier model's IR answers is not this model's business.
+    shutil.rmtree(folder / artifacts.OPENVINO_DIR, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     partial.replace(target)
     return target

@@ -60,6 +60,8 @@ def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder
     artifacts.write_labels(opt_ml.model_dir, found.training.class_names)
     info = replace(_model_info(trained, settings, found, numbers), sha256=artifacts.folder_sha256(saved_model))
     artifacts.write_model_info(opt_ml.model_dir, info)
+    if not stop.is_set():
+        info = _add_ir(opt_ml, info, trained, values)
     if stop.is_set():
         say("Stopped by SIGTERM: the best model so far is saved, verification and reports were left out.")
         return
@@ -125,6 +127,14 @@ def _model_info(trained: "Trained", settings: Settings, found: data.Data, number
             "verified": False,
         },
     )
+
+
+def _add_ir(opt_ml: OptMl, info: ModelInfo, trained: "Trained", values: Hyperparameters) -> ModelInfo:
+    from image_classifier.training import intermediate_representation
+
+    info = intermediate_representation.add(opt_ml.model_dir, info, trained.validation.examples, values.random_seed)
+    artifacts.write_model_info(opt_ml.model_dir, info)
+    return info
 
 
 def _verify(opt_ml: OptMl, trained: "Trained", values: Hyperparameters) -> dict[str, Any]:

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from image_classifier import PROGRAM
 from image_classifier.contract.errors import AlgorithmError, last_line
+from image_classifier.inference import agreement
 from image_classifier.training.dataset import Example
 from image_classifier.training.progress import say
 
-TOLERANCE = 1e-3
-"""What a probability may differ by in float32 without anything being wrong; see docs/decisions/0003."""
 SAMPLE_LIMIT = 1000
 TWIN_LIMIT = 200
 """Pictures that also go through the bytes signature, which decodes inside the graph, one after the other."""
@@ -33,9 +32,9 @@ class Verification:
     training_accuracy: float
     served_accuracy: float
     other_answers: int
-    """Top-1 answers that differ although the two best are further apart than 2·`TOLERANCE`."""
+    """Top-1 answers that differ although the two best are further apart than 2·`agreement.TOLERANCE`."""
     close_answers: int
-    """Top-1 answers that differ where the two best lie within 2·`TOLERANCE`."""
+    """Top-1 answers that differ where the two best lie within 2·`agreement.TOLERANCE`."""
     largest_difference: float
     """Largest |Δp| between training and serving."""
     twin_pictures: int
@@ -88,31 +87,21 @@ def compare(
     expected: NDArray[np.float32], served: NDArray[np.float32], twin: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> Verification:
     """Compare probabilities (n, K) or (n, 1) of training, of the serving code and (first rows) of the twin."""
-    expected, served, twin = _two_columns(expected), _two_columns(served), _two_columns(twin)
-    difference = np.abs(expected - served).max(axis=1)
-    other = expected.argmax(axis=1) != served.argmax(axis=1)
-    best = np.sort(expected, axis=1)
-    close = best[:, -1] - best[:, -2] <= 2 * TOLERANCE
+    found = agreement.measure(expected, served)
+    expected, served, twin = map(agreement.two_columns, (expected, served, twin))
     twin_difference = np.abs(served[: len(twin)] - twin).max(axis=1)
     return Verification(
         pictures=len(labels),
         training_accuracy=float((expected.argmax(axis=1) == labels).mean()),
         served_accuracy=float((served.argmax(axis=1) == labels).mean()),
-        other_answers=int((other & ~close).sum()),
-        close_answers=int((other & close).sum()),
-        largest_difference=float(difference.max()),
+        other_answers=found.other_answers,
+        close_answers=found.close_answers,
+        largest_difference=found.largest_difference,
         twin_pictures=len(twin),
         twin_median_difference=float(np.median(twin_difference)),
         twin_largest_difference=float(twin_difference.max()),
         twin_same_answer=float((served[: len(twin)].argmax(axis=1) == twin.argmax(axis=1)).mean()),
     )
-
-
-def _two_columns(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    # The sigmoid form holds P(class 1) alone; p = 0.5 counts as class 1, as it does in serving.
-    if probabilities.shape[1] > 1:
-        return probabilities
-    return np.concatenate([np.nextafter(1 - probabilities, np.float32(0)), probabilities], axis=1)
 
 
 def _score_elsewhere(

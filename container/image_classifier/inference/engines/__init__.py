@@ -1,5 +1,7 @@
-"""What runs the network: one engine a file."""
+"""What runs the network: one engine a file. Which one, is decided here, before anything slow is imported."""
 
+from dataclasses import dataclass
+from importlib import metadata, util
 from pathlib import Path
 from typing import Protocol
 
@@ -8,6 +10,11 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError
+from image_classifier.inference import intermediate_representation, processors
+
+NAMES = ("auto", "openvino", "tensorflow")
+PRECISIONS = ("f32", "bf16")
 
 
 class Engine(Protocol):
@@ -28,19 +35,102 @@ class Engine(Protocol):
         ...
 
 
-def load(folder: Path, info: ModelInfo, trust: bool) -> Engine:
+@dataclass(frozen=True)
+class Wish:
+    """Which engine is wanted: one of `NAMES`, computing in one of `PRECISIONS`."""
+
+    engine: str = "auto"
+    precision: str = "f32"
+
+
+NO_WISH = Wish()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which engine a model folder gets."""
+
+    engine: str
+    remark: str | None = None
+    """What whoever runs the server should know about it, one sentence."""
+
+
+def choose(folder: Path, info: ModelInfo, wish: Wish) -> Choice:
+    """Decide on the engine by what is installed, what the model folder holds and what the machine has.
+
+    Raises:
+        UserError: What is wanted cannot be had; the message says what to do.
+    """
+    if wish.precision == "bf16" and not processors.has_bfloat16():
+        raise UserError(
+            "SERVE_PRECISION is bf16, and this machine's CPU does not compute in bfloat16 (neither avx512_bf16 nor "
+            "amx_bf16). Leave the variable out, or choose an instance type whose CPU does."
+        )
+    chosen = _choose(folder, info, wish.engine)
+    if wish.precision == "bf16" and chosen.engine == "tensorflow":
+        raise UserError(
+            f"SERVE_PRECISION is bf16, which the engine openvino alone offers, and {folder} would be served by "
+            f"tensorflow. Leave the variable out, or run {intermediate_representation.remedy(folder)}."
+        )
+    return chosen
+
+
+def _choose(folder: Path, info: ModelInfo, wanted: str) -> Choice:
+    installed = util.find_spec("tensorflow") is not None
+    if wanted == "tensorflow" or (wanted == "auto" and installed and _tensorflow_has_gpu()):
+        if not installed:
+            raise UserError(
+                "SERVE_ENGINE is tensorflow, which is not installed here. Leave the variable out, or use the image's "
+                "cpu or gpu target."
+            )
+        return Choice("tensorflow")
+    lack = _lack(folder, info)
+    if lack is None:
+        return Choice("openvino")
+    if wanted == "openvino" or not installed:
+        why = "SERVE_ENGINE is openvino" if wanted == "openvino" else "TensorFlow is not installed here"
+        raise UserError(
+            f"{why}, and {lack}. Run {intermediate_representation.remedy(folder)} where TensorFlow is installed, which "
+            "makes one."
+        )
+    remark = f"TensorFlow answers, since {lack}: {intermediate_representation.remedy(folder)} makes one."
+    return Choice("tensorflow", remark)
+
+
+def _lack(folder: Path, info: ModelInfo) -> str | None:
+    record = intermediate_representation.read_record(folder, info)
+    if record is None:
+        return f"{folder} has no OpenVINO IR"
+    if intermediate_representation.is_stale(folder, record):
+        return f"the OpenVINO IR in {folder} was made from another SavedModel than the one beside it"
+    return None
+
+
+def _tensorflow_has_gpu() -> bool:
+    # Asking TensorFlow itself would import it.
+    return processors.has_gpu() and not list(metadata.distributions(name="tensorflow-cpu"))
+
+
+def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> Engine:
     """Load the network of a model folder with the engine that suits it.
 
     Args:
         folder: A model folder.
         info: What its model info says.
-        trust: Whether file and Python operations are allowed in the SavedModel.
+        trust: Whether file and Python operations are allowed in the SavedModel; an IR cannot have any.
+        wish: Which engine, when it matters.
 
     Raises:
-        UserError: There is no usable SavedModel, or it is refused.
+        UserError: There is no usable network, it is refused, or the engine that is wanted cannot be had.
     """
-    saved_model = artifacts.saved_model_folder(folder)
+    if choose(folder, info, wish).engine == "openvino":
+        record = intermediate_representation.read_record(folder, info)
+        if record is not None:
+            intermediate_representation.check_undamaged(folder, record)
+        from image_classifier.inference.engines import openvino
 
+        return openvino.load_engine(intermediate_representation.folder_of(folder), info, wish.precision)
+    saved_model = artifacts.saved_model_folder(folder)
     tensorflow_start.start()
     from image_classifier.inference.engines import saved_model_operations, tensorflow
 

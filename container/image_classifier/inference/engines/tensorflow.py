@@ -105,7 +105,7 @@ def load_engine(folder: Path, info: ModelInfo) -> TensorFlowEngine:
         loaded = tf.saved_model.load(str(saved_model), tags=tags)
     except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
         raise UserError(f"The SavedModel in {saved_model} cannot be loaded: {first_line(error)}.") from error
-    return _engine(loaded, info, saved_model)
+    return make_engine(loaded, info, saved_model)
 
 
 def _claim_no_more_than_allowed() -> None:
@@ -117,13 +117,18 @@ def _claim_no_more_than_allowed() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(available_processors())
 
 
-def _engine(loaded: Any, info: ModelInfo, where: Path) -> TensorFlowEngine:
+def make_engine(loaded: Any, info: ModelInfo, where: Path) -> TensorFlowEngine:
+    """Find out how a loaded model is called, see `load_engine`; `where` names it in errors.
+
+    Raises:
+        UserError: It cannot be called with pictures of the recorded size, or has no classifier in it.
+    """
     if info.output == "features":
         raise UserError(f"{where} is a backbone: it answers features, not classes. Serve a model that was trained.")
     call, key = _call(loaded, info, where)
     noise = np.random.default_rng(0).integers(0, 256, (2, *info.image_size, 3), dtype=np.uint8)
     try:
-        answer = np.asarray(_compiled(call, info)(tf.constant(noise)), np.float32)
+        answer = np.asarray(compiled(call, info)(tf.constant(noise)), np.float32)
     except (tf.errors.OpError, ValueError, TypeError) as error:
         height, width = info.image_size
         raise UserError(
@@ -138,11 +143,12 @@ def _engine(loaded: Any, info: ModelInfo, where: Path) -> TensorFlowEngine:
     classes = answer.shape[1]
     if _kind(key, info.output, answer) == "logits":
         activation = tf.sigmoid if classes == 1 else tf.nn.softmax
-        return TensorFlowEngine(_compiled(lambda pixels: activation(call(pixels)), info), classes, loaded)
-    return TensorFlowEngine(_compiled(call, info), classes, loaded)
+        return TensorFlowEngine(compiled(lambda pixels: activation(call(pixels)), info), classes, loaded)
+    return TensorFlowEngine(compiled(call, info), classes, loaded)
 
 
-def _compiled(call: Function, info: ModelInfo) -> Any:
+def compiled(call: Function, info: ModelInfo) -> Any:
+    """Return the concrete function of `call` for any number of pictures of the recorded size."""
     # Without AutoGraph, which would bury what went wrong under its own words.
     pixels = tf.TensorSpec((None, *info.image_size, 3), tf.uint8)
     return tf.function(call, autograph=False).get_concrete_function(pixels)

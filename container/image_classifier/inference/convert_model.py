@@ -1,0 +1,111 @@
+"""`scripts/convert-model`: add a checked OpenVINO IR to a model that has none, or a new one."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier import archives, artifacts, imaging, tensorflow_start
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import JobError, PlatformError, UserError, first_line
+from image_classifier.imaging import ImageRejected
+from image_classifier.inference import conversion, intermediate_representation
+from image_classifier.inference.conversion import NotConverted, Sample
+from image_classifier.inference.intermediate_representation import Record
+from image_classifier.inference.predictor import check_layout
+
+SEED = 0
+
+
+def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) -> Record:
+    """Add the IR to a model folder, or to an archive of one, which is replaced when everything has succeeded.
+
+    Args:
+        artefact: A model folder or a .tar.gz of one.
+        pictures: A folder of pictures to compare the engines on, in any subfolders; None for made-up ones.
+        trust: Whether file and Python operations are allowed in the SavedModel.
+
+    Raises:
+        UserError: The model cannot be used or converted, or there are no pictures.
+        OSError: The disk refuses to take it.
+    """
+    with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
+        folder = archives.materialise(artefact, Path(scratch) / "model")
+        try:
+            record = _convert_folder(folder, pictures, trust)
+        except UserError as error:
+            # Where an archive was unpacked to is gone when this is read.
+            raise UserError(str(error).replace(str(folder), str(artefact))) from error
+        if folder != artefact:
+            archives.pack(folder, artefact)
+        return record
+
+
+def _convert_folder(folder: Path, pictures: Path | None, trust: bool) -> Record:
+    check_layout(folder)
+    info = artifacts.read_model_info(folder)
+    sample = _sample(pictures, info) if pictures else conversion.made_up_sample(info, SEED)
+    tensorflow_start.start()
+    from image_classifier.inference.engines import saved_model_operations
+
+    saved_model_operations.refuse_unsafe_operations(artifacts.saved_model_folder(folder), trust)
+    try:
+        record = conversion.convert(folder, info, sample)
+    except NotConverted as failure:
+        raise UserError(f"{folder} gets no OpenVINO IR: {failure}. TensorFlow still serves it.") from failure
+    artifacts.write_model_info(folder, intermediate_representation.with_record(info, record))
+    return record
+
+
+def _sample(pictures: Path, info: ModelInfo) -> Sample:
+    files = sorted(path for path in pictures.rglob("*") if path.is_file())
+    found: list[NDArray[np.uint8]] = []
+    for index in np.random.default_rng(SEED).permutation(len(files)):
+        if len(found) == conversion.PICTURES:
+            break
+        try:
+            found.append(imaging.load_pixels(files[index].read_bytes(), info.image_size, info.resize_method))
+        except ImageRejected:
+            continue
+    if not found:
+        raise UserError(f"{pictures} holds no picture among {len(files)} files. Give another folder, or leave it out.")
+    return Sample(np.stack(found), made_up=False)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command; return the process's exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/convert-model", description=__doc__)
+    parser.add_argument(
+        "artefact", type=Path, metavar="ARTEFACT", help="a model folder or a model.tar.gz; changed in place"
+    )
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="pictures of the kind that it will see; else made-up ones"
+    )
+    parser.add_argument("--trust-model", action="store_true", help="accept file and Python operations in it")
+    given = parser.parse_args(words)
+    try:
+        record = convert_model(given.artefact, given.pictures, given.trust_model)
+    except JobError as error:
+        return _fail(error)
+    except OSError as error:
+        return _fail(PlatformError(f"{given.artefact} is as it was, since the disk refused: {first_line(error)}."))
+    kind = "made-up pictures (--pictures DIR takes real ones)" if record.made_up else f"pictures of {given.pictures}"
+    print(
+        f"{given.artefact} has an OpenVINO IR now. On {record.pictures} {kind} its probabilities differ from "
+        f"TensorFlow's by at most {record.largest_difference:.7f}; {record.close_answers} answers, too close to call, "
+        f"are others. {record.seconds:.1f} s."
+    )
+    return 0
+
+
+def _fail(error: JobError) -> int:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

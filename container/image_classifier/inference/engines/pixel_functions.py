@@ -1,0 +1,83 @@
+"""Which functions of a loaded SavedModel another runtime could take over, given that it cannot decode pictures."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError
+from image_classifier.inference.engines import tensorflow
+from image_classifier.inference.engines.tensorflow import Function, TensorFlowEngine
+
+
+def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterator[Any]:
+    """Yield concrete functions, uint8 pixels (n, h, w, 3) to probabilities, that may compute what the engine answers.
+
+    The engine's own function first. A model that takes the bytes of pictures gets them encoded there, which no other
+    runtime follows: then its call on floats, and its graph from the decoded pictures on, with and without scaling.
+    Whether one of these is the same network, the caller finds out by comparing answers.
+    """
+    yield engine.function
+    if not _decodes(engine.function):
+        return
+    if callable(engine.model):
+        bare = _Called(engine.model)
+        with contextlib.suppress(UserError):
+            yield tensorflow.make_engine(
+                bare, replace(info, signature=None, output_key=None, output=None), where
+            ).function
+    yield from _after_decoding(engine.function, info)
+
+
+@dataclass(frozen=True)
+class _Called:
+    """A loaded model without its signatures."""
+
+    model: Any
+
+    def __call__(self, scaled: Any) -> Any:
+        return self.model(scaled)
+
+
+def _decodes(function: Any) -> bool:
+    definition = function.graph.as_graph_def()
+    nodes = [*definition.node, *(node for inner in definition.library.function for node in inner.node_def)]
+    return any(node.op.startswith("Decode") for node in nodes)
+
+
+def _after_decoding(function: Any, info: ModelInfo) -> Iterator[Any]:
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    definition, answer = frozen.graph.as_graph_def(), frozen.outputs[0].name
+    for node in definition.node:
+        # Nothing is left that must happen in an order, and these edges would lead back to the pictures' bytes.
+        kept = [name for name in node.input if not name.startswith("^")]
+        del node.input[:]
+        node.input.extend(kept)
+    for node in frozen.graph.get_operations():
+        # What a map over the pictures ends in: all of them in one tensor.
+        if node.type != "TensorListStack" or node.outputs[0].dtype not in (tf.uint8, tf.float32):
+            continue
+        rest = _between(definition, node.outputs[0].name, answer)
+        if rest is not None:
+            yield _prepared(rest, functools.partial(tf.cast, dtype=node.outputs[0].dtype), info)
+            yield _prepared(rest, functools.partial(tensorflow.scale, method=info.pixel_scaling_method), info)
+
+
+def _between(definition: Any, decoded: str, answer: str) -> Any:
+    """Return the part of a graph from the decoded pictures to the answer, None where the one does not lead there."""
+    whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
+    try:
+        return whole.prune(whole.graph.get_tensor_by_name(decoded), whole.graph.get_tensor_by_name(answer))
+    except Exception:  # TensorFlow's type for it is not public
+        return None
+
+
+def _prepared(rest: Any, prepare: Function, info: ModelInfo) -> Any:
+    return tensorflow.compiled(lambda pixels: rest(prepare(pixels)), info)
