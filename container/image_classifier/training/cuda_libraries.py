@@ -1,0 +1,97 @@
+"""Whether TensorFlow can open NVIDIA's libraries, asked of TensorFlow itself.
+
+The Dockerfile copies this file by itself beside docker/smoke-test, so it imports nothing of ours. TensorFlow opens
+these libraries by name when it first looks for GPUs, from libtensorflow_framework, and that library's own search path
+decides whether they are found. One that is not found makes it leave every GPU alone, with a remark at most. The driver
+(libcuda.so.1) belongs to the machine and is not among them.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LIBRARIES = (
+    "libcudart.so.12",
+    "libcublas.so.12",
+    "libcublasLt.so.12",
+    "libcudnn.so.9",
+    "libcufft.so.11",
+    "libcusolver.so.11",
+    "libcusparse.so.12",
+    "libnccl.so.2",
+)
+"""What TensorFlow 2.21 opens (seen with LD_DEBUG=libs). Left out: CUPTI, for a profiler that no job of ours starts."""
+CUDNN_PARTS = tuple(f"libcudnn_{part}.so.9" for part in ("graph", "ops", "cnn", "heuristic", "engines_precompiled"))
+"""What libcudnn.so.9 opens for the first convolution, from its own folder. One more links to the driver."""
+PTXAS_ROOTS = ("/usr/local/cuda", "/opt/cuda", "../nvidia/cuda_nvcc")
+"""Where TensorFlow 2.21 looks for bin/ptxas (tsl::CandidateCudaRoots), relative to its own folder."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One library or program: where it was found, or why it is of no use."""
+
+    name: str
+    path: Path | None = None
+    problem: str | None = None
+
+
+def check() -> tuple[Found, ...]:
+    """Open every library as TensorFlow would, and run ptxas; needs no driver and no GPU.
+
+    Imports TensorFlow when nobody has. The libraries stay open, as they do when TensorFlow opens them: about 0.3 s and
+    no memory on a GPU.
+    """
+    import tensorflow as tf
+
+    return (*map(open_library, (*LIBRARIES, *CUDNN_PARTS)), find_ptxas(Path(tf.__file__).parent))
+
+
+def open_library(name: str) -> Found:
+    """Open a library from libtensorflow_framework, through whose loader TensorFlow's own libraries go too."""
+    import tensorflow as tf
+
+    try:
+        tf.load_op_library(name)
+    except (tf.errors.OpError, OSError, RuntimeError) as error:
+        problem = str(getattr(error, "message", error)).strip().removeprefix(f"{name}: ")
+        return Found(name, problem=problem or type(error).__name__)
+    return Found(name, path=_mapped(Path(name).name))
+
+
+def _mapped(name: str) -> Path | None:
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split(maxsplit=5)
+        # The kernel names the file behind a link, which may carry a longer version.
+        if len(fields) == 6 and Path(fields[5]).name.startswith(name):
+            return Path(fields[5])
+    return None
+
+
+def find_ptxas(tensorflow_folder: Path, roots: Sequence[str] = PTXAS_ROOTS) -> Found:
+    """Find the assembler that XLA and TensorFlow's generated kernels need, and let it say its version."""
+    problem = f"it is in none of {', '.join(f'{root}/bin' for root in roots)}"
+    for root in roots:
+        program = tensorflow_folder / root / "bin" / "ptxas"
+        if not program.exists():
+            continue
+        try:
+            subprocess.run([program, "--version"], check=True, capture_output=True, timeout=60)
+        except (OSError, subprocess.SubprocessError) as error:
+            problem = f"it cannot be run: {error}"
+        else:
+            return Found("ptxas", path=Path(os.path.normpath(program)))
+    return Found("ptxas", problem=problem)
+
+
+def complaint(found: Sequence[Found]) -> str | None:
+    """Say in one line which libraries are missing and why; None when none is."""
+    names: dict[str, list[str]] = {}
+    for one in found:
+        if one.problem:
+            names.setdefault(one.problem, []).append(one.name)
+    if not names:
+        return None
+    return "TensorFlow cannot open " + "; ".join(f"{', '.join(those)} ({why})" for why, those in names.items())
