@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,13 @@ class Resources:
     hosts: tuple[str, ...] = ("algo-1",)
     network_interface_name: str = "eth0"
     current_instance_type: str | None = None
+    """Such as `ml.g5.xlarge`; `local` or `local_gpu` in the SageMaker SDK's local mode."""
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the instance type is one with NVIDIA GPUs: families ml.g* and ml.p*, or `local_gpu`."""
+        name = self.current_instance_type or ""
+        return name == "local_gpu" or re.match(r"ml\.[gp]\d", name) is not None
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class OptMl:
             current_host=current,
             hosts=tuple(found.get("hosts") or (current,)),
             network_interface_name=str(found.get("network_interface_name", ours.network_interface_name)),
-            current_instance_type=found.get("current_instance_type"),
+            current_instance_type=str(kind) if (kind := found.get("current_instance_type")) else None,
         )
 
     def write_failure(self, message: str) -> None:

@@ -1,5 +1,6 @@
 """The platform's tree, read from real folders."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,25 @@ def test_hosts(opt_ml: OptMl) -> None:
         '{"current_host": "algo-2", "hosts": ["algo-1", "algo-2"], "network_interface_name": "ethwe", "topology": {}}'
     )
     assert opt_ml.read_resources() == Resources("algo-2", ("algo-1", "algo-2"), "ethwe", None)
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "expected"),
+    [
+        ("ml.g4dn.xlarge", True),
+        ("ml.p3.2xlarge", True),
+        ("ml.p4d.24xlarge", True),
+        ("local_gpu", True),
+        ("ml.m5.large", False),
+        ("ml.c6g.large", False),
+        ("local", False),
+        (None, False),
+    ],
+)
+def test_instance_types_with_a_gpu(opt_ml: OptMl, instance_type: str | None, expected: bool) -> None:
+    """An instance type in the resource configuration -> whether such machines have NVIDIA GPUs."""
+    opt_ml.resource_config_file.write_text(json.dumps({"current_instance_type": instance_type}))
+    assert opt_ml.read_resources().has_gpu is expected
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"epochs"'])
