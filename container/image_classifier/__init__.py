@@ -4,3 +4,6 @@ from pathlib import Path
 
 PROGRAM = Path(__file__).parents[1]
 """The folder that lies in the image as /opt/program."""
+
+__version__ = "0.4.0"
+"""What the images' labels and tags say; `scripts/build` reads this line."""
