@@ -1,11 +1,14 @@
-"""What the process tests share: a small backbone as the `model` channel carries it."""
+"""What the process tests share: a small backbone as the `model` channel carries it, models, and servers of them."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.platform.serving import ROOT, Server, start_server
 
 _MAKE_BACKBONE = """
 import sys
@@ -31,7 +34,33 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A staged backbone of 32 x 40 pixels; made in a process of its own, so that this one stays without TensorFlow."""
     folder = tmp_path_factory.mktemp("backbone")
     archive = folder / "tiny.tar.gz"
-    container = Path(__file__).parents[2] / "container"
     command = [sys.executable, "-c", _MAKE_BACKBONE, str(folder / "model"), str(archive)]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(container)}, capture_output=True)
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "container")}, capture_output=True)
     return archive
+
+
+@pytest.fixture(scope="session")
+def colour_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The classifier of colours in several forms, a folder each, with an OpenVINO IR where its name ends so."""
+    folder = tmp_path_factory.mktemp("models")
+    forms = ("both", "bytes", "called", "binary", "both+openvino", "binary+openvino")
+    words = [word for form in forms for word in (form, str(folder / form))]
+    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    command = [sys.executable, "-m", "tests.unit.inference.colours", *words]
+    subprocess.run(command, check=True, env=path, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Server]]:
+    """Start servers that are gone after the test."""
+    started: list[Server] = []
+
+    def run(tree: Path, **variables: str) -> Server:
+        started.append(start_server(tree, **variables))
+        return started[-1]
+
+    yield run
+    for server in started:
+        server.process.kill()
+        server.end()

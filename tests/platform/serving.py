@@ -105,6 +105,17 @@ def start_server(tree: Path, **variables: str) -> Server:
 
 
 @contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """Give a started server once it is ready; afterwards SIGTERM must end it with 0."""
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.process.terminate()
+        assert server.end() == 0, server.log()
+
+
+@contextmanager
 def served_locally(model: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run scripts/serve-locally until /ping says 200; gives the process and the URL. SIGTERM must end it with 0."""
     port = free_port()

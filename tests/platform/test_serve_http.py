@@ -1,12 +1,9 @@
 """One server of a small model: routes, forms, odd and hostile pictures, limits."""
 
-import base64
 import http.client
 import json
-import math
+import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,25 +12,16 @@ from pathlib import Path
 import pytest
 
 from tests.platform import pictures
-from tests.platform.serving import ROOT, Server, start_server
-
-MAKE_MODELS = [sys.executable, "-m", "tests.unit.inference.colours"]
-"""In a process of its own, so that this one stays without TensorFlow."""
+from tests.platform.serving import Server, running, start_server
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the classifier of colours that takes 2 MB."""
+def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the classifier of colours that takes 2 MB, with the engine that is chosen for it: OpenVINO."""
     tree = tmp_path_factory.mktemp("opt-ml")
-    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
-    subprocess.run([*MAKE_MODELS, "both", str(tree / "model")], check=True, env=path, capture_output=True)
-    found = start_server(tree, SERVE_MAX_BODY_MB="2")
-    try:
-        found.wait_until_ready()
+    shutil.copytree(colour_models / "both+openvino", tree / "model")
+    with running(start_server(tree, SERVE_MAX_BODY_MB="2")) as found:
         yield found
-    finally:
-        found.process.terminate()
-        assert found.end() == 0, found.log()
 
 
 @pytest.fixture(scope="module")
@@ -49,67 +37,11 @@ def test_ping_is_200_and_empty(server: Server) -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
-def test_ready_line_is_all_that_was_logged_at_the_start(server: Server) -> None:
-    """A healthy start -> the first line of the log says ready; TensorFlow and gunicorn said nothing."""
-    assert server.log().startswith(f"Ready on port {server.port} after ")
-    assert "tensorflow, 3 classes, pictures of 24x32 pixels." in server.log().splitlines()[0]
-
-
 def test_gunicorn_is_the_first_process(server: Server) -> None:
     """The started process -> gunicorn itself, with one worker."""
     command = Path(f"/proc/{server.process.pid}/cmdline").read_text().split("\0")
     assert command[1:3] == ["-m", "gunicorn"]
     assert len(server.workers()) == 1
-
-
-def test_the_three_forms_of_an_answer(server: Server, plain: list[float]) -> None:
-    """One picture, three Accept headers -> probabilities; with labels; the best two, sorted."""
-    picture = pictures.encode(pictures.plain(), "PNG")
-    assert sum(plain) == pytest.approx(1, abs=1e-5)
-    verbose = server.classify(picture, Accept="application/json;verbose").json
-    assert verbose == {"probabilities": plain, "labels": ["red", "green", "blue"], "predicted_label": "green"}
-    best = server.classify(picture, Accept="application/json;verbose;n_predictions=2").json
-    assert best["labels"] == ["green", "blue"]
-    assert best["probabilities"] == sorted(plain, reverse=True)[:2]
-
-
-def test_instances_get_what_pictures_get(server: Server, plain: list[float]) -> None:
-    """The picture as two rows of JSON -> two entries with its probabilities."""
-    row = {"b64": base64.b64encode(pictures.encode(pictures.plain(), "PNG")).decode()}
-    answer = server.ask("/invocations", json.dumps({"instances": [row, row]}), Content_Type="application/json")
-    assert answer.status == 200, answer.body
-    for entry in answer.json["predictions"]:
-        assert entry == pytest.approx(plain, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", pictures.odd_forms())
-def test_odd_picture_is_answered_as_the_plain_one(server: Server, plain: list[float], name: str) -> None:
-    """The plain picture in each odd form -> its probabilities, to 0.01 where the form loses something."""
-    answer = server.classify(pictures.odd_forms()[name])
-    assert answer.status == 200, answer.body
-    lossy = "JPEG" in name or "GIF" in name or "palette" in name
-    assert answer.json["probabilities"] == pytest.approx(plain, abs=0.01 if lossy else 1e-4)
-
-
-def test_grey_pictures_of_all_depths_are_one(server: Server) -> None:
-    """Grey in 8 and 16 bits, with alpha, as RGB -> the same probabilities."""
-    answers = [server.classify(data).json["probabilities"] for data in pictures.grey_forms().values()]
-    for answer in answers[1:]:
-        assert answer == pytest.approx(answers[0], abs=1e-3)
-
-
-def test_the_check_above_can_fail(server: Server, plain: list[float]) -> None:
-    """The plain picture turned without saying so -> other probabilities, so orientation is seen by the model."""
-    turned = server.classify(pictures.encode(pictures.plain().rotate(90, expand=True), "PNG")).json["probabilities"]
-    assert max(abs(a - b) for a, b in zip(turned, plain, strict=True)) > 0.2
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1)])
-def test_extreme_shapes_are_answered(server: Server, size: tuple[int, int]) -> None:
-    """A picture of one pixel, of one column, of one row -> finite probabilities."""
-    answer = server.classify(pictures.encode(pictures.plain().resize(size), "PNG"))
-    assert answer.status == 200, answer.body
-    assert all(math.isfinite(p) for p in answer.json["probabilities"])
 
 
 @pytest.mark.parametrize("name", pictures.hostile())

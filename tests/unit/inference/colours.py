@@ -65,7 +65,20 @@ def save(folder: Path, form: str = "both", labels: tuple[str, ...] = LABELS, sha
     return folder
 
 
+def convert(folder: Path) -> Path:
+    """Add the OpenVINO IR to a saved classifier."""
+    from image_classifier.inference import conversion, intermediate_representation
+
+    info = artifacts.read_model_info(folder)
+    record = conversion.convert(folder, info, conversion.made_up_sample(info))
+    artifacts.write_model_info(folder, intermediate_representation.with_record(info, record))
+    return folder
+
+
 if __name__ == "__main__":
-    # For tests that stay without TensorFlow: pairs of a form and the folder to save it in.
+    # For tests that stay without TensorFlow: pairs of a form, "+openvino" for one with an IR, and the folder for it.
     for given_form, given_folder in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-        save(Path(given_folder), given_form)
+        name, _, engine = given_form.partition("+")
+        saved = save(Path(given_folder), name)
+        if engine:
+            convert(saved)

@@ -1,6 +1,7 @@
 """Fixtures of the inference tests."""
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,30 @@ def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         return saved[form]
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def converted_model(
+    tmp_path_factory: pytest.TempPathFactory, colour_model: Callable[[str], Path]
+) -> Callable[[str], Path]:
+    """Return a function like `colour_model` whose folders have an OpenVINO IR."""
+    saved: dict[str, Path] = {}
+
+    def folder(form: str = "both") -> Path:
+        if form not in saved:
+            copy = tmp_path_factory.mktemp(f"{form}-converted") / "model"
+            saved[form] = colours.convert(Path(shutil.copytree(colour_model(form), copy)))
+        return saved[form]
+
+    return folder
+
+
+@pytest.fixture(params=["openvino", "tensorflow"])
+def either_model(
+    request: pytest.FixtureRequest, colour_model: Callable[[str], Path], converted_model: Callable[[str], Path]
+) -> Callable[[str], Path]:
+    """Return a function from a form to a model folder that the engine of this run serves."""
+    return converted_model if request.param == "openvino" else colour_model
 
 
 @pytest.fixture(scope="session")

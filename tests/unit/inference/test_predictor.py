@@ -20,6 +20,16 @@ Encode = Callable[[NDArray[np.uint8]], bytes]
 
 
 @pytest.fixture
+def copied_either(either_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function from a form to a copy of the model folder of the engine of this run."""
+
+    def copy(form: str = "both") -> Path:
+        return Path(shutil.copytree(either_model(form), tmp_path / "model"))
+
+    return copy
+
+
+@pytest.fixture
 def copied(colour_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
     """Return a function from a form to a copy of its model folder that may be damaged."""
 
@@ -29,9 +39,9 @@ def copied(colour_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str
     return copy
 
 
-def test_pictures_get_their_labels(colour_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode) -> None:
+def test_pictures_get_their_labels(either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode) -> None:
     """More pictures than are classified at once -> a prediction each, in order, with names and probabilities."""
-    predictor = Predictor.load(colour_model("both"))
+    predictor = Predictor.load(either_model("both"))
     predictor.warm_up()
     count = 2 * BATCH + 3
     found = predictor.predict([png(halves[n % 3]) for n in range(count)])
@@ -40,9 +50,9 @@ def test_pictures_get_their_labels(colour_model: Callable[[str], Path], halves: 
     assert predictor.predict([]) == []
 
 
-def test_probabilities_are_short_and_exact(colour_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
+def test_probabilities_are_short_and_exact(either_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
     """A float32 answer -> decimals of at most nine digits that read back as the same float32."""
-    predictor = Predictor.load(colour_model("both"))
+    predictor = Predictor.load(either_model("both"))
     exact = predictor.engine.probabilities(halves)
     for row, prediction in zip(exact, predictor.classify(halves), strict=True):
         assert np.array_equal(np.array(prediction.probabilities, np.float32), row)
@@ -59,9 +69,9 @@ def test_binary_mode_names_the_second_class_from_a_half_on() -> None:
     assert half.most_probable(2).predicted_label == "dog"
 
 
-def test_binary_model_is_loaded_with_two_labels(colour_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
+def test_binary_model_is_loaded_with_two_labels(either_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
     """A sigmoid model with two labels -> predictions with one probability and both labels."""
-    red, green, _ = Predictor.load(colour_model("binary")).classify(halves)
+    red, green, _ = Predictor.load(either_model("binary")).classify(halves)
     assert (red.predicted_label, green.predicted_label) == ("red", "green")
     assert (len(green.probabilities), green.labels) == (1, ("red", "green"))
 
@@ -75,10 +85,10 @@ def test_most_probable_are_sorted(count: int, labels: str) -> None:
 
 
 def test_refused_picture_is_named_among_several(
-    colour_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
+    either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
 ) -> None:
     """A text among pictures -> refused with its place; alone -> refused without one."""
-    predictor = Predictor.load(colour_model("both"))
+    predictor = Predictor.load(either_model("both"))
     with pytest.raises(ImageRejected, match=r"^Picture 2 of 3: The bytes are no picture") as found:
         predictor.predict([png(halves[0]), b"text", png(halves[1])])
     assert found.value.code == "unsupported_format"
@@ -87,17 +97,17 @@ def test_refused_picture_is_named_among_several(
 
 
 @pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c", "d"), ("a",)])
-def test_label_map_of_another_length_is_refused(copied: Callable[[], Path], labels: tuple[str, ...]) -> None:
+def test_label_map_of_another_length_is_refused(copied_either: Callable[[], Path], labels: tuple[str, ...]) -> None:
     """Fewer or more labels than outputs -> refused with both counts."""
-    folder = copied()
+    folder = copied_either()
     artifacts.write_labels(folder, labels)
     with pytest.raises(UserError, match=f"names {len(labels)} classes, but the model answers 3 probabilities"):
         Predictor.load(folder)
 
 
-def test_background_label_is_dropped_for_a_head_without_it(copied: Callable[[], Path]) -> None:
+def test_background_label_is_dropped_for_a_head_without_it(copied_either: Callable[[], Path]) -> None:
     """A label map that begins with background, one longer than the outputs -> the names without it."""
-    folder = copied()
+    folder = copied_either()
     artifacts.write_labels(folder, ("background", *colours.LABELS))
     assert Predictor.load(folder).labels == colours.LABELS
 

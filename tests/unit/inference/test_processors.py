@@ -1,11 +1,11 @@
-"""How many CPUs a process may use."""
+"""What a process may compute on."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from image_classifier.inference.processors import available_processors
+from image_classifier.inference.processors import available_processors, has_bfloat16, has_gpu
 
 HERE = len(os.sched_getaffinity(0))
 
@@ -32,3 +32,32 @@ def test_quota_of_the_first_version(tmp_path: Path, quota: str, expected: int) -
 def test_no_control_group(tmp_path: Path) -> None:
     """A machine without control groups -> all CPUs that the scheduler allows."""
     assert available_processors(tmp_path / "absent") == HERE
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("flags\t\t: fpu avx512f avx512_bf16", True),
+        ("flags\t\t: fpu amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd bf16", True),
+        ("flags\t\t: fpu avx512f avx2", False),
+        ("model name\t: amx_bf16", False),
+    ],
+)
+def test_bfloat16_is_read_from_the_flags(tmp_path: Path, line: str, expected: bool) -> None:
+    """The flags of CPUs with and without bfloat16, and its name elsewhere -> whether it is a flag."""
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{line}\n")
+    assert has_bfloat16(tmp_path / "cpuinfo") is expected
+
+
+def test_gpu_is_seen_by_its_device_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No device, a driver without one, a device, a device that CUDA_VISIBLE_DEVICES hides -> a GPU in the third."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert not has_gpu(tmp_path)
+    (tmp_path / "nvidiactl").touch()
+    assert not has_gpu(tmp_path)
+    (tmp_path / "nvidia0").touch()
+    assert has_gpu(tmp_path)
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert not has_gpu(tmp_path)

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from image_classifier.contract.errors import UserError
+from image_classifier.inference.engines import Wish
 from image_classifier.serving import settings
 from image_classifier.serving.codecs import AnswerForm
 from image_classifier.serving.settings import MEGABYTE, RESERVE
@@ -16,6 +17,7 @@ def test_defaults() -> None:
     assert (found.port, found.workers, found.max_body_bytes, found.trust_model) == (8080, 1, 25 * MEGABYTE, False)
     assert found.threads == found.in_flight + RESERVE
     assert found.timeout_seconds > 60
+    assert found.engine == Wish("auto", "f32")
     assert settings.read({"SAGEMAKER_BIND_TO_PORT": "", "SERVE_TRUST_MODEL": " "}) == found
 
 
@@ -31,6 +33,8 @@ def test_values_are_taken() -> None:
             "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600",
             "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/json;verbose",
             "SERVE_TRUST_MODEL": "True",
+            "SERVE_ENGINE": "OpenVINO",
+            "SERVE_PRECISION": "bf16",
             "SAGEMAKER_CONTAINER_LOG_LEVEL": "10",
         }
     )
@@ -38,6 +42,7 @@ def test_values_are_taken() -> None:
     assert (found.max_body_bytes, found.timeout_seconds) == (7 * MEGABYTE, 3600)
     assert found.default_form == AnswerForm(verbose=True)
     assert (found.trust_model, found.log_level) == (True, logging.DEBUG)
+    assert found.engine == Wish("openvino", "bf16")
 
 
 def test_jumpstart_environment_is_tolerated() -> None:
@@ -83,16 +88,19 @@ def test_log_level_by_name() -> None:
 
 
 def test_all_mistakes_come_in_one_message() -> None:
-    """Five variables with values that are not allowed -> one error that names each with what is allowed."""
+    """Seven variables with values that are not allowed -> one error that names each with what is allowed."""
     wrong = {
         "SAGEMAKER_BIND_TO_PORT": "65536",
         "SERVE_MAX_IN_FLIGHT": "many",
         "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv",
         "SERVE_TRUST_MODEL": "maybe",
+        "SERVE_ENGINE": "onnx",
+        "SERVE_PRECISION": "fp8",
         "SAGEMAKER_CONTAINER_LOG_LEVEL": "loud",
     }
     with pytest.raises(UserError) as found:
         settings.read(wrong)
     message = str(found.value)
     assert all(name in message and value in message for name, value in wrong.items())
-    assert message.count("allowed:") == 5
+    assert message.count("allowed:") == 7
+    assert "allowed: auto, openvino, tensorflow." in message

@@ -1,0 +1,121 @@
+"""What a server answers, with each engine: the forms, odd pictures; and that the engines are what they say."""
+
+import base64
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.platform import pictures
+from tests.platform.serving import Server, running, start_server
+
+
+@pytest.fixture(scope="module")
+def tree(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A platform tree with the classifier of colours and its IR."""
+    folder = tmp_path_factory.mktemp("opt-ml")
+    shutil.copytree(colour_models / "both+openvino", folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def with_openvino(tree: Path) -> Iterator[Server]:
+    """A server with the engine that is chosen for the model."""
+    with running(start_server(tree)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def with_tensorflow(tree: Path) -> Iterator[Server]:
+    """A server of the same model folder that runs it with TensorFlow."""
+    with running(start_server(tree, SERVE_ENGINE="tensorflow")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["openvino", "tensorflow"])
+def either(request: pytest.FixtureRequest) -> Server:
+    """One server of each engine."""
+    found: Server = request.getfixturevalue(f"with_{request.param}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain(with_openvino: Server) -> list[float]:
+    """The probabilities of the plain picture."""
+    found: list[float] = with_openvino.classify(pictures.encode(pictures.plain(), "PNG")).json["probabilities"]
+    return found
+
+
+def test_ready_line_is_all_that_was_logged_at_the_start(either: Server, request: pytest.FixtureRequest) -> None:
+    """A healthy start -> the first line of the log says ready and names the engine, which said nothing itself."""
+    engine = request.node.callspec.params["either"]
+    assert either.log().startswith(f"Ready on port {either.port} after ")
+    assert f"{engine}, 3 classes, pictures of 24x32 pixels." in either.log().splitlines()[0]
+
+
+def test_engines_answer_alike(with_openvino: Server, with_tensorflow: Server, plain: list[float]) -> None:
+    """One picture for both engines -> the same probabilities, to float32's rounding."""
+    picture = pictures.encode(pictures.plain(), "PNG")
+    assert with_tensorflow.classify(picture).json["probabilities"] == pytest.approx(plain, abs=1e-5)
+
+
+def test_tensorflow_is_loaded_where_it_runs(with_openvino: Server, with_tensorflow: Server) -> None:
+    """The workers of both engines -> TensorFlow's library is mapped by the one that uses it, and by no other."""
+    mapped = [Path(f"/proc/{found.workers()[0]}/maps").read_text() for found in (with_openvino, with_tensorflow)]
+    assert ["libtensorflow" in text or "_pywrap_tensorflow" in text for text in mapped] == [False, True]
+    assert "openvino" in mapped[0]
+
+
+def test_the_three_forms_of_an_answer(either: Server, plain: list[float]) -> None:
+    """One picture, three Accept headers -> probabilities; with labels; the best two, sorted."""
+    picture = pictures.encode(pictures.plain(), "PNG")
+    assert sum(plain) == pytest.approx(1, abs=1e-5)
+    verbose = either.classify(picture, Accept="application/json;verbose").json
+    assert list(verbose) == ["probabilities", "labels", "predicted_label"]
+    assert verbose["probabilities"] == pytest.approx(plain, abs=1e-6)
+    assert (verbose["labels"], verbose["predicted_label"]) == (["red", "green", "blue"], "green")
+    best = either.classify(picture, Accept="application/json;verbose;n_predictions=2").json
+    assert best["labels"] == ["green", "blue"]
+    assert best["probabilities"] == pytest.approx(sorted(plain, reverse=True)[:2], abs=1e-6)
+
+
+def test_instances_get_what_pictures_get(either: Server, plain: list[float]) -> None:
+    """The picture as two rows of JSON -> two entries with its probabilities."""
+    row = {"b64": base64.b64encode(pictures.encode(pictures.plain(), "PNG")).decode()}
+    answer = either.ask("/invocations", json.dumps({"instances": [row, row]}), Content_Type="application/json")
+    assert answer.status == 200, answer.body
+    for entry in answer.json["predictions"]:
+        assert entry == pytest.approx(plain, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", pictures.odd_forms())
+def test_odd_picture_is_answered_as_the_plain_one(either: Server, plain: list[float], name: str) -> None:
+    """The plain picture in each odd form -> its probabilities, to 0.01 where the form loses something."""
+    answer = either.classify(pictures.odd_forms()[name])
+    assert answer.status == 200, answer.body
+    lossy = "JPEG" in name or "GIF" in name or "palette" in name
+    assert answer.json["probabilities"] == pytest.approx(plain, abs=0.01 if lossy else 1e-4)
+
+
+def test_grey_pictures_of_all_depths_are_one(either: Server) -> None:
+    """Grey in 8 and 16 bits, with alpha, as RGB -> the same probabilities."""
+    answers = [either.classify(data).json["probabilities"] for data in pictures.grey_forms().values()]
+    for answer in answers[1:]:
+        assert answer == pytest.approx(answers[0], abs=1e-3)
+
+
+def test_the_check_above_can_fail(either: Server, plain: list[float]) -> None:
+    """The plain picture turned without saying so -> other probabilities, so orientation is seen by the model."""
+    turned = either.classify(pictures.encode(pictures.plain().rotate(90, expand=True), "PNG")).json["probabilities"]
+    assert max(abs(a - b) for a, b in zip(turned, plain, strict=True)) > 0.2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1)])
+def test_extreme_shapes_are_answered(either: Server, size: tuple[int, int]) -> None:
+    """A picture of one pixel, of one column, of one row -> finite probabilities."""
+    answer = either.classify(pictures.encode(pictures.plain().resize(size), "PNG"))
+    assert answer.status == 200, answer.body
+    assert all(math.isfinite(p) for p in answer.json["probabilities"])

@@ -1,0 +1,98 @@
+"""Model folders that cannot be served: the server ends with one line."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.platform.serving import ROOT, Server
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def tree(colour_models: Path, tmp_path: Path) -> Path:
+    """A platform tree with a copy of the model, which TensorFlow serves for want of an IR."""
+    shutil.copytree(colour_models / "both", tmp_path / "model")
+    return tmp_path
+
+
+def edit_labels(tree: Path, labels: list[str]) -> None:
+    """Write another label map."""
+    (tree / "model" / "labels_info.json").write_text(json.dumps({"labels": labels}))
+
+
+def duplicate(tree: Path) -> None:
+    """Leave two SavedModels, neither under 1/."""
+    (tree / "model" / "1").rename(tree / "model" / "2")
+    shutil.copytree(tree / "model" / "2", tree / "model" / "3")
+
+
+def truncate(tree: Path, name: str) -> None:
+    """Cut a file of the SavedModel to a third."""
+    path = tree / "model" / "1" / name
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+
+
+def empty(tree: Path) -> None:
+    """Leave an empty model folder."""
+    shutil.rmtree(tree / "model")
+    (tree / "model").mkdir()
+
+
+def rename_operation(tree: Path) -> None:
+    """Make the graph ask for an operation that this TensorFlow does not have, as one of a later release would."""
+    path = tree / "model" / "1" / "saved_model.pb"
+    path.write_bytes(path.read_bytes().replace(b"Softmax", b"Sofwhat"))
+
+
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (lambda tree: shutil.rmtree(tree / "model"), "There is no model folder at"),
+    "empty": (empty, "holds no SavedModel"),
+    "no SavedModel": (lambda tree: shutil.rmtree(tree / "model" / "1"), "holds no SavedModel"),
+    "several": (duplicate, "holds several SavedModels"),
+    "truncated graph": (lambda tree: truncate(tree, "saved_model.pb"), "cannot be"),
+    "truncated weights": (lambda tree: truncate(tree, "variables/variables.data-00000-of-00001"), "cannot be loaded"),
+    "truncated index": (lambda tree: truncate(tree, "variables/variables.index"), "cannot be loaded"),
+    "no weights": (lambda tree: shutil.rmtree(tree / "model" / "1" / "variables"), "cannot be loaded"),
+    "another TensorFlow": (rename_operation, "needs operations that TensorFlow 2."),
+    "short label map": (lambda tree: edit_labels(tree, ["a", "b"]), "names 2 classes, but the model answers 3"),
+    "long label map": (lambda tree: edit_labels(tree, list("abcd")), "names 4 classes, but the model answers 3"),
+    "broken label map": (lambda tree: (tree / "model/labels_info.json").write_text("{"), "is not valid JSON"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_model_ends_the_server_with_one_line(start: Start, tree: Path, name: str) -> None:
+    """Each way in which a model folder can be broken -> another exit code than 0, one plain line, within seconds."""
+    damage, message = BROKEN[name]
+    damage(tree)
+    server = start(tree)
+    assert server.end(60) != 0
+    lines = server.log().splitlines()
+    assert len(lines) == 1, server.log()
+    assert lines[0].startswith("UserError: ")
+    assert message in lines[0]
+    assert str(tree / "model") in lines[0]
+
+
+def test_model_that_answers_nan_is_not_served(start: Start, tree: Path) -> None:
+    """Weights that are NaN -> the server ends with the reason instead of answering."""
+    script = (
+        "import sys; from pathlib import Path; from tests.unit.inference import colours; "
+        "colours.save(Path(sys.argv[1]), sharpness=float('nan'))"
+    )
+    shutil.rmtree(tree / "model")
+    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    command = [sys.executable, "-c", script, str(tree / "model")]
+    subprocess.run(command, check=True, env=path, capture_output=True)
+    server = start(tree)
+    assert server.end(60) != 0
+    assert server.log().splitlines() == [
+        "UserError: The model answers with numbers that are not finite (NaN or infinity). "
+        "Its weights are damaged or its training diverged; train it again."
+    ]

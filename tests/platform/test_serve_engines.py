@@ -1,0 +1,144 @@
+"""Which engine serves, also where TensorFlow is not installed, as in the image's serve target."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from image_classifier.inference.processors import has_bfloat16
+from tests.platform import pictures
+from tests.platform.serving import ROOT, Server
+from tests.waiting import free_port
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture(scope="module")
+def slim_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment that has what this one has, but not TensorFlow."""
+    folder = tmp_path_factory.mktemp("slim")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = Path(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip())
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if not path.name.startswith(("tensorflow", "tf_keras", "__pycache__")) and path.suffix != ".pth":
+            (packages / path.name).symlink_to(path)
+    return python
+
+
+@pytest.fixture
+def tree_of(colour_models: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function from a form to a platform tree with a copy of that model."""
+
+    def make(form: str) -> Path:
+        shutil.copytree(colour_models / form, tmp_path / "model")
+        return tmp_path
+
+    return make
+
+
+def refusal(tree: Path, python: Path | str = sys.executable, **variables: str) -> str:
+    """Run the serving program until it refuses, with 1; returns the one line that it prints."""
+    own = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_BIND_TO_PORT": str(free_port())}
+    command = [str(python), str(ROOT / "container" / "serve")]
+    environment = {**os.environ, **own, **variables}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1), done.stderr
+    return done.stderr.strip()
+
+
+def slim_server(tree: Path, python: Path, **variables: str) -> Server:
+    """Start the serving program in the environment without TensorFlow."""
+    port = free_port()
+    own = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_BIND_TO_PORT": str(port)}
+    log_file = tree / "log.txt"
+    with log_file.open("wb") as log:
+        command = [str(python), str(ROOT / "container" / "serve")]
+        process = subprocess.Popen(command, env={**os.environ, **own, **variables}, cwd=tree, stdout=log, stderr=log)
+    return Server(process, port, log_file)
+
+
+@pytest.mark.parametrize(("form", "classes"), [("both+openvino", 3), ("binary+openvino", 1)])
+def test_slim_environment_serves_a_model_with_an_ir(
+    tree_of: Callable[[str], Path], slim_python: Path, form: str, classes: int
+) -> None:
+    """A model with an IR where TensorFlow is not installed -> ready, the right label, SIGTERM ends it with 0."""
+    server = slim_server(tree_of(form), slim_python)
+    try:
+        server.wait_until_ready(60)
+        picture = pictures.encode(pictures.plain(), "PNG")
+        found = server.classify(picture, Accept="application/json;verbose").json
+        assert (found["predicted_label"], len(found["probabilities"])) == ("green", classes)
+        assert " openvino, " in server.log().splitlines()[0]
+    finally:
+        server.process.terminate()
+        assert server.end() == 0
+
+
+def test_slim_environment_refuses_a_model_without_an_ir(tree_of: Callable[[str], Path], slim_python: Path) -> None:
+    """A model without an IR where TensorFlow is not installed -> exit 1 at once, one line with the remedy."""
+    tree = tree_of("both")
+    assert refusal(tree, slim_python) == (
+        f"UserError: TensorFlow is not installed here, and {tree / 'model'} has no OpenVINO IR. Run "
+        f"scripts/convert-model {tree / 'model'} where TensorFlow is installed, which makes one."
+    )
+
+
+def test_slim_environment_refuses_to_run_tensorflow(tree_of: Callable[[str], Path], slim_python: Path) -> None:
+    """SERVE_ENGINE=tensorflow where it is not installed -> exit 1, one line that names the targets with it."""
+    line = refusal(tree_of("both+openvino"), slim_python, SERVE_ENGINE="tensorflow")
+    assert line.startswith("UserError: SERVE_ENGINE is tensorflow, which is not installed here.")
+    assert "cpu or gpu target" in line
+
+
+def test_openvino_without_an_ir_is_refused(tree_of: Callable[[str], Path]) -> None:
+    """SERVE_ENGINE=openvino for a model without an IR -> exit 1, one line with the same remedy."""
+    line = refusal(tree_of("both"), SERVE_ENGINE="openvino")
+    assert line.startswith("UserError: SERVE_ENGINE is openvino, and ")
+    assert "Run scripts/convert-model" in line
+
+
+def test_unknown_engine_and_precision_are_refused(tree_of: Callable[[str], Path]) -> None:
+    """Words that are none of the allowed -> exit 1, one line with both lists."""
+    line = refusal(tree_of("both"), SERVE_ENGINE="onnx", SERVE_PRECISION="int8")
+    assert "SERVE_ENGINE is 'onnx'; allowed: auto, openvino, tensorflow." in line
+    assert "SERVE_PRECISION is 'int8'; allowed: f32, bf16." in line
+
+
+def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: Start) -> None:
+    """An IR with a byte that is another -> the server ends, one line with the folder and what to do."""
+    tree = tree_of("both+openvino")
+    weights = tree / "model" / "openvino" / "model.bin"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    server = start(tree)
+    assert server.end(30) != 0
+    assert len(server.log().splitlines()) == 1
+    assert server.log().startswith(f"UserError: The OpenVINO IR in {tree / 'model' / 'openvino'} is damaged: ")
+    assert "run scripts/convert-model" in server.log()
+
+
+def test_ir_of_another_model_is_passed_over(tree_of: Callable[[str], Path], colour_models: Path, start: Start) -> None:
+    """Another SavedModel beside the IR -> TensorFlow answers with it, and the log says why."""
+    tree = tree_of("both+openvino")
+    shutil.rmtree(tree / "model" / "1")
+    shutil.copytree(colour_models / "bytes" / "1", tree / "model" / "1")
+    server = start(tree)
+    server.wait_until_ready()
+    remark, ready = server.log().splitlines()
+    assert "was made from another SavedModel than the one beside it" in remark
+    assert " tensorflow, 3 classes" in ready
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this CPU does not compute in bfloat16")
+def test_bfloat16_is_served_where_the_cpu_has_it(tree_of: Callable[[str], Path], start: Start) -> None:
+    """SERVE_PRECISION=bf16 -> ready, and the right label."""
+    server = start(tree_of("both+openvino"), SERVE_PRECISION="bf16")
+    server.wait_until_ready()
+    answer = server.classify(pictures.encode(pictures.plain(), "PNG"), Accept="application/json;verbose")
+    assert answer.json["predicted_label"] == "green"

@@ -1,0 +1,122 @@
+"""The command that adds an IR to a model folder or an archive."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from image_classifier import archives, artifacts
+from image_classifier.inference import convert_model
+from image_classifier.inference.predictor import Predictor
+from tests.unit.inference import colours
+
+
+@pytest.fixture
+def model(colour_model: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A model folder without an IR."""
+    return Path(shutil.copytree(colour_model("called"), tmp_path / "model"))
+
+
+@pytest.fixture
+def archive(model: Path, tmp_path: Path) -> Path:
+    """The same model as an archive."""
+    path = tmp_path / "model.tar.gz"
+    archives.pack(model, path)
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """Run the command; returns its exit code and what it printed."""
+    code = convert_model.main([str(word) for word in words])
+    return code, *capsys.readouterr()
+
+
+def test_folder_gets_an_ir(model: Path, halves: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]) -> None:
+    """A model folder -> exit 0, one line with the figures that says the pictures are made up, and it is served."""
+    code, said, complained = run(capsys, model)
+    assert (code, complained) == (0, "")
+    assert said.startswith(f"{model} has an OpenVINO IR now. On 50 made-up pictures (--pictures DIR takes real ones) ")
+    assert len(said.splitlines()) == 1
+    predictor = Predictor.load(model)
+    assert predictor.engine.name == "openvino"
+    assert [found.predicted_label for found in predictor.classify(halves)] == list(colours.LABELS)
+
+
+def test_archive_gets_an_ir_in_place(
+    archive: Path, tmp_path: Path, halves: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An archive -> everything that was in it and the IR, under the same name, and no other file beside it."""
+    archives.unpack(archive, tmp_path / "before")
+    beside = sorted(path.name for path in tmp_path.iterdir())
+    assert run(capsys, archive)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == beside
+    archives.unpack(archive, tmp_path / "after")
+    assert artifacts.folder_sha256(tmp_path / "after" / "1") == artifacts.folder_sha256(tmp_path / "before" / "1")
+    assert Predictor.load(tmp_path / "after").engine.name == "openvino"
+
+
+def test_pictures_are_the_ones_that_were_given(
+    model: Path, tmp_path: Path, halves: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three pictures in a subfolder beside a text -> both engines are asked about these three."""
+    folder = tmp_path / "pictures" / "some"
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("no picture")
+    for index, pixels in enumerate(halves):
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    code, said, _ = run(capsys, model, "--pictures", tmp_path / "pictures")
+    assert code == 0
+    assert f"On 3 pictures of {tmp_path / 'pictures'} its probabilities differ" in said
+    info = artifacts.read_model_info(model)
+    assert (info.extra["openvino"]["pictures"], info.extra["openvino"]["made_up"]) == (3, False)
+
+
+def test_folder_without_pictures_is_refused(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with a text alone, and one that is not there -> exit 1 and one sentence; no IR."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "notes.txt").write_text("no picture")
+    code, _, complained = run(capsys, model, "--pictures", tmp_path / "texts")
+    assert code == 1
+    assert complained == (
+        f"UserError: {tmp_path / 'texts'} holds no picture among 1 files. Give another folder, or leave it out.\n"
+    )
+    assert run(capsys, model, "--pictures", tmp_path / "absent")[0] == 1
+    assert not (model / "openvino").exists()
+
+
+def test_archive_that_cannot_be_converted_is_as_it_was(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Archives of a backbone, of a model with NaN, cut off -> exit 1, one sentence with the archive, same bytes."""
+    broken = colours.save(tmp_path / "nan", sharpness=float("nan"))
+    archives.pack(broken, tmp_path / "nan.tar.gz")
+    info = artifacts.read_model_info(model)
+    artifacts.write_model_info(model, artifacts.ModelInfo(image_size=info.image_size, output="features"))
+    archives.pack(model, tmp_path / "backbone.tar.gz")
+    (tmp_path / "cut.tar.gz").write_bytes((tmp_path / "nan.tar.gz").read_bytes()[:3000])
+    for name, message in (
+        ("backbone", "is a backbone"),
+        ("nan", "gets no OpenVINO IR: "),
+        ("cut", "not a complete"),
+    ):
+        path = tmp_path / f"{name}.tar.gz"
+        before = path.read_bytes()
+        code, said, complained = run(capsys, path)
+        assert (code, said) == (1, "")
+        assert complained.startswith(f"UserError: {path} ")
+        assert message in complained
+        assert len(complained.splitlines()) == 1
+        assert path.read_bytes() == before
+
+
+def test_missing_model_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path where nothing lies -> exit 1 and one sentence."""
+    code, _, complained = run(capsys, tmp_path / "absent")
+    assert (code, complained.splitlines()) == (
+        1,
+        [f"UserError: There is no model at {tmp_path / 'absent'}. Give a model folder or a .tar.gz of one."],
+    )

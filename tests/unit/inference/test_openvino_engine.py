@@ -1,0 +1,152 @@
+"""An OpenVINO IR behind one function from pixels to probabilities."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from image_classifier import PROGRAM, artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError
+from image_classifier.inference import intermediate_representation
+from image_classifier.inference.engines import openvino, tensorflow
+from image_classifier.inference.predictor import Predictor
+from image_classifier.inference.processors import available_processors, has_bfloat16
+from tests.unit.inference import colours
+
+INFO = ModelInfo(image_size=colours.SIZE)
+
+
+@pytest.fixture
+def representation(converted_model: Callable[[str], Path], tmp_path: Path) -> Path:
+    """A copy of an IR that may be damaged."""
+    found = intermediate_representation.folder_of(converted_model("both"))
+    return Path(shutil.copytree(found, tmp_path / "openvino"))
+
+
+@pytest.fixture
+def noise() -> NDArray[np.uint8]:
+    """Seventy pictures of noise, more than are classified at once."""
+    return np.random.default_rng(1).integers(0, 256, (70, *colours.SIZE, 3), np.uint8)
+
+
+@pytest.mark.parametrize("form", colours.FORMS)
+def test_every_form_answers_as_tensorflow_does(
+    converted_model: Callable[[str], Path], halves: NDArray[np.uint8], form: str
+) -> None:
+    """One network behind each way to call it -> TensorFlow's probabilities, float32, one row a picture."""
+    folder = converted_model(form)
+    info = artifacts.read_model_info(folder)
+    engine = openvino.load_engine(intermediate_representation.folder_of(folder), info)
+    answered, expected = engine.probabilities(halves), tensorflow.load_engine(folder, info).probabilities(halves)
+    assert answered.dtype == np.float32
+    assert (engine.name, answered.shape) == ("openvino", (3, engine.outputs))
+    assert answered == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 70])
+def test_any_number_of_pictures_is_answered_in_order(
+    representation: Path, noise: NDArray[np.uint8], count: int
+) -> None:
+    """None, one, several, more than there are requests -> what each gets alone, in order."""
+    engine = openvino.load_engine(representation, INFO)
+    alone = [engine.probabilities(noise[index : index + 1])[0] for index in range(count)]
+    assert np.array_equal(engine.probabilities(noise[:count]), np.array(alone, np.float32).reshape(count, 3))
+
+
+def test_many_threads_get_their_own_answers(representation: Path, noise: NDArray[np.uint8]) -> None:
+    """Twelve threads with batches of different pictures -> each gets the rows of its pictures, no request is lost."""
+    engine = openvino.load_engine(representation, INFO)
+    expected = engine.probabilities(noise)
+    places = [(start, start + 1 + start % 5) for start in range(60)] * 5
+    with ThreadPoolExecutor(12) as pool:
+        answered = list(pool.map(lambda place: engine.probabilities(noise[slice(*place)]), places))
+    for place, rows in zip(places, answered, strict=True):
+        assert np.array_equal(rows, expected[slice(*place)])
+    assert engine.idle.qsize() == available_processors()
+
+
+def test_pictures_of_another_size_leave_the_engine_usable(representation: Path, halves: NDArray[np.uint8]) -> None:
+    """Pixels of another size -> an error, and afterwards the same answers from as many requests."""
+    engine = openvino.load_engine(representation, INFO)
+    before = engine.probabilities(halves)
+    with pytest.raises(ValueError, match="could not broadcast"):
+        engine.probabilities(np.zeros((3, 5, 5, 3), np.uint8))
+    assert engine.idle.qsize() == available_processors()
+    assert np.array_equal(engine.probabilities(halves), before)
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_precision_is_the_one_that_was_asked_for(representation: Path, precision: str) -> None:
+    """An engine in f32 and in bf16 -> compiled for it; f32 is no default of OpenVINO's on every CPU."""
+    if precision == "bf16" and not has_bfloat16():
+        pytest.skip("this CPU does not compute in bfloat16")
+    engine = openvino.load_engine(representation, INFO, precision)
+    compiled = engine.idle.get().get_compiled_model()
+    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == precision
+
+
+def test_image_size_of_the_model_info_must_be_the_networks(representation: Path) -> None:
+    """A model info with another size than the network's -> refused with both."""
+    with pytest.raises(UserError, match=r"takes u8 \[\?,24,32,3\] .* expected u8 \[\?,10,11,3\]"):
+        openvino.load_engine(representation, ModelInfo(image_size=(10, 11)))
+
+
+@pytest.mark.parametrize(("name", "kept"), [("model.xml", 0), ("model.xml", 500), ("model.bin", 0)])
+def test_truncated_file_cannot_be_loaded(representation: Path, name: str, kept: int) -> None:
+    """A file that was cut off, past every checksum -> refused in one line with the folder."""
+    path = representation / name
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(UserError) as found:
+        openvino.load_engine(representation, INFO)
+    assert str(found.value).startswith(f"The OpenVINO IR in {representation} cannot be loaded: ")
+    assert len(str(found.value).splitlines()) == 1
+    assert "Exception from" not in str(found.value)
+
+
+@pytest.mark.parametrize("name", artifacts.OPENVINO_FILES)
+def test_changed_file_is_found_before_it_is_used(
+    converted_model: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    """A byte of the IR that is another, or a file that is gone -> refused as damaged, with the remedy."""
+    folder = Path(shutil.copytree(converted_model("both"), tmp_path / "model"))
+    path = folder / "openvino" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"is damaged: it has sha256 .* or run scripts/convert-model"):
+        Predictor.load(folder)
+    path.unlink()
+    with pytest.raises(UserError, match=f"is damaged: it lacks {name}"):
+        Predictor.load(folder)
+
+
+ANSWER = """
+import json, sys
+from pathlib import Path
+from image_classifier.inference.predictor import Predictor
+
+predictor = Predictor.load(Path(sys.argv[1]))
+predictor.warm_up()
+print(json.dumps([predictor.engine.name, sorted({name.partition(".")[0] for name in sys.modules})]))
+"""
+
+
+def test_tensorflow_is_not_imported(converted_model: Callable[[str], Path]) -> None:
+    """A process that loads and asks a model with an IR -> openvino answers, and TensorFlow is no module of it."""
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
+    command = [sys.executable, "-W", "error", "-c", ANSWER, str(converted_model("both"))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    name, modules = json.loads(done.stdout)
+    assert name == "openvino"
+    assert {"tensorflow", "tf_keras", "keras", "tensorflow_hub"}.isdisjoint(modules)
+    assert "openvino" in modules
+    assert done.stderr == ""
