@@ -1,0 +1,102 @@
+"""Run Docker's program and say in one sentence why it failed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from image_classifier.contract.errors import PlatformError, UserError, last_line
+
+DEFAULT_IMAGE = "image-classifier:gpu"
+"""What scripts/build makes when nothing is said."""
+_LABELS = "org.opencontainers.image."
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image of this machine's engine, and what scripts/build wrote on it; empty where it did not."""
+
+    name: str
+    id: str
+    created: str
+    """A time as RFC 3339 writes it."""
+    title: str
+    version: str
+    commit: str
+    """The whole hash, `-dirty` behind it when what was built is not what was committed; `unknown` outside a clone."""
+    target: str
+    """serve, cpu or gpu."""
+
+
+def docker(words: Sequence[str], given: str = "", environment: Mapping[str, str] | None = None) -> str:
+    """Return what `docker WORDS` prints on its standard output when `given` is its standard input.
+
+    Raises:
+        PlatformError: There is no such program, or it fails; with the last line that it prints.
+    """
+    done = _start(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, environment=environment)
+    output, errors = done.communicate(given)
+    if done.returncode != 0:
+        raise PlatformError(f"docker {words[0]} failed: {last_line(errors or output)}")
+    return output
+
+
+def docker_shown(words: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+    """Do the same for a command that takes minutes: every line is shown on standard error as it comes."""
+    process = _start(words, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, environment=environment)
+    assert process.stdout is not None
+    lines = []
+    with process:
+        for line in process.stdout:
+            print(line, end="", file=sys.stderr, flush=True)
+            lines.append(line)
+    if process.returncode != 0:
+        raise PlatformError(f"docker {words[0]} failed: {last_line(''.join(lines))}")
+    return "".join(lines)
+
+
+def find_image(name: str) -> BuiltImage:
+    """Look an image up.
+
+    Raises:
+        UserError: The engine has no image of this name; says which command builds one.
+        PlatformError: No engine answers.
+    """
+    try:
+        found = json.loads(docker(["image", "inspect", name]))[0]
+    except PlatformError as error:
+        if "no such" not in str(error).lower():
+            raise
+        _, _, target = name.partition("image-classifier:")
+        known = target in ("serve", "cpu", "gpu")
+        build = f"scripts/build --target {target}" if known else f"scripts/build --target gpu --tag {name}"
+        raise UserError(f"There is no image {name} here. {build} makes it.") from error
+    labels = found["Config"].get("Labels") or {}
+    return BuiltImage(
+        name=name,
+        id=found["Id"],
+        created=found["Created"],
+        title=labels.get(f"{_LABELS}title", ""),
+        version=labels.get(f"{_LABELS}version", ""),
+        commit=labels.get(f"{_LABELS}revision", ""),
+        target=labels.get("image-classifier.target", ""),
+    )
+
+
+def _start(
+    words: Sequence[str], *, stdin: int, stderr: int, environment: Mapping[str, str] | None
+) -> "subprocess.Popen[str]":
+    try:
+        return subprocess.Popen(
+            ["docker", *words],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            env={**os.environ, **(environment or {})},
+        )
+    except FileNotFoundError as error:
+        raise PlatformError("There is no docker on PATH. Install Docker, which holds and pushes the images.") from error
