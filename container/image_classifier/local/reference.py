@@ -1,4 +1,4 @@
-"""Write the reference from the declarations, or say which of its files are stale."""
+"""Write the reference from the declarations and the locks, or say which of its files are stale."""
 
 import argparse
 import sys
@@ -8,8 +8,10 @@ from pathlib import Path
 from image_classifier import PROGRAM
 from image_classifier.contract import metrics
 from image_classifier.contract.declaration import Declaration
+from image_classifier.contract.errors import JobError
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
+from image_classifier.local import licences
 
 ROOT = PROGRAM.parent
 README = "README.md"
@@ -96,6 +98,7 @@ times are seconds. What the table shows with a regex goes into `MetricDefinition
 FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/hyperparameters.md": hyperparameters_page,
     "docs/reference/metrics.md": metrics_page,
+    "docs/reference/licences.md": licences.page,
 }
 
 
@@ -170,13 +173,18 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Run `scripts/docs`."""
     parser = argparse.ArgumentParser(prog="scripts/docs", description="Write the generated reference.")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 with a line for each stale file")
-    if parser.parse_args(arguments).check:
-        lines = stale(root)
-        for line in lines:
-            print(line)
-        return 1 if lines else 0
-    for path in write(root):
-        print(f"wrote {path.relative_to(root)}")
+    check = parser.parse_args(arguments).check
+    try:
+        if check:
+            lines = stale(root)
+            for line in lines:
+                print(line)
+            return 1 if lines else 0
+        for path in write(root):
+            print(f"wrote {path.relative_to(root)}")
+    except JobError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -1,0 +1,97 @@
+"""Say what is installed where this runs: Python's packages and Debian's.
+
+Standard library alone: `python -` in an image reads this file from its standard input, and it prints one JSON object.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+_DEBIAN = "${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\n"
+
+
+@dataclass(frozen=True)
+class PythonPackage:
+    """A package and what its metadata says of its licence."""
+
+    name: str
+    version: str
+    expression: str
+    """License-Expression, in SPDX's terms; may be empty, as all that follow."""
+    licence: str
+    """License, in any words; the first line."""
+    classifiers: tuple[str, ...]
+    """The last part of each `License ::` classifier."""
+
+
+@dataclass(frozen=True)
+class DebianPackage:
+    """A package and the source package that it was built from."""
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    source_version: str
+
+
+@dataclass(frozen=True)
+class Installed:
+    """Everything that a package manager put there, each list in alphabetical order."""
+
+    system: str
+    """os-release's ID, such as debian."""
+    system_version: str
+    python: tuple[PythonPackage, ...]
+    debian: tuple[DebianPackage, ...]
+
+
+def python_packages() -> tuple[PythonPackage, ...]:
+    """Return the packages that this interpreter would import."""
+    found: dict[str, PythonPackage] = {}
+    for distribution in metadata.distributions():
+        described = distribution.metadata
+        classifiers = (line.split(" :: ") for line in described.get_all("Classifier") or [])
+        package = PythonPackage(
+            name=described["Name"],
+            version=distribution.version,
+            expression=(described.get_all("License-Expression") or [""])[0],
+            licence=next(iter((described.get_all("License") or [""])[0].strip().splitlines()), ""),
+            classifiers=tuple(parts[-1] for parts in classifiers if parts[0] == "License"),
+        )
+        # The first on the path is the one that is imported.
+        found.setdefault(package.name.lower(), package)
+    return tuple(found[name] for name in sorted(found))
+
+
+def debian_packages() -> tuple[DebianPackage, ...]:
+    """Return what dpkg has installed."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", _DEBIAN], check=True, capture_output=True, text=True)
+    return tuple(DebianPackage(*line.split("\t")) for line in sorted(done.stdout.splitlines()))
+
+
+def installed() -> Installed:
+    """Return what is installed here; a system that is built on Debian."""
+    system = platform.freedesktop_os_release()
+    return Installed(
+        system["ID"],
+        # The point release, where the system tells it.
+        system.get("DEBIAN_VERSION_FULL") or system["VERSION_ID"],
+        python_packages(),
+        debian_packages(),
+    )
+
+
+def parse(text: str) -> Installed:
+    """Return what this module printed elsewhere."""
+    found = json.loads(text)
+    python = (PythonPackage(**{**each, "classifiers": tuple(each["classifiers"])}) for each in found.pop("python"))
+    debian = (DebianPackage(**each) for each in found.pop("debian"))
+    return Installed(**found, python=tuple(python), debian=tuple(debian))
+
+
+if __name__ == "__main__":
+    json.dump(asdict(installed()), sys.stdout)
