@@ -2,12 +2,40 @@ import re
 
 import pytest
 
+from image_classifier.local.locks import IMAGE_LOCKS, read
 from tests.repository.project import ROOT
 
-LOCKS = ["requirements.txt", "docker/requirements-cpu.txt", "docker/requirements-dev.txt"]
-IMAGE_LOCKS = LOCKS[:2]
-FLOORS = {"pillow": (12, 3), "gunicorn": (26,), "tf-keras": (2, 21), "tensorflow-hub": (0, 16)}
-"""The oldest release without a known hole, or the one that the code was written for."""
+LOCKS = [*IMAGE_LOCKS.values(), "docker/requirements-dev.txt"]
+FLOORS = {
+    # Rules of the project: releases without a known hole.
+    "pillow": ("12.3", "CVE-2026-25990, -42311, -40192, -42310, -59200, -59203, -59204, -54058, -59199, -59205"),
+    "gunicorn": ("26", "CVE-2024-1135 and the request smuggling that followed"),
+    "tensorflow": ("2.21", "CVE-2022-23584, -23585 and older ones in its decoders"),
+    "tensorflow-cpu": ("2.21", "as tensorflow"),
+    "keras": ("3.15", "CVE-2026-12481, -12484"),
+    # What AWS asks of its own Deep Learning Containers for findings of severity HIGH.
+    "aiohttp": ("3.14.3", "AWS Deep Learning Containers"),
+    "cryptography": ("49", "AWS Deep Learning Containers"),
+    "gitpython": ("3.1.59", "AWS Deep Learning Containers"),
+    "starlette": ("1.3.1", "AWS Deep Learning Containers"),
+    "tornado": ("6.5.6", "AWS Deep Learning Containers"),
+    # The first release with the repair, by each advisory.
+    "certifi": ("2024.7.4", "CVE-2024-39689"),
+    "flask": ("3.1.1", "CVE-2025-47278"),
+    "grpcio": ("1.56.2", "CVE-2023-33953, -4785"),
+    "idna": ("3.7", "CVE-2024-3651"),
+    "jinja2": ("3.1.6", "CVE-2025-27516"),
+    "protobuf": ("6.31.1", "CVE-2025-4565"),
+    "requests": ("2.32.4", "CVE-2024-47081"),
+    "setuptools": ("78.1.1", "CVE-2025-47273"),
+    "urllib3": ("2.7.0", "CVE-2025-50181, -50182, -66418, -66471, CVE-2026-21441, -44432"),
+    "werkzeug": ("3.1.6", "CVE-2024-34069, -49766, CVE-2025-66221, CVE-2026-21860, GHSA-29vq-49wr-vm6x"),
+    "wheel": ("0.46.2", "CVE-2026-24049"),
+    # What the code was written for.
+    "tf-keras": ("2.21", "goes with TensorFlow 2.21"),
+    "tensorflow-hub": ("0.16", "loads with tf_keras"),
+}
+"""The oldest release that may come into an image, and why; some are in no lock and stay so."""
 
 
 def requirements(lock: str) -> list[str]:
@@ -16,14 +44,26 @@ def requirements(lock: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
+def numbers(version: str) -> tuple[int, ...]:
+    """Return a release's numbers; the locks hold no pre-releases."""
+    return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
 def versions(lock: str) -> dict[str, tuple[int, ...]]:
     """Return the lowest pinned version of each package."""
     found: dict[str, tuple[int, ...]] = {}
-    for line in requirements(lock):
-        name, _, rest = line.partition("==")
-        version = tuple(int(number) for number in re.findall(r"\d+", rest.split()[0]))
-        found[name] = min(version, found.get(name, version))
+    for pin in read(ROOT / lock):
+        found[pin.name] = min(numbers(pin.version), found.get(pin.name, numbers(pin.version)))
     return found
+
+
+def below_the_floors(pinned: dict[str, tuple[int, ...]]) -> list[str]:
+    """Name the packages that are older than allowed, with the reason."""
+    return [
+        f"{name} {'.'.join(map(str, pinned[name]))} is below {floor}: {reason}"
+        for name, (floor, reason) in FLOORS.items()
+        if name in pinned and pinned[name] < numbers(floor)
+    ]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -41,15 +81,40 @@ def test_no_lock_names_a_host_or_a_folder(lock: str) -> None:
     assert re.findall(r"\S*(?:://|--index|--find-links|/)\S*", (ROOT / lock).read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("lock", IMAGE_LOCKS)
+@pytest.mark.parametrize("lock", IMAGE_LOCKS.values())
 def test_pins_reach_their_floors(lock: str) -> None:
-    """Given what an image installs -> no package is older than its floor, and setuptools still brings pkg_resources."""
+    """Given what an image installs -> no package is older than the advisories and the code allow."""
     pinned = versions(lock)
-    assert [name for name, floor in FLOORS.items() if pinned[name] < floor] == []
-    assert pinned["setuptools"] < (81,)
+    assert below_the_floors(pinned) == []
+    assert pinned.keys() >= {"pillow", "gunicorn", "flask", "werkzeug", "jinja2"}
 
 
-@pytest.mark.parametrize(("lock", "package"), [(LOCKS[0], "tensorflow"), (LOCKS[1], "tensorflow-cpu")])
+def test_pin_below_its_floor_is_found() -> None:
+    """Given one old package, one at its floor and one without a floor -> the old one is named with its advisory."""
+    pinned = {"pillow": (12, 2, 9), "wheel": (0, 46, 2), "six": (1,)}
+    [found] = below_the_floors(pinned)
+    assert found.startswith("pillow 12.2.9 is below 12.3: CVE-2026-25990")
+
+
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_setuptools_still_has_what_tensorflow_hub_imports(target: str) -> None:
+    """Given what trains -> setuptools is older than 81, the last to bring pkg_resources along."""
+    assert versions(IMAGE_LOCKS[target])["setuptools"] < (81,)
+
+
+def test_serve_image_gets_what_serving_imports_alone() -> None:
+    """Given the serve image's lock -> no TensorFlow, no boto3, nothing that trains or downloads, and few packages."""
+    pinned = versions(IMAGE_LOCKS["serve"])
+    heavy = {"tensorflow", "tensorflow-cpu", "tf-keras", "tensorflow-hub", "h5py", "grpcio", "protobuf", "setuptools"}
+    assert not (heavy | {"boto3", "botocore", "requests", "urllib3"}) & pinned.keys()
+    assert len(pinned) <= 12
+    cpu = versions(IMAGE_LOCKS["cpu"])
+    assert pinned == {name: cpu[name] for name in pinned}
+
+
+@pytest.mark.parametrize(
+    ("lock", "package"), [(IMAGE_LOCKS["gpu"], "tensorflow"), (IMAGE_LOCKS["cpu"], "tensorflow-cpu")]
+)
 def test_each_image_gets_one_tensorflow(lock: str, package: str) -> None:
     """Given an image's lock -> it holds exactly one of the TensorFlow packages, which share their files, at 2.21."""
     found = {name: version for name, version in versions(lock).items() if name in ("tensorflow", "tensorflow-cpu")}
@@ -59,7 +124,7 @@ def test_each_image_gets_one_tensorflow(lock: str, package: str) -> None:
 
 def test_what_tensorflow_declares_but_never_imports_is_left_out() -> None:
     """Given the images' locks -> neither Keras 3 nor libclang nor TensorBoard is installed."""
-    for lock in IMAGE_LOCKS:
+    for lock in IMAGE_LOCKS.values():
         assert not {"keras", "libclang", "tensorboard", "rich"} & set(versions(lock))
 
 
@@ -71,8 +136,10 @@ def test_tests_run_on_what_the_image_installs() -> None:
     }
 
 
-def test_both_images_differ_in_tensorflow_alone() -> None:
+def test_cpu_and_gpu_differ_in_tensorflow_alone() -> None:
     """Given both images' locks -> apart from TensorFlow and NVIDIA's libraries they pin the same versions."""
-    gpu = {name: v for name, v in versions(LOCKS[0]).items() if not name.startswith(("tensorflow", "nvidia-"))}
-    cpu = {name: v for name, v in versions(LOCKS[1]).items() if not name.startswith("tensorflow")}
+    gpu = {
+        name: v for name, v in versions(IMAGE_LOCKS["gpu"]).items() if not name.startswith(("tensorflow", "nvidia-"))
+    }
+    cpu = {name: v for name, v in versions(IMAGE_LOCKS["cpu"]).items() if not name.startswith("tensorflow")}
     assert gpu == cpu
