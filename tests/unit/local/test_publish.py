@@ -8,15 +8,14 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from image_classifier.contract.errors import UserError
 from image_classifier.local import publish
 from image_classifier.local.docker_engine import BuiltImage
+from tests.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
 from tests.recording_docker import COMMIT, DIGEST, LABELS, RecordingDocker, put_on_path
 from tests.waiting import free_port
 
-ACCOUNT = "123456789012"
 HOST = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
 SETTINGS = ["--repository", "team/classifier", "--region", "eu-west-1"]
 
@@ -24,11 +23,8 @@ SETTINGS = ["--repository", "team/classifier", "--region", "eu-west-1"]
 @pytest.fixture(scope="module")
 def aws_address() -> Iterator[str]:
     """Address of an AWS on this machine."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with aws_on_this_machine() as address:
+        yield address
 
 
 @pytest.fixture
@@ -39,9 +35,8 @@ def aws(aws_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> st
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_ENDPOINT_URL", aws_address)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
     return aws_address
 
 

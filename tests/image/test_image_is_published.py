@@ -1,0 +1,135 @@
+"""scripts/publish with the real engine, to Debian's registry, which asks for ECR's password; AWS is moto's."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
+from tests.image.conftest import PROJECT
+from tests.image.containers import docker
+from tests.waiting import answers, free_port, wait_until
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+TAGS = ["1.2.3-serve", f"{COMMIT[:12]}-serve", "latest-serve"]
+USER = f"AWS:{ACCOUNT}-auth-token"
+USER_HASHED = "AWS:$2b$05$/urIMBJXZyLXomJSOK90.uVVnBOGuM0FUfVN3t3FLv3JqHpDgdUQe"
+"""The password that moto's ECR gives out, as bcrypt writes it."""
+MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[str]:
+    """Host and port of an empty registry on loopback that lets in whoever has ECR's password."""
+    host = f"127.0.0.1:{free_port()}"
+    (tmp_path / "users").write_text(f"{USER_HASHED}\n", encoding="utf-8")
+    settings = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "pushed")}},
+        "http": {"addr": host},
+        "auth": {"htpasswd": {"realm": "test", "path": str(tmp_path / "users")}},
+    }
+    # YAML takes JSON.
+    (tmp_path / "registry.yml").write_text(json.dumps(settings), encoding="utf-8")
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(["docker-registry", "serve", tmp_path / "registry.yml"], stdout=log, stderr=log)
+        try:
+            wait_until(lambda: answers(f"http://{host}/"), 20, "the registry answers")
+            yield host
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def small_image(tmp_path: Path, registry: str) -> Iterator[str]:
+    """An image of one file with the labels that scripts/build writes; removed with the names it was pushed under."""
+    name = f"image-classifier-test-pushed:{uuid.uuid4().hex[:12]}"
+    with tarfile.open(tmp_path / "image.tar", "w") as tar:
+        file = tarfile.TarInfo("content")
+        file.size = 7
+        tar.addfile(file, io.BytesIO(b"content"))
+    labels = {"version": "1.2.3", "revision": COMMIT}
+    changes = [f"LABEL org.opencontainers.image.{label}={value}" for label, value in labels.items()]
+    options = [word for change in [*changes, "LABEL image-classifier.target=serve"] for word in ("--change", change)]
+    docker("import", *options, tmp_path / "image.tar", name)
+    yield name
+    docker("image", "rm", name, *(f"{registry}/team/classifier:{tag}" for tag in TAGS), check=False)
+
+
+def publish(image: str, registry: str, home: Path) -> "subprocess.CompletedProcess[str]":
+    """Run the command with credentials for an AWS on this machine."""
+    command = [str(PROJECT / "scripts" / "publish"), "--repository", "team/classifier", "--region", "eu-west-1"]
+    settings = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | CREDENTIALS
+    with aws_on_this_machine() as address:
+        return subprocess.run(
+            [*command, "--image", image, "--registry", registry],
+            env={**settings, "AWS_ENDPOINT_URL": address, "HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+
+def fetch(registry: str, path: str) -> bytes:
+    """Return what the registry holds."""
+    login = {"Authorization": f"Basic {base64.b64encode(USER.encode()).decode()}", "Accept": MANIFESTS}
+    request = urllib.request.Request(f"http://{registry}/v2/team/classifier/{path}", headers=login)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return bytes(answer.read())
+
+
+def test_pushed_image_can_be_fetched_by_its_digest(small_image: str, registry: str, tmp_path: Path) -> None:
+    """Given an image of a commit -> the registry has its three tags, and the printed URI names its manifest."""
+    done = publish(small_image, registry, tmp_path)
+    assert done.returncode == 0, done.stderr
+    place, _, digest = done.stdout.strip().partition("@")
+    assert place == f"{registry}/team/classifier"
+    assert sorted(json.loads(fetch(registry, "tags/list"))["tags"]) == sorted(TAGS)
+    manifest = fetch(registry, f"manifests/{digest}")
+    assert f"sha256:{hashlib.sha256(manifest).hexdigest()}" == digest
+    assert all(fetch(registry, f"manifests/{tag}") == manifest for tag in TAGS)
+    configuration = json.loads(fetch(registry, f"blobs/{json.loads(manifest)['config']['digest']}"))
+    assert configuration["config"]["Labels"]["org.opencontainers.image.revision"] == COMMIT
+
+
+def test_pushing_again_changes_nothing(small_image: str, registry: str, tmp_path: Path) -> None:
+    """Given an image that was pushed -> the same URI, no layer goes over the wire again, no password stays behind."""
+    first, second = (publish(small_image, registry, tmp_path) for _ in range(2))
+    assert second.returncode == 0, second.stderr
+    assert second.stdout == first.stdout
+    assert "Pushed" in first.stderr
+    assert "Layer already exists" in second.stderr
+    assert "Pushed" not in second.stderr
+    assert not (tmp_path / ".docker").exists()
+
+
+def test_registry_is_closed_to_others(registry: str) -> None:
+    """Given no password -> the registry of these tests refuses, so the pushes above did log in."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"http://{registry}/v2/", timeout=20)
+    assert refused.value.code == 401
+    refused.value.close()
+
+
+def test_registry_refuses_the_password(small_image: str, registry: str, tmp_path: Path) -> None:
+    """Given a registry that takes another password -> exit code 1, its reason in one sentence, nothing pushed."""
+    other = USER_HASHED.replace("90.uVV", "90.uVW")
+    (tmp_path / "users").write_text(f"{other}\n", encoding="utf-8")
+    # Read again when it has changed, by its time of change, which may be the same within a tick of the clock.
+    os.utime(tmp_path / "users", (1, 1))
+    done = publish(small_image, registry, tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].startswith("PlatformError: docker login failed: ")
+    assert "Traceback" not in done.stderr
