@@ -3,8 +3,8 @@
 import ctypes
 import os
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,12 @@ def prepare(resources: Resources, root: Path = Path("/"), environment: Mapping[s
         built_for_gpus = bool(tf.sysconfig.get_build_info().get("is_cuda_build"))
         complaint = cuda_libraries.complaint(cuda_libraries.check()) if built_for_gpus else None
         variables = os.environ if environment is None else environment
-        if not devices:
-            reason = why_none(built_for_gpus, complaint, root, variables)
+        reason = None if devices else why_none(built_for_gpus, complaint, root, variables)
+        if reason:
             lines.append(f"WARNING: THIS JOB TRAINS ON THE CPU although there is a GPU ({', '.join(signs)}): {reason}")
-        elif complaint:
-            lines.append(f"WARNING: {complaint}; what needs it will fail or be slow on the GPU.")
-    return [*lines, devices_line(available_processors(), [describe(device) for device in devices])]
+        if complaint and complaint not in (reason or ""):
+            lines.append(f"WARNING: {complaint}; what needs it will fail or be slow on a GPU.")
+    return [*lines, devices_line(available_processors(), describe(devices))]
 
 
 def signs_of_gpu(resources: Resources, root: Path = Path("/")) -> list[str]:
@@ -83,8 +83,6 @@ def why_none(built_for_gpus: bool, complaint: str | None, root: Path, environmen
     hidden = environment.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and hidden.strip() in ("", "-1"):
         return f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides every GPU. Leave it out of the job's environment."
-    if complaint:
-        return f"{complaint}. Build the image again; its build checks for this."
     if not (root / DEVICE_NODE).exists():
         return f"the container was given no device (/{DEVICE_NODE}). Start it with --gpus all on a machine with a GPU."
     if problem := driver_problem():
@@ -92,31 +90,36 @@ def why_none(built_for_gpus: bool, complaint: str | None, root: Path, environmen
             f"NVIDIA's driver library cannot be opened ({problem}). It comes from the host: start the container with "
             "--gpus all, through NVIDIA's container toolkit."
         )
+    if complaint:
+        return f"{complaint}. Build the image again; its build checks for this."
     known = driver_report()
     driver = f"NVIDIA's driver {known[0].driver} knows {known[0]}" if known else "nvidia-smi names no GPU"
     return f"every library opens, but TensorFlow registered no GPU, and its own lines say why; {driver}."
 
 
-def driver_problem(name: str = DRIVER_LIBRARY) -> str | None:
-    """Say why the driver's library cannot be opened, None when it can; it is the host's and no image has it."""
+def driver_problem(name: str | None = None) -> str | None:
+    """Say why the driver's library, or another, cannot be opened, None when it can; it is the host's, no image's."""
     try:
-        ctypes.CDLL(name)
+        ctypes.CDLL(name or DRIVER_LIBRARY)
     except OSError as error:
         return str(error)
     return None
 
 
-def describe(device: Any) -> Gpu:
-    """Return what TensorFlow and the driver know of a physical device of TensorFlow's."""
+def describe(devices: Sequence[Any]) -> list[Gpu]:
+    """Return what TensorFlow and the driver know of physical devices of TensorFlow's."""
     import tensorflow as tf
 
-    details = tf.config.experimental.get_device_details(device)
-    name = str(details.get("device_name", device.name))
-    capability = details.get("compute_capability")
     # By name: the two number the devices of a mixed machine differently.
-    same = next((gpu for gpu in driver_report() if gpu.name == name), Gpu(name))
-    known = ".".join(map(str, capability)) if capability else same.compute_capability
-    return Gpu(name, known, same.memory, same.driver)
+    known = {gpu.name: gpu for gpu in driver_report()} if devices else {}
+    found = []
+    for device in devices:
+        details = tf.config.experimental.get_device_details(device)
+        name = str(details.get("device_name", device.name))
+        gpu = known.get(name, Gpu(name))
+        capability = details.get("compute_capability")
+        found.append(replace(gpu, compute_capability=".".join(map(str, capability))) if capability else gpu)
+    return found
 
 
 def driver_report(program: str = "nvidia-smi") -> list[Gpu]:
@@ -132,7 +135,7 @@ def driver_report(program: str = "nvidia-smi") -> list[Gpu]:
     return [Gpu(row[0], row[1], int(row[2]) if row[2].isdecimal() else None, row[3]) for row in rows if len(row) == 4]
 
 
-def devices_line(cpus: int, gpus: list[Gpu]) -> str:
+def devices_line(cpus: int, gpus: Sequence[Gpu]) -> str:
     """Return the line that says what a job trains on."""
     counted = f"{cpus} CPU{'s' if cpus > 1 else ''}"
     if not gpus:

@@ -63,7 +63,7 @@ def probe() -> Probe:
     import tensorflow as tf
 
     lines = accelerators.prepare(Resources(current_instance_type="local_gpu"))
-    gpus = [accelerators.describe(device) for device in tf.config.list_physical_devices("GPU")]
+    gpus = accelerators.describe(tf.config.list_physical_devices("GPU"))
     found = cuda_libraries.check() if tf.sysconfig.get_build_info().get("is_cuda_build") else ()
     known = accelerators.driver_report()
     return Probe(

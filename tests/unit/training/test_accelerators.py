@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from image_classifier.contract.opt_ml import Resources
 from image_classifier.training import accelerators
@@ -56,7 +57,6 @@ def test_gpu_machine_that_trains_on_cpu_says_so_loudly(
         (False, None, (), {}, "built for CPUs"),
         (True, "TensorFlow cannot open libcudnn.so.9 (gone)", (), {"CUDA_VISIBLE_DEVICES": "-1"}, "is '-1', which"),
         (True, None, (), {"CUDA_VISIBLE_DEVICES": ""}, "is '', which hides every GPU"),
-        (True, "TensorFlow cannot open libcudnn.so.9 (gone)", ("dev/nvidia0",), {}, "cannot open libcudnn.so.9 (gone)"),
         (True, None, (), {"CUDA_VISIBLE_DEVICES": "0"}, "given no device (/dev/nvidia0). Start it with --gpus all"),
         (True, None, ("dev/nvidia0",), {}, "driver library cannot be opened (libcuda.so.1: "),
     ],
@@ -66,6 +66,22 @@ def test_the_most_fundamental_reason_is_named(
 ) -> None:
     """Given one obstacle after another -> the reason that has to be removed first (there is no driver here)."""
     assert reason in accelerators.why_none(built, complaint, machine(tmp_path, *names), environment)
+
+
+def test_missing_library_is_the_reason_where_device_and_driver_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a device and a driver (any library, in its place) -> the missing library is named, and the remedy."""
+    monkeypatch.setattr(accelerators, "DRIVER_LIBRARY", "libc.so.6")
+    root, complaint = machine(tmp_path, "dev/nvidia0"), "TensorFlow cannot open libcusolver.so.11 (gone)"
+    assert accelerators.why_none(True, complaint, root, {}).startswith(f"{complaint}. Build the image again")
+    assert "registered no GPU" in accelerators.why_none(True, None, root, {})
+
+
+def test_device_of_tensorflow_is_described() -> None:
+    """Given a device of which TensorFlow knows no details, and none -> its name alone, and nothing."""
+    assert accelerators.describe(tf.config.list_physical_devices("CPU")) == [Gpu("/physical_device:CPU:0")]
+    assert accelerators.describe([]) == []
 
 
 def test_driver_library_that_opens_is_no_problem() -> None:
