@@ -1,15 +1,14 @@
-"""Run an image for scripts/test-gpu: Docker asked, a GPU given, the platform's tree mounted."""
+"""Run an image's containers for scripts/test-gpu, with the GPUs and with folders of this machine."""
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract.errors import AlgorithmError, PlatformError, UserError, last_line
+from image_classifier.contract.errors import AlgorithmError, last_line
 
 SIGNS_OF_GPU = ("dev/nvidia0", "dev/nvidiactl", "proc/driver/nvidia/gpus", "dev/dxg")
 """Below the root folder: what NVIDIA's driver shows on Linux, and the last under Windows' subsystem for Linux."""
@@ -40,25 +39,6 @@ class Image:
     name: str
     gpu: bool
 
-    def check(self) -> str:
-        """Ask Docker for the image and return its id.
-
-        Raises:
-            PlatformError: Docker is missing or its engine does not answer.
-            UserError: There is no such image.
-        """
-        if not shutil.which("docker"):
-            raise PlatformError("docker is missing: no such command on PATH. Install Docker, then run this again.")
-        engine = _docker("version", "--format", "{{.Server.Version}}")
-        if engine.returncode:
-            raise PlatformError(f"Docker's engine does not answer: {last_line(engine.stderr)}. Start it first.")
-        found = _docker("image", "inspect", "--format", "{{.Id}}", self.name)
-        if found.returncode:
-            raise UserError(
-                f"There is no image {self.name!r} here. Build it with scripts/build --target gpu --tag {self.name}."
-            )
-        return found.stdout.strip()
-
     def run(self, *words: str, volumes: Mapping[Path, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command in a container without a network, as the user who calls; files below `volumes` are shared.
 
@@ -68,7 +48,9 @@ class Image:
         mounts = [f"--volume={folder.resolve()}:{target}" for folder, target in (volumes or {}).items()]
         # What containers write on shared folders has to be removed by this user afterwards.
         options = ["--rm", "--network=none", f"--user={os.getuid()}:{os.getgid()}", "--env=PYTHONPATH=/opt/program"]
-        done = _docker("run", *options, *(["--gpus=all"] if self.gpu else []), *mounts, self.name, *words)
+        gpus = ["--gpus=all"] if self.gpu else []
+        command = ["docker", "run", *options, *gpus, *mounts, self.name, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
         if done.returncode == 125 and "could not select device driver" in done.stderr:
             raise NoGpuError("Docker has no GPU to give: NVIDIA's container toolkit is missing or finds none")
         return done
@@ -84,7 +66,3 @@ class Image:
         if done.returncode:
             raise AlgorithmError(f"{' '.join(words[:1])} failed inside {self.name}: {last_line(done.stderr)}")
         return json.loads(done.stdout.splitlines()[-1])
-
-
-def _docker(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *words], capture_output=True, text=True, check=False, timeout=LONGEST)

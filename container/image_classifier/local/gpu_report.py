@@ -27,6 +27,8 @@ class Report:
 
     image: str
     image_id: str
+    commit: str
+    """Of the sources, as scripts/build wrote it on the image."""
     rehearsal: bool
     """Run on the CPU, to see that the steps run: no figure is a GPU's."""
     rows: list[Row] = field(default_factory=list)

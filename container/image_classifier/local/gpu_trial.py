@@ -16,7 +16,7 @@ from image_classifier import PROGRAM
 from image_classifier.contract import metrics
 from image_classifier.contract.errors import AlgorithmError, JobError, last_line
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.local import gpu_report, sample_data
+from image_classifier.local import docker_engine, gpu_report, sample_data
 from image_classifier.local.gpu_containers import Image, NoGpuError, refuse_machine_without_gpu
 from image_classifier.local.gpu_report import Report
 from image_classifier.model_hub import packages, staging
@@ -47,7 +47,8 @@ def run(image: Image, trial: Trial) -> Report:
         PlatformError: Docker or the package index does not answer.
         UserError: There is no such image.
     """
-    report = Report(image.name, image.check(), rehearsal=not image.gpu)
+    built = docker_engine.find_image(image.name)
+    report = Report(image.name, built.id, built.commit, rehearsal=not image.gpu)
     try:
         with tempfile.TemporaryDirectory(prefix="test-gpu-") as scratch:
             _steps(image, trial, Path(scratch), report)
