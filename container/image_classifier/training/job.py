@@ -60,10 +60,13 @@ def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder
     artifacts.write_labels(opt_ml.model_dir, found.training.class_names)
     info = replace(_model_info(trained, settings, found, numbers), sha256=artifacts.folder_sha256(saved_model))
     artifacts.write_model_info(opt_ml.model_dir, info)
-    if not stop.is_set():
+    left_out = "verification and reports"
+    if stop.is_set():
+        left_out = f"the OpenVINO IR, {left_out}"
+    else:
         info = _add_ir(opt_ml, info, trained, values)
     if stop.is_set():
-        say("Stopped by SIGTERM: the best model so far is saved, verification and reports were left out.")
+        say(f"Stopped by SIGTERM: the best model so far is saved, {left_out} were left out.")
         return
     checked = _verify(opt_ml, trained, values)
     artifacts.write_model_info(opt_ml.model_dir, replace(info, extra={**info.extra, "verified": True, **checked}))
@@ -124,6 +127,8 @@ def _model_info(trained: "Trained", settings: Settings, found: data.Data, number
             "versions": {name: version(name) for name in ("tensorflow-hub", "tf-keras", "numpy", "pillow")},
             "data": {"sha256": dataset.fingerprint(found.training), "classes": trained.training.counts()},
             "metrics": numbers,
+            # What holds until these phases have ended, and for good when the job is stopped before.
+            "openvino": {"left_out": "the job was stopped before it was made"},
             "verified": False,
         },
     )

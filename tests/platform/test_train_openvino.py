@@ -1,0 +1,78 @@
+"""The OpenVINO IR of a job, made by `container/train` as SageMaker starts it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.platform import pictures
+from tests.platform.serving import ROOT, running, start_server
+from tests.platform.test_train_process import COLOURS, link_backbone, make_tree, run_train
+
+HEAD_ONLY = {"train_only_top_layer": "True", "epochs": 2, "batch_size": 4}
+MAKE_ODD_BACKBONE = """
+import sys
+from pathlib import Path
+import image_classifier.training
+import tensorflow as tf
+from image_classifier import archives, artifacts
+
+module = tf.__internal__.tracking.AutoTrackable()
+module.variables, module.trainable_variables, module.regularization_losses = [], [], []
+
+def features(pixels, training=False):
+    found = tf.reduce_mean(pixels, [1, 2])
+    return found + 0 * tf.cast(tf.strings.length(tf.strings.as_string(found)), tf.float32)
+
+module.__call__ = tf.function(features)
+module.__call__.get_concrete_function(tf.TensorSpec((None, None, None, 3), tf.float32), False)
+folder, archive = map(Path, sys.argv[1:])
+tf.saved_model.save(module, str(folder / artifacts.SAVED_MODEL_DIR))
+artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), source="test network"))
+archives.pack(folder, archive)
+"""
+
+
+def info_of(tree: Path) -> dict[str, Any]:
+    """Read the model info."""
+    found: dict[str, Any] = json.loads((tree / "model" / "__model_info__.json").read_text())
+    return found
+
+
+def test_job_leaves_a_checked_ir_that_is_served(tmp_path: Path, tiny_backbone: Path) -> None:
+    """A job -> the IR and its figures, said before the verification, nothing of OpenVINO's own; it is what serves."""
+    tree = make_tree(tmp_path, COLOURS, **HEAD_ONLY)
+    link_backbone(tree, tiny_backbone)
+    done = run_train(tree)
+    assert (done.returncode, done.stderr) == (0, "")
+    record = info_of(tree)["openvino"]
+    assert (record["other_answers"], record["made_up"]) == (0, False)
+    assert record["largest_difference"] <= 1e-3
+    said = [line for line in done.stdout.splitlines() if line.startswith(("OpenVINO IR: on ", "Verification: "))]
+    assert [line.split()[0] for line in said] == ["OpenVINO", "Verification:"]
+    assert info_of(tree)["verified"]
+    assert sorted(path.name for path in (tree / "model").iterdir() if path.name.startswith((".", "o"))) == ["openvino"]
+    with running(start_server(tree)) as server:
+        assert " openvino, 2 classes" in server.log()
+        assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
+
+
+def test_network_that_openvino_cannot_take_is_left_to_tensorflow(tmp_path: Path) -> None:
+    """A backbone with an operation that OpenVINO lacks -> one line why, also in the model info, a verified model."""
+    archive = tmp_path / "odd.tar.gz"
+    path = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    command = [sys.executable, "-c", MAKE_ODD_BACKBONE, str(tmp_path / "odd"), str(archive)]
+    subprocess.run(command, check=True, env=path, capture_output=True)
+    tree = make_tree(tmp_path / "tree", COLOURS, **HEAD_ONLY)
+    link_backbone(tree, archive)
+    done = run_train(tree)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    reason = info_of(tree)["openvino"]["left_out"]
+    assert reason.startswith("OpenVINO cannot convert it: No conversion rule found for operations: AsString")
+    assert [line for line in done.stdout.splitlines() if "OpenVINO" in line] == [
+        f"OpenVINO IR left out: {reason}. TensorFlow serves this model."
+    ]
+    assert not (tree / "model" / "openvino").exists()
+    assert info_of(tree)["verified"]
