@@ -49,9 +49,16 @@ class RecordingDocker:
 
     folder: Path
 
-    def has_image(self, labels: Mapping[str, str] = LABELS) -> None:
+    def has_image(self, labels: Mapping[str, str] = LABELS, architecture: str = "amd64", manifest: str = "") -> None:
         """Answer for any name with an image that has these labels."""
-        image = {"Id": "sha256:" + "1" * 64, "Created": "2026-01-02T03:04:05.123456789Z", "Config": {"Labels": labels}}
+        image: dict[str, object] = {
+            "Id": "sha256:" + "1" * 64,
+            "Created": "2026-01-02T03:04:05.123456789Z",
+            "Architecture": architecture,
+            "Config": {"Labels": labels},
+        }
+        if manifest:
+            image["Descriptor"] = {"mediaType": manifest}
         self.write("image.json", json.dumps([image]))
 
     def write(self, name: str, text: str) -> None:

@@ -28,6 +28,9 @@ class BuiltImage:
     """The whole hash, `-dirty` behind it when what was built is not what was committed; `unknown` outside a clone."""
     target: str
     """serve, cpu or gpu."""
+    architecture: str = "amd64"
+    manifest: str = ""
+    """The media type under which it will be pushed, where the engine knows it beforehand."""
 
 
 def docker(words: Sequence[str], given: str = "", environment: Mapping[str, str] | None = None) -> str:
@@ -82,6 +85,8 @@ def find_image(name: str) -> BuiltImage:
         version=labels.get(f"{_LABELS}version", ""),
         commit=labels.get(f"{_LABELS}revision", ""),
         target=labels.get("image-classifier.target", ""),
+        architecture=found["Architecture"],
+        manifest=(found.get("Descriptor") or {}).get("mediaType", ""),
     )
 
 

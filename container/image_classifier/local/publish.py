@@ -42,6 +42,23 @@ def tags(image: BuiltImage) -> tuple[str, ...]:
     return tuple(tag + suffix for tag in found)
 
 
+def remarks(image: BuiltImage, chosen_here: bool) -> Iterator[str]:
+    """Yield what is worth knowing before an image is pushed; `chosen_here`: the tags are those of `tags`."""
+    if chosen_here and image.commit.endswith(_DIRTY):
+        yield "It was built from changes that are not committed, so it becomes neither the version nor latest."
+    if image.architecture != "amd64":
+        yield (
+            f"It is for {image.architecture}, and SageMaker's instances are amd64 but for endpoints on Graviton: for "
+            "amd64 build it by scripts/build ... -- --platform linux/amd64."
+        )
+    if "oci" in image.manifest:
+        # https://github.com/aws/amazon-sagemaker-feedback/issues/180
+        yield (
+            f"Its manifest is {image.manifest}, which SageMaker's endpoints have refused (they take Docker's own): "
+            "should that happen, build it by scripts/build ... -- --provenance=false --output type=docker."
+        )
+
+
 def push(image: BuiltImage, registry: Registry, names: Sequence[str]) -> str:
     """Push the image under each tag and return `HOST/REPOSITORY@sha256:...`. Pushing again changes nothing.
 
@@ -105,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         registry = Registry(given.registry or found.host, found.repository, found.user, found.password, found.created)
         made = "made, and scans what is pushed" if registry.created else "there already"
         print(f"Repository {found.host}/{found.repository}: {made}.", file=sys.stderr)
+        for line in remarks(image, given.tag is None):
+            print(line, file=sys.stderr)
         print(f"Pushing {image.name} as {', '.join(names)} ...", file=sys.stderr, flush=True)
         print(push(image, registry, names))
     except JobError as error:

@@ -196,9 +196,39 @@ def test_registry_denies_the_push(aws: str, docker: RecordingDocker, capsys: pyt
     assert len(docker.commands("push")) == 1
 
 
-def test_labels_decide_the_tags(aws: str, docker: RecordingDocker) -> None:
-    """Given the serve image of uncommitted changes -> its labels give it one tag, neither version nor latest."""
+def test_labels_decide_the_tags(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given the serve image of uncommitted changes -> its labels give it one tag, and the reason is printed."""
     revision = {"org.opencontainers.image.revision": f"{COMMIT}-dirty", "image-classifier.target": "serve"}
     docker.has_image({**LABELS, **revision})
     publish.main(SETTINGS)
     assert docker.commands("push") == [f"push {HOST}/team/classifier:{COMMIT[:12]}-dirty-serve"]
+    assert "changes that are not committed, so it becomes neither the version nor latest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("architecture", "manifest", "remark"),
+    [
+        ("arm64", "", "It is for arm64"),
+        ("amd64", "application/vnd.oci.image.index.v1+json", "Its manifest is application/vnd.oci.image.index.v1+json"),
+    ],
+)
+def test_what_may_not_run_is_remarked(
+    aws: str,
+    docker: RecordingDocker,
+    architecture: str,
+    manifest: str,
+    remark: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Given an image for ARM, or one with OCI's manifest -> pushed, with a line that says where it may be refused."""
+    docker.has_image(architecture=architecture, manifest=manifest)
+    assert publish.main(SETTINGS) == 0
+    assert remark in capsys.readouterr().err
+
+
+def test_ordinary_image_is_not_remarked(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a committed image for amd64 with Docker's manifest -> nothing but what happens is printed."""
+    docker.has_image(manifest="application/vnd.docker.distribution.manifest.v2+json")
+    assert publish.main(SETTINGS) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if line.endswith(".")]
+    assert [line.split()[0] for line in said] == ["Repository", "Pushing"]
