@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
@@ -17,7 +18,7 @@ from packageurl import PackageURL
 from image_classifier.contract.errors import JobError, PlatformError, UserError
 from image_classifier.local import installed_packages, locks
 from image_classifier.local.docker_engine import DEFAULT_IMAGE, BuiltImage, docker, find_image
-from image_classifier.local.installed_packages import DebianPackage, Installed, PythonPackage
+from image_classifier.local.installed_packages import Backbone, DebianPackage, Installed, PythonPackage
 from image_classifier.local.licences import licence_of, table
 
 NAME = "image-classifier"
@@ -38,7 +39,7 @@ def look_into(image: BuiltImage) -> Installed:
 
 
 def bill_of_materials(image: BuiltImage, found: Installed) -> str:
-    """Return CycloneDX 1.6 JSON: the image, its system, Debian's packages and Python's.
+    """Return CycloneDX 1.6 JSON: the image, its system, Debian's packages, Python's, and staged backbones.
 
     The same image always gives the same text: the serial number is derived from its id, the time is when it was made.
     A package whose version is in the target's lock says so; where the lock knows one archive, with its SHA-256.
@@ -63,7 +64,7 @@ def bill_of_materials(image: BuiltImage, found: Installed) -> str:
         name=found.system, bom_ref="system", type=ComponentType.OPERATING_SYSTEM, version=found.system_version
     )
     bom = Bom(
-        components=[system, *debian, *python],
+        components=[system, *debian, *python, *map(_backbone_component, found.backbones)],
         serial_number=uuid.uuid5(uuid.NAMESPACE_OID, image.id),
     )
     bom.metadata.component = root
@@ -98,6 +99,17 @@ def _debian_component(package: DebianPackage, found: Installed) -> Component:
     purl = PackageURL("deb", found.system, package.name, package.version, qualifiers)
     return Component(
         name=package.name, bom_ref=str(purl), type=ComponentType.LIBRARY, version=package.version, purl=purl
+    )
+
+
+def _backbone_component(backbone: Backbone) -> Component:
+    return Component(
+        name=backbone.name,
+        bom_ref=f"backbone:{backbone.name}",
+        type=ComponentType.MACHINE_LEARNING_MODEL,
+        description=backbone.source or None,
+        licenses=[LicenseFactory().make_from_string(backbone.licence)] if backbone.licence else [],
+        properties=[Property(name="image-classifier:saved-model-sha256", value=backbone.sha256)],
     )
 
 

@@ -1,4 +1,4 @@
-"""Say what is installed where this runs: Python's packages and Debian's.
+"""Say what is installed where this runs: Python's packages, Debian's, and the backbones of the image.
 
 Standard library alone: `python -` in an image reads this file from its standard input, and it prints one JSON object.
 """
@@ -9,7 +9,9 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 
+_HUB = Path("/opt/hub")
 _DEBIAN = "${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\n"
 
 
@@ -39,14 +41,26 @@ class DebianPackage:
 
 
 @dataclass(frozen=True)
+class Backbone:
+    """A model that was staged into the image, and what its model info tells; empty where it does not."""
+
+    name: str
+    source: str
+    licence: str
+    sha256: str
+    """Of the SavedModel's folder, by the rule of image_classifier.artifacts."""
+
+
+@dataclass(frozen=True)
 class Installed:
-    """Everything that a package manager put there, each list in alphabetical order."""
+    """Everything that was put there, each list in alphabetical order."""
 
     system: str
     """os-release's ID, such as debian."""
     system_version: str
     python: tuple[PythonPackage, ...]
     debian: tuple[DebianPackage, ...]
+    backbones: tuple[Backbone, ...]
 
 
 def python_packages() -> tuple[PythonPackage, ...]:
@@ -73,6 +87,15 @@ def debian_packages() -> tuple[DebianPackage, ...]:
     return tuple(DebianPackage(*line.split("\t")) for line in sorted(done.stdout.splitlines()))
 
 
+def backbones(hub: Path = _HUB) -> tuple[Backbone, ...]:
+    """Return the models staged in the image; none in most."""
+    found = []
+    for file in sorted(hub.glob("*/__model_info__.json")):
+        info = json.loads(file.read_text(encoding="utf-8"))
+        found.append(Backbone(file.parent.name, *(info.get(key) or "" for key in ("source", "licence", "sha256"))))
+    return tuple(found)
+
+
 def installed() -> Installed:
     """Return what is installed here; a system that is built on Debian."""
     system = platform.freedesktop_os_release()
@@ -82,6 +105,7 @@ def installed() -> Installed:
         system.get("DEBIAN_VERSION_FULL") or system["VERSION_ID"],
         python_packages(),
         debian_packages(),
+        backbones(),
     )
 
 
@@ -90,7 +114,8 @@ def parse(text: str) -> Installed:
     found = json.loads(text)
     python = (PythonPackage(**{**each, "classifiers": tuple(each["classifiers"])}) for each in found.pop("python"))
     debian = (DebianPackage(**each) for each in found.pop("debian"))
-    return Installed(**found, python=tuple(python), debian=tuple(debian))
+    models = (Backbone(**each) for each in found.pop("backbones"))
+    return Installed(**found, python=tuple(python), debian=tuple(debian), backbones=tuple(models))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from image_classifier.artifacts import ModelInfo, write_model_info
 from image_classifier.local import bill_of_materials, installed_packages
 from image_classifier.local.docker_engine import BuiltImage
-from image_classifier.local.installed_packages import DebianPackage, Installed, PythonPackage
+from image_classifier.local.installed_packages import Backbone, DebianPackage, Installed, PythonPackage
 from image_classifier.local.locks import pins_of
 from tests.recording_docker import COMMIT, put_on_path
 
@@ -30,6 +31,7 @@ FOUND = Installed(
         DebianPackage("bsdutils", "1:2.41-5+b1", "amd64", "util-linux", "2.41-5"),
         DebianPackage("tar", "1.35", "amd64", "tar", "1.35"),
     ),
+    (Backbone("lite0", "Python package p 1", "Apache-2.0", "2" * 64), Backbone("own", "", "", "")),
 )
 
 
@@ -89,6 +91,25 @@ def test_debian_packages_name_their_source() -> None:
     expected = "pkg:deb/debian/bsdutils@1:2.41-5%2Bb1?arch=amd64&distro=debian-13&upstream=util-linux%402.41-5"
     assert component("bsdutils")["purl"] == expected
     assert component("debian")["version"] == "13.8"
+
+
+def test_staged_backbones_are_models() -> None:
+    """Given backbones in the image -> each is a component with its source, its licence and its checksum if known."""
+    lite0, own = component("lite0"), component("own")
+    assert (lite0["type"], lite0["description"]) == ("machine-learning-model", "Python package p 1")
+    assert lite0["licenses"][0]["license"]["id"] == "Apache-2.0"
+    assert lite0["properties"] == [{"name": "image-classifier:saved-model-sha256", "value": "2" * 64}]
+    assert "licenses" not in own
+
+
+def test_backbones_are_found_by_their_model_info(tmp_path: Path) -> None:
+    """Given a folder of backbones -> each with what its model info tells, whatever else lies there."""
+    for name, licence in (("b", None), ("a", "MIT")):
+        (tmp_path / name).mkdir()
+        write_model_info(tmp_path / name, ModelInfo(licence=licence, source="somewhere", sha256="3"))
+    (tmp_path / "README.md").write_text("")
+    expected = (Backbone("a", "somewhere", "MIT", "3"), Backbone("b", "somewhere", "", "3"))
+    assert installed_packages.backbones(tmp_path) == expected
 
 
 def test_image_without_labels() -> None:
