@@ -11,7 +11,7 @@ from tests.platform import pictures
 from tests.platform.serving import ROOT, running, start_server
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree, run_train
 
-HEAD_ONLY = {"train_only_top_layer": "True", "epochs": 2, "batch_size": 4}
+HEAD_ONLY: dict[str, Any] = {"train_only_top_layer": "True", "epochs": 2, "batch_size": 4}
 MAKE_ODD_BACKBONE = """
 import sys
 from pathlib import Path

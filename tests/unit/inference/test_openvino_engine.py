@@ -19,7 +19,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference import intermediate_representation
 from image_classifier.inference.engines import openvino, tensorflow
 from image_classifier.inference.predictor import Predictor
-from image_classifier.inference.processors import available_processors, has_bfloat16
+from image_classifier.inference.processors import has_bfloat16
 from tests.unit.inference import colours
 
 INFO = ModelInfo(image_size=colours.SIZE)
@@ -65,22 +65,23 @@ def test_any_number_of_pictures_is_answered_in_order(
 def test_many_threads_get_their_own_answers(representation: Path, noise: NDArray[np.uint8]) -> None:
     """Twelve threads with batches of different pictures -> each gets the rows of its pictures, no request is lost."""
     engine = openvino.load_engine(representation, INFO)
+    requests = engine.idle.qsize()
     expected = engine.probabilities(noise)
     places = [(start, start + 1 + start % 5) for start in range(60)] * 5
     with ThreadPoolExecutor(12) as pool:
         answered = list(pool.map(lambda place: engine.probabilities(noise[slice(*place)]), places))
     for place, rows in zip(places, answered, strict=True):
         assert np.array_equal(rows, expected[slice(*place)])
-    assert engine.idle.qsize() == available_processors()
+    assert engine.idle.qsize() == requests >= 1
 
 
 def test_pictures_of_another_size_leave_the_engine_usable(representation: Path, halves: NDArray[np.uint8]) -> None:
     """Pixels of another size -> an error, and afterwards the same answers from as many requests."""
     engine = openvino.load_engine(representation, INFO)
-    before = engine.probabilities(halves)
+    requests, before = engine.idle.qsize(), engine.probabilities(halves)
     with pytest.raises(ValueError, match="could not broadcast"):
         engine.probabilities(np.zeros((3, 5, 5, 3), np.uint8))
-    assert engine.idle.qsize() == available_processors()
+    assert engine.idle.qsize() == requests >= 1
     assert np.array_equal(engine.probabilities(halves), before)
 
 
