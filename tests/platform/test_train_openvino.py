@@ -52,7 +52,7 @@ def test_job_leaves_a_checked_ir_that_is_served(tmp_path: Path, tiny_backbone: P
     assert record["largest_difference"] <= 1e-3
     said = [line for line in done.stdout.splitlines() if line.startswith(("OpenVINO IR: on ", "Verification: "))]
     assert [line.split()[0] for line in said] == ["OpenVINO", "Verification:"]
-    assert info_of(tree)["verified"]
+    assert (info_of(tree)["verified"], info_of(tree)["verification"]["engine"]) == (True, "openvino")
     assert sorted(path.name for path in (tree / "model").iterdir() if path.name.startswith((".", "o"))) == ["openvino"]
     with running(start_server(tree)) as server:
         assert " openvino, 2 classes" in server.log()
@@ -75,4 +75,4 @@ def test_network_that_openvino_cannot_take_is_left_to_tensorflow(tmp_path: Path)
         f"OpenVINO IR left out: {reason}. TensorFlow serves this model."
     ]
     assert not (tree / "model" / "openvino").exists()
-    assert info_of(tree)["verified"]
+    assert (info_of(tree)["verified"], info_of(tree)["verification"]["engine"]) == (True, "tensorflow")

@@ -63,7 +63,8 @@ def convert(folder: Path, info: ModelInfo, sample: Sample) -> Record:
     from image_classifier.inference.engines import pixel_functions, tensorflow
 
     engine = tensorflow.load_engine(folder, info)
-    expected = _answers(engine, sample.pixels)
+    with pixel_functions.full_float32():
+        expected = _answers(engine, sample.pixels)
     partial = folder / f".{artifacts.OPENVINO_DIR}.partial"
     reasons: list[str] = []
     try:

@@ -28,6 +28,8 @@ TWIN_LIMIT = 200
 class Verification:
     """How the finished model, loaded afresh, compares with the model in training."""
 
+    engine: str
+    """That answered, the one that serves this model on this machine."""
     pictures: int
     training_accuracy: float
     served_accuracy: float
@@ -62,11 +64,11 @@ def verify(
     """
     chosen = sample(examples, seed)
     pictures = [examples[index] for index in chosen]
-    served, twin = _score_elsewhere(folder, [example.path for example in pictures], trust)
+    engine, served, twin = _score_elsewhere(folder, [example.path for example in pictures], trust)
     labels = np.array([example.label for example in pictures])
-    result = compare(expected[chosen], served, twin, labels)
+    result = compare(engine, expected[chosen], served, twin, labels)
     say(
-        f"Verification: a fresh process answered {result.pictures} validation pictures with accuracy "
+        f"Verification: a fresh process answered {result.pictures} validation pictures with {result.engine}, accuracy "
         f"{result.served_accuracy:.4f} (training: {result.training_accuracy:.4f}), largest difference of a "
         f"probability {result.largest_difference:.6f}, {result.other_answers} other answers."
     )
@@ -84,13 +86,18 @@ def verify(
 
 
 def compare(
-    expected: NDArray[np.float32], served: NDArray[np.float32], twin: NDArray[np.float32], labels: NDArray[np.int64]
+    engine: str,
+    expected: NDArray[np.float32],
+    served: NDArray[np.float32],
+    twin: NDArray[np.float32],
+    labels: NDArray[np.int64],
 ) -> Verification:
     """Compare probabilities (n, K) or (n, 1) of training, of the serving code and (first rows) of the twin."""
     found = agreement.measure(expected, served)
     expected, served, twin = map(agreement.two_columns, (expected, served, twin))
     twin_difference = np.abs(served[: len(twin)] - twin).max(axis=1)
     return Verification(
+        engine=engine,
         pictures=len(labels),
         training_accuracy=float((expected.argmax(axis=1) == labels).mean()),
         served_accuracy=float((served.argmax(axis=1) == labels).mean()),
@@ -106,7 +113,7 @@ def compare(
 
 def _score_elsewhere(
     folder: Path, paths: Sequence[Path], trust: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[str, NDArray[np.float32], NDArray[np.float32]]:
     with tempfile.TemporaryDirectory(prefix="verification-") as scratch:
         request, answer = Path(scratch) / "request.json", Path(scratch) / "answer.npz"
         asked = {"folder": str(folder), "paths": [str(path) for path in paths], "trust": trust}
@@ -122,7 +129,7 @@ def _score_elsewhere(
             last = last_line(done.stderr)
             raise AlgorithmError(f"The finished model in {folder} cannot be loaded and asked by a new process: {last}")
         with np.load(answer) as found:
-            return found["served"], found["twin"]
+            return str(found["engine"]), found["served"], found["twin"]
 
 
 def _score(request: Path, answer: Path) -> None:
@@ -135,7 +142,8 @@ def _score(request: Path, answer: Path) -> None:
     for start in range(0, len(paths), 32):
         images = [path.read_bytes() for path in paths[start : start + 32]]
         served += [prediction.probabilities for prediction in predictor.predict(images)]
-    np.savez(answer, served=np.array(served, np.float32), twin=_twin(folder, paths[:TWIN_LIMIT]))
+    twin, engine = _twin(folder, paths[:TWIN_LIMIT]), predictor.engine.name
+    np.savez(answer, engine=engine, served=np.array(served, np.float32), twin=twin)
 
 
 def _twin(folder: Path, paths: Sequence[Path]) -> NDArray[np.float32]:

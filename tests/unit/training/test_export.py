@@ -122,7 +122,7 @@ def test_verification_finds_the_model_equal(job: tuple[Path, Any, Any], capfd: p
     """The folder as it was exported -> no other answer, both accuracies printed."""
     folder, trained, _ = job
     result = verification.verify(folder, trained.validation.examples, trained.probabilities, 1)
-    assert result.other_answers == 0
+    assert (result.other_answers, result.engine) == (0, "tensorflow")
     assert result.pictures == len(trained.validation.examples)
     assert result.served_accuracy == pytest.approx(trained.history.best["val_accuracy"])
     assert result.largest_difference < 1e-4
@@ -149,7 +149,7 @@ def test_comparison_counts_close_answers_apart() -> None:
     """Another top-1 where the two best lie within twice the tolerance -> close; where they are far apart -> other."""
     expected = np.array([[0.5005, 0.4995], [0.9, 0.1], [0.3, 0.7]], np.float32)
     served = np.array([[0.4995, 0.5005], [0.4, 0.6], [0.3, 0.7]], np.float32)
-    result = verification.compare(expected, served, served[:2], np.array([0, 0, 1]))
+    result = verification.compare("tensorflow", expected, served, served[:2], np.array([0, 0, 1]))
     assert (result.close_answers, result.other_answers) == (1, 1)
     assert result.training_accuracy == 1.0
     assert result.served_accuracy == pytest.approx(1 / 3)

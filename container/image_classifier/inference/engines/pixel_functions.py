@@ -34,6 +34,17 @@ def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterat
     yield from _after_decoding(engine.function, info)
 
 
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """Keep TensorFlow from multiplying in TensorFloat-32 on GPUs, its default, while the block runs."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
 @dataclass(frozen=True)
 class _Called:
     """A loaded model without its signatures."""
