@@ -27,10 +27,8 @@ def test_sigterm_ends_a_job_with_its_best_model(
 
 @pytest.mark.parametrize("target", ["serve", "cpu"])
 def test_docker_stop_loses_no_accepted_request(target: str, start: Start, trained: Job, picture: bytes) -> None:
-    """Given `docker stop` while clients ask without a pause -> each got its answer or was never let in; exit code 0.
-
-    On the host's network: a published port is Docker's, which takes connections for a server that is gone.
-    """
+    """Given `docker stop` while clients ask without a pause -> each got its answer or was never let in; exit code 0."""
+    # On the host's network, since a published port is Docker's, which takes connections for a server that is gone.
     port, stopped = free_port(), threading.Event()
     url = f"http://127.0.0.1:{port}"
     listening = ("--network", "host", "--env", f"SAGEMAKER_BIND_TO_PORT={port}", "--env", "SERVE_HOST=127.0.0.1")
