@@ -34,6 +34,9 @@ COPY docker/install-packages /usr/local/bin/
 FROM installer AS serve-packages
 COPY docker/requirements-serve.txt /tmp/requirements.txt
 RUN install-packages /tmp/requirements.txt
+# A target whose packages do not work together is not built.
+COPY docker/smoke-test /usr/local/bin/
+RUN smoke-test serve
 
 
 # No USER, ENTRYPOINT, init program or HEALTHCHECK in any target, on purpose: SageMaker needs root to write /opt/ml,
@@ -42,7 +45,7 @@ FROM python AS serve
 COPY --from=serve-packages /opt/venv /opt/venv
 # The program comes last: a change to it rebuilds small layers only.
 COPY container /opt/program
-RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/program
+RUN python -m compileall -q --invalidation-mode checked-hash /opt/program
 # The server obeys SAGEMAKER_BIND_TO_PORT, which inference pipelines set only for images with this label.
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 EXPOSE 8080
@@ -58,6 +61,8 @@ LABEL org.opencontainers.image.title="Image Classification - TensorFlow, in the 
 FROM installer AS cpu-packages
 COPY docker/requirements-cpu.txt /tmp/requirements.txt
 RUN install-packages /tmp/requirements.txt
+COPY docker/smoke-test /usr/local/bin/
+RUN smoke-test cpu
 
 
 # Backbones that lie in the image: what docker/hub holds, and MODEL_ID (one or more, of those that install from
@@ -79,7 +84,7 @@ ENV TF_CPP_MIN_LOG_LEVEL=1
 COPY --from=cpu-packages /opt/venv /opt/venv
 COPY --from=hub /opt/hub /opt/hub
 COPY container /opt/program
-RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/program
+RUN python -m compileall -q --invalidation-mode checked-hash /opt/program
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 EXPOSE 8080
 # Version 3 of the SageMaker SDK passes no word in local mode and means `train`.
@@ -96,6 +101,9 @@ LABEL org.opencontainers.image.title="Image Classification - TensorFlow, in the 
 FROM installer AS gpu-packages
 COPY requirements.txt /tmp/requirements.txt
 RUN install-packages /tmp/requirements.txt
+# With the check of NVIDIA's libraries that jobs make at their start.
+COPY docker/smoke-test container/image_classifier/training/cuda_libraries.py /usr/local/bin/
+RUN smoke-test gpu
 
 
 FROM python AS gpu
@@ -107,7 +115,7 @@ ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
 COPY --from=gpu-packages /opt/venv /opt/venv
 COPY --from=hub /opt/hub /opt/hub
 COPY container /opt/program
-RUN python -m compileall -q --invalidation-mode unchecked-hash /opt/program
+RUN python -m compileall -q --invalidation-mode checked-hash /opt/program
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 EXPOSE 8080
 CMD ["train"]

@@ -5,6 +5,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import util
 
 TENSORFLOW_NOISE = (b"All log messages before absl::InitializeLog()", b"oneDNN custom operations are on")
 """What TensorFlow 2.21 prints at every import, whatever TF_CPP_MIN_LOG_LEVEL says."""
@@ -27,6 +28,11 @@ def without(noise: tuple[bytes, ...]) -> Iterator[None]:
             for line in lines:
                 if not any(words in line for words in noise):
                     os.write(2, line)
+
+
+def is_installed() -> bool:
+    """Say whether TensorFlow is there, without importing it: the serve image has none."""
+    return util.find_spec("tensorflow") is not None
 
 
 def configure() -> None:

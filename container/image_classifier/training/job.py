@@ -33,6 +33,7 @@ def run(opt_ml: OptMl, stop: threading.Event) -> None:
         JobError: Something is wrong, and the message says what and whose it is.
         JobStopped: SIGTERM came before there was anything to keep.
     """
+    _refuse_without_tensorflow()
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
     _refuse_several_hosts(opt_ml)
@@ -50,12 +51,16 @@ def run(opt_ml: OptMl, stop: threading.Event) -> None:
 def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder: Path, stop: threading.Event) -> None:
     # Here, so that wrong data or settings are said before TensorFlow's seconds are spent.
     tensorflow_start.start()
-    from image_classifier.training import export, fine_tuning
+    from image_classifier.training import accelerators, export, fine_tuning
 
+    for line in accelerators.prepare(opt_ml.read_resources()):
+        say(line)
     values = settings.values
     loaded = _load_backbone(folder, values)
     trained = fine_tuning.train(found, loaded, values, stop)
     numbers = _print_metrics(trained, values)
+    for line in accelerators.peak_memory_lines():
+        say(line)
     saved_model = export.save(opt_ml.model_dir, trained.backbone, trained.head, values)
     artifacts.write_labels(opt_ml.model_dir, found.training.class_names)
     info = replace(_model_info(trained, settings, found, numbers), sha256=artifacts.folder_sha256(saved_model))
@@ -169,6 +174,14 @@ def _refuse_several_hosts(opt_ml: OptMl) -> None:
         raise UserError(
             f"This job was started on {len(hosts)} hosts ({', '.join(hosts)}), and this version trains on one. "
             "Set instance_count to 1."
+        )
+
+
+def _refuse_without_tensorflow() -> None:
+    if not tensorflow_start.is_installed():
+        raise UserError(
+            "This image only serves: TensorFlow, which trains, is not in it. Train with an image that scripts/build makes "
+            "of the target cpu or gpu."
         )
 
 

@@ -1,7 +1,7 @@
 """What runs the network: one engine a file. Which one, is decided here, before anything slow is imported."""
 
 from dataclasses import dataclass
-from importlib import metadata, util
+from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
@@ -76,7 +76,7 @@ def choose(folder: Path, info: ModelInfo, wish: Wish) -> Choice:
 
 
 def _choose(folder: Path, info: ModelInfo, wanted: str) -> Choice:
-    installed = util.find_spec("tensorflow") is not None
+    installed = tensorflow_start.is_installed()
     if wanted == "tensorflow" or (wanted == "auto" and installed and _tensorflow_has_gpu()):
         if not installed:
             raise UserError(
