@@ -11,7 +11,7 @@ from typing import Any
 
 from image_classifier.contract import parsing
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
-from image_classifier.contract.value_forms import encode
+from image_classifier.contract.value_forms import encode, plain_text
 
 _SINCE = "0.1"
 _SHARE: dict[str, Any] = {"minimum": 0.0, "maximum": 1.0, "since": _SINCE}
@@ -162,10 +162,13 @@ class Settings:
 
     values: Hyperparameters
     sources: Mapping[str, str]
+    script: str = ""
+    """The training script that the SageMaker SDK names (`entry_point`, `source_dir`), which is not run; empty: none."""
 
     def log_lines(self) -> list[str]:
-        """Return a line a value, such as `epochs = 3 (our default)`."""
-        return [f"{name} = {encode(getattr(self.values, name)) or 'none'} ({by})" for name, by in self.sources.items()]
+        """Return a line a value, such as `epochs = 3 (our default)`, and one on a script that is not run."""
+        lines = [f"{name} = {encode(getattr(self.values, name)) or 'none'} ({by})" for name, by in self.sources.items()]
+        return [*lines, f"Not run: {self.script}. This image trains by its own program."] if self.script else lines
 
 
 def parse(given: Mapping[str, Any], model_defaults: Mapping[str, Any] = MappingProxyType({})) -> Settings:
@@ -179,4 +182,9 @@ def parse(given: Mapping[str, Any], model_defaults: Mapping[str, Any] = MappingP
     values, sources = parsing.parse(DECLARATIONS, given, model_defaults)
     # Each value has the type of its declaration's default, which only `decode` knows.
     typed: dict[str, Any] = dict(values)
-    return Settings(Hyperparameters(**typed), MappingProxyType(sources))
+    return Settings(Hyperparameters(**typed), MappingProxyType(sources), _script(given))
+
+
+def _script(given: Mapping[str, Any]) -> str:
+    named = (given.get(name, "") for name in ("sagemaker_program", "sagemaker_submit_directory"))
+    return " from ".join(text for text in map(plain_text, named) if text)

@@ -35,6 +35,11 @@ def encode(value: Value) -> str:
     return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
 
 
+def plain_text(written: Any) -> str:
+    """Return a text that was written raw or in JSON's quotes, once or more often."""
+    return str(_unwrap(written, only_quotes=True))
+
+
 def _unwrap(written: Any, only_quotes: bool) -> Any:
     value = written
     while isinstance(value, str):

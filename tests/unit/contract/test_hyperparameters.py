@@ -141,7 +141,18 @@ def test_one_thing_given_twice_alike() -> None:
 )
 def test_names_of_the_platform(name: str) -> None:
     """A name that SageMaker or its SDK adds -> ignored."""
-    assert parse({name: "20"}) == parse({})
+    assert parse({name: "20"}).values == parse({}).values
+    assert parse({name: "20"}).sources == parse({}).sources
+
+
+def test_script_of_the_user_is_not_run() -> None:
+    """A script named by the SageMaker SDK, JSON-quoted as it does, raw, or none -> one line says it, or none does."""
+    quoted = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/code.tar.gz"'}
+    line = "Not run: train.py from s3://bucket/code.tar.gz. This image trains by its own program."
+    assert parse(quoted).log_lines()[-1] == line
+    assert parse({name: json.loads(text) for name, text in quoted.items()}).log_lines()[-1] == line
+    assert parse({"sagemaker_program": "train.py"}).log_lines()[-1].startswith("Not run: train.py. ")
+    assert not [line for line in parse({"sagemaker_region": "eu-west-1"}).log_lines() if "Not run" in line]
 
 
 @pytest.mark.parametrize(
