@@ -90,16 +90,23 @@ def _answers(engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _write(function: Any, folder: Path) -> None:
     import openvino
 
+    from image_classifier.inference.engines import pixel_functions
     from image_classifier.inference.engines.openvino import reason
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
+    # From a file: on Python 3.13 OpenVINO 2026.4 stumbles over functions in memory (over its own `exec("del ...")`).
+    graph = folder / "graph.pb"
     try:
-        model = openvino.convert_model(function)
+        graph.write_bytes(pixel_functions.serialized(function))
+        model = openvino.convert_model(graph)
+    except OSError:
+        raise
     except Exception as error:  # whatever a network makes the converter stumble over, TensorFlow still serves it
         raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
     # Compressed to 16 bits the weights would answer otherwise than TensorFlow's.
     openvino.save_model(model, folder / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
+    graph.unlink()
     for name in artifacts.OPENVINO_FILES:
         with (folder / name).open("rb") as file:
             os.fsync(file.fileno())

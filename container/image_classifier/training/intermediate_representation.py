@@ -1,4 +1,4 @@
-"""Add the OpenVINO IR to the finished model folder, so that it can be served without TensorFlow; see docs/decisions/0005."""
+"""Add the OpenVINO IR to the finished model folder, which then can be served without TensorFlow."""
 
 from collections.abc import Sequence
 from pathlib import Path

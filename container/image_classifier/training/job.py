@@ -180,8 +180,8 @@ def _refuse_several_hosts(opt_ml: OptMl) -> None:
 def _refuse_without_tensorflow() -> None:
     if not tensorflow_start.is_installed():
         raise UserError(
-            "This image only serves: TensorFlow, which trains, is not in it. Train with an image that scripts/build makes "
-            "of the target cpu or gpu."
+            "This image only serves: TensorFlow, which trains, is not in it. Train with an image that scripts/build "
+            "makes of the target cpu or gpu."
         )
 
 

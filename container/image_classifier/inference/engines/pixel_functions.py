@@ -34,6 +34,15 @@ def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterat
     yield from _after_decoding(engine.function, info)
 
 
+def serialized(function: Any) -> bytes:
+    """Return a concrete function as a GraphDef, variables as constants, which runtimes read without TensorFlow.
+
+    Raises:
+        ValueError: It is larger than the 2 GB that a protocol buffer can hold.
+    """
+    return _frozen(function, lower_control_flow=True).graph.as_graph_def().SerializeToString()  # type: ignore[no-any-return]
+
+
 @contextlib.contextmanager
 def full_float32() -> Iterator[None]:
     """Keep TensorFlow from multiplying in TensorFloat-32 on GPUs, its default, while the block runs."""
@@ -55,6 +64,13 @@ class _Called:
         return self.model(scaled)
 
 
+def _frozen(function: Any, lower_control_flow: bool) -> Any:
+    # TensorFlow has no public name for it.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(function, lower_control_flow=lower_control_flow)
+
+
 def _decodes(function: Any) -> bool:
     definition = function.graph.as_graph_def()
     nodes = [*definition.node, *(node for inner in definition.library.function for node in inner.node_def)]
@@ -62,9 +78,7 @@ def _decodes(function: Any) -> bool:
 
 
 def _after_decoding(function: Any, info: ModelInfo) -> Iterator[Any]:
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False)
+    frozen = _frozen(function, lower_control_flow=False)
     definition, answer = frozen.graph.as_graph_def(), frozen.outputs[0].name
     for node in definition.node:
         # Nothing is left that must happen in an order, and these edges would lead back to the pictures' bytes.
