@@ -39,4 +39,4 @@ def test_change_in_the_program_rebuilds_the_last_layers_only(target: str, tmp_pa
         place = next(index for index, line in enumerate(history) if "COPY" in line and "/opt/program" in line)
         assert all("/opt/venv" not in line for line in history[:place])
     finally:
-        docker("image", "rm", tag)
+        docker("image", "rm", "--force", tag)

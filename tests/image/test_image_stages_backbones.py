@@ -18,7 +18,7 @@ def image_with_backbone() -> Iterator[str]:
     arguments = ["--base", base, "--", "--network", "host", "--build-arg", "MODEL_ID=mobilenetv2-160"]
     subprocess.run([*build, *arguments], check=True, capture_output=True)
     yield tag
-    docker("image", "rm", tag)
+    docker("image", "rm", "--force", tag)
 
 
 def test_backbone_lies_unpacked_in_the_image(image_with_backbone: str) -> None:
