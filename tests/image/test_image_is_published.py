@@ -18,7 +18,7 @@ import pytest
 from tests.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
 from tests.image.conftest import PROJECT
 from tests.image.containers import docker
-from tests.waiting import answers, free_port, wait_until
+from tests.image.registry import serve_registry
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TAGS = ["1.2.3-serve", f"{COMMIT[:12]}-serve", "latest-serve"]
@@ -30,25 +30,9 @@ MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/v
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
-    """Host and port of an empty registry on loopback that lets in whoever has ECR's password."""
-    host = f"127.0.0.1:{free_port()}"
-    (tmp_path / "users").write_text(f"{USER_HASHED}\n", encoding="utf-8")
-    settings = {
-        "version": "0.1",
-        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "pushed")}},
-        "http": {"addr": host},
-        "auth": {"htpasswd": {"realm": "test", "path": str(tmp_path / "users")}},
-    }
-    # YAML takes JSON.
-    (tmp_path / "registry.yml").write_text(json.dumps(settings), encoding="utf-8")
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(["docker-registry", "serve", tmp_path / "registry.yml"], stdout=log, stderr=log)
-        try:
-            wait_until(lambda: answers(f"http://{host}/"), 20, "the registry answers")
-            yield host
-        finally:
-            process.kill()
-            process.wait()
+    """Host and port of an empty registry that lets in whoever has ECR's password."""
+    with serve_registry(tmp_path, USER_HASHED) as host:
+        yield host
 
 
 @pytest.fixture
