@@ -41,6 +41,6 @@ def test_what_was_not_measured_is_not_found(trained: Job) -> None:
 
 
 def test_another_epochs_number_is_not_taken(trained: Job) -> None:
-    """Given several epochs, of which the best is not the last in the log -> the check above can tell them apart."""
+    """Given several epochs with numbers of their own -> the check above can tell the final one from theirs."""
     regex = next(one["Regex"] for one in metrics.definitions() if one["Name"] == "val_loss")
     assert len(set(re.findall(regex, trained.log))) > 1

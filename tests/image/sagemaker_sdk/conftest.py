@@ -32,7 +32,14 @@ class Ran:
 
 
 Run = Callable[..., Ran]
-"""Called with "v2" or "v3" and the text of a script."""
+"""Called with "v2" or "v3", the text of a script, and changes of the environment; what is None there is left out."""
+NO_AWS = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+"""Changes for a user who has no account: nothing listens on port 9."""
+
+
+def sleeping_at_most(seconds: float) -> str:
+    """Return lines before a script: version 2 sleeps 30 s before it looks whether an endpoint is ready."""
+    return f"import time\n_sleep = time.sleep\ntime.sleep = lambda seconds: _sleep(min(seconds, {seconds}))\n"
 
 
 @pytest.fixture(scope="session")
@@ -58,13 +65,13 @@ def run_with_sdk(scratch: Path, aws: str) -> Iterator[Run]:
     """Run a script with an SDK; whatever it has left in Docker is removed at the end."""
     variables = _variables(scratch, aws)
 
-    def run(version: str, script: str) -> Ran:
+    def run(version: str, script: str, **changes: str | None) -> Ran:
         file = scratch / "script.py"
         file.write_text(script, encoding="utf-8")
         done = subprocess.run(
             [python_with_sdk(version), "-u", file],
             cwd=scratch,
-            env=variables,
+            env={name: value for name, value in {**variables, **changes}.items() if value is not None},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -102,6 +109,8 @@ def _variables(scratch: Path, aws: str) -> dict[str, str]:
         # Docker's own configuration is the one of whoever runs the tests.
         "DOCKER_CONFIG": os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker")),
         "COMPOSE_PROJECT_NAME": COMPOSE_PROJECT,
+        # docker-compose 1.29 otherwise speaks a version of the API that not every engine still answers.
+        "COMPOSE_API_VERSION": "auto",
         "PYTHONPATH": str(PROJECT / "container"),
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ENDPOINT_URL": aws,

@@ -9,12 +9,10 @@ import pytest
 from moto.core.responses import ActionResult
 
 from tests.guides import script, write_plain_picture
-from tests.image.sagemaker_sdk.conftest import ROLE, Run
+from tests.image.sagemaker_sdk.conftest import ROLE, Run, sleeping_at_most
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 ANSWER = {"probabilities": [0.9, 0.1], "labels": ["a", "b"], "predicted_label": "a"}
-AT_ONCE = "import time\ntime.sleep = lambda seconds: None\n"
-"""Version 2 looks every 30 s whether an endpoint is ready; the stand-in's always is."""
 
 
 @pytest.fixture
@@ -64,7 +62,7 @@ def test_every_request_of_the_guide_is_valid(
     version: str, names: Mapping[str, str], client: Any, run_with_sdk: Run
 ) -> None:
     """Given a guide's blocks for SageMaker and a stand-in for it -> all requests are accepted, endpoints are gone."""
-    done = run_with_sdk(version, AT_ONCE + script(f"sdk-{version}.md", "On SageMaker", **names))
+    done = run_with_sdk(version, sleeping_at_most(0) + script(f"sdk-{version}.md", "On SageMaker", **names))
     assert done.exit_code == 0, done.output[-6000:]
     assert "'predicted_label': 'a'" in done.output.replace('"', "'")
     jobs = client("sagemaker").list_training_jobs(NameContains="image-classifier")["TrainingJobSummaries"]

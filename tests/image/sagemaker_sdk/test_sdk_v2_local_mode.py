@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.guides import script
-from tests.image.sagemaker_sdk.conftest import ROLE, Ran, Run
+from tests.image.sagemaker_sdk.conftest import NO_AWS, ROLE, Ran, Run, sleeping_at_most
 
 
 @pytest.fixture(scope="module")
 def done(
     run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, folder_of_pictures: Path, scratch: Path
 ) -> Ran:
-    """The guide's calls in local mode: fit, deploy, predict, transform."""
+    """The guide's calls in local mode, without AWS: fit, deploy, predict, transform."""
     names: dict[str, str | Path] = {
         "image_uri": image,
         "role": ROLE,
@@ -23,7 +23,8 @@ def done(
         "output": scratch / "output",
         "answers": scratch / "answers",
     }
-    return run_with_sdk("v2", script("sdk-v2.md", "On your machine", **names))
+    text = sleeping_at_most(5) + script("sdk-v2.md", "On your machine", **names)
+    return run_with_sdk("v2", text, **NO_AWS)
 
 
 def printed(done: Ran, label: str) -> dict[str, object]:

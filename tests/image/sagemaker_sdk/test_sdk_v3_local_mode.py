@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.guides import script
-from tests.image.sagemaker_sdk.conftest import Ran, Run
+from tests.image.sagemaker_sdk.conftest import NO_AWS, Ran, Run
 
 
 @pytest.fixture(scope="module")
@@ -18,9 +18,9 @@ def output(scratch: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def done(run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, output: Path) -> Ran:
-    """The guide's call in local container mode, which names no command."""
+    """The guide's call in local container mode, which names no command, without AWS."""
     names = {"pictures": few_photographs / "train", "backbone": backbone.parent, "output": output}
-    return run_with_sdk("v3", script("sdk-v3.md", "On your machine", image_uri=image, **names))
+    return run_with_sdk("v3", script("sdk-v3.md", "On your machine", image_uri=image, **names), **NO_AWS)
 
 
 def test_the_image_trains_without_being_told(done: Ran) -> None:
