@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
+
+if TYPE_CHECKING:
+    from image_classifier.training.earlier_model import Head
 
 HUB_DIR_VARIABLE = "MODEL_HUB_DIR"
 DEFAULT_HUB_DIR = "/opt/hub"
@@ -55,6 +58,8 @@ class Backbone:
     feature_count: int
     tunable: bool
     """False for TF1-format modules and for named signatures: they have no training mode."""
+    head: "Head | None" = None
+    """Of an earlier job that trained this network; None on a backbone, or when a new head is wanted."""
 
     def features(self, pixels: Any, training: Any = False) -> Any:
         """Return pooled features, float32 (n, feature_count), of float pixels 0…255, float32 (n, h, w, 3)."""
@@ -89,7 +94,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     """Load a backbone: a feature-vector or classification SavedModel with the Hub's calling convention.
 
     A tuple output counts by its first element; a 4-D output is averaged over height and width; the model info's
-    `signature` and `output_key` are honoured.
+    `signature` and `output_key` are honoured. The result of an earlier job comes apart into its network and its head.
 
     Raises:
         UserError: The SavedModel is damaged or refused, cannot be loaded, does not take pictures of the recorded
@@ -106,17 +111,12 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
         module = hub.load(str(saved_model))
     except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
         raise UserError(f"The backbone in {folder} cannot be loaded: {first_line(error)}. Stage it again.") from error
-    signature, output_key = _calling_convention(module, info)
-    tunable = signature is None
+    handle, options, tunable, head = _parts(module, info, folder, saved_model)
     if trainable and not tunable:
         raise UserError(
-            f"The backbone in {folder} is called by its signature {signature!r} (a TF1-format module, or a model info "
-            "that names a signature), so only its head can be trained. Set train_only_top_layer=True."
+            f"The backbone in {folder} is called by its signature {options.get('signature', '')!r} (a TF1-format "
+            "module, or a model info that names one), so only its head can be trained. Set train_only_top_layer=True."
         )
-    handle = module if tunable else str(saved_model)
-    options: dict[str, Any] = {} if tunable else {"signature": signature, "output_key": output_key}
-    if not tunable and getattr(module, "_is_hub_module_v1", False):
-        options["tags"] = []
     layer = hub.KerasLayer(handle, trainable=trainable, name="backbone", **options)
     probe = np.zeros((1, *info.image_size, 3), np.float32)
     try:
@@ -131,7 +131,29 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             f"The backbone in {folder} has no trainable variables, so only its head can be trained. "
             "Set train_only_top_layer=True."
         )
-    return Backbone(layer, info, folder, int(output.shape[-1]), tunable)
+    return Backbone(layer, info, folder, int(output.shape[-1]), tunable, head)
+
+
+def _parts(module: Any, info: ModelInfo, folder: Path, saved_model: Path) -> tuple[Any, dict[str, Any], bool, Any]:
+    """Return what hub.KerasLayer loads, with which options, whether it can be tuned, and an earlier job's head."""
+    if info.finetuned:
+        from image_classifier.training import earlier_model
+
+        found = earlier_model.take_apart(module)
+        if found is None:
+            raise UserError(
+                f"The model in {folder} is marked as fine-tuned, but its SavedModel is neither one of this program nor "
+                "of the built-in algorithm (a Keras model of a hub.KerasLayer and a dense layer), so its network and "
+                "its head cannot be told apart. Give the backbone that it was made from."
+            )
+        return found.network, {}, found.tunable, found.head
+    signature, output_key = _calling_convention(module, info)
+    if signature is None:
+        return module, {}, True, None
+    options: dict[str, Any] = {"signature": signature, "output_key": output_key}
+    if getattr(module, "_is_hub_module_v1", False):
+        options["tags"] = []
+    return str(saved_model), options, False, None
 
 
 def _undamaged(folder: Path) -> tuple[ModelInfo, Path]:

@@ -72,6 +72,8 @@ def train(data: Data, backbone: Backbone, values: Hyperparameters, stop: threadi
     validation = prepare(data.validation, "Validation pictures")
     _refuse_losses(data, [training, validation], values)
     head = classifier.build_head(values, backbone.feature_count, classes)
+    if backbone.head:
+        head.get_layer("classes").set_weights([backbone.head.kernel, backbone.head.bias])
     model = head
     if not uses_features(values):
         model = classifier.build_whole(values, backbone, head, classifier.augmentation(values))

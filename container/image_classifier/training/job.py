@@ -7,7 +7,8 @@ import tempfile
 import threading
 import time
 import traceback
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from image_classifier.contract import hyperparameters, metrics
 from image_classifier.contract.errors import JobError, PlatformError, UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone, data, dataset, report, stopping
+from image_classifier.training import backbone, data, dataset, incremental, report, stopping
+from image_classifier.training.incremental import Start
 from image_classifier.training.progress import say
 
 if TYPE_CHECKING:
@@ -41,14 +43,22 @@ def run(opt_ml: OptMl, stop: threading.Event) -> None:
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
         folder = backbone.locate(opt_ml, settings.values.model_id, Path(scratch))
         info = artifacts.read_model_info(folder)
-        settings = hyperparameters.parse(given, info.hyperparameters)
-        _refuse_fine_tuned(info, settings.values)
-        for line in [*settings.log_lines(), *data.describe(found)]:
+        settings = hyperparameters.parse(given, incremental.model_defaults(info, settings.values))
+        start = incremental.plan(folder, info, settings.values, found.training.class_names)
+        for line in [*settings.log_lines(), *data.describe(found), start.line]:
             say(line)
-        _train_and_leave(opt_ml, settings, found, folder, stop)
+        _train_and_leave(opt_ml, settings, found, _Model(folder, start), stop)
 
 
-def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder: Path, stop: threading.Event) -> None:
+@dataclass(frozen=True)
+class _Model:
+    """Where the model lies that the job starts from, and what it takes of it."""
+
+    folder: Path
+    start: Start
+
+
+def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: threading.Event) -> None:
     # Here, so that wrong data or settings are said before TensorFlow's seconds are spent.
     tensorflow_start.start()
     from image_classifier.training import accelerators, export, fine_tuning
@@ -56,7 +66,7 @@ def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder
     for line in accelerators.prepare(opt_ml.read_resources()):
         say(line)
     values = settings.values
-    loaded = _load_backbone(folder, values)
+    loaded = _load_backbone(model, values, found.training.class_names)
     trained = fine_tuning.train(found, loaded, values, stop)
     numbers = _print_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
@@ -78,9 +88,10 @@ def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, folder
     _report(opt_ml, trained, {**numbers, **checked})
 
 
-def _load_backbone(folder: Path, values: Hyperparameters) -> backbone.Backbone:
-    started = time.monotonic()
+def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence[str]) -> backbone.Backbone:
+    started, folder = time.monotonic(), model.folder
     loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=values.trust_model)
+    loaded = replace(loaded, head=incremental.kept_head(loaded, model.start, values, class_names))
     # The method of this job's pictures is recorded in the artefact, and serving uses it.
     loaded = replace(loaded, info=replace(loaded.info, resize_method=values.image_resize_interpolation))
     height, width = loaded.info.image_size
@@ -127,7 +138,8 @@ def _model_info(trained: "Trained", settings: Settings, found: data.Data, number
         licence=info.licence,
         hyperparameters=values,
         extra={
-            "backbone_sha256": info.sha256,
+            **incremental.lineage(info),
+            "head": "kept" if trained.backbone.head else "new",
             "hyperparameter_sources": dict(settings.sources),
             "versions": {name: version(name) for name in ("tensorflow-hub", "tf-keras", "numpy", "pillow")},
             "data": {"sha256": dataset.fingerprint(found.training), "classes": trained.training.counts()},
@@ -182,19 +194,6 @@ def _refuse_without_tensorflow() -> None:
         raise UserError(
             "This image only serves: TensorFlow, which trains, is not in it. Train with an image that scripts/build "
             "makes of the target cpu or gpu."
-        )
-
-
-def _refuse_fine_tuned(info: ModelInfo, values: Hyperparameters) -> None:
-    if info.finetuned:
-        raise UserError(
-            "The model channel holds the result of an earlier job, and this version trains only on backbones. "
-            "Give the backbone that the earlier job started from."
-        )
-    if values.reinitialize_top_layer == "False":
-        raise UserError(
-            "reinitialize_top_layer is False, but the model channel holds a backbone without a head to keep. "
-            "Leave reinitialize_top_layer out, or set it to Auto."
         )
 
 

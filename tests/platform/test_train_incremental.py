@@ -1,0 +1,143 @@
+"""Jobs whose model channel holds what an earlier job left, as SageMaker starts them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier import archives, artifacts
+from tests.platform.serving import ROOT
+from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
+
+SETTINGS = {"train_only_top_layer": "True", "epochs": "4", "learning_rate": "0.05"}
+GREEN = {"green": (20, 200, 20)}
+_MAKE_BUILTIN = """
+import sys
+from pathlib import Path
+from image_classifier import archives, tensorflow_start
+
+tensorflow_start.start()
+from tests import builtin_artifact
+
+backbone, folder, archive = map(Path, sys.argv[1:])
+network = archives.materialise(backbone, folder.parent / "backbone") / "1"
+builtin_artifact.save(folder, network, ("blue", "red"), (32, 40))
+archives.pack(folder, archive)
+"""
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
+    """The tree of a first job on the backbone."""
+    tree = make_tree(tmp_path_factory.mktemp("first"), COLOURS, **SETTINGS)
+    link_backbone(tree, tiny_backbone)
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    return tree
+
+
+@pytest.fixture(scope="module")
+def packed(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first job's model.tar.gz, as the platform packs it."""
+    archive = tmp_path_factory.mktemp("packed") / "model.tar.gz"
+    archives.pack(first / "model", archive)
+    return archive
+
+
+def info_of(tree: Path) -> Any:
+    """Read the model info that a job left."""
+    return json.loads((tree / "model" / artifacts.MODEL_INFO_FILE).read_text())
+
+
+@pytest.mark.parametrize("given", [{"train_only_top_layer": "True"}, {"learning_rate": "0.001"}], ids=["head", "whole"])
+def test_second_job_leaves_as_much_as_the_first(tmp_path: Path, first: Path, packed: Path, given: Any) -> None:
+    """Given an earlier job's model.tar.gz -> head kept, artefact as complete, verified, its parent's sha256 in it."""
+    tree = make_tree(tmp_path, COLOURS, **{"epochs": "2", **given})
+    link_backbone(tree, packed)
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    assert "Head: an earlier job's, trained further (reinitialize_top_layer=Auto)." in done.stdout
+
+    def files(model: Path) -> set[str]:
+        return {path.relative_to(model).as_posix() for path in model.rglob("*")}
+
+    assert files(tree / "model") == files(first / "model")
+    before, after = info_of(first), info_of(tree)
+    assert (after["head"], before["head"]) == ("kept", "new")
+    assert after["parents"] == [before["sha256"]]
+    assert after["backbone_sha256"] == before["backbone_sha256"]
+    assert after["verified"] is True
+    assert after["verification"]["other_answers"] == 0
+    assert after["openvino"]["other_answers"] == 0
+    assert after["hyperparameter_sources"]["learning_rate"] == ("given" if "learning_rate" in given else "our default")
+
+
+def test_unpacked_channel_and_true_start_a_new_head(tmp_path: Path, first: Path) -> None:
+    """Given an earlier model unpacked in the channel, another class and True -> trains, labels are the new ones."""
+    tree = make_tree(tmp_path, {**COLOURS, **GREEN}, **SETTINGS, reinitialize_top_layer="True")
+    (tree / "input" / "data" / "model").symlink_to(first / "model")
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    assert artifacts.read_labels(tree / "model") == ("blue", "green", "red")
+    assert info_of(tree)["head"] == "new"
+    assert info_of(tree)["parents"] == [info_of(first)["sha256"]]
+
+
+def test_changed_classes_fail_before_tensorflow_is_loaded(tmp_path: Path, packed: Path) -> None:
+    """Given another class and nothing said -> exit 1, one sentence with both lists and the way out, no model."""
+    tree = make_tree(tmp_path, {**COLOURS, **GREEN}, count=3, **SETTINGS)
+    link_backbone(tree, packed)
+    done = run_train(tree)
+    assert done.returncode == 1
+    assert failure(tree).strip() == (
+        "UserError: The classes changed: the earlier model has 2 (blue, red), the training channel has 3 (blue, green, "
+        "red); new: green. Give the earlier classes, or set reinitialize_top_layer=True, which starts a new head on "
+        "the earlier job's network."
+    )
+    assert not (tree / "model").exists()
+    assert "Backbone: " not in done.stdout
+
+
+def test_false_on_a_backbone_is_refused(tmp_path: Path, tiny_backbone: Path) -> None:
+    """Given a backbone and reinitialize_top_layer=False -> exit 1: there is no head to keep."""
+    tree = make_tree(tmp_path, COLOURS, count=2, reinitialize_top_layer="False")
+    link_backbone(tree, tiny_backbone)
+    assert run_train(tree).returncode == 1
+    assert "without a head to keep" in failure(tree)
+
+
+def test_damaged_earlier_model_is_refused(tmp_path: Path, first: Path) -> None:
+    """Given an earlier model with a changed byte among its weights -> exit 1, both sha256, nothing trained."""
+    tree = make_tree(tmp_path, COLOURS, **SETTINGS)
+    channel = tree / "input" / "data" / "model"
+    archives.pack(first / "model", tmp_path / "copy.tar.gz")
+    archives.unpack(tmp_path / "copy.tar.gz", channel)
+    weights = next(channel.glob("1/variables/variables.data*"))
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    assert run_train(tree).returncode == 1
+    assert "is damaged: its SavedModel has sha256" in failure(tree)
+
+
+def test_builtin_artefact_is_trained_further(tmp_path: Path, tiny_backbone: Path) -> None:
+    """Given a model.tar.gz in the built-in's layout -> head kept, and the job leaves one of ours with its lineage."""
+    archive = tmp_path / "builtin.tar.gz"
+    command = [sys.executable, "-c", _MAKE_BUILTIN, str(tiny_backbone), str(tmp_path / "builtin"), str(archive)]
+    path = {**os.environ, "PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    subprocess.run(command, check=True, env=path, capture_output=True)
+    tree = make_tree(tmp_path / "tree", COLOURS, epochs="2", learning_rate="0.001")
+    link_backbone(tree, archive)
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    after = info_of(tree)
+    assert after["head"] == "kept"
+    assert after["parents"] == [artifacts.folder_sha256(tmp_path / "builtin" / "1")]
+    assert after["verified"] is True
+    served = json.loads((tree / "output/data/metrics.json").read_text())["verification"]["served_accuracy"]
+    assert np.isclose(served, after["metrics"]["val_accuracy"])
