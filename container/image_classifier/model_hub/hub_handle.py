@@ -1,44 +1,87 @@
-"""Fetch a model by its Hub handle, an https address that tensorflow_hub resolves."""
+"""Fetch a model by its Hub handle, an https address, from TensorFlow Hub, Kaggle or a server that answers as they do.
 
-import http.client
+The protocol: https://www.tensorflow.org/hub/hosting. The cache is tensorflow_hub's own, so either finds what the other
+has fetched; the download is ours, which can be resumed, and what it brings is unpacked as untrusted.
+"""
+
+import hashlib
 import os
-import tarfile
-import urllib.error
-import zlib
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier import tensorflow_start
+from image_classifier import archives
 from image_classifier.contract.errors import UserError
-from image_classifier.model_hub import packages
+from image_classifier.model_hub import download, packages
+from image_classifier.model_hub.download_http import WebFile
+
+CACHE_VARIABLE = "TFHUB_CACHE_DIR"
+HUB = "https://tfhub.dev"
+"""What the handles of the catalogue begin with; it leads on to Kaggle."""
 
 
-def resolve(handle: str) -> Path:
-    """Return the folder of the SavedModel at `handle`, downloaded by tensorflow_hub once.
+@dataclass(frozen=True)
+class HubModel:
+    """A SavedModel's folder, and the checksum of the archive that brought it, where it is known."""
+
+    folder: Path
+    archive_sha256: str | None
+
+
+def resolve(handle: str, sha256: str | None = None) -> HubModel:
+    """Return the SavedModel at `handle`, downloaded once; `sha256`: what its archive must have.
 
     It is kept where TFHUB_CACHE_DIR says, else in our own cache: tensorflow_hub's default is open to every user.
 
     Raises:
-        UserError: The server refuses it or does not answer, or what it sends is no model archive.
+        JobError: The server refuses it or does not answer, or what it sends is no model archive.
     """
-    tensorflow_start.start()
-    import tensorflow as tf
-    import tensorflow_hub as hub
+    cache = Path(os.environ.get(CACHE_VARIABLE) or packages.cache_folder() / "hub")
+    kept = cached(cache, handle)
+    if kept and sha256 in (None, kept.archive_sha256):
+        return kept
+    folder = cache / _name(handle)
+    archive = cache / f"{folder.name}.tar.gz"
+    joint = "&" if "?" in handle else "?"
+    found = download.fetch(WebFile(f"{handle}{joint}tf-hub-format=compressed"), archive, sha256)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
+        _unpack(handle, archive, Path(scratch) / "model")
+        _descriptor(folder).write_text(f"Module: {handle}\nArchive sha256: {found}\n", encoding="utf-8")
+        # What was there has another checksum than is asked for, or none.
+        shutil.rmtree(folder, ignore_errors=True)
+        (Path(scratch) / "model").rename(folder)
+    return HubModel(folder, found)
 
-    os.environ.setdefault("TFHUB_MODEL_LOAD_FORMAT", "COMPRESSED")
-    os.environ.setdefault("TFHUB_CACHE_DIR", str(packages.cache_folder() / "hub"))
-    unreadable = (http.client.HTTPException, tarfile.TarError, zlib.error, EOFError, ValueError, tf.errors.OpError)
+
+def cached(cache: Path, handle: str) -> HubModel | None:
+    """Look a handle up in a folder laid out as tensorflow_hub's cache: SHA-1 of the handle, a descriptor beside it."""
+    folder = cache / _name(handle)
+    if not (folder / "saved_model.pb").is_file():
+        return None
+    text = _descriptor(folder).read_text(encoding="utf-8") if _descriptor(folder).is_file() else ""
+    said = re.search(r"^Archive sha256: ([0-9a-f]{64})$", text, re.MULTILINE)
+    return HubModel(folder, said[1] if said else None)
+
+
+def _unpack(handle: str, archive: Path, into: Path) -> None:
     try:
-        return Path(hub.resolve(handle))
-    except urllib.error.HTTPError as error:
-        hint = {
-            403: "The model may ask for a login or an accepted licence",
-            404: "There is no such model or version",
-        }.get(error.code, "The server has a problem of its own")
+        archives.unpack(archive, into)
+    except UserError as error:
+        raise UserError(f"{handle} cannot be used: {error} A folder or an archive can be staged too.") from error
+    finally:
+        archive.unlink()
+    if not (into / "saved_model.pb").is_file():
         raise UserError(
-            f"{handle} answered {error.code} {error.reason}. {hint}. A folder or an archive can be staged too."
-        ) from error
-    except (OSError, *unreadable) as error:
-        raise UserError(
-            f"{handle} cannot be fetched: {error}. Expected the address of a TF2 SavedModel on TensorFlow Hub; "
-            "a folder or an archive can be staged too."
-        ) from error
+            f"{handle} cannot be used: it sent an archive without saved_model.pb at its root. Expected the address of "
+            "a SavedModel on TensorFlow Hub or Kaggle."
+        )
+
+
+def _name(handle: str) -> str:
+    return hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
+
+
+def _descriptor(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.descriptor.txt")

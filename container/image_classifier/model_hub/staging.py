@@ -1,39 +1,43 @@
-"""Bring a backbone in: make the `model` channel's archive from a package, a folder, an archive or a Hub handle."""
+"""Bring a backbone in: make the `model` channel's archive from a model_id, an address, a folder or an archive."""
 
 import argparse
-import hashlib
-import multiprocessing
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from image_classifier import archives, artifacts, tensorflow_start
-from image_classifier.contract.errors import JobError, PlatformError, UserError
-from image_classifier.model_hub import packages
+from image_classifier import archives, artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.cloud import s3
+from image_classifier.cloud.s3 import Access, Storage
+from image_classifier.contract.errors import JobError, UserError
+from image_classifier.model_hub import catalogue, converted, sources
+from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.converters import CONVERSIONS
+from image_classifier.model_hub.jumpstart import Bucket
+from image_classifier.model_hub.sources import ORIGINS, Found, Origin
 
 
 @dataclass(frozen=True)
 class Options:
-    """What cannot be read off a SavedModel."""
+    """What cannot be read off a SavedModel, and where to look for a model of the catalogue."""
 
     with_head: bool = False
     image_size: tuple[int, int] | None = None
-    """Height and width; None: what the model info says, else 224 x 224."""
+    """Height and width; None: what the model info says, else the catalogue, else 224 x 224."""
     pixel_scaling_method: str | None = None
     random_weights: bool = False
     """For control experiments: the architecture of a packaged backbone without what it has learnt."""
+    origin: Origin = field(default_factory=Origin)
 
 
 def stage(source: str, output: Path, options: Options | None = None) -> Path:
     """Write the archive of `source` to `output` and return it: SavedModel under `1/`, model info, labels with a head.
 
-    `source` is one of `CONVERSIONS`, a model folder, an archive of one, or an https Hub handle.
+    `source` is a model_id of the catalogue or its short name, an https Hub handle, an s3 address, a model folder, or an
+    archive of one. Says on standard output where it came from.
 
     Raises:
         JobError: The source is unknown, cannot be fetched, or holds no SavedModel; or `output` cannot be written.
@@ -46,45 +50,37 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
-            if source in CONVERSIONS:
-                _replace(_converted(source, options, Path(scratch)), output)
-            else:
-                folder = Path(scratch) / "model"
-                _copy(_find(source, Path(scratch)), source, folder, options)
-                archives.pack(folder, output)
+            found = sources.of_text(source, options.origin, Path(scratch))
+            model = None if found else catalogue.find(source)
+            if model and (name := _package(model, options.origin)):
+                _replace(_converted(source, name, model, options), output)
+                print(f"Source: the package ({CONVERSIONS[name].description}).", flush=True)
+                return output
+            if model:
+                found = sources.of_model(model, options.with_head, options.origin, Path(scratch))
+            assert found
+            print(f"Source: {found.source}", flush=True)
+            _copy(found, model, Path(scratch) / "model", options)
+            archives.pack(Path(scratch) / "model", output)
     except OSError as error:
         raise UserError(f"{source} cannot be staged to {output}: {error}. Look at that path and its disk.") from error
     return output
 
 
-def _converted(source: str, options: Options, scratch: Path) -> Path:
-    """Return the archive of a backbone from a package, converted once for each version of our converters."""
+def _package(model: CatalogueModel, origin: Origin) -> str | None:
+    """Return the name of the package's conversion when it shall be taken."""
+    name = model.short_name
+    if origin.name == "package" and not name:
+        raise UserError(f"{model.model_id} is in no package; {' and '.join(CONVERSIONS)} are.")
+    return name if origin.name in (None, "package") and not origin.mirror else None
+
+
+def _converted(source: str, name: str, model: CatalogueModel, options: Options) -> Path:
     if options.image_size or options.pixel_scaling_method:
         raise UserError(f"{source} has its own image size and pixel scaling. Leave the two options out.")
-    parts = ["head"] * options.with_head + ["random"] * options.random_weights
-    kept = packages.cache_folder() / "converted" / f"{'-'.join([source, *parts, _program_digest()])}.tar.gz"
-    if not kept.is_file():
-        # A process of its own: TensorFlow counts names through a process, and the same backbone must be the same bytes.
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            try:
-                process.submit(_convert, source, options, scratch / "model").result()
-            except BrokenProcessPool as error:
-                raise PlatformError(
-                    f"The conversion of {source} was ended from outside. Is there 1 GB of memory?"
-                ) from error
-        archives.pack(scratch / "model", kept)
-    return kept
-
-
-def _convert(source: str, options: Options, folder: Path) -> None:
-    tensorflow_start.start()
-    CONVERSIONS[source].write(folder, options.with_head, options.random_weights)
-
-
-def _program_digest() -> str:
-    """Name the program that converts: another one may write other bytes."""
-    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(archives.__file__), Path(artifacts.__file__)]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+    return converted.archive(
+        converted.Wanted(name, options.with_head, options.random_weights, dict(model.hyperparameters))
+    )
 
 
 def _replace(file: Path, target: Path) -> None:
@@ -93,42 +89,46 @@ def _replace(file: Path, target: Path) -> None:
         shutil.copyfile(file, Path(scratch) / target.name).replace(target)
 
 
-def _find(source: str, scratch: Path) -> Path:
-    if source.startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
-        from image_classifier.model_hub import hub_handle
-
-        return hub_handle.resolve(source)
-    if not Path(source).exists():
-        raise UserError(
-            f"{source!r} is neither {' nor '.join(CONVERSIONS)}, nor a folder, an archive or an https:// handle. "
-            "Give one of these."
-        )
-    return archives.materialise(Path(source), scratch / "unpacked")
-
-
-def _copy(found: Path, source: str, folder: Path, options: Options) -> None:
-    info = artifacts.read_model_info(found)
-    saved_model = found if (found / "saved_model.pb").is_file() else artifacts.saved_model_folder(found)
+def _copy(found: Found, model: CatalogueModel | None, folder: Path, options: Options) -> None:
+    info = _with_catalogue(found.folder, model)
+    bare = (found.folder / "saved_model.pb").is_file()
+    saved_model = found.folder if bare else artifacts.saved_model_folder(found.folder)
     shutil.copytree(saved_model, folder / artifacts.SAVED_MODEL_DIR)
-    labels = (found / artifacts.LABELS_FILE).is_file() or (found / artifacts.CLASS_INDEX_FILE).is_file()
+    names = (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE)
+    labels = any((found.folder / name).is_file() for name in names)
     if options.with_head and not labels:
         raise UserError(
-            f"{source} has no {artifacts.LABELS_FILE}, so its head's classes have no names. Stage a folder that holds "
-            f"this file and the SavedModel under {artifacts.SAVED_MODEL_DIR}/, or leave --with-head out."
+            f"{found.source} has no {artifacts.LABELS_FILE}, so its head's classes have no names. Stage a folder that "
+            f"holds this file and the SavedModel under {artifacts.SAVED_MODEL_DIR}/, or leave --with-head out."
         )
     if labels:
-        artifacts.write_labels(folder, artifacts.read_labels(found))
-    sha256 = artifacts.undamaged_sha256(folder / artifacts.SAVED_MODEL_DIR, info, source)
-    method = options.pixel_scaling_method or info.pixel_scaling_method
+        artifacts.write_labels(folder, artifacts.read_labels(found.folder))
+    recorded = {"archive_sha256": found.archive_sha256} if found.archive_sha256 else {}
     artifacts.write_model_info(
         folder,
         replace(
             info,
             image_size=options.image_size or info.image_size,
-            pixel_scaling_method=method,
-            source=info.source or source,
-            sha256=sha256,
+            pixel_scaling_method=options.pixel_scaling_method or info.pixel_scaling_method,
+            source=info.source or found.source,
+            sha256=artifacts.undamaged_sha256(folder / artifacts.SAVED_MODEL_DIR, info, found.source),
+            extra={**info.extra, **recorded},
         ),
+    )
+
+
+def _with_catalogue(folder: Path, model: CatalogueModel | None) -> ModelInfo:
+    """Return a folder's model info, completed by what the catalogue knows of the model; the folder's own word wins."""
+    info = artifacts.read_model_info(folder)
+    if not model:
+        return info
+    if not any((folder / name).is_file() for name in artifacts.MODEL_INFO_NAMES):
+        info = replace(info, image_size=model.image_size, pixel_scaling_method=model.pixel_scaling_method)
+    return replace(
+        info,
+        model_id=info.model_id or model.model_id,
+        licence=info.licence or model.licence,
+        hyperparameters=info.hyperparameters or dict(model.hyperparameters),
     )
 
 
@@ -142,24 +142,57 @@ def _image_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `scripts/stage-backbone`."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/stage-backbone", description="Make the model channel's archive.")
     known = "; ".join(f"{name}: {conversion.description}" for name, conversion in CONVERSIONS.items())
-    parser.add_argument("source", help=f"DIR, TAR, an https:// handle, or {known}")
-    parser.add_argument("--output", type=Path, required=True, metavar="TAR")
+    parser.add_argument(
+        "source",
+        help="a model_id of the catalogue (scripts/models lists them), an https:// handle, s3://BUCKET/KEY, DIR, TAR. "
+        f"From packages: {known}",
+    )
+    parser.add_argument("--output", required=True, metavar="TAR|s3://BUCKET/KEY")
     parser.add_argument("--with-head", action="store_true", help="keep the classification head, to serve it untuned")
     parser.add_argument(
         "--image-size", type=_image_size, metavar="N|HxW", help="pixels (default: its model info's, or 224)"
     )
     parser.add_argument("--pixel-scaling", choices=artifacts.PIXEL_SCALING_METHODS, help="default: its model info's")
-    given = parser.parse_args(arguments)
+    where = parser.add_argument_group("where a model of the catalogue comes from")
+    where.add_argument(
+        "--from",
+        dest="origin",
+        choices=ORIGINS,
+        help="default: its package if it has one, else TFHUB_CACHE_DIR, else TensorFlow Hub; JumpStart only when asked",
+    )
+    where.add_argument(
+        "--mirror", metavar="DIR|ADDRESS", help="a folder of models, or a server that answers as TensorFlow Hub does"
+    )
+    where.add_argument("--sha256", metavar="HEX", help="what the downloaded archive must have")
+    where.add_argument("--bucket", metavar="NAME", help="JumpStart's (default: jumpstart-cache-prod-REGION)")
+    where.add_argument("--region", metavar="R", help="of JumpStart's bucket (default: us-east-1)")
+    where.add_argument("--anonymous", action="store_true", help="ask S3 without credentials")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/stage-backbone`."""
+    given = _parser().parse_args(arguments)
+    access = Access(given.region, given.anonymous)
+    origin = Origin(given.origin, given.mirror, given.sha256, Bucket(given.bucket, access))
+    options = Options(given.with_head, given.image_size, given.pixel_scaling, origin=origin)
     try:
-        stage(given.source, given.output, Options(given.with_head, given.image_size, given.pixel_scaling))
+        if not given.output.startswith("s3://"):
+            size = stage(given.source, Path(given.output), options).stat().st_size
+        else:
+            location = s3.parse(given.output)
+            storage = Storage(Access(given.region))
+            with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
+                archive = stage(given.source, Path(scratch) / "model.tar.gz", options)
+                storage.put(archive, location)
+                size = archive.stat().st_size
     except JobError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    print(f"{given.output}: {given.output.stat().st_size / 1e6:.1f} MB")
+    print(f"{given.output}: {size / 1e6:.1f} MB")
     return 0
 
 

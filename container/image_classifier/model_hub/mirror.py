@@ -1,0 +1,85 @@
+"""Models of the catalogue in a folder of this machine, or on a server that answers as TensorFlow Hub does.
+
+A folder may hold any of: tensorflow_hub's cache (SHA-1 of the handle); kagglehub's cache
+(`[models/]OWNER/MODEL/tensorFlow2/VARIATION/VERSION/`); archives as Kaggle's site names them
+(`MODEL-tensorflow2-VARIATION-vVERSION.tar.gz`); archives or folders named by model_id.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from image_classifier.contract.errors import UserError
+from image_classifier.model_hub import hub_handle
+from image_classifier.model_hub.hub_handle import HUB
+
+_KAGGLE_ARCHIVE = re.compile(r"(?P<model>.+)-tensorflow[12]-(?P<variation>.+)-v(?P<version>\d+)\.(?:tar\.gz|tgz)")
+
+
+@dataclass(frozen=True, order=True)
+class _Candidate:
+    """A model under Kaggle's names."""
+
+    version: int
+    path: Path
+    names: frozenset[str]
+
+
+def find(folder: Path, model_id: str, handles: Sequence[str]) -> Path | None:
+    """Return the folder or archive of a model; of several versions the highest; None when it is not there.
+
+    Raises:
+        UserError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"The mirror {folder} is no folder. Give --mirror a folder or the address of a server.")
+    for handle in handles:
+        if found := hub_handle.cached(folder, handle):
+            return found.folder
+    for name in (model_id, f"{model_id}.tar.gz"):
+        if (folder / name).exists():
+            return folder / name
+    for handle in handles:
+        wanted = _name_of_handle(handle)
+        if fitting := [candidate for candidate in _candidates(folder) if wanted in candidate.names]:
+            return max(fitting).path
+    return None
+
+
+def address(server: str, handle: str) -> str:
+    """Return where a server that mirrors TensorFlow Hub has a handle."""
+    return f"{server.rstrip('/')}{handle.removeprefix(HUB)}"
+
+
+def _candidates(folder: Path) -> Iterator[_Candidate]:
+    for path in folder.iterdir():
+        if path.is_file() and (found := _KAGGLE_ARCHIVE.fullmatch(path.name.lower())):
+            yield _Candidate(int(found["version"]), path, _names(found["model"], found["variation"]))
+    for top in (folder, folder / "models"):
+        for path in top.glob("*/*/[tT]ensor[fF]low[12]/*/*"):
+            if path.name.isdecimal() and path.is_dir():
+                variation = path.parent
+                model = variation.parent.parent
+                yield _Candidate(int(path.name), path, _names(model.name, variation.name))
+
+
+def _names(model: str, variation: str) -> frozenset[str]:
+    # A model of one variation has its own name as the variation's.
+    return frozenset({_slug(f"{model}-{variation}"), _slug(variation)})
+
+
+def _name_of_handle(handle: str) -> str:
+    """Return what Kaggle's model and variation are called together: the Hub's name without publisher and version.
+
+    Kaggle took the models over under these names in 2023 and counts versions anew, so the version says nothing.
+    """
+    _, *parts = urlsplit(handle).path.strip("/").split("/")
+    if parts[0] == "imagenet":
+        parts = parts[1:]
+    return _slug("-".join(parts[:-1] if parts[-1].isdecimal() else parts))
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -1,0 +1,117 @@
+"""Find what a source means and fetch it: a model of the catalogue from wherever it is, an address, a folder, a file."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from image_classifier import archives
+from image_classifier.cloud import s3
+from image_classifier.cloud.s3 import Location, Storage
+from image_classifier.contract.errors import UserError
+from image_classifier.model_hub import download, download_http, download_s3, hub_handle, jumpstart, mirror, packages
+from image_classifier.model_hub.catalogue import CatalogueModel
+from image_classifier.model_hub.download_s3 import S3Object
+from image_classifier.model_hub.jumpstart import Bucket
+
+ORIGINS = ("package", "mirror", "hub", "jumpstart")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where to look for a model of the catalogue."""
+
+    name: str | None = None
+    """One of `ORIGINS`; None: the package if there is one, else TFHUB_CACHE_DIR, else the Hub."""
+    mirror: str | None = None
+    """A folder, or the address of a server that answers as TensorFlow Hub does. Nothing else is asked then."""
+    sha256: str | None = None
+    """What the downloaded archive must have."""
+    bucket: Bucket = field(default_factory=Bucket)
+    """JumpStart's; its access is that of `s3://` sources too."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model's folder on this machine."""
+
+    folder: Path
+    source: str
+    """Where it came from, for the log and the model info."""
+    archive_sha256: str | None = None
+
+
+def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Path) -> Found:
+    """Fetch a model of the catalogue; its features, or the classifier with its head.
+
+    Raises:
+        JobError: It is nowhere to be had; the message says who answered what.
+    """
+    handles = model.classifier_handles if with_head else model.feature_vector_handles
+    if origin.name == "jumpstart":
+        location = jumpstart.artefact(origin.bucket, model.model_id, with_head)
+        return _of_location(location, Storage(origin.bucket.access), origin.sha256, scratch)
+    if origin.mirror and origin.mirror.startswith(("https://", "http://")):
+        return _of_handles([mirror.address(origin.mirror, handle) for handle in handles], origin.sha256)
+    given = origin.mirror or os.environ.get(hub_handle.CACHE_VARIABLE)
+    if given and (origin.mirror or origin.name == "mirror" or Path(given).is_dir()):
+        if path := mirror.find(Path(given), model.model_id, handles):
+            return _of_path(path, origin.sha256, scratch)
+        if origin.mirror or origin.name == "mirror":
+            raise UserError(
+                f"The mirror {given} has no {model.model_id}. Looked for {model.model_id}.tar.gz, and for "
+                f"{', '.join(handles)} as tensorflow_hub, kagglehub and Kaggle's site name them."
+            )
+    elif origin.name == "mirror":
+        raise UserError(
+            f"There is no mirror: give --mirror a folder or an address, or set {hub_handle.CACHE_VARIABLE}."
+        )
+    return _of_handles(handles, origin.sha256)
+
+
+def of_text(source: str, origin: Origin, scratch: Path) -> Found | None:
+    """Fetch what an address names (https, s3) or return what lies at a path; None when it is none of these."""
+    if source.startswith(download_http.SECURE):
+        return _of_handles([source], origin.sha256)
+    if source.startswith("s3://"):
+        return _of_location(s3.parse(source), Storage(origin.bucket.access), origin.sha256, scratch)
+    if Path(source).exists():
+        return _of_path(Path(source), origin.sha256, scratch)
+    return None
+
+
+def _of_path(path: Path, sha256: str | None, scratch: Path) -> Found:
+    if path.is_dir():
+        return Found(path, str(path))
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 and found != sha256.lower():
+        raise UserError(f"{path} has sha256 {found}; expected {sha256.lower()}. Fetch it again.")
+    return Found(archives.materialise(path, scratch / "unpacked"), str(path), found)
+
+
+def _of_handles(handles: Sequence[str], sha256: str | None) -> Found:
+    """Take the first handle that the server has: the developer guide's and the SDK's may differ."""
+    for number, handle in enumerate(handles, start=1):
+        try:
+            found = hub_handle.resolve(handle, sha256)
+        except download_http.AbsentError:
+            if number == len(handles):
+                raise
+        else:
+            return Found(found.folder, handle, found.archive_sha256)
+    raise UserError("The catalogue has no handle of this model. Stage it from a folder or an archive.")
+
+
+def _of_location(location: Location, storage: Storage, sha256: str | None, scratch: Path) -> Found:
+    # Outside the scratch folder: what is there after an error is not asked for again the next time.
+    kept = packages.cache_folder() / "downloads" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
+    if not location.key.endswith(download_s3.ARCHIVES):
+        download_s3.fetch_folder(storage, location, kept)
+        shutil.move(kept, scratch / "unpacked")
+        return Found(scratch / "unpacked", str(location))
+    found = download.fetch(S3Object(storage, location), kept, sha256)
+    shutil.move(kept, scratch / "fetched.tar.gz")
+    return Found(archives.materialise(scratch / "fetched.tar.gz", scratch / "unpacked"), str(location), found)
