@@ -148,6 +148,13 @@ class Hyperparameters:
         meaning="Which backbone in the image, under /opt/hub, is used without a model channel; a lone one needs none.",
         since=_SINCE,
     )
+    model_uri: str = declare(
+        "",
+        builtin=False,
+        meaning="Where a job with network and credentials fetches the model when it has no model channel: the s3:// "
+        "address of a .tar.gz or a folder.",
+        since=_SINCE,
+    )
     trust_model: bool = declare(
         False, builtin=False, meaning="Accept a model that contains file or Python operations.", since=_SINCE
     )

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
-from image_classifier.contract.errors import UserError, first_line
+from image_classifier.contract.errors import JobError, UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.training.progress import say
 
 if TYPE_CHECKING:
     from image_classifier.training.earlier_model import Head
@@ -21,18 +22,20 @@ HUB_DIR_VARIABLE = "MODEL_HUB_DIR"
 DEFAULT_HUB_DIR = "/opt/hub"
 
 
-def locate(opt_ml: OptMl, model_id: str, scratch: Path) -> Path:
-    """Return the folder of the backbone: the `model` channel, else `/opt/hub/<model_id>`; archives are unpacked.
+def locate(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str = "") -> Path:
+    """Return the backbone's folder: the `model` channel, else `model_uri`, else `/opt/hub/<model_id>`; unpacked.
 
     Without a `model_id` the only backbone in the image is taken.
 
     Raises:
-        UserError: Neither is there; the message names both places.
+        UserError: None is there; the message names all places.
+        JobError: `model_uri` cannot be fetched.
     """
     channel = opt_ml.channel_dir("model")
     if channel.is_dir() and any(channel.iterdir()):
-        archive = next(iter(sorted(channel.rglob("*.tar.gz"))), None)
-        return archives.materialise(archive, scratch / "model") if archive else channel
+        return _unpacked(channel, scratch)
+    if model_uri:
+        return _unpacked(_fetched(model_uri, scratch / "fetched"), scratch)
     hub = Path(os.environ.get(HUB_DIR_VARIABLE, DEFAULT_HUB_DIR))
     staged = sorted(path.name for path in hub.iterdir()) if hub.is_dir() else []
     if not model_id and len(staged) == 1:
@@ -41,11 +44,29 @@ def locate(opt_ml: OptMl, model_id: str, scratch: Path) -> Path:
         if name in staged:
             return archives.materialise(hub / name, scratch / "model")
     raise UserError(
-        f"There is no backbone to train on: the model channel {channel} is missing or empty, and "
-        f"{f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
+        f"There is no backbone to train on: the model channel {channel} is missing or empty, no model_uri is given, "
+        f"and {f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
         f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
         "a staged model_id."
     )
+
+
+def _unpacked(folder: Path, scratch: Path) -> Path:
+    archive = next(iter(sorted(folder.rglob("*.tar.gz"))), None)
+    return archives.materialise(archive, scratch / "model") if archive else folder
+
+
+def _fetched(uri: str, into: Path) -> Path:
+    from image_classifier.model_hub import download_s3
+
+    say(f"Model: fetching {uri}")
+    try:
+        download_s3.fetch_model(uri, into)
+    except JobError as error:
+        raise type(error)(
+            f"model_uri: {error} The model channel needs neither network nor credentials in the container."
+        ) from error
+    return into
 
 
 @dataclass(frozen=True)

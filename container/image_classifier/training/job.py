@@ -41,7 +41,8 @@ def run(opt_ml: OptMl, stop: threading.Event) -> None:
     _refuse_several_hosts(opt_ml)
     found = data.read(opt_ml, settings.values)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
-        folder = backbone.locate(opt_ml, settings.values.model_id, Path(scratch))
+        values = settings.values
+        folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
         info = artifacts.read_model_info(folder)
         settings = hyperparameters.parse(given, incremental.model_defaults(info, settings.values))
         start = incremental.plan(folder, info, settings.values, found.training.class_names)

@@ -37,7 +37,7 @@ GUIDE = {
     "validation_split_ratio": 0.2,
     "random_seed": 123,
 }
-OURS = {"max_bad_fraction": 0.1, "model_id": "", "trust_model": False}
+OURS = {"max_bad_fraction": 0.1, "model_id": "", "model_uri": "", "trust_model": False}
 
 
 def problems(given: dict[str, Any], model_defaults: dict[str, Any] | None = None) -> str:
