@@ -1,4 +1,4 @@
-"""Write the reference from the declarations and the locks, or say which of its files are stale."""
+"""Write the reference from the declarations, the catalogue and the locks, or say which of its files are stale."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.errors import JobError
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
-from image_classifier.local import licences
+from image_classifier.local import licences, models_page
 
 ROOT = PROGRAM.parent
 README = "README.md"
@@ -99,6 +99,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/hyperparameters.md": hyperparameters_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/licences.md": licences.page,
+    "docs/reference/models.md": models_page.page,
 }
 
 

@@ -51,17 +51,24 @@ class CatalogueModel:
     licence: str | None
     in_aws_docs: bool
     """Whether the developer guide lists it; the others are in the SDK's list alone."""
+    tf1_format: bool
+    """Whether it is a module of TensorFlow 1 on the Hub, of which the head alone can be trained."""
     notes: str
 
     @property
     def hyperparameters(self) -> Mapping[str, str]:
         """Return the model's own defaults, as text: only what differs from the declaration's."""
-        return large_models.defaults(self.parameters, self.image_size)
+        # From its package a model has TensorFlow 2's format, and that is where it comes from unless told otherwise.
+        head_only = {"train_only_top_layer": "True"} if self.tf1_format and not self.short_name else {}
+        return MappingProxyType({**head_only, **large_models.defaults(self.parameters, self.image_size)})
 
     @property
     def training_defaults(self) -> Mapping[str, str]:
-        """Return every hyperparameter that a job of this model trains with when nothing is given, as text."""
-        ours = {item.name: encode(item.default) for item in DECLARATIONS}
+        """Return every hyperparameter that a job of this model trains with when nothing is given, as text.
+
+        Those whose default is no text at all, such as where to find the model, are left out.
+        """
+        ours = {item.name: encode(item.default) for item in DECLARATIONS if item.default != ""}
         return MappingProxyType({**ours, **self.hyperparameters})
 
     @property
@@ -89,6 +96,7 @@ def _model(row: Mapping[str, str]) -> CatalogueModel:
         parameters_source=row["parameters_source"],
         licence=row["licence"] or None,
         in_aws_docs=row["in_aws_docs"] == "yes",
+        tf1_format=row["tf1_format"] == "yes",
         notes=row["notes"],
     )
 
@@ -107,7 +115,8 @@ def find(model_id: str, model_version: str = ANY_VERSION) -> CatalogueModel:
     model = MODELS.get(SHORT_NAMES.get(plain, plain))
     if model is None:
         raise UserError(
-            f"{model_id[:_SHOWN]!r} is no model of the catalogue. {_closest(plain)}scripts/models lists all {len(MODELS)}."
+            f"{model_id[:_SHOWN]!r} is no model of the catalogue. {_closest(plain)}"
+            f"scripts/models lists all {len(MODELS)}."
         )
     if model_version.strip() != ANY_VERSION:
         raise UserError(
