@@ -53,7 +53,8 @@ to {large_models.SMALLEST_BATCH} pictures: the largest power of two with which a
 
 {_list(model for model in models if model.tf1_format)} are modules in
 TensorFlow 1's format on the Hub: nothing below their head can be trained, so they have `train_only_top_layer=True`
-whatever their weight. `lite0` has not, since by default it is staged from a package, in TensorFlow 2's format.
+whatever their weight. `lite0` has not, since by default it is staged from a package, in TensorFlow 2's format; a job
+with a `lite0` from the Hub must be given it, and says so.
 
 ## All models
 
