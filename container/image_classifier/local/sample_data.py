@@ -4,10 +4,7 @@ import csv
 import hashlib
 import io
 import shutil
-import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,13 +12,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from image_classifier import archives
-from image_classifier.contract.errors import PlatformError, UserError, last_line
+from image_classifier.contract.errors import UserError
 from image_classifier.imaging import EXTENSIONS
+from image_classifier.local import debian_package, fashion, flowers
 from image_classifier.model_hub import packages
 
 HELD_OUT_SHARE = 0.2
-FLOWERS_ADDRESS = "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz"
 STAMPS_PACKAGE = "tuxpaint-stamps-default"
 STAMPS_CLASSES = {
     "birds": ("animals/birds",),
@@ -41,6 +37,17 @@ class SampleData:
     write: Callable[[Path], None]
 
 
+def find(name: str) -> SampleData:
+    """Look a data set up.
+
+    Raises:
+        UserError: There is none of this name.
+    """
+    if name not in SAMPLES:
+        raise UserError(f"There is no sample data {name!r}. Choose one of: {', '.join(SAMPLES)}.")
+    return SAMPLES[name]
+
+
 def fetch(name: str, into: Path) -> Path:
     """Fetch a data set once, say its licence, and return `into` with `train/<class>/` and `held-out/<class>/`.
 
@@ -48,18 +55,33 @@ def fetch(name: str, into: Path) -> Path:
         UserError: There is no data set of this name.
         PlatformError: What it comes from does not answer.
     """
-    if name not in SAMPLES:
-        raise UserError(f"There is no sample data {name!r}. Choose one of: {', '.join(SAMPLES)}.")
-    sample = SAMPLES[name]
-    print(f"{sample.description} Licence: {sample.licence}", flush=True)
-    if not (into / "held-out").is_dir():
-        into.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
-            sample.write(Path(scratch) / "all")
-            hold_out(Path(scratch) / "all", Path(scratch) / "parts")
-            shutil.rmtree(into, ignore_errors=True)
-            (Path(scratch) / "parts").rename(into)
+    sample = find(name)
+    if (into / "held-out").is_dir():
+        say(sample)
+        return into
+    return write(sample, into, sample.write, divided=True)
+
+
+def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divided: bool) -> Path:
+    """Let `writer` write the class folders, say the licence, and leave all of it in `into` or nothing.
+
+    `divided`: into `train/` and `held-out/`, see `hold_out`; else the class folders lie in `into` itself.
+    """
+    say(sample)
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
+        found = Path(scratch) / "all"
+        writer(found)
+        if divided:
+            found = hold_out(found, Path(scratch) / "parts")
+        shutil.rmtree(into, ignore_errors=True)
+        found.rename(into)
     return into
+
+
+def say(sample: SampleData) -> None:
+    """Print what its user must know."""
+    print(f"{sample.description} Licence: {sample.licence}", flush=True)
 
 
 def hold_out(folder: Path, into: Path) -> Path:
@@ -104,9 +126,7 @@ def _write_solar_cells(folder: Path) -> None:
 
 def _write_stamps(folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="stamps-") as scratch:
-        _download_stamps(Path(scratch))
-        _run(["dpkg-deb", "-x", str(next(Path(scratch).glob("*.deb"))), "unpacked"], Path(scratch))
-        stamps = Path(scratch) / "unpacked" / "usr" / "share" / "tuxpaint" / "stamps"
+        stamps = debian_package.unpack(STAMPS_PACKAGE, Path(scratch)) / "usr" / "share" / "tuxpaint" / "stamps"
         for label, folders in STAMPS_CLASSES.items():
             (folder / label).mkdir(parents=True)
             for path in _photographs(stamps / name for name in folders):
@@ -118,57 +138,9 @@ def _write_stamps(folder: Path) -> None:
                 Image.alpha_composite(white, cut_out).convert("RGB").save(folder / label / name)
 
 
-def _download_stamps(folder: Path) -> None:
-    download = ["apt-get", "download", "--quiet", STAMPS_PACKAGE]
-    try:
-        _run(download, folder)
-    except PlatformError:
-        # Package lists of our own: a new machine has none, and the machine's need root.
-        (folder / "lists" / "partial").mkdir(parents=True)
-        own = ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"]
-        _run(["apt-get", "update", "--quiet", *own], folder)
-        _run([*download, *own], folder)
-
-
 def _photographs(folders: Iterable[Path]) -> list[Path]:
     drawn = {"cartoon", "plastic", "toys"}
     return sorted(path for folder in folders for path in folder.rglob("*.png") if not drawn & set(path.parts))
-
-
-def _run(command: list[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise PlatformError(f"The stamps come from a Debian package, and there is no {command[0]} here.") from error
-    if done.returncode != 0:
-        raise PlatformError(f"{' '.join(command[:2])} {STAMPS_PACKAGE} failed: {last_line(done.stderr)}.")
-
-
-def _write_flowers(folder: Path) -> None:
-    write_flowers(folder, FLOWERS_ADDRESS)
-
-
-def write_flowers(folder: Path, address: str) -> None:
-    """Download the flowers' archive from `address` and lay out its class folders.
-
-    Raises:
-        PlatformError: The server does not answer with the archive.
-        UserError: What it sends is no such archive.
-    """
-    with tempfile.TemporaryDirectory(prefix="flowers-") as scratch:
-        archive = Path(scratch) / "flower_photos.tgz"
-        try:
-            with urllib.request.urlopen(address, timeout=60) as answer, archive.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
-            raise PlatformError(
-                f"{address} cannot be fetched: {error}. The flowers need the internet; --data solar needs PyPI alone."
-            ) from error
-        archives.unpack(archive, Path(scratch) / "unpacked")
-        photographs = Path(scratch) / "unpacked" / "flower_photos"
-        if not photographs.is_dir():
-            raise UserError(f"{address} sent an archive without the folder flower_photos, so it is not the flowers.")
-        shutil.copytree(photographs, folder)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -189,7 +161,12 @@ SAMPLES = {
     ),
     "flowers": SampleData(
         "Flowers (tf_flowers): photographs of daisy, dandelion, roses, sunflowers, tulips.",
-        "CC-BY by TensorFlow's catalogue, Apache-2.0 by AWS's announcement.",
-        _write_flowers,
+        flowers.LICENCE,
+        flowers.write_from_server,
+    ),
+    "fashion": SampleData(
+        f"Fashion-MNIST (Debian's {fashion.PACKAGE}): 70,000 grey pictures of 28 x 28 pixels, for size and speed.",
+        "MIT.",
+        fashion.write,
     ),
 }

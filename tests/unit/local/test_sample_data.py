@@ -1,17 +1,13 @@
 """Fetching photographs: counts, licence, what is held out."""
 
-import io
-import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import UserError
 from image_classifier.local import sample_data
-from tests.file_server import answering
 
 
 def counts(folder: Path) -> dict[str, int]:
@@ -64,7 +60,7 @@ def test_folder_without_pictures_and_unknown_name_are_said(tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="has no pictures in class folders"):
         sample_data.hold_out(tmp_path / "empty", tmp_path / "parts")
-    with pytest.raises(UserError, match="Choose one of: solar, stamps, flowers"):
+    with pytest.raises(UserError, match="Choose one of: solar, stamps, flowers, fashion"):
         sample_data.fetch("cars", tmp_path / "cars")
 
 
@@ -87,26 +83,3 @@ def test_folder_is_never_emptied_for_its_own_parts(tmp_path: Path, into: str) ->
     with pytest.raises(UserError, match="one lies in the other"):
         sample_data.hold_out(tmp_path / "all", tmp_path / "all" / into)
     assert picture.is_file()
-
-
-@pytest.fixture
-def flower_server() -> Iterator[str]:
-    """Serve an archive of two classes as flower_photos.tgz, and nothing else."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as tar:
-        for name in ("flower_photos/daisy/1.jpg", "flower_photos/roses/2.jpg", "flower_photos/LICENSE.txt"):
-            member = tarfile.TarInfo(name)
-            member.size = 4
-            tar.addfile(member, io.BytesIO(b"data"))
-    content = file.getvalue()
-
-    with answering(lambda path: (200, content) if path == "/flower_photos.tgz" else (404, b"")) as address:
-        yield address
-
-
-def test_flowers_are_laid_out_from_their_archive(flower_server: str, tmp_path: Path) -> None:
-    """A server with the archive -> class folders; one without -> one sentence that names what needs no internet."""
-    sample_data.write_flowers(tmp_path / "flowers", f"{flower_server}/flower_photos.tgz")
-    assert (tmp_path / "flowers" / "daisy" / "1.jpg").is_file()
-    with pytest.raises(PlatformError, match=r"cannot be fetched: .*404.*--data solar"):
-        sample_data.write_flowers(tmp_path / "other", f"{flower_server}/absent.tgz")
