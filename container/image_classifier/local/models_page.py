@@ -12,11 +12,8 @@ _NOTE = "<!-- Written by scripts/docs from container/image_classifier/model_hub/
 def page() -> str:
     """Return docs/reference/models.md."""
     models = list(catalogue.MODELS.values())
-    large = [model for model in models if large_models.defaults(model.parameters, model.image_size)]
     differing = [model for model in models if len(model.classifier_handles) > 1]
-    ours = Hyperparameters()
     header = ("model_id", "family", "size", "pixel scaling", "parameters", "licence", "in the guide", "other defaults")
-    large_header = ("model_id", "size", "parameters", "parameters × pixels", "`batch_size`")
     return f"""{_NOTE}
 
 # Models
@@ -38,24 +35,7 @@ Short names: {_short_names()}.
 Staging writes into the archive's model info what differs from [our defaults](hyperparameters.md), and nothing else; a
 job takes these values unless it is given others, and logs each with its source.
 
-## Which models are large
-
-The developer guide says that large models train with a smaller batch and only at the top. It does not say which are
-large. Here a model is large when its parameters times its pixels are at least {_trillions(large_models.LARGE)}:
-{len(large)} of {len(models)}. They train with `train_only_top_layer=True` and a batch of {large_models.LARGEST_BATCH}
-to {large_models.SMALLEST_BATCH} pictures: the largest power of two with which a step is no more work than
-{large_models.USUAL_BATCH} pictures of a model at the threshold.
-[Decision 7](../decisions/0007-which-models-are-large.md) says why. All others keep `batch_size={ours.batch_size}`,
-`train_only_top_layer={ours.train_only_top_layer}`.
-
-{_table(large_header, map(_large_row, sorted(large, key=_weight, reverse=True)))}
-## Models in TensorFlow 1's format
-
-{_list(model for model in models if model.tf1_format)} are modules in
-TensorFlow 1's format on the Hub: nothing below their head can be trained, so they have `train_only_top_layer=True`
-whatever their weight. `lite0` has not, since by default it is staged from a package, in TensorFlow 2's format; a job
-with a `lite0` from the Hub must be given it, and says so.
-
+{_defaults_of_their_own(models)}
 ## All models
 
 Parameters are those of the feature vector, without the head; `scripts/models show ID` says where the number is from.
@@ -70,6 +50,30 @@ Licences are those of the models' pages on TensorFlow Hub, which takes Apache-2.
 The first is fetched, and where it is refused the second.
 
 {_table(("model_id", "the SDK's classifier", "the guide's"), map(_handles_row, differing))}"""
+
+
+def _defaults_of_their_own(models: Sequence[CatalogueModel]) -> str:
+    ours = Hyperparameters()
+    large = [model for model in models if large_models.defaults(model.parameters, model.image_size)]
+    header = ("model_id", "size", "parameters", "parameters × pixels", "`batch_size`")
+    return f"""## Which models are large
+
+The developer guide says that large models train with a smaller batch and only at the top. It does not say which are
+large. Here a model is large when its parameters times its pixels are at least {_trillions(large_models.LARGE)}:
+{len(large)} of {len(models)}. They train with `train_only_top_layer=True` and a batch of {large_models.LARGEST_BATCH}
+to {large_models.SMALLEST_BATCH} pictures: the largest power of two with which a step is no more work than
+{large_models.USUAL_BATCH} pictures of a model at the threshold.
+[Decision 7](../decisions/0007-which-models-are-large.md) says why. All others keep `batch_size={ours.batch_size}`,
+`train_only_top_layer={ours.train_only_top_layer}`.
+
+{_table(header, map(_large_row, sorted(large, key=_weight, reverse=True)))}
+## Models in TensorFlow 1's format
+
+{_list(model for model in models if model.tf1_format)} are modules in
+TensorFlow 1's format on the Hub: nothing below their head can be trained, so they have `train_only_top_layer=True`
+whatever their weight. `lite0` has not, since by default it is staged from a package, in TensorFlow 2's format; a job
+with a `lite0` from the Hub must be given it, and says so.
+"""
 
 
 def _weight(model: CatalogueModel) -> int:
