@@ -51,7 +51,7 @@ def test_the_rest_of_the_readme_is_kept(written: Path) -> None:
     text = (written / "README.md").read_text()
     assert text.startswith(f"# Title\n\n{reference.BEGIN}\n| name |")
     assert text.endswith(f"|\n{reference.END}\n\nEnd.\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
 
 
 def test_nothing_to_do(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
