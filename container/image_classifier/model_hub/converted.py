@@ -11,7 +11,7 @@ from pathlib import Path
 
 from image_classifier import archives, artifacts, tensorflow_start
 from image_classifier.contract.errors import PlatformError
-from image_classifier.model_hub import packages
+from image_classifier.model_hub import packages, untuned
 from image_classifier.model_hub.converters import CONVERSIONS
 
 
@@ -45,6 +45,9 @@ def archive(wanted: Wanted) -> Path:
                     raise PlatformError(
                         f"The conversion of {wanted.name} was ended from outside. Is there 1 GB of memory?"
                     ) from error
+            if wanted.with_head:
+                # A backbone is never served as it is; a classifier may be, where there is no TensorFlow.
+                untuned.add_ir(Path(scratch))
             archives.pack(Path(scratch), kept)
     return kept
 

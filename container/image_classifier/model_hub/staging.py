@@ -13,7 +13,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Storage
 from image_classifier.contract.errors import JobError, UserError
-from image_classifier.model_hub import catalogue, converted, sources
+from image_classifier.model_hub import catalogue, converted, sources, untuned
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.converters import CONVERSIONS
 from image_classifier.model_hub.jumpstart import Bucket
@@ -61,6 +61,8 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
             assert found
             print(f"Source: {found.source}", flush=True)
             _copy(found, model, Path(scratch) / "model", options)
+            if options.with_head:
+                _make_servable(Path(scratch) / "model", found.source)
             archives.pack(Path(scratch) / "model", output)
     except OSError as error:
         raise UserError(f"{source} cannot be staged to {output}: {error}. Look at that path and its disk.") from error
@@ -96,11 +98,6 @@ def _copy(found: Found, model: CatalogueModel | None, folder: Path, options: Opt
     shutil.copytree(saved_model, folder / artifacts.SAVED_MODEL_DIR)
     names = (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE)
     labels = any((found.folder / name).is_file() for name in names)
-    if options.with_head and not labels:
-        raise UserError(
-            f"{found.source} has no {artifacts.LABELS_FILE}, so its head's classes have no names. Stage a folder that "
-            f"holds this file and the SavedModel under {artifacts.SAVED_MODEL_DIR}/, or leave --with-head out."
-        )
     if labels:
         artifacts.write_labels(folder, artifacts.read_labels(found.folder))
     recorded = {"archive_sha256": found.archive_sha256} if found.archive_sha256 else {}
@@ -115,6 +112,15 @@ def _copy(found: Found, model: CatalogueModel | None, folder: Path, options: Opt
             extra={**info.extra, **recorded},
         ),
     )
+
+
+def _make_servable(folder: Path, source: str) -> None:
+    """Add what the classifier needs to be served untuned, also without TensorFlow: names, and an OpenVINO IR."""
+    try:
+        untuned.add_labels(folder)
+    except UserError as error:
+        raise UserError(str(error).replace(str(folder), source)) from error
+    untuned.add_ir(folder)
 
 
 def _with_catalogue(folder: Path, model: CatalogueModel | None) -> ModelInfo:

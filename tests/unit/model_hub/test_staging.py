@@ -40,11 +40,11 @@ def test_bare_saved_model_gets_the_options(model_folder: Path, tmp_path: Path) -
 
 
 def test_labels_are_kept_and_needed_with_a_head(model_folder: Path, tmp_path: Path) -> None:
-    """--with-head without a label file -> refused; with one -> both label files are staged."""
+    """--with-head, 12 outputs, no label file -> refused by the source's name; with one -> both files are staged."""
     folder = tmp_path / "model"
     archives.pack(model_folder, tmp_path / "m.tar.gz")
     archives.unpack(tmp_path / "m.tar.gz", folder)
-    with pytest.raises(UserError, match=r"has no labels_info\.json"):
+    with pytest.raises(UserError, match=rf"classes of {folder} have no names: its outputs are 12"):
         staging.stage(str(folder), tmp_path / "x.tar.gz", Options(with_head=True))
     artifacts.write_labels(folder, ["a", "b"])
     assert artifacts.read_labels(staged(str(folder), tmp_path, Options(with_head=True))) == ("a", "b")

@@ -12,12 +12,13 @@ import pytest
 from image_classifier import archives, artifacts
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
-from image_classifier.model_hub import catalogue, packages, staging
+from image_classifier.model_hub import catalogue, packages, reusable_saved_model, staging
 from image_classifier.model_hub.jumpstart import Bucket
 from image_classifier.model_hub.sources import Origin
 from image_classifier.model_hub.staging import Options
 from tests.buckets import LocalBucket, bucket_on_this_machine
 from tests.faulty_server import Cut, FaultyServer, serving
+from tests.unit.training import small
 
 MODEL = catalogue.find("tensorflow-ic-bit-m-r152x4-ilsvrc2012")
 """One with defaults of its own."""
@@ -192,6 +193,21 @@ def test_package_under_its_catalogue_id(tmp_path: Path, monkeypatch: pytest.Monk
     assert first.read_bytes() == second.read_bytes()
     with serving(FaultyServer({})) as running, pytest.raises(UserError, match="answered 404"):
         stage(tmp_path, lite0.model_id, mirror=running.address)
+
+
+def test_classifier_with_its_head_from_a_mirror(tmp_path: Path) -> None:
+    """A classifier of 1,001 outputs without labels, --with-head -> its own handle, ImageNet's names, OpenVINO IR."""
+    import tf_keras
+
+    features = small.build_network((None, None))
+    network = tf_keras.Model(features.inputs, tf_keras.layers.Dense(1001)(features.output))
+    place = tmp_path / "mirror" / hashlib.sha1(MODEL.classifier_handles[0].encode()).hexdigest()
+    reusable_saved_model.save(network, place)
+    folder = stage(tmp_path, with_head=True, mirror=str(tmp_path / "mirror"))
+    assert_described(folder, str(place))
+    labels = artifacts.read_labels(folder)
+    assert (len(labels), labels[:2]) == (1001, ("background", "tench, Tinca tinca"))
+    assert (folder / "openvino" / "model.xml").is_file()
 
 
 def test_jumpstart_training_artefact(bucket: LocalBucket, model_folder: Path, tmp_path: Path, own_cache: Path) -> None:
