@@ -157,16 +157,12 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
 
 def _parts(module: Any, info: ModelInfo, folder: Path, saved_model: Path) -> tuple[Any, dict[str, Any], bool, Any]:
     """Return what hub.KerasLayer loads, with which options, whether it can be tuned, and an earlier job's head."""
-    if info.finetuned:
-        from image_classifier.training import earlier_model
+    from image_classifier.training import earlier_model
 
-        found = earlier_model.take_apart(module)
-        if found is None:
-            raise UserError(
-                f"The model in {folder} is marked as fine-tuned, but its SavedModel is neither one of this program nor "
-                "of the built-in algorithm (a Keras model of a hub.KerasLayer and a dense layer), so its network and "
-                "its head cannot be told apart. Give the backbone that it was made from."
-            )
+    found = earlier_model.take_apart(module)
+    if info.finetuned != (found is not None):
+        raise UserError(_not_what_it_says(folder, info.finetuned))
+    if found:
         return found.network, {}, found.tunable, found.head
     signature, output_key = _calling_convention(module, info)
     if signature is None:
@@ -175,6 +171,20 @@ def _parts(module: Any, info: ModelInfo, folder: Path, saved_model: Path) -> tup
     if getattr(module, "_is_hub_module_v1", False):
         options["tags"] = []
     return str(saved_model), options, False, None
+
+
+def _not_what_it_says(folder: Path, finetuned: bool) -> str:
+    if finetuned:
+        return (
+            f"The model in {folder} is marked as fine-tuned, but its SavedModel is neither one of this program nor of "
+            "the built-in algorithm (a Keras model of a hub.KerasLayer and a dense layer), so its network and its head "
+            "cannot be told apart. Give the backbone that it was made from."
+        )
+    return (
+        f"The model in {folder} is the result of an earlier job, but no model info says so. "
+        f'Put {artifacts.MODEL_INFO_FILE} beside it: {{"finetuned": true, "image_size": [height, width], '
+        '"pixel_scaling_method": "normalize"}, as that job had them.'
+    )
 
 
 def _undamaged(folder: Path) -> tuple[ModelInfo, Path]:

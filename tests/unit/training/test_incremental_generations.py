@@ -147,18 +147,31 @@ def test_head_that_does_not_fit_its_labels_is_refused(
         generation(tmp_path / "first", four, tmp_path / "never", FROZEN)
 
 
+@pytest.mark.parametrize("form", ["named signature", "TF1 module"])
 def test_model_without_training_mode_goes_on_frozen(
-    tmp_path: Path, backbone_folder: Path, pictures: Path, read_data: Callable[..., Data]
+    form: str, tmp_path: Path, pictures: Path, read_data: Callable[..., Data]
 ) -> None:
     """Given a backbone called by a signature -> three generations of heads, the same size; tuning is refused."""
     model, data, sizes = tmp_path / "signature", read_data(pictures), []
     network = small.build_network((32, 40))
-    small.save_backbone(model, ModelInfo(image_size=(32, 40), signature="serving_default"), network)
+    if form == "TF1 module":
+        from tests.families import tf1_module
+
+        tf1_module.save(network, model / artifacts.SAVED_MODEL_DIR)
+        artifacts.write_model_info(model, ModelInfo(image_size=(32, 40)))
+    else:
+        small.save_backbone(model, ModelInfo(image_size=(32, 40), signature="serving_default"), network)
     for number in range(3):
         generation(model, data, tmp_path / f"{number}", HEAD_ONLY)
         model = tmp_path / f"{number}"
         sizes.append((model / "1" / "saved_model.pb").stat().st_size)
     assert sizes[2] < 1.1 * sizes[0]
+    pixels = np.full((1, 32, 40, 3), 99, np.uint8)
+    first, last = (
+        backbone.load(folder, trainable=False, trust=False).feature_function()(pixels)
+        for folder in (tmp_path / "signature", model)
+    )
+    np.testing.assert_allclose(first, last, atol=1e-6)
     with pytest.raises(UserError, match="Set train_only_top_layer=True"):
         generation(model, data, tmp_path / "never", WHOLE)
 
@@ -192,4 +205,13 @@ def test_fine_tuned_model_of_unknown_make_is_refused(tmp_path: Path, read_data: 
     info = ModelInfo(image_size=(32, 40), finetuned=True)
     folder = small.save_backbone(tmp_path / "odd", info, small.build_network((32, 40)))
     with pytest.raises(UserError, match="cannot be told apart"):
+        backbone.load(folder, trainable=False, trust=False)
+
+
+def test_earlier_model_without_its_model_info_is_no_backbone(tmp_path: Path, backbone_folder: Path) -> None:
+    """Given a built-in's artefact that lost its model info -> refused, not trained on its logits; says what to put."""
+    folder = tmp_path / "builtin"
+    builtin_artifact.save(folder, backbone_folder / "1", ("ant", "bee"), (32, 40))
+    (folder / artifacts.MODEL_INFO_FILE).unlink()
+    with pytest.raises(UserError, match=r"no model info says so.*\"finetuned\": true"):
         backbone.load(folder, trainable=False, trust=False)
