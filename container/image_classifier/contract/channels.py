@@ -42,6 +42,6 @@ CHANNELS = (
         name="model",
         required=False,
         content_types=MODEL_ARCHIVE,
-        meaning="The model to start from, one tar.gz that stays packed; without it model_id names one in the image.",
+        meaning="The model to start from, one tar.gz that stays packed; without it model_uri or model_id names one.",
     ),
 )
