@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 import time
 from dataclasses import dataclass
 from importlib import metadata
@@ -99,7 +100,11 @@ def _write(function: Any, folder: Path) -> None:
     graph = folder / "graph.pb"
     try:
         graph.write_bytes(pixel_functions.serialized(function))
-        model = openvino.convert_model(graph)
+        with tempfile.TemporaryDirectory(prefix="openvino-") as elsewhere:
+            # By another name: OpenVINO takes a comma in a path for the end of it.
+            link = Path(elsewhere) / graph.name
+            link.symlink_to(graph.absolute())
+            model = openvino.convert_model(link)
     except OSError:
         raise
     except Exception as error:  # whatever a network makes the converter stumble over, TensorFlow still serves it

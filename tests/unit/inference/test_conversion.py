@@ -50,6 +50,11 @@ def test_every_form_is_converted_and_measured(tmp_path: Path, form: str) -> None
     assert record.network_sha256 == artifacts.network_sha256(folder / "1")
 
 
+def test_folder_with_a_comma_in_its_name(tmp_path: Path) -> None:
+    """A model folder whose path has a comma, OpenVINO's separator of paths -> converted all the same."""
+    assert convert(save(tmp_path / "one, two", means)).other_answers == 0
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_graph_that_decodes_is_cut_behind_its_decoder(tmp_path: Path, halves: NDArray[np.uint8], scaled: bool) -> None:
     """Bytes decoded to float pictures, scaled in the map or after it, no other way to call -> TensorFlow's answers."""
