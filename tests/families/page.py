@@ -1,0 +1,147 @@
+"""The page docs/reference/families.md, from the figures of one run of the benchmark."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "families.md"
+DATA = PAGE.with_suffix(".json")
+COMMAND = "PYTHONPATH=container:. .venv/bin/python tests/benchmarks/families.py --write"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What one run found out about a network; text where there is no figure."""
+
+    name: str
+    pixels: str
+    sizes: str
+    """Of the pictures that its SavedModel takes."""
+    features: int
+    parameters: int
+    saved_megabytes: float
+    """Of the trained model's SavedModel."""
+    head_only: str
+    whole_network: str
+    head_milliseconds: float
+    """Of training the head on one picture's features, the one pass of the backbone included."""
+    step_milliseconds: float | str
+    """Of training the whole network, a picture."""
+    training_megabytes: int | str
+    """Most that a process held while it trained the whole network in batches of `batch`."""
+    batch: int
+    untuned: str
+    """How it is served as a classifier, without training."""
+    openvino: str
+    largest_difference: float | str
+    """Largest |Δp| between TensorFlow and OpenVINO."""
+    spread: float
+    """Between the pictures' probabilities, which says whether a difference could show at all."""
+    tensorflow_rate: float
+    openvino_rate: float | str
+    """Pictures a second, one after the other."""
+    tensorflow_megabytes: int
+    openvino_megabytes: int | str
+    """That a process holds which serves it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the benchmark."""
+
+    machine: str
+    rows: Mapping[str, Row]
+
+
+def read() -> Run:
+    """Read the data of the last run that was kept."""
+    found = json.loads(DATA.read_text())
+    return Run(found["machine"], {name: Row(**row) for name, row in found["rows"].items()})
+
+
+def write(run: Run) -> None:
+    """Keep the data of a run, and write the page of it."""
+    rows = {name: asdict(row) for name, row in run.rows.items()}
+    DATA.write_text(json.dumps({"machine": run.machine, "rows": rows}, indent=2, ensure_ascii=False) + "\n")
+    PAGE.write_text(text(run))
+
+
+def text(run: Run) -> str:
+    """Return the page."""
+    rows = list(run.rows.values())
+    batches = " or ".join(sorted({str(row.batch) for row in rows}, reverse=True))
+    return f"""<!-- Written by tests/benchmarks/families.py --write from families.json beside it. -->
+
+# The families, measured
+
+Real graphs with **random weights**: nothing here says how well a network classifies. Each was saved as a model of the
+Hub is, trained (head alone; whole network), written, loaded by a new process, and served by both engines. BatchNorm has
+the statistics of made-up pictures, so that answers differ from picture to picture.
+
+`{COMMAND}` writes this page ({run.machine}).
+
+## What works
+
+{_table(_WORKS, [_works(row) for row in rows])}
+
+"Spread of p" is how far a class's probability varies over the pictures that Δp is measured on.
+
+## What it costs
+
+{_table(_COSTS, [_costs(row) for row in rows])}
+
+Pictures/s: one after the other, without decoding and HTTP. MB: what the process holds, Python and libraries included;
+while training, the most that it held, in batches of {batches} pictures. The head's time is that of the
+one pass of the backbone; what follows on the features costs next to nothing.
+"""
+
+
+_WORKS = (
+    *("network", "pixels", "sizes taken", "features", "head alone", "whole network", "untuned", "OpenVINO"),
+    *("largest Δp", "spread of p"),
+)
+_COSTS = (
+    *("network", "million parameters", "SavedModel, MB", "head, ms a picture", "all, ms a picture", "MB training all"),
+    *("TensorFlow, pictures/s", "OpenVINO, pictures/s", "MB serving, TensorFlow", "MB serving, OpenVINO"),
+)
+
+
+def _table(header: tuple[str, ...], rows: list[list[object]]) -> str:
+    lines = [header, ["---"] * len(header), *([_cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _works(row: Row) -> list[object]:
+    difference = row.largest_difference
+    shown = difference if isinstance(difference, str) else f"{difference:.0e}"
+    return [
+        *(row.name, row.pixels, row.sizes, row.features, row.head_only, row.whole_network, row.untuned, row.openvino),
+        *(shown, f"{row.spread:.2f}"),
+    ]
+
+
+def _costs(row: Row) -> list[object]:
+    return [
+        *(row.name, f"{row.parameters / 1e6:.1f}", f"{row.saved_megabytes:.0f}", f"{row.head_milliseconds:.0f}"),
+        *(_rounded(row.step_milliseconds), row.training_megabytes, _rounded(row.tensorflow_rate)),
+        *(_rounded(row.openvino_rate), row.tensorflow_megabytes, row.openvino_megabytes),
+    ]
+
+
+def _rounded(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def empty_cells(run: Run) -> list[str]:
+    """Return the names of cells without content, as network.field."""
+    return [
+        f"{name}.{field.name}"
+        for name, row in run.rows.items()
+        for field in fields(row)
+        if getattr(row, field.name) in (None, "", [])
+    ]
