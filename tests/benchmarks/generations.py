@@ -73,7 +73,7 @@ def _milliseconds(model: Path, picture: bytes) -> float:
 def main() -> int:
     """Measure and print the table; return the process's exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=("solar", "stamps"), default="stamps")
+    parser.add_argument("--data", choices=("solar", "stamps"), default="solar")
     parser.add_argument("--whole", action="store_true", help="tune the whole network in each generation")
     parser.add_argument("--json", type=Path, help="write the rows there too")
     given = parser.parse_args()

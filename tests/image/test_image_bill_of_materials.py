@@ -9,8 +9,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from image_classifier.local import licences
-from image_classifier.local.locks import normalised, pins_of
+from image_classifier.local.docker_image import licences
+from image_classifier.local.docker_image.locks import normalised, pins_of
 from tests.image.conftest import PROJECT, TARGETS, name_of_image
 
 

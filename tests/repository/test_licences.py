@@ -1,9 +1,9 @@
 import pytest
 
-from image_classifier.local import licences
-from image_classifier.local.installed_packages import PythonPackage, python_packages
-from image_classifier.local.licences import NVIDIA, Licence
-from image_classifier.local.locks import normalised
+from image_classifier.local.docker_image import licences
+from image_classifier.local.docker_image.installed_packages import PythonPackage, python_packages
+from image_classifier.local.docker_image.licences import NVIDIA, Licence
+from image_classifier.local.docker_image.locks import normalised
 
 
 def test_every_locked_package_has_an_allowed_licence() -> None:

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from image_classifier.local.locks import IMAGE_LOCKS, read
+from image_classifier.local.docker_image.locks import IMAGE_LOCKS, read
 from tests.repository.project import ROOT
 
 LOCKS = [*IMAGE_LOCKS.values(), "docker/requirements-dev.txt"]

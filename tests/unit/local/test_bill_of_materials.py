@@ -11,10 +11,10 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from image_classifier.artifacts import ModelInfo, write_model_info
-from image_classifier.local import bill_of_materials, installed_packages
-from image_classifier.local.docker_engine import BuiltImage
-from image_classifier.local.installed_packages import Backbone, DebianPackage, Installed, PythonPackage
-from image_classifier.local.locks import pins_of
+from image_classifier.local.docker_image import bill_of_materials, installed_packages
+from image_classifier.local.docker_image.docker_engine import BuiltImage
+from image_classifier.local.docker_image.installed_packages import Backbone, DebianPackage, Installed, PythonPackage
+from image_classifier.local.docker_image.locks import pins_of
 from tests.recording_docker import COMMIT, put_on_path
 
 HUB = next(pin for pin in pins_of("cpu") if pin.name == "tensorflow-hub")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.local import gpu_trial
-from image_classifier.local.gpu_containers import NoGpuError, refuse_machine_without_gpu
+from image_classifier.local.gpu_trial import gpu_trial
+from image_classifier.local.gpu_trial.gpu_containers import NoGpuError, refuse_machine_without_gpu
 
 # In Docker's place: plays the engine, an image and its containers from answers in a file, and notes what it was asked.
 FAKE_DOCKER = """

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from image_classifier.contract.hyperparameters import parse
-from image_classifier.local import models, models_page
+from image_classifier.local import models
+from image_classifier.local.documents import models_page
 from image_classifier.model_hub.catalogue import FAMILIES, MODELS
 
 COMMAND = Path(__file__).parents[3] / "scripts" / "models"

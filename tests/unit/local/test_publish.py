@@ -10,8 +10,8 @@ import boto3
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.local import publish
-from image_classifier.local.docker_engine import BuiltImage
+from image_classifier.local.docker_image import publish
+from image_classifier.local.docker_image.docker_engine import BuiltImage
 from tests.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
 from tests.recording_docker import COMMIT, DIGEST, LABELS, RecordingDocker, put_on_path
 from tests.waiting import free_port

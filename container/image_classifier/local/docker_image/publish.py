@@ -11,8 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from image_classifier.contract.errors import JobError, PlatformError, UserError
-from image_classifier.local.docker_engine import DEFAULT_IMAGE, BuiltImage, docker, docker_shown, find_image
-from image_classifier.local.elastic_container_registry import Registry, open_registry
+from image_classifier.local.docker_image.docker_engine import (
+    DEFAULT_IMAGE,
+    BuiltImage,
+    docker,
+    docker_shown,
+    find_image,
+)
+from image_classifier.local.docker_image.elastic_container_registry import Registry, open_registry
 
 COMMIT_LENGTH = 12
 """Characters of a commit's hash in a tag."""

@@ -16,10 +16,10 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from image_classifier.contract.errors import JobError, PlatformError, UserError
-from image_classifier.local import installed_packages, locks
-from image_classifier.local.docker_engine import DEFAULT_IMAGE, BuiltImage, docker, find_image
-from image_classifier.local.installed_packages import Backbone, DebianPackage, Installed, PythonPackage
-from image_classifier.local.licences import licence_of, table
+from image_classifier.local.docker_image import installed_packages, locks
+from image_classifier.local.docker_image.docker_engine import DEFAULT_IMAGE, BuiltImage, docker, find_image
+from image_classifier.local.docker_image.installed_packages import Backbone, DebianPackage, Installed, PythonPackage
+from image_classifier.local.docker_image.licences import licence_of, table
 
 NAME = "image-classifier"
 

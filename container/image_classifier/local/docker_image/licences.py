@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from image_classifier.contract.errors import UserError
-from image_classifier.local import locks
-from image_classifier.local.installed_packages import PythonPackage, python_packages
+from image_classifier.local.docker_image import locks
+from image_classifier.local.docker_image.installed_packages import PythonPackage, python_packages
 
 ALLOWED = frozenset(
     {

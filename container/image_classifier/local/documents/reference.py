@@ -11,7 +11,8 @@ from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.errors import JobError
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
-from image_classifier.local import licences, models_page
+from image_classifier.local.docker_image import licences
+from image_classifier.local.documents import models_page
 
 ROOT = PROGRAM.parent
 README = "README.md"

@@ -1,0 +1,1 @@
+"""What is done with a built image: publish it, list what is in it."""

@@ -1,0 +1,1 @@
+"""The first owner's trial of a GPU."""
