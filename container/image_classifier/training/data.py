@@ -1,5 +1,6 @@
 """The three parts of a job's data, from its channels."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from image_classifier.contract.errors import UserError
@@ -55,8 +56,8 @@ def _optional(opt_ml: OptMl, channel: str, training: Listing) -> Listing | None:
 
 
 def _warn_of_names_that_differ_in_case(listing: Listing) -> None:
-    folded = [name.casefold() for name in listing.class_names]
-    twins = [name for name in listing.class_names if folded.count(name.casefold()) > 1]
+    folded = Counter(name.casefold() for name in listing.class_names)
+    twins = [name for name in listing.class_names if folded[name.casefold()] > 1]
     if twins:
         say(f"Class names that differ in case alone are separate classes: {', '.join(twins)}.")
 

@@ -1,5 +1,6 @@
 """Listing and splitting the channels; fault 22 of the list of faults."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,38 @@ def test_link_out_of_the_channel_is_refused_and_one_inside_is_not(tmp_path: Path
     (tmp_path / "data/b/out.jpg").symlink_to(tmp_path / "secret.jpg")
     with pytest.raises(UserError, match=r"link that leads out of it: .*out\.jpg -> .*secret\.jpg"):
         dataset.list_channel(tmp_path / "data", "training")
+
+
+def test_class_folder_that_is_a_link_out_of_the_channel_is_refused(tmp_path: Path) -> None:
+    """A class folder that is a link to another class -> listed; one that leads outside -> refused with both ends."""
+    put(tmp_path, "data/a/1.jpg", "data/b/1.jpg", "elsewhere/1.jpg")
+    (tmp_path / "data/c").symlink_to("a")
+    assert dataset.list_channel(tmp_path / "data", "training").counts() == {"a": 1, "b": 1, "c": 1}
+    (tmp_path / "data/d").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match=r"link that leads out of it: .*data/d -> .*elsewhere"):
+        dataset.list_channel(tmp_path / "data", "training")
+
+
+def test_pictures_are_listed_split_and_hashed_without_being_opened(tmp_path: Path) -> None:
+    """Files whose last access lies in the past -> listing, splitting and hashing leave it there."""
+    listing = two_classes(tmp_path, 4)
+    for example in listing.examples:
+        example.path.write_bytes(b"never read")
+        os.utime(example.path, ns=(1, example.path.stat().st_mtime_ns))
+    again = dataset.list_channel(tmp_path, "training")
+    dataset.split(again, 0.2, 1)
+    dataset.fingerprint(again)
+    assert {example.path.stat().st_atime_ns for example in again.examples} == {1}
+
+
+def test_names_that_are_not_utf8_are_listed_and_hashed(tmp_path: Path) -> None:
+    """A file named in Latin-1 -> listed under that name, and the fingerprint counts it."""
+    put(tmp_path, "a/1.jpg", "b/1.jpg")
+    before = dataset.fingerprint(dataset.list_channel(tmp_path, "training"))
+    put(tmp_path, "b/caf\udce9.jpg")
+    listing = dataset.list_channel(tmp_path, "training")
+    assert [listing.name(example) for example in listing.examples] == ["a/1.jpg", "b/1.jpg", "b/caf\udce9.jpg"]
+    assert dataset.fingerprint(listing) != before
 
 
 def test_other_channels_must_use_the_training_classes(tmp_path: Path) -> None:
