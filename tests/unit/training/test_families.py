@@ -9,7 +9,7 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.predictor import Predictor
-from tests.families import bit, tf1_module, trial, vision_transformer
+from tests.families import bit, swin, tf1_module, trial, vision_transformer
 from tests.families.architectures import ARCHITECTURES
 
 SMALL = (32, 48)
@@ -55,6 +55,13 @@ def test_transformer_that_answers_its_attention_too(tmp_path: Path) -> None:
     info = ModelInfo(image_size=SMALL, pixel_scaling_method="standardize_on_imagenet")
     staged = trial.stage(tmp_path / "staged", network, info)
     train_and_serve(staged, tmp_path / "model")
+
+
+def test_windows_that_are_shifted(tmp_path: Path) -> None:
+    """Attention in windows, shifted, neighbours merged, of a picture that is not square -> trained and served."""
+    network = swin.build((32, 64), width=16, depths=(2, 1), heads=(2, 4), window=4)
+    staged = trial.stage(tmp_path / "staged", network, ModelInfo(image_size=(32, 64)))
+    train_and_serve(staged, tmp_path / "model", (32, 64))
 
 
 @pytest.mark.parametrize(("classes", "labels"), [(1000, 1000), (1001, 1001), (1000, 1001)])
