@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.packages import Wheel
 

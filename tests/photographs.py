@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 
 
 def some_solar_cells(scratch: Path, counts: Mapping[str, int]) -> Path:

@@ -21,7 +21,7 @@ from typing import Any
 
 from image_classifier import archives
 from image_classifier.contract import hyperparameters
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
 from image_classifier.model_hub.staging import Options
 from image_classifier.training import backbone, dataset, fine_tuning

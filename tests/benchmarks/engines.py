@@ -25,7 +25,7 @@ import numpy as np
 from image_classifier import PROGRAM, archives
 from image_classifier.inference.engines import Wish
 from image_classifier.inference.processors import available_processors, has_bfloat16
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
 
 CACHE = packages.cache_folder()

@@ -17,7 +17,7 @@ import numpy as np
 
 from image_classifier import archives
 from image_classifier.contract import hyperparameters
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
 from image_classifier.training import backbone, classifier, dataset, decoding, fine_tuning, loop
 from image_classifier.training.data import Data

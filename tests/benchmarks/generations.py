@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.inference.predictor import Predictor
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages
 
 PROJECT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from tests.photographs import some_solar_cells
 from tests.platform.serving import ROOT, served_locally
 

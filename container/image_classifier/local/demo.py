@@ -18,7 +18,8 @@ from pathlib import Path
 from image_classifier import PROGRAM
 from image_classifier.contract.errors import JobError, PlatformError, UserError
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.local import sample_data, train_locally
+from image_classifier.local import train_locally
+from image_classifier.local.photographs import sample_data
 from image_classifier.local.train_locally import LocalJob
 from image_classifier.model_hub import packages
 

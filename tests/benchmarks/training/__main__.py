@@ -14,7 +14,7 @@ from pathlib import Path
 
 from image_classifier import archives, artifacts
 from image_classifier.inference.processors import available_processors
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
 from tests.benchmarks.training import runs, table
 from tests.benchmarks.training.runs import Case, Places

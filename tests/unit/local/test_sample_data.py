@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from image_classifier.contract.errors import UserError
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 
 
 def counts(folder: Path) -> dict[str, int]:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from image_classifier.contract.errors import UserError
-from image_classifier.local import fashion, sample_data, sample_data_command
+from image_classifier.local.photographs import fashion, sample_data, sample_data_command
 from tests.buckets import bucket_on_this_machine
 
 

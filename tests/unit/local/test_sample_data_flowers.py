@@ -11,8 +11,8 @@ import pytest
 
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
-from image_classifier.local import flowers, sample_data_command
-from image_classifier.local.flowers import Archive
+from image_classifier.local.photographs import flowers, sample_data_command
+from image_classifier.local.photographs.flowers import Archive
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.jumpstart import Bucket
 from tests.buckets import LocalBucket, bucket_on_this_machine

@@ -12,7 +12,7 @@ import pytest
 from image_classifier import archives
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.local import sample_data
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import staging
 from image_classifier.training import backbone, dataset, decoding
 from image_classifier.training.data import Data

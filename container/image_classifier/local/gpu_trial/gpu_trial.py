@@ -16,11 +16,11 @@ from image_classifier import PROGRAM
 from image_classifier.contract import metrics
 from image_classifier.contract.errors import AlgorithmError, JobError, last_line
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.local import sample_data
 from image_classifier.local.docker_image import docker_engine
 from image_classifier.local.gpu_trial import gpu_report
 from image_classifier.local.gpu_trial.gpu_containers import Image, NoGpuError, refuse_machine_without_gpu
 from image_classifier.local.gpu_trial.gpu_report import Report
+from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
 
 JOBS = {"head only": "True", "whole network": "False"}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_classifier.contract.errors import UserError
-from image_classifier.local import debian_package
+from image_classifier.local.photographs import debian_package
 
 PACKAGE = "dataset-fashion-mnist"
 CLASSES = (

@@ -11,7 +11,7 @@ from image_classifier import PROGRAM
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Storage
 from image_classifier.contract.errors import JobError, UserError
-from image_classifier.local import flowers, sample_data
+from image_classifier.local.photographs import flowers, sample_data
 from image_classifier.model_hub.jumpstart import Bucket
 
 

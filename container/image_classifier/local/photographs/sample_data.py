@@ -14,7 +14,7 @@ from PIL import Image
 
 from image_classifier.contract.errors import UserError
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.local import debian_package, fashion, flowers
+from image_classifier.local.photographs import debian_package, fashion, flowers
 from image_classifier.model_hub import packages
 
 HELD_OUT_SHARE = 0.2

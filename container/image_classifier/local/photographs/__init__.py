@@ -1,0 +1,1 @@
+"""Photographs to try things on, from where their owners offer them."""
