@@ -24,6 +24,9 @@ from image_classifier.training.backbone import Backbone
 from tests.families.architectures import Size, made_up_pictures
 
 CLASSES = ("blue", "green", "red")
+LEARNING_RATE = {False: 1e-3, True: 1e-5}
+"""Of the head alone and of the whole network. A larger step makes a deep random network certain of one class for every
+picture, and then nothing can differ any more."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def train(staged: Path, whole: bool, size: Size, pictures: int = 8, batch: int =
         UserError: The staged model cannot be used, or not tuned.
     """
     values = hyperparameters.parse(
-        {"train_only_top_layer": not whole, "epochs": 1, "batch_size": batch, "learning_rate": 0.001}
+        {"train_only_top_layer": not whole, "epochs": 1, "batch_size": batch, "learning_rate": LEARNING_RATE[whole]}
     ).values
     loaded = backbone.load(staged, trainable=whole, trust=False)
     pixels = made_up_pictures(pictures, size)
