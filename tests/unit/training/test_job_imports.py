@@ -1,0 +1,36 @@
+"""What a job imports before its first step: the seconds of a module that nothing needs are paid by every job."""
+
+import subprocess
+import sys
+
+import pytest
+
+from image_classifier import PROGRAM
+
+UNUSED = ("boto3", "flask", "gunicorn", "keras", "moto", "openvino", "pandas", "scipy", "tensorboard", "torch")
+EARLY = "import image_classifier.training.job"
+LATE = """
+from image_classifier import tensorflow_start
+tensorflow_start.start()
+from image_classifier.inference.engines import saved_model_operations, tensorflow
+from image_classifier.training import accelerators, earlier_model, export, fine_tuning
+import tensorflow_hub
+"""
+
+
+@pytest.mark.parametrize(
+    ("statements", "unused"),
+    [(EARLY, (*UNUSED, "tensorflow", "tf_keras", "tensorflow_hub")), (f"{EARLY}{LATE}", UNUSED)],
+    ids=["until the data are known", "until the first step"],
+)
+def test_job_imports_nothing_that_it_does_not_use(statements: str, unused: tuple[str, ...]) -> None:
+    """A fresh process with the job's imports -> none of the modules that only other programs need is loaded."""
+    program = f"{statements}\nimport sys\nprint(*set({unused!r}).intersection(sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={"PYTHONPATH": str(PROGRAM)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == []
