@@ -60,7 +60,9 @@ def test_model_channel_packed_unpacked_and_hub(tmp_path: Path, monkeypatch: pyte
     tree = OptMl(tmp_path / "ml")
     hub = tmp_path / "hub"
     monkeypatch.setenv("MODEL_HUB_DIR", str(hub))
-    with pytest.raises(UserError, match=r"model channel .* is missing or empty, no model_uri is given, and no model_id .*nothing"):
+    with pytest.raises(
+        UserError, match=r"model channel .* is missing or empty, no model_uri is given, and no model_id .*nothing"
+    ):
         backbone.locate(tree, "", tmp_path)
     (hub / "folder").mkdir(parents=True)
     assert backbone.locate(tree, "folder", tmp_path) == hub / "folder"
