@@ -52,18 +52,22 @@ class Run:
 
     machine: str
     rows: Mapping[str, Row]
+    note: str
+    """What else must be known of how it was measured; may be empty."""
 
 
 def read() -> Run:
     """Read the data of the last run that was kept."""
     found = json.loads(DATA.read_text())
-    return Run(found["machine"], {name: Row(**row) for name, row in found["rows"].items()})
+    return Run(found["machine"], {name: Row(**row) for name, row in found["rows"].items()}, found.get("note", ""))
 
 
 def write(run: Run) -> None:
     """Keep the data of a run, and write the page of it."""
     rows = {name: asdict(row) for name, row in run.rows.items()}
-    DATA.write_text(json.dumps({"machine": run.machine, "rows": rows}, indent=2, ensure_ascii=False) + "\n")
+    DATA.write_text(
+        json.dumps({"machine": run.machine, "note": run.note, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
+    )
     PAGE.write_text(text(run))
 
 
@@ -79,7 +83,7 @@ Real graphs with **random weights**: nothing here says how well a network classi
 Hub is, trained (head alone; whole network), written, loaded by a new process, and served by both engines. BatchNorm has
 the statistics of made-up pictures, so that answers differ from picture to picture.
 
-`{COMMAND}` writes this page ({run.machine}).
+`{COMMAND}` writes this page ({run.machine}). {run.note}
 
 ## What works
 

@@ -1,0 +1,27 @@
+"""The page of the families against the data that it is made of."""
+
+from image_classifier.inference.agreement import TOLERANCE
+from tests.benchmarks import families
+from tests.families import page
+
+
+def test_page_shows_the_data_of_the_run_that_is_kept() -> None:
+    """The data in docs/reference -> the page beside it, word for word."""
+    assert page.PAGE.read_text() == page.text(page.read())
+
+
+def test_every_difference_could_have_shown() -> None:
+    """Each network's answers -> they vary between pictures far more than engines may differ."""
+    assert {name: row.spread for name, row in page.read().rows.items() if row.spread < 10 * TOLERANCE} == {}
+
+
+def test_every_network_has_a_row_and_no_cell_is_empty() -> None:
+    """The benchmark's cases -> one full row each; and an empty cell would be found."""
+    run = page.read()
+    assert set(families.CASES) <= set(run.rows) <= set(families.ALL)
+    assert page.empty_cells(run) == []
+    broken = page.Run(run.machine, {"A": page.Row(**{**vars(run.rows["DeiT tiny"]), "openvino": ""})}, "")
+    assert page.empty_cells(broken) == ["A.openvino"]
+    assert all(
+        cell.strip() for line in page.text(run).splitlines() if line[:1] == "|" for cell in line[1:-1].split("|")
+    )
