@@ -1,5 +1,7 @@
 """Errors named after who must act on them."""
 
+import sys
+
 
 class JobError(Exception):
     """Any failure that this program explains itself.
@@ -19,6 +21,12 @@ class AlgorithmError(JobError):
 
 class PlatformError(JobError):
     """The machine or the platform withheld something: memory, disk, a device, a host."""
+
+
+def complain(error: Exception) -> int:
+    """Print on standard error who must act and why, and return the exit code of a command that failed."""
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    return 1
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from image_classifier import archives, artifacts, imaging, tensorflow_start
 from image_classifier.artifacts import ModelInfo
-from image_classifier.contract.errors import JobError, PlatformError, UserError, first_line
+from image_classifier.contract.errors import JobError, PlatformError, UserError, complain, first_line
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference import conversion, intermediate_representation
 from image_classifier.inference.conversion import NotConverted, Sample
@@ -90,9 +90,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         record = convert_model(given.artefact, given.pictures, given.trust_model)
     except JobError as error:
-        return _fail(error)
+        return complain(error)
     except OSError as error:
-        return _fail(PlatformError(f"{given.artefact} is as it was, since the disk refused: {first_line(error)}."))
+        return complain(PlatformError(f"{given.artefact} is as it was, since the disk refused: {first_line(error)}."))
     kind = "made-up pictures (--pictures DIR takes real ones)" if record.made_up else f"pictures of {given.pictures}"
     print(
         f"{given.artefact} has an OpenVINO IR now. On {record.pictures} {kind} its probabilities differ from "
@@ -100,11 +100,6 @@ def main(words: Sequence[str] | None = None) -> int:
         f"are others. {record.seconds:.1f} s."
     )
     return 0
-
-
-def _fail(error: JobError) -> int:
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

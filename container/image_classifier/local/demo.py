@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from image_classifier import PROGRAM
-from image_classifier.contract.errors import JobError, PlatformError, UserError
+from image_classifier.contract.errors import JobError, PlatformError, UserError, complain
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.local import train_locally
 from image_classifier.local.photographs import sample_data
@@ -170,8 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run(given.data, given.keep_serving)
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     return 0
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from image_classifier.contract.errors import JobError, UserError
+from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.model_hub import catalogue
 from image_classifier.model_hub.catalogue import CatalogueModel
 
@@ -173,8 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             models = chosen(given.family, given.search)
             text = json.dumps([as_json(model) for model in models], indent=2) + "\n" if given.json else listing(models)
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     print(text, end="")
     return 0
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract.errors import JobError, PlatformError, UserError
+from image_classifier.contract.errors import JobError, PlatformError, UserError, complain
 
 URL = "http://127.0.0.1:8080/invocations"
 EVERY_CLASS = "application/json;verbose"
@@ -77,8 +77,7 @@ def predict(pictures: Sequence[Path], url: str, accept: str, as_json: bool) -> i
         except PlatformError:
             raise
         except JobError as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr)
-            code = 1
+            code = complain(error)
             continue
         line = json.dumps({"file": str(picture), **answer}) if as_json else f"{picture!s:<{width}}  {summary(answer)}"
         print(line, flush=True)
@@ -97,8 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return predict(given.pictures, given.url, accept, given.json)
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from image_classifier import PROGRAM, archives
-from image_classifier.contract.errors import JobError, UserError
+from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 
 HOST = "127.0.0.1"
@@ -80,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return serve(given.model, given.port)
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
 
 
 if __name__ == "__main__":

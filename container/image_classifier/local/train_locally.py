@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier import PROGRAM
-from image_classifier.contract.errors import JobError, UserError
+from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 
 _PROGRESS = re.compile(r"^(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) pictures")
@@ -147,8 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = given.model or default_model()
         code = train(LocalJob(given.training, model, output, given.validation, given.test, settings))
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     if code == 0:
         print(f"Model: {output}/model/   reports: {output}/output/data/")
         print(f"Serve it: scripts/serve-locally {output}/model")

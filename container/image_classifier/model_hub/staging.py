@@ -12,7 +12,7 @@ from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Storage
-from image_classifier.contract.errors import JobError, UserError
+from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.model_hub import catalogue, converted, sources, untuned
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.converters import CONVERSIONS
@@ -196,8 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 storage.put(archive, location)
                 size = archive.stat().st_size
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     print(f"{given.output}: {size / 1e6:.1f} MB")
     return 0
 

@@ -5,7 +5,7 @@ import sys
 from typing import NoReturn
 
 from image_classifier import PROGRAM, artifacts
-from image_classifier.contract.errors import JobError
+from image_classifier.contract.errors import JobError, complain
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.inference import engines
 from image_classifier.inference.predictor import check_layout
@@ -25,8 +25,7 @@ def main() -> NoReturn:
         check_layout(opt_ml.model_dir)
         engines.choose(opt_ml.model_dir, artifacts.read_model_info(opt_ml.model_dir), chosen.engine)
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(complain(error))
     # gunicorn and `python -m` import from the working folder before anything else.
     os.chdir(PROGRAM)
     command = [sys.executable, "-m", "gunicorn", "--config", str(PROGRAM / "gunicorn.conf.py")]

@@ -1,6 +1,6 @@
 """What runs the network: one engine a file. Which one, is decided here, before anything slow is imported."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,7 @@ from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference import intermediate_representation, processors
+from image_classifier.inference.intermediate_representation import Record
 
 NAMES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("f32", "bf16")
@@ -53,6 +54,8 @@ class Choice:
     engine: str
     remark: str | None = None
     """What whoever runs the server should know about it, one sentence."""
+    record: Record | None = field(default=None, compare=False)
+    """Of the IR that openvino runs; None for tensorflow."""
 
 
 def choose(folder: Path, info: ModelInfo, wish: Wish) -> Choice:
@@ -84,9 +87,10 @@ def _choose(folder: Path, info: ModelInfo, wanted: str) -> Choice:
                 "cpu or gpu target."
             )
         return Choice("tensorflow")
-    lack = _lack(folder, info)
+    record = intermediate_representation.read_record(folder, info)
+    lack = _lack(folder, record)
     if lack is None:
-        return Choice("openvino")
+        return Choice("openvino", record=record)
     if wanted == "openvino" or not installed:
         why = "SERVE_ENGINE is openvino" if wanted == "openvino" else "TensorFlow is not installed here"
         raise UserError(
@@ -97,8 +101,7 @@ def _choose(folder: Path, info: ModelInfo, wanted: str) -> Choice:
     return Choice("tensorflow", remark)
 
 
-def _lack(folder: Path, info: ModelInfo) -> str | None:
-    record = intermediate_representation.read_record(folder, info)
+def _lack(folder: Path, record: Record | None) -> str | None:
     if record is None:
         return f"{folder} has no OpenVINO IR"
     if intermediate_representation.is_stale(folder, record):
@@ -123,10 +126,9 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> En
     Raises:
         UserError: There is no usable network, it is refused, or the engine that is wanted cannot be had.
     """
-    if choose(folder, info, wish).engine == "openvino":
-        record = intermediate_representation.read_record(folder, info)
-        if record is not None:
-            intermediate_representation.check_undamaged(folder, record)
+    record = choose(folder, info, wish).record
+    if record is not None:
+        intermediate_representation.check_undamaged(folder, record)
         from image_classifier.inference.engines import openvino
 
         return openvino.load_engine(intermediate_representation.folder_of(folder), info, wish.precision)

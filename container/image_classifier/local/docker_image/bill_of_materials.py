@@ -15,7 +15,7 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from image_classifier.contract.errors import JobError, PlatformError, UserError
+from image_classifier.contract.errors import JobError, PlatformError, UserError, complain
 from image_classifier.local.docker_image import installed_packages, locks
 from image_classifier.local.docker_image.docker_engine import DEFAULT_IMAGE, BuiltImage, docker, find_image
 from image_classifier.local.docker_image.installed_packages import Backbone, DebianPackage, Installed, PythonPackage
@@ -141,8 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             _write(given.output, text)
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     return 0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from image_classifier.contract.errors import JobError, PlatformError, UserError
+from image_classifier.contract.errors import JobError, PlatformError, UserError, complain
 from image_classifier.local.docker_image.docker_engine import (
     DEFAULT_IMAGE,
     BuiltImage,
@@ -133,8 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Pushing {image.name} as {', '.join(names)} ...", file=sys.stderr, flush=True)
         print(push(image, registry, names))
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     return 0
 
 

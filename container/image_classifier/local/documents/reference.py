@@ -8,7 +8,7 @@ from pathlib import Path
 from image_classifier import PROGRAM
 from image_classifier.contract import metrics
 from image_classifier.contract.declaration import Declaration
-from image_classifier.contract.errors import JobError
+from image_classifier.contract.errors import JobError, complain
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
 from image_classifier.local.docker_image import licences
@@ -185,8 +185,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         for path in write(root):
             print(f"wrote {path.relative_to(root)}")
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     return 0
 
 

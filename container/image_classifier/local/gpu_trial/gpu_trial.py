@@ -14,7 +14,7 @@ from typing import Any
 
 from image_classifier import PROGRAM
 from image_classifier.contract import metrics
-from image_classifier.contract.errors import AlgorithmError, JobError, last_line
+from image_classifier.contract.errors import AlgorithmError, JobError, complain, last_line
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.local.docker_image import docker_engine
 from image_classifier.local.gpu_trial import gpu_report
@@ -87,14 +87,8 @@ def _steps(image: Image, trial: Trial, scratch: Path, report: Report) -> None:
 
 def some_photographs(scratch: Path, pictures: int) -> Path:
     """Copy solar cells: `train/` with `pictures` of each class, `held-out/` with a quarter as many."""
-    everything, chosen = sample_data.fetch("solar", packages.cache_folder() / "solar"), scratch / "photographs"
-    for part, count in {"train": pictures, "held-out": max(pictures // 4, 4)}.items():
-        for class_folder in sorted((everything / part).iterdir()):
-            target = chosen / part / class_folder.name
-            target.mkdir(parents=True)
-            for picture in sorted(class_folder.iterdir())[:count]:
-                shutil.copyfile(picture, target / picture.name)
-    return chosen
+    everything = sample_data.fetch("solar", packages.cache_folder() / "solar")
+    return sample_data.some(everything, scratch / "photographs", {"train": pictures, "held-out": max(pictures // 4, 4)})
 
 
 def lay_out(base: Path, training: Path, model: Path, head_only: str) -> OptMl:
@@ -158,8 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"no GPU: {error}. Nothing was tested.", file=sys.stderr)
         return 2
     except JobError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     output = given.output or PROGRAM.parent / "run" / f"test-gpu-{time.strftime('%Y%m%d-%H%M%S')}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")

@@ -6,7 +6,7 @@ import io
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +110,17 @@ def hold_out(folder: Path, into: Path) -> Path:
             copied += 1
     if not copied:
         raise UserError(f"{folder} has no pictures in class folders. Expected {folder}/<class name>/<picture>.")
+    return into
+
+
+def some(everything: Path, into: Path, counts: Mapping[str, int]) -> Path:
+    """Copy the first `counts[part]` pictures of each class in each part, `train` and `held-out`, and return `into`."""
+    for part, count in counts.items():
+        for class_folder in sorted((everything / part).iterdir()):
+            target = into / part / class_folder.name
+            target.mkdir(parents=True)
+            for picture in sorted(class_folder.iterdir())[:count]:
+                shutil.copyfile(picture, target / picture.name)
     return into
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from image_classifier import PROGRAM
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Storage
-from image_classifier.contract.errors import JobError, UserError
+from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.local.photographs import flowers, sample_data
 from image_classifier.model_hub.jumpstart import Bucket
 
@@ -68,8 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(run(given.name, given.to or str(PROGRAM.parent / "run" / "data" / given.name), given.hold_out, bucket))
     except (JobError, OSError) as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
+        return complain(error)
     return 0
 
 
