@@ -17,8 +17,8 @@ LARGE_ALONE = ("MobileNet V1 1.0", "NASNet large")
 """Their graphs differ from another one's by its numbers alone; the benchmark has them."""
 
 
-def train_and_serve(staged: Path, folder: Path, size: tuple[int, int] = SMALL) -> None:
-    """Train the head and the whole network; the latter's folder answers as training did, by both engines."""
+def train_and_serve(staged: Path, folder: Path, size: tuple[int, int] = SMALL) -> trial.Trial:
+    """Train the head and the whole network; the latter, returned, answers as in training by both engines."""
     head = trial.train(staged, whole=False, size=size)
     assert not head.loaded.layer.trainable_variables
     whole = trial.train(staged, whole=True, size=size)
@@ -29,6 +29,7 @@ def train_and_serve(staged: Path, folder: Path, size: tuple[int, int] = SMALL) -
         np.testing.assert_allclose(
             trial.answers(folder, whole.pixels, engine), whole.probabilities, atol=tolerance, err_msg=engine
         )
+    return whole
 
 
 @pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in LARGE_ALONE])
@@ -54,14 +55,15 @@ def test_transformer_that_answers_its_attention_too(tmp_path: Path) -> None:
     network = vision_transformer.build(SMALL, patch=16, width=32, heads=2, depth=2)
     info = ModelInfo(image_size=SMALL, pixel_scaling_method="standardize_on_imagenet")
     staged = trial.stage(tmp_path / "staged", network, info)
-    train_and_serve(staged, tmp_path / "model")
+    assert train_and_serve(staged, tmp_path / "model").loaded.feature_count == 32
 
 
 def test_windows_that_are_shifted(tmp_path: Path) -> None:
     """Attention in windows, shifted, neighbours merged, of a picture that is not square -> trained and served."""
     network = swin.build((32, 64), width=16, depths=(2, 1), heads=(2, 4), window=4)
     staged = trial.stage(tmp_path / "staged", network, ModelInfo(image_size=(32, 64)))
-    train_and_serve(staged, tmp_path / "model", (32, 64))
+    # Twice the width, since neighbours are merged once.
+    assert train_and_serve(staged, tmp_path / "model", (32, 64)).loaded.feature_count == 32
 
 
 @pytest.mark.parametrize(("classes", "labels"), [(1000, 1000), (1001, 1001), (1000, 1001)])
@@ -105,10 +107,10 @@ def test_signature_of_the_model_info_is_used(tmp_path: Path) -> None:
     network = ARCHITECTURES["MobileNet V1 0.25"].build_small()
     info = ModelInfo(image_size=SMALL, signature="serving_default", output_key="default")
     trial.stage(tmp_path / "staged", network, info)
-    serve_head(tmp_path)
+    assert serve_head(tmp_path).loaded.info.output_key == "default"
 
 
-def serve_head(folder: Path) -> None:
+def serve_head(folder: Path) -> trial.Trial:
     """Train the head on `staged`, write `model`, and compare what serving answers with training, by both engines."""
     done = trial.train(folder / "staged", whole=False, size=SMALL)
     assert not done.loaded.tunable
@@ -118,3 +120,4 @@ def serve_head(folder: Path) -> None:
         np.testing.assert_allclose(
             trial.answers(folder / "model", done.pixels, engine), done.probabilities, atol=1e-4, err_msg=engine
         )
+    return done
