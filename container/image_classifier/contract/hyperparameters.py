@@ -1,8 +1,4 @@
-"""Every hyperparameter, declared once; parser, messages, tables and the platform's payloads come from here.
-
-Names, ranges and defaults are those of the developer guide of Image Classification - TensorFlow (pages
-IC-TF-Hyperparameter and IC-TF-tuning); where JumpStart's model specification has another default, both are given.
-"""
+"""The hyperparameters, declared once; parser, messages, tables and the platform's payloads come from here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,153 +6,101 @@ from types import MappingProxyType
 from typing import Any
 
 from image_classifier.contract import parsing
+from image_classifier.contract.builtin_hyperparameters import BuiltinHyperparameters
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 from image_classifier.contract.value_forms import encode, plain_text
 
-_SINCE = "0.1"
-_SHARE: dict[str, Any] = {"minimum": 0.0, "maximum": 1.0, "since": _SINCE}
-_OPTIMIZERS = ("adam", "sgd", "nesterov", "rmsprop", "adagrad", "adadelta")
-_RESIZE_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+_OURS: dict[str, Any] = {"builtin": False, "since": "0.1"}
+_SHARE: dict[str, Any] = {**_OURS, "minimum": 0.0, "maximum": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hyperparameters:
-    """What a training job can be told, with our defaults."""
+class Hyperparameters(BuiltinHyperparameters):
+    """What a training job can be told, with our defaults: the built-in algorithm's, then our own."""
 
-    augmentation: bool = declare(
-        False, meaning="Change training pictures at random: flip, rotation and zoom.", since=_SINCE
-    )
-    augmentation_random_flip: str = declare(
-        "horizontal_and_vertical",
-        choices=("horizontal_and_vertical", "horizontal", "vertical", "None"),
-        meaning="How pictures may be mirrored, with augmentation.",
-        since=_SINCE,
-    )
-    augmentation_random_rotation: float = declare(
-        0.2,
-        minimum=-1.0,
-        maximum=1.0,
-        meaning="Largest rotation, a share of a full turn, with augmentation; in both directions, whatever its sign.",
-        since=_SINCE,
-    )
-    augmentation_random_zoom: float = declare(
-        0.1,
-        minimum=-1.0,
-        maximum=1.0,
-        meaning="Largest zoom, a share of the picture, with augmentation; drawn in and out, the aspect ratio is kept.",
-        since=_SINCE,
-    )
-    batch_size: int = declare(
-        32, minimum=1, tunable=(8, 512), meaning="Pictures a step, divided over the GPUs.", since=_SINCE
-    )
-    beta_1: float = declare(0.9, **_SHARE, tunable=(1e-6, 0.999), meaning="Decay of the first moment estimate; adam.")
-    beta_2: float = declare(
-        0.999, **_SHARE, tunable=(1e-6, 0.999), meaning="Decay of the second moment estimate; adam."
-    )
-    binary_mode: bool = declare(
-        False, meaning="One sigmoid output, the probability of the second of two classes.", since=_SINCE
-    )
-    dropout_rate: float = declare(
-        0.2,
+    backbone_learning_rate_factor: float = declare(
+        1.0,
         **_SHARE,
-        excluded={1.0: "which drops every feature, so nothing could be learnt"},
-        meaning="Share of the features dropped before the dense layer.",
+        meaning="The backbone learns at learning_rate times this; without effect with train_only_top_layer.",
     )
-    early_stopping: bool = declare(False, meaning="End when the validation metric makes no progress.", since=_SINCE)
-    early_stopping_min_delta: float = declare(0.0, **_SHARE, meaning="What counts as progress, with early_stopping.")
-    early_stopping_patience: int = declare(
-        5, minimum=1, meaning="Epochs to wait for progress, with early_stopping.", since=_SINCE
+    checkpoint_interval: float = declare(
+        10.0,
+        minimum=0.0,
+        **_OURS,
+        meaning="Minutes between checkpoints inside an epoch; 0: one after each epoch only. They are written when "
+        "/opt/ml/checkpoints exists.",
     )
-    epochs: int = declare(3, minimum=1, builtin_default=5, meaning="Passes over the training pictures.", since=_SINCE)
-    epsilon: float = declare(
-        1e-7,
-        **_SHARE,
-        aliases=("eps",),
-        tunable=(1e-8, 1.0),
-        meaning="Keeps a division from being by zero; adam, rmsprop, adagrad, adadelta.",
+    class_weights: str = declare(
+        "none",
+        **_OURS,
+        meaning="How much a picture of each class counts in the loss: none, auto (so that all classes count the same "
+        'in all), or a JSON object such as {"cat": 2.5}, where unnamed classes have 1.',
     )
-    eval_metric: str = declare(
-        "accuracy",
-        choices=("accuracy", "precision", "recall", "auc", "prc"),
-        meaning="Which validation metric chooses the best epoch; any but accuracy needs binary_mode.",
-        since=_SINCE,
-    )
-    image_resize_interpolation: str = declare(
-        "bilinear",
-        choices=_RESIZE_METHODS,
-        meaning="How pictures are brought to the model's size, in training and in serving.",
-        since=_SINCE,
-    )
-    initial_accumulator_value: float = declare(
-        0.0001, **_SHARE, builtin_default=0.1, meaning="Where the accumulators start; adagrad."
-    )
-    label_smoothing: float = declare(
-        0.1, **_SHARE, meaning="With s and K classes the target is 1-s+s/K for the class and s/K for the others."
-    )
-    learning_rate: float = declare(
-        0.001,
-        **_SHARE,
-        aliases=("adam_learning_rate",),
-        tunable=(1e-6, 0.5),
-        meaning="The optimizer's step, constant over the job.",
-    )
-    momentum: float = declare(0.9, **_SHARE, tunable=(0.0, 0.999), meaning="Momentum; sgd, nesterov, rmsprop.")
-    optimizer: str = declare(
-        "adam",
-        choices=_OPTIMIZERS,
-        tunable=_OPTIMIZERS,
-        meaning="What updates the weights; nesterov is sgd with Nesterov's momentum.",
-        since=_SINCE,
-    )
-    regularizers_l2: float = declare(
-        0.0001, **_SHARE, tunable=(0.0, 0.999), meaning="L2 penalty on the kernel of the dense layer."
-    )
-    reinitialize_top_layer: str = declare(
-        "Auto",
-        choices=("Auto", "True", "False"),
-        meaning="Whether the head starts anew; Auto: unless the model was fine-tuned before.",
-        since=_SINCE,
-    )
-    rho: float = declare(0.95, **_SHARE, meaning="Decay of the gradient's average; adadelta, rmsprop.")
-    train_only_top_layer: bool = declare(
+    deterministic: bool = declare(
         False,
-        aliases=("train_only_on_top_layer", "train_only_on_top"),
-        tunable=("True", "False"),
-        builtin_default=True,
-        meaning="Train the head alone and leave the backbone as it is.",
-        since=_SINCE,
+        **_OURS,
+        meaning="Let equal jobs on equal machines give equal bits, at some cost in speed; else only the random draws "
+        "are equal.",
     )
-    validation_split_ratio: float = declare(
-        0.2,
-        **_SHARE,
-        meaning="Share of the training pictures held out for validation when there is no validation channel.",
+    gradient_clip_norm: float = declare(
+        0.0,
+        minimum=0.0,
+        **_OURS,
+        meaning="Largest norm of all gradients of a step taken together, which are scaled down to it; 0: no limit.",
     )
-    random_seed: int = declare(
-        123,
-        minimum=0,
-        # What numpy.random.seed takes.
-        maximum=2**32 - 1,
-        meaning="Decides the split, the order of the pictures, the augmentation and the first weights.",
-        since=_SINCE,
+    learning_rate_schedule: str = declare(
+        "constant",
+        choices=("constant", "cosine", "linear"),
+        **_OURS,
+        meaning="How learning_rate goes on after the warm-up: cosine and linear fall to 0 at the job's last step.",
     )
     max_bad_fraction: float = declare(
-        0.1, **_SHARE, builtin=False, meaning="The job fails when a larger share of the pictures cannot be read."
+        0.1, **_SHARE, meaning="The job fails when a larger share of the pictures cannot be read."
+    )
+    max_runtime: int = declare(
+        0,
+        minimum=0,
+        **_OURS,
+        meaning="Seconds after its start by which the job has ended: training stops early enough to write the model. "
+        "0: no limit.",
+    )
+    mixed_precision: str = declare(
+        "auto",
+        choices=("auto", "off", "float16", "bfloat16"),
+        **_OURS,
+        meaning="Type of the matrix products and convolutions in training; auto: float16 on GPUs of compute "
+        "capability 7 and more, else off. Not measured on a GPU yet.",
     )
     model_id: str = declare(
         "",
-        builtin=False,
+        **_OURS,
         meaning="Which backbone in the image, under /opt/hub, is used without a model channel; a lone one needs none.",
-        since=_SINCE,
     )
     model_uri: str = declare(
         "",
-        builtin=False,
+        **_OURS,
         meaning="Where a job with network and credentials fetches the model when it has no model channel: the s3:// "
         "address of a .tar.gz or a folder.",
-        since=_SINCE,
     )
     trust_model: bool = declare(
-        False, builtin=False, meaning="Accept a model that contains file or Python operations.", since=_SINCE
+        False,
+        **_OURS,
+        meaning="Accept a model that contains file or Python operations.",
+    )
+    unfreeze_after: int = declare(
+        0,
+        minimum=0,
+        **_OURS,
+        meaning="Epochs in which the head alone is trained before the whole network is; not with train_only_top_layer.",
+    )
+    warmup_fraction: float = declare(
+        0.0, **_SHARE, meaning="Share of the job's steps in which the learning rate rises from 0 in a line."
+    )
+    xla: str = declare(
+        "off",
+        choices=("off", "on"),
+        **_OURS,
+        meaning="Compile the training step with XLA. Slower on CPUs; not measured on a GPU yet.",
     )
 
 
