@@ -12,7 +12,6 @@ import json
 import random
 import shutil
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,6 +26,7 @@ from image_classifier.model_hub.staging import Options
 from image_classifier.training import backbone, dataset, fine_tuning
 from image_classifier.training.data import Data
 from image_classifier.training.dataset import Listing
+from image_classifier.training.stopping import Stop
 
 FOLDS = 5
 HEAD = {"train_only_top_layer": True, "epochs": 40, "learning_rate": 0.003}
@@ -66,7 +66,7 @@ def accuracy(data: Data, model: Path, given: Mapping[str, Any]) -> float:
     """Train as a job does; return the accuracy on the test part, which chose nothing."""
     values = hyperparameters.parse(given).values
     loaded = backbone.load(model, trainable=not values.train_only_top_layer, trust=False)
-    trained = fine_tuning.train(data, loaded, values, threading.Event())
+    trained = fine_tuning.train(data, loaded, values, Stop())
     assert trained.test is not None
     return trained.test.metrics["accuracy"]
 

@@ -1,6 +1,5 @@
 """Stage a network, train it a little in one of the two modes, write the model folder that a job leaves, ask it."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,12 @@ from image_classifier.inference.engines import Wish
 from image_classifier.inference.intermediate_representation import Record
 from image_classifier.inference.predictor import Predictor
 from image_classifier.model_hub import reusable_saved_model
-from image_classifier.training import backbone, classifier, export, fine_tuning, loop
+from image_classifier.training import backbone, batches, classifier, export, loop, preparation
 from image_classifier.training.backbone import Backbone
+from image_classifier.training.batches import Rows
+from image_classifier.training.classifier import Network
+from image_classifier.training.loop import Session
+from image_classifier.training.steps import Steps
 from tests.families.architectures import Size, made_up_pictures
 
 CLASSES = ("blue", "green", "red")
@@ -70,24 +73,26 @@ def train(staged: Path, whole: bool, size: Size, pictures: int = 8, batch: int =
     loaded = backbone.load(staged, trainable=whole, trust=False)
     pixels = made_up_pictures(pictures, size)
     head = classifier.build_head(values, loaded.feature_count, len(CLASSES))
-    model, inputs = _model(loaded, values, head, pixels)
-    rows = loop.Rows(inputs, np.arange(pictures) % len(CLASSES))
-    loop.fit(model, values, rows, rows, len(CLASSES), threading.Event())
-    again = loop.dataset(rows, values, len(CLASSES), shuffle=True)
+    network = Network(head, None if preparation.uses_features(values) else loaded)
+    inputs = loaded.feature_function()(pixels) if preparation.uses_features(values) else pixels
+    rows = Rows(inputs, np.arange(pictures) % len(CLASSES))
+    session = Session()
+    history = loop.fit(network, values, rows, rows, CLASSES, session)
+    assert history.answers is not None
+    steps = Steps(network, values, np.ones(len(CLASSES), np.float32), session.hosts, session.precision)
+
+    def train_again() -> None:
+        for batch in batches.of_epoch(rows, values, session.hosts, 1):
+            steps.train(batch, 1, values.learning_rate, (False, False), network.learns)
+
     return Trial(
         loaded=loaded,
         head=head,
         values=values,
         pixels=pixels,
-        probabilities=loop.probabilities(model, inputs, values),
-        train_again=lambda: model.fit(again, epochs=1, verbose=0),
+        probabilities=history.answers.probabilities(values),
+        train_again=train_again,
     )
-
-
-def _model(loaded: Backbone, values: Hyperparameters, head: Any, pixels: np.ndarray) -> tuple[Any, np.ndarray]:
-    if fine_tuning.uses_features(values):
-        return head, loaded.feature_function()(pixels)
-    return classifier.build_whole(values, loaded, head, []), pixels
 
 
 def write(done: Trial, folder: Path) -> Path:

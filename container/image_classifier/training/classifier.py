@@ -1,6 +1,5 @@
-"""What is trained: the head, the whole network, their loss, metrics, optimizer and augmentation."""
+"""What is trained: the head, the whole network, their loss and metrics."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -11,15 +10,15 @@ from image_classifier.training.backbone import Backbone
 
 
 def build_head(values: Hyperparameters, features: int, classes: int) -> tf_keras.Sequential:
-    """Build dropout and one dense layer: features float32 (n, features) to logits (n, classes).
+    """Build one dense layer: features float32 (n, features) to logits (n, classes).
 
-    In binary mode one sigmoid output (n, 1), the probability of class 1. L2 acts on the kernel alone.
+    In binary mode one sigmoid output (n, 1), the probability of class 1. L2 acts on the kernel alone. Dropout before
+    it comes from `dropout_mask`.
     """
     units, activation = (1, "sigmoid") if values.binary_mode else (classes, None)
     return tf_keras.Sequential(
         [
             tf_keras.layers.InputLayer((features,), name="features"),
-            tf_keras.layers.Dropout(values.dropout_rate, seed=values.random_seed, name="dropout"),
             tf_keras.layers.Dense(
                 units,
                 activation=activation,
@@ -48,64 +47,72 @@ class BackboneLayer(tf_keras.layers.Layer):  # type: ignore[misc]
         return self._backbone.features(tf.cast(pixels, tf.float32), mode)
 
 
-def build_whole(
-    values: Hyperparameters, backbone: Backbone, head: tf_keras.Sequential, augment: Sequence[Any]
-) -> tf_keras.Model:
-    """Chain augmentation (training only), backbone and head: uint8 pixels (n, h, w, 3) to the head's output."""
-    inputs = tf_keras.Input((*backbone.info.image_size, 3), dtype=tf.uint8, name="pixels")
-    pixels = tf.cast(inputs, tf.float32)
-    for layer in augment:
-        pixels = layer(pixels)
-    return tf_keras.Model(inputs, head(BackboneLayer(backbone)(pixels)), name="classifier")
+class Network(tf_keras.Model):  # type: ignore[misc]
+    """A head, on features computed before or on top of its backbone."""
+
+    def __init__(self, head: tf_keras.Sequential, backbone: Backbone | None = None) -> None:
+        super().__init__(name="classifier")
+        self.head = head
+        self.body = BackboneLayer(backbone) if backbone else None
+        self._size = backbone.info.image_size if backbone else None
+        self(tf.zeros((1, *self.input_specification.shape[1:]), self.input_specification.dtype))
+
+    @property
+    def learns(self) -> bool:
+        """Whether the backbone can be trained here too."""
+        return bool(self.body and self.body.trainable)
+
+    @property
+    def learned(self) -> list[Any]:
+        """The variables that training changes: the head's, and the backbone's with its statistics unless frozen."""
+        return [*self.head.variables, *(self.body.hub_layer.variables if self.body and self.learns else ())]
+
+    @property
+    def features(self) -> int:
+        """Length of a feature vector."""
+        return int(self.head.input_shape[-1])
+
+    @property
+    def output_count(self) -> int:
+        """Numbers that the head gives a picture."""
+        return int(self.head.output_shape[-1])
+
+    @property
+    def input_specification(self) -> Any:
+        """Features float32 (n, features), or pixels 0…255 uint8 (n, height, width, 3)."""
+        shape = (None, *self._size, 3) if self._size else (None, self.features)
+        return tf.TensorSpec(shape, tf.uint8 if self._size else tf.float32)
+
+    def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
+        """Return the head's output; `training` is the backbone's mode, `mask` (n, features) what dropout leaves."""
+        found = self.body(inputs, training) if self.body else inputs
+        return self.head(found if mask is None else found * mask)
 
 
-def augmentation(values: Hyperparameters) -> list[Any]:
-    """Return the random layers asked for; each factor goes to its own layer.
+def dropout_mask(values: Hyperparameters, features: int, positions: Any, step: Any) -> Any:
+    """Return float32 (n, features): 0 for a dropped feature, else 1 / (1 - dropout_rate); None without dropout.
 
-    Rotation is a share of a full turn, drawn from ±|factor|; zoom keeps the aspect ratio, drawn from ±|factor|.
+    Drawn for the whole global batch from the seed and the step of the job; each row takes that of its position
+    int32 (n,) in the batch, so that the draw depends on nothing else, such as the number of GPUs.
     """
-    if not values.augmentation:
-        return []
-    seed = values.random_seed
-    layers: list[Any] = []
-    if values.augmentation_random_flip != "None":
-        layers.append(tf_keras.layers.RandomFlip(values.augmentation_random_flip, seed=seed, name="flip"))
-    if values.augmentation_random_rotation:
-        factor = abs(values.augmentation_random_rotation)
-        layers.append(tf_keras.layers.RandomRotation(factor, seed=seed + 1, name="rotation"))
-    if values.augmentation_random_zoom:
-        factor = abs(values.augmentation_random_zoom)
-        layers.append(tf_keras.layers.RandomZoom(factor, seed=seed + 2, name="zoom"))
-    return layers
+    if not values.dropout_rate:
+        return None
+    seed = tf.stack([tf.constant(values.random_seed % 2**31, tf.int32), step])
+    drawn = tf.random.stateless_uniform((values.batch_size, features), seed)
+    kept = tf.cast(tf.gather(drawn, positions) >= values.dropout_rate, tf.float32)
+    return kept / (1 - values.dropout_rate)
 
 
-def build_optimizer(values: Hyperparameters) -> Any:
-    """Return the Keras optimizer that the hyperparameters name."""
-    rate, epsilon = values.learning_rate, values.epsilon
-    optimizers = tf_keras.optimizers
-    match values.optimizer:
-        case "adam":
-            return optimizers.Adam(rate, beta_1=values.beta_1, beta_2=values.beta_2, epsilon=epsilon)
-        case "sgd":
-            return optimizers.SGD(rate, momentum=values.momentum)
-        case "nesterov":
-            return optimizers.SGD(rate, momentum=values.momentum, nesterov=True)
-        case "rmsprop":
-            return optimizers.RMSprop(rate, rho=values.rho, momentum=values.momentum, epsilon=epsilon)
-        case "adagrad":
-            start = values.initial_accumulator_value
-            return optimizers.Adagrad(rate, initial_accumulator_value=start, epsilon=epsilon)
-        case "adadelta":
-            return optimizers.Adadelta(rate, rho=values.rho, epsilon=epsilon)
-        case other:
-            raise AssertionError(f"undeclared optimizer {other}")
+def build_loss(values: Hyperparameters, reduction: str = "auto") -> Any:
+    """Return cross-entropy with label smoothing: from logits, or of one sigmoid output in binary mode.
 
-
-def build_loss(values: Hyperparameters) -> Any:
-    """Return cross-entropy with label smoothing: from logits, or of one sigmoid output in binary mode."""
+    `reduction` is Keras's: "auto" for the mean over the pictures, "none" for one loss each.
+    """
     if values.binary_mode:
-        return tf_keras.losses.BinaryCrossentropy(label_smoothing=values.label_smoothing)
-    return tf_keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=values.label_smoothing)
+        return tf_keras.losses.BinaryCrossentropy(label_smoothing=values.label_smoothing, reduction=reduction)
+    return tf_keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=values.label_smoothing, reduction=reduction
+    )
 
 
 def build_metrics(values: Hyperparameters, classes: int) -> list[Any]:

@@ -1,18 +1,23 @@
-"""Decode many pictures in parallel, in order, into uint8 pixels; count what cannot be decoded."""
+"""Decode many pictures in parallel into uint8 pixels, at the latest moment; count what cannot be decoded."""
 
+import errno
+import math
+import os
 import shutil
 import tempfile
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import imaging
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import UserError
 from image_classifier.inference.processors import available_processors
 from image_classifier.training.dataset import Example
 
@@ -64,51 +69,105 @@ class Decoder:
 
 
 @dataclass(frozen=True)
-class PixelStore:
-    """Decoded pictures of one part of the data, in the order of their examples."""
+class _ScratchFile:
+    """Rows of bytes in a file without a name, so that its space is given back however the process ends."""
 
-    pixels: Pixels
-    """(n, height, width, 3) uint8, in memory or in a scratch file."""
-    examples: tuple[Example, ...]
-    skipped: tuple[Skipped, ...]
+    file: IO[bytes]
+    row: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.file.close)
+
+    def __setitem__(self, index: int, pixels: Pixels) -> None:
+        if os.pwrite(self.file.fileno(), pixels.tobytes(), index * pixels.size) < pixels.size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def __getitem__(self, index: int) -> Pixels:
+        size = math.prod(self.row)
+        return np.frombuffer(os.pread(self.file.fileno(), size, index * size), np.uint8).reshape(self.row)
 
 
-def decode_all(
-    decoder: Decoder, examples: Sequence[Example], progress: Callable[[int], None], memory_limit: int | None = None
-) -> PixelStore:
-    """Decode all pictures once; in memory up to `memory_limit` bytes (a third of what is free), else in a scratch file.
+class Pictures:
+    """Pictures of one part of the data, each decoded when it is first asked for and kept where there is room.
 
-    Raises:
-        PlatformError: The scratch file does not fit on the disk.
+    In memory if all fit in `memory_limit` bytes (a third of what is free), else in a scratch file as large as half of
+    the free disk; those beyond that are decoded anew each time.
     """
-    shape = (len(examples), *decoder.size, 3)
-    store = _allocate(shape, free_memory() // 3 if memory_limit is None else memory_limit)
-    kept: list[Example] = []
-    skipped: list[Skipped] = []
-    for done, (example, result) in enumerate(zip(examples, decoder.in_order(examples), strict=True), start=1):
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        examples: Sequence[Example],
+        progress: Callable[[int], None] = lambda done: None,
+        memory_limit: int | None = None,
+    ) -> None:
+        self._decoder, self._examples, self._progress = decoder, examples, progress
+        self._met = np.zeros(len(examples), bool)
+        self.shape = (len(examples), *decoder.size, 3)
+        self.dtype = np.dtype(np.uint8)
+        self._kept = np.zeros(len(examples), bool)
+        self._skipped: dict[int, Skipped] = {}
+        limit = free_memory() // 3 if memory_limit is None else memory_limit
+        self._store, self._room = _allocate(self.shape, limit)
+        self._pool = ThreadPoolExecutor(available_processors(), thread_name_prefix="decode")
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Those asked for so far that could not be used, in order."""
+        return tuple(self._skipped[index] for index in sorted(self._skipped))
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Those not found unusable so far, in order."""
+        return tuple(example for index, example in enumerate(self._examples) if index not in self._skipped)
+
+    def take(self, indices: NDArray[np.int64]) -> tuple[Pixels, NDArray[np.int64]]:
+        """Return the usable ones among `indices`: pixels uint8 (m, height, width, 3), and their indices (m,)."""
+        if isinstance(self._store, np.ndarray) and self._kept[indices].all():
+            return self._store[indices], indices
+        found = list(self._pool.map(self._one, indices.tolist()))
+        if not self._met[indices].all():
+            self._met[indices] = True
+            self._progress(int(self._met.sum()))
+        usable = [pixels for pixels in found if pixels is not None]
+        chosen = np.array([index for index, pixels in zip(indices, found, strict=True) if pixels is not None], np.int64)
+        return np.stack(usable) if usable else np.empty((0, *self.shape[1:]), np.uint8), chosen
+
+    def _one(self, index: int) -> Pixels | None:
+        if index in self._skipped:
+            return None
+        if self._kept[index]:
+            pixels: Pixels = self._store[index]
+            return pixels
+        result = self._decoder.attempt(self._examples[index])
         if isinstance(result, Skipped):
-            skipped.append(result)
-        else:
-            store[len(kept)] = result
-            kept.append(example)
-        progress(done)
-    return PixelStore(store[: len(kept)], tuple(kept), tuple(skipped))
+            self._skipped[index] = result
+            return None
+        self._keep(index, result)
+        return result
+
+    def _keep(self, index: int, pixels: Pixels) -> None:
+        if self._room <= 0:
+            return
+        try:
+            self._store[index] = pixels
+        except OSError:  # the disk is full: what is not kept is decoded again when it is asked for again
+            self._room = 0
+            return
+        self._room -= 1
+        self._kept[index] = True
 
 
-def _allocate(shape: tuple[int, ...], memory_limit: int) -> Pixels:
-    size = int(np.prod(shape))
-    if size <= memory_limit:
-        return np.empty(shape, np.uint8)
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise PlatformError(
-            f"The decoded pictures need {size:,} bytes; memory allows {memory_limit:,} and {folder} has {free:,} free. "
-            "Use a larger volume, or train_only_top_layer=True."
-        )
-    # Unlinked at once: the space is given back however the process ends.
-    with tempfile.TemporaryFile(dir=folder, prefix="pixels-") as file:
-        return np.memmap(file, np.uint8, "w+", shape=shape)
+def _allocate(shape: tuple[int, ...], memory_limit: int) -> tuple[Pixels | _ScratchFile, int]:
+    # Memory that nothing was written to yet costs nothing, and the file grows with what is written.
+    if math.prod(shape) <= memory_limit:
+        return np.empty(shape, np.uint8), shape[0]
+    # Half of the disk is left to the model and whatever else the job writes.
+    room = shutil.disk_usage(tempfile.gettempdir()).free // 2 // math.prod(shape[1:])
+    return _ScratchFile(tempfile.TemporaryFile(prefix="pixels-"), shape[1:]), room
 
 
 def free_memory() -> int:

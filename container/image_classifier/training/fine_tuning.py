@@ -1,33 +1,38 @@
 """Train a classifier on a backbone: on features computed once, or the whole network on decoded pictures."""
 
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
-from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.training import classifier, decoding, features, loop, progress
+from image_classifier.training import (
+    accelerators,
+    classifier,
+    dataset,
+    decoding,
+    loop,
+    precision,
+    preparation,
+    snapshots,
+)
 from image_classifier.training.backbone import Backbone
+from image_classifier.training.checkpoints import Checkpoints
+from image_classifier.training.classifier import Network
 from image_classifier.training.data import Data
-from image_classifier.training.dataset import Example, Listing
-from image_classifier.training.decoding import Decoder, Skipped
-from image_classifier.training.stopping import JobStopped, stop_if_told
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One part of the data as the trained model takes it."""
-
-    listing: Listing
-    rows: loop.Rows
-    skipped: tuple[Skipped, ...]
-    seconds: float
+from image_classifier.training.dataset import Listing
+from image_classifier.training.decoding import Skipped
+from image_classifier.training.distribution import Hosts, alone
+from image_classifier.training.evaluation import Evaluator
+from image_classifier.training.loop import Session
+from image_classifier.training.preparation import Prepared, prepare_function, uses_features
+from image_classifier.training.stopping import JobStopped, Stop, stop_if_told
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,12 @@ class Trained:
 
     backbone: Backbone
     head: tf_keras.Sequential
+    learned: Sequence[NDArray[Any]]
+    """Values of `Network.learned`, for `rebuilt`."""
     history: loop.History
     training: Listing
     validation: Listing
+    """Those that the best epoch's answers are of."""
     probabilities: NDArray[np.float32]
     """Of the validation pictures: (n, K), or (n, 1) in binary mode."""
     skipped: tuple[Skipped, ...]
@@ -58,41 +66,57 @@ class Trained:
     """From the first decoded picture to the last epoch."""
 
 
-def train(data: Data, backbone: Backbone, values: Hyperparameters, stop: threading.Event) -> Trained:
-    """Train on `data`; see `prepare_function` for the two ways.
+def train(
+    data: Data,
+    backbone: Backbone,
+    values: Hyperparameters,
+    stop: Stop,
+    hosts: Hosts | None = None,
+    checkpoints_dir: Path | None = None,
+) -> Trained:
+    """Train on `data`; see `prepare_function` for the two ways. On several hosts each calls it, and all get the result.
+
+    A checkpoint in `checkpoints_dir` is continued, and new ones are written there; None: neither.
 
     Raises:
-        UserError: Too many pictures are unreadable, a class lost all of its pictures, or the loss diverged at once.
+        UserError: Too many pictures are unreadable, a class lost all of its pictures, the loss diverged at once, or
+            the checkpoints are another job's.
         JobStopped: `stop` was set before any epoch was measured.
     """
     started = time.monotonic()
-    classes = len(data.training.class_names)
-    prepare = prepare_function(backbone, values, stop)
+    session = _session(data, backbone, values, stop, hosts or alone(), checkpoints_dir)
+    prepare = prepare_function(
+        backbone, values, session, checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
+    )
     training = prepare(data.training, "Training pictures")
     validation = prepare(data.validation, "Validation pictures")
-    _refuse_losses(data, [training, validation], values)
-    head = classifier.build_head(values, backbone.feature_count, classes)
-    if backbone.head:
-        head.get_layer("classes").set_weights([backbone.head.kernel, backbone.head.bias])
-    model = head
-    if not uses_features(values):
-        model = classifier.build_whole(values, backbone, head, classifier.augmentation(values))
-    history = loop.fit(model, values, training.rows, validation.rows, classes, stop)
-    if history.best_epoch is None:
+    stop_if_told(stop)
+
+    def check() -> None:
+        preparation.refuse_losses(data, [training, validation], values)
+
+    check()
+    with session.hosts.strategy.scope():
+        network = build(backbone, values, len(data.training.class_names))
+    evaluator = Evaluator(network, values, session.hosts)
+    names = data.training.class_names
+    history = loop.fit(network, values, training.rows, validation.rows, names, session, check, evaluator)
+    if history.answers is None:
         raise JobStopped
     seconds = time.monotonic() - started
-    probabilities = loop.probabilities(model, validation.rows.inputs, values)
-    test = _score_test(data.test, prepare, model, values, classes) if data.test and not stop.is_set() else None
-    skipped = (*training.skipped, *validation.skipped, *(test[1] if test else ()))
-    total, trainable = _parameters(backbone, head)
+    test = None
+    if data.test and not history.stopped_by_order:
+        test = _score_test(data.test, prepare, evaluator, values)
+    total, trainable = _parameters(backbone, network.head)
     return Trained(
         backbone=backbone,
-        head=head,
+        head=network.head,
+        learned=history.weights,
         history=history,
         training=training.listing,
-        validation=validation.listing,
-        probabilities=probabilities,
-        skipped=skipped,
+        validation=validation.chosen(history.answers.rows),
+        probabilities=history.answers.probabilities(values),
+        skipped=(*training.skipped, *validation.skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
         parameters=total,
         trainable_parameters=trainable,
@@ -100,68 +124,47 @@ def train(data: Data, backbone: Backbone, values: Hyperparameters, stop: threadi
     )
 
 
-def uses_features(values: Hyperparameters) -> bool:
-    """Tell whether the backbone needs to see every picture only once: it is frozen and the pictures never change."""
-    return values.train_only_top_layer and not values.augmentation
+def _session(
+    data: Data, backbone: Backbone, values: Hyperparameters, stop: Stop, hosts: Hosts, folder: Path | None
+) -> Session:
+    kind = precision.choose(values, accelerators.describe(tf.config.list_physical_devices("GPU")))
+    precision.switch_on(kind)
+    checkpoints = None
+    if folder and hosts.is_chief:
+        sources = {
+            "classes": list(data.training.class_names),
+            "training pictures": dataset.fingerprint(data.training),
+            "validation pictures": dataset.fingerprint(data.validation),
+            "backbone": backbone.info.sha256,
+        }
+        checkpoints = Checkpoints(folder, snapshots.identity(values, sources))
+    return Session(stop, hosts, checkpoints, kind)
 
 
-def prepare_function(
-    backbone: Backbone, values: Hyperparameters, stop: threading.Event
-) -> Callable[[Listing, str], Prepared]:
-    """Return what turns a listing into rows: features of a frozen backbone, or decoded pictures otherwise."""
-    decoder = Decoder(backbone.info.image_size, values.image_resize_interpolation)
-    function = backbone.feature_function() if uses_features(values) else None
-
-    def prepare(listing: Listing, phase: str) -> Prepared:
-        started = time.monotonic()
-        if function is not None:
-            found = features.compute(function, decoder, listing.examples, phase, stop)
-            inputs: NDArray[Any] = found.features
-            examples, skipped = found.examples, found.skipped
-        else:
-            report = progress.counter(phase, len(listing.examples))
-
-            def check(done: int) -> None:
-                stop_if_told(stop)
-                report(done)
-
-            store = decoding.decode_all(decoder, listing.examples, check)
-            inputs, examples, skipped = store.pixels, store.examples, store.skipped
-        rows = loop.Rows(inputs, _labels(examples))
-        return Prepared(replace(listing, examples=examples), rows, skipped, time.monotonic() - started)
-
-    return prepare
+def build(backbone: Backbone, values: Hyperparameters, classes: int) -> Network:
+    """Return the network to train: a head on features, or on the backbone itself; an earlier job's head is kept."""
+    head = classifier.build_head(values, backbone.feature_count, classes)
+    if backbone.head:
+        head.get_layer("classes").set_weights([backbone.head.kernel, backbone.head.bias])
+    return Network(head, None if uses_features(values) else backbone)
 
 
-def _labels(examples: tuple[Example, ...]) -> NDArray[np.int64]:
-    return np.array([example.label for example in examples], np.int64)
-
-
-def _refuse_losses(data: Data, parts: list[Prepared], values: Hyperparameters) -> None:
-    skipped = [item for part in parts for item in part.skipped]
-    total = len(data.training.examples) + len(data.validation.examples)
-    decoding.refuse_too_many(skipped, total, values.max_bad_fraction)
-    lost = [name for name, count in parts[0].listing.counts().items() if not count]
-    if lost or not parts[1].listing.examples:
-        raise UserError(
-            f"No readable picture is left of {', '.join(lost) or 'the validation pictures'}; "
-            f"first: {skipped[0].path.name}: {skipped[0].reason} Replace the damaged files."
-        )
+def rebuilt(trained: Trained, backbone: Backbone, values: Hyperparameters) -> Trained:
+    """Return `trained` on a backbone that was loaded anew, for example outside the strategy that trained it."""
+    network = build(backbone, values, len(trained.training.class_names))
+    snapshots.assign(network.learned, trained.learned)
+    return replace(trained, backbone=backbone, head=network.head)
 
 
 def _score_test(
-    listing: Listing,
-    prepare: Callable[[Listing, str], Prepared],
-    model: Any,
-    values: Hyperparameters,
-    classes: int,
-) -> tuple[TestResult, tuple[Skipped, ...]]:
+    listing: Listing, prepare: Callable[[Listing, str], Prepared], evaluator: Evaluator, values: Hyperparameters
+) -> tuple[TestResult, tuple[Skipped, ...]] | None:
     started = time.monotonic()
     part = prepare(listing, "Test pictures")
+    answers = evaluator.ask(part.rows)
     decoding.refuse_too_many(part.skipped, len(listing.examples), values.max_bad_fraction)
-    rows = loop.dataset(part.rows, values, classes, shuffle=False)
-    metrics = model.evaluate(rows, verbose=0, return_dict=True)
-    return TestResult(metrics, time.monotonic() - started, len(part.rows.labels)), part.skipped
+    metrics = evaluator.measure(answers, part.rows.labels, len(listing.class_names))
+    return TestResult(metrics, time.monotonic() - started, len(answers.rows)), part.skipped
 
 
 def _parameters(backbone: Backbone, head: tf_keras.Sequential) -> tuple[int, int]:

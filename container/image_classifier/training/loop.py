@@ -1,41 +1,57 @@
-"""Epochs: train, measure, print, keep the best, stop early, stop when told to."""
+"""Epochs: steps, validation, the best weights, checkpoints, and when to end."""
 
 import math
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-import tf_keras
 from numpy.typing import NDArray
 
 from image_classifier.contract import metrics as metric_lines
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.training import classifier
+from image_classifier.training import batches, class_weights, learning_rates, snapshots
+from image_classifier.training.batches import Rows
+from image_classifier.training.checkpoints import Checkpoints
+from image_classifier.training.classifier import Network
+from image_classifier.training.distribution import Hosts, alone
+from image_classifier.training.evaluation import Answers, Evaluator
 from image_classifier.training.progress import say
+from image_classifier.training.snapshots import Best, Progress
+from image_classifier.training.steps import Steps
+from image_classifier.training.stopping import JobStopped, Stop, stop_if_told
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Features or pixels with their labels, in memory or in a scratch file."""
+class Session:
+    """What a job's training runs under."""
 
-    inputs: NDArray[Any]
-    labels: NDArray[np.int64]
+    stop: Stop = field(default_factory=Stop)
+    hosts: Hosts = field(default_factory=alone)
+    checkpoints: Checkpoints | None = None
+    """None when the platform keeps none, and on every host but the first."""
+    precision: str = "off"
+    """What `precision.choose` chose."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class History:
-    """What every epoch measured, and which was best."""
+    """What training measured."""
 
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    best_epoch: int | None = None
-    seconds: float = 0.0
-    stopped: str | None = None
+    epochs: list[dict[str, float]]
+    best_epoch: int | None
+    """Index of the epoch whose weights the network has now; None when none was measured."""
+    answers: Answers | None
+    """Of that epoch, for the validation rows."""
+    weights: Sequence[NDArray[Any]]
+    """Of that epoch: the values of `Network.learned`."""
+    seconds: float
+    stopped: str | None
     """Why training ended before the last epoch; None when it did not."""
+    stopped_by_order: bool
+    """Whether that was SIGTERM or max_runtime."""
 
     @property
     def best(self) -> dict[str, float]:
@@ -43,136 +59,175 @@ class History:
         return self.epochs[self.best_epoch or 0]
 
 
-def fit(
-    model: tf_keras.Model,
-    values: Hyperparameters,
-    training: Rows,
-    validation: Rows,
-    classes: int,
-    stop: threading.Event,
-) -> History:
-    """Train `model` in place; it ends with the weights of the epoch whose validation metric was best.
-
-    Raises:
-        UserError: The loss became NaN or infinite before any epoch was measured.
-    """
-    tf_keras.utils.set_random_seed(values.random_seed)
-    model.compile(
-        classifier.build_optimizer(values),
-        classifier.build_loss(values),
-        metrics=classifier.build_metrics(values, classes),
-    )
-    steps = math.ceil(len(training.labels) / values.batch_size)
-    history = History()
-    callbacks = [_Epochs(history, values, steps), _Stop(history, values, stop)]
-    started = time.monotonic()
-    model.fit(
-        dataset(training, values, classes, shuffle=True),
-        validation_data=dataset(validation, values, classes, shuffle=False),
-        epochs=values.epochs,
-        verbose=0,
-        callbacks=callbacks,
-    )
-    history.seconds = time.monotonic() - started
-    if history.best_epoch is None and history.stopped and history.stopped != SIGTERM:
-        raise UserError(history.stopped)
-    if history.stopped:
-        say(f"Training ended early: {history.stopped}")
-    return history
-
-
-SIGTERM = "told to stop (SIGTERM)"
-
-
-def dataset(rows: Rows, values: Hyperparameters, classes: int, shuffle: bool) -> Any:
-    """Return batches of (inputs, targets); a shuffled one is drawn anew, by the seed, each epoch."""
-    count = len(rows.labels)
-    indices = tf.data.Dataset.range(count)
-    if shuffle:
-        indices = indices.shuffle(count, seed=values.random_seed, reshuffle_each_iteration=True)
-    specification = tf.TensorSpec((None, *rows.inputs.shape[1:]), rows.inputs.dtype)
-
-    def gather(batch: Any) -> tuple[Any, Any]:
-        inputs = tf.numpy_function(lambda chosen: rows.inputs[chosen], [batch], specification.dtype, stateful=False)
-        labels = tf.gather(tf.constant(rows.labels), batch)
-        return tf.ensure_shape(inputs, specification.shape), classifier.targets(labels, values, classes)
-
-    return indices.batch(values.batch_size).map(gather, num_parallel_calls=1).prefetch(2)
-
-
 def monitored(values: Hyperparameters) -> str:
     """Return the name of the metric that decides which epoch is best; larger is better."""
     return f"val_{values.eval_metric}" if values.binary_mode else "val_accuracy"
 
 
-class _Epochs(tf_keras.callbacks.Callback):  # type: ignore[misc]
-    """Print each epoch, remember the best weights, stop when there is no progress."""
+def fit(
+    network: Network,
+    values: Hyperparameters,
+    training: Rows,
+    validation: Rows,
+    class_names: Sequence[str],
+    session: Session,
+    check: Callable[[], None] = lambda: None,
+    evaluator: Evaluator | None = None,
+) -> History:
+    """Train `network` in place; it ends with the weights of the epoch whose validation metric was best.
 
-    def __init__(self, history: History, values: Hyperparameters, steps: int) -> None:
-        super().__init__()
-        self._history, self._values, self._steps = history, values, steps
-        self._best = self._reference = -math.inf
-        self._waited = 0
-        self._weights: Sequence[Any] | None = None
+    `check` is called when all pictures of an epoch's training, and of its validation, were seen, and may raise.
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._started = time.monotonic()
+    Raises:
+        UserError: The loss became NaN or infinite before any epoch was measured, or a class weight is of no class.
+    """
+    counts = np.bincount(training.labels, minlength=len(class_names))
+    weights = class_weights.weights(values, class_names, counts.tolist())
+    steps = Steps(network, values, weights, session.hosts, session.precision)
+    asked = evaluator or Evaluator(network, values, session.hosts)
+    return _Loop(steps, asked, network, values, session, check).run(training, validation, len(class_names))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        if self._history.stopped and not all(math.isfinite(value) for value in logs.values()):
+
+class _Loop:
+    def __init__(
+        self,
+        steps: Steps,
+        evaluator: Evaluator,
+        network: Network,
+        values: Hyperparameters,
+        session: Session,
+        check: Callable[[], None],
+    ) -> None:
+        self._steps, self._evaluator, self._network = steps, evaluator, network
+        self._values, self._session, self._check = values, session, check
+        self._variables = [*network.learned, *steps.variables]
+        self._progress = Progress()
+        self._best: Best | None = None
+        self._stopped: str | None = None
+        self._diverged: str | None = None
+        self._saved = time.monotonic()
+
+    def run(self, training: Rows, validation: Rows, classes: int) -> History:
+        """Train from the newest checkpoint, if there is one; the network ends with the best epoch's weights.
+
+        Raises:
+            UserError: The loss became NaN or infinite before any epoch was measured, or `check` says so.
+        """
+        started = time.monotonic()
+        self._continue(batches.steps_an_epoch(len(training), self._values))
+        progress = self._progress
+        while progress.epoch < self._values.epochs and not (self._ended or progress.stopped_early):
+            self._run_epoch(training, validation, classes)
+        if self._diverged and self._best is None:
+            raise UserError(self._diverged)
+        stopped = self._diverged or self._stopped or progress.stopped_early
+        if stopped:
+            say(f"Training ended early: {stopped}")
+        if self._best:
+            snapshots.assign(self._network.learned, self._best.weights)
+        return History(
+            progress.epochs,
+            progress.best_epoch,
+            self._best.answers if self._best else None,
+            self._best.weights if self._best else (),
+            time.monotonic() - started,
+            stopped,
+            self._stopped is not None,
+        )
+
+    def _continue(self, steps: int) -> None:
+        found = snapshots.newest(self._session.checkpoints, self._session.hosts)
+        if found is None:
             return
-        self._history.epochs.append(dict(logs))
-        say(metric_lines.epoch_line(self._steps, self._steps, time.monotonic() - self._started, logs))
-        value = logs[monitored(self._values)]
-        if value > self._best:
-            self._best = value
-            self._history.best_epoch = len(self._history.epochs) - 1
-            self._weights = self.model.get_weights()
-        self._stop_early(value)
+        self._progress, self._best = snapshots.restore(found, self._variables)
+        where = f"epoch {self._progress.epoch + 1}, after step {self._progress.step} of {steps}"
+        say(f"Continuing from a checkpoint: {where}, {len(self._progress.epochs)} epochs measured before.")
 
-    def _stop_early(self, value: float) -> None:
-        # As Keras counts: an epoch is progress when it beats the last progress by more than min_delta.
-        if value > self._reference + self._values.early_stopping_min_delta:
-            self._reference, self._waited = value, 0
+    def _run_epoch(self, training: Rows, validation: Rows, classes: int) -> None:
+        progress, values, started = self._progress, self._values, time.monotonic()
+        total = batches.steps_an_epoch(len(training), values)
+        if not progress.step:
+            self._steps.reset_metrics()
+        before = started
+        for batch in batches.of_epoch(training, values, self._session.hosts, progress.epoch, progress.step):
+            if len(batch.labels):
+                self._step(batch, total, before)
+            else:
+                progress.step += 1
+            if self._ended:
+                return
+            before = time.monotonic()
+        self._check()
+        logs = self._steps.read_metrics()
+        try:
+            answers = self._evaluator.ask(validation, self._stop_validation)
+        except JobStopped:
+            self._end_by_order()
             return
-        self._waited += 1
-        if self._values.early_stopping and self._waited >= self._values.early_stopping_patience:
-            self._history.stopped = f"{monitored(self._values)} made no progress for {self._waited} epochs"
-            self.model.stop_training = True
+        self._check()
+        measured = self._evaluator.measure(answers, validation.labels, classes)
+        logs |= {f"val_{name}": value for name, value in measured.items()}
+        say(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
+        self._note(logs, answers)
+        self._save()
 
-    def on_train_end(self, logs: Any = None) -> None:
-        if self._weights is not None:
-            self.model.set_weights(self._weights)
-
-
-class _Stop(tf_keras.callbacks.Callback):  # type: ignore[misc]
-    """End after the running step on SIGTERM or when the loss is no number any more."""
-
-    def __init__(self, history: History, values: Hyperparameters, stop: threading.Event) -> None:
-        super().__init__()
-        self._history, self._values, self._stop = history, values, stop
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
-        if self._stop.is_set():
-            self._history.stopped = SIGTERM
-            self.model.stop_training = True
-        elif not math.isfinite(logs["loss"]):
-            self._history.stopped = (
-                f"The loss became {logs['loss']} in epoch {self._epoch}, step {batch + 1}, at learning_rate="
-                f"{self._values.learning_rate:g}. Lower learning_rate, or look for damaged pictures."
+    def _step(self, batch: batches.Batch, total: int, begun: float) -> None:
+        progress, values = self._progress, self._values
+        step = progress.epoch * total + progress.step
+        rate = learning_rates.rate(values, step, values.epochs * total)
+        outcome = self._steps.train(batch, step, rate, self._flags(), self._backbone_learns())
+        progress.step, progress.global_step = progress.step + 1, progress.global_step + 1
+        if not math.isfinite(outcome.loss):
+            self._diverged = (
+                f"The loss became {outcome.loss} in epoch {progress.epoch + 1}, step {progress.step}, at learning_rate="
+                f"{values.learning_rate:g}. Lower learning_rate, or look for damaged pictures."
             )
-            self.model.stop_training = True
+            return
+        told, due = outcome.flags
+        late = self._session.stop.after_step(time.monotonic() - begun)
+        # Several hosts end after the same step: what one has just learnt all know after the next.
+        if told or (late and self._session.hosts.count == 1):
+            self._end_by_order()
+        elif due:
+            self._save()
 
+    @property
+    def _ended(self) -> bool:
+        return bool(self._stopped or self._diverged)
 
-def probabilities(model: Callable[..., Any], inputs: NDArray[Any], values: Hyperparameters) -> NDArray[np.float32]:
-    """Return probabilities float32 (n, classes), or (n, 1) in binary mode, of a head or a whole model."""
-    run = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-    parts = []
-    for start in range(0, len(inputs), values.batch_size):
-        output = run(tf.constant(inputs[start : start + values.batch_size]))
-        parts.append((output if values.binary_mode else tf.nn.softmax(output)).numpy())
-    return np.concatenate(parts)
+    def _flags(self) -> tuple[bool, bool]:
+        interval = 60 * self._values.checkpoint_interval
+        due = self._session.hosts.is_chief and bool(interval) and time.monotonic() - self._saved >= interval
+        return self._session.stop.is_set(), due
+
+    def _backbone_learns(self) -> bool:
+        return self._network.learns and self._progress.epoch >= self._values.unfreeze_after
+
+    def _stop_validation(self) -> None:
+        # Several hosts end after the same step, so none leaves in between.
+        if self._session.hosts.count == 1:
+            stop_if_told(self._session.stop)
+
+    def _end_by_order(self) -> None:
+        self._stopped = self._session.stop.reason or "another host was told to stop"
+        self._save()
+
+    def _note(self, logs: dict[str, float], answers: Answers) -> None:
+        progress, value = self._progress, logs[monitored(self._values)]
+        if progress.best_epoch is None or value > progress.epochs[progress.best_epoch][monitored(self._values)]:
+            progress.best_epoch = len(progress.epochs)
+            weights = [variable.numpy() for variable in self._network.learned]
+            self._best = Best(weights, answers)
+        progress.epochs.append(logs)
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        # As Keras counts: an epoch is progress when it beats the last progress by more than min_delta.
+        if progress.reference is None or value > progress.reference + self._values.early_stopping_min_delta:
+            progress.reference, progress.waited = value, 0
+            return
+        progress.waited += 1
+        if self._values.early_stopping and progress.waited >= self._values.early_stopping_patience:
+            progress.stopped_early = f"{monitored(self._values)} made no progress for {progress.waited} epochs"
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        snapshots.save(self._session.checkpoints, self._session.hosts, self._progress, self._variables, self._best)

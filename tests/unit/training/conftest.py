@@ -1,6 +1,5 @@
 """Fixtures of the training tests."""
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from image_classifier.artifacts import ModelInfo
 from image_classifier.training import dataset
 from image_classifier.training.data import Data
+from image_classifier.training.stopping import Stop
 from tests.unit.training import small
 
 
@@ -30,9 +30,9 @@ def read_data(tmp_path: Path) -> Callable[..., Data]:
 
 
 @pytest.fixture
-def stop() -> threading.Event:
-    """An event that nobody has set."""
-    return threading.Event()
+def stop() -> Stop:
+    """Nothing that ends the job."""
+    return Stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,78 +1,32 @@
-"""The parts that are trained: optimizers, augmentation, loss, head."""
+"""The parts that are trained: head, dropout, loss."""
 
 import math
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from image_classifier.training import backbone
 from tests.unit.training import small
 
 
-def test_optimizers_take_their_own_hyperparameters() -> None:
-    """Values that are nobody's default -> found in the optimizer that uses them, nesterov where it is asked for."""
+def test_dropout_depends_on_seed_step_and_position_alone() -> None:
+    """The masks of a batch's halves -> parts of the whole batch's mask; another step or seed -> another mask."""
     from image_classifier.training import classifier
 
-    given: dict[str, Any] = {
-        "learning_rate": 0.011,
-        "beta_1": 0.81,
-        "beta_2": 0.82,
-        "epsilon": 0.0013,
-        "momentum": 0.71,
-        "rho": 0.91,
-        "initial_accumulator_value": 0.07,
-    }
-    expected: dict[str, dict[str, Any]] = {
-        "adam": {"beta_1": 0.81, "beta_2": 0.82, "epsilon": 0.0013, "amsgrad": False},
-        "sgd": {"momentum": 0.71, "nesterov": False},
-        "nesterov": {"momentum": 0.71, "nesterov": True},
-        "rmsprop": {"rho": 0.91, "momentum": 0.71, "epsilon": 0.0013, "centered": False},
-        "adagrad": {"initial_accumulator_value": 0.07, "epsilon": 0.0013},
-        "adadelta": {"rho": 0.91, "epsilon": 0.0013},
-    }
-    for name, wanted in expected.items():
-        config = classifier.build_optimizer(small.settings(optimizer=name, **given)).get_config()
-        assert {key: config[key] for key in wanted} == wanted, name
-        assert config["learning_rate"] == pytest.approx(0.011)
+    def mask(positions: Sequence[int], step: int = 3, seed: int = 123) -> Any:
+        values = small.settings(batch_size=8, dropout_rate=0.25, random_seed=seed)
+        found = classifier.dropout_mask(values, 500, tf.constant(positions, tf.int32), tf.constant(step, tf.int32))
+        return found.numpy()
 
-
-def test_augmentation_factors_go_to_their_own_layers() -> None:
-    """Rotation -0.3, zoom 0.15, flip vertical -> each layer has its own factor; a zero factor has no layer."""
-    from image_classifier.training import classifier
-
-    given: dict[str, Any] = {
-        "augmentation": True,
-        "augmentation_random_flip": "vertical",
-        "augmentation_random_rotation": -0.3,
-    }
-    layers = classifier.augmentation(small.settings(**given, augmentation_random_zoom=0.15))
-    configs = {layer.name: layer.get_config() for layer in layers}
-    assert configs["flip"]["mode"] == "vertical"
-    assert configs["rotation"]["factor"] == 0.3
-    assert configs["zoom"]["height_factor"] == 0.15
-    assert configs["zoom"]["width_factor"] is None
-    nothing = {"augmentation_random_rotation": 0, "augmentation_random_zoom": 0, "augmentation_random_flip": "None"}
-    assert classifier.augmentation(small.settings(augmentation=True, **nothing)) == []
-    assert classifier.augmentation(small.settings()) == []
-
-
-def test_augmentation_changes_training_pictures_alone(backbone_folder: Path) -> None:
-    """The augmented network on one picture -> another output each time in training, the same one otherwise."""
-    import tensorflow as tf
-
-    from image_classifier.training import classifier
-
-    values = small.settings(augmentation=True, train_only_top_layer=True, dropout_rate=0.0)
-    loaded = backbone.load(backbone_folder, trainable=False, trust=False)
-    head = classifier.build_head(values, loaded.feature_count, 3)
-    model = classifier.build_whole(values, loaded, head, classifier.augmentation(values))
-    picture = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 32, 40, 3)), tf.uint8)
-    quiet = [model(picture, training=False).numpy() for _ in range(2)]
-    random = [model(picture, training=True).numpy() for _ in range(2)]
-    assert np.array_equal(*quiet)
-    assert not np.allclose(*random)
+    whole = mask(range(8))
+    assert np.array_equal(whole, np.concatenate([mask(range(4)), mask(range(4, 8))]))
+    assert set(np.unique(whole)) == {0.0, np.float32(1 / 0.75)}
+    assert (whole == 0).mean() == pytest.approx(0.25, abs=0.03)
+    assert not np.array_equal(whole, mask(range(8), step=4))
+    assert not np.array_equal(whole, mask(range(8), seed=124))
+    assert classifier.dropout_mask(small.settings(dropout_rate=0.0), 500, tf.constant([0]), tf.constant(0)) is None
 
 
 def test_label_smoothing_moves_the_targets() -> None:

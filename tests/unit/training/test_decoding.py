@@ -1,15 +1,16 @@
 """Decoding many pictures: order, skipping, memory."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import UserError
 from image_classifier.training import decoding
 from image_classifier.training.dataset import Example
-from image_classifier.training.decoding import Decoder, Skipped
+from image_classifier.training.decoding import Decoder, Pictures, Skipped
 
 
 def grey_levels(folder: Path, count: int) -> list[Example]:
@@ -33,35 +34,63 @@ def test_pictures_come_in_order_whatever_the_threads_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("memory_limit", [10**9, 0], ids=["memory", "scratch file"])
-def test_damaged_pictures_are_left_out_and_counted(tmp_path: Path, memory_limit: int) -> None:
-    """A text and a truncated file among pictures -> both listed with a reason, the others in order."""
+def test_pictures_are_decoded_when_asked_for_and_once(tmp_path: Path, memory_limit: int) -> None:
+    """A text and a truncated file among pictures -> nothing is read at first; each is then decoded once, in order."""
     examples = grey_levels(tmp_path, 10)
     examples[3].path.write_text("no picture")
     examples[7].path.write_bytes(examples[7].path.read_bytes()[:40])
     done: list[int] = []
-    store = decoding.decode_all(DECODER, examples, done.append, memory_limit)
-    assert store.pixels.shape == (8, 4, 6, 3)
-    assert store.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 4, 5, 6, 8, 9]
-    assert [item.path.name for item in store.skipped] == ["003.png", "007.png"]
-    assert all(item.reason for item in store.skipped)
-    assert done == list(range(1, 11))
+    pictures = Pictures(DECODER, examples, done.append, memory_limit)
+    assert (pictures.shape, pictures.skipped, done) == ((10, 4, 6, 3), (), [])
+    first, chosen = pictures.take(np.array([9, 3, 0]))
+    assert (first[:, 0, 0, 0].tolist(), chosen.tolist(), done) == ([9, 0], [9, 0], [3])
+    pictures.take(np.arange(10))
+    for example in examples:
+        example.path.unlink()
+    again, chosen = pictures.take(np.arange(10))
+    assert again.shape == (8, 4, 6, 3)
+    assert again[:, 0, 0, 0].tolist() == chosen.tolist() == [0, 1, 2, 4, 5, 6, 8, 9]
+    assert [item.path.name for item in pictures.skipped] == ["003.png", "007.png"]
+    assert all(item.reason for item in pictures.skipped)
+    assert done == [3, 10]
+    assert pictures.examples == tuple(examples[index] for index in chosen)
 
 
 def test_scratch_file_is_used_above_the_limit_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pixels beyond the memory limit -> a file-backed array in the temporary folder that has no name left."""
+    """Pixels beyond the memory limit -> they lie in a file of the temporary folder that has no name left."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
-    store = decoding.decode_all(DECODER, grey_levels(tmp_path, 3), lambda done: None, memory_limit=1)
-    assert isinstance(store.pixels, np.memmap)
+    pictures = Pictures(DECODER, grey_levels(tmp_path, 3), memory_limit=1)
+    pictures.take(np.arange(3))
+    # The folder that is listed has a descriptor of its own, which is gone by the time it is looked at.
+    links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    assert len([link for link in links if link.is_relative_to(tmp_path / "scratch")]) == 1
     assert not list((tmp_path / "scratch").iterdir())
 
 
-def test_pixels_that_fit_nowhere_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """More pixels than memory and disk hold -> one sentence with both figures and what to do."""
-    with pytest.raises(PlatformError, match=r"need 3,\d+.* bytes; memory allows 0"):
-        decoding._allocate((1_000_000_000, 1000, 1000, 3), 0)
+def test_pictures_that_fit_nowhere_are_decoded_each_time(tmp_path: Path) -> None:
+    """A scratch file that may not grow past two of five pictures -> all are right, twice, and those two are kept."""
+    examples = grey_levels(tmp_path, 5)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    pictures = Pictures(DECODER, examples, memory_limit=1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 4 * 6 * 3, hard))
+    try:
+        seen = [pictures.take(np.arange(5))[0][:, 0, 0, 0].tolist() for _ in range(2)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert seen == [[0, 1, 2, 3, 4]] * 2
+    for example in examples:
+        example.path.unlink()
+    assert pictures.take(np.arange(5))[1].tolist() == [0, 1]
+
+
+def test_more_pictures_than_any_machine_holds_cost_nothing_until_asked_for(tmp_path: Path) -> None:
+    """A million pictures of 1,000 x 1,000 -> accepted at once, and the first is decoded."""
+    examples = grey_levels(tmp_path, 1) * 1_000_000
+    pictures = Pictures(Decoder((1000, 1000), "bilinear"), examples)
+    assert pictures.take(np.array([0]))[0].shape == (1, 1000, 1000, 3)
 
 
 def test_missing_file_is_skipped_too(tmp_path: Path) -> None:

@@ -16,19 +16,19 @@ from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import staging
 from image_classifier.training import backbone, dataset, decoding
 from image_classifier.training.data import Data
-from image_classifier.training.stopping import JobStopped
+from image_classifier.training.stopping import SIGTERM, JobStopped, Stop
 from tests.unit.training import small
 
 Reader = Callable[..., Data]
 
 
-def train(data: Data, folder: Path, stop: threading.Event | None = None, **given: Any) -> Any:
+def train(data: Data, folder: Path, stop: Stop | None = None, **given: Any) -> Any:
     """Load a backbone and train on it as a job does."""
     from image_classifier.training import fine_tuning
 
     values = small.settings(**{"batch_size": 8, "learning_rate": 0.05, "epochs": 6, "label_smoothing": 0.0, **given})
     loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=False)
-    return fine_tuning.train(data, loaded, values, stop or threading.Event())
+    return fine_tuning.train(data, loaded, values, stop or Stop())
 
 
 def test_head_alone_learns_colours_and_cannot_learn_random_ones(
@@ -84,7 +84,7 @@ def test_whole_lite0_changes_every_variable_on_photographs(tmp_path: Path) -> No
 
 def test_features_once_equal_the_long_way(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
     """The same seed, dropout off -> the head trained on features equals the one trained through the frozen backbone."""
-    from image_classifier.training import classifier, loop
+    from image_classifier.training import batches, classifier, loop
 
     data = read_data(pictures)
     given: dict[str, Any] = {"train_only_top_layer": True, "dropout_rate": 0.0, "epochs": 5}
@@ -94,10 +94,10 @@ def test_features_once_equal_the_long_way(pictures: Path, backbone_folder: Path,
     decoder = decoding.Decoder(loaded.info.image_size, "bilinear")
     rows: list[Any] = []
     for part in (data.training, data.validation):
-        store = decoding.decode_all(decoder, part.examples, lambda done: None)
-        rows.append(loop.Rows(store.pixels, np.array([e.label for e in store.examples], np.int64)))
+        labels = np.array([example.label for example in part.examples], np.int64)
+        rows.append(batches.Rows(decoding.Pictures(decoder, part.examples), labels))
     head = classifier.build_head(values, loaded.feature_count, 3)
-    loop.fit(classifier.build_whole(values, loaded, head, []), values, rows[0], rows[1], 3, threading.Event())
+    loop.fit(classifier.Network(head, loaded), values, *rows, data.training.class_names, loop.Session())
     for ours, long in zip(short.head.get_weights(), head.get_weights(), strict=True):
         np.testing.assert_allclose(ours, long, atol=1e-4)
 
@@ -177,7 +177,7 @@ def test_loss_that_is_no_number_stops_the_job(pictures: Path, tmp_path: Path, re
 
 def test_stop_before_the_first_epoch_leaves_nothing(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
     """SIGTERM while the pictures are read -> JobStopped, in both modes."""
-    stop = threading.Event()
+    stop = Stop()
     stop.set()
     for head_only in (True, False):
         with pytest.raises(JobStopped):
@@ -185,20 +185,21 @@ def test_stop_before_the_first_epoch_leaves_nothing(pictures: Path, backbone_fol
 
 
 def test_stop_during_training_keeps_the_best(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """SIGTERM in the middle of training -> the epoch ends, what was best is kept, the history says why."""
-    from image_classifier.training import classifier, loop
+    """SIGTERM in the middle of training -> the step ends, what was best is kept, the history says why."""
+    from image_classifier.training import batches, classifier, loop
 
     data = read_data(pictures)
     values = small.settings(batch_size=8, epochs=5000, train_only_top_layer=True)
     rows: list[Any] = []
     for part in (data.training, data.validation):
         labels = np.array([example.label for example in part.examples], np.int64)
-        rows.append(loop.Rows(np.eye(12, dtype=np.float32)[labels], labels))
-    stop = threading.Event()
+        rows.append(batches.Rows(np.eye(12, dtype=np.float32)[labels], labels))
+    stop = Stop()
     timer = threading.Timer(1.5, stop.set)
     timer.start()
-    history = loop.fit(classifier.build_head(values, 12, 3), values, rows[0], rows[1], 3, stop)
-    assert history.stopped == loop.SIGTERM
+    network = classifier.Network(classifier.build_head(values, 12, 3))
+    history = loop.fit(network, values, *rows, data.training.class_names, loop.Session(stop))
+    assert history.stopped == SIGTERM
     assert 0 < len(history.epochs) < 5000
     assert history.best_epoch is not None
 

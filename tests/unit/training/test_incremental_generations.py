@@ -1,6 +1,5 @@
 """Training on what an earlier job saved: the same answers to begin with, and no larger from one to the next."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.training import backbone, incremental
 from image_classifier.training.data import Data
+from image_classifier.training.stopping import Stop
 from tests import builtin_artifact
 from tests.unit.training import small
 
@@ -31,7 +31,7 @@ def generation(model: Path, data: Data, folder: Path, given: Mapping[str, Any]) 
     start = incremental.plan(model, artifacts.read_model_info(model), values, names)
     loaded = backbone.load(model, trainable=not values.train_only_top_layer, trust=False)
     loaded = replace(loaded, head=incremental.kept_head(loaded, start, values, names))
-    trained = fine_tuning.train(data, loaded, values, threading.Event())
+    trained = fine_tuning.train(data, loaded, values, Stop())
     saved = export.save(folder, loaded, trained.head, values)
     artifacts.write_labels(folder, names)
     info = ModelInfo(image_size=loaded.info.image_size, finetuned=True, binary_mode=values.binary_mode)

@@ -1,0 +1,129 @@
+"""In which order a job sees its pictures, and the batches that this makes; a pure function of seed, epoch and step."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training import augmentation
+from image_classifier.training.decoding import Pictures
+from image_classifier.training.distribution import Hosts
+
+AHEAD = 2
+"""Batches that are made ready while the network works on one."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features, or pictures that are decoded when they are asked for, with their labels."""
+
+    inputs: NDArray[Any] | Pictures
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the inputs of those rows that can be read, and their indices."""
+        return self.inputs.take(indices) if isinstance(self.inputs, Pictures) else (self.inputs[indices], indices)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This host's part of one global batch: n rows, divisible by the number of its replicas."""
+
+    inputs: NDArray[Any]
+    """Features float32 (n, features), or pixels uint8 (n, height, width, 3)."""
+    labels: NDArray[np.int64]
+    counted: NDArray[np.float32]
+    """1 for a row, 0 for a copy that fills the replicas up."""
+    positions: NDArray[np.int32]
+    """Of each row in the global batch."""
+    transforms: NDArray[np.float32]
+    """(n, 8) of the augmentation; (n, 0) without."""
+
+
+def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the indices 0 to `count` - 1 as epoch `epoch` (from 0) sees them, int64 (count,)."""
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def steps_an_epoch(count: int, values: Hyperparameters) -> int:
+    """Return the number of batches of an epoch, the last perhaps smaller."""
+    return math.ceil(count / values.batch_size)
+
+
+def of_epoch(rows: Rows, values: Hyperparameters, hosts: Hosts, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+    """Yield this host's parts of the batches of an epoch from `first_step` on, some made ready ahead."""
+    indices = order(len(rows), values.random_seed, epoch)
+
+    def make(step: int) -> Batch:
+        whole = indices[step * values.batch_size : (step + 1) * values.batch_size]
+        part = hosts.share(len(whole))
+        return _batch(rows, values, whole[part], np.arange(part.start, part.stop), epoch, hosts)
+
+    return _ahead(make, range(first_step, steps_an_epoch(len(rows), values)), isinstance(rows.inputs, Pictures))
+
+
+def in_order(rows: Rows, part: slice, size: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+    """Yield inputs and indices of the readable rows of `part`, at most `size` at a time."""
+
+    def make(start: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        return rows.take(np.arange(start, min(start + size, part.stop)))
+
+    yield from _ahead(make, range(part.start, part.stop, size), isinstance(rows.inputs, Pictures))
+
+
+def _batch(
+    rows: Rows,
+    values: Hyperparameters,
+    indices: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    epoch: int,
+    hosts: Hosts,
+) -> Batch:
+    inputs, readable = rows.take(indices)
+    positions = positions[np.isin(indices, readable)]
+    counted = np.ones(len(readable), np.float32)
+    if hosts.replicas > 1 and (missing := _missing(len(readable), hosts.local_replicas)):
+        # Every replica needs a row, and all of a host equally many: copies that do not count fill them up.
+        if not len(readable):
+            inputs, readable, positions = (
+                np.zeros((1, *inputs.shape[1:]), inputs.dtype),
+                np.zeros(1, np.int64),
+                np.zeros(1),
+            )
+        filler = np.concatenate([np.arange(len(counted)), np.resize(np.arange(len(readable)), missing)])
+        inputs, readable, positions = inputs[filler], readable[filler], positions[filler]
+        counted = np.concatenate([counted, np.zeros(missing, np.float32)])
+    transforms = np.empty((len(readable), 0), np.float32)
+    if values.augmentation:
+        transforms = augmentation.draw(values, rows.inputs.shape[1:3], epoch, readable)
+    return Batch(inputs, rows.labels[readable], counted, positions.astype(np.int32), transforms)
+
+
+def _missing(rows: int, replicas: int) -> int:
+    return -rows % replicas if rows else replicas
+
+
+def _ahead(make: Callable[[int], Any], steps: range, in_background: bool) -> Iterator[Any]:
+    if not in_background:
+        yield from map(make, steps)
+        return
+    pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    ahead: deque[Future[Any]] = deque()
+    try:
+        for step in steps:
+            ahead.append(pool.submit(make, step))
+            if len(ahead) > AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,104 @@
+"""Turn listed pictures into what is trained on: features of a frozen backbone, or pixels decoded on demand."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training import decoding, feature_chunks, features, progress
+from image_classifier.training.backbone import Backbone
+from image_classifier.training.batches import Rows
+from image_classifier.training.data import Data
+from image_classifier.training.dataset import Example, Listing
+from image_classifier.training.decoding import Decoder, Pictures, Skipped
+from image_classifier.training.feature_chunks import ChunkFolder
+from image_classifier.training.loop import Session
+
+FEATURES = "features"
+"""The folder, beside the checkpoints, of features that a restart need not compute again."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One part of the data as the trained model takes it."""
+
+    found: Listing
+    rows: Rows
+    skipped_before: tuple[Skipped, ...]
+    """Left out of `found` and `rows`, since they could not be read when the features were computed."""
+    seconds: float
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Pictures that could not be read, as far as they were asked for."""
+        pictures = self.rows.inputs
+        return pictures.skipped if isinstance(pictures, Pictures) else self.skipped_before
+
+    @property
+    def listing(self) -> Listing:
+        """The pictures that could be read, as far as they were asked for."""
+        pictures = self.rows.inputs
+        return replace(self.found, examples=pictures.examples) if isinstance(pictures, Pictures) else self.found
+
+    def chosen(self, rows: NDArray[np.int64]) -> Listing:
+        """Return the pictures of some rows."""
+        return replace(self.found, examples=tuple(self.found.examples[row] for row in rows))
+
+
+def uses_features(values: Hyperparameters) -> bool:
+    """Tell whether the backbone needs to see every picture only once: it is frozen and the pictures never change."""
+    return values.train_only_top_layer and not values.augmentation
+
+
+def prepare_function(
+    backbone: Backbone, values: Hyperparameters, session: Session, features_dir: Path | None = None
+) -> Callable[[Listing, str], Prepared]:
+    """Return what turns a listing into rows: features of a frozen backbone, or pictures decoded on demand otherwise.
+
+    Finished parts of the features are kept in `features_dir`, and taken from there.
+    """
+    decoder = Decoder(backbone.info.image_size, values.image_resize_interpolation)
+    function = backbone.feature_function() if uses_features(values) else None
+    key = feature_chunks.network_key(backbone.info, values.image_resize_interpolation)
+
+    def prepare(listing: Listing, phase: str) -> Prepared:
+        started = time.monotonic()
+        inputs: NDArray[Any] | Pictures
+        examples, skipped = listing.examples, tuple[Skipped, ...]()
+        if function is None:
+            inputs = Pictures(decoder, examples, progress.counter(phase, len(examples)))
+        else:
+            chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
+            store = features.compute(function, decoder, examples, phase, session.stop, session.hosts, chunks)
+            inputs, examples, skipped = store.features, store.examples, store.skipped
+        found = replace(listing, examples=examples)
+        return Prepared(found, Rows(inputs, _labels(examples)), skipped, time.monotonic() - started)
+
+    return prepare
+
+
+def refuse_losses(data: Data, parts: list[Prepared], values: Hyperparameters) -> None:
+    """Stop the job when too many pictures of both parts, or all of a class, could not be read.
+
+    Raises:
+        UserError: It is so; the message names the first of them.
+    """
+    skipped = [item for part in parts for item in part.skipped]
+    total = len(data.training.examples) + len(data.validation.examples)
+    decoding.refuse_too_many(skipped, total, values.max_bad_fraction)
+    lost = [name for name, count in parts[0].listing.counts().items() if not count]
+    if lost or not parts[1].listing.examples:
+        raise UserError(
+            f"No readable picture is left of {', '.join(lost) or 'the validation pictures'}; "
+            f"first: {skipped[0].path.name}: {skipped[0].reason} Replace the damaged files."
+        )
+
+
+def _labels(examples: tuple[Example, ...]) -> NDArray[np.int64]:
+    return np.array([example.label for example in examples], np.int64)

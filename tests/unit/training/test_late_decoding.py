@@ -1,0 +1,80 @@
+"""The whole network's pictures are decoded while it trains; damaged ones are met then. Fault 23 of the faults."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier.contract.errors import UserError
+from image_classifier.training import backbone
+from image_classifier.training.data import Data
+from image_classifier.training.dataset import Example
+from image_classifier.training.stopping import Stop
+from tests.unit.training import small
+
+Reader = Callable[..., Data]
+
+
+def train(data: Data, folder: Path, **given: Any) -> Any:
+    """Train the whole small network."""
+    from image_classifier.training import fine_tuning
+
+    values = small.settings(batch_size=8, train_only_top_layer=False, epochs=1, **given)
+    return fine_tuning.train(data, backbone.load(folder, trainable=True, trust=False), values, Stop())
+
+
+def damage(examples: Sequence[Example]) -> set[Path]:
+    """Cut files short; returns their paths."""
+    for example in examples:
+        example.path.write_bytes(example.path.read_bytes()[:40])
+    return {example.path for example in examples}
+
+
+def test_damaged_pictures_are_left_out_of_training_and_scores(
+    pictures: Path, backbone_folder: Path, read_data: Reader
+) -> None:
+    """Three damaged files on each side, 8 in a batch -> left out of both parts, named, and the scores have no gap."""
+    data = read_data(pictures)
+    gone = damage(data.training.examples[:3]) | damage(data.validation.examples[4:7])
+    trained = train(data, backbone_folder, max_bad_fraction=0.2)
+    assert {item.path for item in trained.skipped} == gone
+    assert trained.training.examples == data.training.examples[3:]
+    assert trained.validation.examples == (*data.validation.examples[:4], *data.validation.examples[7:])
+    labels = np.array([example.label for example in trained.validation.examples])
+    accuracy = (trained.probabilities.argmax(axis=1) == labels).mean()
+    assert accuracy == pytest.approx(trained.history.best["val_accuracy"])
+
+
+@pytest.mark.parametrize("all_of_them", [False, True], ids=["some", "all"])
+def test_too_many_damaged_pictures_end_the_first_epoch(
+    pictures: Path, backbone_folder: Path, read_data: Reader, all_of_them: bool
+) -> None:
+    """More damaged files than max_bad_fraction allows, or no other -> the job's error with the count and the limit."""
+    data = read_data(pictures)
+    count = len(damage(data.training.examples[: None if all_of_them else 12]))
+    with pytest.raises(UserError, match=rf"{count} of 60 pictures .* max_bad_fraction=0\.1"):
+        train(data, backbone_folder, max_bad_fraction=0.1)
+
+
+def test_class_that_lost_its_pictures_is_refused(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Every training picture of one class damaged, and that many allowed -> refused with the class's name."""
+    data = read_data(pictures)
+    damage([example for example in data.training.examples if example.label == 1])
+    with pytest.raises(UserError, match="No readable picture is left of colour-1"):
+        train(data, backbone_folder, max_bad_fraction=0.9)
+
+
+def test_no_picture_is_read_before_the_first_batch(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Damaged pictures alone, made ready for the whole network -> none was met; asked for -> all were, and no batch."""
+    from image_classifier.training import batches, distribution, loop, preparation
+
+    data, values = read_data(pictures), small.settings(batch_size=8, train_only_top_layer=False)
+    loaded = backbone.load(backbone_folder, trainable=True, trust=False)
+    gone = damage(data.training.examples)
+    prepared = preparation.prepare_function(loaded, values, loop.Session())(data.training, "Training pictures")
+    assert prepared.skipped == ()
+    assert not any(len(batch.labels) for batch in batches.of_epoch(prepared.rows, values, distribution.alone(), 0))
+    assert {item.path for item in prepared.skipped} == gone
+    assert prepared.listing.examples == ()
