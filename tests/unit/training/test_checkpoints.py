@@ -1,0 +1,272 @@
+"""Checkpoints as they come back: whole, damaged in every way, of another job, and on a full disk."""
+
+import errno
+import resource
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from image_classifier.contract.errors import UserError
+from image_classifier.training import checkpoint_files
+from image_classifier.training.checkpoints import Checkpoint, Checkpoints
+
+JOB: Mapping[str, Any] = {"hyperparameters": {"batch_size": 8, "optimizer": "adam"}, "classes": ["cat", "dog"]}
+
+
+def groups(step: int, size: int = 12) -> dict[str, dict[str, NDArray[Any]]]:
+    """Make arrays that no other step has."""
+    drawn = np.random.default_rng(step)
+    return {
+        "network": {"conv/kernel:0": drawn.random((3, size), np.float32), "file": np.array(step)},
+        "optimizer": {"momentum": drawn.random((size, 2)).astype(np.float16)},
+    }
+
+
+def save(folder: Path, *steps: int) -> Checkpoints:
+    """Save a checkpoint at each of some steps."""
+    checkpoints = Checkpoints(folder, JOB)
+    for step in steps:
+        checkpoints.save(step, {"epoch": step // 10, "best": -np.inf}, groups(step))
+    return checkpoints
+
+
+def folders(folder: Path) -> list[Path]:
+    """List the checkpoints, the newest last."""
+    return sorted(path for path in folder.iterdir() if path.name.startswith("checkpoint-"))
+
+
+def assert_is_of_step(found: Checkpoint | None, step: int) -> None:
+    """Compare everything in a checkpoint with what was saved at that step."""
+    assert found is not None
+    assert (found.step, found.state) == (step, {"epoch": step // 10, "best": -np.inf})
+    expected = groups(step)
+    assert {group: set(arrays) for group, arrays in found.groups.items()} == {
+        group: set(arrays) for group, arrays in expected.items()
+    }
+    for group, arrays in expected.items():
+        for name, array in arrays.items():
+            assert found.groups[group][name].dtype == array.dtype
+            np.testing.assert_array_equal(found.groups[group][name], array)
+
+
+def test_the_newest_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    """Three checkpoints, read by another object -> the third, with its names, types, values and infinite best."""
+    save(tmp_path, 7, 11, 19)
+    assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 19)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array(3.5, np.float32),
+        np.array([], np.float32),
+        np.zeros((0, 4), np.int64),
+        np.array([True, False]),
+        np.arange(12, dtype=np.float64).reshape(3, 4).T,
+        np.array([np.nan, -0.0, np.inf], np.float16),
+        np.arange(6, dtype=">i4")[::2],
+    ],
+    ids=["scalar", "empty", "no rows", "bool", "transposed", "not finite", "strided big-endian"],
+)
+def test_arrays_of_any_plain_kind_keep_their_bits(tmp_path: Path, array: NDArray[Any]) -> None:
+    """An odd array, also in a group beside an empty one -> the same type, shape and bits."""
+    checkpoints = Checkpoints(tmp_path, JOB)
+    checkpoints.save(1, {}, {"network": {"odd": array}, "nothing": {}})
+    found = checkpoints.latest()
+    assert found is not None
+    back = found.groups["network"]["odd"]
+    assert (back.dtype, back.shape, back.tobytes()) == (array.dtype, array.shape, array.tobytes())
+    assert found.groups["nothing"] == {}
+
+
+def test_nothing_saved_is_nothing_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty folder, and one that does not exist -> None, and not a word."""
+    assert Checkpoints(tmp_path, JOB).latest() is None
+    assert Checkpoints(tmp_path / "absent", JOB).latest() is None
+    assert capsys.readouterr().out == ""
+
+
+def test_two_are_kept(tmp_path: Path) -> None:
+    """Five checkpoints, the last two of the same step -> the last two folders, nothing temporary."""
+    save(tmp_path, 1, 2, 3, 4, 4)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "checkpoint-000004-step-4",
+        "checkpoint-000005-step-4",
+    ]
+
+
+def cut(path: Path) -> None:
+    """Lose the last byte of a file."""
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip(path: Path) -> None:
+    """Flip a bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 16
+    path.write_bytes(content)
+
+
+def lengthen(path: Path) -> None:
+    """Append a byte to a file."""
+    path.write_bytes(path.read_bytes() + b"0")
+
+
+def empty(path: Path) -> None:
+    """Leave a file without its content, as a crash of the machine may."""
+    path.write_bytes(b"")
+
+
+def make_folder(path: Path) -> None:
+    """Put a folder where a file was."""
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, cut, flip, lengthen, empty, make_folder])
+@pytest.mark.parametrize("name", ["manifest.json", "state.json", "network.npz", "optimizer.npz"])
+def test_a_damaged_file_leads_to_the_checkpoint_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], name: str
+) -> None:
+    """Each file of the newest damaged in each way -> the one before, and one line that names checkpoint and file."""
+    save(tmp_path, 3, 5)
+    damage(folders(tmp_path)[-1] / name)
+    assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 3)
+    [line] = capsys.readouterr().out.splitlines()
+    # The bit in the middle of the manifest belongs to the checksum of a file, which then is no longer its.
+    accused = "network.npz" if (name, damage) == ("manifest.json", flip) else name
+    assert line.startswith(f"The checkpoint checkpoint-000002-step-5 is damaged and passed over: {accused} ")
+
+
+def test_no_flipped_bit_of_the_manifest_is_overlooked(tmp_path: Path) -> None:
+    """Every single bit of what says how the files should be flipped, one after the other -> damaged, each time."""
+    Checkpoints(tmp_path, JOB).save(5, {}, {"network": {"a": np.arange(2, dtype=np.uint8)}})
+    [folder] = folders(tmp_path)
+    content = (folder / "manifest.json").read_bytes()
+    overlooked = []
+    for bit in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        (folder / "manifest.json").write_bytes(flipped)
+        try:
+            checkpoint_files.read(folder)
+            overlooked.append(bit)
+        except checkpoint_files.Damaged:
+            continue
+    assert overlooked == []
+
+
+def test_all_damaged_is_a_start_from_the_beginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both damaged -> None, a line for each and one that says what follows."""
+    save(tmp_path, 3, 5)
+    for folder in folders(tmp_path):
+        flip(folder / "network.npz")
+    assert Checkpoints(tmp_path, JOB).latest() is None
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[-1].endswith("the job starts at its beginning.")
+
+
+def test_a_damaged_one_does_not_count_among_those_kept(tmp_path: Path) -> None:
+    """The newest damaged, then saved anew -> the damaged one is gone and the whole one before it still there."""
+    save(tmp_path, 3, 5)
+    flip(folders(tmp_path)[-1] / "network.npz")
+    continued = Checkpoints(tmp_path, JOB)
+    continued.latest()
+    continued.save(5, {"epoch": 0, "best": -np.inf}, groups(5))
+    assert [path.name for path in folders(tmp_path)] == ["checkpoint-000001-step-3", "checkpoint-000003-step-5"]
+    assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 5)
+
+
+def test_a_folder_that_was_renamed_is_damaged(tmp_path: Path) -> None:
+    """A checkpoint under the name of another step -> the one before."""
+    save(tmp_path, 3, 5)
+    folders(tmp_path)[-1].rename(tmp_path / "checkpoint-000009-step-6")
+    assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 3)
+
+
+def test_leftovers_go_and_what_is_not_ours_stays(tmp_path: Path) -> None:
+    """A temporary folder as S3 brings it back, and files of others -> the temporary one goes, theirs stay."""
+    save(tmp_path, 3)
+    partial = tmp_path / ".checkpoint-000002-step-5.partial"
+    shutil.copytree(folders(tmp_path)[0], partial)
+    others = [tmp_path / "notes.txt", tmp_path / "checkpoint-final" / "weights.h5", folders(tmp_path)[0] / "x.npz"]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("not ours")
+    continued = Checkpoints(tmp_path, JOB)
+    assert not partial.exists()
+    assert_is_of_step(continued.latest(), 3)
+    continued.save(5, {"epoch": 0, "best": -np.inf}, groups(5))
+    assert [path.read_text() for path in others] == ["not ours"] * 3
+
+
+def test_another_jobs_checkpoint_is_refused(tmp_path: Path) -> None:
+    """Three values of the job differ -> an error with each name, there and here, and what to do; nothing is removed."""
+    save(tmp_path, 3)
+    other = {"hyperparameters": {"batch_size": 16, "epochs": 3, "optimizer": "adam"}, "classes": ["cat", "cow"]}
+    with pytest.raises(UserError) as refused:
+        Checkpoints(tmp_path, other).latest()
+    message = str(refused.value)
+    assert "hyperparameters.batch_size is 8 there and 16 here" in message
+    assert "hyperparameters.epochs is null there and 3 here" in message
+    assert 'classes is ["cat", "dog"] there and ["cat", "cow"] here' in message
+    assert "optimizer" not in message
+    assert "Empty the S3 prefix" in message
+    assert len(folders(tmp_path)) == 1
+
+
+def test_many_differences_make_a_message_that_the_platform_keeps_whole(tmp_path: Path) -> None:
+    """Forty long values differ -> five of them, shortened, and the number of the others, in 1,024 characters."""
+    Checkpoints(tmp_path, {f"name-{n}": "a" * 500 for n in range(40)}).save(1, {}, {})
+    with pytest.raises(UserError, match=r"; and 35 more\. Empty") as refused:
+        Checkpoints(tmp_path, {f"name-{n}": "b" * 500 for n in range(40)}).latest()
+    assert len(str(refused.value)) < 1024 + len(str(tmp_path))
+
+
+@contextmanager
+def files_limited_to(size: int) -> Iterator[None]:
+    """Have the kernel refuse what would make a file larger, as a full disk does; the error is EFBIG."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_leaves_the_older_checkpoint_and_nothing_else(tmp_path: Path) -> None:
+    """The disk refuses half of a file -> OSError that names it, the older one whole, nothing else; later it goes on."""
+    checkpoints = save(tmp_path, 3)
+    large = groups(5, size=50_000)
+    with files_limited_to(100_000), pytest.raises(OSError, match="network") as refused:
+        checkpoints.save(5, {}, large)
+    assert refused.value.errno == errno.EFBIG
+    assert str(refused.value.filename).endswith("network.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000001-step-3"]
+    assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 3)
+    checkpoints.save(5, {}, large)
+    assert len(folders(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("Network", np.zeros(1), "names no group"),
+        ("network", np.array([{}], object), "is of type object"),
+        ("network", np.zeros(1, "V2"), "expected bool, integer or float"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(
+    tmp_path: Path, name: str, array: NDArray[Any], message: str
+) -> None:
+    """A group's name or an array that no reader would accept -> ValueError, and nothing is left."""
+    with pytest.raises(ValueError, match=message):
+        Checkpoints(tmp_path, JOB).save(1, {}, {name: {"array": array}})
+    assert list(tmp_path.iterdir()) == []
