@@ -97,7 +97,7 @@ def _batch(
             inputs, readable, positions = (
                 np.zeros((1, *inputs.shape[1:]), inputs.dtype),
                 np.zeros(1, np.int64),
-                np.zeros(1),
+                np.zeros(1, np.int64),
             )
         filler = np.concatenate([np.arange(len(counted)), np.resize(np.arange(len(readable)), missing)])
         inputs, readable, positions = inputs[filler], readable[filler], positions[filler]

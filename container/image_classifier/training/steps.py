@@ -146,7 +146,7 @@ class Steps:
             loss = tf.reduce_sum(losses * shares) + penalty / self._hosts.replicas
             scaled = self.optimizers.scaled(loss)
         head = network.head.trainable_variables
-        body = network.body.trainable_variables if backbone_learns else []
+        body = network.body.trainable_variables if backbone_learns and network.body else []
         gradients = tape.gradient(scaled, [*head, *body])
         return outputs, losses + penalty, loss, gradients[: len(head)], gradients[len(head) :]
 
