@@ -1,13 +1,13 @@
 """From names and values in many spellings to one value each, or one message that names every problem."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.contract.declaration import Declaration, Value
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.value_forms import decode
+from image_classifier.contract.value_forms import class_weights, decode
 
 GIVEN = "given"
 MODELS_DEFAULT = "the model's default"
@@ -90,14 +90,46 @@ def _one_value(declared: Declaration, spellings: Mapping[str, Any], source: str)
     return next(iter(values.values()))
 
 
-def _contradictions(values: Mapping[str, Value], doubtful: Iterable[str]) -> list[_Problem]:
-    metric, binary = "eval_metric", "binary_mode"
-    if values[metric] == "accuracy" or values[binary] or {metric, binary} & set(doubtful):
-        return []
-    text = (
-        f"{metric} is {values[metric]!r}, which is measured in binary mode alone; allowed: accuracy, or {binary}=True."
-    )
-    return [_Problem(metric, text)]
+def _contradictions(values: Mapping[str, Value], doubtful: set[str]) -> list[_Problem]:
+    """Find what is wrong between values that are each allowed; a rule on a value that could not be read is left out."""
+    rules = {
+        ("eval_metric", "binary_mode"): _metric_of_binary_mode,
+        ("class_weights",): _form_of_class_weights,
+        ("unfreeze_after", "train_only_top_layer", "epochs"): _never_unfrozen,
+    }
+    found = ((names[0], rule(values)) for names, rule in rules.items() if doubtful.isdisjoint(names))
+    return [_Problem(name, text) for name, text in found if text]
+
+
+def _metric_of_binary_mode(values: Mapping[str, Value]) -> str | None:
+    metric = values["eval_metric"]
+    if metric == "accuracy" or values["binary_mode"]:
+        return None
+    return f"eval_metric is {metric!r}, which is measured in binary mode alone; allowed: accuracy, or binary_mode=True."
+
+
+def _form_of_class_weights(values: Mapping[str, Value]) -> str | None:
+    text = str(values["class_weights"])
+    try:
+        class_weights(text)
+    except ValueError as reason:
+        allowed = "none, auto, or a JSON object of a positive number a class name"
+        return f"class_weights is {_shown(repr(text))}, {_shown(str(reason))}; allowed: {allowed}."
+    return None
+
+
+def _never_unfrozen(values: Mapping[str, Value]) -> str | None:
+    after, epochs = values["unfreeze_after"], int(values["epochs"])
+    if not after:
+        return None
+    if values["train_only_top_layer"]:
+        return (
+            f"unfreeze_after is {after}, and train_only_top_layer=True never trains the backbone; allowed: 0, or "
+            "train_only_top_layer=False."
+        )
+    if int(after) >= epochs:
+        return f"unfreeze_after is {after} of {epochs} epochs, so the whole network is never trained; allowed: fewer."
+    return None
 
 
 def _message(problems: Sequence[_Problem]) -> str:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +39,31 @@ def encode(value: Value) -> str:
 def plain_text(written: Any) -> str:
     """Return a text that was written raw or in JSON's quotes, once or more often."""
     return str(_unwrap(written, only_quotes=True))
+
+
+def class_weights(text: str) -> str | Mapping[str, float]:
+    """Return what the hyperparameter class_weights says: "none", "auto", or a positive weight by class name.
+
+    Raises:
+        ValueError: It is none of them; the text is the reason.
+    """
+    if text.lower() in ("none", "auto"):
+        return text.lower()
+    try:
+        weights = json.loads(text)
+    except (ValueError, RecursionError):
+        weights = None
+    if not isinstance(weights, dict):
+        raise ValueError("which is no JSON object (names stand in double quotes)")
+    wrong = [name for name, weight in weights.items() if not _is_positive(weight)]
+    if wrong:
+        raise ValueError(f"where {', '.join(wrong)} has no positive number")
+    return {name: float(weight) for name, weight in weights.items()}
+
+
+def _is_positive(weight: Any) -> bool:
+    # Beyond float32's largest number a weight would be infinite.
+    return isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight < 3e38
 
 
 def _unwrap(written: Any, only_quotes: bool) -> Any:

@@ -37,7 +37,23 @@ GUIDE = {
     "validation_split_ratio": 0.2,
     "random_seed": 123,
 }
-OURS = {"max_bad_fraction": 0.1, "model_id": "", "model_uri": "", "trust_model": False}
+OURS = {
+    "backbone_learning_rate_factor": 1.0,
+    "checkpoint_interval": 10.0,
+    "class_weights": "none",
+    "deterministic": False,
+    "gradient_clip_norm": 0.0,
+    "learning_rate_schedule": "constant",
+    "max_bad_fraction": 0.1,
+    "max_runtime": 0,
+    "mixed_precision": "auto",
+    "model_id": "",
+    "model_uri": "",
+    "trust_model": False,
+    "unfreeze_after": 0,
+    "warmup_fraction": 0.0,
+    "xla": "off",
+}
 
 
 def problems(given: dict[str, Any], model_defaults: dict[str, Any] | None = None) -> str:
@@ -48,7 +64,7 @@ def problems(given: dict[str, Any], model_defaults: dict[str, Any] | None = None
 
 
 def test_nothing_given() -> None:
-    """An empty file -> the developer guide's defaults and those of our own three, each called ours."""
+    """An empty file -> the developer guide's defaults and those of our own, each called ours."""
     settings = parse({})
     assert settings.values == Hyperparameters()
     assert vars(settings.values) == GUIDE | OURS
@@ -195,6 +211,12 @@ def test_five_mistakes_in_one_message() -> None:
     assert len(message) < 1000
 
 
+def test_contradictions_are_named_with_all_other_problems() -> None:
+    """A wrong value, wrong class weights and a backbone that is never trained -> one message of three."""
+    message = problems({"epochs": 2, "unfreeze_after": 5, "class_weights": "x", "xla": "maybe"})
+    assert message.startswith("3 hyperparameters are wrong: xla, class_weights, unfreeze_after.")
+
+
 def test_a_hundred_mistakes_of_great_length() -> None:
     """Names and values as long as the API allows -> the message repeats their beginnings only."""
     message = problems({f"{number:03d}{'x' * 253}": "y" * 2500 for number in range(99)} | {"epochs": "z" * 2500})
@@ -232,6 +254,47 @@ def test_a_contradiction_with_an_unreadable_value() -> None:
     message = problems({"eval_metric": "auc", "binary_mode": "maybe"})
     assert "binary_mode is 'maybe'; allowed: True or False." in message
     assert "eval_metric" not in message
+
+
+@pytest.mark.parametrize(
+    "written", ["none", "AUTO", '"auto"', "{}", '{"cat": 2.5, "dog": 1}', '"{\\"cat\\": 2.5}"', ' {"a b": 1e-3} ']
+)
+def test_forms_of_class_weights(written: str) -> None:
+    """None, auto or positive numbers by class name, raw or as JSON once more -> accepted."""
+    assert parse({"class_weights": written}).sources["class_weights"] == "given"
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("balanced", "which is no JSON object"),
+        ("2", "which is no JSON object"),
+        ("[1, 2]", "which is no JSON object"),
+        ("{'cat': 2}", "(names stand in double quotes)"),
+        ('{"cat": 0, "dog": 1, "eel": -1}', "where cat, eel has no positive number"),
+        ('{"cat": NaN}', "where cat has"),
+        ('{"cat": Infinity}', "where cat has"),
+        ('{"cat": 1e39}', "where cat has"),
+        ('{"cat": true}', "where cat has"),
+        ('{"cat": "2"}', "where cat has"),
+        ('{"cat": [2]}', "where cat has"),
+        ("[" * 2400, "which is no JSON object"),
+    ],
+)
+def test_class_weights_of_another_form(written: str, reason: str) -> None:
+    """No JSON object, or weights that are no positive finite numbers -> refused with the reason and what is allowed."""
+    message = problems({"class_weights": written})
+    assert reason in message
+    assert "; allowed: none, auto, or a JSON object of a positive number a class name." in message
+
+
+def test_a_backbone_that_would_never_be_trained() -> None:
+    """A head alone for ever, by the caller or the model, or for all epochs -> refused; for fewer epochs -> accepted."""
+    assert parse({"unfreeze_after": "2"}).values.unfreeze_after == 2
+    assert "allowed: 0, or train_only_top_layer=False." in problems({"unfreeze_after": 1, "train_only_top_layer": True})
+    assert "train_only_top_layer=True never" in problems({"unfreeze_after": 1}, {"train_only_top_layer": "True"})
+    assert "unfreeze_after is 3 of 3 epochs" in problems({"unfreeze_after": 3})
+    assert "unfreeze_after is" not in problems({"unfreeze_after": 3, "epochs": "many"})
 
 
 def test_a_broken_default_of_the_model() -> None:
