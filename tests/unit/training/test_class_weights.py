@@ -1,0 +1,39 @@
+"""How much a picture of each class counts, on values."""
+
+import numpy as np
+import pytest
+
+from image_classifier.contract.errors import UserError
+from image_classifier.training import class_weights
+from tests.unit.training import small
+
+NAMES = ("cat", "dog", "eel")
+
+
+def weights(written: str, counts: tuple[int, ...] = (10, 20, 30)) -> list[float]:
+    """Return the weights of the three classes."""
+    found = class_weights.weights(small.settings(class_weights=written), NAMES, counts)
+    assert found.dtype == np.float32
+    return [float(weight) for weight in found]
+
+
+def test_none_counts_every_picture_alike() -> None:
+    """Nothing given -> 1 for every class, whatever their sizes."""
+    assert weights("none") == [1, 1, 1]
+
+
+def test_auto_gives_every_class_the_same_share() -> None:
+    """Classes of 10, 20 and 30 -> 2, 1 and 2/3: 20 for each class in all, and 1 in the mean over the pictures."""
+    assert weights("auto") == pytest.approx([2, 1, 2 / 3])
+    assert np.dot(weights("auto", (1, 5, 54)), (1, 5, 54)) == pytest.approx(60)
+
+
+def test_named_classes_have_their_weight_and_others_one() -> None:
+    """A JSON object of two of three classes -> their weights in the classes' order, and 1 for the third."""
+    assert weights('{"eel": 4, "cat": 0.5}') == [0.5, 1, 4]
+
+
+def test_a_class_that_is_not_there() -> None:
+    """Names that no class has -> refused with all of them and those that there are."""
+    with pytest.raises(UserError, match=r"class_weights names Dog, bee, which .* allowed: cat, dog, eel\.$"):
+        weights('{"Dog": 2, "cat": 1, "bee": 3}')
