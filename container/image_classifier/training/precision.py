@@ -1,0 +1,67 @@
+"""In which type and by which compiler the training step computes, and whether it always rounds alike.
+
+Keras' mixed-precision policies do not reach into a Hub layer, whose graph is made already; TensorFlow's own rewriter
+of graphs, Grappler's auto_mixed_precision, does. It leaves variables, and what needs their range, in float32.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.accelerators import Gpu
+
+LEAST_CAPABILITY = (7, 0)
+"""The first compute capability with tensor cores; below it TensorFlow's rewriter leaves float32."""
+_REWRITERS = {"float16": "auto_mixed_precision", "bfloat16": "auto_mixed_precision_onednn_bfloat16"}
+
+
+def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
+    """Return "off", "float16" or "bfloat16", by the hyperparameter and the GPUs of this host.
+
+    Raises:
+        UserError: A type was asked for that these devices do not compute in.
+    """
+    asked = values.mixed_precision
+    slow = [str(gpu) for gpu in gpus if not _has_tensor_cores(gpu)]
+    if asked == "auto":
+        return "float16" if gpus and not slow else "off"
+    problem = None
+    if asked == "float16" and not gpus:
+        problem = "needs a GPU, and this machine shows none; allowed: auto, off or bfloat16"
+    elif asked == "float16" and slow:
+        problem = f"needs GPUs of compute capability 7.0 or more, and here is {', '.join(slow)}; allowed: auto or off"
+    elif asked == "bfloat16" and gpus:
+        problem = "is for CPUs, since TensorFlow rewrites for GPUs to float16 alone; allowed here: auto, off or float16"
+    if problem:
+        raise UserError(f"mixed_precision={asked} {problem}.")
+    return asked
+
+
+def switch_on(kind: str) -> None:
+    """Let TensorFlow rewrite the functions that it runs from now on to `kind`, which `choose` returned."""
+    tf.config.optimizer.set_experimental_options({option: kind == name for name, option in _REWRITERS.items()})
+
+
+def make_deterministic(values: Hyperparameters) -> None:
+    """Let equal operations give equal bits when the job asks for it; to be called before its first operation."""
+    if values.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def compiled(values: Hyperparameters, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a TensorFlow function, compiled by XLA when the job asks for it.
+
+    With XLA it must neither reduce over devices nor apply transforms of `augmentation`, which XLA cannot compile.
+    """
+    made: Callable[..., Any] = tf.function(function, jit_compile=values.xla == "on" or None)
+    return made
+
+
+def _has_tensor_cores(gpu: Gpu) -> bool:
+    if not gpu.compute_capability:
+        return False
+    major, _, minor = gpu.compute_capability.partition(".")
+    return (int(major), int(minor or 0)) >= LEAST_CAPABILITY
