@@ -83,7 +83,7 @@ Real graphs with **random weights**: nothing here says how well a network classi
 Hub is, trained (head alone; whole network), written, loaded by a new process, and served by both engines. BatchNorm has
 the statistics of made-up pictures, so that answers differ from picture to picture.
 
-`{COMMAND}` writes this page ({run.machine}). {run.note}
+`{COMMAND}` writes this page ({run.machine}).{f" {run.note}" if run.note else ""}
 
 ## What works
 
