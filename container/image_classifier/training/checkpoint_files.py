@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -81,7 +82,7 @@ def write(folder: Path, contents: Contents) -> None:
         name = f"{group}.npz"
         if not _GROUP_FILE.fullmatch(name):
             raise ValueError(f"{group!r} names no group of arrays; expected small letters, digits and underscores.")
-        files[name] = _write_file(folder / name, lambda file, arrays=arrays: _write_arrays(file, arrays))
+        files[name] = _write_file(folder / name, partial(_write_arrays, arrays=arrays))
     listed = {name: asdict(record) for name, record in files.items()}
     # Without blanks there is no bit whose flip would leave the same manifest.
     manifest = json.dumps({"format": _FORMAT, "files": listed}, separators=(",", ":")).encode()
