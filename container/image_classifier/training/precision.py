@@ -4,7 +4,8 @@ Keras' mixed-precision policies do not reach into a Hub layer, whose graph is ma
 of graphs, Grappler's auto_mixed_precision, does. It leaves variables, and what needs their range, in float32.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -19,7 +20,9 @@ _REWRITERS = {"float16": "auto_mixed_precision", "bfloat16": "auto_mixed_precisi
 
 
 def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
-    """Return "off", "float16" or "bfloat16", by the hyperparameter and the GPUs of this host.
+    """Return "off", "float16" or "bfloat16", by the hyperparameters and the GPUs of this host.
+
+    With xla=on, auto is off: the rewriter passes by a step that XLA compiles.
 
     Raises:
         UserError: A type was asked for that these devices do not compute in.
@@ -27,7 +30,7 @@ def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
     asked = values.mixed_precision
     slow = [str(gpu) for gpu in gpus if not _has_tensor_cores(gpu)]
     if asked == "auto":
-        return "float16" if gpus and not slow else "off"
+        return "float16" if gpus and not slow and values.xla == "off" else "off"
     problem = None
     if asked == "float16" and not gpus:
         problem = "needs a GPU, and this machine shows none; allowed: auto, off or bfloat16"
@@ -45,19 +48,39 @@ def switch_on(kind: str) -> None:
     tf.config.optimizer.set_experimental_options({option: kind == name for name, option in _REWRITERS.items()})
 
 
+@contextmanager
+def used(kind: str) -> Iterator[None]:
+    """Rewrite to `kind`, which `choose` returned, the functions that this thread calls inside the block.
+
+    The same function, called outside, computes in float32: what is measured, and compared with the finished model,
+    should not be rounded to a few bits.
+    """
+    if kind == "off":
+        yield
+        return
+    switch_on(kind)
+    try:
+        yield
+    finally:
+        switch_on("off")
+
+
 def make_deterministic(values: Hyperparameters) -> None:
-    """Let equal operations give equal bits when the job asks for it; to be called before its first operation."""
+    """Seed what a network draws itself, and let equal operations give equal bits when the job asks for it.
+
+    To be called before the first operation; without a seed such a network would then be refused.
+    """
+    tf.random.set_seed(values.random_seed)
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
 
 
-def compiled(values: Hyperparameters, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a TensorFlow function, compiled by XLA when the job asks for it.
+def compiled(values: Hyperparameters, function: Callable[..., Any]) -> Any:
+    """Return a `tf.function`, compiled by XLA when the job asks for it.
 
     With XLA it must neither reduce over devices nor apply transforms of `augmentation`, which XLA cannot compile.
     """
-    made: Callable[..., Any] = tf.function(function, jit_compile=values.xla == "on" or None)
-    return made
+    return tf.function(function, jit_compile=values.xla == "on" or None)
 
 
 def _has_tensor_cores(gpu: Gpu) -> bool:
