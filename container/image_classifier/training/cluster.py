@@ -1,0 +1,216 @@
+"""The hosts of a job: their order and addresses, and a meeting of all before TensorFlow waits for them without end."""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.opt_ml import Resources
+
+PORT = 7777
+"""Where each host listens, first for the meeting and then TensorFlow; all ports are open among a job's hosts."""
+WAIT_VARIABLE = "HOSTS_WAIT_SECONDS"
+WAIT_SECONDS = 900.0
+"""How long a host waits for the others; SageMaker's training toolkit gives their names as long to resolve."""
+
+_DIAL_SECONDS = 2.0
+_PAUSE_SECONDS = 0.2
+_COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The hosts in the order of their ranks, sorted by name, and which of them this is; rank 0 is the chief."""
+
+    hosts: tuple[str, ...]
+    rank: int
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """`name:port` of each host; a host that is given with a port, as several on one machine are, keeps it."""
+        return tuple(host if ":" in host else f"{host}:{PORT}" for host in self.hosts)
+
+    @property
+    def tf_config(self) -> str:
+        """The JSON text from which TensorFlow takes the cluster, in the variable TF_CONFIG."""
+        task = {"type": "worker", "index": self.rank}
+        return json.dumps({"cluster": {"worker": list(self.addresses)}, "task": task})
+
+
+def of(resources: Resources) -> Cluster:
+    """Return the cluster that `resourceconfig.json` describes.
+
+    Raises:
+        PlatformError: This host is not among the hosts, or one is named twice.
+    """
+    hosts = tuple(sorted(resources.hosts))
+    if resources.current_host not in hosts or len(set(hosts)) < len(hosts):
+        raise PlatformError(
+            f"resourceconfig.json gives the hosts {', '.join(hosts)} and says that this is {resources.current_host}. "
+            "Each host must be named once, and this one must be among them."
+        )
+    return Cluster(hosts, hosts.index(resources.current_host))
+
+
+def wait_seconds(environment: Mapping[str, str] | None = None) -> float:
+    """Return how long a host waits for the others: `HOSTS_WAIT_SECONDS`, or 900."""
+    variables = os.environ if environment is None else environment
+    return float(variables.get(WAIT_VARIABLE) or WAIT_SECONDS)
+
+
+def meet(cluster: Cluster, seconds: float) -> float:
+    """Wait until every host has reached every other one, and return the seconds that took.
+
+    Afterwards this host's port is free, and no host will come to it for the meeting any more.
+
+    Raises:
+        PlatformError: After `seconds` a host is still missing; or one left again; or this host's port is taken.
+    """
+    started = time.monotonic()
+    name, port = _address(cluster, cluster.hosts[cluster.rank])
+    try:
+        # It sets SO_REUSEADDR: neither we nor TensorFlow, right after, may wait for connections that just ended.
+        listener = socket.create_server(("", port), backlog=len(cluster.hosts))
+    except OSError as error:
+        raise PlatformError(
+            f"Port {port} of {name}, where the hosts of this job meet, cannot be used: {error.strerror}. "
+            "End the other program that listens there."
+        ) from error
+    with listener:
+        listener.setblocking(False)
+        meeting = _Meeting(cluster, listener, started, seconds)
+        try:
+            meeting.hold()
+        finally:
+            meeting.close()
+    return time.monotonic() - started
+
+
+@dataclass
+class _Guest:
+    """A connection that came in, and what was said on it."""
+
+    connection: socket.socket
+    said: bytes = b""
+    ended: bool = False
+
+    def lines(self) -> list[str]:
+        return self.said.decode(errors="replace").split("\n")[:-1]
+
+
+@dataclass
+class _Meeting:
+    """Each host calls every other one and says its name, and "complete" once it reached and heard all others.
+
+    The caller speaks and the called one only listens, so nothing unread can turn the end of a connection into a reset;
+    the caller also ends it, so what TCP remembers of it afterwards does not stay at the port that TensorFlow needs.
+    """
+
+    cluster: Cluster
+    listener: socket.socket
+    started: float
+    seconds: float
+    reached: dict[str, socket.socket] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    guests: list[_Guest] = field(default_factory=list)
+
+    def hold(self) -> None:
+        # A host is missed until it was reached and has come itself ...
+        self._until_none(lambda: [host for host in self._others if host not in self.reached or not self._has(host)])
+        for connection in self.reached.values():
+            # A host that is gone is found below, where it is missed.
+            with contextlib.suppress(OSError):
+                connection.sendall(f"{_COMPLETE}\n".encode())
+            connection.close()
+        # ... and until it, too, misses nobody: only then will nobody come to this port any more.
+        self._until_none(lambda: [host for host in self._others if not self._has(host, _COMPLETE)])
+
+    def close(self) -> None:
+        for connection in [*self.reached.values(), *(guest.connection for guest in self.guests)]:
+            connection.close()
+
+    @property
+    def _others(self) -> list[str]:
+        return [host for rank, host in enumerate(self.cluster.hosts) if rank != self.cluster.rank]
+
+    def _greeting(self, host: str) -> str:
+        return json.dumps({"host": host, "of": self.cluster.hosts})
+
+    def _has(self, host: str, word: str = "") -> bool:
+        """Whether a host is connected, or has said a word on its connection."""
+        calls = [guest for guest in self.guests if self._greeting(host) in guest.lines()[:1]]
+        return any(word in guest.lines() if word else not guest.ended or _COMPLETE in guest.lines() for guest in calls)
+
+    def _until_none(self, missing: Callable[[], list[str]]) -> None:
+        while still := missing():
+            left = [host for host in self._others if self._went_away(host)]
+            if left or time.monotonic() - self.started > self.seconds:
+                raise PlatformError(self._complaint(still, left))
+            for host in self._others:
+                if host not in self.reached:
+                    self._dial(host)
+            self._listen()
+
+    def _went_away(self, host: str) -> bool:
+        came = any(self._greeting(host) in guest.lines()[:1] for guest in self.guests)
+        return came and not self._has(host)
+
+    def _dial(self, host: str) -> None:
+        address = _address(self.cluster, host)
+        try:
+            connection = socket.create_connection(address, timeout=_DIAL_SECONDS)
+            connection.sendall(f"{self._greeting(self.cluster.hosts[self.cluster.rank])}\n".encode())
+        except socket.gaierror as error:
+            self.failed[host] = f"its name does not resolve ({error.strerror})"
+        except OSError as error:
+            self.failed[host] = f"nothing answers at its port {address[1]} ({error.strerror or error})"
+        else:
+            self.reached[host] = connection
+
+    def _listen(self) -> None:
+        live = {guest.connection: guest for guest in self.guests if not guest.ended}
+        ready, _, _ = select.select([self.listener, *live], [], [], _PAUSE_SECONDS)
+        for connection in ready:
+            if connection is self.listener:
+                self.guests.append(_Guest(self.listener.accept()[0]))
+                continue
+            guest = live[connection]
+            try:
+                received = connection.recv(65536)
+            except OSError:
+                received = b""
+            guest.said += received
+            guest.ended = not received
+
+    def _complaint(self, missing: list[str], left: list[str]) -> str:
+        after = f"after {time.monotonic() - self.started:.0f} s"
+        reasons = [f"{host}: {self._reason(host)}" for host in missing if host not in left]
+        parts = []
+        if left:
+            parts.append(f"{', '.join(left)} came and left again before all hosts had met; its own log says why.")
+        if reasons:
+            parts.append(f"Not here {after} ({'; '.join(reasons)}).")
+        here = [host for host in self._others if host not in missing]
+        return (
+            f"This job has {len(self.cluster.hosts)} hosts (instance_count), and they did not all meet. "
+            f"{' '.join(parts)} This is {self.cluster.hosts[self.cluster.rank]}; {', '.join(here) or 'no other'} came. "
+            "Look at the log of each host that is missing; all hosts must be in one VPC, and their security group must "
+            f"let its members reach each other on every TCP port. {WAIT_VARIABLE} says how long to wait."
+        )
+
+    def _reason(self, host: str) -> str:
+        if self._has(host):
+            return "it is here but misses another host" if host in self.reached else self.failed[host]
+        if host in self.reached:
+            return "it answers, but it did not reach this host"
+        return self.failed.get(host, "it was not reached")
+
+
+def _address(cluster: Cluster, host: str) -> tuple[str, int]:
+    name, _, port = cluster.addresses[cluster.hosts.index(host)].rpartition(":")
+    return name, int(port)

@@ -1,0 +1,79 @@
+"""A channel whose files are spread over the hosts (`ShardedByS3Key`): one listing of all, and who has which file."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract.errors import UserError
+from image_classifier.training.dataset import Example, Listing
+
+if TYPE_CHECKING:
+    from image_classifier.training.distribution import Hosts
+
+DISTRIBUTION = "S3DistributionType"
+SHARDED = "ShardedByS3Key"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a channel holds on all hosts together."""
+
+    listing: Listing
+    """Of every host's files, alike on every host; the path of another host's file names nothing on this one."""
+    owners: NDArray[np.int64]
+    """(n,) rank of the host that has each example's file."""
+
+
+def is_sharded(input_data_config: Path, channel: str) -> bool:
+    """Say whether each host got a part of the channel's files; False when the platform's file does not say.
+
+    Raises:
+        UserError: `inputdataconfig.json` is no JSON object.
+    """
+    try:
+        found: Any = json.loads(input_data_config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except json.JSONDecodeError as error:
+        raise UserError(f"{input_data_config} is not valid JSON: {error}. Expected an object of channels.") from error
+    described = found.get(channel) if isinstance(found, dict) else None
+    return isinstance(described, dict) and described.get(DISTRIBUTION) == SHARDED
+
+
+def merge_listings(hosts: "Hosts", listing: Listing) -> Merged:
+    """Return the listing of all hosts' files of a channel; every host must call it.
+
+    Class names are the sorted union, so a class folder may be missing on a host. Examples come in the order in which
+    one host with all files would list them. A file that several hosts have is the first one's.
+    """
+    mine = {
+        "class_names": listing.class_names,
+        "files": [(listing.name(example), example.label) for example in listing.examples],
+        "other_files": dict(listing.other_files),
+    }
+    every = hosts.gather_json(mine)
+    names = tuple(sorted({name for each in every for name in each["class_names"]}))
+    index = {name: label for label, name in enumerate(names)}
+    found: dict[tuple[int, tuple[str, ...]], int] = {}
+    for rank, each in enumerate(every):
+        for name, label in each["files"]:
+            found.setdefault((index[each["class_names"][label]], tuple(name.split("/"))), rank)
+    # A folder is walked by the names in it, which is the order of the paths' parts, not of their text.
+    order = sorted(found)
+    examples = tuple(Example(Path(f"{listing.folder}/{'/'.join(parts)}"), label) for label, parts in order)
+    other = _sum(each["other_files"] for each in every)
+    owners = np.array([found[key] for key in order], np.int64)
+    return Merged(Listing(listing.folder, names, examples, other), owners)
+
+
+def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in counts:
+        for name, count in each.items():
+            total[name] = total.get(name, 0) + count
+    return total

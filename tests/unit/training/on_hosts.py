@@ -1,0 +1,98 @@
+"""What the tests of several hosts do in each of their processes: `on_hosts.py WHAT RANK HOSTS`."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_classifier import tensorflow_start
+from image_classifier.contract.opt_ml import Resources
+
+DTYPES = ("float32", "float64", "int64", "uint8", "bool", "int16", "U4")
+
+
+def rows(rank: int, dtype: str) -> Any:
+    """Return the rows that a host has: none on the first, three on the second, six on the third."""
+    count = 3 * rank
+    return (np.arange(2 * count).reshape(count, 2) + 7 * rank).astype(dtype)
+
+
+def gather(hosts: Any) -> dict[str, Any]:
+    """Return what each call for all hosts gave."""
+    from image_classifier.training import distribution, sharded
+    from image_classifier.training.dataset import Example, Listing
+
+    # Small, so that the rows need several exchanges and the last one is not full on every host.
+    found: dict[str, Any] = {dtype: hosts.gather(rows(hosts.rank, dtype)).tolist() for dtype in DTYPES}
+    distribution.CHUNK_BYTES = 64
+    found["in pieces"] = hosts.gather(rows(hosts.rank, "float64") / 3).tolist()
+    found["none"] = list(hosts.gather(np.zeros((0, 4), np.float32)).shape)
+    found["told"] = hosts.gather_json({"rank": hosts.rank, "text": "ä" * hosts.rank})
+    found["share of 5"] = [hosts.share(5).start, hosts.share(5).stop]
+    names = (("ant", "cat"), ("bee", "cat"))[hosts.rank]
+    files = (("ant/1.jpg", "cat/b/2.jpg"), ("bee/3.jpg", "cat/b.jpg", "cat/a.jpg"))[hosts.rank]
+    folder = Path(f"/on-{hosts.rank}")
+    examples = tuple(Example(folder / file, names.index(file.split("/")[0])) for file in files)
+    merged = sharded.merge_listings(hosts, Listing(folder, names, examples, {".txt": 1 + hosts.rank}))
+    found["merged"] = {
+        "classes": merged.listing.class_names,
+        "files": [[merged.listing.name(example), example.label] for example in merged.listing.examples],
+        "paths": str(merged.listing.examples[0].path),
+        "owners": merged.owners.tolist(),
+        "other": dict(merged.listing.other_files),
+    }
+    return found
+
+
+def differ(hosts: Any) -> dict[str, Any]:
+    """Give rows of different kinds."""
+    return {"gathered": hosts.gather(np.zeros((1, 2 + hosts.rank))).tolist()}
+
+
+def lose(hosts: Any, end: Callable[[], None]) -> dict[str, Any]:
+    """Repeat a step in which all hosts sum; the last host ends after some, in the way that is given."""
+    import tensorflow as tf
+
+    def total() -> Any:
+        return tf.distribute.get_replica_context().all_reduce("sum", tf.ones(10))
+
+    step = tf.function(lambda: hosts.strategy.run(total))
+    for number in range(100_000):
+        with hosts.bounded():
+            step()
+        if number == 20 and hosts.rank == hosts.count - 1:
+            end()
+    return {}
+
+
+def main(what: str, rank: int, names: tuple[str, ...]) -> None:
+    """Start as one of the hosts, and print what was found, or the sentence for the error that came, as JSON."""
+    tensorflow_start.start()
+    from image_classifier.training import distribution, lost_hosts
+
+    hosts = distribution.start(Resources(current_host=names[rank], hosts=names))
+    ends: dict[str, Callable[[], None]] = {
+        "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+        "frozen": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+        "hanging": lambda: time.sleep(60),
+    }
+    started = time.monotonic()
+    try:
+        found = lose(hosts, ends[what]) if what in ends else {"gather": gather, "differ": differ}[what](hosts)
+    except Exception as error:
+        explained = lost_hosts.explain(error, hosts.names)
+        found = {"error": type(error).__name__, "text": str(error), "said": str(explained) if explained else None}
+    found["seconds"] = time.monotonic() - started
+    print(f"\nFOUND {json.dumps(found)}", flush=True)
+    # The host that lost another one must also end: TensorFlow must not wait for the lost one at the end.
+    sys.exit(3 if "error" in found else 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), tuple(sys.argv[3].split(",")))

@@ -1,0 +1,165 @@
+import json
+import socket
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.opt_ml import Resources
+from image_classifier.training import cluster
+from image_classifier.training.cluster import Cluster
+from tests.waiting import free_port
+
+
+def on_loopback(count: int) -> list[Cluster]:
+    """Return the clusters of `count` hosts on this machine, one as each of them sees it."""
+    hosts = tuple(sorted(f"127.0.0.1:{free_port()}" for _ in range(count)))
+    return [Cluster(hosts, rank) for rank in range(count)]
+
+
+def test_hosts_are_sorted_and_the_first_is_chief() -> None:
+    """Given hosts in any order -> each host counts them alike, and the first by name has rank 0."""
+    hosts = ("algo-2", "algo-3", "algo-1")
+    found = [cluster.of(Resources(current_host=name, hosts=hosts)) for name in ("algo-1", "algo-3")]
+    assert [each.rank for each in found] == [0, 2]
+    assert {each.hosts for each in found} == {("algo-1", "algo-2", "algo-3")}
+
+
+def test_tf_config_names_all_hosts_and_this_one() -> None:
+    """Given two hosts, one with a port of its own -> TensorFlow's JSON has both addresses and this one's index."""
+    config = json.loads(Cluster(("algo-1", "localhost:5001"), 1).tf_config)
+    assert config["cluster"] == {"worker": [f"algo-1:{cluster.PORT}", "localhost:5001"]}
+    assert config["task"] == {"type": "worker", "index": 1}
+
+
+@pytest.mark.parametrize(("current", "hosts"), [("algo-3", ("algo-1", "algo-2")), ("algo-1", ("algo-1", "algo-1"))])
+def test_contradicting_resources_are_refused(current: str, hosts: tuple[str, ...]) -> None:
+    """Given a host that is not among the hosts, or one named twice -> PlatformError with all names."""
+    with pytest.raises(PlatformError, match=f"{hosts[0]}, {hosts[1]} and says that this is {current}"):
+        cluster.of(Resources(current_host=current, hosts=hosts))
+
+
+def test_the_wait_can_be_set_from_outside() -> None:
+    """Given HOSTS_WAIT_SECONDS -> it counts; without it 15 minutes do."""
+    assert cluster.wait_seconds({cluster.WAIT_VARIABLE: "2.5"}) == 2.5
+    assert cluster.wait_seconds({}) == 900
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_hosts_that_come_at_different_times_meet(count: int) -> None:
+    """Given hosts that start 0.2 s apart -> all meet, none before the last came, and every port is free at once."""
+    came: list[float] = []
+
+    def join(each: Cluster) -> float:
+        time.sleep(0.2 * each.rank)
+        came.append(time.monotonic())
+        cluster.meet(each, 20)
+        met = time.monotonic()
+        # As TensorFlow does right after: the port must be free although other hosts may still be in the meeting.
+        socket.create_server(("", int(each.addresses[each.rank].split(":")[1]))).close()
+        return met
+
+    with ThreadPoolExecutor(count) as pool:
+        met = list(pool.map(join, on_loopback(count)))
+    assert min(met) >= max(came)
+    assert max(met) - max(came) < 5
+
+
+def test_a_stranger_does_not_disturb_the_meeting() -> None:
+    """Given a connection that says something else, and one that says nothing -> the two hosts still meet."""
+    first, second = on_loopback(2)
+    port = int(first.addresses[0].split(":")[1])
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(cluster.meet, first, 20)
+        strangers = [dial_when_open(port), dial_when_open(port)]
+        strangers[0].sendall(b"GET / HTTP/1.1\r\n\r\n\xff\n")
+        assert pool.submit(cluster.meet, second, 20).result() < 10
+        assert waiting.result() < 10
+    for stranger in strangers:
+        stranger.close()
+
+
+def dial_when_open(port: int) -> socket.socket:
+    """Connect to a port of this machine as soon as something listens there."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+def test_a_host_that_never_comes_is_named_by_every_other() -> None:
+    """Given three hosts of which two start -> both say who is missing, after how long, and what to look at."""
+    clusters = on_loopback(3)
+    started = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        ends = [pool.submit(cluster.meet, each, 1.5) for each in clusters[:2]]
+        messages = [str(end.exception()) for end in ends]
+    assert time.monotonic() - started < 8
+    for message in messages:
+        assert "This job has 3 hosts" in message
+        assert f"{clusters[0].hosts[2]}: nothing answers at its port" in message
+        assert "security group" in message
+    assert any("Not here after 2 s" in message for message in messages)
+
+
+def test_a_name_that_does_not_resolve_is_said() -> None:
+    """Given a host name without an address -> the error after the bounded wait says that it does not resolve."""
+    here = Cluster((f"127.0.0.1:{free_port()}", "nowhere.invalid"), 0)
+    with pytest.raises(PlatformError, match=r"nowhere\.invalid: its name does not resolve"):
+        cluster.meet(here, 0.5)
+
+
+def test_a_host_that_answers_but_cannot_come_back_is_told_apart() -> None:
+    """Given a host that accepts calls and makes none -> the error says that it did not reach this one."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        here = Cluster((f"127.0.0.1:{free_port()}", f"127.0.0.1:{deaf.getsockname()[1]}"), 0)
+        with pytest.raises(PlatformError, match="it answers, but it did not reach this host"):
+            cluster.meet(here, 0.5)
+
+
+def test_a_host_that_leaves_again_ends_the_others_wait_at_once() -> None:
+    """Given three hosts, one missing, and one whose patience ends first -> the other ends then, not after its own."""
+    first, second, _ = on_loopback(3)
+    with ThreadPoolExecutor(2) as pool:
+        patient: Future[float] = pool.submit(cluster.meet, first, 60)
+        pool.submit(cluster.meet, second, 1)
+        started = time.monotonic()
+        error = patient.exception(20)
+    assert isinstance(error, PlatformError)
+    assert f"{second.hosts[1]} came and left again" in str(error)
+    assert time.monotonic() - started < 15
+
+
+def test_a_taken_port_is_said() -> None:
+    """Given another program on this host's port -> PlatformError that names the port."""
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PlatformError, match=f"Port {port} of 127.0.0.1"):
+            cluster.meet(Cluster((f"127.0.0.1:{port}", "127.0.0.1:1"), 0), 1)
+
+
+def test_twenty_meetings_in_a_row_never_fail() -> None:
+    """Given the same two ports again and again, closed by either side first -> every meeting succeeds."""
+    pair = on_loopback(2)
+    both = threading.Barrier(2)
+    failures: list[BaseException] = []
+
+    def join(each: Cluster) -> None:
+        try:
+            for _ in range(20):
+                cluster.meet(each, 20)
+                both.wait(20)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=join, args=(each,)) for each in pair]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []

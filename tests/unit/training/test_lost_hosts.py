@@ -1,0 +1,56 @@
+from typing import Any
+
+import pytest
+
+from image_classifier import tensorflow_start
+from tests.unit.training.test_distribution import finished, found, start_hosts
+
+
+def survivor(end: str, **variables: str) -> dict[str, Any]:
+    """Start two hosts, let the second end in some way, and return what the first found; it has to end by itself."""
+    first, second = start_hosts(end, **variables)
+    try:
+        done = finished(first)
+    finally:
+        second.kill()
+        second.communicate()
+    assert done.exit_code == 3, done.errors
+    return found(done)
+
+
+def explain(error: BaseException, names: tuple[str, ...] = ("algo-1", "algo-2")) -> Any:
+    """Import late, as the job does."""
+    from image_classifier.training import lost_hosts
+
+    return lost_hosts.explain(error, names)
+
+
+@pytest.mark.parametrize("end", ["killed", "frozen"])
+def test_a_host_that_dies_or_freezes_ends_the_other(end: str) -> None:
+    """Given a host that is killed or stopped during its steps -> the other ends with the sentence, in bounded time."""
+    left = survivor(end, LOST_HOST_SECONDS="5")
+    assert "Another host of this job ended or cannot be reached" in left["said"]
+    assert left["seconds"] < 40
+
+
+def test_a_host_that_lives_but_does_not_come_ends_the_other() -> None:
+    """Given a host that waits for something else for ever -> the other ends after HUNG_HOST_SECONDS and says so."""
+    left = survivor("hanging", HUNG_HOST_SECONDS="4", LOST_HOST_SECONDS="60")
+    assert "Another host keeps this one waiting" in left["said"]
+    assert "HUNG_HOST_SECONDS" in left["said"]
+    assert 4 <= left["seconds"] < 30
+
+
+def test_only_errors_of_lost_hosts_are_explained() -> None:
+    """Given an error of TensorFlow's that has other reasons, one of Python's, or one host -> no explanation."""
+    tensorflow_start.start()
+    import tensorflow as tf
+
+    gone = tf.errors.UnavailableError(None, None, "from /job:worker/replica:0/task:1: Socket closed\nmore")
+    assert explain(tf.errors.ResourceExhaustedError(None, None, "OOM")) is None
+    assert explain(tf.errors.InvalidArgumentError(None, None, "shapes")) is None
+    assert explain(ConnectionError("reset")) is None
+    assert explain(gone, ("algo-1",)) is None
+    said = str(explain(gone))
+    assert "algo-2 of algo-1, algo-2 (from /job:worker/replica:0/task:1: Socket closed)" in said
+    assert "more" not in said
