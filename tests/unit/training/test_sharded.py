@@ -35,5 +35,5 @@ def test_a_broken_file_is_said(tmp_path: Path) -> None:
     """Given an inputdataconfig.json that is no JSON -> UserError with its path."""
     file = tmp_path / "inputdataconfig.json"
     file.write_text("{")
-    with pytest.raises(UserError, match="inputdataconfig.json is not valid JSON"):
+    with pytest.raises(UserError, match=r"inputdataconfig\.json is not valid JSON"):
         sharded.is_sharded(file, "training")
