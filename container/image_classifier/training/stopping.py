@@ -1,25 +1,128 @@
-"""SIGTERM: the platform asks the job to end within 120 seconds."""
+"""When the job ends before its last epoch: SIGTERM, 120 seconds before the platform kills it, or its own time limit."""
 
+import os
 import signal
-import threading
+import time
+from collections import deque
+from pathlib import Path
+
+SIGTERM = "told to stop (SIGTERM)"
+MAX_RUNTIME = "max_runtime"
+"""With what the reason begins when the time limit is the reason."""
+MARGIN_SECONDS = 10.0
+"""Kept free before the time limit for what nobody measured: the last checkpoint, the reports, the process's end."""
+SLOWER = 1.5
+"""How many times longer than measured the export may take."""
+_STEPS = 20
+"""Of so many steps the longest counts."""
 
 
 class JobStopped(Exception):  # noqa: N818 - it is no error
-    """The job was told to stop before there was a model worth keeping."""
+    """The job was told to stop before there was a model worth keeping; the text, if any, says how far it came."""
 
 
-def listen() -> threading.Event:
-    """Return an event that SIGTERM sets; call it from the main thread."""
-    event = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: event.set())
-    return event
+class Stop:
+    """Tells the job's phases to end, since it was told to, or since its time is up.
+
+    `limit_seconds` after `started`, a time of `time.monotonic`, the job has to have ended; 0 is no limit. Without
+    arguments it never ends by itself.
+    """
+
+    def __init__(self, limit_seconds: float = 0.0, started: float | None = None) -> None:
+        self._reasons: list[str] = []
+        self._steps: deque[float] = deque(maxlen=_STEPS)
+        self._export = 0.0
+        self.limit(limit_seconds, started)
+
+    @property
+    def reason(self) -> str:
+        """Why, for the log; empty while nothing told to stop."""
+        return self._reasons[0] if self._reasons else ""
+
+    def limit(self, seconds: float, started: float | None = None) -> None:
+        """Set the time limit, counted from `started`, by default from the start of this process; 0 is none."""
+        self._seconds = seconds
+        self._started = process_start() if started is None else started
+
+    def expect_export(self, seconds: float) -> None:
+        """Take note of how long the export takes; 0 once there is none any more to wait for."""
+        self._export = seconds
+
+    def is_set(self) -> bool:
+        """Say whether training shall end, so that there is time to write the model."""
+        if not self._reasons and self._left() < SLOWER * self._export + MARGIN_SECONDS:
+            self.set(self._limit_reason())
+        return bool(self._reasons)
+
+    def set(self, reason: str = SIGTERM) -> None:
+        """Tell the job to end; the first reason counts. It may interrupt any other method, as a signal does."""
+        # One append: nothing to lock, nothing that is half done when the next signal comes.
+        self._reasons.append(reason)
+
+    def after_step(self, seconds: float) -> bool:
+        """Say whether the job shall end instead of doing another step as long as the longest of the last few.
+
+        `seconds`: how long the step took that has just ended.
+        """
+        self._steps.append(seconds)
+        if not self._reasons and self._left() < max(self._steps) + SLOWER * self._export + MARGIN_SECONDS:
+            self.set(self._limit_reason())
+        return self.is_set()
+
+    def leaves_no_time(self) -> bool:
+        """Say whether what the model can do without, its IR and its verification, shall not begin or go on.
+
+        After SIGTERM there is no time; after the time limit has ended training, what was kept for the export and was
+        not needed is there to be used.
+        """
+        if any(not reason.startswith(MAX_RUNTIME) for reason in self._reasons):
+            return True
+        if self._left() >= MARGIN_SECONDS:
+            return False
+        self.set(self._limit_reason())
+        return True
+
+    def _left(self) -> float:
+        return self._started + self._seconds - time.monotonic() if self._seconds else float("inf")
+
+    def _limit_reason(self) -> str:
+        passed = time.monotonic() - self._started
+        return f"{MAX_RUNTIME}={self._seconds:g}: {passed:.0f} s have passed since the job's start"
 
 
-def stop_if_told(event: threading.Event) -> None:
-    """Leave a phase that has nothing to keep.
+def process_start() -> float:
+    """Return when this process began, imports and all, as a time of `time.monotonic`; now where nobody says.
+
+    From the 22nd field of `/proc/self/stat`, clock ticks since the machine's start (proc_pid_stat(5)).
+    """
+    now = time.monotonic()
+    try:
+        # The name of the program, in parentheses, may hold blanks and parentheses itself.
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return now
+    return now - max(age, 0.0)
+
+
+def listen() -> Stop:
+    """Return what SIGTERM sets; call it from the main thread."""
+    stop = Stop()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    return stop
+
+
+def ignore_signals() -> None:
+    """Let no further SIGTERM change how the process ends; call it when the job has ended, from the main thread."""
+    # Python puts its own handlers away before the process is gone, and the signal would kill it then.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def stop_if_told(stop: Stop, doing: str = "") -> None:
+    """Leave a phase that has nothing to keep; `doing` says for the log how far it came.
 
     Raises:
-        JobStopped: The event is set.
+        JobStopped: It is set.
     """
-    if event.is_set():
-        raise JobStopped
+    if stop.is_set():
+        raise JobStopped(doing)

@@ -1,0 +1,112 @@
+"""Work in a process of its own: it needs no TensorFlow, can be interrupted at any moment, and may die alone."""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from image_classifier import PROGRAM
+from image_classifier.contract.errors import JobError, last_line
+from image_classifier.training.stopping import Stop
+
+_REQUEST, _STDERR = "request.json", "stderr"
+_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 3.0
+"""Between the request to end and the kill."""
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
+
+
+class ChildFailed(Exception):  # noqa: N818 - what it means for the job, the caller knows
+    """The child gave up; the text is the reason that it gave, without a full stop."""
+
+
+class ChildKilled(Exception):  # noqa: N818 - as above
+    """A signal ended the child: it crashed, or memory ran out; the text says which, without a full stop."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """The job has no time left for it; the text is the reason."""
+
+
+class Child:
+    """A module run as `python -m module`, what it is asked and answers in a folder; gone when the block is left."""
+
+    def __init__(self, module: str, folder: Path, request: Mapping[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._stderr = folder / _STDERR
+        (folder / _REQUEST).write_text(json.dumps(request), encoding="utf-8")
+        with self._stderr.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, str(folder)],
+                env={**os.environ, "PYTHONPATH": str(PROGRAM), "PYTHONWARNINGS": "ignore"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End the process if it still runs: ask it, and kill it when it does not follow."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def wait(self, stop: Stop) -> None:
+        """Wait for its end; when it returns, the answer is there.
+
+        Raises:
+            ChildFailed: It gave up.
+            ChildKilled: A signal ended it.
+            Interrupted: The job has no time left, and the process is gone.
+        """
+        while (code := self._process.poll()) is None:
+            if stop.leaves_no_time():
+                self.end()
+                break
+            try:
+                self._process.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+        if code != 0 and stop.leaves_no_time():
+            raise Interrupted(stop.reason)
+        assert code is not None
+        if code < 0:
+            hint = ", as when memory runs out" if -code == signal.SIGKILL else ""
+            raise ChildKilled(f"its process was ended by {signal.Signals(-code).name}{hint}")
+        if code > 0:
+            raise ChildFailed(last_line(self._stderr.read_text(encoding="utf-8", errors="replace")).rstrip("."))
+
+
+def run(work: Callable[[Path, Mapping[str, Any]], None], folder: Path, *reasons: type[Exception]) -> int:
+    """Do in the child what its folder asks for; return its exit code.
+
+    `work` takes the folder, where it leaves its answer, and the request. Of a `JobError` and of `reasons` the text
+    alone is handed on.
+    """
+    # A job that is killed leaves nobody behind who writes into the folder of the next one.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    explained: tuple[type[Exception], ...] = (JobError, *reasons)
+    try:
+        work(folder, json.loads((folder / _REQUEST).read_text(encoding="utf-8")))
+    except explained as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 1
+    return 0
