@@ -65,93 +65,134 @@ def convert(folder: Path, info: ModelInfo, sample: Sample) -> Record:
 
     engine = tensorflow.load_engine(folder, info)
     with pixel_functions.full_float32():
-        expected = _answers(engine, sample.pixels)
-    partial = folder / f".{artifacts.OPENVINO_DIR}.partial"
+        expected = answers(engine, sample.pixels)
+    partial = partial_folder(folder)
     reasons: list[str] = []
     try:
         for function in pixel_functions.candidates(engine, info, folder):
             try:
-                _write(function, partial)
-                found = _check(partial, info, sample.pixels, expected)
+                _write_function(function, partial)
+                found = answers(load(partial, info), sample.pixels)
+                return publish(partial, folder, expected, found, sample.made_up, started)
             except NotConverted as failure:
                 reasons.append(str(failure))
-                continue
-            sha256 = _publish(partial, intermediate_representation.folder_of(folder))
-            return _record(folder, sha256, sample, found, time.monotonic() - started)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     raise NotConverted(reasons[0])
 
 
-def _answers(engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def partial_folder(folder: Path) -> Path:
+    """Return where the IR of a model folder is written before it is whole and checked."""
+    return folder / f".{artifacts.OPENVINO_DIR}.partial"
+
+
+def answers(engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Ask an engine about pixels, uint8 (n, h, w, 3), a few at once; returns probabilities (n, outputs)."""
     parts = [engine.probabilities(pixels[start : start + _AT_ONCE]) for start in range(0, len(pixels), _AT_ONCE)]
     return np.concatenate(parts)
 
 
-def _write(function: Any, folder: Path) -> None:
-    import openvino
-
+def _write_function(function: Any, partial: Path) -> None:
     from image_classifier.inference.engines import pixel_functions
     from image_classifier.inference.engines.openvino import reason
 
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    # From a file: on Python 3.13 OpenVINO 2026.4 stumbles over functions in memory (over its own `exec("del ...")`).
-    graph = folder / "graph.pb"
     try:
-        graph.write_bytes(pixel_functions.serialized(function))
+        serialized = pixel_functions.serialized(function)
+    except Exception as error:  # whatever a network makes TensorFlow's freezing stumble over, it still serves it
+        raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
+    with tempfile.TemporaryDirectory(prefix="graph-") as scratch:
+        graph = Path(scratch) / "graph.pb"
+        graph.write_bytes(serialized)
+        write(graph, partial)
+
+
+def write(network: Path, partial: Path) -> None:
+    """Convert a network from pixels to probabilities; needs no TensorFlow.
+
+    `network` is the file of a GraphDef with the weights in it, or the folder of a SavedModel with that signature alone.
+
+    Raises:
+        NotConverted: OpenVINO cannot.
+        OSError: The disk refuses it.
+    """
+    import openvino
+
+    from image_classifier.inference.engines.openvino import reason
+
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        # From a file: on Python 3.13 OpenVINO 2026.4 stumbles over functions in memory (its own `exec("del ...")`).
         with tempfile.TemporaryDirectory(prefix="openvino-") as elsewhere:
             # By another name: OpenVINO takes a comma in a path for the end of it.
-            link = Path(elsewhere) / graph.name
-            link.symlink_to(graph.absolute())
+            link = Path(elsewhere) / network.name
+            link.symlink_to(network.absolute())
             model = openvino.convert_model(link)
     except OSError:
         raise
     except Exception as error:  # whatever a network makes the converter stumble over, TensorFlow still serves it
         raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
     # Compressed to 16 bits the weights would answer otherwise than TensorFlow's.
-    openvino.save_model(model, folder / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
-    graph.unlink()
+    openvino.save_model(model, partial / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
     for name in artifacts.OPENVINO_FILES:
-        with (folder / name).open("rb") as file:
+        with (partial / name).open("rb") as file:
             os.fsync(file.fileno())
 
 
-def _check(folder: Path, info: ModelInfo, pixels: NDArray[np.uint8], expected: NDArray[np.float32]) -> Agreement:
+def load(partial: Path, info: ModelInfo) -> Engine:
+    """Load an IR that is not yet known to be one.
+
+    Raises:
+        NotConverted: It cannot be loaded, or takes other pictures than the model info says.
+    """
     from image_classifier.inference.engines import openvino
 
     try:
-        engine = openvino.load_engine(folder, info)
+        return openvino.load_engine(partial, info)
     except UserError as error:
         raise NotConverted(str(error).rstrip(".")) from error
-    if engine.outputs != expected.shape[1]:
-        raise NotConverted(f"it answers {engine.outputs} probabilities for a picture, TensorFlow {expected.shape[1]}")
-    found = agreement.measure(expected, _answers(engine, pixels))
-    # Written so that NaN fails too.
-    if not found.largest_difference <= agreement.TOLERANCE or found.other_answers:
-        raise NotConverted(
-            f"on {len(pixels)} pictures its probabilities differ from TensorFlow's by up to "
-            f"{found.largest_difference:.6f} (allowed: {agreement.TOLERANCE})"
-        )
-    return found
 
 
-def _publish(partial: Path, target: Path) -> str:
-    sha256 = artifacts.folder_sha256(partial)
+def publish(
+    partial: Path,
+    folder: Path,
+    expected: NDArray[np.float32],
+    found: NDArray[np.float32],
+    made_up: bool,
+    started: float,
+) -> Record:
+    """Put an IR into its model folder when its probabilities, `found`, are TensorFlow's, `expected`; both (n, K).
+
+    `started` is when the conversion began, a time of `time.monotonic`.
+
+    Raises:
+        NotConverted: They are others; the folder is as it was.
+    """
+    agreed = _agreed(expected, found)
+    sha256, target = artifacts.folder_sha256(partial), intermediate_representation.folder_of(folder)
     shutil.rmtree(target, ignore_errors=True)
     partial.replace(target)
-    return sha256
-
-
-def _record(folder: Path, sha256: str, sample: Sample, found: Agreement, seconds: float) -> Record:
     return Record(
         sha256=sha256,
         network_sha256=artifacts.network_sha256(artifacts.saved_model_folder(folder)),
         version=metadata.version("openvino"),
-        pictures=len(sample.pixels),
-        made_up=sample.made_up,
-        largest_difference=found.largest_difference,
-        other_answers=found.other_answers,
-        close_answers=found.close_answers,
-        seconds=round(seconds, 2),
+        pictures=len(expected),
+        made_up=made_up,
+        largest_difference=agreed.largest_difference,
+        other_answers=agreed.other_answers,
+        close_answers=agreed.close_answers,
+        seconds=round(time.monotonic() - started, 2),
     )
+
+
+def _agreed(expected: NDArray[np.float32], found: NDArray[np.float32]) -> Agreement:
+    if found.shape[1] != expected.shape[1]:
+        raise NotConverted(f"it answers {found.shape[1]} probabilities for a picture, TensorFlow {expected.shape[1]}")
+    measured = agreement.measure(expected, found)
+    # Written so that NaN fails too.
+    if not measured.largest_difference <= agreement.TOLERANCE or measured.other_answers:
+        raise NotConverted(
+            f"on {len(expected)} pictures its probabilities differ from TensorFlow's by up to "
+            f"{measured.largest_difference:.6f} (allowed: {agreement.TOLERANCE})"
+        )
+    return measured

@@ -1,45 +1,106 @@
-"""Add the OpenVINO IR to the finished model folder, which then can be served without TensorFlow."""
+"""Add the OpenVINO IR to the finished model folder, which then can be served without TensorFlow.
 
-from collections.abc import Sequence
+A process of its own converts and asks: it needs no TensorFlow, and where it ends is where the IR ends, not the job.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from image_classifier import imaging
+from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
-from image_classifier.contract.errors import UserError
 from image_classifier.inference import conversion, intermediate_representation
-from image_classifier.inference.conversion import NotConverted, Sample
-from image_classifier.training.dataset import Example
+from image_classifier.inference.conversion import NotConverted
+from image_classifier.inference.intermediate_representation import Record
+from image_classifier.inference.processors import available_processors
+from image_classifier.training import child
+from image_classifier.training.child import Child, ChildFailed, ChildKilled
 from image_classifier.training.progress import say
+from image_classifier.training.sample import Sample
+from image_classifier.training.stopping import Stop
+
+_ANSWERS = "answers.npy"
 
 
-def add(folder: Path, info: ModelInfo, examples: Sequence[Example], seed: int) -> ModelInfo:
-    """Convert and check on a seeded sample of `examples`; returns the model info with what was found, not yet written.
+class Conversion:
+    """A conversion under way in a child process, from a network on disk to an IR that answers pictures; see `add`.
 
-    A model without an IR is whole: where there is none, the log and the model info say why, and the job goes on.
-
-    Raises:
-        OSError: The disk refuses it.
+    `network` is what `conversion.write` takes, `paths` are the pictures, `scratch` is a folder for its own use. Nothing
+    of it is left when the block is left.
     """
-    try:
-        record = conversion.convert(folder, info, _sample(examples, info, seed))
-    except (NotConverted, UserError) as failure:
-        reason = str(failure).rstrip(".")
-        say(f"OpenVINO IR left out: {reason}. TensorFlow serves this model.")
-        return intermediate_representation.with_reason(info, reason)
-    say(
-        f"OpenVINO IR: on {record.pictures} validation pictures its probabilities differ from TensorFlow's by at most "
-        f"{record.largest_difference:.6f}, {record.other_answers} other answers, {record.close_answers} too close to "
-        f"call; made in {record.seconds:.1f} s"
-    )
-    return intermediate_representation.with_record(info, record)
+
+    def __init__(self, folder: Path, network: Path, paths: tuple[Path, ...], scratch: Path) -> None:
+        self._folder, self._paths, self._scratch = folder, paths, scratch
+        self._partial, self._started = conversion.partial_folder(folder), time.monotonic()
+        self._child = self._start(network)
+
+    def _start(self, network: Path) -> Child:
+        request = {"folder": str(self._folder), "network": str(network), "paths": [str(path) for path in self._paths]}
+        return Child("image_classifier.training.intermediate_representation", self._scratch, request)
+
+    def __enter__(self) -> "Conversion":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.end()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add(self, info: ModelInfo, sample: Sample, stop: Stop, instead: Callable[[], Path]) -> ModelInfo:
+        """Wait for it, and put the IR into the model folder if it answers as `sample` expects.
+
+        `instead` writes the same network in another form, which is tried when the first one fails. Returns the model
+        info with what was found, not yet written. A model without an IR is whole: where there is none, the log and the
+        model info say why, and the job goes on.
+
+        Raises:
+            Interrupted: The job has no time left.
+        """
+        try:
+            record = self._record(sample, stop)
+        except (NotConverted, ChildFailed, ChildKilled):
+            try:
+                self._child = self._start(instead())
+                record = self._record(sample, stop)
+            except (NotConverted, ChildFailed, ChildKilled) as failure:
+                reason = str(failure)
+                say(f"OpenVINO IR left out: {reason}. TensorFlow serves this model.")
+                return intermediate_representation.with_reason(info, reason)
+        say(
+            f"OpenVINO IR: on {record.pictures} validation pictures its probabilities differ from TensorFlow's by at "
+            f"most {record.largest_difference:.6f}, {record.other_answers} other answers, {record.close_answers} too "
+            f"close to call; made in {record.seconds:.1f} s"
+        )
+        return intermediate_representation.with_record(info, record)
+
+    def _record(self, sample: Sample, stop: Stop) -> Record:
+        self._child.wait(stop)
+        found = np.load(self._scratch / _ANSWERS)
+        return conversion.publish(self._partial, self._folder, sample.expected, found, False, self._started)
 
 
-def _sample(examples: Sequence[Example], info: ModelInfo, seed: int) -> Sample:
-    count = min(len(examples), conversion.PICTURES)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(examples), count, replace=False))
-    pixels = [
-        imaging.load_pixels(examples[index].path.read_bytes(), info.image_size, info.resize_method) for index in chosen
-    ]
-    return Sample(np.stack(pixels), made_up=False)
+def _convert(scratch: Path, request: Mapping[str, Any]) -> None:
+    folder = Path(request["folder"])
+    info, partial = artifacts.read_model_info(folder), conversion.partial_folder(folder)
+    conversion.write(Path(request["network"]), partial)
+    engine = conversion.load(partial, info)
+
+    def answers(path: str) -> NDArray[np.float32]:
+        pixels = imaging.load_pixels(Path(path).read_bytes(), info.image_size, info.resize_method)
+        return engine.probabilities(pixels[np.newaxis])
+
+    with ThreadPoolExecutor(available_processors()) as pool:
+        np.save(scratch / _ANSWERS, np.concatenate(list(pool.map(answers, request["paths"]))))
+
+
+if __name__ == "__main__":
+    sys.exit(child.run(_convert, Path(sys.argv[1]), NotConverted))

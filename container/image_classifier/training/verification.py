@@ -1,11 +1,8 @@
 """Score the finished folder in a fresh process through the serving code, and compare with what training saw."""
 
-import json
-import os
-import subprocess
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import PROGRAM
-from image_classifier.contract.errors import AlgorithmError, last_line
+from image_classifier.contract.errors import AlgorithmError
 from image_classifier.inference import agreement
-from image_classifier.training.dataset import Example
+from image_classifier.inference.processors import available_processors
+from image_classifier.training import child
+from image_classifier.training.child import Child, ChildFailed
 from image_classifier.training.progress import say
+from image_classifier.training.sample import Sample
+from image_classifier.training.stopping import Stop
 
-SAMPLE_LIMIT = 1000
-TWIN_LIMIT = 200
-"""Pictures that also go through the bytes signature, which decodes inside the graph, one after the other."""
+_ANSWERS = "answers.npz"
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -46,36 +45,31 @@ class Verification:
     """Share of pictures with the same top-1 answer from the bytes signature and from the serving code."""
 
 
-def sample(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
-    """Choose at most `SAMPLE_LIMIT` examples by seed; returns their indices in order."""
-    count = min(len(examples), SAMPLE_LIMIT)
-    return np.sort(np.random.default_rng(seed).choice(len(examples), count, replace=False))
-
-
 def verify(
-    folder: Path, examples: Sequence[Example], expected: NDArray[np.float32], seed: int, trust: bool = False
+    folder: Path, sample: Sample, twin: NDArray[np.float32], scratch: Path, stop: Stop, trust: bool = False
 ) -> Verification:
-    """Load `folder` in a new process and compare its answers with `expected`, (n, K) or (n, 1), of `examples`.
+    """Load `folder` in a new process and compare its answers with what training expects.
 
+    `twin` are the answers of the bytes signature to `sample.spread(len(twin))`, `scratch` is a folder of its own.
     `trust` accepts file and Python operations, as the job did for the backbone.
 
     Raises:
         AlgorithmError: The process fails, or more than max(2, 0.5 %) of its answers are others than training's.
+        ChildKilled: A signal ended the process.
+        Interrupted: The job has no time left.
     """
-    chosen = sample(examples, seed)
-    pictures = [examples[index] for index in chosen]
-    engine, served, twin = _score_elsewhere(folder, [example.path for example in pictures], trust)
-    labels = np.array([example.label for example in pictures])
-    result = compare(engine, expected[chosen], served, twin, labels)
-    say(
-        f"Verification: a fresh process answered {result.pictures} validation pictures with {result.engine}, accuracy "
-        f"{result.served_accuracy:.4f} (training: {result.training_accuracy:.4f}), largest difference of a "
-        f"probability {result.largest_difference:.6f}, {result.other_answers} other answers."
-    )
-    say(
-        f"Bytes signature on {result.twin_pictures} of them: median difference {result.twin_median_difference:.6f}, "
-        f"largest {result.twin_largest_difference:.6f}, same answer on {100 * result.twin_same_answer:.1f} %."
-    )
+    request = {"folder": str(folder), "paths": [str(path) for path in sample.paths], "trust": trust}
+    with Child("image_classifier.training.verification", scratch, request) as process:
+        try:
+            process.wait(stop)
+        except ChildFailed as failure:
+            raise AlgorithmError(
+                f"The finished model in {folder} cannot be loaded and asked by a new process: {failure}."
+            ) from failure
+    with np.load(scratch / _ANSWERS) as found:
+        result = compare(str(found["engine"]), sample, found["served"], twin)
+    for line in _lines(result):
+        say(line)
     allowed = max(2, int(0.005 * result.pictures))
     if result.other_answers > allowed:
         raise AlgorithmError(
@@ -85,78 +79,35 @@ def verify(
     return result
 
 
-def compare(
-    engine: str,
-    expected: NDArray[np.float32],
-    served: NDArray[np.float32],
-    twin: NDArray[np.float32],
-    labels: NDArray[np.int64],
-) -> Verification:
-    """Compare probabilities (n, K) or (n, 1) of training, of the serving code and (first rows) of the twin."""
-    found = agreement.measure(expected, served)
-    expected, served, twin = map(agreement.two_columns, (expected, served, twin))
-    twin_difference = np.abs(served[: len(twin)] - twin).max(axis=1)
+def _lines(result: Verification) -> list[str]:
+    return [
+        f"Verification: a fresh process answered {result.pictures} validation pictures with {result.engine}, accuracy "
+        f"{result.served_accuracy:.4f} (training: {result.training_accuracy:.4f}), largest difference of a "
+        f"probability {result.largest_difference:.6f}, {result.other_answers} other answers.",
+        f"Bytes signature on {result.twin_pictures} of them: median difference {result.twin_median_difference:.6f}, "
+        f"largest {result.twin_largest_difference:.6f}, same answer on {100 * result.twin_same_answer:.1f} %.",
+    ]
+
+
+def compare(engine: str, sample: Sample, served: NDArray[np.float32], twin: NDArray[np.float32]) -> Verification:
+    """Compare probabilities, (n, K) or (n, 1), of training, of the serving code and (some rows) of the twin."""
+    found = agreement.measure(sample.expected, served)
+    expected, served, twin = map(agreement.two_columns, (sample.expected, served, twin))
+    beside = served[sample.spread(len(twin))]
+    twin_difference = np.abs(beside - twin).max(axis=1)
     return Verification(
         engine=engine,
-        pictures=len(labels),
-        training_accuracy=float((expected.argmax(axis=1) == labels).mean()),
-        served_accuracy=float((served.argmax(axis=1) == labels).mean()),
+        pictures=len(sample.labels),
+        training_accuracy=float((expected.argmax(axis=1) == sample.labels).mean()),
+        served_accuracy=float((served.argmax(axis=1) == sample.labels).mean()),
         other_answers=found.other_answers,
         close_answers=found.close_answers,
         largest_difference=found.largest_difference,
         twin_pictures=len(twin),
         twin_median_difference=float(np.median(twin_difference)),
         twin_largest_difference=float(twin_difference.max()),
-        twin_same_answer=float((served[: len(twin)].argmax(axis=1) == twin.argmax(axis=1)).mean()),
+        twin_same_answer=float((beside.argmax(axis=1) == twin.argmax(axis=1)).mean()),
     )
-
-
-def _score_elsewhere(
-    folder: Path, paths: Sequence[Path], trust: bool
-) -> tuple[str, NDArray[np.float32], NDArray[np.float32]]:
-    with tempfile.TemporaryDirectory(prefix="verification-") as scratch:
-        request, answer = Path(scratch) / "request.json", Path(scratch) / "answer.npz"
-        asked = {"folder": str(folder), "paths": [str(path) for path in paths], "trust": trust}
-        request.write_text(json.dumps(asked))
-        done = subprocess.run(
-            [sys.executable, "-m", "image_classifier.training.verification", str(request), str(answer)],
-            env={**os.environ, "PYTHONPATH": str(PROGRAM), "PYTHONWARNINGS": "ignore"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            last = last_line(done.stderr)
-            raise AlgorithmError(f"The finished model in {folder} cannot be loaded and asked by a new process: {last}")
-        with np.load(answer) as found:
-            return str(found["engine"]), found["served"], found["twin"]
-
-
-def _score(request: Path, answer: Path) -> None:
-    from image_classifier.inference.predictor import Predictor
-
-    asked: dict[str, Any] = json.loads(request.read_text())
-    folder, paths = Path(asked["folder"]), [Path(path) for path in asked["paths"]]
-    predictor = Predictor.load(folder, asked["trust"])
-    served: list[tuple[float, ...]] = []
-    for start in range(0, len(paths), 32):
-        images = [path.read_bytes() for path in paths[start : start + 32]]
-        served += [prediction.probabilities for prediction in predictor.predict(images)]
-    twin, engine = _twin(folder, paths[:TWIN_LIMIT]), predictor.engine.name
-    np.savez(answer, engine=engine, served=np.array(served, np.float32), twin=twin)
-
-
-def _twin(folder: Path, paths: Sequence[Path]) -> NDArray[np.float32]:
-    import tensorflow as tf
-
-    from image_classifier import artifacts
-
-    function = tf.saved_model.load(str(artifacts.saved_model_folder(folder))).signatures["serving_default"]
-    parts = []
-    for start in range(0, len(paths), 32):
-        encoded = tf.constant([path.read_bytes() for path in paths[start : start + 32]])
-        parts.append(function(encoded)["probabilities"].numpy())
-    return np.concatenate(parts)
 
 
 def record(result: Verification) -> dict[str, Any]:
@@ -164,5 +115,20 @@ def record(result: Verification) -> dict[str, Any]:
     return asdict(result)
 
 
+def _score(scratch: Path, request: Mapping[str, Any]) -> None:
+    from image_classifier.inference.predictor import Predictor
+
+    predictor = Predictor.load(Path(request["folder"]), request["trust"])
+    paths: list[str] = request["paths"]
+
+    def answers(start: int) -> list[tuple[float, ...]]:
+        images = [Path(path).read_bytes() for path in paths[start : start + _AT_ONCE]]
+        return [prediction.probabilities for prediction in predictor.predict(images)]
+
+    with ThreadPoolExecutor(available_processors()) as pool:
+        served = [row for rows in pool.map(answers, range(0, len(paths), _AT_ONCE)) for row in rows]
+    np.savez(scratch / _ANSWERS, engine=predictor.engine.name, served=np.array(served, np.float32))
+
+
 if __name__ == "__main__":
-    _score(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.exit(child.run(_score, Path(sys.argv[1])))

@@ -1,0 +1,47 @@
+"""Which validation pictures the finished model is asked about again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.training.dataset import Example
+
+LIMIT = 1000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pictures, and what training knows of them."""
+
+    paths: tuple[Path, ...]
+    labels: NDArray[np.int64]
+    """(n,) class indices."""
+    expected: NDArray[np.float32]
+    """(n, K) probabilities that the model in training gave, or (n, 1) in binary mode."""
+
+    def rows(self, chosen: NDArray[np.int64]) -> "Sample":
+        """Return some of them, by their indices."""
+        return Sample(tuple(self.paths[row] for row in chosen), self.labels[chosen], self.expected[chosen])
+
+    def spread(self, count: int) -> NDArray[np.int64]:
+        """Return the indices of at most `count` of them, evenly spread, as they are in the order of their classes."""
+        count = min(count, len(self.paths))
+        return np.linspace(0, len(self.paths) - 1, count).round().astype(np.int64)
+
+
+def choose(examples: Sequence[Example], probabilities: NDArray[np.float32], seed: int) -> Sample:
+    """Choose at most `LIMIT` of the validation's examples by seed, in their order.
+
+    `probabilities` are those of all examples, (n, K) or (n, 1).
+    """
+    count = min(len(examples), LIMIT)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(examples), count, replace=False))
+    whole = Sample(
+        tuple(example.path for example in examples),
+        np.array([example.label for example in examples], np.int64),
+        probabilities,
+    )
+    return whole.rows(chosen)

@@ -1,0 +1,117 @@
+"""The finished folder, asked by a new process and compared with what training saw."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from image_classifier.contract.errors import AlgorithmError
+from image_classifier.inference.predictor import Predictor
+from image_classifier.training import sample, verification
+from image_classifier.training.child import Child, ChildKilled, Interrupted
+from image_classifier.training.data import Data
+from image_classifier.training.sample import Sample
+from image_classifier.training.stopping import Stop
+from tests.unit.inference import colours
+from tests.unit.training import small
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of colours that TensorFlow serves."""
+    return colours.save(tmp_path_factory.mktemp("finished"))
+
+
+@pytest.fixture
+def asked(folder: Path, tmp_path: Path, read_data: Callable[..., Data]) -> Sample:
+    """Fifteen validation pictures with the answers that the classifier gives in this process."""
+    examples = read_data(small.write_pictures(tmp_path / "data")).validation.examples
+    predictions = Predictor.load(folder).predict([example.path.read_bytes() for example in examples])
+    return sample.choose(examples, np.array([found.probabilities for found in predictions], np.float32), 1)
+
+
+def test_equal_model_is_verified(
+    folder: Path, asked: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder as it was exported -> no other answer, both accuracies and the twin's difference are said."""
+    result = verification.verify(folder, asked, asked.expected[::2], tmp_path / "work", Stop())
+    assert (result.other_answers, result.engine, result.pictures, result.twin_pictures) == (0, "tensorflow", 15, 8)
+    assert result.served_accuracy == result.training_accuracy
+    assert max(result.largest_difference, result.twin_largest_difference) < 1e-5
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("Verification: a fresh process answered 15 validation pictures with tensorflow")
+    assert said[1].startswith("Bytes signature on 8 of them: median difference 0.000000")
+
+
+def test_other_answers_fail_the_job(folder: Path, asked: Sample, tmp_path: Path) -> None:
+    """A model that answers another class than training did -> the job fails and says how often."""
+    other = replace(asked, expected=np.roll(asked.expected, 1, axis=1))
+    with pytest.raises(AlgorithmError, match=r"answers 15 of 15 validation pictures otherwise than the model in tra"):
+        verification.verify(folder, other, asked.expected, tmp_path / "work", Stop())
+
+
+def test_folder_that_cannot_be_loaded_fails_the_job(asked: Sample, tmp_path: Path) -> None:
+    """A folder without its graph -> the job fails with the reason, which is no trace."""
+    broken = colours.save(tmp_path / "broken")
+    (broken / "1" / "saved_model.pb").unlink()
+    with pytest.raises(AlgorithmError, match=r"cannot be loaded and asked by a new process: .* holds no SavedModel"):
+        verification.verify(broken, asked, asked.expected, tmp_path / "work", Stop())
+
+
+def test_told_to_stop_while_verifying(folder: Path, asked: Sample, tmp_path: Path) -> None:
+    """No time is left -> Interrupted, which is no failure."""
+    stop = Stop()
+    stop.set()
+    with pytest.raises(Interrupted):
+        verification.verify(folder, asked, asked.expected, tmp_path / "work", stop)
+
+
+def test_killed_process_is_told_apart(
+    folder: Path, asked: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is killed, as when memory runs out -> ChildKilled: nothing is known against the model."""
+    wait = Child.wait
+
+    def kill_first(child: Child, stop: Stop) -> None:
+        os.kill(child._process.pid, signal.SIGKILL)
+        wait(child, stop)
+
+    monkeypatch.setattr(Child, "wait", kill_first)
+    with pytest.raises(ChildKilled, match="SIGKILL"):
+        verification.verify(folder, asked, asked.expected, tmp_path / "work", Stop())
+
+
+def test_comparison_counts_close_answers_apart() -> None:
+    """Another top-1 where the two best lie within twice the tolerance -> close; where they are far apart -> other."""
+    expected = np.array([[0.5005, 0.4995], [0.9, 0.1], [0.3, 0.7]], np.float32)
+    served = np.array([[0.4995, 0.5005], [0.4, 0.6], [0.3, 0.7]], np.float32)
+    asked = Sample((Path(), Path(), Path()), np.array([0, 0, 1]), expected)
+    result = verification.compare("tensorflow", asked, served, served[[0, 2]])
+    assert (result.close_answers, result.other_answers) == (1, 1)
+    assert result.training_accuracy == 1.0
+    assert result.served_accuracy == pytest.approx(1 / 3)
+    assert result.largest_difference == pytest.approx(0.5)
+    assert (result.twin_pictures, result.twin_largest_difference, result.twin_same_answer) == (2, 0.0, 1.0)
+
+
+def test_sample_is_seeded_bounded_and_keeps_its_answers(tmp_path: Path, read_data: Callable[..., Data]) -> None:
+    """1,200 examples -> 1,000 different ones, the same for the same seed, each with its own answer."""
+    few = read_data(small.write_pictures(tmp_path / "data")).training.examples
+    many = [replace(few[0], path=Path(str(number))) for number in range(1200)]
+    answers = np.arange(1200, dtype=np.float32)[:, np.newaxis]
+    first, again, other = (sample.choose(many, answers, seed) for seed in (1, 1, 2))
+    assert len(set(first.paths)) == 1000
+    assert first.paths == again.paths != other.paths
+    assert [float(path.name) for path in first.paths] == first.expected[:, 0].tolist()
+
+
+def test_few_are_spread_over_all_classes() -> None:
+    """Four of ten pictures in the order of their classes -> from the first to the last; of two no more than two."""
+    ten = Sample(tuple(map(Path, "abcdefghij")), np.arange(10), np.zeros((10, 1), np.float32))
+    assert ten.spread(4).tolist() == [0, 3, 6, 9]
+    assert ten.rows(np.array([2, 7])).labels.tolist() == [2, 7]
+    assert len(ten.rows(np.array([2, 7])).spread(4)) == 2
