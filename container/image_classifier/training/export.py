@@ -10,6 +10,7 @@ import tf_keras
 
 from image_classifier import artifacts
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training import failures
 from image_classifier.training.backbone import Backbone
 from image_classifier.training.in_graph_imaging import decode_and_resize
 
@@ -22,15 +23,21 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
     returns logits; `features` of the root returns the pooled features.
 
     Raises:
-        OSError: The disk refuses it; what was there before is untouched.
+        PlatformError: The disk is full; what was there before is untouched.
+        OSError: The disk refuses it otherwise.
     """
     root = _root(backbone, head, values)
     folder.mkdir(parents=True, exist_ok=True)
     target, partial = folder / artifacts.SAVED_MODEL_DIR, folder / ".saved_model.partial"
     shutil.rmtree(partial, ignore_errors=True)
     signatures = _signatures(root, backbone, values)
-    tf.saved_model.save(root, str(partial), signatures=signatures)
-    _sync(partial)
+    try:
+        _write(root, partial, signatures)
+    except OSError as error:
+        full = failures.disk_is_full(error, folder) if error.errno in failures.DISK_IS_FULL else error
+        # What it took up may be what the failure file lacks.
+        shutil.rmtree(partial, ignore_errors=True)
+        raise full from error
     # What an earlier model's IR answers is not this model's business.
     shutil.rmtree(folder / artifacts.OPENVINO_DIR, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
@@ -97,6 +104,18 @@ def _signatures(root: Any, backbone: Backbone, values: Hyperparameters) -> dict[
         return {"probabilities": outputs(decoded)["probabilities"]}
 
     return {"serving_default": from_bytes, "pixels": from_pixels}
+
+
+def _write(root: Any, partial: Path, signatures: dict[str, Any]) -> None:
+    try:
+        tf.saved_model.save(root, str(partial), signatures=signatures)
+    except tf.errors.OpError as error:
+        # TensorFlow writes by itself and has errors of its own for a disk that is full.
+        code = next((code for code in failures.DISK_IS_FULL if os.strerror(code) in str(error)), None)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(partial)) from error
+    _sync(partial)
 
 
 def _sync(folder: Path) -> None:

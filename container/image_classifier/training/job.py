@@ -1,34 +1,29 @@
 """The training job, told from its first file to its last."""
 
-import errno
-import shutil
 import sys
 import tempfile
-import threading
 import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_classifier import artifacts, tensorflow_start
-from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import hyperparameters, metrics
-from image_classifier.contract.errors import JobError, PlatformError, UserError
+from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone, data, dataset, incremental, report, stopping
+from image_classifier.training import backbone, data, failures, incremental, stopping
 from image_classifier.training.incremental import Start
 from image_classifier.training.progress import say
+from image_classifier.training.stopping import Stop
 
 if TYPE_CHECKING:
+    from image_classifier.training.distribution import Hosts
     from image_classifier.training.fine_tuning import Trained
-    from image_classifier.training.verification import Verification
 
 
-def run(opt_ml: OptMl, stop: threading.Event) -> None:
+def run(opt_ml: OptMl, stop: Stop) -> None:
     """Train on the platform's tree and leave the checked model and the reports there.
 
     Raises:
@@ -38,13 +33,13 @@ def run(opt_ml: OptMl, stop: threading.Event) -> None:
     _refuse_without_tensorflow()
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
-    _refuse_several_hosts(opt_ml)
     found = data.read(opt_ml, settings.values)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
         values = settings.values
         folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
         info = artifacts.read_model_info(folder)
         settings = hyperparameters.parse(given, incremental.model_defaults(info, settings.values))
+        stop.limit(settings.values.max_runtime)
         start = incremental.plan(folder, info, settings.values, found.training.class_names)
         for line in [*settings.log_lines(), *data.describe(found), start.line]:
             say(line)
@@ -59,34 +54,56 @@ class _Model:
     start: Start
 
 
-def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: threading.Event) -> None:
+def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: Stop) -> None:
     # Here, so that wrong data or settings are said before TensorFlow's seconds are spent.
     tensorflow_start.start()
-    from image_classifier.training import accelerators, export, fine_tuning
+    from image_classifier.training import accelerators, distribution, lost_hosts, precision
 
-    for line in accelerators.prepare(opt_ml.read_resources()):
+    resources = opt_ml.read_resources()
+    for line in accelerators.prepare(resources):
         say(line)
-    values = settings.values
-    loaded = _load_backbone(model, values, found.training.class_names)
-    trained = fine_tuning.train(found, loaded, values, stop)
+    precision.make_deterministic(settings.values)
+    hosts = distribution.start(resources)
+    try:
+        _train_with(hosts, opt_ml, settings, found, model, stop)
+    except Exception as error:
+        explained = lost_hosts.explain(error, hosts.names)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def _train_with(hosts: "Hosts", opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: Stop) -> None:
+    from image_classifier.training import accelerators, fine_tuning, finishing
+
+    values, class_names = settings.values, found.training.class_names
+
+    def load() -> backbone.Backbone:
+        return _load_backbone(model, values, class_names)
+
+    with hosts.strategy.scope():
+        loaded = load()
+    if values.max_runtime and hosts.is_chief:
+        finishing.rehearse(opt_ml, loaded if hosts.replicas == 1 else load(), len(class_names), values, stop)
+    trained = fine_tuning.train(found, loaded, values, stop, hosts, _checkpoints_dir(opt_ml))
     numbers = _print_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
         say(line)
-    saved_model = export.save(opt_ml.model_dir, trained.backbone, trained.head, values)
-    artifacts.write_labels(opt_ml.model_dir, found.training.class_names)
-    info = replace(_model_info(trained, settings, found, numbers), sha256=artifacts.folder_sha256(saved_model))
-    artifacts.write_model_info(opt_ml.model_dir, info)
-    left_out = "verification and reports"
-    if stop.is_set():
-        left_out = f"the OpenVINO IR, {left_out}"
-    else:
-        info = _add_ir(opt_ml, info, trained, values)
-    if stop.is_set():
-        say(f"Stopped by SIGTERM: the best model so far is saved, {left_out} were left out.")
+    if not hosts.is_chief:
+        say(f"{hosts.names[0]} writes the model; this host is done.")
         return
-    checked = _verify(opt_ml, trained, values)
-    artifacts.write_model_info(opt_ml.model_dir, replace(info, extra={**info.extra, "verified": True, **checked}))
-    _report(opt_ml, trained, {**numbers, **checked})
+    if hosts.replicas > 1:
+        # What is exported belongs to no strategy, as if one device had trained it.
+        trained = fine_tuning.rebuilt(trained, load(), values)
+    finishing.leave(finishing.Job(opt_ml, settings, found, trained, numbers), stop)
+
+
+def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
+    folder = opt_ml.checkpoints_dir
+    if folder.is_dir():
+        return folder
+    say(f"No checkpoints: {folder} does not exist, so this job cannot be continued when it is killed.")
+    return None
 
 
 def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence[str]) -> backbone.Backbone:
@@ -124,72 +141,6 @@ def _print_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any
     return numbers
 
 
-def _model_info(trained: "Trained", settings: Settings, found: data.Data, numbers: dict[str, Any]) -> ModelInfo:
-    info = trained.backbone.info
-    values = {name: getattr(settings.values, name) for name in settings.sources}
-    return ModelInfo(
-        image_size=info.image_size,
-        pixel_scaling_method=info.pixel_scaling_method,
-        finetuned=True,
-        resize_method=info.resize_method,
-        binary_mode=settings.values.binary_mode,
-        output="probabilities",
-        model_id=info.model_id,
-        source=info.source,
-        licence=info.licence,
-        hyperparameters=values,
-        extra={
-            **incremental.lineage(info),
-            "head": "kept" if trained.backbone.head else "new",
-            "hyperparameter_sources": dict(settings.sources),
-            "versions": {name: version(name) for name in ("tensorflow-hub", "tf-keras", "numpy", "pillow")},
-            "data": {"sha256": dataset.fingerprint(found.training), "classes": trained.training.counts()},
-            "metrics": numbers,
-            # What holds until these phases have ended, and for good when the job is stopped before.
-            "openvino": {"left_out": "the job was stopped before it was made"},
-            "verified": False,
-        },
-    )
-
-
-def _add_ir(opt_ml: OptMl, info: ModelInfo, trained: "Trained", values: Hyperparameters) -> ModelInfo:
-    from image_classifier.training import intermediate_representation
-
-    info = intermediate_representation.add(opt_ml.model_dir, info, trained.validation.examples, values.random_seed)
-    artifacts.write_model_info(opt_ml.model_dir, info)
-    return info
-
-
-def _verify(opt_ml: OptMl, trained: "Trained", values: Hyperparameters) -> dict[str, Any]:
-    from image_classifier.training import verification
-
-    result: Verification = verification.verify(
-        opt_ml.model_dir,
-        trained.validation.examples,
-        trained.probabilities,
-        values.random_seed,
-        values.trust_model,
-    )
-    return {"verification": verification.record(result)}
-
-
-def _report(opt_ml: OptMl, trained: "Trained", numbers: dict[str, Any]) -> None:
-    folder = opt_ml.output_data_dir
-    report.write_metrics(folder, numbers)
-    report.write_history(folder, trained.history.epochs)
-    report.write_predictions(folder, trained.validation, trained.probabilities)
-    report.write_skipped(folder, trained.skipped)
-
-
-def _refuse_several_hosts(opt_ml: OptMl) -> None:
-    hosts = opt_ml.read_resources().hosts
-    if len(hosts) > 1:
-        raise UserError(
-            f"This job was started on {len(hosts)} hosts ({', '.join(hosts)}), and this version trains on one. "
-            "Set instance_count to 1."
-        )
-
-
 def _refuse_without_tensorflow() -> None:
     if not tensorflow_start.is_installed():
         raise UserError(
@@ -198,34 +149,29 @@ def _refuse_without_tensorflow() -> None:
         )
 
 
-def main() -> int:
+def main(stop: Stop) -> int:
     """Run the job of this container; return the process's exit code."""
     opt_ml = OptMl.from_environment()
-    stop = stopping.listen()
     try:
         run(opt_ml, stop)
-    except stopping.JobStopped:
-        say("Stopped by SIGTERM before any epoch was measured: no model was written.")
-    except JobError as error:
-        return _fail(opt_ml, f"{type(error).__name__}: {error}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            return _fail_unexpectedly(opt_ml, error)
-        free = shutil.disk_usage(opt_ml.base).free
-        problem = PlatformError(f"The disk is full at {error.filename}: {free:,} bytes are free. Use a larger volume.")
-        return _fail(opt_ml, f"{type(problem).__name__}: {problem}")
+    except stopping.JobStopped as stopped:
+        say(_stopped_without_model(opt_ml, stop, str(stopped)))
     except Exception as error:
-        return _fail_unexpectedly(opt_ml, error)
+        message = failures.message(error, opt_ml.base)
+        print(message, file=sys.stderr, flush=True)
+        opt_ml.write_failure(message)
+        return 1
     return 0
 
 
-def _fail(opt_ml: OptMl, message: str) -> int:
-    print(message, file=sys.stderr, flush=True)
-    opt_ml.write_failure(message)
-    return 1
-
-
-def _fail_unexpectedly(opt_ml: OptMl, error: Exception) -> int:
-    # The platform keeps the first 1,024 characters, so the message comes before the trace.
-    headline = f"AlgorithmError: unexpected {type(error).__name__}: {error}"
-    return _fail(opt_ml, f"{headline}\n\n{''.join(traceback.format_exception(error))}")
+def _stopped_without_model(opt_ml: OptMl, stop: Stop, doing: str) -> str:
+    where = f" ({doing})" if doing else ""
+    newest = max((path.name for path in opt_ml.checkpoints_dir.glob("checkpoint-*")), default=None)
+    if newest:
+        kept = f"the same job continues from {opt_ml.checkpoints_dir / newest}"
+    elif any(opt_ml.checkpoints_dir.glob("*")):
+        kept = f"the same job continues with what {opt_ml.checkpoints_dir} holds, without a checkpoint so far"
+    else:
+        kept = f"there is no checkpoint in {opt_ml.checkpoints_dir} to continue from"
+    more = " Raise max_runtime." if stop.reason.startswith(stopping.MAX_RUNTIME) else ""
+    return f"Stopped, {stop.reason}{where}, before any epoch was measured: no model was written, and {kept}.{more}"

@@ -1,9 +1,9 @@
-"""The exported SavedModel: complete, trainable again, the same answers; and its verification."""
+"""The exported SavedModel: complete, trainable again, the same answers, whole or not there."""
 
 import json
+import resource
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from image_classifier import artifacts, imaging
-from image_classifier.contract.errors import AlgorithmError
-from image_classifier.training import backbone, verification
+from image_classifier.contract.errors import PlatformError
+from image_classifier.training import backbone
 from image_classifier.training.data import Data
+from image_classifier.training.stopping import Stop
 from tests.unit.training import small
 
 
@@ -28,7 +29,7 @@ def job(
     values = small.settings(train_only_top_layer=True, epochs=4, batch_size=8, learning_rate=0.05, **request.param)
     data = read_data(small.write_pictures(tmp_path / "data", classes=2))
     loaded = backbone.load(backbone_folder, trainable=False, trust=False)
-    trained = fine_tuning.train(data, loaded, values, threading.Event())
+    trained = fine_tuning.train(data, loaded, values, Stop())
     folder = tmp_path / "model"
     export.save(folder, loaded, trained.head, values)
     artifacts.write_labels(folder, data.training.class_names)
@@ -102,65 +103,21 @@ def test_features_are_reachable_by_name(job: tuple[Path, Any, Any]) -> None:
     assert root.features(scaled, True).shape == expected.shape
 
 
-def test_interrupted_export_leaves_the_old_model(job: tuple[Path, Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk refuses the second export -> the first one is still whole."""
+@pytest.mark.parametrize("limit", [2_000, 20_000], ids=["weights", "graph"])
+def test_full_disk_leaves_the_old_model(job: tuple[Path, Any, Any], limit: int) -> None:
+    """The disk refuses the second export, at its weights or at its graph -> the first is whole, the second is gone."""
     from image_classifier.training import export
 
     folder, trained, values = job
-    before = artifacts.folder_sha256(folder / "1")
-
-    def refuse(path: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(export, "_sync", refuse)
-    with pytest.raises(OSError, match="No space left"):
-        export.save(folder, trained.backbone, trained.head, values)
+    before, names = artifacts.folder_sha256(folder / "1"), sorted(path.name for path in folder.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(
+            PlatformError, match=r"/\.saved_model\.partial cannot grow any more: .* bytes are free there"
+        ):
+            export.save(folder, trained.backbone, trained.head, values)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert artifacts.folder_sha256(folder / "1") == before
-
-
-def test_verification_finds_the_model_equal(job: tuple[Path, Any, Any], capfd: pytest.CaptureFixture[str]) -> None:
-    """The folder as it was exported -> no other answer, both accuracies printed."""
-    folder, trained, _ = job
-    result = verification.verify(folder, trained.validation.examples, trained.probabilities, 1)
-    assert (result.other_answers, result.engine) == (0, "tensorflow")
-    assert result.pictures == len(trained.validation.examples)
-    assert result.served_accuracy == pytest.approx(trained.history.best["val_accuracy"])
-    assert result.largest_difference < 1e-4
-    assert "Verification: a fresh process answered" in capfd.readouterr().out
-
-
-def test_verification_fails_when_the_answers_are_others(job: tuple[Path, Any, Any]) -> None:
-    """A model that answers the opposite of what training saw -> the job fails and says how often."""
-    folder, trained, _ = job
-    opposite = 1 - trained.probabilities
-    with pytest.raises(AlgorithmError, match="validation pictures otherwise than the model in training"):
-        verification.verify(folder, trained.validation.examples, opposite, 1)
-
-
-def test_verification_fails_when_the_folder_cannot_be_loaded(job: tuple[Path, Any, Any]) -> None:
-    """A folder without its graph -> the job fails with the reason."""
-    folder, trained, _ = job
-    (folder / "1" / "saved_model.pb").unlink()
-    with pytest.raises(AlgorithmError, match="cannot be loaded and asked by a new process"):
-        verification.verify(folder, trained.validation.examples, trained.probabilities, 1)
-
-
-def test_comparison_counts_close_answers_apart() -> None:
-    """Another top-1 where the two best lie within twice the tolerance -> close; where they are far apart -> other."""
-    expected = np.array([[0.5005, 0.4995], [0.9, 0.1], [0.3, 0.7]], np.float32)
-    served = np.array([[0.4995, 0.5005], [0.4, 0.6], [0.3, 0.7]], np.float32)
-    result = verification.compare("tensorflow", expected, served, served[:2], np.array([0, 0, 1]))
-    assert (result.close_answers, result.other_answers) == (1, 1)
-    assert result.training_accuracy == 1.0
-    assert result.served_accuracy == pytest.approx(1 / 3)
-    assert result.largest_difference == pytest.approx(0.5)
-    assert (result.twin_pictures, result.twin_largest_difference, result.twin_same_answer) == (2, 0.0, 1.0)
-
-
-def test_sample_is_seeded_and_bounded() -> None:
-    """2,000 examples -> 1,000 different ones, the same for the same seed."""
-    many = [object()] * 2000
-    first, again, other = (verification.sample(many, seed) for seed in (1, 1, 2))  # type: ignore[arg-type]
-    assert len(set(first.tolist())) == 1000
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, other)
+    assert sorted(path.name for path in folder.iterdir()) == names

@@ -1,0 +1,93 @@
+"""Faults in the middle of a job: a full disk, a picture that cannot be read, a loss that is no number."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.platform.serving import ROOT
+from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
+
+WHOLE: dict[str, Any] = {"epochs": "3", "batch_size": "4", "learning_rate": "0.01"}
+
+
+def run_with_small_files(tree: Path, kibibytes: int) -> subprocess.CompletedProcess[str]:
+    """Run the training program where no file may become larger, which is what a full disk looks like."""
+    command = f"ulimit -f {kibibytes}; exec {sys.executable} {ROOT / 'container' / 'train'}"
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree)}
+    return subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def test_full_disk_at_the_export(tmp_path: Path, tiny_backbone: Path) -> None:
+    """No room for the model's graph -> exit 1, path and free bytes in the failure file, nothing half-written."""
+    tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="1")
+    link_backbone(tree, tiny_backbone)
+    done = run_with_small_files(tree, 64)
+    assert done.returncode == 1, done.stdout
+    assert failure(tree).startswith(f"PlatformError: {tree / 'model'}")
+    assert "bytes are free there" in failure(tree)
+    assert "Traceback" not in done.stderr
+    assert list((tree / "model").iterdir()) == []
+
+
+def test_unreadable_picture_in_the_middle(tmp_path: Path, tiny_backbone: Path) -> None:
+    """A truncated picture among those of the whole network's training -> skipped, listed, the job succeeds."""
+    tree = make_tree(tmp_path, COLOURS, **WHOLE)
+    picture = tree / "input/data/training/blue/07.jpg"
+    picture.write_bytes(picture.read_bytes()[:200])
+    link_backbone(tree, tiny_backbone)
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tree / "output/data/metrics.json").read_text())["skipped"] == 1
+    assert "blue/07.jpg" in (tree / "output/data/skipped.csv").read_text()
+
+
+MAKE_DIVERGING_BACKBONE = """
+import sys
+from pathlib import Path
+import image_classifier.training
+import tensorflow as tf
+from image_classifier import archives, artifacts
+
+module = tf.__internal__.tracking.AutoTrackable()
+module.steps, module.weight = tf.Variable(0, trainable=False), tf.Variable(1.0)
+module.variables, module.trainable_variables = [module.steps, module.weight], [module.weight]
+module.regularization_losses = []
+
+@tf.function
+def features(pixels, training=False):
+    found = tf.reduce_mean(pixels, [1, 2]) * module.weight
+    if training:
+        # The first epoch has five steps.
+        found = tf.where(module.steps.assign_add(1) > 7, float("nan"), found)
+    return found
+
+module.__call__ = features
+for training in (False, True):
+    features.get_concrete_function(tf.TensorSpec((None, None, None, 3), tf.float32), training)
+folder, archive = map(Path, sys.argv[1:])
+tf.saved_model.save(module, str(folder / artifacts.SAVED_MODEL_DIR))
+artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), source="test network"))
+archives.pack(folder, archive)
+"""
+
+
+def test_loss_that_is_no_number_ends_training_with_the_best_epoch(tmp_path: Path) -> None:
+    """NaN in the third step of the second epoch -> said with the learning rate, and the first epoch is exported."""
+    archive = tmp_path / "diverging.tar.gz"
+    command = [sys.executable, "-c", MAKE_DIVERGING_BACKBONE, str(tmp_path / "diverging"), str(archive)]
+    path = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    subprocess.run(command, check=True, env=path, capture_output=True)
+    tree = make_tree(tmp_path / "tree", COLOURS, **WHOLE)
+    link_backbone(tree, archive)
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    said = next(line for line in done.stdout.splitlines() if "nan" in line)
+    assert "epoch 2, step 3, at learning_rate=0.01" in said
+    metrics = json.loads((tree / "output/data/metrics.json").read_text())
+    assert (metrics["epochs"], metrics["best_epoch"]) == (1, 1)
+    assert (tree / "model/1/saved_model.pb").is_file()

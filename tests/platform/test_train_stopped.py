@@ -1,0 +1,117 @@
+"""SIGTERM, in every phase of a job and twice, and the job's own time limit."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_classifier import artifacts
+from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
+from tests.platform.training_process import RunningJob
+
+GRACE_SECONDS = 60
+"""Less than the 100 s that a job may take on a machine that does nothing else."""
+LONG: dict[str, Any] = {"train_only_top_layer": "True", "epochs": "2", "batch_size": "4"}
+CONVERTS = "image_classifier.training.intermediate_representation"
+VERIFIES = "image_classifier.training.verification"
+
+
+def info_of(tree: Path) -> dict[str, Any]:
+    """Read the model info."""
+    found: dict[str, Any] = json.loads((tree / "model" / "__model_info__.json").read_text())
+    return found
+
+
+def end(job: RunningJob, tree: Path, signals: int = 2) -> str:
+    """Tell a job to stop, more than once; returns its log when it has ended with 0 and left no process behind."""
+    children = job.children()
+    for _ in range(signals):
+        job.terminate()
+    assert job.exit_code(GRACE_SECONDS) == 0, job.log()
+    assert not (tree / "output" / "failure").exists()
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    return job.log()
+
+
+def assert_whole(tree: Path) -> None:
+    """Check that the model folder holds a whole model and nothing half-written, and that the reports are there."""
+    folder = tree / "model"
+    assert not [path.name for path in folder.iterdir() if "partial" in path.name]
+    assert info_of(tree)["sha256"] == artifacts.folder_sha256(folder / "1")
+    assert (tree / "output" / "data" / "metrics.json").is_file()
+    assert len((tree / "output" / "data" / "predictions.csv").read_text().splitlines()) > 1
+
+
+def test_told_to_stop_while_pictures_are_read(tmp_path: Path, tiny_backbone: Path) -> None:
+    """SIGTERM in the pass over the pictures -> exit 0, one line that there is neither model nor checkpoint."""
+    tree = make_tree(tmp_path, COLOURS, count=2, **LONG)
+    noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
+    first = tree / "input/data/training/red/large.jpg"
+    Image.fromarray(noise).save(first)
+    for number in range(400):
+        os.link(first, first.with_name(f"large-{number}.jpg"))
+    link_backbone(tree, tiny_backbone)
+    with RunningJob(tree) as job:
+        job.wait_for("Training pictures: ")
+        log = end(job, tree)
+    last = log.splitlines()[-1]
+    assert last.startswith("Stopped, told to stop (SIGTERM)")
+    assert "no model was written" in last
+    assert not (tree / "model").exists()
+
+
+def test_told_to_stop_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
+    """SIGTERM once, in the middle of many epochs -> the step ends; the best model, unverified, and the reports."""
+    tree = make_tree(tmp_path, COLOURS, **{**LONG, "epochs": "100000", "learning_rate": "0.001"})
+    link_backbone(tree, tiny_backbone)
+    with RunningJob(tree) as job:
+        job.wait_for("val_accuracy")
+        log = end(job, tree, signals=1)
+    assert_whole(tree)
+    info = info_of(tree)
+    reason = "the job was stopped before it: told to stop (SIGTERM)"
+    assert (info["verified"], info["verification"], info["openvino"]) == (
+        False,
+        {"left_out": reason},
+        {"left_out": reason},
+    )
+    last = log.splitlines()[-1]
+    assert last.startswith("Stopped, told to stop (SIGTERM): the best model so far is saved; ")
+    assert last.endswith("left out: the OpenVINO IR and the verification.")
+
+
+@pytest.mark.parametrize("phase", ["export", "conversion", "verification"])
+def test_told_to_stop_at_the_end(tmp_path: Path, tiny_backbone: Path, phase: str) -> None:
+    """SIGTERM twice while the model is written, converted, verified -> exit 0, a whole model, what is missing said."""
+    tree = make_tree(tmp_path, COLOURS, **LONG)
+    link_backbone(tree, tiny_backbone)
+    with RunningJob(tree) as job:
+        if phase == "export":
+            job.wait_for_path(tree / "model" / ".saved_model.partial")
+        else:
+            job.wait_for_child(CONVERTS if phase == "conversion" else VERIFIES)
+        log = end(job, tree)
+    assert_whole(tree)
+    info = info_of(tree)
+    assert info["verified"] is False
+    assert info["verification"]["left_out"].endswith("told to stop (SIGTERM)")
+    has_ir = phase == "verification"
+    assert ("left_out" not in info["openvino"], (tree / "model" / "openvino").is_dir()) == (has_ir, has_ir)
+    left_out = "the verification" if has_ir else "the OpenVINO IR and the verification"
+    assert log.splitlines()[-1].endswith(f"left out: {left_out}.")
+
+
+def test_time_limit_ends_training_early_enough(tmp_path: Path, tiny_backbone: Path) -> None:
+    """Epochs for hours under max_runtime -> the export is tried first; the job ends in time, with its model."""
+    tree = make_tree(tmp_path, COLOURS, **{**LONG, "epochs": "1000000", "max_runtime": "25"})
+    link_backbone(tree, tiny_backbone)
+    with RunningJob(tree) as job:
+        assert job.exit_code(25) == 0, job.log()
+        log = job.log()
+    assert log.index("Export, tried on the untrained model: ") < log.index("val_accuracy")
+    assert "Stopped, max_runtime=25: " in log.splitlines()[-1]
+    assert_whole(tree)

@@ -1,0 +1,79 @@
+"""`container/train` as a process that a test watches and signals while it runs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.platform.serving import ROOT
+from tests.waiting import wait_until
+
+
+class RunningJob:
+    """A training job under way on a platform tree; killed when the block is left."""
+
+    def __init__(self, tree: Path, **variables: str) -> None:
+        self._log = tree / "log"
+        environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree), **variables}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOT / "container" / "train")], env=environment, stdout=log, stderr=log
+            )
+
+    def __enter__(self) -> "RunningJob":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def log(self) -> str:
+        """Return what it has printed, standard error included."""
+        return self._log.read_text()
+
+    def wait_for(self, words: str, seconds: float = 60) -> None:
+        """Wait until it has printed something."""
+        wait_until(lambda: words in self.log() or self._ended(), seconds, f"the job prints {words!r}")
+        assert words in self.log(), self.log()
+
+    def wait_for_path(self, path: Path, seconds: float = 60) -> None:
+        """Wait until it has made a file or folder."""
+        wait_until(lambda: path.exists() or self._ended(), seconds, f"the job makes {path}", pause=0.002)
+        assert path.exists(), self.log()
+
+    def wait_for_child(self, module: str, seconds: float = 60) -> None:
+        """Wait until a process that it started runs a module."""
+        wait_until(lambda: self._runs(module) or self._ended(), seconds, f"the job starts {module}", pause=0.002)
+        assert self._runs(module), self.log()
+
+    def children(self) -> list[int]:
+        """Return the processes that it started and that still run."""
+        number = self._process.pid
+        try:
+            return [int(word) for word in Path(f"/proc/{number}/task/{number}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
+
+    def _runs(self, module: str) -> bool:
+        for child in self.children():
+            try:
+                if module in Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0"):
+                    return True
+            except FileNotFoundError:
+                continue
+        return False
+
+    def _ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def terminate(self) -> None:
+        """Send SIGTERM, as the platform does."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def exit_code(self, seconds: float) -> int:
+        """Wait for its end and return its exit code; AssertionError when it takes longer."""
+        end = time.monotonic() + seconds
+        wait_until(self._ended, end - time.monotonic(), "the job ends")
+        return self._process.wait()

@@ -1,0 +1,55 @@
+"""What a failed job says, message first."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from image_classifier.contract.errors import UserError
+from image_classifier.training import failures
+
+
+def test_error_of_ours_is_its_sentence_alone(tmp_path: Path) -> None:
+    """A UserError -> its owner and its sentence, no trace."""
+    assert failures.message(UserError("Give pictures."), tmp_path) == "UserError: Give pictures."
+
+
+def test_unexpected_error_comes_before_its_trace(tmp_path: Path) -> None:
+    """Any other exception -> AlgorithmError with its text in the first line, the trace behind it."""
+    try:
+        raise KeyError("weights")
+    except KeyError as error:
+        lines = failures.message(error, tmp_path).splitlines()
+    assert lines[0] == "AlgorithmError: unexpected KeyError: 'weights'"
+    assert lines[2].startswith("Traceback")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_full_disk_is_named_with_what_is_free(tmp_path: Path, code: int) -> None:
+    """No space for a file in a folder that does not exist yet -> the file, and what is free beside it."""
+    path = tmp_path / "new" / "weights.bin"
+    said = failures.message(OSError(code, os.strerror(code), str(path)), tmp_path)
+    free = os.statvfs(tmp_path)
+    assert said.startswith(f"PlatformError: The disk is full at {path}: ")
+    assert said.endswith(" bytes are free. Use a larger volume.")
+    number = int(said.split(": ")[2].split()[0].replace(",", ""))
+    assert number == pytest.approx(free.f_bavail * free.f_frsize, rel=0.05)
+
+
+def test_full_disk_without_a_file_name_means_the_platforms_folder(tmp_path: Path) -> None:
+    """No space, and the error names no file -> the platform's folder is named."""
+    assert f"full at {tmp_path}: " in failures.message(OSError(errno.ENOSPC, "No space left"), tmp_path)
+
+
+def test_file_that_may_not_grow_is_no_full_disk(tmp_path: Path) -> None:
+    """A file larger than the process may write -> says so, and what to do."""
+    said = failures.message(OSError(errno.EFBIG, "File too large", str(tmp_path / "big")), tmp_path)
+    assert said.startswith(f"PlatformError: {tmp_path / 'big'} cannot grow any more: File too large")
+    assert "ulimit -f" in said
+
+
+def test_other_errors_of_the_disk_are_unexpected(tmp_path: Path) -> None:
+    """Permission denied -> no word of a full disk."""
+    said = failures.message(PermissionError(errno.EACCES, "Permission denied", "/model"), tmp_path)
+    assert said.startswith("AlgorithmError: unexpected PermissionError: ")

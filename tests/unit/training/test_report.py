@@ -1,0 +1,62 @@
+"""What the job leaves beside its model, for people and their tools."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from image_classifier.training import report
+from image_classifier.training.dataset import Example, Listing
+from image_classifier.training.decoding import Skipped
+
+
+def rows(path: Path) -> list[list[str]]:
+    """Read a table."""
+    with path.open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def listing(names: tuple[str, ...], *examples: tuple[str, int]) -> Listing:
+    """Return a channel with pictures of classes."""
+    return Listing(Path("/data"), names, tuple(Example(Path("/data") / name, label) for name, label in examples))
+
+
+def test_history_has_a_row_an_epoch(tmp_path: Path) -> None:
+    """Two epochs -> a head of the metrics' names and two numbered rows."""
+    report.write_history(tmp_path / "new", [{"loss": 0.5, "val_accuracy": 0.25}, {"loss": 0.1, "val_accuracy": 1.0}])
+    found = rows(tmp_path / "new" / "history.csv")
+    assert found == [["epoch", "loss", "val_accuracy"], ["1", "0.5", "0.25"], ["2", "0.1", "1.0"]]
+
+
+def test_predictions_name_the_best_class(tmp_path: Path) -> None:
+    """Three probabilities of two pictures, a name with a comma -> file, label, answer and its probability."""
+    channel = listing(("a", "b, c", "d"), ("a/1.jpg", 0), ("b, c/2.jpg", 1))
+    report.write_predictions(tmp_path, channel, np.array([[0.2, 0.5, 0.3], [0.1, 0.8, 0.1]], np.float32))
+    assert rows(tmp_path / "predictions.csv")[1:] == [
+        ["a/1.jpg", "a", "b, c", "0.500000"],
+        ["b, c/2.jpg", "b, c", "b, c", "0.800000"],
+    ]
+
+
+def test_predictions_of_the_sigmoid_form(tmp_path: Path) -> None:
+    """One probability a picture, that of the second class -> the answer's own probability, for either class."""
+    channel = listing(("no", "yes"), ("no/1.jpg", 0), ("yes/2.jpg", 1))
+    report.write_predictions(tmp_path, channel, np.array([[0.25], [0.75]], np.float32))
+    found = [row[1:] for row in rows(tmp_path / "predictions.csv")[1:]]
+    assert found == [["no", "no", "0.750000"], ["yes", "yes", "0.750000"]]
+
+
+def test_skipped_pictures_are_listed_with_their_reasons(tmp_path: Path) -> None:
+    """One unreadable picture -> its path and why; none -> the head alone."""
+    report.write_skipped(tmp_path / "one", [Skipped(Path("/data/a/1.jpg"), "It ends, too early.")])
+    report.write_skipped(tmp_path / "none", [])
+    assert rows(tmp_path / "one" / "skipped.csv")[1:] == [["/data/a/1.jpg", "It ends, too early."]]
+    assert rows(tmp_path / "none" / "skipped.csv") == [["file", "reason"]]
+
+
+def test_metrics_are_written_in_full(tmp_path: Path) -> None:
+    """A number with sixteen digits -> read back equal."""
+    report.write_metrics(tmp_path / "new", {"val_loss": 0.1234567890123456, "verification": {"engine": "openvino"}})
+    found = json.loads((tmp_path / "new" / "metrics.json").read_text())
+    assert found == {"val_loss": 0.1234567890123456, "verification": {"engine": "openvino"}}
