@@ -211,12 +211,6 @@ def test_five_mistakes_in_one_message() -> None:
     assert len(message) < 1000
 
 
-def test_contradictions_are_named_with_all_other_problems() -> None:
-    """A wrong value, wrong class weights and a backbone that is never trained -> one message of three."""
-    message = problems({"epochs": 2, "unfreeze_after": 5, "class_weights": "x", "xla": "maybe"})
-    assert message.startswith("3 hyperparameters are wrong: xla, class_weights, unfreeze_after.")
-
-
 def test_a_hundred_mistakes_of_great_length() -> None:
     """Names and values as long as the API allows -> the message repeats their beginnings only."""
     message = problems({f"{number:03d}{'x' * 253}": "y" * 2500 for number in range(99)} | {"epochs": "z" * 2500})
@@ -239,71 +233,6 @@ def test_not_finite() -> None:
 def test_a_negative_rotation() -> None:
     """A negative rotation, which the guide allows -> kept as given; training takes its magnitude."""
     assert parse({"augmentation_random_rotation": "-0.3"}).values.augmentation_random_rotation == -0.3
-
-
-@pytest.mark.parametrize("metric", ["precision", "recall", "auc", "prc"])
-def test_metrics_of_binary_mode(metric: str) -> None:
-    """A metric of two classes -> accepted with binary_mode, also the model's, and refused without."""
-    assert parse({"eval_metric": metric, "binary_mode": "true"}).values.eval_metric == metric
-    assert parse({"eval_metric": metric}, {"binary_mode": True}).values.eval_metric == metric
-    assert "binary_mode=True" in problems({"eval_metric": metric})
-
-
-def test_a_contradiction_with_an_unreadable_value() -> None:
-    """eval_metric depends on a binary_mode that cannot be read -> only the unreadable value is reported."""
-    message = problems({"eval_metric": "auc", "binary_mode": "maybe"})
-    assert "binary_mode is 'maybe'; allowed: True or False." in message
-    assert "eval_metric" not in message
-
-
-@pytest.mark.parametrize(
-    "written", ["none", "AUTO", '"auto"', "{}", '{"cat": 2.5, "dog": 1}', '"{\\"cat\\": 2.5}"', ' {"a b": 1e-3} ']
-)
-def test_forms_of_class_weights(written: str) -> None:
-    """None, auto or positive numbers by class name, raw or as JSON once more -> accepted."""
-    assert parse({"class_weights": written}).sources["class_weights"] == "given"
-
-
-@pytest.mark.parametrize(
-    ("written", "reason"),
-    [
-        ("balanced", "which is no JSON object"),
-        ("2", "which is no JSON object"),
-        ("[1, 2]", "which is no JSON object"),
-        ("{'cat': 2}", "(names stand in double quotes)"),
-        ('{"cat": 0, "dog": 1, "eel": -1}', "where cat, eel has no positive number"),
-        ('{"cat": NaN}', "where cat has"),
-        ('{"cat": Infinity}', "where cat has"),
-        ('{"cat": 1e39}', "where cat has"),
-        ('{"cat": true}', "where cat has"),
-        ('{"cat": "2"}', "where cat has"),
-        ('{"cat": [2]}', "where cat has"),
-        ("[" * 2400, "which is no JSON object"),
-    ],
-)
-def test_class_weights_of_another_form(written: str, reason: str) -> None:
-    """No JSON object, or weights that are no positive finite numbers -> refused with the reason and what is allowed."""
-    message = problems({"class_weights": written})
-    assert reason in message
-    assert "; allowed: none, auto, or a JSON object of a positive number a class name." in message
-
-
-@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
-def test_mixed_precision_of_a_compiled_step(kind: str) -> None:
-    """A type for the step with xla=on -> refused, since XLA's step is not rewritten; with auto or off -> accepted."""
-    assert "allowed: off, or xla=off." in problems({"mixed_precision": kind, "xla": "on"})
-    assert parse({"mixed_precision": kind}).values.mixed_precision == kind
-    for other in ("auto", "off"):
-        assert parse({"mixed_precision": other, "xla": "on"}).values.xla == "on"
-
-
-def test_a_backbone_that_would_never_be_trained() -> None:
-    """A head alone for ever, by the caller or the model, or for all epochs -> refused; for fewer epochs -> accepted."""
-    assert parse({"unfreeze_after": "2"}).values.unfreeze_after == 2
-    assert "allowed: 0, or train_only_top_layer=False." in problems({"unfreeze_after": 1, "train_only_top_layer": True})
-    assert "train_only_top_layer=True never" in problems({"unfreeze_after": 1}, {"train_only_top_layer": "True"})
-    assert "unfreeze_after is 3 of 3 epochs" in problems({"unfreeze_after": 3})
-    assert "unfreeze_after is" not in problems({"unfreeze_after": 3, "epochs": "many"})
 
 
 def test_a_broken_default_of_the_model() -> None:

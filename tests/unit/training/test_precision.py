@@ -100,10 +100,7 @@ def loss_and_gradients() -> Any:
 
 
 def test_bfloat16_is_in_the_graph_inside_the_block_alone(rewritten: Path) -> None:
-    """A step called before, inside and after the block -> convolutions and their gradients are rewritten inside alone.
-
-    The loss and the direction of the gradient change a little inside, and are what they were before after it.
-    """
+    """A step before, in and after the block -> rewritten, with its gradients, in it alone, where it differs a little."""
     step = tf.function(loss_and_gradients())
     pixels = tf.constant(np.random.default_rng(0).uniform(0, 255, (4, 32, 40, 3)), tf.float32)
     before = step(pixels)
