@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,20 +13,12 @@ from image_classifier.training.decoding import Decoder, Pixels, Skipped
 from image_classifier.training.distribution import Hosts, alone
 from image_classifier.training.feature_chunks import Chunk, ChunkFolder
 from image_classifier.training.feature_rows import FeatureRows
-from image_classifier.training.stopping import JobStopped
+from image_classifier.training.stopping import JobStopped, Stop
 
 BATCH = 32
 """Pictures that a device computes at once."""
 CHUNK = 1024
 """Pictures whose features are kept on disk together: about 5 MB."""
-
-
-class Told(Protocol):
-    """What says whether the job shall end."""
-
-    def is_set(self) -> bool:
-        """Say whether it shall."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -42,11 +33,11 @@ class FeatureStore:
 
 
 def compute(
-    function: Callable[[Pixels], Any],
+    function: Callable[[Pixels], NDArray[np.float32]],
     decoder: Decoder,
     examples: Sequence[Example],
     phase: str,
-    stop: Told,
+    stop: Stop,
     hosts: Hosts | None = None,
     chunks: ChunkFolder | None = None,
     part: slice | None = None,
@@ -56,7 +47,8 @@ def compute(
     Each host does its part, and all return the same. With `chunks` a pass that was interrupted is continued.
 
     Args:
-        function: From pixels uint8 (n, h, w, 3) to features float32 (n, feature count), on one device.
+        function: From pixels uint8 (n, h, w, 3) to features float32 (n, feature count), on all devices of
+            this host.
         decoder: Makes the pixels, on threads, while `function` computes.
         examples: All pictures, the same on every host.
         phase: What the log calls them.
@@ -86,7 +78,7 @@ def compute(
 
 @dataclass(frozen=True)
 class _Work:
-    function: Callable[[Pixels], Any]
+    function: Callable[[Pixels], NDArray[np.float32]]
     decoder: Decoder
     examples: Sequence[Example]
     rows: FeatureRows
@@ -107,12 +99,7 @@ class _Work:
                 readable.append(index)
                 pixels.append(result)
         if readable:
-            self.rows.put(readable, self._features(np.stack(pixels)))
-
-    def _features(self, pixels: Pixels) -> NDArray[np.float32]:
-        if self.hosts.local_replicas == 1:
-            return np.asarray(self.function(pixels), np.float32)
-        return self.hosts.map_rows(self.function, pixels)
+            self.rows.put(readable, self.function(np.stack(pixels)))
 
 
 def _restore(rows: FeatureRows, chunks: ChunkFolder, examples: Sequence[Example], part: slice, phase: str) -> None:
@@ -124,7 +111,7 @@ def _restore(rows: FeatureRows, chunks: ChunkFolder, examples: Sequence[Example]
         progress.say(f"{phase}: the features of {found} pictures were kept by an earlier run of this job")
 
 
-def _run(work: _Work, part: slice, phase: str, stop: Told, chunks: ChunkFolder | None) -> None:
+def _run(work: _Work, part: slice, phase: str, stop: Stop, chunks: ChunkFolder | None) -> None:
     """Compute what is not known of a part; a host with less to do goes on asking the others whether to stop."""
     rows, hosts = work.rows, work.hosts
     runs = list(_unknown(rows.known, part))

@@ -1,6 +1,5 @@
 """One pass over the pictures: what comes out, where it lies, and what a restart computes again."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from image_classifier.training.decoding import Decoder, Pixels
 from image_classifier.training.feature_chunks import ChunkFolder
 from image_classifier.training.feature_rows import FeatureRows
 from image_classifier.training.features import FeatureStore
-from image_classifier.training.stopping import JobStopped
+from image_classifier.training.stopping import JobStopped, Stop
 
 DECODER = Decoder((4, 6), "bilinear")
 
@@ -53,7 +52,7 @@ class Network:
 
     stop_after: int = 1_000_000
     levels: list[int] = field(default_factory=list)
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return (n, 2)."""

@@ -17,7 +17,7 @@ from image_classifier.training.dataset import Example
 from image_classifier.training.decoding import Decoder, Pixels
 from image_classifier.training.distribution import Hosts
 from image_classifier.training.feature_chunks import ChunkFolder
-from image_classifier.training.stopping import JobStopped
+from image_classifier.training.stopping import JobStopped, Stop
 
 DECODER = Decoder((4, 6), "bilinear")
 
@@ -98,8 +98,8 @@ def test_every_host_has_all_rows(examples: list[Example], count: int) -> None:
     """Given unreadable pictures on several hosts -> each host returns the rows and the list that one host returns."""
     for index in (1, 20, 22):
         examples[index].path.write_text("no picture")
-    alone = features.compute(levels, DECODER, examples, "Pictures", threading.Event())
-    found = on_hosts(count, lambda hosts: features.compute(levels, DECODER, examples, "P", threading.Event(), hosts))
+    alone = features.compute(levels, DECODER, examples, "Pictures", Stop())
+    found = on_hosts(count, lambda hosts: features.compute(levels, DECODER, examples, "P", Stop(), hosts))
     for store in found:
         assert np.array_equal(store.features, alone.features)
         assert store.examples == alone.examples
@@ -116,7 +116,7 @@ def test_a_host_computes_its_share_alone(examples: list[Example]) -> None:
             seen[hosts.rank] += found[:, 0].tolist()
             return found
 
-        features.compute(network, DECODER, examples, "Pictures", threading.Event(), hosts)
+        features.compute(network, DECODER, examples, "Pictures", Stop(), hosts)
 
     on_hosts(2, job)
     assert seen == {0: list(range(11)), 1: list(range(11, 23))}
@@ -127,14 +127,14 @@ def test_hosts_with_different_files_compute_those(examples: list[Example]) -> No
 
     def job(hosts: Hosts) -> Any:
         part = (slice(0, 4), slice(4, 23))[hosts.rank]
-        return features.compute(levels, DECODER, examples, "Pictures", threading.Event(), hosts, part=part)
+        return features.compute(levels, DECODER, examples, "Pictures", Stop(), hosts, part=part)
 
     assert [store.features[:, 0].tolist() for store in on_hosts(2, job)] == 2 * [list(range(23))]
 
 
 def test_all_hosts_stop_when_one_is_told(examples: list[Example], tmp_path: Path) -> None:
     """Given a stop on the second host alone -> both end, and a restart on three computes what neither had computed."""
-    stop, chunks = threading.Event(), ChunkFolder(tmp_path / "features", "key")
+    stop, chunks = Stop(), ChunkFolder(tmp_path / "features", "key")
 
     def first(hosts: Hosts) -> Any:
         def network(pixels: Pixels) -> NDArray[np.float32]:
@@ -142,7 +142,7 @@ def test_all_hosts_stop_when_one_is_told(examples: list[Example], tmp_path: Path
                 stop.set()
             return levels(pixels)
 
-        mine = stop if hosts.rank == 1 else threading.Event()
+        mine = stop if hosts.rank == 1 else Stop()
         return features.compute(network, DECODER, examples, "Pictures", mine, hosts, chunks)
 
     assert [type(ended) for ended in on_hosts(2, first)] == [JobStopped, JobStopped]
@@ -155,7 +155,7 @@ def test_all_hosts_stop_when_one_is_told(examples: list[Example], tmp_path: Path
             again.extend(levels(pixels)[:, 0].tolist())
             return levels(pixels)
 
-        return features.compute(network, DECODER, examples, "Pictures", threading.Event(), hosts, chunks)
+        return features.compute(network, DECODER, examples, "Pictures", Stop(), hosts, chunks)
 
     for store in on_hosts(3, second):
         assert store.features[:, 0].tolist() == list(range(23))

@@ -1,0 +1,102 @@
+"""Which engine computes the features, and that it does not matter for them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier.training import backbone
+from image_classifier.training.backbone import Backbone
+from image_classifier.training.decoding import Pixels
+
+
+@pytest.fixture(scope="module")
+def loaded(backbone_folder: Path) -> Backbone:
+    """The small backbone, frozen."""
+    return backbone.load(backbone_folder, trainable=False, trust=False)
+
+
+@pytest.fixture(scope="module")
+def pixels() -> Pixels:
+    """Forty pictures of noise."""
+    return np.random.default_rng(0).integers(0, 255, (40, 32, 40, 3), np.uint8)
+
+
+def network(loaded: Backbone, pictures: int = 10_000, precision: str = "off") -> Any:
+    """Plan as a job on this machine does."""
+    from image_classifier.training import distribution
+    from image_classifier.training.feature_network import FeatureNetwork
+
+    return FeatureNetwork(loaded, distribution.alone(), pictures, precision)
+
+
+def made_of(loaded: Backbone, layer: Callable[[Any], Any]) -> Backbone:
+    """Return a backbone that computes something else."""
+    return replace(loaded, layer=layer, tunable=False)
+
+
+def test_many_pictures_are_computed_by_openvino_alike(
+    loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Given 10,000 pictures on CPU -> OpenVINO computes TensorFlow's features to 1e-4, and the log says so."""
+    expected = loaded.feature_function()(pixels)
+    chosen = network(loaded)
+    found = np.concatenate([chosen(pixels[:32]), chosen(pixels[32:])])
+    assert np.abs(found - expected).max() <= 1e-4
+    assert np.abs(expected).max() > 0.01
+    assert (chosen.planned, chosen.engine) == ("openvino", "openvino")
+    assert chosen.largest_difference <= 1e-4
+    assert "Features: OpenVINO computes them, made ready in" in capfd.readouterr().out
+
+
+def test_openvino_gives_equal_bits_each_time(loaded: Backbone, pixels: Pixels) -> None:
+    """Given the same pictures in other batches and in another conversion -> the same bits."""
+    first, second = network(loaded), network(loaded)
+    once = np.concatenate([first(pixels[:8]), first(pixels[8:])])
+    again = np.concatenate([second(pixels[:33]), second(pixels[33:])])
+    assert np.array_equal(once, again)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "precision", "reason"),
+    [
+        (100, "off", "100 pictures are too few for a conversion to pay"),
+        (10_000, "bfloat16", "they are computed in bfloat16"),
+    ],
+)
+def test_tensorflow_computes_where_openvino_would_not_pay(
+    loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str], pictures: int, precision: str, reason: str
+) -> None:
+    """Given few pictures, or another type than float32 -> TensorFlow's own features, and the log says why."""
+    chosen = network(loaded, pictures, precision)
+    assert np.array_equal(chosen(pixels), loaded.feature_function()(pixels))
+    assert (chosen.planned, chosen.engine, chosen.largest_difference) == ("tensorflow", "tensorflow", None)
+    assert f"Features: TensorFlow computes them, since {reason}" in capfd.readouterr().out
+
+
+def test_network_that_openvino_cannot_convert_is_computed_by_tensorflow(
+    loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Given an operation that OpenVINO lacks -> TensorFlow computes all pictures, and the log says why."""
+    import tensorflow as tf
+
+    chosen = network(made_of(loaded, lambda scaled: tf.math.igamma(2.0, tf.reduce_mean(scaled, [1, 2]))))
+    assert chosen(pixels[:8]).shape == chosen(pixels[:8]).shape == (8, 3)
+    assert (chosen.planned, chosen.engine) == ("openvino", "tensorflow")
+    assert "Features: TensorFlow computes them, since OpenVINO cannot convert it" in capfd.readouterr().out
+
+
+def test_network_that_answers_otherwise_in_openvino_is_computed_by_tensorflow(
+    loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Given features with noise in them -> the engines differ, TensorFlow computes, and the log says by how much."""
+    import tensorflow as tf
+
+    noisy = made_of(loaded, lambda scaled: tf.reduce_mean(scaled, [1, 2]) + tf.random.uniform((1, 3)))
+    chosen = network(noisy)
+    assert chosen(pixels).shape == (40, 3)
+    assert chosen.engine == "tensorflow"
+    assert "OpenVINO's features differ from its own by up to 0." in capfd.readouterr().out
