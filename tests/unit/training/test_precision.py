@@ -100,7 +100,7 @@ def loss_and_gradients() -> Any:
 
 
 def test_bfloat16_is_in_the_graph_inside_the_block_alone(rewritten: Path) -> None:
-    """A step before, in and after the block -> rewritten, with its gradients, in it alone, where it differs a little."""
+    """A step before, in and after the block -> rewritten, with its gradients, in it alone, where it differs."""
     step = tf.function(loss_and_gradients())
     pixels = tf.constant(np.random.default_rng(0).uniform(0, 255, (4, 32, 40, 3)), tf.float32)
     before = step(pixels)
