@@ -40,8 +40,12 @@ class Evaluator:
     def __init__(self, network: Network, values: Hyperparameters, hosts: Hosts) -> None:
         self._network, self._values, self._hosts = network, values, hosts
         specification = network.input_specification
-        self._run = tf.function(lambda inputs: network(inputs, training=False), input_signature=[specification])
-        self._penalty = tf.function(lambda: tf.add_n(network.losses) if network.losses else tf.constant(0.0))
+        self._run = tf.function(
+            lambda inputs: network(inputs, training=False), input_signature=[specification], autograph=False
+        )
+        self._penalty = tf.function(
+            lambda: tf.add_n(network.losses) if network.losses else tf.constant(0.0), autograph=False
+        )
 
     def ask(self, rows: Rows, stop: Callable[[], None] = lambda: None) -> Answers:
         """Return the answers for all rows, on every host; `stop` is called before each batch, and may raise."""

@@ -48,7 +48,11 @@ class Steps:
             self.optimizers = Optimizers(values, network.head.trainable_variables, body, kind)
         signature = self._signature() if hosts.replicas == 1 else None
         # The backbone is frozen for some epochs and learns in others; each way is traced when it is first taken.
-        self._compiled = [tf.function(self._whole_step(learns), input_signature=signature) for learns in (False, True)]
+        # Without AutoGraph: nothing here branches on a tensor, and looking for it takes a fifth of the tracing.
+        self._compiled = [
+            tf.function(self._whole_step(learns), input_signature=signature, autograph=False)
+            for learns in (False, True)
+        ]
         # Alone, since XLA compiles neither the sums over replicas nor the augmentation.
         differentiate = self._differentiate
         self._differentiated = precision.compiled(values, differentiate) if values.xla == "on" else differentiate
