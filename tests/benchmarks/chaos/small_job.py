@@ -81,6 +81,10 @@ class Running:
         """Return what it has printed so far."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
+    def age(self) -> float:
+        """Return the seconds since its start."""
+        return time.monotonic() - self.started
+
     def kill(self) -> bool:
         """End it and its children at once, as when the machine is taken away; False when it had ended before."""
         alive = self.process.poll() is None
