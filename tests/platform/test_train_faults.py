@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from image_classifier import archives, artifacts
 from tests.platform.serving import ROOT
 from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
+from tests.platform.training_process import RunningJob
 
 WHOLE: dict[str, Any] = {"epochs": "3", "batch_size": "4", "learning_rate": "0.01"}
 
@@ -32,6 +34,25 @@ def test_full_disk_at_the_export(tmp_path: Path, tiny_backbone: Path) -> None:
     assert "bytes are free there" in failure(tree)
     assert "Traceback" not in done.stderr
     assert list((tree / "model").iterdir()) == []
+
+
+def test_full_disk_at_a_checkpoint(tmp_path: Path, tiny_backbone: Path) -> None:
+    """No room for the next checkpoint -> exit 1 with path and free bytes; those before are as they were."""
+    tree = make_tree(tmp_path, COLOURS, **{**WHOLE, "epochs": "100000"})
+    # Unpacked, so that the job writes nothing before its first checkpoint.
+    archives.unpack(tiny_backbone, tree / "input/data/model")
+    (tree / "checkpoints").mkdir()
+    with RunningJob(tree) as job:
+        job.wait_for("val_accuracy")
+        job.terminate()
+        assert job.exit_code(60) == 0, job.log()
+    before = artifacts.folder_sha256(tree / "checkpoints")
+    done = run_with_small_files(tree, 1)
+    assert done.returncode == 1, done.stdout
+    assert "Continuing from a checkpoint: " in done.stdout
+    assert failure(tree).startswith(f"PlatformError: {tree / 'checkpoints'}/.checkpoint-")
+    assert "bytes are free there" in failure(tree)
+    assert artifacts.folder_sha256(tree / "checkpoints") == before
 
 
 def test_unreadable_picture_in_the_middle(tmp_path: Path, tiny_backbone: Path) -> None:

@@ -64,15 +64,16 @@ def _root(backbone: Backbone, head: tf_keras.Sequential, values: Hyperparameters
             pooled = tf.nn.dropout(pooled, values.dropout_rate)
         return tf.matmul(pooled, kernel) + bias
 
-    root.features = tf.function(features)
-    root.__call__ = tf.function(logits)
+    # Nowhere below does Python's own control flow decide on tensors, so AutoGraph would rewrite for nothing.
+    root.features = tf.function(features, autograph=False)
+    root.__call__ = tf.function(logits, autograph=False)
     for training in (False, True) if backbone.tunable else (False,):
         root.features.get_concrete_function(scaled, training)
         root.__call__.get_concrete_function(scaled, training)
     known = {id(variable) for variable in (kernel, bias)}
     root.trainable_variables = [*getattr(module, "trainable_variables", ()), kernel, bias]
     root.variables = [*(v for v in backbone.layer.variables if id(v) not in known), kernel, bias]
-    penalty = tf.function(lambda: values.regularizers_l2 * tf.reduce_sum(tf.square(kernel)), input_signature=[])
+    penalty = tf.function(lambda: values.regularizers_l2 * tf.reduce_sum(tf.square(kernel)), [], autograph=False)
     root.regularization_losses = [*getattr(module, "regularization_losses", ()), penalty]
     return root
 
@@ -90,11 +91,11 @@ def _signatures(root: Any, backbone: Backbone, values: Hyperparameters) -> dict[
     pixel_specification = tf.TensorSpec((None, *size, 3), tf.uint8, name="pixels")
     bytes_specification = tf.TensorSpec((None,), tf.string, name="bytes")
 
-    @tf.function(input_signature=[pixel_specification])  # type: ignore[untyped-decorator, unused-ignore]
+    @tf.function(input_signature=[pixel_specification], autograph=False)  # type: ignore[untyped-decorator, unused-ignore]
     def from_pixels(pixels: Any) -> dict[str, Any]:
         return outputs(pixels)
 
-    @tf.function(input_signature=[bytes_specification])  # type: ignore[untyped-decorator, unused-ignore]
+    @tf.function(input_signature=[bytes_specification], autograph=False)  # type: ignore[untyped-decorator, unused-ignore]
     def from_bytes(encoded: Any) -> dict[str, Any]:
         decoded = tf.map_fn(
             lambda one: decode_and_resize(one, size, method),
