@@ -119,6 +119,20 @@ def test_job_killed_after_training_exports_without_training(pair: Pair, tmp_path
     assert results.different(results.read(pair.whole), results.read(tree)) == []
 
 
+@pytest.mark.parametrize("pair", [False], indirect=True, ids=["plain"])
+def test_checkpoints_of_another_job_are_refused(pair: Pair, tmp_path: Path, inputs: Path) -> None:
+    """The folder of a job with another optimizer and fewer epochs -> exit 1, what differs and what to do; no model."""
+    tree = small_job.lay_out(tmp_path / "tree", inputs, batch_size=BATCH, epochs=2, optimizer="sgd")
+    shutil.copytree(pair.whole / "checkpoints", tree / "checkpoints", dirs_exist_ok=True)
+    with small_job.start(tree) as refused:
+        assert refused.process.wait(120) == 1
+    message = (tree / "output" / "failure").read_text()
+    assert message.startswith("UserError: The checkpoint ")
+    # More epochs, or fewer, are no other job.
+    assert 'is of another job: optimizer is "adam" there and "sgd" here. Empty the S3 prefix' in message
+    assert not (tree / "model").exists()
+
+
 def test_job_that_is_not_deterministic_ends_within_a_point(tmp_path: Path, inputs: Path) -> None:
     """deterministic=False, killed and continued -> every accuracy within 0.01 of the undisturbed job's."""
     pair = run_both(tmp_path, inputs, deterministic=False)
