@@ -8,7 +8,6 @@ On solar cells with EfficientNet-Lite0: seconds of one pass over the pictures, o
 
 import argparse
 import tempfile
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +18,12 @@ from image_classifier import archives
 from image_classifier.contract import hyperparameters
 from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
-from image_classifier.training import backbone, classifier, dataset, decoding, fine_tuning, loop
+from image_classifier.training import backbone, classifier, dataset, decoding, fine_tuning, loop, preparation
+from image_classifier.training.batches import Rows
+from image_classifier.training.classifier import Network
 from image_classifier.training.data import Data
+from image_classifier.training.loop import Session
+from image_classifier.training.stopping import Stop
 
 CACHE = packages.cache_folder()
 
@@ -42,7 +45,7 @@ def main() -> None:
         folder = archives.materialise(staging.stage("lite0", CACHE / "lite0.tar.gz"), Path(scratch) / "lite0")
         loaded = backbone.load(folder, trainable=False, trust=False)
         one_pass = _one_pass(loaded, data, values)
-        short = fine_tuning.train(data, loaded, values, threading.Event())
+        short = fine_tuning.train(data, loaded, values, Stop())
         long_seconds, long_accuracy = _the_long_way(loaded, data, values)
     short_accuracy = short.history.best["val_accuracy"]
     print(f"pictures {len(chosen)}, epochs {given.epochs}")
@@ -53,7 +56,7 @@ def main() -> None:
 
 
 def _one_pass(loaded: backbone.Backbone, data: Data, values: hyperparameters.Hyperparameters) -> float:
-    prepare = fine_tuning.prepare_function(loaded, values, threading.Event())
+    prepare = preparation.prepare_function(loaded, values, Session())
     # The first batch pays for tracing, which belongs to the start-up.
     prepare(replace(data.training, examples=data.training.examples[:32]), "Warm-up")
     return sum(prepare(part, "One pass").seconds for part in (data.training, data.validation))
@@ -66,11 +69,11 @@ def _the_long_way(
     decoder = decoding.Decoder(loaded.info.image_size, values.image_resize_interpolation)
     rows = []
     for part in (data.training, data.validation):
-        store = decoding.decode_all(decoder, part.examples, lambda done: None)
-        rows.append(loop.Rows(store.pixels, np.array([example.label for example in store.examples], np.int64)))
-    head = classifier.build_head(values, loaded.feature_count, len(data.training.class_names))
-    model = classifier.build_whole(values, loaded, head, [])
-    history = loop.fit(model, values, rows[0], rows[1], len(data.training.class_names), threading.Event())
+        labels = np.array([example.label for example in part.examples], np.int64)
+        rows.append(Rows(decoding.Pictures(decoder, part.examples), labels))
+    names = data.training.class_names
+    network = Network(classifier.build_head(values, loaded.feature_count, len(names)), loaded)
+    history = loop.fit(network, values, rows[0], rows[1], names, Session())
     return time.monotonic() - started, history.best["val_accuracy"]
 
 

@@ -17,7 +17,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ class Figures:
     resident: float
     opened: int
     fingerprint: float
-    """Seconds that hashing names and sizes takes; the job does it after training."""
+    """Seconds that hashing names and sizes takes, measured apart."""
 
 
 class Witness:
@@ -99,22 +98,20 @@ def after(function: Callable[..., Any], then: Callable[[Any], object]) -> Callab
 def be_the_job(folder: Path, began: float) -> None:
     """Run the job of `train` on the tree in `folder` up to its first step."""
     from image_classifier import tensorflow_start
-    from image_classifier.training import backbone, data, job
+    from image_classifier.training import data, job, stopping
 
     witness = Witness(began)
 
-    def watch_fit(_: Any) -> None:
-        import tf_keras
+    def watch_steps(_: Any) -> None:
+        from image_classifier.training import feature_rows, steps
 
-        last = tf_keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_: witness.stepped())
-        fit = tf_keras.Model.fit
-        tf_keras.Model.fit = lambda *given, callbacks, **more: fit(*given, callbacks=[*callbacks, last], **more)
+        # What the head is trained on first, and the whole network's first gradients.
+        for where, name in ((feature_rows.FeatureRows, "put"), (steps.Steps, "train")):
+            setattr(where, name, after(getattr(where, name), lambda _: witness.stepped()))
 
     data.read = after(data.read, witness.listed)
-    tensorflow_start.start = after(tensorflow_start.start, watch_fit)
-    make = backbone.Backbone.feature_function
-    backbone.Backbone.feature_function = lambda self: after(make(self), lambda _: witness.stepped())  # type: ignore[method-assign]
-    job.run(OptMl(folder), threading.Event())
+    tensorflow_start.start = after(tensorflow_start.start, watch_steps)
+    job.run(OptMl(folder), stopping.Stop())
 
 
 def measure(folder: Path) -> Figures:
@@ -152,6 +149,7 @@ def make_tree(folder: Path, count: int, backbone: Path) -> None:
     (channels / "model").mkdir()
     (channels / "model" / "model.tar.gz").symlink_to(backbone)
     (folder / "input" / "config").mkdir()
+    (folder / "checkpoints").mkdir()
 
 
 def row(part: str, count: int, runs: list[Figures]) -> str:
@@ -177,8 +175,8 @@ Written by `tests/benchmarks/many_pictures.py --write`; do not edit.
 
 Medians of {rounds} fresh process(es) each, on {available_processors()} CPUs; seconds count from the start of the
 process. EfficientNet-Lite0, JPEG files of 5 KB in {CLASSES} classes on a local disk, a fifth held out for validation.
-The first step of the head is the first batch of features. The fingerprint hashes names and sizes, no contents; the job
-takes it after training.
+The first step of the head is the first batch of features. The fingerprint hashes names and sizes, no contents; a job
+with a folder for checkpoints, as here, takes it before the first step, others after training.
 """
 
 

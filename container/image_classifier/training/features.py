@@ -19,6 +19,8 @@ BATCH = 32
 """Pictures that a device computes at once."""
 CHUNK = 1024
 """Pictures whose features are kept on disk together: about 5 MB."""
+ASKING_SECONDS = 5.0
+"""How long several hosts compute before they ask each other again whether one was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +123,40 @@ def _run(work: _Work, part: slice, phase: str, stop: Stop, chunks: ChunkFolder |
     steps += [(range(0), range(0))] * (most - len(steps))
     report = progress.counter(phase, part.stop - part.start)
     done = int(rows.known[part].sum())
-    decoded = work.decoded(runs)
+    decoded, agreed_stop = work.decoded(runs), _AgreedStop(stop, hosts)
     for run, batch in steps:
         work.batch(batch, decoded)
         done += len(batch)
-        told = any(hosts.gather_json(stop.is_set()))
+        told = agreed_stop.after_batch()
         if chunks and len(batch) and (told or batch.stop == run.stop):
             chunks.write(_chunk(rows, range(run.start, batch.stop)), work.examples)
         if told:
             kept = "are kept" if chunks else "are lost, since there is no folder for checkpoints"
             raise JobStopped(f"{phase}: the features of {done} of {part.stop - part.start} {kept}")
         report(done)
+
+
+class _AgreedStop:
+    """Tells all hosts after the same batch that one of them was told to stop."""
+
+    def __init__(self, stop: Stop, hosts: Hosts) -> None:
+        self._stop, self._hosts = stop, hosts
+        self._batches, self._asking = 0, 1
+        self._since = time.monotonic()
+
+    def after_batch(self) -> bool:
+        """Say so; every host must call it equally often."""
+        if self._hosts.count == 1:
+            return self._stop.is_set()
+        self._batches += 1
+        if self._batches < self._asking:
+            return False
+        seconds = (time.monotonic() - self._since) / self._batches
+        told, durations = zip(*self._hosts.gather_json([self._stop.is_set(), seconds]), strict=True)
+        # Alike on every host: they ask after so many batches as the slowest one does meanwhile.
+        self._batches, self._asking = 0, int(ASKING_SECONDS / max(ASKING_SECONDS / 100, *durations))
+        self._since = time.monotonic()
+        return any(told)
 
 
 def _chunk(rows: FeatureRows, run: range) -> Chunk:
