@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import threading
 import weakref
@@ -94,9 +95,10 @@ class Hosts:
 
         With several devices the rows are filled up with zeros to equal parts, and the fillers' results are dropped.
         """
-        replicas = self.local_replicas
-        if replicas == 1:
+        if self.replicas == 1:
             return np.asarray(function(tf.constant(inputs)))
+        # As a replica also with one device a host: what was loaded from a SavedModel under a strategy runs only so.
+        replicas = self.local_replicas
         part = max(1, -(-len(inputs) // replicas))
         filled = np.zeros((part * replicas, *inputs.shape[1:]), inputs.dtype)
         filled[: len(inputs)] = inputs
@@ -158,12 +160,16 @@ class Hosts:
 
 
 def _replicated(strategy: Any, function: Callable[[], Any]) -> Any:
-    return tf.function(lambda values: strategy.run(function(), args=(values,)), reduce_retracing=True)
+    # strategy.run itself calls a compiled function with all replicas' rows at once, which its signature may refuse.
+    def on_replica(rows: Any) -> Any:
+        return function()(rows)
+
+    return tf.function(lambda rows: strategy.run(on_replica, (rows,)), reduce_retracing=True, autograph=False)
 
 
 def _gathering(strategy: Any) -> Any:
     # strategy.gather alone would trace a new function at each call.
-    return tf.function(lambda values: strategy.gather(values, axis=0), reduce_retracing=True)
+    return tf.function(lambda values: strategy.gather(values, axis=0), reduce_retracing=True, autograph=False)
 
 
 def alone() -> Hosts:
@@ -202,7 +208,10 @@ def _join(hosts: Cluster, interface: str) -> Hosts:
     kinds = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(implementation=kinds.NCCL if gpus else kinds.RING)
     lost_hosts.watch(count)
+    handler = signal.getsignal(signal.SIGTERM)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    # The strategy's coordination service puts a handler of its own below Python's, which then never hears the signal.
+    signal.signal(signal.SIGTERM, handler)
     found = Hosts(strategy, hosts.rank, count, hosts.hosts)
     say(
         f"Hosts: all {count} met after {seconds:.1f} s; {found.replicas} replicas, MultiWorkerMirroredStrategy over "

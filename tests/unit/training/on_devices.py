@@ -33,7 +33,7 @@ def observe() -> dict[str, Any]:
         replica = tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
         return tf.stack([rows[:, 0] * factor, tf.fill(tf.shape(rows)[:1], replica)], axis=1)
 
-    triple_and_tell = tf.function(tell, reduce_retracing=True)
+    triple_and_tell = tf.function(tell, input_signature=[tf.TensorSpec((None, 2), tf.float32)])
     inputs = np.arange(10, dtype=np.float32).reshape(5, 2)
     return {
         "strategy": type(hosts.strategy).__name__,
