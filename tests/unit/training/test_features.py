@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training import feature_chunks, features
+from image_classifier.training import feature_chunks, feature_rows, features
 from image_classifier.training.dataset import Example
 from image_classifier.training.decoding import Decoder, Pixels
 from image_classifier.training.feature_chunks import ChunkFolder
@@ -24,9 +24,10 @@ DECODER = Decoder((4, 6), "bilinear")
 
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 8 pictures in batches of 4, so that few pictures make several."""
+    """Chunks of 8 pictures in batches of 4, and 5 rows moved at once, so that few pictures make several."""
     monkeypatch.setattr(features, "BATCH", 4)
     monkeypatch.setattr(features, "CHUNK", 8)
+    monkeypatch.setattr(feature_rows, "_AT_ONCE", 5)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier.training import distribution, features
+from image_classifier.training import distribution, feature_rows, features
 from image_classifier.training.dataset import Example
 from image_classifier.training.decoding import Decoder, Pixels
 from image_classifier.training.distribution import Hosts
@@ -82,9 +82,10 @@ def examples(tmp_path: Path) -> list[Example]:
 
 @pytest.fixture(autouse=True)
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 8 pictures in batches of 4, so that few pictures make several."""
+    """Chunks of 8 pictures in batches of 4, and 5 rows moved at once, so that few pictures make several."""
     monkeypatch.setattr(features, "BATCH", 4)
     monkeypatch.setattr(features, "CHUNK", 8)
+    monkeypatch.setattr(feature_rows, "_AT_ONCE", 5)
 
 
 def levels(pixels: Pixels) -> NDArray[np.float32]:
