@@ -44,9 +44,9 @@ class Threads(Hosts):
     def gather_json(self, value: Any) -> list[Any]:
         """Return what each of them gave."""
         self.meeting.given[self.rank] = value
-        self.meeting.barrier.wait(20)
+        self.meeting.barrier.wait(60)
         found = [self.meeting.given[rank] for rank in range(self.count)]
-        self.meeting.barrier.wait(20)
+        self.meeting.barrier.wait(60)
         return found
 
     def gather(self, rows: NDArray[Any]) -> NDArray[Any]:
