@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from image_classifier import archives, artifacts
 from tests.platform.serving import ROOT
@@ -24,13 +27,17 @@ def run_with_small_files(tree: Path, kibibytes: int) -> subprocess.CompletedProc
     )
 
 
-def test_full_disk_at_the_export(tmp_path: Path, tiny_backbone: Path) -> None:
+@pytest.mark.parametrize("limited", [False, True], ids=["after training", "with max_runtime before it"])
+def test_full_disk_at_the_export(tmp_path: Path, tiny_backbone: Path, limited: bool) -> None:
     """No room for the model's graph -> exit 1, path and free bytes in the failure file, nothing half-written."""
-    tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="1")
+    more = {"max_runtime": "600"} if limited else {}
+    tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="1", **more)
     link_backbone(tree, tiny_backbone)
     done = run_with_small_files(tree, 64)
     assert done.returncode == 1, done.stdout
-    assert failure(tree).startswith(f"PlatformError: {tree / 'model'}")
+    assert ("val_accuracy" in done.stdout) is not limited
+    assert failure(tree).startswith("PlatformError: /" if limited else f"PlatformError: {tree / 'model'}")
+    assert "/.saved_model.partial cannot grow any more" in failure(tree)
     assert "bytes are free there" in failure(tree)
     assert "Traceback" not in done.stderr
     assert list((tree / "model").iterdir()) == []
@@ -65,6 +72,23 @@ def test_unreadable_picture_in_the_middle(tmp_path: Path, tiny_backbone: Path) -
     assert done.returncode == 0, done.stderr
     assert json.loads((tree / "output/data/metrics.json").read_text())["skipped"] == 1
     assert "blue/07.jpg" in (tree / "output/data/skipped.csv").read_text()
+
+
+def test_killed_verification_does_not_lose_the_model(tmp_path: Path, tiny_backbone: Path) -> None:
+    """The process that verifies is killed, as when memory runs out -> exit 0, the model unverified, the reason said."""
+    tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="1")
+    link_backbone(tree, tiny_backbone)
+    with RunningJob(tree) as job:
+        job.wait_for_child("image_classifier.training.verification")
+        for child in job.children():
+            os.kill(child, signal.SIGKILL)
+        assert job.exit_code(60) == 0, job.log()
+        log = job.log()
+    info = json.loads((tree / "model" / "__model_info__.json").read_text())
+    reason = "its process was ended by SIGKILL, as when memory runs out"
+    assert (info["verified"], info["verification"]) == (False, {"left_out": reason})
+    assert f"WARNING: The model is not verified: {reason}." in log
+    assert (tree / "model/openvino/model.xml").is_file()
 
 
 MAKE_DIVERGING_BACKBONE = """

@@ -28,9 +28,12 @@ class FinishedModel:
 
     root: Any
     """Kept, because TensorFlow frees the variables of a model that nobody holds."""
-    function: Any
-    """A concrete function, uint8 pixels (n, h, w, 3) to probabilities."""
     info: ModelInfo
+
+    def function(self) -> Any:
+        """Return a concrete function, uint8 pixels (n, h, w, 3) to probabilities."""
+        pixels = self.root.signatures["pixels"]
+        return tensorflow.compiled(lambda given: pixels(pixels=given)["probabilities"], self.info)
 
     def write_graph(self, path: Path) -> Path:
         """Write the network as a GraphDef from pixels to probabilities, variables as constants; returns `path`.
@@ -40,7 +43,7 @@ class FinishedModel:
             OSError: The disk refuses it.
         """
         try:
-            graph = pixel_functions.serialized(self.function)
+            graph = pixel_functions.serialized(self.function())
         except Exception as error:  # whatever a network makes TensorFlow's freezing stumble over, it still serves it
             raise NotConverted(f"TensorFlow cannot write its network in one file: {first_line(error)}") from error
         path.write_bytes(graph)
@@ -51,12 +54,10 @@ class FinishedModel:
 
         Fewer than asked for when `stop` leaves no time.
         """
+        function, size, method = self.function(), self.info.image_size, self.info.resize_method
 
         def ask(some: Sequence[Path]) -> Any:
-            size, method = self.info.image_size, self.info.resize_method
-            return self.function(
-                tf.constant(np.stack([imaging.load_pixels(path.read_bytes(), size, method) for path in some]))
-            )
+            return function(np.stack([imaging.load_pixels(path.read_bytes(), size, method) for path in some]))
 
         return _in_parts(ask, paths, stop)
 
@@ -108,10 +109,8 @@ def load(saved_model: Path, info: ModelInfo) -> FinishedModel:
     """
     try:
         root = tf.saved_model.load(str(saved_model))
-        pixels = root.signatures["pixels"]
-        function = tensorflow.compiled(lambda given: pixels(pixels=given)["probabilities"], info)
     except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
         raise AlgorithmError(
             f"The finished model in {saved_model} cannot be loaded again: {first_line(error)}. Please report this."
         ) from error
-    return FinishedModel(root, function, info)
+    return FinishedModel(root, info)
