@@ -54,6 +54,11 @@ class OptMl:
         return self.base / "input" / "config" / "resourceconfig.json"
 
     @property
+    def input_data_config_file(self) -> Path:
+        """JSON object that describes each channel; may be missing in local runs."""
+        return self.base / "input" / "config" / "inputdataconfig.json"
+
+    @property
     def model_dir(self) -> Path:
         """What a training job leaves; unpacked and read-only when it is served."""
         return self.base / "model"

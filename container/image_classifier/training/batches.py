@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Rows:
 
     inputs: NDArray[Any] | Pictures
     labels: NDArray[np.int64]
+    owners: NDArray[np.int64] | None = None
+    """(n,) rank of the only host that has a row; None when every host has all of them."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,30 +56,57 @@ def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
-def steps_an_epoch(count: int, values: Hyperparameters) -> int:
+def steps_an_epoch(rows: Rows, values: Hyperparameters, hosts: Hosts) -> int:
     """Return the number of batches of an epoch, the last perhaps smaller."""
-    return math.ceil(count / values.batch_size)
+    if rows.owners is None:
+        return math.ceil(len(rows) / values.batch_size)
+    shares = [replace(hosts, rank=rank).share(values.batch_size) for rank in range(hosts.count)]
+    counts = np.bincount(rows.owners, minlength=hosts.count).tolist()
+    steps = [math.ceil(count / max(share.stop - share.start, 1)) for count, share in zip(counts, shares, strict=True)]
+    return int(max(steps))
+
+
+def mine(rows: Rows, hosts: Hosts) -> NDArray[np.int64]:
+    """Return the indices of the rows that this host looks at when each row is looked at once."""
+    if rows.owners is None:
+        part = hosts.share(len(rows))
+        return np.arange(part.start, part.stop)
+    return np.flatnonzero(rows.owners == hosts.rank)
 
 
 def of_epoch(rows: Rows, values: Hyperparameters, hosts: Hosts, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-    """Yield this host's parts of the batches of an epoch from `first_step` on, some made ready ahead."""
-    indices = order(len(rows), values.random_seed, epoch)
+    """Yield this host's parts of the batches of an epoch from `first_step` on, some made ready ahead.
+
+    When each host has rows of its own, it begins again with them where another one has more.
+    """
+    steps, size = steps_an_epoch(rows, values, hosts), values.batch_size
+    share = hosts.share(size)
+    if rows.owners is None:
+        drawn = order(len(rows), values.random_seed, epoch)
+    else:
+        own = mine(rows, hosts)
+        drawn = np.resize(own[order(len(own), values.random_seed, epoch)], steps * (share.stop - share.start))
 
     def make(step: int) -> Batch:
-        whole = indices[step * values.batch_size : (step + 1) * values.batch_size]
-        part = hosts.share(len(whole))
-        return _batch(rows, values, whole[part], np.arange(part.start, part.stop), epoch, hosts)
+        if rows.owners is None:
+            whole = drawn[step * size : (step + 1) * size]
+            part = hosts.share(len(whole))
+            indices, first = whole[part], part.start
+        else:
+            length = share.stop - share.start
+            indices, first = drawn[step * length : (step + 1) * length], share.start
+        return _batch(rows, values, indices, np.arange(first, first + len(indices)), epoch, hosts)
 
-    return _ahead(make, range(first_step, steps_an_epoch(len(rows), values)), isinstance(rows.inputs, Pictures))
+    return _ahead(make, range(first_step, steps), isinstance(rows.inputs, Pictures))
 
 
-def in_order(rows: Rows, part: slice, size: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
-    """Yield inputs and indices of the readable rows of `part`, at most `size` at a time."""
+def in_order(rows: Rows, indices: NDArray[np.int64], size: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+    """Yield inputs and indices of the readable ones among `indices`, at most `size` at a time."""
 
     def make(start: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        return rows.take(np.arange(start, min(start + size, part.stop)))
+        return rows.take(indices[start : start + size])
 
-    yield from _ahead(make, range(part.start, part.stop, size), isinstance(rows.inputs, Pictures))
+    yield from _ahead(make, range(0, len(indices), size), isinstance(rows.inputs, Pictures))
 
 
 def _batch(

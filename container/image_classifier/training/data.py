@@ -1,15 +1,20 @@
 """The three parts of a job's data, from its channels."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.training import dataset
+from image_classifier.training import dataset, sharded
 from image_classifier.training.dataset import Listing
 from image_classifier.training.progress import say
+
+if TYPE_CHECKING:
+    from image_classifier.training.distribution import Hosts
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,15 @@ class Data:
     test: Listing | None
 
 
-def read(opt_ml: OptMl, values: Hyperparameters) -> Data:
+def read(opt_ml: OptMl, values: Hyperparameters, hosts: "Hosts | None" = None) -> Data:
     """List the channels; without a `validation` channel a part of `training` is split off.
+
+    Several `hosts` all call it, and all get the same, also of a channel whose files are spread over them.
 
     Raises:
         UserError: A channel is unusable, or binary mode was asked for with other than two classes.
     """
-    whole = dataset.list_channel(opt_ml.channel_dir("training"), "training")
+    whole = _list(opt_ml, "training", hosts)
     if values.binary_mode and len(whole.class_names) != 2:
         raise UserError(
             f"binary_mode=True needs two classes; the training channel has {len(whole.class_names)}: "
@@ -36,19 +43,27 @@ def read(opt_ml: OptMl, values: Hyperparameters) -> Data:
     for extension, count in whole.other_files.items():
         say(f"Ignored {count} file(s) ending in {extension}: only {', '.join(sorted(EXTENSIONS))} are pictures.")
     _warn_of_names_that_differ_in_case(whole)
-    test = _optional(opt_ml, "test", whole)
-    given = _optional(opt_ml, "validation", whole)
+    test = _optional(opt_ml, "test", whole, hosts)
+    given = _optional(opt_ml, "validation", whole, hosts)
     if given:
         return Data(whole, given, test)
     training, validation = dataset.split(whole, values.validation_split_ratio, values.random_seed)
     return Data(training, validation, test)
 
 
-def _optional(opt_ml: OptMl, channel: str, training: Listing) -> Listing | None:
+def _list(opt_ml: OptMl, channel: str, hosts: "Hosts | None", class_names: Sequence[str] | None = None) -> Listing:
     folder = opt_ml.channel_dir(channel)
-    if not folder.is_dir():
+    if hosts and hosts.count > 1 and sharded.is_sharded(opt_ml.input_data_config_file, channel):
+        merged = sharded.merge_listings(hosts, dataset.list_part(folder, channel))
+        return dataset.complete(merged, channel, class_names)
+    return dataset.list_channel(folder, channel, class_names)
+
+
+def _optional(opt_ml: OptMl, channel: str, training: Listing, hosts: "Hosts | None") -> Listing | None:
+    spread = hosts and hosts.count > 1 and sharded.is_sharded(opt_ml.input_data_config_file, channel)
+    if not spread and not opt_ml.channel_dir(channel).is_dir():
         return None
-    listing = dataset.list_channel(folder, channel, training.class_names)
+    listing = _list(opt_ml, channel, hosts, training.class_names)
     missing = [name for name, count in listing.counts().items() if not count]
     if missing:
         say(f"The {channel} channel has no picture of: {', '.join(missing)}.")

@@ -5,7 +5,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from image_classifier.contract.errors import UserError
@@ -18,6 +18,8 @@ class Example:
 
     path: Path
     label: int
+    owner: int | None = None
+    """Rank of the only host that has the file; None: every host has it."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +53,52 @@ def list_channel(folder: Path, channel: str, class_names: Sequence[str] | None =
         UserError: The channel is missing or empty, has fewer than two classes, a class has no picture, a class is
             not one of `class_names`, or a link leads out of the channel.
     """
-    names = _class_folders(folder, channel)
+    return complete(_listed(folder, _class_folders(folder, channel), channel), channel, class_names)
+
+
+def list_part(folder: Path, channel: str) -> Listing:
+    """List what this host has of a channel that is spread over several: perhaps nothing, and of some classes alone.
+
+    Raises:
+        UserError: A link leads out of the channel.
+    """
+    some = folder.is_dir() and any(path.is_dir() for path in folder.iterdir())
+    return _listed(folder, _class_folders(folder, channel) if some else [], channel)
+
+
+def complete(listing: Listing, channel: str, class_names: Sequence[str] | None = None) -> Listing:
+    """Return a whole channel's listing with the class order of `class_names`, when they are given.
+
+    Raises:
+        UserError: As `list_channel` does.
+    """
+    names = listing.class_names
     if class_names is not None and not set(names) <= set(class_names):
         unknown = ", ".join(sorted(set(names) - set(class_names)))
         raise UserError(
             f"The {channel} channel has classes that the training channel lacks: {unknown}. "
             f"Its folders must be among: {', '.join(class_names)}."
         )
-    order = tuple(names if class_names is None else class_names)
-    indices = {name: index for index, name in enumerate(order)}
+    if class_names is not None and tuple(class_names) != names:
+        indices = {name: index for index, name in enumerate(class_names)}
+        examples = tuple(replace(one, label=indices[names[one.label]]) for one in listing.examples)
+        listing = replace(listing, class_names=tuple(class_names), examples=examples)
+    _refuse_unusable(listing, channel, required=names)
+    return listing
+
+
+def _listed(folder: Path, names: Sequence[str], channel: str) -> Listing:
     inside = os.path.realpath(folder)
     examples: list[Example] = []
     other: Counter[str] = Counter()
-    for name in names:
+    for label, name in enumerate(names):
         for path in map(Path, _files(str(folder / name), inside, channel)):
             extension = path.suffix.lower()
             if extension in EXTENSIONS:
-                examples.append(Example(path, indices[name]))
+                examples.append(Example(path, label))
             else:
                 other[extension or "no extension"] += 1
-    listing = Listing(folder, order, tuple(examples), dict(other))
-    _refuse_unusable(listing, channel, required=names)
-    return listing
+    return Listing(folder, tuple(names), tuple(examples), dict(other))
 
 
 def _class_folders(folder: Path, channel: str) -> list[str]:
@@ -168,10 +194,14 @@ def _part(listing: Listing, examples: list[Example]) -> Listing:
 
 
 def fingerprint(listing: Listing) -> str:
-    """Hash the names, labels and sizes of a listing's files; sha256, hexadecimal. No file is read."""
+    """Hash the names, labels and sizes of a listing's files; sha256, hexadecimal. No file is read.
+
+    A file that one host alone has counts without its size, which the others cannot know.
+    """
     digest = hashlib.sha256()
     for example in sorted(listing.examples, key=listing.name):
-        line = f"{listing.name(example)}\0{example.label}\0{example.path.stat().st_size}\n"
+        size = example.path.stat().st_size if example.owner is None else ""
+        line = f"{listing.name(example)}\0{example.label}\0{size}\n"
         # A file's name need not be UTF-8.
         digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()

@@ -49,10 +49,9 @@ class Evaluator:
 
     def ask(self, rows: Rows, stop: Callable[[], None] = lambda: None) -> Answers:
         """Return the answers for all rows, on every host; `stop` is called before each batch, and may raise."""
-        part = self._hosts.share(len(rows))
         size = self._values.batch_size if self._network.body else _ROWS_AT_ONCE
         outputs, indices = [], []
-        for inputs, readable in batches.in_order(rows, part, size):
+        for inputs, readable in batches.in_order(rows, batches.mine(rows, self._hosts), size):
             stop()
             if len(readable):
                 outputs.append(self._hosts.map_rows(self._run, inputs))

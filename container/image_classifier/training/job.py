@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,40 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
     _refuse_without_tensorflow()
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
-    found = data.read(opt_ml, settings.values)
+    # Several hosts meet first, since a channel's files may be spread over them; one says what is wrong with its data
+    # before TensorFlow's seconds are spent.
+    several = len(opt_ml.read_resources().hosts) > 1
+    hosts = _start(opt_ml, settings.values) if several else None
+    try:
+        _run(opt_ml, given, settings, hosts, stop)
+    except Exception as error:
+        explained = _explained(error, hosts)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def _start(opt_ml: OptMl, values: Hyperparameters) -> "Hosts":
+    tensorflow_start.start()
+    from image_classifier.training import accelerators, distribution, precision
+
+    resources = opt_ml.read_resources()
+    for line in accelerators.prepare(resources):
+        say(line)
+    precision.make_deterministic(values)
+    return distribution.start(resources)
+
+
+def _explained(error: Exception, hosts: "Hosts | None") -> Exception | None:
+    if hosts is None:
+        return None
+    from image_classifier.training import lost_hosts
+
+    return lost_hosts.explain(error, hosts.names)
+
+
+def _run(opt_ml: OptMl, given: Mapping[str, Any], settings: Settings, hosts: "Hosts | None", stop: Stop) -> None:
+    found = data.read(opt_ml, settings.values, hosts)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
         values = settings.values
         folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
@@ -45,7 +78,8 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
         start = incremental.plan(folder, info, settings.values, found.training.class_names)
         for line in [*settings.log_lines(), *data.describe(found), start.line]:
             say(line)
-        _train_and_leave(opt_ml, settings, found, _Model(folder, start), stop)
+        hosts = hosts or _start(opt_ml, settings.values)
+        _train_and_leave(hosts, opt_ml, settings, found, _Model(folder, start), stop)
 
 
 @dataclass(frozen=True)
@@ -56,26 +90,9 @@ class _Model:
     start: Start
 
 
-def _train_and_leave(opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: Stop) -> None:
-    # Here, so that wrong data or settings are said before TensorFlow's seconds are spent.
-    tensorflow_start.start()
-    from image_classifier.training import accelerators, distribution, lost_hosts, precision
-
-    resources = opt_ml.read_resources()
-    for line in accelerators.prepare(resources):
-        say(line)
-    precision.make_deterministic(settings.values)
-    hosts = distribution.start(resources)
-    try:
-        _train_with(hosts, opt_ml, settings, found, model, stop)
-    except Exception as error:
-        explained = lost_hosts.explain(error, hosts.names)
-        if explained is None:
-            raise
-        raise explained from error
-
-
-def _train_with(hosts: "Hosts", opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: Stop) -> None:
+def _train_and_leave(
+    hosts: "Hosts", opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: Stop
+) -> None:
     from image_classifier.training import accelerators, fine_tuning, finishing
 
     values, class_names = settings.values, found.training.class_names

@@ -114,7 +114,7 @@ class _Loop:
             UserError: The loss became NaN or infinite before any epoch was measured, or `check` says so.
         """
         started = time.monotonic()
-        self._continue(batches.steps_an_epoch(len(training), self._values))
+        self._continue(batches.steps_an_epoch(training, self._values, self._session.hosts))
         progress = self._progress
         while progress.epoch < self._values.epochs and not (self._ended or progress.stopped_early):
             self._run_epoch(training, validation, classes)
@@ -145,7 +145,7 @@ class _Loop:
 
     def _run_epoch(self, training: Rows, validation: Rows, classes: int) -> None:
         progress, values, started = self._progress, self._values, time.monotonic()
-        total = batches.steps_an_epoch(len(training), values)
+        total = batches.steps_an_epoch(training, values, self._session.hosts)
         if not progress.step:
             self._steps.reset_metrics()
         before = started

@@ -1,10 +1,9 @@
 """Turn listed pictures into what is trained on: features of a frozen backbone, or pixels decoded on demand."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from image_classifier.training.batches import Rows
 from image_classifier.training.data import Data
 from image_classifier.training.dataset import Example, Listing
 from image_classifier.training.decoding import Decoder, Pictures, Skipped
+from image_classifier.training.distribution import Hosts
 from image_classifier.training.feature_chunks import ChunkFolder
 from image_classifier.training.loop import Session
 
@@ -69,16 +69,23 @@ def prepare_function(
 
     def prepare(listing: Listing, phase: str) -> Prepared:
         started = time.monotonic()
-        inputs: NDArray[Any] | Pictures
-        examples, skipped = listing.examples, tuple[Skipped, ...]()
+        examples = listing.examples
         if function is None:
-            inputs = Pictures(decoder, examples, progress.counter(phase, len(examples)))
-        else:
-            chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
-            store = features.compute(function, decoder, examples, phase, session.stop, session.hosts, chunks)
-            inputs, examples, skipped = store.features, store.examples, store.skipped
-        found = replace(listing, examples=examples)
-        return Prepared(found, Rows(inputs, _labels(examples)), skipped, time.monotonic() - started)
+            pictures = Pictures(decoder, examples, progress.counter(phase, len(examples)))
+            rows = Rows(pictures, _labels(examples), _owners(examples))
+            return Prepared(listing, rows, (), time.monotonic() - started)
+        # Each host computes the features of a contiguous part, of its own files where it has not got all of them.
+        by_owner = sorted(examples, key=lambda example: example.owner or 0)
+        chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
+        part = _part(by_owner, session.hosts)
+        store = features.compute(function, decoder, by_owner, phase, session.stop, session.hosts, chunks, part)
+        kept, found = store.examples, store.features
+        if part:
+            places = {example.path: place for place, example in enumerate(examples)}
+            order = np.argsort([places[example.path] for example in kept])
+            kept, found = tuple(kept[index] for index in order), found[order]
+        rows = Rows(found, _labels(kept))
+        return Prepared(replace(listing, examples=kept), rows, store.skipped, time.monotonic() - started)
 
     return prepare
 
@@ -100,5 +107,18 @@ def refuse_losses(data: Data, parts: list[Prepared], values: Hyperparameters) ->
         )
 
 
-def _labels(examples: tuple[Example, ...]) -> NDArray[np.int64]:
+def _labels(examples: Sequence[Example]) -> NDArray[np.int64]:
     return np.array([example.label for example in examples], np.int64)
+
+
+def _owners(examples: Sequence[Example]) -> NDArray[np.int64] | None:
+    owners = [example.owner for example in examples]
+    return None if None in owners else np.array(owners, np.int64)
+
+
+def _part(by_owner: Sequence[Example], hosts: Hosts) -> slice | None:
+    owners = _owners(by_owner)
+    if owners is None:
+        return None
+    start, stop = np.searchsorted(owners, [hosts.rank, hosts.rank + 1]).tolist()
+    return slice(start, stop)

@@ -33,12 +33,13 @@ class Sample:
 
 
 def choose(examples: Sequence[Example], probabilities: NDArray[np.float32], seed: int) -> Sample:
-    """Choose at most `LIMIT` of the validation's examples by seed, in their order.
+    """Choose at most `LIMIT` of the validation's examples by seed, in their order, whose files the first host has.
 
     `probabilities` are those of all examples, (n, K) or (n, 1).
     """
-    count = min(len(examples), LIMIT)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(examples), count, replace=False))
+    here = [index for index, example in enumerate(examples) if example.owner in (None, 0)]
+    count = min(len(here), LIMIT)
+    chosen = np.sort(np.random.default_rng(seed).choice(np.array(here, np.int64), count, replace=False))
     whole = Sample(
         tuple(example.path for example in examples),
         np.array([example.label for example in examples], np.int64),

@@ -2,31 +2,17 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from image_classifier.contract.errors import UserError
-from image_classifier.training.dataset import Example, Listing
+from image_classifier.training.dataset import Example, Listing, fingerprint
 
 if TYPE_CHECKING:
     from image_classifier.training.distribution import Hosts
 
 DISTRIBUTION = "S3DistributionType"
 SHARDED = "ShardedByS3Key"
-
-
-@dataclass(frozen=True)
-class Merged:
-    """What a channel holds on all hosts together."""
-
-    listing: Listing
-    """Of every host's files, alike on every host; the path of another host's file names nothing on this one."""
-    owners: NDArray[np.int64]
-    """(n,) rank of the host that has each example's file."""
 
 
 def is_sharded(input_data_config: Path, channel: str) -> bool:
@@ -45,11 +31,12 @@ def is_sharded(input_data_config: Path, channel: str) -> bool:
     return isinstance(described, dict) and described.get(DISTRIBUTION) == SHARDED
 
 
-def merge_listings(hosts: "Hosts", listing: Listing) -> Merged:
-    """Return the listing of all hosts' files of a channel; every host must call it.
+def merge_listings(hosts: "Hosts", listing: Listing) -> Listing:
+    """Return the listing of all hosts' files of a channel, with their owners; every host must call it.
 
     Class names are the sorted union, so a class folder may be missing on a host. Examples come in the order in which
-    one host with all files would list them. A file that several hosts have is the first one's.
+    one host with all files would list them. A file that several hosts have is the first one's; the path of another
+    host's file names nothing on this one.
     """
     mine = {
         "class_names": listing.class_names,
@@ -65,10 +52,9 @@ def merge_listings(hosts: "Hosts", listing: Listing) -> Merged:
             found.setdefault((index[each["class_names"][label]], tuple(name.split("/"))), rank)
     # A folder is walked by the names in it, which is the order of the paths' parts, not of their text.
     order = sorted(found)
-    examples = tuple(Example(Path(f"{listing.folder}/{'/'.join(parts)}"), label) for label, parts in order)
+    examples = tuple(Example(Path(f"{listing.folder}/{'/'.join(key[1])}"), key[0], found[key]) for key in order)
     other = _sum(each["other_files"] for each in every)
-    owners = np.array([found[key] for key in order], np.int64)
-    return Merged(Listing(listing.folder, names, examples, other), owners)
+    return Listing(listing.folder, names, examples, other)
 
 
 def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
@@ -77,3 +63,18 @@ def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
         for name, count in each.items():
             total[name] = total.get(name, 0) + count
     return total
+
+
+def refuse_unequal(hosts: "Hosts", listing: Listing, channel: str) -> None:
+    """Stop the job on every host when the hosts list different files; every host must call it.
+
+    Raises:
+        UserError: They do; the message says how many files each has.
+    """
+    found = hosts.gather_json([fingerprint(listing), len(listing.examples)])
+    if any(each[0] != found[0][0] for each in found):
+        counts = ", ".join(f"{name} {count}" for name, (_, count) in zip(hosts.names, found, strict=True))
+        raise UserError(
+            f"The hosts of this job have different pictures in the {channel} channel ({counts}). Give each host all of "
+            "them: S3DistributionType=FullyReplicated, not ShardedByS3Key."
+        )

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,11 +42,11 @@ def gather(hosts: Any) -> dict[str, Any]:
     examples = tuple(Example(folder / file, names.index(file.split("/")[0])) for file in files)
     merged = sharded.merge_listings(hosts, Listing(folder, names, examples, {".txt": 1 + hosts.rank}))
     found["merged"] = {
-        "classes": merged.listing.class_names,
-        "files": [[merged.listing.name(example), example.label] for example in merged.listing.examples],
-        "paths": str(merged.listing.examples[0].path),
-        "owners": merged.owners.tolist(),
-        "other": dict(merged.listing.other_files),
+        "classes": merged.class_names,
+        "files": [[merged.name(example), example.label] for example in merged.examples],
+        "paths": str(merged.examples[0].path),
+        "owners": [example.owner for example in merged.examples],
+        "other": dict(merged.other_files),
     }
     return found
 
@@ -53,6 +54,21 @@ def gather(hosts: Any) -> dict[str, Any]:
 def differ(hosts: Any) -> dict[str, Any]:
     """Give rows of different kinds."""
     return {"gathered": hosts.gather(np.zeros((1, 2 + hosts.rank))).tolist()}
+
+
+def unequal(hosts: Any) -> dict[str, Any]:
+    """Compare the files of a folder that both hosts have, then of one that has another file on each."""
+    from image_classifier.training import dataset, sharded
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        for name in ("ant/1.jpg", "bee/1.jpg"):
+            (folder / name).parent.mkdir()
+            (folder / name).touch()
+        sharded.refuse_unequal(hosts, dataset.list_channel(folder, "training"), "training")
+        (folder / "bee" / f"of-{hosts.rank}.jpg").touch()
+        sharded.refuse_unequal(hosts, dataset.list_channel(folder, "training"), "training")
+    return {}
 
 
 def lose(hosts: Any, end: Callable[[], None]) -> dict[str, Any]:
@@ -71,6 +87,9 @@ def lose(hosts: Any, end: Callable[[], None]) -> dict[str, Any]:
     return {}
 
 
+WAYS = {"gather": gather, "differ": differ, "unequal": unequal}
+
+
 def main(what: str, rank: int, names: tuple[str, ...]) -> None:
     """Start as one of the hosts, and print what was found, or the sentence for the error that came, as JSON."""
     tensorflow_start.start()
@@ -84,7 +103,7 @@ def main(what: str, rank: int, names: tuple[str, ...]) -> None:
     }
     started = time.monotonic()
     try:
-        found = lose(hosts, ends[what]) if what in ends else {"gather": gather, "differ": differ}[what](hosts)
+        found = lose(hosts, ends[what]) if what in ends else WAYS[what](hosts)
     except Exception as error:
         explained = lost_hosts.explain(error, hosts.names)
         found = {"error": type(error).__name__, "text": str(error), "said": str(explained) if explained else None}

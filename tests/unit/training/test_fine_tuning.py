@@ -97,7 +97,7 @@ def test_features_once_equal_the_long_way(pictures: Path, backbone_folder: Path,
         labels = np.array([example.label for example in part.examples], np.int64)
         rows.append(batches.Rows(decoding.Pictures(decoder, part.examples), labels))
     head = classifier.build_head(values, loaded.feature_count, 3)
-    loop.fit(classifier.Network(head, loaded), values, *rows, data.training.class_names, loop.Session())
+    loop.fit(classifier.Network(head, loaded), values, rows[0], rows[1], data.training.class_names, loop.Session())
     for ours, long in zip(short.head.get_weights(), head.get_weights(), strict=True):
         np.testing.assert_allclose(ours, long, atol=1e-4)
 
@@ -198,7 +198,7 @@ def test_stop_during_training_keeps_the_best(pictures: Path, backbone_folder: Pa
     timer = threading.Timer(1.5, stop.set)
     timer.start()
     network = classifier.Network(classifier.build_head(values, 12, 3))
-    history = loop.fit(network, values, *rows, data.training.class_names, loop.Session(stop))
+    history = loop.fit(network, values, rows[0], rows[1], data.training.class_names, loop.Session(stop))
     assert history.stopped == SIGTERM
     assert 0 < len(history.epochs) < 5000
     assert history.best_epoch is not None

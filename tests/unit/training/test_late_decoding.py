@@ -76,5 +76,5 @@ def test_no_picture_is_read_before_the_first_batch(pictures: Path, backbone_fold
     prepared = preparation.prepare_function(loaded, values, loop.Session())(data.training, "Training pictures")
     assert prepared.skipped == ()
     assert not any(len(batch.labels) for batch in batches.of_epoch(prepared.rows, values, distribution.alone(), 0))
-    assert {item.path for item in prepared.skipped} == gone
+    assert {skipped.path for skipped in prepared.skipped} == gone
     assert prepared.listing.examples == ()

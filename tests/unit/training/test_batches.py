@@ -1,0 +1,73 @@
+"""The order in which a job sees its pictures, on one host and on several."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier.contract.hyperparameters import Hyperparameters
+from tests.unit.training import small
+
+FEATURES = np.arange(22, dtype=np.float32)[:, np.newaxis]
+"""Of each row its index, to know it again."""
+
+
+def settings(**given: Any) -> Hyperparameters:
+    """Batches of four."""
+    return small.settings(batch_size=4, **given)
+
+
+def seen(owners: list[int] | None = None, count: int = 1, epoch: int = 0, first_step: int = 0) -> list[list[list[int]]]:
+    """Return, for each of `count` hosts, the rows of each of its batches that count."""
+    from image_classifier.training import batches, distribution
+
+    given = None if owners is None else np.array(owners)
+    rows = batches.Rows(FEATURES, np.arange(22) % 3, given)
+    hosts = [replace(distribution.alone(), rank=rank, count=count) for rank in range(count)]
+    every = [list(batches.of_epoch(rows, settings(), host, epoch, first_step)) for host in hosts]
+    return [[[int(row) for row in batch.inputs[batch.counted > 0, 0]] for batch in one] for one in every]
+
+
+def test_every_epoch_sees_every_row_once_in_an_order_of_its_own() -> None:
+    """22 rows in batches of 4 -> six batches, all rows once; another epoch or seed -> another order."""
+    from image_classifier.training import batches
+
+    (first,), (second,) = seen(), seen(epoch=1)
+    assert [len(batch) for batch in first] == [4, 4, 4, 4, 4, 2]
+    assert sorted(sum(first, [])) == list(range(22))
+    assert first != second
+    assert not np.array_equal(batches.order(22, 123, 0), batches.order(22, 124, 0))
+
+
+def test_epoch_goes_on_where_it_was_left() -> None:
+    """From step 4 on -> the last two batches of the whole epoch."""
+    assert seen(first_step=4)[0] == seen()[0][4:]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_hosts_share_the_batches_of_one_host(count: int) -> None:
+    """Two or three hosts -> in each step, one after the other, they have the rows that one host alone has."""
+    alone, several = seen()[0], seen(count=count)
+    together = [sum(parts, []) for parts in zip(*several, strict=True)]
+    assert together == alone
+
+
+def test_host_with_fewer_files_begins_again() -> None:
+    """Hosts that own 16 and 6 rows -> each sees its own alone, two a step, all of them; the smaller one repeats its own."""
+    owners = [0] * 16 + [1] * 6
+    large, small_one = seen(owners, count=2)
+    assert [len(large), len(small_one)] == [8, 8]
+    assert sorted(sum(large, [])) == list(range(16))
+    assert set(sum(small_one, [])) == set(range(16, 22))
+    assert len(sum(small_one, [])) == 16
+
+
+def test_rows_are_looked_at_by_their_owner() -> None:
+    """Rows with owners -> each host's own; without -> equal contiguous parts."""
+    from image_classifier.training import batches, distribution
+
+    second = replace(distribution.alone(), rank=1, count=2)
+    labels = np.zeros(5, np.int64)
+    assert batches.mine(batches.Rows(FEATURES[:5], labels, np.array([1, 0, 0, 1, 1])), second).tolist() == [0, 3, 4]
+    assert batches.mine(batches.Rows(FEATURES[:5], labels), second).tolist() == [2, 3, 4]
