@@ -143,3 +143,12 @@ def test_rows_of_different_kinds_are_refused_on_every_host() -> None:
     results = [found(finished(each)) for each in start_hosts("differ")]
     assert [each["error"] for each in results] == ["AlgorithmError"] * 2
     assert all("The hosts' rows differ in kind" in each["text"] for each in results)
+
+
+def test_hosts_with_different_pictures_are_refused() -> None:
+    """Given equal folders and then one other file on each host -> only then both fail, and say what to do."""
+    results = [found(finished(each)) for each in start_hosts("unequal")]
+    assert [each["error"] for each in results] == ["UserError"] * 2
+    assert results[0]["text"] == results[1]["text"]
+    assert results[0]["text"].count(" 3") == 2
+    assert "FullyReplicated" in results[0]["text"]
