@@ -3,6 +3,7 @@
 import random
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,10 +100,16 @@ def carry_out(plan: Plan, tree: Path, inputs: Path, reference: Reference) -> Row
     if plan.another_machine:
         small_job.move_to_another_machine(tree)
     damaged = _damage(plan, checkpoints)
-    again = small_job.start(tree).finish()
-    found = tuple(results.different(reference.result, results.read(tree)))
+    again = small_job.start(tree)
+    try:
+        again.finish()
+        found = tuple(results.different(reference.result, results.read(tree)))
+    except AssertionError as failure:
+        print(failure, file=sys.stderr, flush=True)
+        found = ("it did not finish",)
+    said = _said(again.log())
     shutil.rmtree(tree)
-    return Row(plan, seconds, phase_of(log), left, damaged, _said(again), found)
+    return Row(plan, seconds, phase_of(log), left, damaged, said, found)
 
 
 def _killed(plan: Plan, tree: Path, inputs: Path, whole: float) -> tuple[small_job.Running, float]:

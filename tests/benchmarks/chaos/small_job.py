@@ -106,11 +106,15 @@ class Running:
                 self.process.wait(delay)
             assert self.kill(), f"it ended within {delay} s of {what}"
 
-    def finish(self) -> str:
-        """Wait for its good end and return its log."""
+    def finish(self, seconds: float = 180) -> str:
+        """Wait for its good end and return its log; what each thread does is in the message when it never ends."""
         with self:
-            code = self.process.wait(300)
-        assert code == 0, f"exit code {code}: {self.errors_file.read_text()[-3000:]}"
+            try:
+                code = self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.send_signal(signal.SIGABRT)
+                code = self.process.wait(30)
+        assert code == 0, f"exit code {code}; {self.log()[-1000:]}\n{self.errors_file.read_text()[-12000:]}"
         return self.log()
 
 
@@ -118,7 +122,7 @@ def start(tree: Path, *command: str) -> Running:
     """Start the training program on a tree; `command` stands for `container/train` when given."""
     number = len(list(tree.glob("log-*")))
     log, errors = tree / f"log-{number}", tree / f"errors-{number}"
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree)}
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree), "PYTHONFAULTHANDLER": "1"}
     with log.open("wb") as standard_output, errors.open("wb") as standard_error:
         process = subprocess.Popen(
             [sys.executable, *(command or [str(ROOT / "container" / "train")])],
