@@ -141,7 +141,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     layer = hub.KerasLayer(handle, trainable=trainable, name="backbone", **options)
     probe = np.zeros((1, *info.image_size, 3), np.float32)
     try:
-        output = _pooled(layer(probe, training=False) if tunable else layer(probe))
+        output = _first_replica(lambda: _pooled(layer(probe, training=False) if tunable else layer(probe)))
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError(
             f"The backbone in {folder} does not accept pictures of {info.image_size[0]}x{info.image_size[1]} pixels, "
@@ -206,6 +206,14 @@ def _calling_convention(module: Any, info: ModelInfo) -> tuple[str | None, str |
         f"The SavedModel can be called neither as a Hub model nor by a signature (it has: {sorted(signatures)}). "
         "Name signature and output_key in its model info."
     )
+
+
+def _first_replica(function: Callable[[], Any]) -> Any:
+    """Call a function as a replica: what was loaded from a SavedModel under a strategy runs only so."""
+    import tensorflow as tf
+
+    strategy = tf.distribute.get_strategy()
+    return strategy.experimental_local_results(strategy.run(function))[0]
 
 
 def _pooled(output: Any) -> Any:

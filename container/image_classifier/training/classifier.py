@@ -55,7 +55,9 @@ class Network(tf_keras.Model):  # type: ignore[misc]
         self.head = head
         self.body = BackboneLayer(backbone) if backbone else None
         self._size = backbone.info.image_size if backbone else None
-        self(tf.zeros((1, *self.input_specification.shape[1:]), self.input_specification.dtype))
+        nothing = tf.zeros((1, *self.input_specification.shape[1:]), self.input_specification.dtype)
+        # As a replica: what was loaded from a SavedModel under a strategy runs only so.
+        tf.distribute.get_strategy().run(self, (nothing,))
 
     @property
     def learns(self) -> bool:

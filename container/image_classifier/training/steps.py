@@ -136,7 +136,8 @@ class Steps:
         self._metrics[0].update_state(losses, sample_weight=counted)
         for metric in self._metrics[1:]:
             metric.update_state(targets, outputs, sample_weight=counted)
-        return self._sum(context, loss), self._sum(context, flags)
+        # A copy of each replica's own: of a tensor that all replicas share it is not known where its sum shall go.
+        return self._sum(context, loss), self._sum(context, tf.identity(flags))
 
     def _differentiate(
         self, inputs: Any, targets: Any, weights: Any, shares: Any, kept: Any, backbone_learns: bool
