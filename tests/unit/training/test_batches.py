@@ -1,5 +1,7 @@
 """The order in which a job sees its pictures, on one host and on several."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +18,11 @@ FEATURES = np.arange(22, dtype=np.float32)[:, np.newaxis]
 def settings(**given: Any) -> Hyperparameters:
     """Batches of four."""
     return small.settings(batch_size=4, **given)
+
+
+def flat(batches: Iterable[list[int]]) -> list[int]:
+    """Return the rows of all batches."""
+    return list(itertools.chain.from_iterable(batches))
 
 
 def seen(owners: list[int] | None = None, count: int = 1, epoch: int = 0, first_step: int = 0) -> list[list[list[int]]]:
@@ -35,7 +42,7 @@ def test_every_epoch_sees_every_row_once_in_an_order_of_its_own() -> None:
 
     (first,), (second,) = seen(), seen(epoch=1)
     assert [len(batch) for batch in first] == [4, 4, 4, 4, 4, 2]
-    assert sorted(sum(first, [])) == list(range(22))
+    assert sorted(flat(first)) == list(range(22))
     assert first != second
     assert not np.array_equal(batches.order(22, 123, 0), batches.order(22, 124, 0))
 
@@ -49,18 +56,18 @@ def test_epoch_goes_on_where_it_was_left() -> None:
 def test_hosts_share_the_batches_of_one_host(count: int) -> None:
     """Two or three hosts -> in each step, one after the other, they have the rows that one host alone has."""
     alone, several = seen()[0], seen(count=count)
-    together = [sum(parts, []) for parts in zip(*several, strict=True)]
+    together = [flat(parts) for parts in zip(*several, strict=True)]
     assert together == alone
 
 
 def test_host_with_fewer_files_begins_again() -> None:
-    """Hosts that own 16 and 6 rows -> each sees its own alone, two a step, all of them; the smaller one repeats its own."""
+    """Hosts that own 16 and 6 rows -> each sees all of its own and no others, two a step; the smaller one repeats."""
     owners = [0] * 16 + [1] * 6
     large, small_one = seen(owners, count=2)
     assert [len(large), len(small_one)] == [8, 8]
-    assert sorted(sum(large, [])) == list(range(16))
-    assert set(sum(small_one, [])) == set(range(16, 22))
-    assert len(sum(small_one, [])) == 16
+    assert sorted(flat(large)) == list(range(16))
+    assert set(flat(small_one)) == set(range(16, 22))
+    assert len(flat(small_one)) == 16
 
 
 def test_rows_are_looked_at_by_their_owner() -> None:
