@@ -98,15 +98,26 @@ def leave(job: Job, stop: Stop) -> None:
     artifacts.write_labels(folder, job.found.training.class_names)
     info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
     artifacts.write_model_info(folder, info)
+    asked = sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
     checked: dict[str, Any] = {}
-    if not stop.leaves_no_time():
+    if not asked.paths:
+        _leave_unchecked(folder, info)
+    elif not stop.leaves_no_time():
         try:
-            checked = _check(job, saved_model, info, stop)
+            checked = _check(job, saved_model, info, asked, stop)
         except Interrupted:
             shutil.rmtree(conversion.partial_folder(folder), ignore_errors=True)
     _report(job, {**job.numbers, **checked})
     if stop.reason:
         _record_what_is_missing(folder, stop)
+
+
+def _leave_unchecked(folder: Path, info: ModelInfo) -> None:
+    # Where each host has its own part of the pictures, the first may have none for validation.
+    reason = "this host has no validation picture to check it with"
+    say(f"WARNING: No OpenVINO IR, and the model is not verified: {reason}.")
+    entries = {key: {"left_out": reason} for key in _PHASES}
+    artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
 
 
 def _record_what_is_missing(folder: Path, stop: Stop) -> None:
@@ -149,10 +160,9 @@ def _model_info(job: Job) -> ModelInfo:
     )
 
 
-def _check(job: Job, saved_model: Path, info: ModelInfo, stop: Stop) -> dict[str, Any]:
+def _check(job: Job, saved_model: Path, info: ModelInfo, asked: Sample, stop: Stop) -> dict[str, Any]:
     """Convert and verify, keeping the model info up to date; returns what the report shall say of it."""
     folder, values = job.opt_ml.model_dir, job.settings.values
-    asked = sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
     few = asked.rows(asked.spread(conversion.PICTURES))
     with tempfile.TemporaryDirectory(prefix="finishing-") as name:
         scratch = Path(name)
