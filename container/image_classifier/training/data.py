@@ -56,7 +56,10 @@ def _list(opt_ml: OptMl, channel: str, hosts: "Hosts | None", class_names: Seque
     if hosts and hosts.count > 1 and sharded.is_sharded(opt_ml.input_data_config_file, channel):
         merged = sharded.merge_listings(hosts, dataset.list_part(folder, channel))
         return dataset.complete(merged, channel, class_names)
-    return dataset.list_channel(folder, channel, class_names)
+    listing = dataset.list_channel(folder, channel, class_names)
+    if hosts and hosts.count > 1:
+        sharded.refuse_unequal(hosts, listing, channel)
+    return listing
 
 
 def _optional(opt_ml: OptMl, channel: str, training: Listing, hosts: "Hosts | None") -> Listing | None:

@@ -76,5 +76,5 @@ def refuse_unequal(hosts: "Hosts", listing: Listing, channel: str) -> None:
         counts = ", ".join(f"{name} {count}" for name, (_, count) in zip(hosts.names, found, strict=True))
         raise UserError(
             f"The hosts of this job have different pictures in the {channel} channel ({counts}). Give each host all of "
-            "them: S3DistributionType=FullyReplicated, not ShardedByS3Key."
+            "them (S3DistributionType FullyReplicated), or name the channel ShardedByS3Key in inputdataconfig.json."
         )
