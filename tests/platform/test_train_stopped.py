@@ -46,21 +46,27 @@ def assert_whole(tree: Path) -> None:
     assert len((tree / "output" / "data" / "predictions.csv").read_text().splitlines()) > 1
 
 
-def test_told_to_stop_while_pictures_are_read(tmp_path: Path, tiny_backbone: Path) -> None:
-    """SIGTERM in the pass over the pictures -> exit 0, one line that there is neither model nor checkpoint."""
-    tree = make_tree(tmp_path, COLOURS, count=2, **LONG)
+@pytest.mark.parametrize("whole", [False, True], ids=["features", "first epoch"])
+def test_told_to_stop_before_an_epoch_was_measured(tmp_path: Path, tiny_backbone: Path, whole: bool) -> None:
+    """SIGTERM in the feature pass or in the first epoch -> exit 0, no model; one line names the checkpoint, or none."""
+    tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": str(not whole)})
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
     first = tree / "input/data/training/red/large.jpg"
     Image.fromarray(noise).save(first)
     for number in range(400):
         os.link(first, first.with_name(f"large-{number}.jpg"))
     link_backbone(tree, tiny_backbone)
+    if whole:
+        (tree / "checkpoints").mkdir()
     with RunningJob(tree) as job:
         job.wait_for("Training pictures: ")
-        log = end(job, tree)
-    last = log.splitlines()[-1]
+        last = end(job, tree).splitlines()[-1]
     assert last.startswith("Stopped, told to stop (SIGTERM)")
-    assert "no model was written" in last
+    assert "before any epoch was measured: no model was written" in last
+    newest = next((tree / "checkpoints").glob("checkpoint-*"), None)
+    assert last.endswith(
+        f" continues from {newest}." if whole else f" no checkpoint in {tree}/checkpoints to continue from."
+    )
     assert not (tree / "model").exists()
 
 
