@@ -1,0 +1,66 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.platform import hosts
+from tests.platform.hosts import Host
+
+HEAD_ONLY = {"train_only_top_layer": "True", "epochs": "4", "learning_rate": "0.05", "batch_size": "5"}
+WHOLE_NETWORK = {**HEAD_ONLY, "train_only_top_layer": "False", "learning_rate": "0.01"}
+PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
+
+Jobs = dict[str, list[Host]]
+
+
+@pytest.fixture(scope="module", params=["head only", "whole network"])
+def jobs(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
+    """The same job, finished, on one device, on two devices, and on two hosts; 24 pictures, batches of 5."""
+    values: dict[str, Any] = HEAD_ONLY if request.param == "head only" else WHOLE_NETWORK
+    folder = tmp_path_factory.mktemp("jobs")
+    found = {
+        "one": [hosts.start(hosts.tree_of(folder / "one", tiny_backbone, **values))],
+        "two devices": [hosts.start_on_two_devices(hosts.tree_of(folder / "devices", tiny_backbone, **values))],
+        "two hosts": hosts.start_hosts(folder, tiny_backbone, PATIENCE, **values),
+    }
+    for name, started in found.items():
+        codes = [host.wait() for host in started]
+        assert codes == [0] * len(started), f"{name}: {' '.join(host.log for host in started)}"
+    return found
+
+
+def tolerance(jobs: Jobs) -> float:
+    """Return by how much the same job may differ: sums in another order, through the head or the whole network."""
+    return 1e-5 if "train_only_top_layer = True" in jobs["one"][0].log else 1e-4
+
+
+@pytest.mark.parametrize("kind", ["two devices", "two hosts"])
+def test_two_train_what_one_trains(jobs: Jobs, kind: str) -> None:
+    """Given two devices or two hosts -> each weight of the exported model is the one of a single device."""
+    one, two = (hosts.weights(jobs[name][0].tree) for name in ("one", kind))
+    assert hosts.largest_difference(one, two) < tolerance(jobs)
+
+
+def test_the_job_did_train(jobs: Jobs, tiny_backbone: Path, tmp_path: Path) -> None:
+    """Given a job of another seed -> its weights differ by far more than the tolerance, so the comparison can fail."""
+    values: dict[str, Any] = HEAD_ONLY if tolerance(jobs) == 1e-5 else WHOLE_NETWORK
+    other = hosts.start(hosts.tree_of(tmp_path, tiny_backbone, random_seed="7", **values))
+    assert other.wait() == 0
+    one = hosts.weights(jobs["one"][0].tree)
+    assert hosts.largest_difference(one, hosts.weights(other.tree)) > 100 * tolerance(jobs)
+
+
+def test_the_chief_alone_leaves_a_model(jobs: Jobs) -> None:
+    """Given two hosts -> the chief has model and reports, the other neither, since their outputs become one."""
+    chief, other = (host.tree for host in jobs["two hosts"])
+    assert (chief / "model/1/saved_model.pb").is_file()
+    assert (chief / "output/data/metrics.json").is_file()
+    left = [path for folder in ("model", "output") for path in (other / folder).rglob("*") if path.is_file()]
+    assert left == []
+
+
+def test_the_log_says_who_trains(jobs: Jobs) -> None:
+    """Given two devices and two hosts -> the log names devices, hosts, replicas and strategy."""
+    assert "2 devices (/device:CPU:0, /device:CPU:1), MirroredStrategy" in jobs["two devices"][0].log
+    for host in jobs["two hosts"]:
+        assert "2 replicas, MultiWorkerMirroredStrategy over gRPC rings" in host.log
