@@ -12,6 +12,7 @@ from PIL import Image
 from image_classifier import artifacts
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
 from tests.platform.training_process import RunningJob
+from tests.waiting import free_port
 
 GRACE_SECONDS = 60
 """Less than the 100 s that a job may take on a machine that does nothing else."""
@@ -44,6 +45,21 @@ def assert_whole(tree: Path) -> None:
     assert info_of(tree)["sha256"] == artifacts.folder_sha256(folder / "1")
     assert (tree / "output" / "data" / "metrics.json").is_file()
     assert len((tree / "output" / "data" / "predictions.csv").read_text().splitlines()) > 1
+
+
+def test_told_to_stop_while_waiting_for_another_host(tmp_path: Path, tiny_backbone: Path) -> None:
+    """SIGTERM while one of two hosts has not come -> exit 0 at once, not after the 15 minutes it would wait."""
+    tree = make_tree(tmp_path, COLOURS, count=2, **LONG)
+    link_backbone(tree, tiny_backbone)
+    here, absent = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    resources = {"current_host": here, "hosts": [here, absent]}
+    (tree / "input/config/resourceconfig.json").write_text(json.dumps(resources))
+    with RunningJob(tree) as job:
+        job.wait_for("waiting for all of them")
+        last = end(job, tree).splitlines()[-1]
+    assert last.startswith(
+        "Stopped, told to stop (SIGTERM) (waiting for the other hosts), before any epoch was measured"
+    )
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["features", "first epoch"])

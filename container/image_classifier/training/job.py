@@ -38,7 +38,10 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
     # Several hosts meet first, since a channel's files may be spread over them; one says what is wrong with its data
     # before TensorFlow's seconds are spent.
     several = len(opt_ml.read_resources().hosts) > 1
-    hosts = _start(opt_ml, settings.values) if several else None
+    hosts = None
+    if several:
+        with stop.interrupts("waiting for the other hosts"):
+            hosts = _start(opt_ml, settings.values)
     try:
         _run(opt_ml, given, settings, hosts, stop)
     except Exception as error:

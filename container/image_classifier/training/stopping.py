@@ -4,6 +4,8 @@ import os
 import signal
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SIGTERM = "told to stop (SIGTERM)"
@@ -32,6 +34,7 @@ class Stop:
         self._reasons: list[str] = []
         self._steps: deque[float] = deque(maxlen=_STEPS)
         self._export = 0.0
+        self._waiting = ""
         self.limit(limit_seconds, started)
 
     @property
@@ -58,6 +61,28 @@ class Stop:
         """Tell the job to end; the first reason counts. It may interrupt any other method, as a signal does."""
         # One append: nothing to lock, nothing that is half done when the next signal comes.
         self._reasons.append(reason)
+
+    @contextmanager
+    def interrupts(self, waiting: str) -> Iterator[None]:
+        """Let SIGTERM end the block at once, which only waits and has nothing to keep; `waiting` says for what.
+
+        Raises:
+            JobStopped: It came, in the block or before.
+        """
+        self._waiting = waiting
+        try:
+            stop_if_told(self, waiting)
+            yield
+        finally:
+            self._waiting = ""
+
+    def handle_signal(self, *_: object) -> None:
+        """Take note of SIGTERM, in the main thread, between any two of Python's operations."""
+        self.set()
+        # Once: the next signal may come while the block is left.
+        waiting, self._waiting = self._waiting, ""
+        if waiting:
+            raise JobStopped(waiting)
 
     def after_step(self, seconds: float) -> bool:
         """Say whether the job shall end instead of doing another step as long as the longest of the last few.
@@ -108,7 +133,7 @@ def process_start() -> float:
 def listen() -> Stop:
     """Return what SIGTERM sets; call it from the main thread."""
     stop = Stop()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, stop.handle_signal)
     return stop
 
 

@@ -56,6 +56,22 @@ def test_signals_set_it_and_kill_nobody(handler: None) -> None:
     assert stop.leaves_no_time()
 
 
+def wait_for_a_signal() -> None:
+    """Send one to this process, and wait for longer than a test may take."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+def test_signal_ends_what_only_waits(handler: None) -> None:
+    """SIGTERM in a block that waits for others -> it ends at once with its words; the next block does not begin."""
+    stop = stopping.listen()
+    with pytest.raises(JobStopped, match="waiting for hosts"), stop.interrupts("waiting for hosts"):
+        wait_for_a_signal()
+    os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(JobStopped, match="waiting again"), stop.interrupts("waiting again"):
+        pytest.fail("It began.")
+
+
 def test_signals_after_the_end_change_nothing() -> None:
     """SIGTERM while Python takes itself down after the job -> exit code 0 all the same."""
     program = (
