@@ -81,15 +81,9 @@ def test_five_mistakes_make_one_message(tmp_path: Path) -> None:
         (lambda tree: (tree / "input/data/training/red").rename(tree / "elsewhere"), "has one class, blue"),
         (lambda tree: (tree / "input/data/training/green").mkdir(), "classes without a picture: green"),
         (lambda tree: None, "There is no backbone to train on"),
-        (
-            lambda tree: (tree / "input/config/resourceconfig.json").write_text(
-                '{"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]}'
-            ),
-            "started on 2 hosts",
-        ),
         (lambda tree: (tree / "input/config/hyperparameters.json").write_text("{"), "is not valid JSON"),
     ],
-    ids=["no channel", "one class", "empty class", "no backbone", "two hosts", "broken JSON"],
+    ids=["no channel", "one class", "empty class", "no backbone", "broken JSON"],
 )
 def test_unusable_input_fails_before_tensorflow_is_loaded(tmp_path: Path, break_tree: Any, message: str) -> None:
     """Each unusable input -> exit 1, the sentence first in the failure file, no traceback, no model."""

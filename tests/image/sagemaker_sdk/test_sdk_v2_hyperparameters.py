@@ -5,7 +5,7 @@ from tests.image.sagemaker_sdk.conftest import ROLE, Run
 FIT = """
 from sagemaker.estimator import Estimator
 Estimator(
-    image_uri={image!r}, role={role!r}, instance_count={hosts}, instance_type="local",
+    image_uri={image!r}, role={role!r}, instance_count=1, instance_type="local",
     hyperparameters={hyperparameters!r}, output_path="file://{scratch}/output",
 ).fit({{"training": "file://{pictures}", "model": "file://{backbone}"}})
 """
@@ -16,21 +16,9 @@ def test_values_quoted_as_json_are_understood(
 ) -> None:
     """Given every value as a JSON string inside a string -> the job runs with what is meant."""
     quoted = {"epochs": '"1"', "train_only_top_layer": '"True"', "optimizer": '"sgd"', "learning_rate": '"0.01"'}
-    names = {"image": image, "role": ROLE, "hosts": 1, "hyperparameters": quoted, "scratch": scratch}
+    names = {"image": image, "role": ROLE, "hyperparameters": quoted, "scratch": scratch}
     done = run_with_sdk("v2", FIT.format(**names, pictures=few_photographs / "train", backbone=backbone.parent))
     assert done.exit_code == 0, done.output[-6000:]
     for line in ("epochs = 1 (given)", "train_only_top_layer = True (given)", "optimizer = sgd (given)"):
         assert line in done.output
     assert "learning_rate = 0.01 (given)" in done.output
-
-
-def test_several_hosts_are_refused_in_one_sentence(
-    run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, scratch: Path
-) -> None:
-    """Given instance_count=2 -> the job ends at once, a host says why, and the SDK raises."""
-    names = {"image": image, "role": ROLE, "hosts": 2, "hyperparameters": {"epochs": "1"}, "scratch": scratch}
-    done = run_with_sdk("v2", FIT.format(**names, pictures=few_photographs / "train", backbone=backbone.parent))
-    assert done.exit_code != 0
-    assert "UserError: This job was started on 2 hosts" in done.output
-    assert "Set instance_count to 1." in done.output
-    assert "RuntimeError: Failed to run" in done.output
