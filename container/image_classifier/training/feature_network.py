@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from importlib import util
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -48,6 +49,10 @@ class FeatureNetwork:
         self._run: Callable[[Pixels], Features] = self._with_tensorflow if lack else self._decide
         if lack:
             say(f"Features: TensorFlow computes them, since {lack}")
+
+    def record(self) -> dict[str, Any]:
+        """Return what the model info keeps of it."""
+        return {"engine": self.engine, "largest_difference": self.largest_difference}
 
     def __call__(self, pixels: Pixels) -> Features:
         """Compute on all devices of this host."""

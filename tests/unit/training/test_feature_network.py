@@ -49,6 +49,7 @@ def test_many_pictures_are_computed_by_openvino_alike(
     assert np.abs(expected).max() > 0.01
     assert (chosen.planned, chosen.engine) == ("openvino", "openvino")
     assert chosen.largest_difference <= 1e-4
+    assert chosen.record() == {"engine": "openvino", "largest_difference": chosen.largest_difference}
     assert "Features: OpenVINO computes them, made ready in" in capfd.readouterr().out
 
 
