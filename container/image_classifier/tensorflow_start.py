@@ -42,6 +42,8 @@ def configure() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # tf_keras would read settings from the home folder, which change its arithmetic, and write them there.
     os.environ.setdefault("KERAS_HOME", os.devnull)
+    # Lets a job that asks for XLA have it on a CPU too; without being asked nothing is compiled.
+    os.environ.setdefault("TF_XLA_FLAGS", "--tf_xla_cpu_global_jit")
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 
 

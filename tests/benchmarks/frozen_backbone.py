@@ -56,7 +56,9 @@ def main() -> None:
 
 
 def _one_pass(loaded: backbone.Backbone, data: Data, values: hyperparameters.Hyperparameters) -> float:
-    prepare = preparation.prepare_function(loaded, values, Session())
+    session = Session()
+    network = preparation.feature_network(loaded, values, session, data)
+    prepare = preparation.prepare_function(loaded, values, session, network)
     # The first batch pays for tracing, which belongs to the start-up.
     prepare(replace(data.training, examples=data.training.examples[:32]), "Warm-up")
     return sum(prepare(part, "One pass").seconds for part in (data.training, data.validation))

@@ -94,7 +94,7 @@ class BuiltinHyperparameters:
         **_SHARE,
         aliases=("adam_learning_rate",),
         tunable=(1e-6, 0.5),
-        meaning="The optimizer's step, constant over the job.",
+        meaning="The optimizer's step; learning_rate_schedule says how it goes on.",
     )
     momentum: float = declare(0.9, **_SHARE, tunable=(0.0, 0.999), meaning="Momentum; sgd, nesterov, rmsprop.")
     optimizer: str = declare(

@@ -52,7 +52,7 @@ class Hyperparameters(BuiltinHyperparameters):
         "constant",
         choices=("constant", "cosine", "linear"),
         **_OURS,
-        meaning="How learning_rate goes on after the warm-up: cosine and linear fall to 0 at the job's last step.",
+        meaning="How learning_rate goes on after the warm-up: cosine and linear fall towards 0 at the job's end.",
     )
     max_bad_fraction: float = declare(
         0.1, **_SHARE, meaning="The job fails when a larger share of the pictures cannot be read."
@@ -91,7 +91,8 @@ class Hyperparameters(BuiltinHyperparameters):
         0,
         minimum=0,
         **_OURS,
-        meaning="Epochs in which the head alone is trained before the whole network is; not with train_only_top_layer.",
+        meaning="Epochs, fewer than epochs, of the head alone before the whole network is trained; not with "
+        "train_only_top_layer.",
     )
     warmup_fraction: float = declare(
         0.0, **_SHARE, meaning="Share of the job's steps in which the learning rate rises from 0 in a line."
@@ -100,7 +101,7 @@ class Hyperparameters(BuiltinHyperparameters):
         "off",
         choices=("off", "on"),
         **_OURS,
-        meaning="Compile the training step with XLA. Slower on CPUs; not measured on a GPU yet.",
+        meaning="Compile parts of the training step with XLA. Ten times slower on a CPU; not measured on a GPU yet.",
     )
 
 

@@ -95,7 +95,6 @@ def _contradictions(values: Mapping[str, Value], doubtful: set[str]) -> list[_Pr
     rules = {
         ("eval_metric", "binary_mode"): _metric_of_binary_mode,
         ("class_weights",): _form_of_class_weights,
-        ("mixed_precision", "xla"): _compiled_before_rewritten,
         ("unfreeze_after", "train_only_top_layer", "epochs"): _never_unfrozen,
     }
     found = ((names[0], rule(values)) for names, rule in rules.items() if doubtful.isdisjoint(names))
@@ -117,13 +116,6 @@ def _form_of_class_weights(values: Mapping[str, Value]) -> str | None:
         allowed = "none, auto, or a JSON object of a positive number a class name"
         return f"class_weights is {_shown(repr(text))}, {_shown(str(reason))}; allowed: {allowed}."
     return None
-
-
-def _compiled_before_rewritten(values: Mapping[str, Value]) -> str | None:
-    asked = values["mixed_precision"]
-    if asked in ("auto", "off") or values["xla"] == "off":
-        return None
-    return f"mixed_precision is {asked!r}, which has no effect on a step that XLA compiles; allowed: off, or xla=off."
 
 
 def _never_unfrozen(values: Mapping[str, Value]) -> str | None:

@@ -1,7 +1,7 @@
 """Train a classifier on a backbone: on features computed once, or the whole network on decoded pictures."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from image_classifier.training.decoding import Skipped
 from image_classifier.training.distribution import Hosts, alone
 from image_classifier.training.evaluation import Evaluator
 from image_classifier.training.loop import Session
-from image_classifier.training.preparation import Prepared, prepare_function, uses_features
+from image_classifier.training.preparation import Prepared, uses_features
 from image_classifier.training.stopping import JobStopped, Stop, stop_if_told
 
 
@@ -60,6 +60,8 @@ class Trained:
     """Of the validation pictures: (n, K), or (n, 1) in binary mode."""
     skipped: tuple[Skipped, ...]
     test: TestResult | None
+    features: Mapping[str, Any] | None
+    """Which engine computed them, and how it agrees with TensorFlow; None when the backbone was in every step."""
     parameters: int
     trainable_parameters: int
     seconds: float
@@ -74,7 +76,7 @@ def train(
     hosts: Hosts | None = None,
     checkpoints_dir: Path | None = None,
 ) -> Trained:
-    """Train on `data`; see `prepare_function` for the two ways. On several hosts each calls it, and all get the result.
+    """Train on `data`; see `preparation` for the two ways. On several hosts each calls it, and all get the result.
 
     A checkpoint in `checkpoints_dir` is continued, and new ones are written there; None: neither.
 
@@ -85,9 +87,9 @@ def train(
     """
     started = time.monotonic()
     session = _session(data, backbone, values, stop, hosts or alone(), checkpoints_dir)
-    prepare = prepare_function(
-        backbone, values, session, checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
-    )
+    network_of_features = preparation.feature_network(backbone, values, session, data)
+    kept = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
+    prepare = preparation.prepare_function(backbone, values, session, network_of_features, kept)
     training = prepare(data.training, "Training pictures")
     validation = prepare(data.validation, "Validation pictures")
     stop_if_told(stop)
@@ -118,6 +120,7 @@ def train(
         probabilities=history.answers.probabilities(values),
         skipped=(*training.skipped, *validation.skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
+        features=network_of_features.record() if network_of_features else None,
         parameters=total,
         trainable_parameters=trainable,
         seconds=seconds,
@@ -128,7 +131,6 @@ def _session(
     data: Data, backbone: Backbone, values: Hyperparameters, stop: Stop, hosts: Hosts, folder: Path | None
 ) -> Session:
     kind = precision.choose(values, accelerators.describe(tf.config.list_physical_devices("GPU")))
-    precision.switch_on(kind)
     checkpoints = None
     if folder and hosts.is_chief:
         sources = {

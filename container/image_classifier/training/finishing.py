@@ -152,6 +152,7 @@ def _model_info(job: Job) -> ModelInfo:
                 "classes": job.trained.training.counts(),
             },
             "metrics": dict(job.numbers),
+            **({"features": dict(job.trained.features)} if job.trained.features else {}),
             # What holds until these phases have ended, and for good when the job is stopped before.
             "openvino": {"left_out": _NOT_YET},
             "verification": {"left_out": _NOT_YET},

@@ -4,9 +4,8 @@ Keras' mixed-precision policies do not reach into a Hub layer, whose graph is ma
 of graphs, Grappler's auto_mixed_precision, does. It leaves variables, and what needs their range, in float32.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import tensorflow as tf
 
@@ -20,9 +19,7 @@ _REWRITERS = {"float16": "auto_mixed_precision", "bfloat16": "auto_mixed_precisi
 
 
 def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
-    """Return "off", "float16" or "bfloat16", by the hyperparameters and the GPUs of this host.
-
-    With xla=on, auto is off: the rewriter passes by a step that XLA compiles.
+    """Return "off", "float16" or "bfloat16", by the hyperparameter and the GPUs of this host.
 
     Raises:
         UserError: A type was asked for that these devices do not compute in.
@@ -30,7 +27,7 @@ def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
     asked = values.mixed_precision
     slow = [str(gpu) for gpu in gpus if not _has_tensor_cores(gpu)]
     if asked == "auto":
-        return "float16" if gpus and not slow and values.xla == "off" else "off"
+        return "float16" if gpus and not slow else "off"
     problem = None
     if asked == "float16" and not gpus:
         problem = "needs a GPU, and this machine shows none; allowed: auto, off or bfloat16"
@@ -43,26 +40,29 @@ def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
     return asked
 
 
-def switch_on(kind: str) -> None:
-    """Let TensorFlow rewrite the functions that it runs from now on to `kind`, which `choose` returned."""
-    tf.config.optimizer.set_experimental_options({option: kind == name for name, option in _REWRITERS.items()})
-
-
 @contextmanager
-def used(kind: str) -> Iterator[None]:
-    """Rewrite to `kind`, which `choose` returned, the functions that this thread calls inside the block.
+def used(kind: str, xla: str = "off") -> Iterator[None]:
+    """Let the functions that this thread calls inside the block compute in `kind`, which `choose` returned.
 
-    The same function, called outside, computes in float32: what is measured, and compared with the finished model,
-    should not be rounded to a few bits.
+    With `xla` "on" XLA compiles the parts of them that it can. The same function, called outside, computes in float32
+    and is not compiled: what is measured, and compared with the finished model, should not be rounded to a few bits.
     """
-    if kind == "off":
+    if kind == xla == "off":
         yield
         return
-    switch_on(kind)
+    switch_on(kind, xla)
     try:
         yield
     finally:
         switch_on("off")
+
+
+def switch_on(kind: str, xla: str = "off") -> None:
+    """Do what `used` does, until told otherwise."""
+    tf.config.optimizer.set_experimental_options({option: kind == name for name, option in _REWRITERS.items()})
+    # Parts, not a function as a whole: through a Hub layer's gradient that would be compiled anew in each step, since
+    # the layer's inputs then count as constants; and it could hold neither augmentation nor sums over devices.
+    tf.config.optimizer.set_jit("autoclustering" if xla == "on" else False)
 
 
 def make_deterministic(values: Hyperparameters) -> None:
@@ -73,14 +73,6 @@ def make_deterministic(values: Hyperparameters) -> None:
     tf.random.set_seed(values.random_seed)
     if values.deterministic:
         tf.config.experimental.enable_op_determinism()
-
-
-def compiled(values: Hyperparameters, function: Callable[..., Any]) -> Any:
-    """Return a `tf.function`, compiled by XLA when the job asks for it.
-
-    With XLA it must neither reduce over devices nor apply transforms of `augmentation`, which XLA cannot compile.
-    """
-    return tf.function(function, jit_compile=values.xla == "on" or None)
 
 
 def _has_tensor_cores(gpu: Gpu) -> bool:

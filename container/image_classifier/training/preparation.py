@@ -18,6 +18,7 @@ from image_classifier.training.dataset import Example, Listing
 from image_classifier.training.decoding import Decoder, Pictures, Skipped
 from image_classifier.training.distribution import Hosts
 from image_classifier.training.feature_chunks import ChunkFolder
+from image_classifier.training.feature_network import FeatureNetwork
 from image_classifier.training.loop import Session
 
 FEATURES = "features"
@@ -51,34 +52,45 @@ class Prepared:
         return replace(self.found, examples=tuple(self.found.examples[row] for row in rows))
 
 
+def feature_network(backbone: Backbone, values: Hyperparameters, session: Session, data: Data) -> FeatureNetwork | None:
+    """Return what computes the features of all parts of `data`; None when the job needs none."""
+    if not uses_features(values):
+        return None
+    pictures = sum(len(part.examples) for part in (data.training, data.validation, data.test) if part)
+    return FeatureNetwork(backbone, session.hosts, pictures, session.precision)
+
+
 def uses_features(values: Hyperparameters) -> bool:
     """Tell whether the backbone needs to see every picture only once: it is frozen and the pictures never change."""
     return values.train_only_top_layer and not values.augmentation
 
 
 def prepare_function(
-    backbone: Backbone, values: Hyperparameters, session: Session, features_dir: Path | None = None
+    backbone: Backbone,
+    values: Hyperparameters,
+    session: Session,
+    network: FeatureNetwork | None,
+    features_dir: Path | None = None,
 ) -> Callable[[Listing, str], Prepared]:
-    """Return what turns a listing into rows: features of a frozen backbone, or pictures decoded on demand otherwise.
+    """Return what turns a listing into rows: features by `network`, or pictures decoded on demand without one.
 
     Finished parts of the features are kept in `features_dir`, and taken from there.
     """
     decoder = Decoder(backbone.info.image_size, values.image_resize_interpolation)
-    function = backbone.feature_function() if uses_features(values) else None
-    key = feature_chunks.network_key(backbone.info, values.image_resize_interpolation)
 
     def prepare(listing: Listing, phase: str) -> Prepared:
         started = time.monotonic()
         examples = listing.examples
-        if function is None:
+        if network is None:
             pictures = Pictures(decoder, examples, progress.counter(phase, len(examples)))
             rows = Rows(pictures, _labels(examples), _owners(examples))
             return Prepared(listing, rows, (), time.monotonic() - started)
         # Each host computes the features of a contiguous part, of its own files where it has not got all of them.
         by_owner = sorted(examples, key=lambda example: example.owner or 0)
+        key = feature_chunks.network_key(backbone.info, decoder.resize_method, network.planned)
         chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
         part = _part(by_owner, session.hosts)
-        store = features.compute(function, decoder, by_owner, phase, session.stop, session.hosts, chunks, part)
+        store = features.compute(network, decoder, by_owner, phase, session.stop, session.hosts, chunks, part)
         kept, found = store.examples, store.features
         if part:
             places = {example.path: place for place, example in enumerate(examples)}

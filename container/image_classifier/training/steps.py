@@ -39,7 +39,7 @@ class Steps:
         kind: str,
     ) -> None:
         """Prepare to train under `hosts.strategy`, with `class_weights` (classes,) and in the precision `kind`."""
-        self._network, self._values, self._hosts = network, values, hosts
+        self._network, self._values, self._hosts, self._kind = network, values, hosts, kind
         self._class_weights = tf.constant(class_weights)
         with hosts.strategy.scope():
             self._loss = classifier.build_loss(values, reduction="none")
@@ -53,9 +53,6 @@ class Steps:
             tf.function(self._whole_step(learns), input_signature=signature, autograph=False)
             for learns in (False, True)
         ]
-        # Alone, since XLA compiles neither the sums over replicas nor the augmentation.
-        differentiate = self._differentiate
-        self._differentiated = precision.compiled(values, differentiate) if values.xla == "on" else differentiate
 
     @property
     def variables(self) -> list[Any]:
@@ -68,7 +65,8 @@ class Steps:
         parts = (batch.inputs, batch.labels, batch.counted, batch.positions, batch.transforms)
         compiled = self._compiled[backbone_learns]
         this = tf.constant(step, tf.int32), tf.constant(flags, tf.float32)
-        loss, raised = compiled(*map(self._over_replicas, parts), *this)
+        with precision.used(self._kind, self._values.xla):
+            loss, raised = compiled(*map(self._over_replicas, parts), *this)
         return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
 
     def read_metrics(self) -> dict[str, float]:
@@ -130,7 +128,7 @@ class Steps:
         shares = counted / self._sum(context, tf.reduce_sum(counted))
         kept = classifier.dropout_mask(values, self._network.features, positions, step)
         weights = tf.gather(self._class_weights, labels)
-        found = self._differentiated(inputs, targets, weights, shares, kept, backbone_learns)
+        found = self._differentiate(inputs, targets, weights, shares, kept, backbone_learns)
         outputs, losses, loss, head, body = found
         self.optimizers.apply(head, body if backbone_learns else None)
         self._metrics[0].update_state(losses, sample_weight=counted)

@@ -62,15 +62,6 @@ def test_class_weights_of_another_form(written: str, reason: str) -> None:
     assert "; allowed: none, auto, or a JSON object of a positive number a class name." in message
 
 
-@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
-def test_mixed_precision_of_a_compiled_step(kind: str) -> None:
-    """A type for the step with xla=on -> refused, since XLA's step is not rewritten; with auto or off -> accepted."""
-    assert "allowed: off, or xla=off." in problems({"mixed_precision": kind, "xla": "on"})
-    assert parse({"mixed_precision": kind}).values.mixed_precision == kind
-    for other in ("auto", "off"):
-        assert parse({"mixed_precision": other, "xla": "on"}).values.xla == "on"
-
-
 def test_a_backbone_that_would_never_be_trained() -> None:
     """A head alone for ever, by the caller or the model, or for all epochs -> refused; for fewer epochs -> accepted."""
     assert parse({"unfreeze_after": "2"}).values.unfreeze_after == 2

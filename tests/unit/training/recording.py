@@ -31,12 +31,13 @@ Array = NDArray[Any]
 
 
 class Recorder(Evaluator):
-    """An evaluator that notes the weights at the end of each epoch."""
+    """An evaluator that notes the weights at the end of each epoch, and what it answered then."""
 
     def __init__(self, network: Any, values: Any) -> None:
         super().__init__(network, values, Session().hosts)
         self._observed = network
         self.epochs = [self.weights()]
+        self.answers: list[NDArray[Any]] = []
 
     def weights(self) -> list[Array]:
         """Return the head's kernel and bias, then the backbone's variables."""
@@ -45,4 +46,6 @@ class Recorder(Evaluator):
     def ask(self, *arguments: Any) -> Any:
         """Note the weights, and answer."""
         self.epochs.append(self.weights())
-        return super().ask(*arguments)
+        answers = super().ask(*arguments)
+        self.answers.append(answers.outputs)
+        return answers

@@ -73,8 +73,8 @@ def test_no_picture_is_read_before_the_first_batch(pictures: Path, backbone_fold
     data, values = read_data(pictures), small.settings(batch_size=8, train_only_top_layer=False)
     loaded = backbone.load(backbone_folder, trainable=True, trust=False)
     gone = damage(data.training.examples)
-    prepared = preparation.prepare_function(loaded, values, loop.Session())(data.training, "Training pictures")
-    assert prepared.skipped == ()
+    prepared = preparation.prepare_function(loaded, values, loop.Session(), None)(data.training, "Training")
+    assert not any(prepared.skipped)
     assert not any(len(batch.labels) for batch in batches.of_epoch(prepared.rows, values, distribution.alone(), 0))
-    assert {skipped.path for skipped in prepared.skipped} == gone
+    assert {one.path for one in prepared.skipped} == gone
     assert prepared.listing.examples == ()

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import tensorflow as tf
 
 from image_classifier import PROGRAM
 from image_classifier.contract.errors import UserError
-from image_classifier.training import augmentation, precision
+from image_classifier.training import precision
 from image_classifier.training.accelerators import Gpu
 from tests.unit.training import small
 
@@ -22,11 +21,10 @@ K80, UNKNOWN = Gpu("Tesla K80", "3.7"), Gpu("A new one")
 
 
 @pytest.fixture
-def rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Let TensorFlow write each graph before and after its rewriting here, and switch all rewriting off at the end."""
+def rewritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let TensorFlow write each graph before and after its rewriting here."""
     monkeypatch.setenv("TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_LOG_PATH", str(tmp_path))
-    yield tmp_path
-    precision.switch_on("off")
+    return tmp_path
 
 
 def operations_in_bfloat16(folder: Path) -> set[str]:
@@ -79,11 +77,6 @@ def test_a_type_that_the_devices_do_not_compute_in(asked: str, gpus: list[Gpu], 
     assert reason in str(refused.value)
 
 
-def test_auto_leaves_a_step_alone_that_xla_compiles() -> None:
-    """A GPU with tensor cores and xla=on -> off, since the rewriter passes by XLA's functions."""
-    assert precision.choose(small.settings(xla="on"), [A10G]) == "off"
-
-
 def loss_and_gradients() -> Any:
     """Return a function from a step's pictures to loss and gradients of a small network."""
     network = small.build_network((32, 40))
@@ -132,24 +125,6 @@ def test_nothing_is_rewritten_when_it_is_off(rewritten: Path) -> None:
     with precision.used("off"):
         tf.function(loss_and_gradients())(tf.zeros((4, 32, 40, 3)))
     assert list(rewritten.iterdir()) == []
-
-
-def test_xla_compiles_the_step_and_computes_the_same() -> None:
-    """The same step with xla=on -> compiled by XLA, equal up to rounding; with xla=off -> not compiled."""
-    compute = loss_and_gradients()
-    pixels = tf.constant(np.random.default_rng(0).uniform(0, 255, (4, 32, 40, 3)), tf.float32)
-    plain, compiled = (precision.compiled(small.settings(xla=xla), compute) for xla in ("off", "on"))
-    attributes = [function.get_concrete_function(pixels).function_def.attr for function in (plain, compiled)]
-    assert [attribute["_XlaMustCompile"].b for attribute in attributes] == [False, True]
-    for one, other in zip(plain(pixels), compiled(pixels), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-
-
-def test_augmentation_stays_outside_of_what_xla_compiles() -> None:
-    """The transform of pictures inside a compiled function -> XLA refuses it, so the step keeps it outside."""
-    inside = precision.compiled(small.settings(xla="on"), augmentation.apply)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="ImageProjectiveTransformV3"):
-        inside(tf.zeros((1, 4, 4, 3)), tf.zeros((1, 8)))
 
 
 def test_equal_seeds_draw_equal_numbers() -> None:

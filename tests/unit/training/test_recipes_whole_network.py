@@ -1,36 +1,26 @@
 """Each recipe in a training of a whole network: what it does to the backbone, against plain training."""
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from image_classifier.training import backbone, fine_tuning, loop, precision
-from image_classifier.training.batches import Rows
-from image_classifier.training.loop import Session
+from image_classifier.training import backbone, fine_tuning
 from image_classifier.training.stopping import Stop
-from tests.unit.training import small
-from tests.unit.training.recording import NAMES, OFF, PLAIN, Array, Recorder
+from tests.unit.training import small, whole_network
+from tests.unit.training.recording import OFF, Array
+
+COMPILED = "Compiled cluster using XLA!"
+"""What TensorFlow says, at its most talkative, when XLA has compiled the first of its clusters."""
 
 
 @pytest.fixture
 def train_whole(backbone_folder: Path) -> Callable[..., list[list[Array]]]:
-    """Return what trains a small network on noise, a batch an epoch, and returns the weights before and after each."""
-    labels = np.arange(8) % 3
-    random = np.random.default_rng(4)
-    rows = Rows(random.integers(0, 256, (8, 32, 40, 3)).astype(np.uint8), labels)
-
-    def train(kind: str = "off", **given: Any) -> list[list[Array]]:
-        values = small.settings(**PLAIN | {"batch_size": 8, "epochs": 1, "learning_rate": 0.01} | given)
-        loaded = backbone.load(backbone_folder, trainable=not values.train_only_top_layer, trust=False)
-        network = fine_tuning.build(loaded, values, 3)
-        recorder = Recorder(network, values)
-        loop.fit(network, values, rows, rows, NAMES, Session(precision=kind), evaluator=recorder)
-        return recorder.epochs
-
-    return train
+    """Return what trains a small network, and returns the weights before and after each epoch."""
+    return lambda **given: whole_network.train(backbone_folder, **given).epochs
 
 
 def moved(epochs: list[list[Array]]) -> list[Array]:
@@ -88,30 +78,35 @@ def test_recipes_off_leave_the_whole_network_alike(train_whole: Callable[..., An
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
-def test_compiled_step_leaves_the_same_weights(train_whole: Callable[..., Any]) -> None:
-    """xla=on with augmentation, clipping and a late backbone -> the weights without it, up to rounding."""
-    given = {"epochs": 2, "unfreeze_after": 1, "augmentation": True, "gradient_clip_norm": 0.5}
-    for one, other in zip(train_whole(xla="on", **given)[-1], train_whole(**given)[-1], strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
-
-
-@pytest.fixture
-def no_rewriting() -> Iterator[None]:
-    """Switch the rewriting of graphs off after the test."""
-    yield
-    precision.switch_on("off")
-
-
-@pytest.mark.usefixtures("no_rewriting")
 def test_bfloat16_learns_nearly_the_same(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Any]) -> None:
     """mixed_precision=bfloat16 on coloured pictures -> the loss falls, to about that of float32 and not to the bit."""
     data = read_data(small.write_pictures(tmp_path / "pictures"))
-    epochs = []
+    runs = []
     for kind in ("off", "bfloat16"):
         values = small.settings(batch_size=8, epochs=8, learning_rate=0.01, mixed_precision=kind)
         loaded = backbone.load(backbone_folder, trainable=True, trust=False)
-        epochs.append(fine_tuning.train(data, loaded, values, Stop()).history.epochs)
-    exact, rounded = ([epoch["loss"] for epoch in history] for history in epochs)
+        runs.append(fine_tuning.train(data, loaded, values, Stop()))
+    exact, rounded = ([epoch["loss"] for epoch in run.history.epochs] for run in runs)
     assert rounded[-1] < 0.8 * rounded[0]
     assert rounded[-1] == pytest.approx(exact[-1], abs=0.1)
     assert 0 < abs(rounded[0] - exact[0]) < 0.05
+
+
+def test_only_steps_are_rounded(backbone_folder: Path) -> None:
+    """mixed_precision=bfloat16, nothing learnt at a rate of 0 -> the answers of float32, to the bit but for sums."""
+    exact, rounded = (whole_network.train(backbone_folder, kind, learning_rate=0) for kind in ("off", "bfloat16"))
+    np.testing.assert_array_equal(rounded.epochs[1][0], exact.epochs[1][0])
+    trained = whole_network.train(backbone_folder, "bfloat16")
+    trained.ask(whole_network.rows())
+    np.testing.assert_allclose(trained.answers[1], trained.answers[0], rtol=1e-6, atol=1e-6)
+
+
+def test_compiled_steps_leave_the_same_weights(backbone_folder: Path) -> None:
+    """xla=on, also with bfloat16, in processes of their own -> XLA compiled something, and the weights are alike."""
+    plain = np.hstack(
+        [np.ravel(one) for one in whole_network.train(backbone_folder, **whole_network.SEVERAL).epochs[-1]]
+    )
+    compiled, both = (whole_network.run("on", kind) for kind in ("off", "bfloat16"))
+    assert all(COMPILED in done.stderr for done in (compiled, both))
+    np.testing.assert_allclose(json.loads(compiled.stdout), plain, rtol=1e-3, atol=1e-5)
+    assert 1e-6 < np.abs(json.loads(both.stdout) - plain).max() < 0.02
