@@ -35,7 +35,7 @@ class FeatureNetwork:
     """
 
     def __init__(self, backbone: Backbone, hosts: Hosts, pictures: int, precision: str = "off") -> None:
-        """Plan for `pictures` on all hosts, in float32 if `precision` is "off"."""
+        """Plan for `pictures` on all hosts; `precision` is what `precision.choose` chose for the training."""
         self._backbone, self._hosts = backbone, hosts
         specification = tf.TensorSpec((None, *backbone.info.image_size, 3), tf.uint8)
         self._tensorflow = tf.function(lambda pixels: backbone.features(pixels), input_signature=[specification])
@@ -100,7 +100,7 @@ def _lack(hosts: Hosts, pictures: int, precision: str) -> str | None:
     if hosts.local_replicas > 1 or tf.config.list_physical_devices("GPU"):
         return "it has the devices for it"
     if precision != "off":
-        return f"they are computed in {precision}"
+        return f"OpenVINO is for jobs in float32, and this one's mixed_precision is {precision}"
     if pictures < PAYS_FROM * hosts.count:
         return f"{pictures} pictures are too few for a conversion to pay"
     return None if util.find_spec("openvino") else "OpenVINO is not installed"

@@ -65,7 +65,7 @@ def test_openvino_gives_equal_bits_each_time(loaded: Backbone, pixels: Pixels) -
     ("pictures", "precision", "reason"),
     [
         (100, "off", "100 pictures are too few for a conversion to pay"),
-        (10_000, "bfloat16", "they are computed in bfloat16"),
+        (10_000, "bfloat16", "OpenVINO is for jobs in float32"),
     ],
 )
 def test_tensorflow_computes_where_openvino_would_not_pay(
