@@ -119,11 +119,6 @@ class Pictures:
         """Those asked for so far that could not be used, in order."""
         return tuple(self._skipped[index] for index in sorted(self._skipped))
 
-    @property
-    def examples(self) -> tuple[Example, ...]:
-        """Those not found unusable so far, in order."""
-        return tuple(example for index, example in enumerate(self._examples) if index not in self._skipped)
-
     def take(self, indices: NDArray[np.int64]) -> tuple[Pixels, NDArray[np.int64]]:
         """Return the usable ones among `indices`: pixels uint8 (m, height, width, 3), and their indices (m,)."""
         if isinstance(self._store, np.ndarray) and self._kept[indices].all():

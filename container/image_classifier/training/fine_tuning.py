@@ -32,7 +32,7 @@ from image_classifier.training.distribution import Hosts, alone
 from image_classifier.training.evaluation import Evaluator
 from image_classifier.training.loop import Session
 from image_classifier.training.preparation import Prepared, uses_features
-from image_classifier.training.stopping import JobStopped, Stop, stop_if_told
+from image_classifier.training.stopping import JobStopped, Stop
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,11 @@ def train(
     prepare = preparation.prepare_function(backbone, values, session, network_of_features, kept)
     training = prepare(data.training, "Training pictures")
     validation = prepare(data.validation, "Validation pictures")
-    stop_if_told(stop)
+    if session.hosts.agree(stop.is_set()):
+        raise JobStopped
 
     def check() -> None:
-        preparation.refuse_losses(data, [training, validation], values)
+        preparation.refuse_losses(data, [training, validation], values, session.hosts)
 
     check()
     with session.hosts.strategy.scope():
@@ -108,17 +109,18 @@ def train(
     seconds = time.monotonic() - started
     test = None
     if data.test and not history.stopped_by_order:
-        test = _score_test(data.test, prepare, evaluator, values)
+        test = _score_test(data.test, prepare, evaluator, values, session.hosts)
+    skipped = [*training.skipped(session.hosts), *validation.skipped(session.hosts)]
     total, trainable = _parameters(backbone, network.head)
     return Trained(
         backbone=backbone,
         head=network.head,
         learned=history.weights,
         history=history,
-        training=training.listing,
+        training=training.without(skipped),
         validation=validation.chosen(history.answers.rows),
         probabilities=history.answers.probabilities(values),
-        skipped=(*training.skipped, *validation.skipped, *(test[1] if test else ())),
+        skipped=(*skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
         features=network_of_features.record() if network_of_features else None,
         parameters=total,
@@ -159,14 +161,19 @@ def rebuilt(trained: Trained, backbone: Backbone, values: Hyperparameters) -> Tr
 
 
 def _score_test(
-    listing: Listing, prepare: Callable[[Listing, str], Prepared], evaluator: Evaluator, values: Hyperparameters
-) -> tuple[TestResult, tuple[Skipped, ...]] | None:
+    listing: Listing,
+    prepare: Callable[[Listing, str], Prepared],
+    evaluator: Evaluator,
+    values: Hyperparameters,
+    hosts: Hosts,
+) -> tuple[TestResult, tuple[Skipped, ...]]:
     started = time.monotonic()
     part = prepare(listing, "Test pictures")
     answers = evaluator.ask(part.rows)
-    decoding.refuse_too_many(part.skipped, len(listing.examples), values.max_bad_fraction)
+    skipped = part.skipped(hosts)
+    decoding.refuse_too_many(skipped, len(listing.examples), values.max_bad_fraction)
     metrics = evaluator.measure(answers, part.rows.labels, len(listing.class_names))
-    return TestResult(metrics, time.monotonic() - started, len(answers.rows)), part.skipped
+    return TestResult(metrics, time.monotonic() - started, len(answers.rows)), skipped
 
 
 def _parameters(backbone: Backbone, head: tf_keras.Sequential) -> tuple[int, int]:

@@ -113,13 +113,15 @@ def _train_and_leave(
     numbers = _print_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
         say(line)
-    if not hosts.is_chief:
-        say(f"{hosts.names[0]} writes the model; this host is done.")
-        return
-    if hosts.replicas > 1:
-        # What is exported belongs to no strategy, as if one device had trained it.
-        trained = fine_tuning.rebuilt(trained, load(), values)
-    finishing.leave(finishing.Job(opt_ml, settings, found, trained, numbers), stop)
+    if hosts.is_chief:
+        if hosts.replicas > 1:
+            # What is exported belongs to no strategy, as if one device had trained it.
+            trained = fine_tuning.rebuilt(trained, load(), values)
+        finishing.leave(finishing.Job(opt_ml, settings, found, trained, numbers), stop)
+    else:
+        say(f"{hosts.names[0]} writes the model; this host waits for it.")
+    # Version 2 of the SDK stops all containers of a local job when the first of them ends.
+    hosts.end_together()
 
 
 def _checkpoints_dir(opt_ml: OptMl) -> Path | None:

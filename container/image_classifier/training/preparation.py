@@ -35,17 +35,21 @@ class Prepared:
     """Left out of `found` and `rows`, since they could not be read when the features were computed."""
     seconds: float
 
-    @property
-    def skipped(self) -> tuple[Skipped, ...]:
-        """Pictures that could not be read, as far as they were asked for."""
+    def skipped(self, hosts: Hosts) -> tuple[Skipped, ...]:
+        """Return the pictures that could not be read, as far as any host asked for them; every host must ask."""
         pictures = self.rows.inputs
-        return pictures.skipped if isinstance(pictures, Pictures) else self.skipped_before
+        if not isinstance(pictures, Pictures):
+            return self.skipped_before
+        if hosts.count == 1:
+            return pictures.skipped
+        every = hosts.gather_json([[str(one.path), one.reason] for one in pictures.skipped])
+        reasons = {path: reason for each in every for path, reason in each}
+        return tuple(Skipped(Path(path), reasons[path]) for path in sorted(reasons))
 
-    @property
-    def listing(self) -> Listing:
-        """The pictures that could be read, as far as they were asked for."""
-        pictures = self.rows.inputs
-        return replace(self.found, examples=pictures.examples) if isinstance(pictures, Pictures) else self.found
+    def without(self, skipped: Sequence[Skipped]) -> Listing:
+        """Return the other pictures."""
+        gone = {one.path for one in skipped}
+        return replace(self.found, examples=tuple(one for one in self.found.examples if one.path not in gone))
 
     def chosen(self, rows: NDArray[np.int64]) -> Listing:
         """Return the pictures of some rows."""
@@ -102,19 +106,23 @@ def prepare_function(
     return prepare
 
 
-def refuse_losses(data: Data, parts: list[Prepared], values: Hyperparameters) -> None:
+def refuse_losses(data: Data, parts: Sequence[Prepared], values: Hyperparameters, hosts: Hosts) -> None:
     """Stop the job when too many pictures of both parts, or all of a class, could not be read.
 
     Raises:
         UserError: It is so; the message names the first of them.
     """
-    skipped = [item for part in parts for item in part.skipped]
+    each = [part.skipped(hosts) for part in parts]
+    skipped = [one for lost in each for one in lost]
+    if not skipped:
+        return
     total = len(data.training.examples) + len(data.validation.examples)
     decoding.refuse_too_many(skipped, total, values.max_bad_fraction)
-    lost = [name for name, count in parts[0].listing.counts().items() if not count]
-    if lost or not parts[1].listing.examples:
+    training, validation = (part.without(lost) for part, lost in zip(parts, each, strict=True))
+    empty = [name for name, count in training.counts().items() if not count]
+    if empty or not validation.examples:
         raise UserError(
-            f"No readable picture is left of {', '.join(lost) or 'the validation pictures'}; "
+            f"No readable picture is left of {', '.join(empty) or 'the validation pictures'}; "
             f"first: {skipped[0].path.name}: {skipped[0].reason} Replace the damaged files."
         )
 

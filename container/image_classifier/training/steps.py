@@ -65,9 +65,9 @@ class Steps:
         parts = (batch.inputs, batch.labels, batch.counted, batch.positions, batch.transforms)
         compiled = self._compiled[backbone_learns]
         this = tf.constant(step, tf.int32), tf.constant(flags, tf.float32)
-        with precision.used(self._kind, self._values.xla):
+        with self._hosts.bounded(), precision.used(self._kind, self._values.xla):
             loss, raised = compiled(*map(self._over_replicas, parts), *this)
-        return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
+            return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
 
     def read_metrics(self) -> dict[str, float]:
         """Return the metrics over the steps since the last reset, `loss` first; every host must ask."""

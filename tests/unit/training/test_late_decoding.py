@@ -74,7 +74,8 @@ def test_no_picture_is_read_before_the_first_batch(pictures: Path, backbone_fold
     loaded = backbone.load(backbone_folder, trainable=True, trust=False)
     gone = damage(data.training.examples)
     prepared = preparation.prepare_function(loaded, values, loop.Session(), None)(data.training, "Training")
-    assert not any(prepared.skipped)
-    assert not any(len(batch.labels) for batch in batches.of_epoch(prepared.rows, values, distribution.alone(), 0))
-    assert {one.path for one in prepared.skipped} == gone
-    assert prepared.listing.examples == ()
+    alone = distribution.alone()
+    assert not any(prepared.skipped(alone))
+    assert not any(len(batch.labels) for batch in batches.of_epoch(prepared.rows, values, alone, 0))
+    assert {one.path for one in prepared.skipped(alone)} == gone
+    assert prepared.without(prepared.skipped(alone)).examples == ()
