@@ -74,7 +74,7 @@ def train(staged: Path, whole: bool, size: Size, pictures: int = 8, batch: int =
     pixels = made_up_pictures(pictures, size)
     head = classifier.build_head(values, loaded.feature_count, len(CLASSES))
     network = Network(head, None if preparation.uses_features(values) else loaded)
-    inputs = loaded.feature_function()(pixels) if preparation.uses_features(values) else pixels
+    inputs = np.asarray(loaded.feature_function()(pixels)) if preparation.uses_features(values) else pixels
     rows = Rows(inputs, np.arange(pictures) % len(CLASSES))
     session = Session()
     history = loop.fit(network, values, rows, rows, CLASSES, session)

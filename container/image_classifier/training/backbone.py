@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
@@ -97,18 +96,12 @@ class Backbone:
 
         return scale(pixels, self.info.pixel_scaling_method)
 
-    def feature_function(self) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    def feature_function(self) -> Any:
         """Return a compiled function from uint8 pixels (n, h, w, 3) to features, without gradients."""
         import tensorflow as tf
 
-        size = self.info.image_size
-        specification = tf.TensorSpec((None, *size, 3), tf.uint8)
-        function = tf.function(lambda pixels: self.features(pixels), input_signature=[specification])
-
-        def features(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-            return function(tf.constant(pixels)).numpy()  # type: ignore[no-any-return]
-
-        return features
+        specification = tf.TensorSpec((None, *self.info.image_size, 3), tf.uint8)
+        return tf.function(lambda pixels: self.features(pixels), input_signature=[specification], autograph=False)
 
 
 def load(folder: Path, trainable: bool, trust: bool) -> Backbone:

@@ -37,8 +37,7 @@ class FeatureNetwork:
     def __init__(self, backbone: Backbone, hosts: Hosts, pictures: int, precision: str = "off") -> None:
         """Plan for `pictures` on all hosts; `precision` is what `precision.choose` chose for the training."""
         self._backbone, self._hosts = backbone, hosts
-        specification = tf.TensorSpec((None, *backbone.info.image_size, 3), tf.uint8)
-        self._tensorflow = tf.function(lambda pixels: backbone.features(pixels), input_signature=[specification])
+        self._tensorflow = backbone.feature_function()
         lack = _lack(hosts, pictures, precision)
         self.planned = "tensorflow" if lack else "openvino"
         """Which engine is meant to compute: alike whenever the same job is started again."""

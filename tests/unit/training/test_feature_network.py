@@ -42,7 +42,7 @@ def test_many_pictures_are_computed_by_openvino_alike(
     loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Given 10,000 pictures on CPU -> OpenVINO computes TensorFlow's features to 1e-4, and the log says so."""
-    expected = loaded.feature_function()(pixels)
+    expected = np.asarray(loaded.feature_function()(pixels))
     chosen = network(loaded)
     found = np.concatenate([chosen(pixels[:32]), chosen(pixels[32:])])
     assert np.abs(found - expected).max() <= 1e-4

@@ -99,7 +99,7 @@ def test_new_head_stands_on_the_tuned_network(
     assert trained.backbone.head is None
     pixels = np.zeros((1, 32, 40, 3), np.uint8)
     features = [
-        backbone.load(folder, trainable=False, trust=False).feature_function()(pixels)
+        np.asarray(backbone.load(folder, trainable=False, trust=False).feature_function()(pixels))
         for folder in (backbone_folder, tmp_path / "first", tmp_path / "second")
     ]
     np.testing.assert_allclose(features[1], features[2], atol=1e-6)
@@ -168,7 +168,7 @@ def test_model_without_training_mode_goes_on_frozen(
     assert sizes[2] < 1.1 * sizes[0]
     pixels = np.full((1, 32, 40, 3), 99, np.uint8)
     first, last = (
-        backbone.load(folder, trainable=False, trust=False).feature_function()(pixels)
+        np.asarray(backbone.load(folder, trainable=False, trust=False).feature_function()(pixels))
         for folder in (tmp_path / "signature", model)
     )
     np.testing.assert_allclose(first, last, atol=1e-6)
