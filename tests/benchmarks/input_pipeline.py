@@ -2,32 +2,36 @@
 
     PYTHONPATH=container .venv/bin/python tests/benchmarks/input_pipeline.py [--rounds N] [--seconds S]
 
-The loop is Pillow's: open, draft, turn by EXIF, RGB, resize; one picture after another. Ours is what the feature pass
-reads from, `Decoder.in_order`, a thread a CPU: threads that waited for each other's Python lock would not get faster
-by a second CPU. Every figure is of a fresh process that is held to one or two CPUs; they take turns in every round.
+The loop is Pillow's: open, draft, turn by EXIF, RGB, resize; one picture after another. Ours is `Decoder`, in as many
+threads as CPUs: threads that waited for each other's Python lock would not get faster by a second CPU. How much faster
+this machine gets by one at all, two processes of the loop tell. Every figure is of a fresh process that is held to one
+or two CPUs; they take turns in every round. Time in which a thread could run and other programs had the CPU does not
+count; time in which it waited for a lock does.
 Printed: a Markdown table of medians, and of ratios inside a round.
 """
 
 import argparse
 import io
+import itertools
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from image_classifier import PROGRAM
+from image_classifier.inference.processors import available_processors
 from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages
-from image_classifier.training.dataset import Example
-from image_classifier.training.decoding import Decoder, Skipped
+from image_classifier.training.decoding import Decoder
 
 SIZE = (224, 224)
 KINDS = {
@@ -36,57 +40,82 @@ KINDS = {
     "the same as JPEG of a camera, 4000 x 3000, on its side": 24,
 }
 """What is decoded, and how many different files."""
-WAYS = {"Pillow's loop, 1 CPU": ("loop", 1), "ours, 1 worker": ("ours", 1), "ours, 2 workers": ("ours", 2)}
+WAYS = {
+    "the loop": ("loop", [1]),
+    "the loop in 2 processes": ("loop", [1, 1]),
+    "ours, 1 worker": ("ours", [1]),
+    "ours, 2 workers": ("ours", [2]),
+}
+"""What decodes, and on how many CPUs each of its processes."""
 
 
-def bare_loop(paths: Iterable[Path]) -> Iterator[object]:
+def with_pillow(path: Path) -> object:
     """Decode as people do."""
-    for path in paths:
-        with Image.open(path) as picture:
-            picture.draft("RGB", (2 * SIZE[1], 2 * SIZE[0]))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-            yield np.asarray(upright.resize((SIZE[1], SIZE[0]), Image.Resampling.BILINEAR))
+    with Image.open(path) as picture:
+        picture.draft("RGB", (2 * SIZE[1], 2 * SIZE[0]))
+        upright = ImageOps.exif_transpose(picture).convert("RGB")
+        return np.asarray(upright.resize((SIZE[1], SIZE[0]), Image.Resampling.BILINEAR))
 
 
-def ours(paths: Iterable[Path]) -> Iterator[object]:
-    """Decode as the job does.
-
-    Raises:
-        RuntimeError: A picture was not decoded.
-    """
-    for found in Decoder(SIZE, "bilinear").in_order([Example(path, 0) for path in paths]):
-        if isinstance(found, Skipped):
-            raise RuntimeError(f"{found.path}: {found.reason}")
-        yield found
-
-
-def be_the_reader(folder: Path, decode: Callable[[Iterable[Path]], Iterator[object]], seconds: float) -> None:
-    """Read the files of a folder over and over, and print how many a second."""
+def be_the_workers(folder: Path, decode: Callable[[Path], object], seconds: float) -> None:
+    """Decode the files of a folder over and over, in a thread a CPU, and print how many a second."""
     files = sorted(folder.iterdir())
-    for _ in decode(files[: len(files) // 8]):
-        pass  # warm: files in the page cache, plug-ins imported
-    count, started = 0, time.perf_counter()
-    while (spent := time.perf_counter() - started) < seconds:
-        count += sum(1 for _ in decode(files))
-    print(json.dumps(count / spent))
+    for path in files[: len(files) // 8]:
+        decode(path)  # warm: files in the page cache, plug-ins imported
+    rates: list[float] = []
+
+    def work() -> None:
+        started = time.perf_counter()
+        for number, path in enumerate(itertools.cycle(files), start=1):
+            decode(path)
+            if (spent := time.perf_counter() - started) >= seconds:
+                rates.append(number / (spent - waited()))
+                return
+
+    threads = [threading.Thread(target=work) for _ in range(available_processors())]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(json.dumps(sum(rates)))
+
+
+def waited() -> float:
+    """Return how long this thread could run and got no CPU, in seconds.
+
+    From /proc/PID/task/TID/schedstat, nanoseconds; see the kernel's sched-stats.rst.
+    """
+    return int(Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]) / 1e9
 
 
 def measure(folder: Path, way: str, seconds: float) -> float:
-    """Start a fresh process that decodes; return pictures/s."""
-    name, processors = WAYS[way]
-    allowed = sorted(os.sched_getaffinity(0))[-processors:]
+    """Start fresh processes that decode, each on CPUs of its own; return pictures/s of all.
+
+    Raises:
+        RuntimeError: One of them failed.
+    """
+    name, wanted = WAYS[way]
     words = [sys.executable, __file__, "--be", name, "--folder", str(folder), "--seconds", str(seconds)]
-    done = subprocess.run(
-        words,
-        env={**os.environ, "PYTHONPATH": str(PROGRAM)},
-        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
-    return float(json.loads(done.stdout))
+    free = sorted(os.sched_getaffinity(0))
+    started = []
+    for count in wanted:
+        held, free = ",".join(map(str, free[:count])), free[count:]
+        started.append(
+            subprocess.Popen(
+                ["taskset", "--cpu-list", held, *words],
+                env={**os.environ, "PYTHONPATH": str(PROGRAM)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    rate = 0.0
+    for process in started:
+        output, errors = process.communicate()
+        if process.returncode:
+            raise RuntimeError(errors[-2000:])
+        rate += float(json.loads(output))
+    return rate
 
 
 def make_pictures(folder: Path) -> dict[str, Path]:
@@ -113,12 +142,13 @@ def make_pictures(folder: Path) -> dict[str, Path]:
     return folders
 
 
-def row(kind: str, runs: list[list[float]]) -> str:
-    """Return a row of the table: `runs` has a list of one figure a way for every round."""
-    medians = [statistics.median(rates) for rates in zip(*runs, strict=True)]
-    loop = statistics.median(one / bare for bare, one, _ in runs)
-    second = statistics.median(two / one for _, one, two in runs)
-    return f"| {kind} | {' | '.join(f'{rate:,.0f}' for rate in medians)} | {loop:.2f} | {second:.2f} |"
+def row(kind: str, runs: list[dict[str, float]]) -> str:
+    """Return a row of the table: `runs` has a figure of each way for every round."""
+    pairs = [("ours, 1 worker", "the loop"), ("ours, 2 workers", "ours, 1 worker")]
+    pairs.append(("the loop in 2 processes", "the loop"))
+    rates = [f"{statistics.median(run[way] for run in runs):,.0f}" for way in WAYS]
+    ratios = [f"{statistics.median(run[one] / run[other] for run in runs):.2f}" for one, other in pairs]
+    return f"| {kind} | {' | '.join([*rates, *ratios])} |"
 
 
 def main() -> None:
@@ -130,13 +160,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.be:
-        be_the_reader(given.folder, bare_loop if given.be == "loop" else ours, given.seconds)
+        be_the_workers(given.folder, with_pillow if given.be == "loop" else Decoder(SIZE, "bilinear"), given.seconds)
         return
-    print(f"| pictures/s | {' | '.join(WAYS)} | 1 worker / loop | 2 workers / 1 |")
-    print(f"|---|{'---|' * (len(WAYS) + 2)}")
+    print(f"| pictures/s | {' | '.join(WAYS)} | 1 worker / loop | 2 workers / 1 | 2 processes / 1 |")
+    print(f"|---|{'---|' * (len(WAYS) + 3)}")
     with tempfile.TemporaryDirectory() as scratch:
         for kind, folder in make_pictures(Path(scratch)).items():
-            print(row(kind, [[measure(folder, way, given.seconds) for way in WAYS] for _ in range(given.rounds)]))
+            rounds = [{way: measure(folder, way, given.seconds) for way in WAYS} for _ in range(given.rounds)]
+            print(row(kind, rounds), flush=True)
 
 
 if __name__ == "__main__":

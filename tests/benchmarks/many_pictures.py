@@ -177,6 +177,7 @@ def row(part: str, count: int, runs: list[Figures]) -> str:
 
 def page(table: str, rounds: int) -> str:
     """Return the page docs/reference/scale.md."""
+    load = os.getloadavg()[2]
     return f"""# Many pictures
 
 What a job costs before its first training step, by the number of its pictures.
@@ -184,11 +185,12 @@ Written by `tests/benchmarks/many_pictures.py --write`; do not edit.
 
 {table}
 
-Medians of {rounds} fresh process(es) each, on {available_processors()} CPUs; seconds count from the start of the
-process, and the CPU time says more where other programs run. EfficientNet-Lite0, JPEG files of 5 KB in {CLASSES}
-classes on a local disk, a fifth held out for validation. The first step of the head is the first batch of features. The
-fingerprint hashes names and sizes, no contents; a job with a folder for checkpoints, as here, takes it before the first
-step, others after training.
+Medians of {rounds} fresh process(es) each, on {available_processors()} CPUs at a load average of {load:.1f} over the
+last 15 minutes; seconds count from the start of the process. Where the load exceeds the CPUs, other programs took most
+of that time, and the CPU time is what the job itself needs. EfficientNet-Lite0, JPEG files of 5 KB in {CLASSES} classes
+on a local disk, a fifth held out for validation. The first step of the head is the first batch of features, on CPU with
+OpenVINO's conversion. The fingerprint hashes names and sizes, no contents; a job with a folder for checkpoints, as
+here, takes it before the first step, others after training.
 """
 
 
