@@ -101,9 +101,12 @@ def test_train_leaves_everything_the_platform_collects(tmp_path: Path, tiny_back
     """A small job with a damaged picture -> exit 0, artefact, labels, model info, four reports, the log's lines."""
     tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="4", learning_rate="0.05")
     (tree / "input/data/training/blue/00.jpg").write_text("no picture")
+    (tree / "checkpoints").mkdir()
     link_backbone(tree, tiny_backbone)
     done = run_train(tree)
     assert done.returncode == 0, done.stderr
+    # The features, which a restart would have needed, are gone.
+    assert {path.name.split("-")[0] for path in (tree / "checkpoints").iterdir()} == {"checkpoint"}
     assert not (tree / "output" / "failure").exists()
     assert (tree / "model" / "1" / "saved_model.pb").is_file()
     assert json.loads((tree / "model/labels_info.json").read_text()) == {"labels": ["blue", "red"]}

@@ -96,7 +96,7 @@ class _Model:
 def _train_and_leave(
     hosts: "Hosts", opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: Stop
 ) -> None:
-    from image_classifier.training import accelerators, fine_tuning, finishing
+    from image_classifier.training import accelerators, feature_chunks, fine_tuning, finishing, preparation
 
     values, class_names = settings.values, found.training.class_names
 
@@ -122,6 +122,9 @@ def _train_and_leave(
         say(f"{hosts.names[0]} writes the model; this host waits for it.")
     # Version 2 of the SDK stops all containers of a local job when the first of them ends.
     hosts.end_together()
+    if not stop.reason:
+        # A job that was stopped may be started again, and continues; this one is finished.
+        feature_chunks.remove(opt_ml.checkpoints_dir / preparation.FEATURES)
 
 
 def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
