@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -30,6 +30,17 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Rows met so far that cannot be read: index, as text, to the reason."""
+        found = self.inputs.unreadable if isinstance(self.inputs, Pictures) else {}
+        return {str(index): reason for index, reason in sorted(found.items())}
+
+    def leave_out(self, unreadable: Mapping[str, str]) -> None:
+        """Count rows as met and unreadable, as an earlier run of this job found them."""
+        if isinstance(self.inputs, Pictures):
+            self.inputs.leave_out({int(index): reason for index, reason in unreadable.items()})
 
     def take(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the inputs of those rows that can be read, and their indices."""

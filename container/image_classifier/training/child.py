@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,8 @@ _REQUEST, _STDERR = "request.json", "stderr"
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 3.0
 """Between the request to end and the kill."""
+LONGEST_SECONDS = 3600.0
+"""After which a child hangs: a thousand pictures through the largest network on one CPU take a third of it."""
 _PR_SET_PDEATHSIG = 1
 """From linux/prctl.h."""
 
@@ -28,7 +31,7 @@ class ChildFailed(Exception):  # noqa: N818 - what it means for the job, the cal
 
 
 class ChildKilled(Exception):  # noqa: N818 - as above
-    """A signal ended the child: it crashed, or memory ran out; the text says which, without a full stop."""
+    """A signal ended the child: it crashed, hung, or memory ran out; the text says which, without a full stop."""
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -74,13 +77,17 @@ class Child:
 
         Raises:
             ChildFailed: It gave up.
-            ChildKilled: A signal ended it.
+            ChildKilled: A signal ended it, or it took longer than `LONGEST_SECONDS`.
             Interrupted: The job has no time left, and the process is gone.
         """
+        started = time.monotonic()
         while (code := self._process.poll()) is None:
             if stop.leaves_no_time():
                 self.end()
                 break
+            if time.monotonic() - started > LONGEST_SECONDS:
+                self.end()
+                raise ChildKilled(f"its process did not come to an end within {LONGEST_SECONDS:g} s")
             try:
                 self._process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:

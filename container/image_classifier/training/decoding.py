@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +118,15 @@ class Pictures:
     def skipped(self) -> tuple[Skipped, ...]:
         """Those asked for so far that could not be used, in order."""
         return tuple(self._skipped[index] for index in sorted(self._skipped))
+
+    @property
+    def unreadable(self) -> dict[int, str]:
+        """Those asked for so far that could not be used: index to the reason."""
+        return {index: skipped.reason for index, skipped in self._skipped.items()}
+
+    def leave_out(self, reasons: Mapping[int, str]) -> None:
+        """Take it as found already that pictures cannot be used, each with its reason."""
+        self._skipped |= {index: Skipped(self._examples[index].path, reason) for index, reason in reasons.items()}
 
     def take(self, indices: NDArray[np.int64]) -> tuple[Pixels, NDArray[np.int64]]:
         """Return the usable ones among `indices`: pixels uint8 (m, height, width, 3), and their indices (m,)."""

@@ -106,6 +106,7 @@ class _Loop:
         self._stopped: str | None = None
         self._diverged: str | None = None
         self._saved = time.monotonic()
+        self._parts: dict[str, Rows] = {}
 
     def run(self, training: Rows, validation: Rows, classes: int) -> History:
         """Train from the newest checkpoint, if there is one; the network ends with the best epoch's weights.
@@ -114,6 +115,7 @@ class _Loop:
             UserError: The loss became NaN or infinite before any epoch was measured, or `check` says so.
         """
         started = time.monotonic()
+        self._parts = {"training": training, "validation": validation}
         self._continue(batches.steps_an_epoch(training, self._values, self._session.hosts))
         progress = self._progress
         while progress.epoch < self._values.epochs and not (self._ended or progress.stopped_early):
@@ -140,8 +142,14 @@ class _Loop:
         if found is None:
             return
         self._progress, self._best = snapshots.restore(found, self._variables)
-        where = f"epoch {self._progress.epoch + 1}, after step {self._progress.step} of {steps}"
-        say(f"Continuing from a checkpoint: {where}, {len(self._progress.epochs)} epochs measured before.")
+        for name, rows in self._parts.items():
+            rows.leave_out(self._progress.unreadable.get(name, {}))
+        progress, measured = self._progress, f"{len(self._progress.epochs)} epochs measured before"
+        if progress.epoch >= self._values.epochs:
+            say(f"Continuing from a checkpoint: training had ended, {measured}.")
+            return
+        where = f"epoch {progress.epoch + 1}, after step {progress.step} of {steps}"
+        say(f"Continuing from a checkpoint: {where}, {measured}.")
 
     def _run_epoch(self, training: Rows, validation: Rows, classes: int) -> None:
         progress, values, started = self._progress, self._values, time.monotonic()
@@ -230,4 +238,5 @@ class _Loop:
 
     def _save(self) -> None:
         self._saved = time.monotonic()
+        self._progress.unreadable = {name: rows.unreadable for name, rows in self._parts.items()}
         snapshots.save(self._session.checkpoints, self._session.hosts, self._progress, self._variables, self._best)

@@ -39,6 +39,8 @@ class Progress:
     """The last value of the monitored metric that was progress, for early stopping."""
     waited: int = 0
     """Epochs since then."""
+    unreadable: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of "training" and "validation" pictures found so far: index, as text, to the reason."""
     stopped_early: str | None = None
     """Why no further epoch comes, though more were asked for."""
 

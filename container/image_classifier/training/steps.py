@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
+from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import augmentation, classifier, precision
 from image_classifier.training.batches import Batch
@@ -60,14 +61,26 @@ class Steps:
         return [*self.optimizers.variables, *(variable for metric in self._metrics for variable in metric.variables)]
 
     def train(self, batch: Batch, step: int, rate: float, flags: Sequence[bool], backbone_learns: bool) -> Outcome:
-        """Do step `step` (from 0, over the whole job) at learning rate `rate`; `flags` are this host's."""
+        """Do step `step` (from 0, over the whole job) at learning rate `rate`; `flags` are this host's.
+
+        Raises:
+            UserError: The job shall be deterministic, and the backbone cannot be.
+        """
         self.optimizers.set_rate(rate)
         parts = (batch.inputs, batch.labels, batch.counted, batch.positions, batch.transforms)
         compiled = self._compiled[backbone_learns]
         this = tf.constant(step, tf.int32), tf.constant(flags, tf.float32)
-        with self._hosts.bounded(), precision.used(self._kind, self._values.xla):
-            loss, raised = compiled(*map(self._over_replicas, parts), *this)
-            return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
+        try:
+            with self._hosts.bounded(), precision.used(self._kind, self._values.xla):
+                loss, raised = compiled(*map(self._over_replicas, parts), *this)
+                return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
+        except tf.errors.OpError as error:
+            if self._values.deterministic and "must have a seed" in str(error):
+                raise UserError(
+                    "deterministic=True is not to be had with this backbone: its SavedModel draws random numbers, such "
+                    "as for dropout, without a seed. Leave deterministic out, or set train_only_top_layer=True."
+                ) from error
+            raise
 
     def read_metrics(self) -> dict[str, float]:
         """Return the metrics over the steps since the last reset, `loss` first; every host must ask."""

@@ -174,6 +174,29 @@ def test_loss_that_is_no_number_stops_the_job(pictures: Path, tmp_path: Path, re
         train(read_data(pictures), folder, train_only_top_layer=True)
 
 
+def test_backbone_that_draws_without_a_seed_is_refused_when_bits_count(
+    pictures: Path, tmp_path: Path, read_data: Reader
+) -> None:
+    """Dropout without a seed inside the backbone, deterministic=True -> one sentence; without it -> it trains."""
+    import tf_keras
+    from tensorflow.python.framework import config
+
+    from image_classifier.training import precision
+
+    inputs = tf_keras.Input((None, None, 3))
+    hidden = tf_keras.layers.Dropout(0.2)(tf_keras.layers.Conv2D(8, 3, strides=2)(inputs))
+    network = tf_keras.Model(inputs, tf_keras.layers.GlobalAveragePooling2D()(hidden))
+    folder = small.save_backbone(tmp_path / "random", ModelInfo(image_size=(16, 16)), network)
+    given: dict[str, Any] = {"train_only_top_layer": False, "epochs": 1, "learning_rate": 0.001}
+    assert len(train(read_data(pictures), folder, **given).history.epochs) == 1
+    precision.make_deterministic(small.settings(deterministic=True))
+    try:
+        with pytest.raises(UserError, match="deterministic=True is not to be had with this backbone"):
+            train(read_data(pictures), folder, deterministic=True, **given)
+    finally:
+        config.disable_op_determinism()
+
+
 def test_stop_before_the_first_epoch_leaves_nothing(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
     """SIGTERM while the pictures are read -> JobStopped, in both modes."""
     stop = Stop()

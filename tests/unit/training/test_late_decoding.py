@@ -47,6 +47,26 @@ def test_damaged_pictures_are_left_out_of_training_and_scores(
     assert accuracy == pytest.approx(trained.history.best["val_accuracy"])
 
 
+def test_damaged_pictures_are_remembered_by_a_checkpoint(
+    pictures: Path, backbone_folder: Path, read_data: Reader, tmp_path: Path
+) -> None:
+    """A job that had ended, started again -> nothing is read any more, and the same pictures are named with reasons."""
+    from image_classifier.training import fine_tuning
+
+    data, values = read_data(pictures), small.settings(batch_size=8, train_only_top_layer=False, epochs=1)
+    damage([data.training.examples[2], data.validation.examples[5]])
+    (tmp_path / "checkpoints").mkdir()
+    both = []
+    for _ in range(2):
+        loaded = backbone.load(backbone_folder, trainable=True, trust=False)
+        both.append(fine_tuning.train(data, loaded, values, Stop(), checkpoints_dir=tmp_path / "checkpoints"))
+    first, second = both
+    assert len(second.skipped) == 2
+    assert first.skipped == second.skipped
+    assert first.training.examples == second.training.examples
+    assert first.history.epochs == second.history.epochs
+
+
 @pytest.mark.parametrize("all_of_them", [False, True], ids=["some", "all"])
 def test_too_many_damaged_pictures_end_the_first_epoch(
     pictures: Path, backbone_folder: Path, read_data: Reader, all_of_them: bool

@@ -81,7 +81,10 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32") -> OpenVi
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
     idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
-        idle.put(compiled.create_infer_request())
+        request = compiled.create_infer_request()
+        # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
+        _ = request.get_input_tensor().data
+        idle.put(request)
     return OpenVinoEngine(int(compiled.output(0).shape[1]), idle)
 
 
