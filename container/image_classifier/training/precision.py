@@ -68,7 +68,8 @@ def switch_on(kind: str, xla: str = "off") -> None:
 def make_deterministic(values: Hyperparameters) -> None:
     """Seed what a network draws itself, and let equal operations give equal bits when the job asks for it.
 
-    To be called before the first operation; without a seed such a network would then be refused.
+    To be called before the first operation. What a SavedModel draws without a seed of its own stays random, and is
+    refused in the first step of a deterministic job.
     """
     tf.random.set_seed(values.random_seed)
     if values.deterministic:
