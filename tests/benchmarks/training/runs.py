@@ -14,6 +14,7 @@ from image_classifier.local.train_locally import LocalJob, build_tree
 from tests.benchmarks.training.watched import Watched, watch
 
 BATCH_SIZE = 32
+_PASSES = ("training pictures", "validation pictures")
 _EPOCH = re.compile(r"^\d+/\d+ - .*val_accuracy: ([0-9.]+)")
 _LOADED = re.compile(r"^Backbone: .* loaded in ([0-9.]+) s")
 
@@ -88,7 +89,7 @@ def our_job(case: Case, places: Places, seed: int, scratch: Path) -> Figures:
     environment = _environment() | {BASE_DIR_VARIABLE: str(tree.base)}
     seen = watch([sys.executable, str(PROGRAM / "train")], environment)
     # The labels are what the job writes next after the SavedModel, and the log has no line between the two.
-    return read_job(seen, (tree.model_dir / artifacts.LABELS_FILE).stat().st_mtime - seen.began)
+    return read_job(seen, (tree.model_dir / artifacts.LABELS_FILE).stat().st_mtime - seen.began, case.whole)
 
 
 def plain_loop(case: Case, places: Places, seed: int, scratch: Path, cache: bool = True) -> Figures:
@@ -104,18 +105,21 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
 
 
-def read_job(seen: Watched, exported: float) -> Figures:
-    """Read our job's log; `exported` is the second at which the SavedModel was written."""
+def read_job(seen: Watched, exported: float, whole: bool = False) -> Figures:
+    """Read our job's log; `exported` is the second at which the SavedModel was written.
+
+    A job that trains the `whole` network decodes the pictures in its first epoch, any other before it.
+    """
     backbone, found = next((line.seconds, match) for line in seen.lines if (match := _LOADED.match(line.text)))
     load = float(found[1])
     ends = _epochs(seen)
+    before_epochs = {} if whole else {name: _last(seen, f"{name.capitalize()}: ") for name in _PASSES}
     phases = _between(
         [
             ("Python, settings, listing, unpacking", seen.lines[0].seconds),
             ("importing TensorFlow", backbone - load),
             ("loading the backbone", backbone),
-            ("training pictures", _last(seen, "Training pictures: ")),
-            ("validation pictures", _last(seen, "Validation pictures: ")),
+            *before_epochs.items(),
             ("epochs", ends[-1][0]),
             ("final numbers", _last(seen, "- val_accuracy: ")),
             ("export", exported),
@@ -124,7 +128,7 @@ def read_job(seen: Watched, exported: float) -> Figures:
             ("report and exit", seen.seconds),
         ]
     )
-    first = sum(list(phases.values())[:5])
+    first = max([backbone, *before_epochs.values()])
     return _figures(seen, exported, backbone, first, phases)
 
 

@@ -54,6 +54,15 @@ def test_our_log_comes_apart_into_phases(pair: Pair) -> None:
     assert sum(phases.values()) == pytest.approx(22.0)
 
 
+def test_whole_network_decodes_in_its_first_epoch() -> None:
+    """Given the log of a job that trains the whole network -> decoding is no phase, but part of the first epoch."""
+    figures = runs.read_job(seen(JOB, 22.0), exported=16.0, whole=True)
+    assert figures.epochs == (8.0, 1.0)
+    assert figures.phases["epochs"] == 9.0
+    assert "training pictures" not in figures.phases
+    assert sum(figures.phases.values()) == pytest.approx(22.0)
+
+
 def test_epochs_are_measured_by_when_their_lines_came(pair: Pair) -> None:
     """Given both logs -> epochs, accuracies and seconds an epoch with decoding come from the lines' times."""
     assert pair.ours.epochs == (2.0, 1.0)
