@@ -107,10 +107,13 @@ def rows(name: str, pairs: Sequence[Pair]) -> list[str]:
 
 def phases(measured: Mapping[str, Sequence[Figures]]) -> list[str]:
     """Format where the time goes: a row a phase, a column a case, medians of the rounds in seconds."""
-    names = list(next(iter(measured.values()))[0].phases)
+    names = max((list(runs[0].phases) for runs in measured.values()), key=len)
     lines = [f"| seconds of | {' | '.join(measured)} |", f"|---|{'---|' * len(measured)}"]
     for name in names:
-        cells = [f"{statistics.median(run.phases[name] for run in runs):.2f}" for runs in measured.values()]
+        cells = [
+            f"{statistics.median(run.phases[name] for run in runs):.2f}" if name in runs[0].phases else ""
+            for runs in measured.values()
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     totals = [f"{statistics.median(run.seconds for run in runs):.2f}" for runs in measured.values()]
     return [*lines, f"| start to exit | {' | '.join(totals)} |"]
