@@ -1,7 +1,6 @@
 """Several hosts of one job on this machine: `container/train` on a folder tree each, and what their models hold."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.environments import unmeasured
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
 from tests.waiting import free_port
 
@@ -70,7 +70,7 @@ def tree_of(folder: Path, backbone: Path, hosts: tuple[str, ...] = (), rank: int
 
 def start(tree: Path, variables: dict[str, str] | None = None, *command: str) -> Host:
     """Start a training process on a tree: `container/train`, or what the words after Python's own say."""
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree), "PYTHONUNBUFFERED": "1", **(variables or {})}
+    environment = unmeasured(SAGEMAKER_BASE_DIR=str(tree), PYTHONUNBUFFERED="1", **(variables or {}))
     words = [sys.executable, *(command or (str(ROOT / "container" / "train"),))]
     with (tree / "log").open("wb") as log:
         process = subprocess.Popen(words, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT)
@@ -92,7 +92,7 @@ def start_hosts(folder: Path, backbone: Path, variables: dict[str, str], **hyper
 def weights(tree: Path) -> dict[str, NDArray[Any]]:
     """Return the variables of the model that a job left, by their names in the SavedModel."""
     variables, file = tree / "model" / "1" / "variables" / "variables", tree / "weights.npz"
-    path = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
+    path = unmeasured(PYTHONPATH=str(ROOT / "container"))
     command = [sys.executable, "-c", _PRINT_WEIGHTS, str(variables), str(file)]
     subprocess.run(command, env=path, check=True, capture_output=True)
     with np.load(file) as found:

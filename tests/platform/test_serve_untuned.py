@@ -83,10 +83,10 @@ artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), outp
 """
 
 
-def make(folder: Path, outputs: int) -> None:
-    """Save a classifier without labels whose second output is the largest."""
+def make(folder: Path, outputs: int, then: str = "") -> None:
+    """Save a classifier without labels whose second output is the largest; the process does `then` too."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
-    command = [sys.executable, "-c", _MAKE_HEAD, str(folder), str(outputs)]
+    command = [sys.executable, "-c", f"{_MAKE_HEAD}\n{then}", str(folder), str(outputs)]
     subprocess.run(command, check=True, env=environment, capture_output=True)
 
 
@@ -97,11 +97,9 @@ def test_heads_of_four_sizes_get_imagenets_names(
     outputs: int, first: str, tmp_path: Path, start: Callable[..., Server]
 ) -> None:
     """Given a head without labels -> names by its size: 1,000, 1,001 with background before them, ImageNet-21k's."""
-    make(tmp_path / "model", outputs)
     code = "import sys; from pathlib import Path; from image_classifier.model_hub import untuned; "
-    program = code + "untuned.add_labels(Path(sys.argv[1])); assert untuned.add_ir(Path(sys.argv[1]))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "model")], check=True, env=environment)
+    staged = code + "untuned.add_labels(Path(sys.argv[1])); assert untuned.add_ir(Path(sys.argv[1]))"
+    make(tmp_path / "model", outputs, then=staged)
     labels = artifacts.read_labels(tmp_path / "model")
     assert len(labels) == outputs
     assert (labels[0] == "background") is (outputs == 1001)

@@ -9,7 +9,7 @@ from tests.platform.hosts import Host
 from tests.waiting import free_port, wait_until
 
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
-VALUES = {"train_only_top_layer": "True", "learning_rate": "0.05", "batch_size": "5"}
+VALUES: dict[str, Any] = {"train_only_top_layer": "True", "learning_rate": "0.05", "batch_size": "5"}
 
 
 def start(trees: list[Path], **values: Any) -> list[Host]:
@@ -42,7 +42,7 @@ def test_two_killed_hosts_continue_as_one_undisturbed(tiny_backbone: Path, tmp_p
             host.process.wait()
     kept = epochs_kept(trees[0])
     assert not list((trees[1] / "checkpoints").glob("checkpoint-*"))
-    values = {"epochs": str(kept + 4)}
+    values: dict[str, Any] = {"epochs": str(kept + 4)}
     again = start(trees, **values)
     one = hosts.start(hosts.tree_of(tmp_path / "one", tiny_backbone, **VALUES, **values))
     assert [host.wait() for host in [*again, one]] == [0, 0, 0], " ".join(host.log for host in again)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from image_classifier import archives, artifacts
+from tests.environments import unmeasured
 from tests.platform.serving import ROOT
 from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
 from tests.platform.training_process import RunningJob
@@ -21,7 +22,7 @@ WHOLE: dict[str, Any] = {"epochs": "3", "batch_size": "4", "learning_rate": "0.0
 def run_with_small_files(tree: Path, kibibytes: int) -> subprocess.CompletedProcess[str]:
     """Run the training program where no file may become larger, which is what a full disk looks like."""
     command = f"ulimit -f {kibibytes}; exec {sys.executable} {ROOT / 'container' / 'train'}"
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree)}
+    environment = unmeasured(SAGEMAKER_BASE_DIR=str(tree))
     return subprocess.run(
         ["bash", "-c", command], env=environment, capture_output=True, text=True, check=False, timeout=100
     )

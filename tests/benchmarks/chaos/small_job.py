@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.environments import unmeasured
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -43,7 +44,7 @@ small.write_pictures(folder / "training", count=16)
 
 def make_inputs(folder: Path) -> Path:
     """Write what all jobs are given: 48 pictures of 3 classes, and a network with BatchNorm; returns the folder."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    environment = unmeasured(PYTHONPATH=f"{ROOT / 'container'}:{ROOT}")
     command = [sys.executable, "-c", _MAKE_INPUTS, str(folder)]
     subprocess.run(command, check=True, env=environment, capture_output=True)
     return folder
@@ -122,7 +123,7 @@ def start(tree: Path, *command: str) -> Running:
     """Start the training program on a tree; `command` stands for `container/train` when given."""
     number = len(list(tree.glob("log-*")))
     log, errors = tree / f"log-{number}", tree / f"errors-{number}"
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree), "PYTHONFAULTHANDLER": "1"}
+    environment = unmeasured(SAGEMAKER_BASE_DIR=str(tree), PYTHONFAULTHANDLER="1")
     with log.open("wb") as standard_output, errors.open("wb") as standard_error:
         process = subprocess.Popen(
             [sys.executable, *(command or [str(ROOT / "container" / "train")])],

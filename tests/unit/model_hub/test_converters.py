@@ -100,7 +100,7 @@ def test_lite0_names_real_photographs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lite0 converted for the command and for a process that used TensorFlow -> equal; MobileNetV2 has its own info."""
+    """Lite0 converted for the command and for a process that used TensorFlow -> equal."""
     import tf_keras
 
     tf_keras.Sequential([tf_keras.layers.Dense(1)])(np.zeros((1, 2), np.float32))
@@ -112,6 +112,11 @@ def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path, monkeypatc
     staging.stage("lite0", tmp_path / "second")
     digests = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("first", "second")}
     assert len(digests) == 1
+
+
+@pytest.mark.slow
+def test_mobilenet_has_its_own_size_and_licence(tmp_path: Path) -> None:
+    """MobileNetV2 from its package -> 160 x 160 pixels, MIT, feature vectors."""
     archive = staging.stage("mobilenetv2-160", tmp_path / "mobilenet.tar.gz")
     info = artifacts.read_model_info(archives.materialise(archive, tmp_path / "mobilenet"))
     assert (info.image_size, info.licence, info.output) == ((160, 160), "MIT", "features")

@@ -1,7 +1,6 @@
 """A job that dies at a checkpoint and goes on from it does what an unbroken one does, bit for bit."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.environments import unmeasured
 from tests.unit.training import resuming
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What `resuming` compared."""
     command = [sys.executable, "-m", "tests.unit.training.resuming", str(tmp_path_factory.mktemp("resuming"))]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
+    environment = unmeasured(PYTHONPATH=f"{ROOT / 'container'}:{ROOT}")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

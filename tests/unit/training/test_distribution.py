@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.environments import unmeasured
 from tests.unit.training import on_hosts
 from tests.waiting import free_port
 
@@ -26,7 +26,7 @@ class Finished:
 
 def start(module: str, *words: str, **variables: str) -> subprocess.Popen[str]:
     """Start a module of these tests in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'container'}:{ROOT}", **variables}
+    environment = unmeasured(PYTHONPATH=f"{ROOT / 'container'}:{ROOT}", **variables)
     command = [sys.executable, "-m", f"tests.unit.training.{module}", *words]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -1,7 +1,6 @@
 """What one step does to the weights, against steps computed by hand."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from image_classifier import PROGRAM
 from image_classifier.training.optimization import FusedAdam, Optimizers, build_optimizer
+from tests.environments import unmeasured
 from tests.unit.training import optimizing, small
 from tests.unit.training.optimizing import BACKBONE, HEAD, OVERFLOW, RANDOM
 
@@ -196,7 +196,7 @@ def test_scale_doubles_after_two_thousand_finite_steps() -> None:
 def test_two_devices_do_what_one_does() -> None:
     """Each picture's gradient on a device of its own -> the weights, slots and scales of one device, in every case."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.unit.training.optimizing"]
-    environment = {**os.environ, "PYTHONPATH": f"{PROGRAM}:{Path(__file__).parents[3]}"}
+    environment = unmeasured(PYTHONPATH=f"{PROGRAM}:{Path(__file__).parents[3]}")
     found = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
     for name, case in optimizing.CASES.items():
         alone = vars(optimizing.run(tf.distribute.get_strategy(), **case))
