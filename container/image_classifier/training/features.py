@@ -156,6 +156,8 @@ class _AgreedStop:
         # Alike on every host: they ask after so many batches as the slowest one does meanwhile.
         self._batches, self._asking = 0, int(ASKING_SECONDS / max(ASKING_SECONDS / 100, *durations))
         self._since = time.monotonic()
+        if any(told):
+            self._stop.follow()
         return any(told)
 
 

@@ -21,6 +21,7 @@ from image_classifier.training import (
     precision,
     preparation,
     snapshots,
+    stopping,
 )
 from image_classifier.training.backbone import Backbone
 from image_classifier.training.checkpoints import Checkpoints
@@ -92,7 +93,7 @@ def train(
     prepare = preparation.prepare_function(backbone, values, session, network_of_features, kept)
     training = prepare(data.training, "Training pictures")
     validation = prepare(data.validation, "Validation pictures")
-    if session.hosts.agree(stop.is_set()):
+    if stopping.agreed(stop, session.hosts):
         raise JobStopped
 
     def check() -> None:
@@ -107,9 +108,7 @@ def train(
     if history.answers is None:
         raise JobStopped
     seconds = time.monotonic() - started
-    test = None
-    if data.test and not history.stopped_by_order:
-        test = _score_test(data.test, prepare, evaluator, values, session.hosts)
+    test = _score_test(data.test, prepare, evaluator, values, session) if data.test else None
     skipped = [*training.skipped(session.hosts), *validation.skipped(session.hosts)]
     total, trainable = _parameters(backbone, network.head)
     return Trained(
@@ -165,12 +164,18 @@ def _score_test(
     prepare: Callable[[Listing, str], Prepared],
     evaluator: Evaluator,
     values: Hyperparameters,
-    hosts: Hosts,
-) -> tuple[TestResult, tuple[Skipped, ...]]:
+    session: Session,
+) -> tuple[TestResult, tuple[Skipped, ...]] | None:
+    """Return None when the job is told to stop: its model is worth more than its score."""
     started = time.monotonic()
-    part = prepare(listing, "Test pictures")
-    answers = evaluator.ask(part.rows)
-    skipped = part.skipped(hosts)
+    if stopping.agreed(session.stop, session.hosts):
+        return None
+    try:
+        part = prepare(listing, "Test pictures")
+        answers = evaluator.ask(part.rows, session.stop_alone)
+    except JobStopped:
+        return None
+    skipped = part.skipped(session.hosts)
     decoding.refuse_too_many(skipped, len(listing.examples), values.max_bad_fraction)
     metrics = evaluator.measure(answers, part.rows.labels, len(listing.class_names))
     return TestResult(metrics, time.monotonic() - started, len(answers.rows)), skipped

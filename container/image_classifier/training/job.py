@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from image_classifier.training.distribution import Hosts
     from image_classifier.training.fine_tuning import Trained
 
-ANOTHER_HOST = "another host was told to stop"
-
 
 def run(opt_ml: OptMl, stop: Stop) -> None:
     """Train on the platform's tree and leave the checked model and the reports there.
@@ -108,8 +106,6 @@ def _train_and_leave(
     if values.max_runtime and hosts.is_chief:
         finishing.rehearse(opt_ml, loaded if hosts.replicas == 1 else load(), len(class_names), values, stop)
     trained = fine_tuning.train(found, loaded, values, stop, hosts, _checkpoints_dir(opt_ml))
-    if trained.history.stopped_by_order and not stop.is_set():
-        stop.set(ANOTHER_HOST)
     numbers = _print_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
         say(line)
@@ -203,5 +199,4 @@ def _stopped_without_model(opt_ml: OptMl, stop: Stop, doing: str) -> str:
     else:
         kept = f"there is no checkpoint in {opt_ml.checkpoints_dir} to continue from"
     more = " Raise max_runtime." if stop.reason.startswith(stopping.MAX_RUNTIME) else ""
-    reason = stop.reason or ANOTHER_HOST
-    return f"Stopped, {reason}{where}, before any epoch was measured: no model was written, and {kept}.{more}"
+    return f"Stopped, {stop.reason}{where}, before any epoch was measured: no model was written, and {kept}.{more}"

@@ -35,6 +35,15 @@ class Session:
     precision: str = "off"
     """What `precision.choose` chose."""
 
+    def stop_alone(self) -> None:
+        """Leave a pass over pictures when the job is told to stop; several hosts stay together and go on.
+
+        Raises:
+            JobStopped: It is told to.
+        """
+        if self.hosts.count == 1:
+            stop_if_told(self.stop)
+
 
 @dataclass(frozen=True)
 class History:
@@ -50,8 +59,6 @@ class History:
     seconds: float
     stopped: str | None
     """Why training ended before the last epoch; None when it did not."""
-    stopped_by_order: bool
-    """Whether that was SIGTERM or max_runtime."""
 
     @property
     def best(self) -> dict[str, float]:
@@ -134,7 +141,6 @@ class _Loop:
             self._best.weights if self._best else (),
             time.monotonic() - started,
             stopped,
-            self._stopped is not None,
         )
 
     def _continue(self, steps: int) -> None:
@@ -168,7 +174,7 @@ class _Loop:
         self._check()
         logs = self._steps.read_metrics()
         try:
-            answers = self._evaluator.ask(validation, self._stop_validation)
+            answers = self._evaluator.ask(validation, self._session.stop_alone)
         except JobStopped:
             self._end_by_order()
             return
@@ -211,13 +217,9 @@ class _Loop:
     def _backbone_learns(self) -> bool:
         return self._network.learns and self._progress.epoch >= self._values.unfreeze_after
 
-    def _stop_validation(self) -> None:
-        # Several hosts end after the same step, so none leaves in between.
-        if self._session.hosts.count == 1:
-            stop_if_told(self._session.stop)
-
     def _end_by_order(self) -> None:
-        self._stopped = self._session.stop.reason or "another host was told to stop"
+        self._session.stop.follow()
+        self._stopped = self._session.stop.reason
         self._save()
 
     def _note(self, logs: dict[str, float], answers: Answers) -> None:

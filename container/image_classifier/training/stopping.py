@@ -7,8 +7,13 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from image_classifier.training.distribution import Hosts
 
 SIGTERM = "told to stop (SIGTERM)"
+ANOTHER_HOST = "another host was told to stop"
 MAX_RUNTIME = "max_runtime"
 """With what the reason begins when the time limit is the reason."""
 MARGIN_SECONDS = 10.0
@@ -61,6 +66,11 @@ class Stop:
         """Tell the job to end; the first reason counts. It may interrupt any other method, as a signal does."""
         # One append: nothing to lock, nothing that is half done when the next signal comes.
         self._reasons.append(reason)
+
+    def follow(self) -> None:
+        """End with the hosts of the job of which one was told to; what this one was told itself stays the reason."""
+        if not self._reasons:
+            self.set(ANOTHER_HOST)
 
     @contextmanager
     def interrupts(self, waiting: str) -> Iterator[None]:
@@ -141,6 +151,14 @@ def ignore_signals() -> None:
     """Let no further SIGTERM change how the process ends; call it when the job has ended, from the main thread."""
     # Python puts its own handlers away before the process is gone, and the signal would kill it then.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def agreed(stop: Stop, hosts: "Hosts") -> bool:
+    """Say whether the job shall end on any of its hosts, alike on all of them; every host must call it."""
+    told = hosts.agree(stop.is_set())
+    if told:
+        stop.follow()
+    return told
 
 
 def stop_if_told(stop: Stop, doing: str = "") -> None:

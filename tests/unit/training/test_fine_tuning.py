@@ -241,6 +241,42 @@ def test_class_without_a_readable_picture_is_refused(pictures: Path, backbone_fo
         train(read_data(pictures), backbone_folder, train_only_top_layer=True, max_bad_fraction=1.0)
 
 
+def test_stop_while_the_test_channel_is_scored_keeps_the_model(
+    pictures: Path,
+    tmp_path: Path,
+    backbone_folder: Path,
+    read_data: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """SIGTERM between two batches of the test channel's features -> a trained model without a score of the test."""
+    from image_classifier.training import features
+
+    class StopInTest(Stop):
+        asked = -1_000_000
+
+        def after_step(self, seconds: float) -> bool:
+            told = super().after_step(seconds)
+            self.asked = 0
+            return told
+
+        def is_set(self) -> bool:
+            # After the last step: by the validation, before the test, after its first batch, and then.
+            self.asked += 1
+            if self.asked == 4:
+                self.set()
+            return super().is_set()
+
+    monkeypatch.setattr(features, "BATCH", 4)
+    data = read_data(pictures)
+    test = dataset.list_channel(small.write_pictures(tmp_path / "test", count=11), "test", data.training.class_names)
+    given: dict[str, Any] = {"train_only_top_layer": True, "epochs": 1, "batch_size": 64}
+    trained = train(Data(data.training, data.validation, test), backbone_folder, StopInTest(), **given)
+    assert "Test pictures: 4/33" in capsys.readouterr().out
+    assert trained.test is None
+    assert (len(trained.history.epochs), trained.history.stopped) == (1, None)
+
+
 def test_test_channel_is_scored_once(pictures: Path, tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
     """A test channel with a damaged picture -> scored on the others, which are counted and timed."""
     folder = small.write_pictures(tmp_path / "test", count=11, seed=5)

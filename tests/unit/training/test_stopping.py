@@ -45,6 +45,17 @@ def test_first_reason_counts() -> None:
     assert stop.reason == "another host was told to stop"
 
 
+def test_host_follows_another_unless_it_was_told_itself() -> None:
+    """Another host was told -> set, with that reason; its own time limit before -> that one, and time is left."""
+    other, own = Stop(), Stop(30.0, started=time.monotonic() - 15)
+    assert own.after_step(20)
+    for stop in (other, own):
+        stop.follow()
+    assert (other.reason, other.leaves_no_time()) == ("another host was told to stop", True)
+    assert own.reason.startswith("max_runtime=30")
+    assert not own.leaves_no_time()
+
+
 def test_signals_set_it_and_kill_nobody(handler: None) -> None:
     """SIGTERM, twice -> set with its reason, the process lives on and no time is left for what the model can lack."""
     stop = stopping.listen()
