@@ -60,9 +60,9 @@ class Evaluator:
         mine = np.concatenate([nothing, *outputs]), np.concatenate([np.empty(0, np.int64), *indices])
         return Answers(*map(self._hosts.gather, mine))
 
-    def measure(self, answers: Answers, labels: NDArray[np.int64], classes: int) -> dict[str, float]:
+    def measure(self, answers: Answers, labels: NDArray[np.int64]) -> dict[str, float]:
         """Return the loss, with its penalties, and the metrics of answers; `labels` are those of all rows."""
-        values = self._values
+        values, classes = self._values, self._network.output_count
         loss, metrics = classifier.build_loss(values), classifier.build_metrics(values, classes)
         total = 0.0
         for start in range(0, len(answers.rows), _ROWS_AT_ONCE):

@@ -177,7 +177,7 @@ def _score_test(
         return None
     skipped = part.skipped(session.hosts)
     decoding.refuse_too_many(skipped, len(listing.examples), values.max_bad_fraction)
-    metrics = evaluator.measure(answers, part.rows.labels, len(listing.class_names))
+    metrics = evaluator.measure(answers, part.rows.labels)
     return TestResult(metrics, time.monotonic() - started, len(answers.rows)), skipped
 
 

@@ -92,7 +92,7 @@ def fit(
     weights = class_weights.weights(values, class_names, counts.tolist())
     steps = Steps(network, values, weights, session.hosts, session.precision)
     asked = evaluator or Evaluator(network, values, session.hosts)
-    return _Loop(steps, asked, network, values, session, check).run(training, validation, len(class_names))
+    return _Loop(steps, asked, network, values, training, validation, session, check).run()
 
 
 class _Loop:
@@ -102,31 +102,35 @@ class _Loop:
         evaluator: Evaluator,
         network: Network,
         values: Hyperparameters,
+        training: Rows,
+        validation: Rows,
         session: Session,
         check: Callable[[], None],
     ) -> None:
         self._steps, self._evaluator, self._network = steps, evaluator, network
         self._values, self._session, self._check = values, session, check
+        self._parts = {"training": training, "validation": validation}
+        self._steps_an_epoch = batches.steps_an_epoch(training, values, session.hosts)
         self._variables = [*network.learned, *steps.variables]
         self._progress = Progress()
         self._best: Best | None = None
         self._stopped: str | None = None
         self._diverged: str | None = None
         self._saved = time.monotonic()
-        self._parts: dict[str, Rows] = {}
+        # The first host alone writes checkpoints, and the others have to help only when it does.
+        self._keeps = session.hosts.agree(session.checkpoints is not None)
 
-    def run(self, training: Rows, validation: Rows, classes: int) -> History:
+    def run(self) -> History:
         """Train from the newest checkpoint, if there is one; the network ends with the best epoch's weights.
 
         Raises:
             UserError: The loss became NaN or infinite before any epoch was measured, or `check` says so.
         """
         started = time.monotonic()
-        self._parts = {"training": training, "validation": validation}
-        self._continue(batches.steps_an_epoch(training, self._values, self._session.hosts))
+        self._continue()
         progress = self._progress
         while progress.epoch < self._values.epochs and not (self._ended or progress.stopped_early):
-            self._run_epoch(training, validation, classes)
+            self._run_epoch()
         if self._diverged and self._best is None:
             raise UserError(self._diverged)
         stopped = self._diverged or self._stopped or progress.stopped_early
@@ -143,8 +147,8 @@ class _Loop:
             stopped,
         )
 
-    def _continue(self, steps: int) -> None:
-        found = snapshots.newest(self._session.checkpoints, self._session.hosts)
+    def _continue(self) -> None:
+        found = snapshots.newest(self._session.checkpoints, self._session.hosts) if self._keeps else None
         if found is None:
             return
         self._progress, self._best = snapshots.restore(found, self._variables)
@@ -154,18 +158,18 @@ class _Loop:
         if progress.epoch >= self._values.epochs:
             say(f"Continuing from a checkpoint: training had ended, {measured}.")
             return
-        where = f"epoch {progress.epoch + 1}, after step {progress.step} of {steps}"
+        where = f"epoch {progress.epoch + 1}, after step {progress.step} of {self._steps_an_epoch}"
         say(f"Continuing from a checkpoint: {where}, {measured}.")
 
-    def _run_epoch(self, training: Rows, validation: Rows, classes: int) -> None:
+    def _run_epoch(self) -> None:
         progress, values, started = self._progress, self._values, time.monotonic()
-        total = batches.steps_an_epoch(training, values, self._session.hosts)
+        training, validation, total = self._parts["training"], self._parts["validation"], self._steps_an_epoch
         if not progress.step:
             self._steps.reset_metrics()
         before = started
         for batch in batches.of_epoch(training, values, self._session.hosts, progress.epoch, progress.step):
             if len(batch.labels):
-                self._step(batch, total, before)
+                self._step(batch, before)
             else:
                 progress.step += 1
             if self._ended:
@@ -179,14 +183,14 @@ class _Loop:
             self._end_by_order()
             return
         self._check()
-        measured = self._evaluator.measure(answers, validation.labels, classes)
+        measured = self._evaluator.measure(answers, validation.labels)
         logs |= {f"val_{name}": value for name, value in measured.items()}
         say(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
         self._note(logs, answers)
         self._save()
 
-    def _step(self, batch: batches.Batch, total: int, begun: float) -> None:
-        progress, values = self._progress, self._values
+    def _step(self, batch: batches.Batch, begun: float) -> None:
+        progress, values, total = self._progress, self._values, self._steps_an_epoch
         step = progress.epoch * total + progress.step
         rate = learning_rates.rate(values, step, values.epochs * total)
         outcome = self._steps.train(batch, step, rate, self._flags(), self._backbone_learns())
@@ -240,5 +244,7 @@ class _Loop:
 
     def _save(self) -> None:
         self._saved = time.monotonic()
+        if not self._keeps:
+            return
         self._progress.unreadable = {name: rows.unreadable for name, rows in self._parts.items()}
-        snapshots.save(self._session.checkpoints, self._session.hosts, self._progress, self._variables, self._best)
+        snapshots.save(self._session.checkpoints, self._progress, self._variables, self._best)

@@ -85,17 +85,15 @@ def _unpacked(packed: bytes) -> Checkpoint:
     return Checkpoint(0, state, found)
 
 
-def save(
-    checkpoints: Checkpoints | None, hosts: Hosts, progress: Progress, variables: Sequence[Any], best: Best | None
-) -> None:
+def save(checkpoints: Checkpoints | None, progress: Progress, variables: Sequence[Any], best: Best | None) -> None:
     """Write a checkpoint of TensorFlow `variables`, with the best epoch so far; on several hosts all must ask.
+
+    `checkpoints` is None on the hosts that write nothing.
 
     Raises:
         OSError: The disk refuses it; earlier checkpoints are as they were.
     """
-    if checkpoints is None and hosts.count == 1:
-        return
-    # Also on the hosts that write nothing: what each replica counts is added up over all when it is read.
+    # Also on those hosts: what each replica counts is added up over all when it is read.
     arrays = groups(variables, best)
     if checkpoints:
         checkpoints.save(progress.global_step, asdict(progress), arrays)
