@@ -113,15 +113,22 @@ class OptMl:
             self.failure_file.write_text(message, encoding="utf-8")
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def read_json(path: Path, expected: str) -> Any:
+    """Return what a file of the platform's says; an empty object when there is none.
+
+    Raises:
+        UserError: It is no JSON; the message says what was `expected`.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    try:
-        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UserError(f"{path} is not valid JSON: {error}. Expected a flat object such as {{}}.") from error
+        raise UserError(f"{path} is not valid JSON: {error}. Expected {expected}.") from error
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    value = read_json(path, "a flat object such as {}")
     if not isinstance(value, dict):
         raise UserError(f"{path} holds a JSON {type(value).__name__}; expected an object such as {{}}.")
     return value

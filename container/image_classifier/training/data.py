@@ -53,7 +53,7 @@ def read(opt_ml: OptMl, values: Hyperparameters, hosts: "Hosts | None" = None) -
 
 def _list(opt_ml: OptMl, channel: str, hosts: "Hosts | None", class_names: Sequence[str] | None = None) -> Listing:
     folder = opt_ml.channel_dir(channel)
-    if hosts and hosts.count > 1 and sharded.is_sharded(opt_ml.input_data_config_file, channel):
+    if hosts and _is_spread(opt_ml, channel, hosts):
         merged = sharded.merge_listings(hosts, dataset.list_part(folder, channel))
         return dataset.complete(merged, channel, class_names)
     listing = dataset.list_channel(folder, channel, class_names)
@@ -62,9 +62,14 @@ def _list(opt_ml: OptMl, channel: str, hosts: "Hosts | None", class_names: Seque
     return listing
 
 
+def _is_spread(opt_ml: OptMl, channel: str, hosts: "Hosts | None") -> bool:
+    several = hosts is not None and hosts.count > 1
+    return several and sharded.is_sharded(opt_ml.input_data_config_file, channel)
+
+
 def _optional(opt_ml: OptMl, channel: str, training: Listing, hosts: "Hosts | None") -> Listing | None:
-    spread = hosts and hosts.count > 1 and sharded.is_sharded(opt_ml.input_data_config_file, channel)
-    if not spread and not opt_ml.channel_dir(channel).is_dir():
+    # Of a channel that is spread over the hosts, this one may have nothing.
+    if not opt_ml.channel_dir(channel).is_dir() and not _is_spread(opt_ml, channel, hosts):
         return None
     listing = _list(opt_ml, channel, hosts, training.class_names)
     missing = [name for name, count in listing.counts().items() if not count]

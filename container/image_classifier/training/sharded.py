@@ -1,10 +1,10 @@
 """A channel whose files are spread over the hosts (`ShardedByS3Key`): one listing of all, and who has which file."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from image_classifier.contract import opt_ml
 from image_classifier.contract.errors import UserError
 from image_classifier.training.dataset import Example, Listing, fingerprint
 
@@ -19,14 +19,9 @@ def is_sharded(input_data_config: Path, channel: str) -> bool:
     """Say whether each host got a part of the channel's files; False when the platform's file does not say.
 
     Raises:
-        UserError: `inputdataconfig.json` is no JSON object.
+        UserError: `inputdataconfig.json` is no JSON.
     """
-    try:
-        found: Any = json.loads(input_data_config.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return False
-    except json.JSONDecodeError as error:
-        raise UserError(f"{input_data_config} is not valid JSON: {error}. Expected an object of channels.") from error
+    found = opt_ml.read_json(input_data_config, "an object of channels")
     described = found.get(channel) if isinstance(found, dict) else None
     return isinstance(described, dict) and described.get(DISTRIBUTION) == SHARDED
 
