@@ -19,6 +19,7 @@ from image_classifier.training.decoding import Decoder, Pictures, Skipped
 from image_classifier.training.distribution import Hosts
 from image_classifier.training.feature_chunks import ChunkFolder
 from image_classifier.training.feature_network import FeatureNetwork
+from image_classifier.training.features import FeatureStore
 from image_classifier.training.loop import Session
 
 FEATURES = "features"
@@ -84,24 +85,19 @@ def prepare_function(
 
     def prepare(listing: Listing, phase: str) -> Prepared:
         started = time.monotonic()
-        examples = listing.examples
+        examples, owners = listing.examples, _owners(listing.examples)
         if network is None:
             pictures = Pictures(decoder, examples, progress.counter(phase, len(examples)))
-            rows = Rows(pictures, _labels(examples), _owners(examples))
-            return Prepared(listing, rows, (), time.monotonic() - started)
-        # Each host computes the features of a contiguous part, of its own files where it has not got all of them.
-        by_owner = sorted(examples, key=lambda example: example.owner or 0)
+            return Prepared(listing, Rows(pictures, _labels(examples), owners), (), time.monotonic() - started)
         key = feature_chunks.network_key(backbone.info, decoder.resize_method, network.planned)
         chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
-        part = _part(by_owner, session.hosts)
-        store = features.compute(network, decoder, by_owner, phase, session.stop, session.hosts, chunks, part)
-        kept, found = store.examples, store.features
-        if part:
-            places = {example.path: place for place, example in enumerate(examples)}
-            order = np.argsort([places[example.path] for example in kept])
-            kept, found = tuple(kept[index] for index in order), found[order]
-        rows = Rows(found, _labels(kept))
-        return Prepared(replace(listing, examples=kept), rows, store.skipped, time.monotonic() - started)
+
+        def compute(some: Sequence[Example], part: slice | None = None) -> FeatureStore:
+            return features.compute(network, decoder, some, phase, session.stop, session.hosts, chunks, part)
+
+        store = compute(examples) if owners is None else _of_owners(compute, examples, owners, session.hosts)
+        rows = Rows(store.features, _labels(store.examples))
+        return Prepared(replace(listing, examples=store.examples), rows, store.skipped, time.monotonic() - started)
 
     return prepare
 
@@ -136,9 +132,16 @@ def _owners(examples: Sequence[Example]) -> NDArray[np.int64] | None:
     return None if None in owners else np.array(owners, np.int64)
 
 
-def _part(by_owner: Sequence[Example], hosts: Hosts) -> slice | None:
-    owners = _owners(by_owner)
-    if owners is None:
-        return None
-    start, stop = np.searchsorted(owners, [hosts.rank, hosts.rank + 1]).tolist()
-    return slice(start, stop)
+def _of_owners(
+    compute: Callable[[Sequence[Example], slice], FeatureStore],
+    examples: Sequence[Example],
+    owners: NDArray[np.int64],
+    hosts: Hosts,
+) -> FeatureStore:
+    """Let each host compute the features of its own files; the result is in the order of `examples` again."""
+    by_owner = np.argsort(owners, kind="stable")
+    start, stop = np.searchsorted(owners[by_owner], [hosts.rank, hosts.rank + 1]).tolist()
+    store = compute([examples[place] for place in by_owner], slice(start, stop))
+    places = {example.path: place for place, example in enumerate(examples)}
+    order = np.argsort([places[example.path] for example in store.examples])
+    return replace(store, features=store.features[order], examples=tuple(store.examples[place] for place in order))
