@@ -40,7 +40,7 @@ class Rows:
     def leave_out(self, unreadable: Mapping[str, str]) -> None:
         """Count rows as met and unreadable, as an earlier run of this job found them."""
         if isinstance(self.inputs, Pictures):
-            self.inputs.leave_out({int(index): reason for index, reason in unreadable.items()})
+            self.inputs.unreadable |= {int(index): reason for index, reason in unreadable.items()}
 
     def take(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the inputs of those rows that can be read, and their indices."""

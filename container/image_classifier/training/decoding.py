@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,8 @@ class Pictures:
         self.shape = (len(examples), *decoder.size, 3)
         self.dtype = np.dtype(np.uint8)
         self._kept = np.zeros(len(examples), bool)
-        self._skipped: dict[int, Skipped] = {}
+        self.unreadable: dict[int, str] = {}
+        """Those asked for so far that could not be used: index to the reason."""
         limit = free_memory() // 3 if memory_limit is None else memory_limit
         self._store, self._room = _allocate(self.shape, limit)
         self._pool = ThreadPoolExecutor(available_processors(), thread_name_prefix="decode")
@@ -117,16 +118,7 @@ class Pictures:
     @property
     def skipped(self) -> tuple[Skipped, ...]:
         """Those asked for so far that could not be used, in order."""
-        return tuple(self._skipped[index] for index in sorted(self._skipped))
-
-    @property
-    def unreadable(self) -> dict[int, str]:
-        """Those asked for so far that could not be used: index to the reason."""
-        return {index: skipped.reason for index, skipped in self._skipped.items()}
-
-    def leave_out(self, reasons: Mapping[int, str]) -> None:
-        """Take it as found already that pictures cannot be used, each with its reason."""
-        self._skipped |= {index: Skipped(self._examples[index].path, reason) for index, reason in reasons.items()}
+        return tuple(Skipped(self._examples[index].path, self.unreadable[index]) for index in sorted(self.unreadable))
 
     def take(self, indices: NDArray[np.int64]) -> tuple[Pixels, NDArray[np.int64]]:
         """Return the usable ones among `indices`: pixels uint8 (m, height, width, 3), and their indices (m,)."""
@@ -141,14 +133,14 @@ class Pictures:
         return np.stack(usable) if usable else np.empty((0, *self.shape[1:]), np.uint8), chosen
 
     def _one(self, index: int) -> Pixels | None:
-        if index in self._skipped:
+        if index in self.unreadable:
             return None
         if self._kept[index]:
             pixels: Pixels = self._store[index]
             return pixels
         result = self._decoder.attempt(self._examples[index])
         if isinstance(result, Skipped):
-            self._skipped[index] = result
+            self.unreadable[index] = result.reason
             return None
         self._keep(index, result)
         return result
