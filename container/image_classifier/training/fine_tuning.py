@@ -61,6 +61,8 @@ class Trained:
     """Of the validation pictures: (n, K), or (n, 1) in binary mode."""
     skipped: tuple[Skipped, ...]
     test: TestResult | None
+    precision: str
+    """What `precision.choose` chose."""
     features: Mapping[str, Any] | None
     """Which engine computed them, and how it agrees with TensorFlow; None when the backbone was in every step."""
     parameters: int
@@ -121,6 +123,7 @@ def train(
         probabilities=history.answers.probabilities(values),
         skipped=(*skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
+        precision=session.precision,
         features=network_of_features.record() if network_of_features else None,
         parameters=total,
         trainable_parameters=trainable,

@@ -18,14 +18,12 @@ from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import conversion
 from image_classifier.training import (
-    accelerators,
     classifier,
     data,
     dataset,
     export,
     finished_model,
     incremental,
-    precision,
     report,
     sample,
     verification,
@@ -170,10 +168,9 @@ def _check(job: Job, saved_model: Path, info: ModelInfo, asked: Sample, stop: St
         network = finished_model.with_pixels_alone(saved_model, scratch / "network")
         with Conversion(folder, network, few.paths, scratch / "conversion") as converting:
             # Meanwhile, on the other CPUs.
-            precision.switch_on("off")
             model = finished_model.load(saved_model, info)
             twin = model.answers_to_bytes(asked.rows(asked.spread(TWIN_PICTURES)).paths, stop)
-            expected = _in_float32(few, model, values, stop)
+            expected = _in_float32(few, model, job.trained.precision, stop)
             info = converting.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
         try:
@@ -187,10 +184,9 @@ def _check(job: Job, saved_model: Path, info: ModelInfo, asked: Sample, stop: St
     return {"verification": entries["verification"]}
 
 
-def _in_float32(few: Sample, model: FinishedModel, values: Hyperparameters, stop: Stop) -> Sample:
+def _in_float32(few: Sample, model: FinishedModel, kind: str, stop: Stop) -> Sample:
     """Return the sample with the answers that an IR has to give: in float32, whatever training computed in."""
-    gpus = accelerators.describe(tf.config.list_physical_devices("GPU"))
-    if not gpus and precision.choose(values, gpus) == "off":
+    if kind == "off" and not tf.config.list_physical_devices("GPU"):
         return few
     return replace(few, expected=model.answers_to_pixels(few.paths, stop))
 

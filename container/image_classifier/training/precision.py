@@ -50,14 +50,14 @@ def used(kind: str, xla: str = "off") -> Iterator[None]:
     if kind == xla == "off":
         yield
         return
-    switch_on(kind, xla)
+    _switch_on(kind, xla)
     try:
         yield
     finally:
-        switch_on("off")
+        _switch_on("off")
 
 
-def switch_on(kind: str, xla: str = "off") -> None:
+def _switch_on(kind: str, xla: str = "off") -> None:
     """Do what `used` does, until told otherwise."""
     tf.config.optimizer.set_experimental_options({option: kind == name for name, option in _REWRITERS.items()})
     # Parts, not a function as a whole: through a Hub layer's gradient that would be compiled anew in each step, since
