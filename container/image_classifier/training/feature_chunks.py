@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.training.checkpoint_files import sync_folder
 from image_classifier.training.dataset import Example
@@ -92,18 +91,9 @@ class ChunkFolder:
             "unreadable": list(chunk.unreadable.items()),
         }
         content = json.dumps(header).encode() + b"\n" + chunk.features.astype(_STORED, copy=False).tobytes()
-        partial = path.with_suffix(".partial")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                _write_synced(file, hashlib.sha256(content).hexdigest().encode() + b"\n", content)
-            partial.replace(path)
-            sync_folder(self.folder)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            # A refused write does not say of which file.
-            error.filename = error.filename or str(path)
-            raise
+        self.folder.mkdir(parents=True, exist_ok=True)
+        artifacts.write_whole(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        sync_folder(self.folder)
 
     def _read(self, path: Path, examples: Sequence[Example]) -> Chunk | None:
         checksum, _, content = path.read_bytes().partition(b"\n")
@@ -140,10 +130,3 @@ def _fingerprint(examples: Sequence[Example]) -> str:
             size = -1
         digest.update(f"{example.path}\0{example.label}\0{size}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
-
-
-def _write_synced(file: IO[bytes], *parts: bytes) -> None:
-    for part in parts:
-        file.write(part)
-    file.flush()
-    os.fsync(file.fileno())
