@@ -1,24 +1,16 @@
 """A job that is told to stop while it computes features, and started again."""
 
-import os
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
-from tests.platform.training_process import RunningJob
+from tests.platform.training_process import RunningJob, add_large_pictures
 
 
 def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, tiny_backbone: Path) -> None:
     """SIGTERM in the middle of the pass, with a folder for checkpoints -> the next job goes on where it was."""
     tree = make_tree(tmp_path, COLOURS, count=2, train_only_top_layer="True", epochs="1", batch_size="4")
     (tree / "checkpoints").mkdir()
-    noise = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
-    first = tree / "input/data/training/red/large.jpg"
-    Image.fromarray(noise).save(first)
-    for number in range(300):
-        os.link(first, first.with_name(f"large-{number}.jpg"))
+    add_large_pictures(tree, count=301, height=900, width=1200)
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
         job.wait_for("Training pictures: ")

@@ -1,17 +1,14 @@
 """SIGTERM, in every phase of a job and twice, and the job's own time limit."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from image_classifier import artifacts
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
-from tests.platform.training_process import RunningJob
+from tests.platform.training_process import RunningJob, add_large_pictures
 from tests.waiting import free_port
 
 GRACE_SECONDS = 60
@@ -66,11 +63,7 @@ def test_told_to_stop_while_waiting_for_another_host(tmp_path: Path, tiny_backbo
 def test_told_to_stop_before_an_epoch_was_measured(tmp_path: Path, tiny_backbone: Path, whole: bool) -> None:
     """SIGTERM in the feature pass or in the first epoch -> exit 0, no model; one line names the checkpoint, or none."""
     tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": str(not whole)})
-    noise = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
-    first = tree / "input/data/training/red/large.jpg"
-    Image.fromarray(noise).save(first)
-    for number in range(400):
-        os.link(first, first.with_name(f"large-{number}.jpg"))
+    add_large_pictures(tree, count=401, height=1200, width=1600)
     link_backbone(tree, tiny_backbone)
     if whole:
         (tree / "checkpoints").mkdir()

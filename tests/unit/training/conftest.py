@@ -35,6 +35,16 @@ def stop() -> Stop:
     return Stop()
 
 
+@pytest.fixture
+def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 8 pictures in batches of 4, and 5 rows moved at once, so that few pictures make several."""
+    from image_classifier.training import feature_rows, features
+
+    monkeypatch.setattr(features, "BATCH", 4)
+    monkeypatch.setattr(features, "CHUNK", 8)
+    monkeypatch.setattr(feature_rows, "_AT_ONCE", 5)
+
+
 @pytest.fixture(scope="session")
 def backbone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A staged backbone of 32 x 40 pixels, neither square nor of a usual size."""

@@ -11,6 +11,7 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.dataset import Example
 
 
 def write_pictures(folder: Path, classes: int = 3, count: int = 20, seed: int = 0, random: bool = False) -> Path:
@@ -24,6 +25,16 @@ def write_pictures(folder: Path, classes: int = 3, count: int = 20, seed: int = 
             pixels = np.clip(colour + noise.normal(0, 30, (40, 48, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"colour-{label}" / f"{index:03}.png")
     return folder
+
+
+def grey_levels(folder: Path, count: int) -> list[Example]:
+    """Write `count` pictures whose grey level is their number."""
+    examples = []
+    for level in range(count):
+        path = folder / f"{level:03}.png"
+        Image.new("RGB", (9, 7), (level, level, level)).save(path)
+        examples.append(Example(path, level % 2))
+    return examples
 
 
 def settings(**given: object) -> Hyperparameters:

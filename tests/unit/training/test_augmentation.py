@@ -1,5 +1,6 @@
 """What a picture is changed by, drawn as a pure function, and what it then looks like, against Keras' own layers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,29 +65,36 @@ def test_flips(flip: str, axes: set[int]) -> None:
     assert {axis for mirrored in seen for axis in mirrored} == axes
 
 
+def assert_is_layer(transforms: NDArray[np.float32], layer_of: Callable[[NDArray[np.float32]], Any]) -> None:
+    """Check that each transform gives the picture that Keras's layer for it gives."""
+    pictures = noise(len(transforms))
+    for picture, transform, result in zip(pictures, transforms, transformed(pictures, transforms), strict=True):
+        np.testing.assert_allclose(result, layer_of(transform)(picture, training=True), atol=0.05)
+
+
 @pytest.mark.parametrize("factor", [0.3, -0.3])
 def test_rotation_is_that_of_the_layer(factor: float) -> None:
     """A drawn rotation -> the picture that RandomRotation gives with this angle fixed; the sign does not matter."""
-    pictures = noise(4)
     transforms = draw(4, **{ROTATION: factor})
-    results = transformed(pictures, transforms)
-    for picture, transform, result in zip(pictures, transforms, results, strict=True):
+
+    def layer(transform: NDArray[np.float32]) -> Any:
         turn = float(np.arctan2(transform[3], transform[0]) / (2 * np.pi))
-        layer = tf_keras.layers.RandomRotation((turn, turn))
-        np.testing.assert_allclose(result, layer(picture, training=True), atol=0.05)
+        return tf_keras.layers.RandomRotation((turn, turn))
+
+    assert_is_layer(transforms, layer)
     assert np.array_equal(transforms, draw(4, **{ROTATION: abs(factor)}))
 
 
 @pytest.mark.parametrize("factor", [0.4, -0.4])
 def test_zoom_is_that_of_the_layer(factor: float) -> None:
     """A drawn zoom -> the picture that RandomZoom gives with this factor fixed; the sign does not matter."""
-    pictures = noise(4)
     transforms = draw(4, **{ZOOM: factor})
-    results = transformed(pictures, transforms)
-    for picture, transform, result in zip(pictures, transforms, results, strict=True):
+
+    def layer(transform: NDArray[np.float32]) -> Any:
         zoom = float(transform[0]) - 1
-        layer = tf_keras.layers.RandomZoom((zoom, zoom))
-        np.testing.assert_allclose(result, layer(picture, training=True), atol=0.05)
+        return tf_keras.layers.RandomZoom((zoom, zoom))
+
+    assert_is_layer(transforms, layer)
     assert np.array_equal(transforms[:, 0], transforms[:, 4])
 
 

@@ -5,30 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from image_classifier.contract.errors import UserError
 from image_classifier.training import decoding
 from image_classifier.training.dataset import Example
 from image_classifier.training.decoding import Decoder, Pictures, Skipped
-
-
-def grey_levels(folder: Path, count: int) -> list[Example]:
-    """Write `count` pictures whose grey level is their number."""
-    examples = []
-    for level in range(count):
-        path = folder / f"{level:03}.png"
-        Image.new("RGB", (9, 7), (level, level, level)).save(path)
-        examples.append(Example(path, level % 2))
-    return examples
-
+from tests.unit.training import small
 
 DECODER = Decoder((4, 6), "bilinear")
 
 
 def test_pictures_come_in_order_whatever_the_threads_do(tmp_path: Path) -> None:
     """More pictures than are decoded ahead -> every picture, in its place."""
-    examples = grey_levels(tmp_path, 200)
+    examples = small.grey_levels(tmp_path, 200)
     levels = [int(found[0, 0, 0]) for found in DECODER.in_order(examples) if not isinstance(found, Skipped)]
     assert levels == list(range(200))
 
@@ -36,7 +25,7 @@ def test_pictures_come_in_order_whatever_the_threads_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("memory_limit", [10**9, 0], ids=["memory", "scratch file"])
 def test_pictures_are_decoded_when_asked_for_and_once(tmp_path: Path, memory_limit: int) -> None:
     """A text and a truncated file among pictures -> nothing is read at first; each is then decoded once, in order."""
-    examples = grey_levels(tmp_path, 10)
+    examples = small.grey_levels(tmp_path, 10)
     examples[3].path.write_text("no picture")
     examples[7].path.write_bytes(examples[7].path.read_bytes()[:40])
     done: list[int] = []
@@ -61,7 +50,7 @@ def test_scratch_file_is_used_above_the_limit_and_leaves_nothing(
     """Pixels beyond the memory limit -> they lie in a file of the temporary folder that has no name left."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
-    pictures = Pictures(DECODER, grey_levels(tmp_path, 3), memory_limit=1)
+    pictures = Pictures(DECODER, small.grey_levels(tmp_path, 3), memory_limit=1)
     pictures.take(np.arange(3))
     # The folder that is listed has a descriptor of its own, which is gone by the time it is looked at.
     links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
@@ -71,7 +60,7 @@ def test_scratch_file_is_used_above_the_limit_and_leaves_nothing(
 
 def test_pictures_that_fit_nowhere_are_decoded_each_time(tmp_path: Path) -> None:
     """A scratch file that may not grow past two of five pictures -> all are right, twice, and those two are kept."""
-    examples = grey_levels(tmp_path, 5)
+    examples = small.grey_levels(tmp_path, 5)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     pictures = Pictures(DECODER, examples, memory_limit=1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 4 * 6 * 3, hard))
@@ -89,7 +78,7 @@ def test_pictures_that_fit_nowhere_are_decoded_each_time(tmp_path: Path) -> None
 
 def test_more_pictures_than_any_machine_holds_cost_nothing_until_asked_for(tmp_path: Path) -> None:
     """A million pictures of 1,000 x 1,000 -> accepted at once, and the first is decoded."""
-    examples = grey_levels(tmp_path, 1) * 1_000_000
+    examples = small.grey_levels(tmp_path, 1) * 1_000_000
     pictures = Pictures(Decoder((1000, 1000), "bilinear"), examples)
     assert pictures.take(np.array([0]))[0].shape == (1, 1000, 1000, 3)
 

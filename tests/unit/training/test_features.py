@@ -11,34 +11,24 @@ from PIL import Image
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training import feature_chunks, feature_rows, features
+from image_classifier.training import feature_chunks, features
 from image_classifier.training.dataset import Example
 from image_classifier.training.decoding import Decoder, Pixels
 from image_classifier.training.feature_chunks import ChunkFolder
 from image_classifier.training.feature_rows import FeatureRows
 from image_classifier.training.features import FeatureStore
 from image_classifier.training.stopping import JobStopped, Stop
+from tests.unit.training import small
 
 DECODER = Decoder((4, 6), "bilinear")
 
-
-@pytest.fixture(autouse=True)
-def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 8 pictures in batches of 4, and 5 rows moved at once, so that few pictures make several."""
-    monkeypatch.setattr(features, "BATCH", 4)
-    monkeypatch.setattr(features, "CHUNK", 8)
-    monkeypatch.setattr(feature_rows, "_AT_ONCE", 5)
+pytestmark = pytest.mark.usefixtures("short_chunks")
 
 
 @pytest.fixture
 def examples(tmp_path: Path) -> list[Example]:
     """Thirty pictures whose grey level is their number."""
-    found = []
-    for level in range(30):
-        path = tmp_path / f"{level:03}.png"
-        Image.new("RGB", (9, 7), (level, level, level)).save(path)
-        found.append(Example(path, level % 2))
-    return found
+    return small.grey_levels(tmp_path, 30)
 
 
 @pytest.fixture

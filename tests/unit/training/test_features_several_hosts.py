@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 
-from image_classifier.training import distribution, feature_rows, features
+from image_classifier.training import distribution, features
 from image_classifier.training.dataset import Example
 from image_classifier.training.decoding import Decoder, Pixels
 from image_classifier.training.distribution import Hosts
 from image_classifier.training.feature_chunks import ChunkFolder
 from image_classifier.training.stopping import JobStopped, Stop
+from tests.unit.training import small
 
 DECODER = Decoder((4, 6), "bilinear")
+
+pytestmark = pytest.mark.usefixtures("short_chunks")
 
 
 @dataclass(frozen=True)
@@ -72,20 +74,7 @@ def on_hosts(count: int, job: Callable[[Hosts], Any]) -> list[Any]:
 @pytest.fixture
 def examples(tmp_path: Path) -> list[Example]:
     """Twenty-three pictures whose grey level is their number."""
-    found = []
-    for level in range(23):
-        path = tmp_path / f"{level:03}.png"
-        Image.new("RGB", (9, 7), (level, level, level)).save(path)
-        found.append(Example(path, level % 2))
-    return found
-
-
-@pytest.fixture(autouse=True)
-def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 8 pictures in batches of 4, and 5 rows moved at once, so that few pictures make several."""
-    monkeypatch.setattr(features, "BATCH", 4)
-    monkeypatch.setattr(features, "CHUNK", 8)
-    monkeypatch.setattr(feature_rows, "_AT_ONCE", 5)
+    return small.grey_levels(tmp_path, 23)
 
 
 def levels(pixels: Pixels) -> NDArray[np.float32]:
