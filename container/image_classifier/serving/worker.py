@@ -11,7 +11,8 @@ from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving import settings
-from image_classifier.serving.app import create_app, log
+from image_classifier.serving.app import create_app
+from image_classifier.serving.errors import log
 from image_classifier.serving.loading import Loading
 
 BOOT_FAILURE = 3

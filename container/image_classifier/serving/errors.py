@@ -1,0 +1,35 @@
+"""Answer every error in JSON with a reason, never with HTML or a trace."""
+
+import logging
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from image_classifier.serving import connection
+from image_classifier.serving.refusal import RefusedError
+
+log = logging.getLogger("image_classifier.serving")
+_BEFORE_THE_BODY_IS_READ = (406, 413, 503)
+
+
+def explain(app: Flask, routes: str) -> None:
+    """Make the application answer errors so; `routes` is the sentence about what it does answer."""
+
+    @app.errorhandler(RefusedError)
+    def refused(refusal: RefusedError) -> Response:
+        if refusal.status in _BEFORE_THE_BODY_IS_READ:
+            connection.close_after_answer()
+        return refusal.response()
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        code = error.name.lower().replace(" ", "_")
+        allow = {name: value for name, value in error.get_headers() if name == "Allow"}
+        message = f"{error.name}: {request.method} {request.path[:200]}. {routes}"
+        return refused(RefusedError(error.code or 500, code, message, allow))
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        log.error("%s %s failed.", request.method, request.path, exc_info=error)
+        message = "The request failed inside the server; its log says more."
+        return refused(RefusedError(500, "internal_error", message))
