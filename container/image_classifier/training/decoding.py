@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from image_classifier import imaging
 from image_classifier.contract.errors import UserError
+from image_classifier.inference.memory import available_bytes
 from image_classifier.inference.processors import available_processors
 from image_classifier.training.dataset import Example
 
@@ -108,7 +109,7 @@ class Pictures:
         self._kept = np.zeros(len(examples), bool)
         self.unreadable: dict[int, str] = {}
         """Those asked for so far that could not be used: index to the reason."""
-        limit = free_memory() // 3 if memory_limit is None else memory_limit
+        limit = available_bytes() // 3 if memory_limit is None else memory_limit
         self._store, self._room = _allocate(self.shape, limit)
         self._pool = ThreadPoolExecutor(available_processors(), thread_name_prefix="decode")
 
@@ -164,16 +165,6 @@ def _allocate(shape: tuple[int, ...], memory_limit: int) -> tuple[Pixels | _Scra
     # Half of the disk is left to the model and whatever else the job writes.
     room = shutil.disk_usage(tempfile.gettempdir()).free // 2 // math.prod(shape[1:])
     return _ScratchFile(tempfile.TemporaryFile(prefix="pixels-"), shape[1:]), room
-
-
-def free_memory() -> int:
-    """Return the bytes that this process may still take: the machine's, or the control group's if that is less."""
-    meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
-    available = next(int(line.split()[1]) * 1024 for line in meminfo.splitlines() if line.startswith("MemAvailable"))
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and (text := limit.read_text(encoding="ascii").strip()) != "max":
-        available = min(available, int(text) - int(used.read_text(encoding="ascii")))
-    return max(available, 0)
 
 
 def refuse_too_many(skipped: Sequence[Skipped], total: int, max_bad_fraction: float) -> None:

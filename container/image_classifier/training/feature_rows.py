@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training.decoding import free_memory
+from image_classifier.inference.memory import available_bytes
 from image_classifier.training.distribution import Hosts
 
 _AT_ONCE = 1024
@@ -84,7 +84,7 @@ class FeatureRows:
 
     def _make(self, width: int) -> None:
         if self.features.shape[1] != width:
-            limit = free_memory() // 3 if self._memory_limit is None else self._memory_limit
+            limit = available_bytes() // 3 if self._memory_limit is None else self._memory_limit
             self.features = _allocate((self.count, width), limit)
 
 

@@ -103,7 +103,7 @@ def test_features_beyond_the_memory_limit_lie_in_a_file_without_a_name(
     """Given no memory to spare -> the same rows, file-backed, and nothing is left in the temporary folder."""
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
-    monkeypatch.setattr("image_classifier.training.feature_rows.free_memory", lambda: 0)
+    monkeypatch.setattr("image_classifier.training.feature_rows.available_bytes", lambda: 0)
     examples[3].path.write_text("no picture")
     store = run(Network(), examples)
     assert isinstance(store.features, np.memmap)
