@@ -18,6 +18,16 @@ NAMES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("f32", "bf16")
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """What a network answers for n pictures, a row each."""
+
+    probabilities: NDArray[np.float32]
+    """float32 (n, outputs)."""
+    features: NDArray[np.float32] | None = None
+    """Pooled features before the classes, float32 (n, d); None when the network does not tell them."""
+
+
 class Engine(Protocol):
     """A loaded network that may be called from many threads at once."""
 
@@ -31,8 +41,22 @@ class Engine(Protocol):
         """How many probabilities it answers for a picture."""
         ...
 
+    @property
+    def concurrency(self) -> int:
+        """How many threads it keeps busy; more of them at once only wait for each other."""
+        ...
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Numbers of pictures that, asked for one after the other, make everything warm that a request will use."""
+        ...
+
+    def run(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """Answer RGB pixels, uint8 (n, height, width, 3); several pictures may be computed at the same time."""
+        ...
+
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities, float32 (n, outputs), of RGB pixels, uint8 (n, height, width, 3)."""
+        """Return the probabilities of `run` alone, float32 (n, outputs)."""
         ...
 
 

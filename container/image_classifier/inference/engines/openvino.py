@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
+from image_classifier.inference.engines import Outputs
 from image_classifier.inference.processors import available_processors
 
 _ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
@@ -29,7 +30,18 @@ class OpenVinoEngine:
     outputs: int
     idle: "queue.SimpleQueue[Any]" = field(repr=False)
     """Requests that nobody uses; who finds none waits."""
+    concurrency: int
+    """As many as there are requests."""
     name: str = "openvino"
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """One picture, and one for each request."""
+        return (1, self.concurrency)
+
+    def run(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """Answer RGB pixels, uint8 (n, height, width, 3)."""
+        return Outputs(self.probabilities(pixels))
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return probabilities, float32 (n, outputs), of RGB pixels, uint8 (n, height, width, 3)."""
@@ -80,12 +92,13 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32") -> OpenVi
     except RuntimeError as error:
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
     idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
+    count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    for _ in range(count):
         request = compiled.create_infer_request()
         # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
         _ = request.get_input_tensor().data
         idle.put(request)
-    return OpenVinoEngine(int(compiled.output(0).shape[1]), idle)
+    return OpenVinoEngine(int(compiled.output(0).shape[1]), idle, count)
 
 
 def reason(error: BaseException) -> str:

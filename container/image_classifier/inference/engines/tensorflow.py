@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
+from image_classifier.inference.engines import Outputs
 from image_classifier.inference.processors import available_processors
 
 VERSION: str = tf.__version__
@@ -81,6 +82,16 @@ class TensorFlowEngine:
     model: Any
     """Kept, because TensorFlow frees the variables of a model that nobody holds."""
     name: str = "tensorflow"
+    rungs: tuple[int, ...] = (1, 2)
+
+    @property
+    def concurrency(self) -> int:
+        """A thread a CPU."""
+        return available_processors()
+
+    def run(self, pixels: NDArray[np.uint8]) -> Outputs:
+        """Answer RGB pixels, uint8 (n, height, width, 3)."""
+        return Outputs(self.probabilities(pixels))
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return probabilities, float32 (n, outputs), of RGB pixels, uint8 (n, height, width, 3)."""
