@@ -1,11 +1,12 @@
-"""What the environment says about serving, checked once: our own variables and those that AWS's containers know."""
+"""How to serve, read from the environment once: our own variables and those that AWS's containers know."""
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from image_classifier.contract import serving_variables as variables
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.variable import Variable
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Wish
 from image_classifier.inference.processors import available_processors
@@ -15,7 +16,7 @@ from image_classifier.serving.refusal import RefusedError
 
 MEGABYTE = 1024 * 1024
 REAL_TIME_MEGABYTES, BATCH_MEGABYTES = 25, 100
-"""What InvokeEndpoint and batch transform send at most."""
+"""What InvokeEndpoint and batch transform send at most; batch transform also in all requests on their way together."""
 RESERVE = 8
 """Threads beyond the admitted requests, so that /ping and refusals never wait."""
 
@@ -23,23 +24,32 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to serve."""
+class ExecutionParameters:
+    """What batch transform is told: its caller's choices, ours where there is none."""
 
-    port: int = 8080
-    host: str = "0.0.0.0"
-    workers: int = 1
-    """Processes, each with a copy of the model."""
-    in_flight: int = 8
-    """Requests a process works on at once; more are refused."""
+    concurrent_transforms: int = variables.MAX_CONCURRENT_TRANSFORMS.default
+    strategy: str = variables.BATCH_STRATEGY.default
+    payload_megabytes: int = variables.MAX_PAYLOAD.default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to serve. What the variables mean and allow is declared in contract/serving_variables.py."""
+
+    port: int = variables.PORT.default
+    host: str = variables.HOST.default
+    workers: int = variables.WORKERS.default
+    in_flight: int = variables.IN_FLIGHT.default
     max_body_bytes: int = REAL_TIME_MEGABYTES * MEGABYTE
-    timeout_seconds: int = 120
+    timeout_seconds: int = variables.TIMEOUT.default
     """After which gunicorn takes a process that shows no sign of life for dead."""
     default_form: AnswerForm = codecs.PLAIN
-    trust_model: bool = False
+    trust_model: bool = variables.TRUST_MODEL.default
     engine: Wish = engines.NO_WISH
     """Which engine runs the network, and in what it computes."""
-    log_level: int = logging.INFO
+    log_level: int = variables.LOG_LEVEL.default
+    access_log: str = variables.ACCESS_LOG.default
+    execution_parameters: ExecutionParameters = ExecutionParameters()
 
     @property
     def threads(self) -> int:
@@ -54,25 +64,41 @@ def read(environment: Mapping[str, str]) -> Settings:
         UserError: Values are not allowed; the message names all of them.
     """
     reader = _Reader(environment)
-    batch = environment.get("SAGEMAKER_BATCH", "").lower() == "true"
-    # 0 is batch transform's word for "chunked, of any length".
-    payload = reader.number("SAGEMAKER_MAX_PAYLOAD_IN_MB", 0, 0, 1024)
-    megabytes = payload or (BATCH_MEGABYTES if batch else REAL_TIME_MEGABYTES)
+    payload = reader.get(variables.MAX_PAYLOAD, 0)
+    usual = BATCH_MEGABYTES if reader.get(variables.BATCH) else REAL_TIME_MEGABYTES
+    megabytes = reader.get(variables.MAX_BODY, payload or usual)
     settings = Settings(
-        port=reader.number("SAGEMAKER_BIND_TO_PORT", Settings.port, 1, 65535),
-        host=environment.get("SERVE_HOST") or Settings.host,
-        workers=reader.number("SAGEMAKER_MODEL_SERVER_WORKERS", Settings.workers, 1, 256),
-        in_flight=reader.number("SERVE_MAX_IN_FLIGHT", max(8, 4 * available_processors()), 1, 1000),
-        max_body_bytes=reader.number("SERVE_MAX_BODY_MB", megabytes, 1, 1024) * MEGABYTE,
-        timeout_seconds=max(120, reader.number("SAGEMAKER_MODEL_SERVER_TIMEOUT", 120, 0, 86400)),
-        default_form=reader.value("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", codecs.PLAIN, _form),
-        trust_model=reader.value("SERVE_TRUST_MODEL", False, _truth),
-        engine=Wish(reader.word("SERVE_ENGINE", engines.NAMES), reader.word("SERVE_PRECISION", engines.PRECISIONS)),
-        log_level=reader.value("SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO, _log_level),
+        port=reader.get(variables.PORT),
+        host=reader.get(variables.HOST),
+        workers=reader.get(variables.WORKERS),
+        in_flight=reader.get(variables.IN_FLIGHT, max(8, 4 * available_processors())),
+        max_body_bytes=megabytes * MEGABYTE,
+        timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
+        default_form=reader.understood(variables.DEFAULT_ACCEPT, codecs.PLAIN, _form),
+        trust_model=reader.get(variables.TRUST_MODEL),
+        engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION)),
+        log_level=reader.get(variables.LOG_LEVEL),
+        access_log=reader.get(variables.ACCESS_LOG),
+        execution_parameters=_execution_parameters(reader, payload, megabytes),
     )
     if reader.problems:
         raise UserError(" ".join(reader.problems))
     return settings
+
+
+def _execution_parameters(reader: "_Reader", payload: int, largest_body: int) -> ExecutionParameters:
+    # Twice the CPUs: while one half of the requests is computed, the other is on its way.
+    usual = min(max(2 * available_processors(), 4), 16, BATCH_MEGABYTES // payload if payload else 16)
+    concurrent = reader.get(variables.MAX_CONCURRENT_TRANSFORMS, max(usual, 1))
+    strategy = reader.get(variables.BATCH_STRATEGY)
+    # Version 2 of the SDK, which sets True where the platform sets true, takes the answer for a word of its own.
+    if reader.environment.get(variables.BATCH.name) == "True":
+        strategy = {"MULTI_RECORD": "MultiRecord", "SINGLE_RECORD": "SingleRecord"}[strategy]
+    return ExecutionParameters(
+        concurrent_transforms=concurrent,
+        strategy=strategy,
+        payload_megabytes=min(payload or max(BATCH_MEGABYTES // concurrent, 1), largest_body),
+    )
 
 
 class _Reader:
@@ -80,49 +106,21 @@ class _Reader:
         self.environment = environment
         self.problems: list[str] = []
 
-    def value(self, name: str, default: _T, parse: Callable[[str], _T]) -> _T:
-        text = self.environment.get(name, "").strip()
+    def get(self, variable: Variable[_T], default: _T | None = None) -> _T:
+        """Return the value; without one `default`, and without that the declared default."""
+        return self.understood(variable, variable.default if default is None else default, variable.parse)
+
+    def understood(self, variable: Variable[Any], default: _T, parse: Callable[[str], _T]) -> _T:
+        """Return what `parse` makes of the text, `default` without one; what it refuses becomes a problem."""
+        text = self.environment.get(variable.name, "").strip()
         if not text:
             return default
         try:
             return parse(text)
         except ValueError as error:
-            self.problems.append(f"The environment variable {name} is {text!r}; allowed: {error}.")
+            allowed = str(error) or variable.allowed
+            self.problems.append(f"The environment variable {variable.name} is {text!r}; allowed: {allowed}.")
             return default
-
-    def number(self, name: str, default: int, minimum: int, maximum: int) -> int:
-        def parse(text: str) -> int:
-            if not (text.isascii() and text.isdecimal() and minimum <= int(text) <= maximum):
-                raise ValueError(f"a whole number from {minimum} to {maximum}")
-            return int(text)
-
-        return self.value(name, default, parse)
-
-    def word(self, name: str, allowed: Sequence[str]) -> str:
-        """Read one of the allowed words in any case; the first is the default."""
-
-        def parse(text: str) -> str:
-            if text.lower() not in allowed:
-                raise ValueError(", ".join(allowed))
-            return text.lower()
-
-        return self.value(name, allowed[0], parse)
-
-
-def _truth(text: str) -> bool:
-    words = {"true": True, "1": True, "false": False, "0": False}
-    if text.lower() not in words:
-        raise ValueError("true or false")
-    return words[text.lower()]
-
-
-def _log_level(text: str) -> int:
-    levels = logging.getLevelNamesMapping()
-    if text.isascii() and text.isdecimal():
-        return int(text)
-    if text.upper() not in levels:
-        raise ValueError(f"a number, or one of {', '.join(levels)}")
-    return levels[text.upper()]
 
 
 def _form(text: str) -> AnswerForm:

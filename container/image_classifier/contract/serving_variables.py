@@ -1,0 +1,90 @@
+"""The environment variables that serving reads, declared once: reader, messages and reference come from here."""
+
+import logging
+
+from image_classifier.contract.variable import Variable, log_level, text, truth, whole_number, word
+
+PORT = whole_number("SAGEMAKER_BIND_TO_PORT", 8080, 1, 65535, "The port to listen on.")
+HOST = text("SERVE_HOST", "0.0.0.0", "an address of this machine", "The address to listen on.")
+WORKERS = whole_number(
+    "SAGEMAKER_MODEL_SERVER_WORKERS", 1, 1, 256, "Processes, each with its own copy of the model and all threads."
+)
+IN_FLIGHT = whole_number(
+    "SERVE_MAX_IN_FLIGHT",
+    8,
+    1,
+    1000,
+    "Requests that a process works on or lets wait; more get 503 with Retry-After at once.",
+    computed="4 a CPU, at least 8",
+)
+MAX_BODY = whole_number(
+    "SERVE_MAX_BODY_MB",
+    25,
+    1,
+    1024,
+    "The largest body, in MB of 1,048,576 bytes.",
+    computed="SAGEMAKER_MAX_PAYLOAD_IN_MB when it is given, else 100 in batch transform, else 25",
+)
+TIMEOUT = whole_number(
+    "SAGEMAKER_MODEL_SERVER_TIMEOUT",
+    120,
+    0,
+    86400,
+    "Seconds without a sign of life after which a process counts as dead; fewer than 120 count as 120.",
+)
+DEFAULT_ACCEPT = text(
+    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+    "application/json",
+    "what an Accept header may say",
+    "The answer's form when a request has no Accept or takes anything.",
+)
+TRUST_MODEL = truth("SERVE_TRUST_MODEL", False, "Accept a SavedModel with operations that reach files or Python.")
+ENGINE = word(
+    "SERVE_ENGINE",
+    ("auto", "openvino", "tensorflow"),
+    "What runs the network; auto: OpenVINO when the model folder has its network and TensorFlow has no GPU, else "
+    "TensorFlow.",
+)
+PRECISION = word(
+    "SERVE_PRECISION",
+    ("f32", "bf16"),
+    "What OpenVINO computes in; bf16 on CPUs with AVX-512 BF16 or AMX only: on our photographs it moved a probability "
+    "by up to 0.09.",
+)
+LOG_LEVEL = log_level(
+    "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO, "Which lines are printed: those of this level and above."
+)
+ACCESS_LOG = word(
+    "SERVE_ACCESS_LOG",
+    ("all", "errors", "off"),
+    "Which requests get a line in the log, at level INFO: all, those that were not answered with 2xx, or none. /ping "
+    "and /metrics get theirs at level DEBUG.",
+)
+BATCH = truth("SAGEMAKER_BATCH", False, "Whether batch transform is what sends the requests; set by it.")
+BATCH_STRATEGY = word(
+    "SAGEMAKER_BATCH_STRATEGY",
+    ("MULTI_RECORD", "SINGLE_RECORD"),
+    "What GET /execution-parameters answers; set by batch transform when the caller chose.",
+)
+MAX_CONCURRENT_TRANSFORMS = whole_number(
+    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS",
+    4,
+    1,
+    1000,
+    "What GET /execution-parameters answers; set by batch transform when the caller chose.",
+    computed="2 a CPU, 4 to 16, and so few that 100 MB are on their way together",
+)
+# 0 is batch transform's word for "chunked, of any length".
+MAX_PAYLOAD = whole_number(
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB",
+    25,
+    0,
+    1024,
+    "The largest body in MB, 0 for no limit but our own; set by batch transform when the caller chose.",
+    computed="what GET /execution-parameters answers: 100 divided by the concurrent requests",
+)
+
+VARIABLES: tuple[Variable[object], ...] = tuple(
+    found for found in list(globals().values()) if isinstance(found, Variable)
+)
+"""All of them, in the order in which they stand above."""

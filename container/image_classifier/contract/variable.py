@@ -1,0 +1,85 @@
+"""How one environment variable is declared: everything that is known of it stands in one place."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variable(Generic[T]):
+    """One environment variable; unset and empty mean the default."""
+
+    name: str
+    default: T
+    computed: str = ""
+    """How the default comes about, in words, where it depends on something; `default` is then one of its values."""
+    allowed: str
+    parse: Callable[[str], T]
+    """From text without space around it; ValueError when it is not allowed, with a text when `allowed` says little."""
+    meaning: str
+
+
+def whole_number(
+    name: str, default: int, minimum: int, maximum: int, meaning: str, computed: str = ""
+) -> Variable[int]:
+    """Declare a whole number; both bounds are inclusive."""
+
+    def parse(text: str) -> int:
+        if not (_is_plain(text) and minimum <= int(text) <= maximum):
+            raise ValueError
+        return int(text)
+
+    allowed = f"a whole number from {minimum} to {maximum}"
+    return Variable(name=name, default=default, computed=computed, allowed=allowed, parse=parse, meaning=meaning)
+
+
+def truth(name: str, default: bool, meaning: str) -> Variable[bool]:
+    """Declare a switch: true or false in any case, 1 or 0."""
+    words = {"true": True, "1": True, "false": False, "0": False}
+
+    def parse(text: str) -> bool:
+        if text.lower() not in words:
+            raise ValueError
+        return words[text.lower()]
+
+    return Variable(name=name, default=default, allowed="true or false", parse=parse, meaning=meaning)
+
+
+def word(name: str, choices: tuple[str, ...], meaning: str) -> Variable[str]:
+    """Declare one of several words, taken in any case; the first is the default."""
+
+    def parse(text: str) -> str:
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ValueError
+
+    return Variable(name=name, default=choices[0], allowed=", ".join(choices), parse=parse, meaning=meaning)
+
+
+def text(name: str, default: str, allowed: str, meaning: str) -> Variable[str]:
+    """Declare a text that whoever reads it understands or refuses."""
+    return Variable(name=name, default=default, allowed=allowed, parse=str, meaning=meaning)
+
+
+def log_level(name: str, default: int, meaning: str) -> Variable[int]:
+    """Declare one of Python's logging levels, by its number or its name in any case."""
+    levels = logging.getLevelNamesMapping()
+
+    def parse(text: str) -> int:
+        if _is_plain(text):
+            return int(text)
+        if text.upper() not in levels:
+            raise ValueError
+        return levels[text.upper()]
+
+    allowed = f"a number, or one of {', '.join(levels)}"
+    return Variable(name=name, default=default, allowed=allowed, parse=parse, meaning=meaning)
+
+
+def _is_plain(text: str) -> bool:
+    # int() also takes signs, underscores and the digits of other scripts.
+    return text.isascii() and text.isdecimal() and len(text) < 10
