@@ -60,6 +60,11 @@ ACCESS_LOG = word(
     "Which requests get a line in the log, at level INFO: all, those that were not answered with 2xx, or none. /ping "
     "and /metrics get theirs at level DEBUG.",
 )
+MULTI_MODEL = truth(
+    "SAGEMAKER_MULTI_MODEL",
+    False,
+    "Hold many models in one process and load them as the platform asks, with OpenVINO alone; set by it.",
+)
 BATCH = truth("SAGEMAKER_BATCH", False, "Whether batch transform is what sends the requests; set by it.")
 BATCH_STRATEGY = word(
     "SAGEMAKER_BATCH_STRATEGY",

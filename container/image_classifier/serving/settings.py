@@ -49,6 +49,7 @@ class Settings:
     """Which engine runs the network, and in what it computes."""
     log_level: int = variables.LOG_LEVEL.default
     access_log: str = variables.ACCESS_LOG.default
+    multi_model: bool = variables.MULTI_MODEL.default
     execution_parameters: ExecutionParameters = ExecutionParameters()
 
     @property
@@ -79,11 +80,29 @@ def read(environment: Mapping[str, str]) -> Settings:
         engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION)),
         log_level=reader.get(variables.LOG_LEVEL),
         access_log=reader.get(variables.ACCESS_LOG),
+        multi_model=reader.get(variables.MULTI_MODEL),
         execution_parameters=_execution_parameters(reader, payload, megabytes),
     )
+    if settings.multi_model:
+        reader.problems += _against_many_models(settings)
     if reader.problems:
         raise UserError(" ".join(reader.problems))
     return settings
+
+
+def _against_many_models(settings: Settings) -> list[str]:
+    problems, mode = [], f"{variables.MULTI_MODEL.name} is true"
+    if settings.workers > 1:
+        problems.append(
+            f"{variables.WORKERS.name} is {settings.workers}, and {mode}: one process holds all models, since several "
+            "could not agree on what is loaded. Leave the variable out, or set it to 1."
+        )
+    if settings.engine.engine == "tensorflow":
+        problems.append(
+            f"{variables.ENGINE.name} is tensorflow, which does not give memory back when a model is unloaded, and "
+            f"{mode}. Leave the variable out."
+        )
+    return problems
 
 
 def _execution_parameters(reader: "_Reader", payload: int, largest_body: int) -> ExecutionParameters:

@@ -104,3 +104,11 @@ def test_all_mistakes_come_in_one_message() -> None:
     assert all(name in message and value in message for name, value in wrong.items())
     assert message.count("allowed:") == 7
     assert "allowed: auto, openvino, tensorflow." in message
+
+
+def test_many_models_need_one_process_and_openvino() -> None:
+    """SAGEMAKER_MULTI_MODEL alone, and with several processes and TensorFlow -> taken; refused with both reasons."""
+    assert settings.read({"SAGEMAKER_MULTI_MODEL": "true"}).multi_model
+    given = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SERVE_ENGINE": "tensorflow"}
+    with pytest.raises(UserError, match=r"WORKERS is 2, .* could not agree .*SERVE_ENGINE is tensorflow, .* memory"):
+        settings.read(given)
