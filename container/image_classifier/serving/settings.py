@@ -91,7 +91,8 @@ def read(environment: Mapping[str, str]) -> Settings:
 
 
 def _against_many_models(settings: Settings) -> list[str]:
-    problems, mode = [], f"{variables.MULTI_MODEL.name} is true"
+    mode = f"{variables.MULTI_MODEL.name} is true"
+    problems: list[str] = []
     if settings.workers > 1:
         problems.append(
             f"{variables.WORKERS.name} is {settings.workers}, and {mode}: one process holds all models, since several "
