@@ -22,8 +22,9 @@ def main() -> NoReturn:
     opt_ml = OptMl(OptMl.from_environment().base.absolute())
     try:
         chosen = settings.read(os.environ)
-        check_layout(opt_ml.model_dir)
-        engines.choose(opt_ml.model_dir, artifacts.read_model_info(opt_ml.model_dir), chosen.engine)
+        if not chosen.multi_model:
+            check_layout(opt_ml.model_dir)
+            engines.choose(opt_ml.model_dir, artifacts.read_model_info(opt_ml.model_dir), chosen.engine)
     except JobError as error:
         sys.exit(complain(error))
     # gunicorn and `python -m` import from the working folder before anything else.

@@ -25,6 +25,10 @@ def application() -> Flask:
     # Our own lines at the level that was asked for; TensorFlow's Python log has nothing to say below a warning.
     logging.basicConfig(stream=sys.stderr, level=max(chosen.log_level, logging.WARNING), format="%(message)s")
     log.setLevel(chosen.log_level)
+    if chosen.multi_model:
+        from image_classifier.serving.multi_model import app as many_models
+
+        return many_models.application(chosen)
     folder, started = OptMl.from_environment().model_dir, time.monotonic()
 
     def load() -> Predictor:

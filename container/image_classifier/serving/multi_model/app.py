@@ -1,0 +1,123 @@
+"""The routes of a server of many models: start reading here, then store.py and fitting.py.
+
+The API is SageMaker's for multi-model endpoints; see its developer guide, "Custom containers contract for multi-model
+endpoints".
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from flask import Flask, Response, request
+
+from image_classifier.contract.errors import JobError, UserError, first_line
+from image_classifier.serving import body, errors
+from image_classifier.serving.admission import Admission
+from image_classifier.serving.invocations import Invocations
+from image_classifier.serving.multi_model import fitting, load_request
+from image_classifier.serving.multi_model.fitting import NoRoomError
+from image_classifier.serving.multi_model.store import AlreadyLoadedError, Listed, ModelStore, NotLoadedError
+from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.settings import Settings
+
+PAGE = 100
+"""Models in one answer to `GET /models`."""
+_ROUTES = (
+    "This server answers GET /ping, GET and POST /models, GET and DELETE /models/<name>, and POST "
+    "/models/<name>/invoke."
+)
+log = logging.getLogger("image_classifier.serving")
+
+
+def application(settings: Settings) -> Flask:
+    """Return the application of a process that loads what it is asked to load."""
+    log.info("Ready on port %d, without a model: each is loaded when it is asked for.", settings.port)
+    return create_app(ModelStore(lambda folder: fitting.load(folder, settings.engine.precision)), settings)
+
+
+def create_app(store: ModelStore, settings: Settings) -> Flask:
+    """Build the WSGI application of a server that starts without a model."""
+    app = Flask("image_classifier", static_folder=None)
+    admission = Admission(settings.in_flight)
+    api = _ModelsApi(store, Invocations(settings, admission), admission)
+    app.add_url_rule("/ping", view_func=_ping)
+    app.add_url_rule("/models", view_func=api.list_models, methods=["GET"])
+    app.add_url_rule("/models", view_func=api.load, methods=["POST"])
+    app.add_url_rule("/models/<name>", view_func=api.describe, methods=["GET"])
+    app.add_url_rule("/models/<name>", view_func=api.unload, methods=["DELETE"])
+    app.add_url_rule("/models/<name>/invoke", view_func=api.invoke, methods=["POST"])
+    errors.explain(app, _ROUTES)
+    return app
+
+
+def _ping() -> Response:
+    return Response(status=200)
+
+
+class _ModelsApi:
+    def __init__(self, store: ModelStore, invocations: Invocations, admission: Admission):
+        self._store, self._invocations, self._admission = store, invocations, admission
+
+    def list_models(self) -> Response:
+        page = self._store.page(request.args.get("next_page_token", ""), PAGE)
+        more = {} if page.more_after is None else {"nextPageToken": page.more_after}
+        return _json({"models": [_told(listed) for listed in page.models], **more})
+
+    def load(self) -> Response:
+        # Takes a place, so that loads that wait for each other leave threads to /ping.
+        with self._admission.place():
+            wanted = load_request.parse(body.read(load_request.MAX_BODY_BYTES))
+            return _json(_told(_loaded(self._store, wanted.name, wanted.folder)))
+
+    def describe(self, name: str) -> Response:
+        return _json(_told(_known(name, self._store.describe)))
+
+    def unload(self, name: str) -> Response:
+        listed = _known(name, self._store.unload)
+        log.info("Unloaded %s.", name)
+        return _json(_told(listed))
+
+    def invoke(self, name: str) -> Response:
+        try:
+            return self._store.use(name, self._invocations.answer)
+        except NotLoadedError as error:
+            raise _unknown(name) from error
+
+
+def _loaded(store: ModelStore, name: str, folder: Path) -> Listed:
+    try:
+        listed = store.load(name, folder)
+    except AlreadyLoadedError as error:
+        message = f"A model of the name {name} is loaded already. Unload it first, or choose another name."
+        raise RefusedError(409, "already_loaded", message) from error
+    except NoRoomError as error:
+        raise RefusedError(507, "no_room", str(error)) from error
+    except JobError as error:
+        raise RefusedError(400 if isinstance(error, UserError) else 500, "cannot_be_loaded", str(error)) from error
+    except Exception as error:  # whatever a damaged model makes OpenVINO stumble over, the others are still served
+        log.error("%s could not be loaded.", folder, exc_info=error)
+        message = f"The model in {folder} could not be loaded: {type(error).__name__}: {first_line(error)}."
+        raise RefusedError(500, "cannot_be_loaded", message) from error
+    log.info("Loaded %s from %s.", name, folder)
+    return listed
+
+
+def _known(name: str, ask: Callable[[str], Listed]) -> Listed:
+    try:
+        return ask(name)
+    except NotLoadedError as error:
+        raise _unknown(name) from error
+
+
+def _unknown(name: str) -> RefusedError:
+    message = f"No model of the name {ascii(name)[:200]} is loaded. Load it by POST /models."
+    return RefusedError(404, "unknown_model", message)
+
+
+def _told(listed: Listed) -> dict[str, str]:
+    return {"modelName": listed.name, "modelUrl": str(listed.folder)}
+
+
+def _json(content: object) -> Response:
+    return Response(json.dumps(content), mimetype="application/json")

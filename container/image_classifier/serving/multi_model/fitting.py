@@ -1,0 +1,75 @@
+"""Whether a model folder can be one of many: it has an OpenVINO IR, and there is memory for it. Said before loading."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from image_classifier import artifacts
+from image_classifier.contract.errors import PlatformError
+from image_classifier.inference import intermediate_representation, memory
+from image_classifier.inference.engines import Wish
+
+# Not with the first model, so that what is free is measured with OpenVINO's libraries in memory.
+from image_classifier.inference.engines import openvino as _openvino  # noqa: F401
+from image_classifier.inference.predictor import Predictor, check_layout
+
+MEGABYTE = 1024 * 1024
+LOADING_MEGABYTES, LOADING_FACTOR = 30, 3.5
+"""What loading takes at its peak: so much, and so many times the size of the IR's files."""
+KEPT_MEGABYTES = 64
+"""What stays free for the bodies and pictures of the requests that are being answered."""
+
+
+class NoRoomError(PlatformError):
+    """A model cannot be held here beside the others; unloading some may help."""
+
+
+def load(folder: Path, precision: str, available: Callable[[], int] = memory.available_bytes) -> Predictor:
+    """Load a model folder with OpenVINO and warm it up.
+
+    Args:
+        folder: A model folder.
+        precision: One of `engines.PRECISIONS`.
+        available: Tells how many bytes this process may still take.
+
+    Raises:
+        NoRoomError: There is not enough memory, or TensorFlow would have to serve it.
+        UserError: The folder is no model that can be served.
+    """
+    check_layout(folder)
+    _require_representation(folder)
+    _require_memory(folder, available)
+    predictor = Predictor.load(folder, wish=Wish("openvino", precision))
+    predictor.warm_up()
+    return predictor
+
+
+def needed_bytes(folder: Path) -> int:
+    """Estimate what loading a model folder takes, by the size of its IR."""
+    representation = intermediate_representation.folder_of(folder)
+    files = [representation / name for name in artifacts.OPENVINO_FILES]
+    size = sum(path.stat().st_size for path in files if path.is_file())
+    return LOADING_MEGABYTES * MEGABYTE + round(LOADING_FACTOR * size)
+
+
+def _require_representation(folder: Path) -> None:
+    record = intermediate_representation.read_record(folder, artifacts.read_model_info(folder))
+    if record is not None and not intermediate_representation.is_stale(folder, record):
+        return
+    lack = "has no OpenVINO IR" if record is None else "has an OpenVINO IR of another SavedModel than the one beside it"
+    raise NoRoomError(
+        f"{folder} {lack}. TensorFlow would have to serve it, and does not give memory back when a model is unloaded, "
+        "so it is not loaded beside others. Run scripts/convert-model on the model's archive and upload it again."
+    )
+
+
+def _require_memory(folder: Path, available: Callable[[], int]) -> None:
+    needed, found = needed_bytes(folder), available()
+    if needed + KEPT_MEGABYTES * MEGABYTE > found:
+        # What failed loads have left counts as this process's until it is given back.
+        memory.give_back()
+        found = available()
+    if needed + KEPT_MEGABYTES * MEGABYTE > found:
+        raise NoRoomError(
+            f"Loading {folder} needs about {needed // MEGABYTE} MB, {KEPT_MEGABYTES} MB stay free for requests, and "
+            f"{found // MEGABYTE} MB are left. Unload another model first, or take an instance with more memory."
+        )
