@@ -65,6 +65,9 @@ MULTI_MODEL = truth(
     False,
     "Hold many models in one process and load them as the platform asks, with OpenVINO alone; set by it.",
 )
+PAGE = truth(
+    "SERVE_PAGE", False, "Answer GET / with a page for people: drop pictures, see the answers. Not for many models."
+)
 BATCH = truth("SAGEMAKER_BATCH", False, "Whether batch transform is what sends the requests; set by it.")
 BATCH_STRATEGY = word(
     "SAGEMAKER_BATCH_STRATEGY",

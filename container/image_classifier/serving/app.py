@@ -37,7 +37,13 @@ def create_app(model: Model, settings: Settings) -> Flask:
     def invoke() -> Response:
         return invocations.answer(_loaded(model))
 
-    errors.explain(app, _ROUTES)
+    routes = _ROUTES
+    if settings.page:
+        from image_classifier.serving import page
+
+        page.add_to(app, lambda: _loaded(model))
+        routes = f"{routes} {page.ROUTES}"
+    errors.explain(app, routes)
     return app
 
 

@@ -49,6 +49,7 @@ class Settings:
     """Which engine runs the network, and in what it computes."""
     log_level: int = variables.LOG_LEVEL.default
     access_log: str = variables.ACCESS_LOG.default
+    page: bool = variables.PAGE.default
     multi_model: bool = variables.MULTI_MODEL.default
     execution_parameters: ExecutionParameters = ExecutionParameters()
 
@@ -80,6 +81,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION)),
         log_level=reader.get(variables.LOG_LEVEL),
         access_log=reader.get(variables.ACCESS_LOG),
+        page=reader.get(variables.PAGE),
         multi_model=reader.get(variables.MULTI_MODEL),
         execution_parameters=_execution_parameters(reader, payload, megabytes),
     )

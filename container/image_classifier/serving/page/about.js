@@ -1,0 +1,44 @@
+// What the server knows about its model.
+
+import { counted, percent } from "./wording.js";
+
+/** Fill the page's heading, the table of facts and the list of class names. */
+export function show(facts) {
+  document.title = `${facts.name} – image classifier`;
+  document.getElementById("name").textContent = facts.name;
+  const rows = [
+    ["Source", facts.source],
+    ["Head", facts.finetuned ? "fine-tuned on pictures of these classes" : null],
+    ["Classes", counted(facts.class_names.length, "class", "classes")],
+    ["Picture size", `${facts.height} × ${facts.width} pixels (height × width)`],
+    ["Engine", facts.engine],
+    ...facts.measures.map(({ name, value }) => [name, percent(value)]),
+    ["Trained with", versions(facts.trained_with)],
+    ["Served by", versions(facts.served_by)],
+    ["Licence", facts.licence],
+  ];
+  document.getElementById("about").replaceChildren(...rows.filter(([, value]) => value).flatMap(row));
+  listNames(facts.class_names);
+}
+
+function versions(found) {
+  return found.map(({ name, version }) => `${name} ${version}`).join(", ");
+}
+
+function row([name, value]) {
+  return [text("dt", name), text("dd", value)];
+}
+
+function listNames(names) {
+  const details = document.getElementById("names");
+  details.querySelector("summary").textContent = "Names of the classes";
+  details.hidden = false;
+  const fill = () => details.querySelector("ol").replaceChildren(...names.map((name) => text("li", name)));
+  details.addEventListener("toggle", fill, { once: true });
+}
+
+function text(tag, content) {
+  const element = document.createElement(tag);
+  element.textContent = content;
+  return element;
+}
