@@ -55,7 +55,12 @@ def serve(model: Path, port: int) -> int:
     refuse_taken_port(port)
     with tempfile.TemporaryDirectory(prefix="serve-locally-") as scratch:
         tree = build_tree(model, Path(scratch))
-        variables = {BASE_DIR_VARIABLE: str(tree.base), "SAGEMAKER_BIND_TO_PORT": str(port), "SERVE_HOST": HOST}
+        variables = {
+            BASE_DIR_VARIABLE: str(tree.base),
+            "SAGEMAKER_BIND_TO_PORT": str(port),
+            "SERVE_HOST": HOST,
+            "SERVE_PAGE": os.environ.get("SERVE_PAGE") or "true",
+        }
         process = subprocess.Popen([sys.executable, str(PROGRAM / "serve")], env={**os.environ, **variables})
 
         def pass_on(number: int, frame: FrameType | None) -> None:
@@ -64,7 +69,8 @@ def serve(model: Path, port: int) -> int:
         # Ctrl-C reaches the server by itself, which then ends at once; SIGTERM makes it finish what it has begun.
         before = signal.signal(signal.SIGTERM, pass_on), signal.signal(signal.SIGINT, pass_on)
         try:
-            print(f"Serving {model} on http://{HOST}:{port} until Ctrl-C. Ask it: scripts/predict IMAGE", flush=True)
+            print(f"Serving {model} on http://{HOST}:{port} until Ctrl-C.", flush=True)
+            print("Open that address in a browser, or ask by scripts/predict IMAGE.", flush=True)
             return process.wait()
         finally:
             signal.signal(signal.SIGTERM, before[0])
