@@ -1,11 +1,15 @@
 """The model folder as one object: bytes of pictures in, named probabilities out."""
 
-from collections.abc import Sequence
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
@@ -13,45 +17,18 @@ from image_classifier.contract.errors import AlgorithmError, UserError
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Engine, Wish
+from image_classifier.inference.prediction import Prediction, shortest_decimals
 
 BATCH = 32
 """Pictures that are decoded and classified together: what is in memory at once, however many a request brings."""
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The classes of one picture.
+Observe = Callable[[str, float], None]
+"""Told how many seconds a stage of some pictures took: "decode" or "engine"."""
 
-    `labels` are in index order and as many as `probabilities`, except in binary mode: there two labels share one
-    probability, that of the second.
-    """
 
-    labels: tuple[str, ...]
-    probabilities: tuple[float, ...]
-
-    @property
-    def predicted_label(self) -> str:
-        """The most probable class; in binary mode the second one from 0.5 on."""
-        if self._is_binary:
-            return self.labels[1] if self.probabilities[0] >= 0.5 else self.labels[0]
-        return self.labels[self.probabilities.index(max(self.probabilities))]
-
-    def most_probable(self, count: int) -> "Prediction":
-        """Return the `count` most probable classes, or all when there are fewer, the most probable first."""
-        probabilities = self.probabilities
-        if self._is_binary:
-            second = probabilities[0]
-            probabilities = (_shortest(np.float32(1) - np.float32(second)), second)
-        # Stable, so that equal probabilities stay in index order; in binary mode 0.5 counts for the second class.
-        order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])
-        if self._is_binary and probabilities[1] >= 0.5:
-            order = [1, 0]
-        chosen = order[:count]
-        return Prediction(tuple(self.labels[i] for i in chosen), tuple(probabilities[i] for i in chosen))
-
-    @property
-    def _is_binary(self) -> bool:
-        return len(self.labels) == 2 and len(self.probabilities) == 1
+def unobserved(stage: str, seconds: float) -> None:
+    """Take no notice."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +70,8 @@ class Predictor:
         """
         return imaging.load_pixels(data, self.info.image_size, self.info.resize_method)
 
-    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Classify the bytes of pictures, in order.
+    def predict(self, images: Sequence[bytes], observe: Observe = unobserved) -> list[Prediction]:
+        """Classify the bytes of pictures, in order; `observe` is told of every `BATCH` of them.
 
         Raises:
             ImageRejected: One of them is no picture that is allowed; of several, the message tells which.
@@ -102,9 +79,30 @@ class Predictor:
         """
         found: list[Prediction] = []
         for start in range(0, len(images), BATCH):
-            pixels = [self._pixels_of(images, index) for index in range(start, min(start + BATCH, len(images)))]
-            found += self.classify(np.stack(pixels))
+            with _timed(observe, "decode"):
+                pixels = [self._pixels_of(images, index) for index in range(start, min(start + BATCH, len(images)))]
+            found += self.classify(np.stack(pixels), observe)
         return found
+
+    def predict_each(
+        self, images: Sequence[bytes], observe: Observe = unobserved
+    ) -> list[Prediction | ImageRejected]:
+        """Classify up to `BATCH` pictures as `predict` does, with the reason in the place of one that is not allowed.
+
+        Raises:
+            AlgorithmError: The network answers something that is no number.
+        """
+        with _timed(observe, "decode"):
+            decoded = [self._pixels_or_reason(image) for image in images]
+        allowed = [pixels for pixels in decoded if not isinstance(pixels, ImageRejected)]
+        found = iter(self.classify(np.stack(allowed), observe) if allowed else [])
+        return [entry if isinstance(entry, ImageRejected) else next(found) for entry in decoded]
+
+    def _pixels_or_reason(self, image: bytes) -> NDArray[np.uint8] | ImageRejected:
+        try:
+            return self.pixels(image)
+        except ImageRejected as rejected:
+            return rejected
 
     def _pixels_of(self, images: Sequence[bytes], index: int) -> NDArray[np.uint8]:
         try:
@@ -114,30 +112,48 @@ class Predictor:
                 raise
             raise ImageRejected(rejected.code, f"Picture {index + 1} of {len(images)}: {rejected}") from rejected
 
-    def classify(self, pixels: NDArray[np.uint8]) -> list[Prediction]:
+    def classify(self, pixels: NDArray[np.uint8], observe: Observe = unobserved) -> list[Prediction]:
         """Classify pixels, uint8 (n, height, width, 3).
 
         Raises:
             AlgorithmError: The network answers something that is no number.
         """
-        rows = self.engine.probabilities(pixels)
-        if not np.isfinite(rows).all():
+        with _timed(observe, "engine"):
+            found = self.engine.run(pixels)
+        rows, features = found.probabilities, found.features
+        if not all(np.isfinite(part).all() for part in (rows, features) if part is not None):
             raise AlgorithmError("The model answers with numbers that are not finite (NaN or infinity).")
-        return [Prediction(self.labels, tuple(map(_shortest, row))) for row in rows]
+        return [
+            Prediction(self.labels, shortest_decimals(row), None if features is None else features[index])
+            for index, row in enumerate(rows)
+        ]
 
     def warm_up(self) -> None:
-        """Answer a few made-up pictures, so that the first real one does not wait for the engine to get ready.
+        """Answer a few made-up pictures, so that the first real one waits neither for the engine nor for the decoder.
 
         Raises:
             UserError: The network answers something that is no number.
         """
         noise = np.random.default_rng(0)
-        for count in (1, 2, 1):
-            pixels = noise.integers(0, 256, (count, *self.info.image_size, 3), dtype=np.uint8)
-            try:
-                self.classify(pixels)
-            except AlgorithmError as error:
-                raise UserError(f"{error} Its weights are damaged or its training diverged; train it again.") from error
+        try:
+            for count in self.engine.rungs:
+                self.classify(noise.integers(0, 256, (count, *self.info.image_size, 3), dtype=np.uint8))
+            self.predict([_photograph()])
+        except AlgorithmError as error:
+            raise UserError(f"{error} Its weights are damaged or its training diverged; train it again.") from error
+
+
+def _photograph() -> bytes:
+    file = io.BytesIO()
+    Image.effect_noise((64, 48), 60).convert("RGB").save(file, "JPEG")
+    return file.getvalue()
+
+
+@contextlib.contextmanager
+def _timed(observe: Observe, stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    observe(stage, time.perf_counter() - started)
 
 
 def check_layout(folder: Path) -> None:
@@ -157,8 +173,3 @@ def check_layout(folder: Path) -> None:
     variables = saved_model / "variables"
     if variables.is_dir() and not (variables / "variables.index").is_file():
         raise UserError(f"{variables} has no variables.index, so the model's weights are missing. Copy it again.")
-
-
-def _shortest(value: np.floating) -> float:
-    # The shortest decimal that reads back as the same float32: 0.1, not 0.10000000149011612.
-    return float(str(np.float32(value)))

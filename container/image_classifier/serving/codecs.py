@@ -1,20 +1,20 @@
 """From a request's body to pictures, and from predictions to an answer's body: pure functions in two tables."""
 
-import base64
-import binascii
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from image_classifier import imaging
-from image_classifier.inference.predictor import Prediction
-from image_classifier.serving import media_types
+from image_classifier.imaging import ImageRejected
+from image_classifier.inference.prediction import Prediction
+from image_classifier.serving import json_bodies, media_types
+from image_classifier.serving.json_bodies import Lines
 from image_classifier.serving.media_types import MediaType
 from image_classifier.serving.refusal import RefusedError
 
-MAX_INSTANCES = 512
-"""Pictures in one JSON request; at 100 ms each they just fit into the platform's 60 s."""
+JSON, JSON_LINES = "application/json", "application/jsonlines"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,18 @@ class AnswerForm:
 
     verbose: bool = False
     count: int | None = None
-    """How many of the most probable classes, sorted; None: all in index order."""
+    """How many of the most probable classes at most, sorted; None: no limit."""
+    threshold: float | None = None
+    """How probable a class must be to be named, sorted; None: any. With neither of both all are in index order."""
+    embedding: bool = False
+    """Whether the features that the classes were computed from are there too."""
+    lines: bool = False
+    """Whether each picture is answered by a line."""
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type of the answer."""
+        return JSON_LINES if self.lines else JSON
 
 
 PLAIN = AnswerForm()
@@ -46,43 +57,11 @@ def one_picture(body: bytes) -> Pictures:
 
 
 def instances(body: bytes) -> Pictures:
-    """Take the body as `{"instances": [{"b64": "..."}, ...]}`, the row format of TensorFlow Serving's REST API.
-
-    Raises:
-        RefusedError: It is no such JSON, or has more than `MAX_INSTANCES` entries.
-    """
-    # Base64 has none of these characters, so they count what a parser would build before it builds anything.
-    if sum(map(body.count, (b"[", b"{", b","))) > 4 * MAX_INSTANCES + 100:
-        message = f"The body holds more than {MAX_INSTANCES} instances. Send fewer."
-        raise RefusedError(413, "too_many_instances", message)
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        message = f"The body is not valid JSON: {str(error)[:200]}. {_EXPECTED}"
-        raise RefusedError(400, "invalid_json", message) from error
-    entries = found.get("instances") if isinstance(found, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise RefusedError(400, "invalid_instances", f'The body has no list of "instances". {_EXPECTED}')
-    if len(entries) > MAX_INSTANCES:
-        message = f"The body holds {len(entries)} instances; at most {MAX_INSTANCES} are allowed. Send fewer."
-        raise RefusedError(413, "too_many_instances", message)
-    return Pictures(tuple(_instance(entry, index) for index, entry in enumerate(entries)), many=True)
+    """Take the body as a list of pictures, see `json_bodies.instances`."""
+    return Pictures(json_bodies.instances(body), many=True)
 
 
-_EXPECTED = 'Expected {"instances": [{"b64": "<base64 of a picture>"}, ...]}.'
-
-
-def _instance(entry: Any, index: int) -> bytes:
-    text = entry.get("b64") if isinstance(entry, dict) else None
-    if not isinstance(text, str):
-        raise RefusedError(400, "invalid_instances", f'instances[{index}] is not an object with "b64". {_EXPECTED}')
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise RefusedError(400, "invalid_base64", f"instances[{index}] is not valid base64: {error}.") from error
-
-
-DECODERS: Mapping[str, Callable[[bytes], Pictures]] = {
+DECODERS: Mapping[str, Callable[[bytes], Pictures | Lines]] = {
     "application/x-image": one_picture,
     "image/jpeg": one_picture,
     "image/png": one_picture,
@@ -91,13 +70,14 @@ DECODERS: Mapping[str, Callable[[bytes], Pictures]] = {
     "image/gif": one_picture,
     "image/*": one_picture,
     "application/octet-stream": one_picture,
-    "application/json": instances,
+    JSON: instances,
+    JSON_LINES: json_bodies.lines,
 }
 """Content-Type to what the body means. What a single picture is its own first bytes decide, whatever was said."""
 
 
-def decode(content_type: str | None, body: bytes) -> Pictures:
-    """Turn a body into pictures.
+def decode(content_type: str | None, body: bytes) -> Pictures | Lines:
+    """Turn a body into pictures, or into lines that are yet to be.
 
     A body that is a picture by its first bytes is taken as one under any Content-Type, with a note.
 
@@ -118,7 +98,17 @@ def decode(content_type: str | None, body: bytes) -> Pictures:
     return decoder(body)
 
 
-OFFERS = ("application/json", "application/json;verbose", "application/json;verbose;n_predictions=<k>")
+OFFERS = (
+    JSON,
+    f"{JSON};verbose",
+    f"{JSON};verbose;n_predictions=<k>",
+    f"{JSON};verbose;threshold=<t>",
+    f"{JSON};embedding",
+    JSON_LINES,
+)
+_COUNT = re.compile(r"0{0,9}[1-9]\d{0,99}", re.ASCII)
+_SHARE = re.compile(r"0?\.\d{1,99}|0(\.\d{0,99})?|1(\.0{0,99})?", re.ASCII)
+"""What a number of classes, and a probability, may look like."""
 
 
 def negotiate(accept: str | None, default: AnswerForm = PLAIN) -> AnswerForm:
@@ -132,53 +122,83 @@ def negotiate(accept: str | None, default: AnswerForm = PLAIN) -> AnswerForm:
     for wanted in media_types.parse_preferences(accept):
         if wanted.name in ("*/*", "application/*", "*"):
             return default
-        if wanted.name == "application/json":
+        if wanted.name in (JSON, JSON_LINES):
             return _form(wanted, accept)
     raise _not_offered(accept)
 
 
 def _form(wanted: MediaType, accept: str) -> AnswerForm:
-    verbose, given = wanted.has("verbose"), wanted.parameters.get("n_predictions")
-    if given is None:
-        return AnswerForm(verbose)
-    if not verbose or not (given.isascii() and given.isdecimal() and int(given[:9]) >= 1):
-        raise _not_offered(accept)
-    return AnswerForm(verbose, int(given[:9]))
+    verbose = wanted.has("verbose")
+
+    def number(word: str, allowed: re.Pattern[str]) -> float | None:
+        given = wanted.parameters.get(word)
+        if given is not None and not (verbose and allowed.fullmatch(given)):
+            raise _not_offered(accept)
+        return None if given is None else float(given)
+
+    count, threshold = number("n_predictions", _COUNT), number("threshold", _SHARE)
+    return AnswerForm(
+        verbose=verbose,
+        count=None if count is None else int(count),
+        threshold=threshold,
+        embedding=wanted.has("embedding"),
+        lines=wanted.name == JSON_LINES,
+    )
 
 
 def _not_offered(accept: str) -> RefusedError:
-    message = f"Accept {accept[:200]!r} is not offered. Offered: {', '.join(OFFERS)} with a whole number k from 1 on."
+    message = (
+        f"Accept {accept[:200]!r} is not offered. Offered: {', '.join(OFFERS)}; k is a whole number from 1 on, t a "
+        f"number from 0 to 1, and both need verbose. The words can be combined, and {JSON_LINES} takes them too."
+    )
     return RefusedError(406, "not_acceptable", message)
 
 
-def probabilities_alone(prediction: Prediction, count: int | None) -> Any:
-    """Return the probabilities in index order."""
-    return {"probabilities": prediction.probabilities}
+def answer(prediction: Prediction, form: AnswerForm) -> dict[str, Any]:
+    """Return what is said of a picture, in this order: probabilities, labels, predicted_label, embedding.
+
+    The label is None when no class is as probable as `form.threshold`.
+
+    Raises:
+        RefusedError: The embedding is wanted, and the model has none (406).
+    """
+    shown = prediction if form.threshold is None else prediction.at_least(form.threshold)
+    shown = shown if form.count is None else shown.most_probable(form.count)
+    found: dict[str, Any] = {"probabilities": shown.probabilities}
+    if form.verbose:
+        label = prediction.predicted_label if shown.labels else None
+        found |= {"labels": shown.labels, "predicted_label": label}
+    if form.embedding:
+        found["embedding"] = _embedding(prediction)
+    return found
 
 
-def with_labels(prediction: Prediction, count: int | None) -> Any:
-    """Return probabilities and labels in index order, or the `count` most probable sorted, and the predicted label."""
-    shown = prediction if count is None else prediction.most_probable(count)
-    return {
-        "probabilities": shown.probabilities,
-        "labels": shown.labels,
-        "predicted_label": prediction.predicted_label,
-    }
-
-
-ENCODERS: Mapping[bool, Callable[[Prediction, int | None], Any]] = {False: probabilities_alone, True: with_labels}
-"""By `AnswerForm.verbose`."""
+def _embedding(prediction: Prediction) -> tuple[float, ...]:
+    found = prediction.embedding
+    if found is None:
+        message = (
+            "Accept asks for the embedding, and this model answers no features. A model that was trained by this "
+            "program gets them by scripts/convert-model, any other by being trained further. Or leave ;embedding out."
+        )
+        raise RefusedError(406, "no_embedding", message)
+    return found
 
 
 def encode(predictions: Sequence[Prediction], many: bool, form: AnswerForm) -> bytes:
-    """Write an answer as JSON: an object for a picture; for a list `{"predictions": [...]}`, one entry each.
+    """Write an answer as JSON: an object for a picture; for a list `{"predictions": [...]}`, one entry each; or lines.
 
-    The entries of a list that is not verbose are bare lists of probabilities, as TensorFlow Serving answers.
+    The entries of a list in the plain form are bare lists of probabilities, as TensorFlow Serving answers.
     """
-    encoder = ENCODERS[form.verbose]
-    answers = [encoder(prediction, form.count) for prediction in predictions]
+    if form.lines:
+        return b"".join(line(prediction, form) for prediction in predictions)
+    answers = [answer(prediction, form) for prediction in predictions]
     if not many:
         return json.dumps(answers[0]).encode()
-    if not form.verbose:
-        answers = [answer["probabilities"] for answer in answers]
-    return json.dumps({"predictions": answers}).encode()
+    bare = not (form.verbose or form.embedding)
+    return json.dumps({"predictions": [entry["probabilities"] if bare else entry for entry in answers]}).encode()
+
+
+def line(outcome: Prediction | RefusedError | ImageRejected, form: AnswerForm) -> bytes:
+    """Write what is said of a picture, or why nothing is (`error` and `message`), as a line of JSON."""
+    said = answer(outcome, form) if isinstance(outcome, Prediction) else {"error": outcome.code, "message": str(outcome)}
+    return json.dumps(said).encode() + b"\n"

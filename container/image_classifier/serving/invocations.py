@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from flask import Response, request
 
 from image_classifier.imaging import ImageRejected
-from image_classifier.inference.predictor import Prediction, Predictor
-from image_classifier.serving import body, codecs
+from image_classifier.inference.prediction import Prediction
+from image_classifier.inference.predictor import Predictor
+from image_classifier.serving import body, codecs, json_lines
 from image_classifier.serving.admission import Admission
+from image_classifier.serving.json_bodies import Lines
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 
@@ -31,10 +33,12 @@ class Invocations:
         with self._admission.place():
             content = body.read(self._settings.max_body_bytes)
             pictures = codecs.decode(request.headers.get("Content-Type"), content)
+            if isinstance(pictures, Lines):
+                return json_lines.answer(pictures, form, predictor.predict_each)
             if pictures.note:
                 log.info("%s.", pictures.note)
             predictions = _predict(predictor, pictures.images)
-        return Response(codecs.encode(predictions, pictures.many, form), mimetype="application/json")
+        return Response(codecs.encode(predictions, pictures.many, form), mimetype=form.media_type)
 
 
 def _predict(predictor: Predictor, images: Sequence[bytes]) -> list[Prediction]:

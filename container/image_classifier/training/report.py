@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import artifacts
-from image_classifier.inference.predictor import Prediction
+from image_classifier.inference.prediction import Prediction
 from image_classifier.training.dataset import Listing
 from image_classifier.training.decoding import Skipped
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from image_classifier.inference.predictor import Prediction
+from image_classifier.inference.prediction import Prediction
 from image_classifier.serving import codecs
 from image_classifier.serving.codecs import AnswerForm
 from image_classifier.serving.refusal import RefusedError
