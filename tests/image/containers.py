@@ -53,11 +53,12 @@ def ask(url: str, body: bytes | None = None, content_type: str = "application/x-
 # Runs inside the container, where no network is needed to reach the server. Prints status, type and the body in hex.
 _ASK = """
 import sys, urllib.error, urllib.request
-path, content_type, accept = sys.argv[1:]
+path, content_type, accept, method = sys.argv[1:]
 body = sys.stdin.buffer.read() or None
 headers = {"Content-Type": content_type, "Accept": accept}
+asked = urllib.request.Request("http://127.0.0.1:8080" + path, body, headers, method=method or None)
 try:
-    answer = urllib.request.urlopen(urllib.request.Request("http://127.0.0.1:8080" + path, body, headers), timeout=60)
+    answer = urllib.request.urlopen(asked, timeout=60)
 except urllib.error.HTTPError as error:
     answer = error
 print(answer.status, (answer.headers.get_content_type() if answer.headers.get("Content-Type") else "-"))
@@ -93,10 +94,16 @@ class Container:
         return [line[2:] for line in docker("diff", self.name).splitlines()]
 
     def ask(
-        self, path: str, body: bytes = b"", content_type: str = "application/x-image", accept: str = "*/*"
+        self,
+        path: str,
+        body: bytes = b"",
+        content_type: str = "application/x-image",
+        accept: str = "*/*",
+        method: str = "",
     ) -> Answer:
-        """Send a request from inside the container; a POST when there is a body."""
-        command = ["docker", "exec", "--interactive", self.name, "python", "-c", _ASK, path, content_type, accept]
+        """Send a request from inside the container; without a method a POST when there is a body, else a GET."""
+        words = (path, content_type, accept, method)
+        command = ["docker", "exec", "--interactive", self.name, "python", "-c", _ASK, *words]
         done = subprocess.run(command, input=body, capture_output=True, check=False)
         if done.returncode != 0:
             return Answer(0, "", done.stderr)
