@@ -1,6 +1,7 @@
 """Load the model behind the server's back, so that /ping can say "not yet"."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from image_classifier.contract.errors import JobError, first_line
@@ -16,6 +17,7 @@ class Loading:
     def __init__(self, load: Callable[[], Predictor], on_failure: Callable[[str], None]):
         self._load, self._on_failure = load, on_failure
         self._predictor: Predictor | None = None
+        self._ready_at: float | None = None
         # A daemon, so that a server which is told to stop while it loads does not wait for the end.
         self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
 
@@ -23,6 +25,11 @@ class Loading:
     def predictor(self) -> Predictor | None:
         """The predictor once it is loaded and warm, None before."""
         return self._predictor
+
+    @property
+    def ready_at(self) -> float | None:
+        """Unix time at which it was loaded and warm, None before."""
+        return self._ready_at
 
     def start(self) -> None:
         """Begin to load."""
@@ -42,4 +49,4 @@ class Loading:
             reason = f"{type(error).__name__}: {first_line(error)}"
             self._on_failure(f"AlgorithmError: The model could not be loaded: {reason}")
         else:
-            self._predictor = predictor
+            self._ready_at, self._predictor = time.time(), predictor
