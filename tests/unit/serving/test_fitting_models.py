@@ -1,0 +1,92 @@
+"""Whether a model folder can be one of many, said before anything is loaded."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from image_classifier.contract.errors import UserError
+from image_classifier.serving.multi_model import fitting
+from image_classifier.serving.multi_model.fitting import KEPT_MEGABYTES, NoRoomError
+from image_classifier.serving.multi_model.load_request import parse
+from image_classifier.serving.refusal import RefusedError
+from tests import tiny_models
+
+
+def test_model_that_just_fits_is_loaded_and_one_more_byte_is_refused(tmp_path: Path) -> None:
+    """Given as much memory as is needed, and a byte less -> loaded; refused with need and have before loading."""
+    folder = tiny_models.write(tmp_path / "model", "a", megabytes=4).folder
+    enough = fitting.needed_bytes(folder) + KEPT_MEGABYTES * 2**20
+    assert fitting.load(folder, "f32", lambda: enough).engine.name == "openvino"
+    with pytest.raises(NoRoomError, match=rf"Loading {folder} needs about \d+ MB, 64 MB stay free .* MB are left"):
+        fitting.load(folder, "f32", lambda: enough - 1)
+
+
+def test_need_grows_with_the_weights(tmp_path: Path) -> None:
+    """Given models with 1 and 9 MB of weights -> the need differs by more than the weights do."""
+    small, large = (tiny_models.write(tmp_path / f"{size}", "a", megabytes=size).folder for size in (1, 9))
+    assert fitting.needed_bytes(large) - fitting.needed_bytes(small) > 8 * 2**20
+
+
+def test_memory_is_asked_for_again_after_giving_back(tmp_path: Path) -> None:
+    """Given too little memory at first and enough at the second look -> loaded."""
+    folder = tiny_models.write(tmp_path / "model", "a").folder
+    looks = iter([0, 2**40])
+    assert len(fitting.load(folder, "f32", lambda: next(looks)).labels) == 3
+    assert next(looks, None) is None
+
+
+def test_model_of_tensorflow_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    """Given a model without an IR, and one whose SavedModel is another -> refused before loading, with what to do."""
+    without = tiny_models.without_representation(tiny_models.write(tmp_path / "without", "a")).folder
+    with pytest.raises(NoRoomError, match=r"has no OpenVINO IR\. TensorFlow would .*scripts/convert-model"):
+        fitting.load(without, "f32")
+    other = tiny_models.write(tmp_path / "other", "a").folder
+    (other / "1" / "saved_model.pb").write_bytes(b"another")
+    with pytest.raises(NoRoomError, match=r"IR of another SavedModel .*scripts/convert-model"):
+        fitting.load(other, "f32")
+
+
+def test_broken_folder_is_the_users_to_repair(tmp_path: Path) -> None:
+    """Given a folder without a model, and one whose IR is damaged -> the plain reason of each."""
+    with pytest.raises(UserError, match="holds no SavedModel"):
+        fitting.load(tmp_path, "f32")
+    folder = tiny_models.write(tmp_path / "model", "a").folder
+    (folder / "openvino" / "model.xml").write_text("<net/>")
+    with pytest.raises(UserError, match="is damaged"):
+        fitting.load(folder, "f32")
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 256, "0f1e2d", "animal.tar.gz", "%2e", "a?b", "..."])
+def test_names_mean_nothing(tmp_path: Path, name: str) -> None:
+    """Given names of visible characters, up to 256 -> taken as they are."""
+    assert parse(json.dumps({"model_name": name, "url": str(tmp_path)}).encode()).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a" * 257, ".", "..", "a/b", "../../etc", "a b", "a\n", "a\0", "ä", None, 7, ["a"], True]
+)
+def test_other_names_are_refused(tmp_path: Path, name: object) -> None:
+    """Given no name, one too long, one with a slash, with what is not visible, of another type -> 400 with the rule."""
+    with pytest.raises(RefusedError) as found:
+        parse(json.dumps({"model_name": name, "url": str(tmp_path)}).encode())
+    assert (found.value.status, found.value.code) == (400, "invalid_model_name")
+    assert "1 to 256 visible ASCII characters" in found.value.message
+
+
+@pytest.mark.parametrize("url", ["", "relative", "/nowhere/at/all", "/dev/null", "/" + "a" * 5000, "/\0", None, 7])
+def test_other_folders_are_refused(url: object) -> None:
+    """Given a path that is relative, absent, a file, too long, none -> 400 with what was given and expected."""
+    with pytest.raises(RefusedError) as found:
+        parse(json.dumps({"model_name": "a", "url": url}).encode())
+    assert (found.value.status, found.value.code) == (400, "invalid_url")
+    assert len(found.value.message) < 400
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"\xff", b"[" * 100_000])
+def test_what_is_no_object_is_refused(body: bytes) -> None:
+    """Given a body that is no JSON, no object, too deep -> 400 with what is expected."""
+    with pytest.raises(RefusedError) as found:
+        parse(body)
+    assert (found.value.status, found.value.code) == (400, "invalid_json")
+    assert "model_name" in found.value.message

@@ -1,0 +1,79 @@
+"""The routes of a server of many models, without a server."""
+
+import json
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from image_classifier.inference.predictor import Predictor
+from image_classifier.serving.multi_model import fitting
+from image_classifier.serving.multi_model.app import PAGE, create_app
+from image_classifier.serving.multi_model.store import ModelStore
+from image_classifier.serving.settings import Settings
+from tests import tiny_models
+
+
+def client_of(load: object) -> FlaskClient:
+    """Return a client of the application whose store loads so."""
+    return create_app(ModelStore(load), Settings()).test_client()  # type: ignore[arg-type]
+
+
+def test_long_list_comes_in_pages(tmp_path: Path) -> None:
+    """Given one name more than fits on a page -> a page with a token, and with it the last name and no token."""
+    predictor = fitting.load(tiny_models.write(tmp_path / "model", "a").folder, "f32")
+    client = client_of(lambda folder: predictor)
+    names = [f"n{index:03}" for index in range(PAGE + 1)]
+    for name in names:
+        assert client.post("/models", json={"model_name": name, "url": str(tmp_path)}).status_code == 200
+    first = client.get("/models").get_json()
+    second = client.get("/models", query_string={"next_page_token": first["nextPageToken"]}).get_json()
+    assert [len(page["models"]) for page in (first, second)] == [PAGE, 1]
+    assert [model["modelName"] for page in (first, second) for model in page["models"]] == names
+    assert "nextPageToken" not in second
+
+
+def test_failure_inside_is_told_with_its_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Given a load that fails as nobody foresaw -> 500 with the reason, the trace in the log alone, the name free."""
+    failures = iter([RuntimeError("the network is odd\nat line 5")])
+
+    def load(folder: Path) -> Predictor:
+        raise next(failures)
+
+    client = client_of(load)
+    answer = client.post("/models", json={"model_name": "a", "url": str(tmp_path)})
+    assert answer.status_code == 500
+    assert answer.get_json()["message"] == (
+        f"The model in {tmp_path} could not be loaded: RuntimeError: the network is odd."
+    )
+    assert "Traceback" in caplog.text
+    assert client.get("/models").get_json() == {"models": []}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/models", b"no JSON", 400, "invalid_json"),
+        ("POST", "/models", bytes(2 << 20), 413, "body_too_large"),
+        ("PUT", "/models", b"", 405, "method_not_allowed"),
+        ("GET", "/models/absent", b"", 404, "unknown_model"),
+        ("DELETE", "/models/absent", b"", 404, "unknown_model"),
+        ("POST", "/models/absent/invoke", b"x", 404, "unknown_model"),
+        ("GET", "/models/absent/invoke", b"", 405, "method_not_allowed"),
+        ("POST", "/invocations", b"x", 404, "not_found"),
+        ("GET", "/models/a/b/c", b"", 404, "not_found"),
+    ],
+)
+def test_errors_are_json_sentences(method: str, path: str, body: bytes, status: int, code: str) -> None:
+    """Given each refusal -> its status, and JSON with a code and a sentence."""
+    answer = client_of(pytest.fail).open(path, method=method, data=body)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
+    assert list(json.loads(answer.data)) == ["error", "message"]
+    assert answer.get_json()["error"] == code
+    assert answer.get_json()["message"].endswith(".")
+
+
+def test_ping_needs_no_model() -> None:
+    """Given no model -> /ping is 200 and empty."""
+    answer = client_of(pytest.fail).get("/ping")
+    assert (answer.status_code, answer.data) == (200, b"")
