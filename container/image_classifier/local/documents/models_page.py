@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.local.documents.markdown import code, table
 from image_classifier.model_hub import catalogue, large_models
 from image_classifier.model_hub.catalogue import CatalogueModel
 
@@ -41,15 +42,15 @@ job takes these values unless it is given others, and logs each with its source.
 Parameters are those of the feature vector, without the head; `scripts/models show ID` says where the number is from.
 Licences are those of the models' pages on TensorFlow Hub, which takes Apache-2.0 where a page says nothing.
 
-{_table(header, map(_row, models))}
+{table(header, map(_row, models))}
 ## Sizes that no page gives
 
-{_table(("models", "size", "why"), _sizes(models))}
+{table(("models", "size", "why"), _sizes(models))}
 ## Handles on which guide and SDK differ
 
 The first is fetched, and where it is refused the second.
 
-{_table(("model_id", "the SDK's classifier", "the guide's"), map(_handles_row, differing))}"""
+{table(("model_id", "the SDK's classifier", "the guide's"), map(_handles_row, differing))}"""
 
 
 def _defaults_of_their_own(models: Sequence[CatalogueModel]) -> str:
@@ -66,7 +67,7 @@ to {large_models.SMALLEST_BATCH} pictures: the largest power of two with which a
 [Decision 7](../decisions/0007-which-models-are-large.md) says why. All others keep `batch_size={ours.batch_size}`,
 `train_only_top_layer={ours.train_only_top_layer}`.
 
-{_table(header, map(_large_row, sorted(large, key=_weight, reverse=True)))}
+{table(header, map(_large_row, sorted(large, key=_weight, reverse=True)))}
 ## Models in TensorFlow 1's format
 
 {_list(model for model in models if model.tf1_format)} are modules in
@@ -82,14 +83,14 @@ def _weight(model: CatalogueModel) -> int:
 
 def _large_row(model: CatalogueModel) -> Sequence[str]:
     batch = model.hyperparameters["batch_size"]
-    return _code(model.model_id), _size(model), _millions(model), _trillions(_weight(model)), batch
+    return code(model.model_id), _size(model), _millions(model), _trillions(_weight(model)), batch
 
 
 def _row(model: CatalogueModel) -> Sequence[str]:
-    own = ", ".join(_code(f"{name}={value}") for name, value in model.hyperparameters.items())
-    scaling, listed = _code(model.pixel_scaling_method), "yes" if model.in_aws_docs else "no"
+    own = ", ".join(code(f"{name}={value}") for name, value in model.hyperparameters.items())
+    scaling, listed = code(model.pixel_scaling_method), "yes" if model.in_aws_docs else "no"
     return (
-        *(_code(model.model_id), model.family, _size(model), scaling),
+        *(code(model.model_id), model.family, _size(model), scaling),
         *(_millions(model), model.licence or "unknown", listed, own or "none"),
     )
 
@@ -101,21 +102,21 @@ def _sizes(models: Iterable[CatalogueModel]) -> list[Sequence[str]]:
         if not model.size_source.startswith("its "):
             groups.setdefault((model.family, _size(model), model.size_source), []).append(model)
     return [
-        (f"{family}: {_code(of[0].model_id) if len(of) == 1 else f'all {len(of)}'}", size, why)
+        (f"{family}: {code(of[0].model_id) if len(of) == 1 else f'all {len(of)}'}", size, why)
         for (family, size, why), of in groups.items()
     ]
 
 
 def _handles_row(model: CatalogueModel) -> Sequence[str]:
-    return _code(model.model_id), *map(_code, model.classifier_handles)
+    return code(model.model_id), *map(code, model.classifier_handles)
 
 
 def _short_names() -> str:
-    return ", ".join(f"{_code(short)} is {_code(model_id)}" for short, model_id in catalogue.SHORT_NAMES.items())
+    return ", ".join(f"{code(short)} is {code(model_id)}" for short, model_id in catalogue.SHORT_NAMES.items())
 
 
 def _list(models: Iterable[CatalogueModel]) -> str:
-    return ", ".join(_code(model.model_id) for model in models)
+    return ", ".join(code(model.model_id) for model in models)
 
 
 def _size(model: CatalogueModel) -> str:
@@ -129,12 +130,3 @@ def _millions(model: CatalogueModel) -> str:
 
 def _trillions(number: float) -> str:
     return f"{number / 1e12:.1f} × 10¹²"
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from image_classifier import PROGRAM
@@ -12,7 +12,8 @@ from image_classifier.contract.errors import JobError, complain
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
 from image_classifier.local.docker_image import licences
-from image_classifier.local.documents import models_page
+from image_classifier.local.documents import models_page, serving_page
+from image_classifier.local.documents.markdown import code, table
 
 ROOT = PROGRAM.parent
 README = "README.md"
@@ -23,9 +24,9 @@ _NOTE = "<!-- Written by scripts/docs from container/image_classifier/contract/{
 def hyperparameters_table() -> str:
     """Return README's table: name, values, default, meaning."""
     rows = [
-        (_code(item.name), _values(item), _code(encode(item.default) or "none"), item.meaning) for item in DECLARATIONS
+        (code(item.name), _values(item), code(encode(item.default) or "none"), item.meaning) for item in DECLARATIONS
     ]
-    return _table(("name", "values", "default", "meaning"), rows)
+    return table(("name", "values", "default", "meaning"), rows)
 
 
 def hyperparameters_page() -> str:
@@ -33,12 +34,12 @@ def hyperparameters_page() -> str:
     header = ("name", "values", "default", "JumpStart's default", "tuning range", "other names", "since", "meaning")
     rows = [
         (
-            _code(item.name),
+            code(item.name),
             _values(item),
-            _code(encode(item.default) or "none"),
+            code(encode(item.default) or "none"),
             _builtin_default(item),
             _tuning(item),
-            ", ".join(_code(alias) for alias in item.aliases),
+            ", ".join(code(alias) for alias in item.aliases),
             item.since,
             item.meaning,
         )
@@ -51,7 +52,7 @@ def hyperparameters_page() -> str:
 A value counts in this order: given, the default of the staged model, ours. The log prints each with its source. All
 problems are named in one message, before any data is read.
 
-{_table(header, rows)}
+{table(header, rows)}
 Bounds are inclusive. Hyphens and underscores in names are the same, so `batch-size` is `batch_size`; a name that is
 given twice with different values is refused, and so is a name that is not in this table. Those that SageMaker and its
 SDK add are ignored: `sagemaker_*`, `_tuning_objective_metric`, `default_user_module_name`, `model_dir`.
@@ -69,9 +70,9 @@ def metrics_page() -> str:
     header = ("line in the log", "regex", "metric names", "meaning")
     rows = [
         (
-            _code(line.show(0)),
-            _code(line.regex) if line.names else "",
-            ", ".join(_code(name) for name in line.names),
+            code(line.show(0)),
+            code(line.regex) if line.names else "",
+            ", ".join(code(name) for name in line.names),
             line.meaning,
         )
         for line in metrics.lines()
@@ -93,7 +94,7 @@ the final value, and nothing after it matches. A tuning job maximises `{metrics.
 times are seconds. What the table shows with a regex goes into `MetricDefinitions`:
 {len(metrics.definitions())} of the 40 that a job may have.
 
-{_table(header, rows)}"""
+{table(header, rows)}"""
 
 
 FILES: Mapping[str, Callable[[], str]] = {
@@ -101,6 +102,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/licences.md": licences.page,
     "docs/reference/models.md": models_page.page,
+    "docs/reference/serving-settings.md": serving_page.page,
 }
 
 
@@ -147,28 +149,19 @@ def _between_markers(text: str, table: str) -> str | None:
 
 def _values(item: Declaration) -> str:
     if item.choices:
-        return ", ".join(_code(choice) for choice in item.choices)
+        return ", ".join(code(choice) for choice in item.choices)
     return item.allowed
 
 
 def _builtin_default(item: Declaration) -> str:
     if not item.builtin:
         return "not in the built-in algorithm"
-    return "" if item.builtin_default is None else _code(encode(item.builtin_default))
+    return "" if item.builtin_default is None else code(encode(item.builtin_default))
 
 
 def _tuning(item: Declaration) -> str:
-    ends = [_code(bound if isinstance(bound, str) else encode(bound)) for bound in item.tunable]
+    ends = [code(bound if isinstance(bound, str) else encode(bound)) for bound in item.tunable]
     return ", ".join(ends) if item.choices or item.kind is bool else " - ".join(ends)
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
