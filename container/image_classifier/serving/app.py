@@ -5,13 +5,14 @@ from typing import Protocol
 from flask import Flask, Response
 
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import errors
+from image_classifier.serving import errors, observation
 from image_classifier.serving.admission import Admission
 from image_classifier.serving.invocations import Invocations
+from image_classifier.serving.metrics import Metrics
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 
-_ROUTES = "This server answers GET /ping and POST /invocations."
+_ROUTES = "This server answers GET /ping, POST /invocations, GET /execution-parameters and GET /metrics."
 
 
 class Model(Protocol):
@@ -22,11 +23,17 @@ class Model(Protocol):
         """The predictor once it is loaded and warm, None before."""
         ...
 
+    @property
+    def ready_at(self) -> float | None:
+        """Unix time at which it was loaded and warm, None before."""
+        ...
+
 
 def create_app(model: Model, settings: Settings) -> Flask:
-    """Build the WSGI application with `GET /ping` and `POST /invocations`."""
+    """Build the WSGI application with `GET /ping`, `POST /invocations` and what watches them."""
     app = Flask("image_classifier", static_folder=None)
-    invocations = Invocations(settings, Admission(settings.in_flight))
+    admission, metrics = Admission(settings.in_flight), Metrics()
+    invocations = Invocations(settings, admission)
 
     @app.get("/ping")
     def ping() -> Response:
@@ -37,6 +44,15 @@ def create_app(model: Model, settings: Settings) -> Flask:
     def invoke() -> Response:
         return invocations.answer(_loaded(model))
 
+    @app.get("/execution-parameters")
+    def execution_parameters() -> Response:
+        return Response(settings.execution_parameters.json(), mimetype="application/json")
+
+    def describe() -> None:
+        if model.predictor is not None:
+            metrics.describe({"": model.predictor}, model.ready_at)
+
+    observation.observe(app, metrics, settings, admission, describe)
     routes = _ROUTES
     if settings.page:
         from image_classifier.serving import page

@@ -112,3 +112,31 @@ def test_many_models_need_one_process_and_openvino() -> None:
     given = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SERVE_ENGINE": "tensorflow"}
     with pytest.raises(UserError, match=r"WORKERS is 2, .* could not agree .*SERVE_ENGINE is tensorflow, .* memory"):
         settings.read(given)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "10"}, (10, "MULTI_RECORD", 10)),
+        ({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "50"}, (2, "MULTI_RECORD", 50)),
+        ({"SAGEMAKER_BATCH": "true", "SAGEMAKER_MAX_PAYLOAD_IN_MB": "100"}, (1, "MULTI_RECORD", 100)),
+        (
+            {"SAGEMAKER_BATCH_STRATEGY": "SINGLE_RECORD", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"},
+            (1, "SINGLE_RECORD", 25),
+        ),
+        ({"SAGEMAKER_BATCH": "True", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"}, (1, "MultiRecord", 100)),
+    ],
+)
+def test_execution_parameters_keep_what_the_caller_chose(
+    environment: dict[str, str], expected: tuple[int, str, int]
+) -> None:
+    """What batch transform's caller chose -> kept, and the rest so that 100 MB are on their way; the SDK's own words."""
+    found = settings.read(environment).execution_parameters
+    assert (found.concurrent_transforms, found.strategy, found.payload_megabytes) == expected
+
+
+def test_execution_parameters_of_nobody_fit_the_platform() -> None:
+    """Batch transform whose caller chose nothing -> 4 to 16 requests that are 100 MB together at most."""
+    found = settings.read({"SAGEMAKER_BATCH": "true"}).execution_parameters
+    assert 4 <= found.concurrent_transforms <= 16
+    assert 75 < found.concurrent_transforms * found.payload_megabytes <= 100

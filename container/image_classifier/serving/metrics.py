@@ -1,0 +1,116 @@
+"""What is counted for GET /metrics, of all processes of this server, in Prometheus' text format; see decision 18."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, multiprocess
+
+from image_classifier import __version__
+from image_classifier.inference.predictor import Predictor
+from image_classifier.serving import shared_numbers
+from image_classifier.serving.measurement import DECODE, ENGINE, QUEUE, Measurement
+
+CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_Choice = Literal["livesum", "livemin", "livemax"]
+"""What is told of the values that several processes have."""
+_PICTURES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Load(Protocol):
+    """How busy a process is."""
+
+    @property
+    def held(self) -> int:
+        """Requests that have a place."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Those of them that wait for their turn."""
+        ...
+
+
+class Metrics:
+    """The numbers of this process; its text has those of the other processes in it."""
+
+    def __init__(self) -> None:
+        # Each counter would otherwise be followed by the time at which it was made.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests by route and HTTP status.", "route", "status")
+        self._errors = self._counter("errors", "Requests not answered, by the error's code.", "error")
+        self._total = self._histogram("request_seconds", "Seconds in the application, of requests answered with 200.")
+        self._stages = {
+            QUEUE: self._histogram("queue_seconds", "Seconds that requests with pictures waited for their turn."),
+            DECODE: self._histogram("decode_seconds", "Seconds of decoding, of all pictures of a request."),
+            ENGINE: self._histogram("engine_seconds", "Seconds of the network, of all pictures of a request."),
+        }
+        self._pictures = self._histogram("request_pictures", "Pictures in a request.", _PICTURES)
+        self._waiting = self._gauge("requests_waiting", "Requests that wait for their turn.", "livesum")
+        self._working = self._gauge("requests_in_work", "Requests that are decoded or classified.", "livesum")
+        labels = ("model", "engine", "classes", "image_size", "backbone", "version")
+        self._models = self._gauge("model_info", "1 for each loaded model.", "livemax", *labels)
+        self._described: set[tuple[str, ...]] = set()
+        self._ready = self._gauge("ready_time_seconds", "Unix time at which the model was loaded and warm.", "livemax")
+        self._gauge("start_time_seconds", "Unix time at which the process was started.", "livemin").set(time.time())
+
+    def count(self, route: str, status: int, measured: Measurement, load: Load) -> None:
+        """Count a request that is over, and look how busy the process is."""
+        self._requests.labels(route, str(status)).inc()
+        if measured.error:
+            self._errors.labels(measured.error).inc()
+        for stage, histogram in self._stages.items():
+            if stage in measured.seconds:
+                histogram.observe(measured.seconds[stage])
+        if measured.pictures:
+            self._pictures.observe(measured.pictures)
+            if status == 200:
+                self._total.observe(measured.total_seconds)
+        self._look(load)
+
+    def describe(self, models: Mapping[str, Predictor], ready_at: float | None = None) -> None:
+        """Take note of which models are loaded, by name, and since when (Unix time)."""
+        if ready_at is not None:
+            self._ready.set(ready_at)
+        described = {_labels(name, predictor) for name, predictor in models.items()}
+        for gone in self._described - described:
+            self._models.remove(*gone)
+        for labels in described:
+            self._models.labels(*labels).set(1)
+        self._described = described
+
+    def text(self, load: Load) -> bytes:
+        """Return the numbers as they are now."""
+        self._look(load)
+        registry = self._registry
+        if shared_numbers.VARIABLE in os.environ:
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return prometheus_client.generate_latest(registry)
+
+    def _look(self, load: Load) -> None:
+        waiting = load.waiting
+        self._waiting.set(waiting)
+        self._working.set(load.held - waiting)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"image_classifier_{name}", meaning, labels, registry=self._registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
+        return Histogram(f"image_classifier_{name}", meaning, buckets=buckets, registry=self._registry)
+
+    def _gauge(self, name: str, meaning: str, among_processes: _Choice, *labels: str) -> Gauge:
+        return Gauge(
+            f"image_classifier_{name}", meaning, labels, registry=self._registry, multiprocess_mode=among_processes
+        )
+
+
+def _labels(name: str, predictor: Predictor) -> tuple[str, ...]:
+    info = predictor.info
+    size = "x".join(map(str, info.image_size))
+    backbone = info.model_id or info.source or ""
+    return name, predictor.engine.name, str(len(predictor.labels)), size, backbone, __version__

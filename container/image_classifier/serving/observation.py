@@ -1,0 +1,72 @@
+"""Around every request: its measurement, its line in the log, the headers that are sent back; and GET /metrics."""
+
+from collections.abc import Callable
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from image_classifier.serving import access_log, measurement
+from image_classifier.serving.access_log import Exchange
+from image_classifier.serving.measurement import Measurement
+from image_classifier.serving.metrics import CONTENT_TYPE, Load, Metrics
+from image_classifier.serving.settings import Settings
+
+REFUSALS = "observe_refusal"
+"""Where the server finds, in `app.extensions`, whom it tells what it refused before the application saw it."""
+CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+_LONGEST_ATTRIBUTES = 1024
+"""Characters, by InvokeEndpoint's reference."""
+_NO_ROUTE = "none"
+
+
+def observe(app: Flask, metrics: Metrics, settings: Settings, load: Load, refresh: Callable[[], None]) -> None:
+    """Measure, count and log every request of an application, and add `GET /metrics`.
+
+    Args:
+        app: The application.
+        metrics: Where it is counted.
+        settings: Which requests are logged.
+        load: How busy the process is.
+        refresh: Called before the numbers are shown; tells `metrics` which models are loaded.
+    """
+
+    @app.before_request
+    def begin() -> None:
+        measurement.begin()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        measured = measurement.current()
+        exchange = _exchange(response)
+        response.headers[access_log.REQUEST_ID] = exchange.request_id
+        attributes = request.headers.get(CUSTOM_ATTRIBUTES, "")
+        if access_log.is_printable(attributes, _LONGEST_ATTRIBUTES):
+            response.headers[CUSTOM_ATTRIBUTES] = attributes
+        metrics.count(request.url_rule.rule if request.url_rule else _NO_ROUTE, exchange.status, measured, load)
+        access_log.write(exchange, measured, settings.access_log)
+        return response
+
+    def refused(method: str, path: str, status: int, code: str) -> None:
+        measured = Measurement(error=code)
+        metrics.count(_route(app, method, path), status, measured, load)
+        access_log.write(Exchange(method, path, status, access_log.new_id()), measured, settings.access_log)
+
+    app.extensions[REFUSALS] = refused
+
+    @app.get("/metrics")
+    def show() -> Response:
+        refresh()
+        return Response(metrics.text(load), content_type=CONTENT_TYPE)
+
+
+def _exchange(response: Response) -> Exchange:
+    identifier = access_log.request_id(request.headers)
+    return Exchange(request.method, request.path, response.status_code, identifier, response.content_length)
+
+
+def _route(app: Flask, method: str, path: str) -> str:
+    try:
+        rule, _ = app.url_map.bind("").match(path, method, return_rule=True)
+    except HTTPException:
+        return _NO_ROUTE
+    return str(rule.rule)

@@ -1,0 +1,152 @@
+"""What /metrics says, read by the library's own parser."""
+
+import base64
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import pytest
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from image_classifier import __version__
+from image_classifier.serving.app import create_app
+from image_classifier.serving.loading import Loading
+from image_classifier.serving.measurement import Measurement
+from image_classifier.serving.metrics import Metrics
+from image_classifier.serving.settings import Settings
+
+X_IMAGE = {"Content-Type": "application/x-image"}
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A process with so many requests."""
+
+    held: int = 0
+    waiting: int = 0
+
+
+def samples(text: str, name: str) -> dict[frozenset[tuple[str, str]], float]:
+    """Return the values of a metric by their labels."""
+    families = text_string_to_metric_families(text)
+    return {
+        frozenset(sample.labels.items()): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == f"image_classifier_{name}"
+    }
+
+
+def value(text: str, name: str, labels: Mapping[str, str] = _NOTHING) -> float | None:
+    """Return the value of a metric, None when there is none with these labels."""
+    return samples(text, name).get(frozenset(labels.items()))
+
+
+def asked(client: FlaskClient) -> str:
+    """Return what /metrics answers."""
+    answer = client.get("/metrics")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    return answer.text
+
+
+def test_answered_and_refused_requests_are_counted(client: FlaskClient, green: bytes) -> None:
+    """Given two pictures, a text and a path that there is none of -> requests by route and status, errors by code."""
+    for body in (green, b"text", green):
+        client.post("/invocations", data=body, headers=X_IMAGE)
+    client.get("/no/such/path")
+    text = asked(client)
+    assert value(text, "requests_total", {"route": "/invocations", "status": "200"}) == 2
+    assert value(text, "requests_total", {"route": "/invocations", "status": "400"}) == 1
+    assert value(text, "requests_total", {"route": "none", "status": "404"}) == 1
+    assert samples(text, "errors_total") == {
+        frozenset({("error", "unsupported_format")}): 1,
+        frozenset({("error", "not_found")}): 1,
+    }
+
+
+def test_stages_and_pictures_are_measured(client: FlaskClient, green: bytes) -> None:
+    """Given a request of three pictures -> one observation a stage, three pictures, and stages within the whole."""
+    row = {"b64": base64.b64encode(green).decode()}
+    assert client.post("/invocations", json={"instances": [row] * 3}).status_code == 200
+    text = asked(client)
+    for name in ("queue", "decode", "engine", "request"):
+        assert value(text, f"{name}_seconds_count") == 1
+        assert value(text, f"{name}_seconds_bucket", {"le": "+Inf"}) == 1
+    assert value(text, "request_pictures_sum") == 3
+    assert value(text, "request_pictures_bucket", {"le": "2.0"}) == 0
+    assert value(text, "request_pictures_bucket", {"le": "4.0"}) == 1
+    stages = sum(value(text, f"{name}_seconds_sum") or 0 for name in ("queue", "decode", "engine"))
+    assert 0 < stages <= (value(text, "request_seconds_sum") or 0)
+
+
+def test_refusals_do_not_make_latencies_look_good(client: FlaskClient) -> None:
+    """Given a text instead of a picture -> it is in no histogram of answered requests."""
+    client.post("/invocations", data=b"text", headers=X_IMAGE)
+    assert value(asked(client), "request_seconds_count") == 0
+
+
+def test_model_and_times_are_told(client: FlaskClient, loading: Loading) -> None:
+    """Given a loaded model -> its engine, classes and size; started before it was ready."""
+    text = asked(client)
+    [labels] = samples(text, "model_info")
+    found = dict(labels)
+    assert (found["classes"], found["image_size"], found["version"]) == ("3", "24x32", __version__)
+    assert found["engine"] == loading.predictor.engine.name  # type: ignore[union-attr]
+    assert value(text, "ready_time_seconds") == loading.ready_at
+    assert (value(text, "start_time_seconds") or 0) > 1e9
+
+
+def test_nothing_is_told_of_a_model_that_is_not_there_yet() -> None:
+    """Given a server that still loads -> /metrics answers, with no model and no time of readiness."""
+    waiting = Loading(lambda: pytest.fail("never started"), pytest.fail)
+    text = asked(create_app(waiting, Settings()).test_client())
+    assert samples(text, "model_info") == {}
+    assert value(text, "ready_time_seconds") == 0
+
+
+def test_busy_process_says_so() -> None:
+    """Given five requests of which two wait -> three in work and two waiting, and none when they are gone."""
+    metrics = Metrics()
+    text = metrics.text(Busy(held=5, waiting=2)).decode()
+    assert (value(text, "requests_in_work"), value(text, "requests_waiting")) == (3, 2)
+    metrics.count("/invocations", 200, Measurement(), Busy())
+    text = metrics.text(Busy()).decode()
+    assert (value(text, "requests_in_work"), value(text, "requests_waiting")) == (0, 0)
+
+
+def test_unloaded_model_is_gone(loading: Loading) -> None:
+    """Given two models of which one is unloaded -> the other one alone is told."""
+    metrics, predictor = Metrics(), loading.predictor
+    assert predictor is not None
+    metrics.describe({"a": predictor, "b": predictor})
+    assert len(samples(metrics.text(Busy()).decode(), "model_info")) == 2
+    metrics.describe({"b": predictor})
+    [left] = samples(metrics.text(Busy()).decode(), "model_info")
+    assert dict(left)["model"] == "b"
+
+
+def test_odd_names_are_escaped(loading: Loading) -> None:
+    """Given a model's name with quotes, backslashes and a line break -> the parser reads it back."""
+    metrics, odd = Metrics(), 'a"b\\c\nd'
+    assert loading.predictor is not None
+    metrics.describe({odd: loading.predictor})
+    [labels] = samples(metrics.text(Busy()).decode(), "model_info")
+    assert dict(labels)["model"] == odd
+
+
+def test_what_the_server_refuses_before_the_application_is_counted_too(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Given refusals of the server itself -> they are in the numbers and in the log like any other."""
+    refused: Callable[[str, str, int, str], None] = client.application.extensions["observe_refusal"]
+    with caplog.at_level(logging.INFO, "image_classifier.serving"):
+        refused("POST", "/invocations", 503, "busy")
+        refused("", "", 400, "malformed_request")
+    text = asked(client)
+    assert value(text, "requests_total", {"route": "/invocations", "status": "503"}) == 1
+    assert value(text, "requests_total", {"route": "none", "status": "400"}) == 1
+    assert value(text, "errors_total", {"error": "busy"}) == 1
+    assert '"error":"busy"' in caplog.text
