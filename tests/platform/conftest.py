@@ -43,7 +43,7 @@ def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def colour_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The classifier of colours in several forms, a folder each, with an OpenVINO IR where its name ends so."""
     folder = tmp_path_factory.mktemp("models")
-    forms = ("both", "bytes", "called", "binary", "both+openvino", "binary+openvino")
+    forms = ("both", "bytes", "called", "binary", "both+openvino", "binary+openvino", "pixels+openvino")
     words = [word for form in forms for word in (form, str(folder / form))]
     path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
     command = [sys.executable, "-m", "tests.unit.inference.colours", *words]

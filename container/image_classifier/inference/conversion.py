@@ -107,9 +107,10 @@ def _write_function(function: Any, partial: Path) -> None:
 
 
 def write(network: Path, partial: Path) -> None:
-    """Convert a network from pixels to probabilities; needs no TensorFlow.
+    """Convert a network from pixels to probabilities and, where it has them, features; needs no TensorFlow.
 
     `network` is the file of a GraphDef with the weights in it, or the folder of a SavedModel with that signature alone.
+    The IR's outputs are called `probabilities`, which come first, and `features`.
 
     Raises:
         NotConverted: OpenVINO cannot.
@@ -127,7 +128,7 @@ def write(network: Path, partial: Path) -> None:
             # By another name: OpenVINO takes a comma in a path for the end of it.
             link = Path(elsewhere) / network.name
             link.symlink_to(network.absolute())
-            model = openvino.convert_model(link)
+            model = _named(openvino.convert_model(link))
     except OSError:
         raise
     except Exception as error:  # whatever a network makes the converter stumble over, TensorFlow still serves it
@@ -137,6 +138,18 @@ def write(network: Path, partial: Path) -> None:
     for name in artifacts.OPENVINO_FILES:
         with (partial / name).open("rb") as file:
             os.fsync(file.fileno())
+
+
+def _named(model: Any) -> Any:
+    import openvino
+
+    results = model.get_results()
+    for result in results:
+        # TensorFlow's names of tensors, such as `answer/features:0`.
+        words = {name.partition(":")[0].rpartition("/")[2] for name in result.output(0).get_names()}
+        result.output(0).set_names({"features"} if "features" in words and len(results) > 1 else {"probabilities"})
+    results.sort(key=lambda result: "features" in result.output(0).get_names())
+    return openvino.Model(results, model.get_parameters(), model.get_friendly_name())
 
 
 def load(partial: Path, info: ModelInfo) -> Engine:

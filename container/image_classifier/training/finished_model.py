@@ -36,14 +36,15 @@ class FinishedModel:
         return tensorflow.compiled(lambda given: pixels(pixels=given)["probabilities"], self.info)
 
     def write_graph(self, path: Path) -> Path:
-        """Write the network as a GraphDef from pixels to probabilities, variables as constants; returns `path`.
+        """Write the network as a GraphDef from pixels to what it answers, variables as constants; returns `path`.
 
         Raises:
             NotConverted: It cannot be, for example since it is larger than the 2 GB that a protocol buffer can hold.
             OSError: The disk refuses it.
         """
         try:
-            graph = pixel_functions.serialized(self.function())
+            function = pixel_functions.with_features(self.root, self.info) or self.function()
+            graph = pixel_functions.serialized(function)
         except Exception as error:  # whatever a network makes TensorFlow's freezing stumble over, it still serves it
             raise NotConverted(f"TensorFlow cannot write its network in one file: {first_line(error)}") from error
         path.write_bytes(graph)
@@ -82,7 +83,9 @@ def _in_parts(ask: Any, paths: Sequence[Path], stop: Stop) -> NDArray[np.float32
 
 
 def with_pixels_alone(saved_model: Path, view: Path) -> Path:
-    """Make a SavedModel of the same weights whose only signature goes from pixels to probabilities; returns `view`.
+    """Make a SavedModel of the same weights whose only signature goes from pixels to what serving answers from.
+
+    Returns `view`.
 
     The weights are linked, not copied. OpenVINO reads the signature `serving_default` alone, which in ours takes bytes.
     """
@@ -92,7 +95,7 @@ def with_pixels_alone(saved_model: Path, view: Path) -> Path:
     signatures = found.meta_graphs[0].signature_def
     chosen = signatures["serving_default"]
     chosen.CopyFrom(signatures["pixels"])
-    for name in {*chosen.outputs} - {"probabilities"}:
+    for name in {*chosen.outputs} - {pixel_functions.PROBABILITIES, pixel_functions.FEATURES}:
         del chosen.outputs[name]
     del signatures["pixels"]
     view.mkdir(parents=True)

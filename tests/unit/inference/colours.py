@@ -19,8 +19,9 @@ FORMS = ("both", "pixels", "bytes", "called", "floats", "binary")
 def save(folder: Path, form: str = "both", labels: tuple[str, ...] = LABELS, sharpness: float = 12.0) -> Path:
     """Save the classifier as a model folder.
 
-    `form`: which ways to call it there are. "both" signatures, "pixels" or "bytes" alone; "called" like a Hub model, on
-    floats, with logits; "floats" by a signature on floats; "binary" with one sigmoid, the probability of green.
+    `form`: which ways to call it there are. "both" signatures, "pixels" (with `features` too) or "bytes" alone;
+    "called" like a Hub model, on floats, with logits; "floats" by a signature on floats; "binary" with one sigmoid, the
+    probability of green.
     """
     import tensorflow as tf
 
@@ -31,10 +32,14 @@ def save(folder: Path, form: str = "both", labels: tuple[str, ...] = LABELS, sha
         return module.sharpness * tf.reduce_mean(scaled[:, :, : SIZE[1] // 2], axis=[1, 2])
 
     def of_pixels(pixels: Any) -> dict[str, Any]:
-        found = logits(tf.cast(pixels, tf.float32) / 255.0)
+        scaled = tf.cast(pixels, tf.float32) / 255.0
+        found = logits(scaled)
         if form == "binary":
             return {"probabilities": tf.sigmoid(found[:, 1:2] - found[:, 0:1])}
-        return {"probabilities": tf.nn.softmax(found), "logits": found}
+        answers = {"probabilities": tf.nn.softmax(found), "logits": found}
+        if form == "pixels":
+            answers["features"] = tf.concat([tf.reduce_mean(half, [1, 2]) for half in tf.split(scaled, 2, axis=2)], 1)
+        return answers
 
     def of_bytes(encoded: Any) -> dict[str, Any]:
         def decode(one: Any) -> Any:

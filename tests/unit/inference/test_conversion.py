@@ -50,6 +50,32 @@ def test_every_form_is_converted_and_measured(tmp_path: Path, form: str) -> None
     assert record.network_sha256 == artifacts.network_sha256(folder / "1")
 
 
+@pytest.mark.parametrize(("form", "names"), [("pixels", ["probabilities", "features"]), ("both", ["probabilities"])])
+def test_outputs_have_their_names_and_probabilities_come_first(tmp_path: Path, form: str, names: list[str]) -> None:
+    """A model with features and one without -> two named outputs and one, read from the files."""
+    import openvino
+
+    folder = colours.save(tmp_path, form)
+    convert(folder)
+    model = openvino.Core().read_model(folder / "openvino" / "model.xml")
+    assert [output.get_any_name() for output in model.outputs] == names
+
+
+def test_features_are_tensorflows(tmp_path: Path) -> None:
+    """A model that answers features -> both engines answer the same for fifty made-up pictures."""
+    from image_classifier.inference.engines import openvino, tensorflow
+
+    folder = colours.save(tmp_path, "pixels")
+    convert(folder)
+    pixels = conversion.made_up_sample(INFO).pixels
+    expected = tensorflow.load_engine(folder, INFO).run(pixels)
+    found = openvino.load_engine(folder / "openvino", INFO).run(pixels)
+    assert found.features is not None
+    assert found.features == pytest.approx(expected.features, abs=1e-5)
+    assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
+    assert found.features.std(axis=0).min() > 0.1
+
+
 def test_folder_with_a_comma_in_its_name(tmp_path: Path) -> None:
     """A model folder whose path has a comma, OpenVINO's separator of paths -> converted all the same."""
     assert convert(save(tmp_path / "one, two", means)).other_answers == 0

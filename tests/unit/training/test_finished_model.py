@@ -8,6 +8,8 @@ import pytest
 
 from image_classifier import artifacts
 from image_classifier.contract.errors import AlgorithmError
+from image_classifier.inference import conversion
+from image_classifier.inference.engines import tensorflow
 from image_classifier.inference.predictor import Predictor
 from image_classifier.training import finished_model
 from image_classifier.training.data import Data
@@ -25,6 +27,27 @@ def test_pixels_and_bytes_are_answered_alike(tmp_path: Path, read_data: Callable
     np.testing.assert_allclose(model.answers_to_pixels(paths, Stop()), served, atol=1e-6)
     np.testing.assert_allclose(model.answers_to_bytes(paths, Stop()), served, atol=2e-2)
     assert len(paths) == 15
+
+
+@pytest.mark.parametrize("as_graph", [False, True])
+def test_network_for_the_ir_keeps_the_features(tmp_path: Path, as_graph: bool) -> None:
+    """A model with features, handed on as a SavedModel and as a graph -> an IR with TensorFlow's features."""
+    folder = colours.save(tmp_path / "model", "pixels")
+    info = artifacts.read_model_info(folder)
+    if as_graph:
+        network = finished_model.load(folder / "1", info).write_graph(tmp_path / "graph.pb")
+    else:
+        network = finished_model.with_pixels_alone(folder / "1", tmp_path / "view")
+    conversion.write(network, tmp_path / "ir")
+    pixels = conversion.made_up_sample(info).pixels
+    found, expected = (
+        conversion.load(tmp_path / "ir", info).run(pixels),
+        tensorflow.load_engine(folder, info).run(pixels),
+    )
+    assert found.features is not None
+    assert expected.features is not None
+    np.testing.assert_allclose(found.features, expected.features, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
 
 
 def test_nothing_is_asked_without_time(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,20 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference.engines import tensorflow
 from image_classifier.inference.engines.tensorflow import Function, TensorFlowEngine
 
+PROBABILITIES, FEATURES = "probabilities", "features"
+"""What a function that answers several tensors calls them, and so the IR's outputs."""
+
 
 def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterator[Any]:
     """Yield concrete functions, uint8 pixels (n, h, w, 3) to probabilities, that may compute what the engine answers.
 
-    The engine's own function first. A model that takes the bytes of pictures gets them encoded there, which no other
-    runtime follows: then its call on floats, and its graph from the decoded pictures on, with and without scaling.
-    Whether one of these is the same network, the caller finds out by comparing answers.
+    The one that answers the features too first, where there is one; then the engine's own. A model that takes the bytes
+    of pictures gets them encoded there, which no other runtime follows: then its call on floats, and its graph from the
+    decoded pictures on, with and without scaling. Whether one of these is the same network, the caller finds out by
+    comparing answers.
     """
+    if both := with_features(engine.model, info):
+        yield both
     yield engine.function
     if not _decodes(engine.function):
         return
@@ -34,13 +40,38 @@ def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterat
     yield from _after_decoding(engine.function, info)
 
 
+def with_features(loaded: Any, info: ModelInfo) -> Any:
+    """Return the concrete function from uint8 pixels (n, h, w, 3) to probabilities and pooled features, by their names.
+
+    None where the loaded model has no signature `pixels` that answers both, as training writes it.
+    """
+    signature = getattr(loaded, "signatures", {}).get("pixels")
+    if signature is None or not {PROBABILITIES, FEATURES} <= {*signature.structured_outputs}:
+        return None
+
+    def answer(pixels: Any) -> dict[str, Any]:
+        found = signature(pixels=pixels)
+        return {name: found[name] for name in (PROBABILITIES, FEATURES)}
+
+    return tensorflow.compiled(answer, info)
+
+
 def serialized(function: Any) -> bytes:
     """Return a concrete function as a GraphDef, variables as constants, which runtimes read without TensorFlow.
+
+    Its last nodes are called `answer/` and the name of what they answer; `PROBABILITIES` where it is one tensor.
 
     Raises:
         ValueError: It is larger than the 2 GB that a protocol buffer can hold.
     """
-    return _frozen(function, lower_control_flow=True).graph.as_graph_def().SerializeToString()  # type: ignore[no-any-return]
+    definition = _frozen(function, lower_control_flow=True).graph.as_graph_def()
+    answers = function.structured_outputs
+    # TensorFlow flattens a mapping by its sorted keys.
+    names = sorted(answers) if isinstance(answers, Mapping) else [PROBABILITIES]
+    for name, tensor in zip(names, function.outputs, strict=True):
+        node = definition.node.add(op="Identity", name=f"answer/{name}", input=[tensor.op.name])
+        node.attr["T"].type = tensor.dtype.as_datatype_enum
+    return definition.SerializeToString()  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager
