@@ -84,9 +84,7 @@ class Predictor:
             found += self.classify(np.stack(pixels), observe)
         return found
 
-    def predict_each(
-        self, images: Sequence[bytes], observe: Observe = unobserved
-    ) -> list[Prediction | ImageRejected]:
+    def predict_each(self, images: Sequence[bytes], observe: Observe = unobserved) -> list[Prediction | ImageRejected]:
         """Classify up to `BATCH` pictures as `predict` does, with the reason in the place of one that is not allowed.
 
         Raises:

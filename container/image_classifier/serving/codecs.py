@@ -200,5 +200,7 @@ def encode(predictions: Sequence[Prediction], many: bool, form: AnswerForm) -> b
 
 def line(outcome: Prediction | RefusedError | ImageRejected, form: AnswerForm) -> bytes:
     """Write what is said of a picture, or why nothing is (`error` and `message`), as a line of JSON."""
-    said = answer(outcome, form) if isinstance(outcome, Prediction) else {"error": outcome.code, "message": str(outcome)}
+    said = (
+        answer(outcome, form) if isinstance(outcome, Prediction) else {"error": outcome.code, "message": str(outcome)}
+    )
     return json.dumps(said).encode() + b"\n"

@@ -1,7 +1,8 @@
 """Answer a body of lines by a line each, in order; where a picture cannot be answered stands why."""
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 from flask import Response
@@ -28,16 +29,20 @@ def answer(lines: Lines, form: AnswerForm, classify: Classify) -> Response:
     Raises:
         RefusedError: Not one of the lines is as it should be; the message is that of the first.
     """
-    answers = tempfile.SpooledTemporaryFile(IN_MEMORY)
-    try:
+    with contextlib.ExitStack() as kept:
+        answers = kept.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY))
         if not _write(answers, lines, form, classify):
             raise _unlike(lines)
-        length = answers.tell()
+        headers = {"Content-Length": str(answers.tell())}
         answers.seek(0)
-        return Response(answers, mimetype=codecs.JSON_LINES, headers={"Content-Length": str(length)})
-    except BaseException:
-        answers.close()
-        raise
+        # Passed through, nothing on the way reads the file into memory.
+        sent = _sent(answers, kept.pop_all())
+        return Response(sent, mimetype=codecs.JSON_LINES, headers=headers, direct_passthrough=True)
+
+
+def _sent(answers: IO[bytes], kept: contextlib.ExitStack) -> Iterator[bytes]:
+    with kept:
+        yield from answers
 
 
 def _write(answers: IO[bytes], lines: Lines, form: AnswerForm, classify: Classify) -> int:

@@ -61,6 +61,67 @@ def test_probabilities_are_short_and_exact(either_model: Callable[[str], Path], 
         assert max(map(len, digits)) <= 9
 
 
+def test_features_are_those_of_the_network(either_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
+    """A model that answers features -> both engines give each picture its own; a model that does not -> none."""
+    found = Predictor.load(either_model("pixels")).classify(halves)
+    middle = colours.SIZE[1] // 2
+    expected = [[*one[:, :middle].mean((0, 1)), *one[:, middle:].mean((0, 1))] for one in halves / 255]
+    assert np.array([prediction.features for prediction in found]) == pytest.approx(np.array(expected), abs=1e-5)
+    assert {len(prediction.embedding or ()) for prediction in found} == {6}
+    assert Predictor.load(either_model("both")).classify(halves)[0].embedding is None
+
+
+def test_embedding_is_short_and_exact() -> None:
+    """Features in float32 -> the shortest decimals that read back as the same numbers."""
+    features = np.array([0.1, 1 / 3, -2.5e-9, 16_777_216], np.float32)
+    embedding = Prediction(("a", "b"), (0.5, 0.5), features).embedding
+    assert embedding is not None
+    assert json.dumps(embedding) == "[0.1, 0.33333334, -2.5e-09, 16777216.0]"
+    assert np.array_equal(np.array(embedding, np.float32), features)
+
+
+def test_seconds_of_both_stages_are_told_for_each_batch(
+    either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
+) -> None:
+    """One picture more than a batch -> decoding and the engine, twice, in turn; a refused picture -> nothing."""
+    predictor = Predictor.load(either_model("both"))
+    seen: list[tuple[str, float]] = []
+    predictor.predict([png(halves[0])] * (BATCH + 1), observe=lambda stage, seconds: seen.append((stage, seconds)))
+    assert [stage for stage, _ in seen] == ["decode", "engine"] * 2
+    assert all(0 < seconds < 60 for _, seconds in seen)
+    with pytest.raises(ImageRejected):
+        predictor.predict([b"text"], observe=lambda stage, seconds: pytest.fail(stage))
+
+
+def test_refused_picture_costs_the_others_nothing(
+    either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
+) -> None:
+    """Pictures around a text and an empty one -> each answered as alone, the reasons in their places."""
+    predictor = Predictor.load(either_model("both"))
+    images = [b"text", png(halves[2]), b"", png(halves[0])]
+    found = predictor.predict_each(images)
+    codes = [entry.code if isinstance(entry, ImageRejected) else entry.predicted_label for entry in found]
+    assert codes == ["unsupported_format", "blue", "empty", "red"]
+    assert [entry for entry in found if isinstance(entry, Prediction)] == predictor.predict([images[1], images[3]])
+    assert len(predictor.predict_each([b"text"])) == 1
+
+
+def test_warm_up_goes_through_decoder_and_engine(
+    either_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that is warmed up -> a JPEG was decoded to its size."""
+    decoded: list[bytes] = []
+    pixels = Predictor.pixels
+
+    def watched(predictor: Predictor, data: bytes) -> NDArray[np.uint8]:
+        decoded.append(data[:3])
+        return pixels(predictor, data)
+
+    monkeypatch.setattr(Predictor, "pixels", watched)
+    Predictor.load(either_model("both")).warm_up()
+    assert decoded == [b"\xff\xd8\xff"]
+
+
 def test_binary_mode_names_the_second_class_from_a_half_on() -> None:
     """One probability for two labels: 0.49, 0.5 -> the first label, the second; the most probable come as a pair."""
     below, half = Prediction(("cat", "dog"), (0.49,)), Prediction(("cat", "dog"), (0.5,))
@@ -83,6 +144,21 @@ def test_most_probable_are_sorted(count: int, labels: str) -> None:
     best = Prediction(("a", "b", "c"), (0.2, 0.4, 0.4)).most_probable(count)
     assert best.labels == tuple(labels)
     assert list(best.probabilities) == sorted(best.probabilities, reverse=True)
+
+
+@pytest.mark.parametrize(("threshold", "labels"), [(0.0, "bca"), (0.2, "bca"), (0.21, "bc"), (0.4, "bc"), (0.41, "")])
+def test_classes_from_a_threshold_on_are_sorted(threshold: float, labels: str) -> None:
+    """Thresholds below, at and above the probabilities -> the classes that reach it, the most probable first."""
+    found = Prediction(("a", "b", "c"), (0.2, 0.4, 0.4)).at_least(threshold)
+    assert found.labels == tuple(labels)
+    assert found.probabilities == (0.4, 0.4, 0.2)[: len(labels)]
+
+
+def test_threshold_of_a_binary_prediction_counts_both_classes() -> None:
+    """P(dog) = 0.3 -> cat from 0.7 on down, both from 0.3 on down, and at a half the second comes first."""
+    binary = Prediction(("cat", "dog"), (0.3,))
+    assert [binary.at_least(t).labels for t in (0.71, 0.7, 0.3)] == [(), ("cat",), ("cat", "dog")]
+    assert Prediction(("cat", "dog"), (0.5,)).at_least(0.5).most_probable(1).labels == ("dog",)
 
 
 def test_refused_picture_is_named_among_several(

@@ -3,17 +3,21 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
-from image_classifier.serving import codecs
-from image_classifier.serving.codecs import AnswerForm
+from image_classifier.serving import codecs, json_bodies
+from image_classifier.serving.codecs import AnswerForm, Pictures
+from image_classifier.serving.json_bodies import Lines
 from image_classifier.serving.refusal import RefusedError
 
-PREDICTION = Prediction(("a", "b", "c"), (0.25, 0.5, 0.125))
+PREDICTION = Prediction(("a", "b", "c"), (0.25, 0.5, 0.125), np.array([0.1, -2, 1e-9], np.float32))
 
 
 def picture(kind: str = "PNG") -> bytes:
@@ -26,6 +30,20 @@ def picture(kind: str = "PNG") -> bytes:
 def rows(*images: bytes) -> dict[str, Any]:
     """Write pictures in TensorFlow Serving's row format."""
     return {"instances": [{"b64": base64.b64encode(image).decode()} for image in images]}
+
+
+def pictures(content_type: str | None, body: bytes) -> Pictures:
+    """Decode what is no body of lines."""
+    found = codecs.decode(content_type, body)
+    assert isinstance(found, Pictures)
+    return found
+
+
+def lines(body: bytes) -> Lines:
+    """Decode a body of lines."""
+    found = codecs.decode("application/jsonlines", body)
+    assert isinstance(found, Lines)
+    return found
 
 
 def refusal(content_type: str | None, body: bytes) -> RefusedError:
@@ -44,7 +62,7 @@ def refusal(content_type: str | None, body: bytes) -> RefusedError:
 )
 def test_each_picture_type_is_one_picture(content_type: str) -> None:
     """Each accepted type -> the body as one picture without a note, whatever its own bytes say."""
-    found = codecs.decode(content_type, picture())
+    found = pictures(content_type, picture())
     assert (found.images, found.many, found.note) == ((picture(),), False, None)
 
 
@@ -52,7 +70,7 @@ def test_each_picture_type_is_one_picture(content_type: str) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
 def test_a_picture_under_another_name_is_noted_and_taken(content_type: str | None, kind: str) -> None:
     """A picture with a wrong Content-Type or none -> one picture and a note that names its format."""
-    found = codecs.decode(content_type, picture(kind))
+    found = pictures(content_type, picture(kind))
     assert found.images == (picture(kind),)
     assert found.note is not None
     assert kind in found.note
@@ -75,7 +93,7 @@ def test_empty_body_is_refused(content_type: str | None) -> None:
 def test_rows_of_tensorflow_serving_are_pictures() -> None:
     """Two rows and a key that nobody asked for -> two pictures, to be answered as a list."""
     body = {"signature_name": "serving_default", **rows(b"first", b"second")}
-    found = codecs.decode("application/json; charset=utf-8", json.dumps(body).encode())
+    found = pictures("application/json; charset=utf-8", json.dumps(body).encode())
     assert (found.images, found.many) == ((b"first", b"second"), True)
 
 
@@ -94,7 +112,7 @@ def test_rows_of_tensorflow_serving_are_pictures() -> None:
         (b'{"instances": [{"b64": 7}]}', 400, "invalid_instances"),
         (b'{"instances": [{"b64": "?"}]}', 400, "invalid_base64"),
         ('{"instances": [{"b64": "é"}]}'.encode(), 400, "invalid_base64"),
-        (json.dumps(rows(*[b"x"] * (codecs.MAX_INSTANCES + 1))).encode(), 413, "too_many_instances"),
+        (json.dumps(rows(*[b"x"] * (json_bodies.MAX_INSTANCES + 1))).encode(), 413, "too_many_instances"),
         (b'{"instances": [' + b"[]," * 1_000_000 + b"[]]}", 413, "too_many_instances"),
     ],
     ids=range(14),
@@ -108,8 +126,56 @@ def test_json_that_is_not_as_expected_is_refused(body: bytes, status: int, code:
 
 def test_as_many_instances_as_allowed() -> None:
     """Exactly the allowed number of rows -> all of them."""
-    body = json.dumps(rows(*[b"x"] * codecs.MAX_INSTANCES)).encode()
-    assert len(codecs.decode("application/json", body).images) == codecs.MAX_INSTANCES
+    body = json.dumps(rows(*[b"x"] * json_bodies.MAX_INSTANCES)).encode()
+    assert len(pictures("application/json", body).images) == json_bodies.MAX_INSTANCES
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n\n \t\r\n"])
+@pytest.mark.parametrize("last", [b"", b"\n", b"\r\n\r\n\n"])
+def test_lines_are_pictures_whatever_ends_them(end: bytes, last: bytes) -> None:
+    """Three lines with each kind of end, blank lines among them -> three pictures in order, other keys ignored."""
+    body = end.join([b'{"b64": "Zmlyc3Q="}', b'{"id": [1, 2], "b64": "c2Vjb25k"}', b'  {"b64":"dGhpcmQ="}']) + last
+    found = lines(body)
+    assert [found.picture(index) for index in range(len(found))] == [b"first", b"second", b"third"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"{", "invalid_json"),
+        (b"\xff\xfe\xfa", "invalid_json"),
+        (b"[" * 90, "invalid_json"),
+        (b'{"b64": "eA=="}{"b64": "eA=="}', "invalid_json"),
+        (b'{"b64": 7}', "invalid_line"),
+        (b'{"instances": [{"b64": "eA=="}]}', "invalid_line"),
+        (b'["eA=="]', "invalid_line"),
+        (b'{"b64": "eA==", "others": [' + b"[]," * 1_000_000 + b"[]]}", "invalid_line"),
+        (b'{"b64": "?"}', "invalid_base64"),
+    ],
+    ids=range(9),
+)
+def test_line_that_is_not_as_expected_is_refused_alone(line: bytes, code: str) -> None:
+    """Each way in which a line can be wrong -> its code in a sentence; the line behind it is a picture."""
+    found = lines(line + b'\n{"b64": "eA=="}\n')
+    with pytest.raises(RefusedError) as refused:
+        found.picture(0)
+    assert (refused.value.status, refused.value.code, refused.value.message[-1]) == (400, code, ".")
+    assert found.picture(1) == b"x"
+
+
+def test_number_of_lines_is_limited() -> None:
+    """As many lines as allowed -> all of them; one more -> 413; a million blank ones -> 400, since there is none."""
+    line = b'{"b64": "eA=="}\n'
+    assert len(lines(line * json_bodies.MAX_LINES)) == json_bodies.MAX_LINES
+    many = refusal("application/jsonlines", line * (json_bodies.MAX_LINES + 1))
+    assert (many.status, many.code) == (413, "too_many_lines")
+    none = refusal("application/jsonlines", b" \r\n" * 1_000_000)
+    assert (none.status, none.code) == (400, "empty")
+
+
+def test_picture_under_the_name_of_lines_is_a_picture() -> None:
+    """A picture sent as lines -> one picture and a note."""
+    assert pictures("application/jsonlines", picture()).note is not None
 
 
 @pytest.mark.parametrize(
@@ -128,6 +194,17 @@ def test_as_many_instances_as_allowed() -> None:
         ("application/json;q=0.1, application/json;verbose;q=0.9", AnswerForm(verbose=True)),
         ("application/json;verbose;n_predictions=3", AnswerForm(verbose=True, count=3)),
         ("application/json;n_predictions=1;verbose", AnswerForm(verbose=True, count=1)),
+        ("application/json;verbose;threshold=0.5", AnswerForm(verbose=True, threshold=0.5)),
+        ("application/json;threshold=.25;verbose", AnswerForm(verbose=True, threshold=0.25)),
+        ("application/json;verbose;threshold=1.0", AnswerForm(verbose=True, threshold=1)),
+        ("application/json;verbose;threshold=0", AnswerForm(verbose=True, threshold=0)),
+        ("application/json;embedding", AnswerForm(embedding=True)),
+        ("application/json; Embedding=false", AnswerForm()),
+        ("application/jsonlines", AnswerForm(lines=True)),
+        (
+            "application/jsonlines;verbose;n_predictions=2;threshold=0.1;embedding",
+            AnswerForm(verbose=True, count=2, threshold=0.1, embedding=True, lines=True),
+        ),
     ],
 )
 def test_accept_chooses_the_form(accept: str | None, form: AnswerForm) -> None:
@@ -148,9 +225,14 @@ def test_anything_means_the_default() -> None:
 @pytest.mark.parametrize(
     "accept",
     [
-        *("text/csv", "image/png, text/html", "application/json;q=0", "application/jsonlines", ","),
+        *("text/csv", "image/png, text/html", "application/json;q=0", "application/jsonlines;q=0", ","),
         *("application/json;verbose;n_predictions=0", "application/json;verbose;n_predictions=-1"),
         *("application/json;verbose;n_predictions=many", "application/json;n_predictions=3"),
+        *(
+            f"application/json;verbose;threshold={wrong}"
+            for wrong in ("1.01", "-0.1", "half", "5e-1", "1_0", "nan", "")
+        ),
+        *("application/json;threshold=0.5", "application/jsonlines;threshold=0.5"),
     ],
 )
 def test_what_is_not_offered_is_refused_with_the_offers(accept: str) -> None:
@@ -171,13 +253,43 @@ ANSWERS = [
         AnswerForm(verbose=True, count=2),
         '{"probabilities": [0.5, 0.25], "labels": ["b", "a"], "predicted_label": "b"}',
     ),
+    (
+        AnswerForm(verbose=True, threshold=0.25),
+        '{"probabilities": [0.5, 0.25], "labels": ["b", "a"], "predicted_label": "b"}',
+    ),
+    (
+        AnswerForm(verbose=True, threshold=0.2, count=1),
+        '{"probabilities": [0.5], "labels": ["b"], "predicted_label": "b"}',
+    ),
+    (AnswerForm(verbose=True, threshold=0.51), '{"probabilities": [], "labels": [], "predicted_label": null}'),
+    (AnswerForm(embedding=True), '{"probabilities": [0.25, 0.5, 0.125], "embedding": [0.1, -2.0, 1e-09]}'),
+    (
+        AnswerForm(verbose=True, count=1, embedding=True),
+        '{"probabilities": [0.5], "labels": ["b"], "predicted_label": "b", "embedding": [0.1, -2.0, 1e-09]}',
+    ),
 ]
 
 
 @pytest.mark.parametrize(("form", "body"), ANSWERS)
 def test_answers_have_their_keys_in_the_given_order(form: AnswerForm, body: str) -> None:
-    """A prediction in each form -> exactly this text."""
+    """A prediction in each form, as an object and as a line -> exactly this text."""
     assert codecs.encode([PREDICTION], many=False, form=form).decode() == body
+    in_lines = replace(form, lines=True)
+    assert codecs.encode([PREDICTION] * 2, many=True, form=in_lines).decode() == 2 * f"{body}\n"
+    assert (form.media_type, in_lines.media_type) == ("application/json", "application/jsonlines")
+
+
+def test_picture_without_an_answer_gets_a_line_too() -> None:
+    """A refused picture and a refused line -> their code and sentence, as a line each."""
+    for refused in (ImageRejected("corrupt", "Cut off."), RefusedError(400, "corrupt", "Cut off.")):
+        assert codecs.line(refused, AnswerForm()) == b'{"error": "corrupt", "message": "Cut off."}\n'
+
+
+def test_embedding_of_a_model_without_features_is_refused() -> None:
+    """A prediction without features -> 406 that says how a model gets them."""
+    with pytest.raises(RefusedError, match=r"answers no features.*scripts/convert-model.*trained further") as found:
+        codecs.encode([Prediction(("a", "b"), (0.5, 0.5))], many=False, form=AnswerForm(embedding=True))
+    assert (found.value.status, found.value.code) == (406, "no_embedding")
 
 
 def test_lists_are_answered_by_lists() -> None:
@@ -186,6 +298,8 @@ def test_lists_are_answered_by_lists() -> None:
     assert plain == {"predictions": [[0.25, 0.5, 0.125]] * 2}
     verbose = json.loads(codecs.encode([PREDICTION], many=True, form=AnswerForm(verbose=True)))
     assert [entry["predicted_label"] for entry in verbose["predictions"]] == ["b"]
+    embedded = json.loads(codecs.encode([PREDICTION], many=True, form=AnswerForm(embedding=True)))
+    assert list(embedded["predictions"][0]) == ["probabilities", "embedding"]
 
 
 def test_binary_answers_keep_one_probability() -> None:
@@ -195,3 +309,17 @@ def test_binary_answers_keep_one_probability() -> None:
     assert every == {"probabilities": [0.75], "labels": ["cat", "dog"], "predicted_label": "dog"}
     best = json.loads(codecs.encode([binary], many=False, form=AnswerForm(verbose=True, count=5)))
     assert (best["labels"], best["probabilities"]) == (["dog", "cat"], [0.75, 0.25])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "labels", "probabilities", "predicted"),
+    [(0.2, ["dog", "cat"], [0.75, 0.25], "dog"), (0.75, ["dog"], [0.75], "dog"), (0.8, [], [], None)],
+)
+def test_threshold_looks_at_both_classes_of_a_binary_answer(
+    threshold: float, labels: list[str], probabilities: list[float], predicted: str | None
+) -> None:
+    """A binary prediction and thresholds below, at and above its probabilities -> both classes, one, none and null."""
+    binary = Prediction(("cat", "dog"), (0.75,))
+    form = AnswerForm(verbose=True, threshold=threshold)
+    found = json.loads(codecs.encode([binary], many=False, form=form))
+    assert found == {"probabilities": probabilities, "labels": labels, "predicted_label": predicted}

@@ -1,0 +1,106 @@
+"""One server of a model that tells its features: lines, embeddings, labels above a threshold, 100 MB at once."""
+
+import base64
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.platform import pictures
+from tests.platform.serving import Server, running, start_server
+
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server as batch transform starts it, with OpenVINO."""
+    tree = tmp_path_factory.mktemp("opt-ml")
+    shutil.copytree(colour_models / "pixels+openvino", tree / "model")
+    with running(start_server(tree, SAGEMAKER_BATCH="true", SERVE_ENGINE="openvino")) as found:
+        yield found
+
+
+def line(data: bytes) -> bytes:
+    """Write a picture as a line without its end."""
+    return json.dumps({"b64": base64.b64encode(data).decode()}).encode()
+
+
+def answers(server: Server, body: bytes, accept: str = "application/jsonlines") -> list[Any]:
+    """Send lines; returns the lines that come back."""
+    answer = server.ask("/invocations", body, Content_Type="application/jsonlines", Accept=accept)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/jsonlines"), answer.body[:1000]
+    assert answer.body.endswith(b"\n")
+    return [json.loads(found) for found in answer.body.splitlines()]
+
+
+def test_lines_are_answered_as_the_pictures_alone(server: Server) -> None:
+    """Fifty pictures of different colours in lines with CR LF -> fifty lines, each what its picture gets alone."""
+    colours = np.random.default_rng(3).integers(0, 256, (50, 3))
+    images = [pictures.encode(Image.new("RGB", (40, 30), tuple(map(int, colour))), "PNG") for colour in colours]
+    body = b"\r\n".join(map(line, images)) + b"\r\n\r\n"
+    found = answers(server, body, "application/jsonlines;verbose")
+    assert len(found) == 50
+    for image, entry in zip(images, found, strict=True):
+        assert entry == server.classify(image, Accept="application/json;verbose").json
+    assert len({entry["predicted_label"] for entry in found}) == 3
+
+
+def test_bad_picture_leaves_the_others_their_answers(server: Server) -> None:
+    """A cut-off picture, a bomb and no JSON among pictures -> their codes in their lines; the same process goes on."""
+    plain, workers = pictures.encode(pictures.plain(), "JPEG"), server.workers()
+    body = b"\n".join([line(plain), line(plain[: len(plain) // 2]), line(pictures.bomb()), b"{", line(plain)])
+    first, *refused, last = answers(server, body)
+    assert first == last == server.classify(plain).json
+    assert [entry["error"] for entry in refused] == ["corrupt", "too_many_pixels", "invalid_json"]
+    assert all(list(entry) == ["error", "message"] for entry in refused)
+    assert server.workers() == workers
+
+
+def test_embedding_is_the_pooled_features(server: Server) -> None:
+    """A picture with Accept ;embedding -> the means of its halves, which is what this network pools, with 4 digits."""
+    answer = server.classify(pictures.encode(pictures.plain(), "PNG"), Accept="application/json;embedding").json
+    assert list(answer) == ["probabilities", "embedding"]
+    expected = [channel / 255 for channel in (*pictures.GREEN, *pictures.RED)]
+    assert answer["embedding"] == pytest.approx(expected, abs=0.02)
+    both = answers(server, line(pictures.encode(pictures.plain(), "PNG")), "application/json;embedding;verbose")
+    assert list(both[0]) == ["probabilities", "labels", "predicted_label", "embedding"]
+    assert both[0]["embedding"] == answer["embedding"]
+
+
+def test_threshold_names_what_reaches_it(server: Server) -> None:
+    """A green picture with a threshold of 0.5 and of 1 -> green alone, and no label at all; 2 is no threshold."""
+    picture = pictures.encode(pictures.plain(), "PNG")
+    above = server.classify(picture, Accept="application/json;verbose;threshold=0.5").json
+    assert (above["labels"], above["predicted_label"], len(above["probabilities"])) == (["green"], "green", 1)
+    none = server.classify(picture, Accept="application/json;verbose;threshold=1.0").json
+    assert none == {"probabilities": [], "labels": [], "predicted_label": None}
+    refused = server.classify(picture, Accept="application/json;verbose;threshold=2")
+    assert (refused.status, refused.json["error"]) == (406, "not_acceptable")
+
+
+def test_hundred_megabytes_of_lines_stay_flat_in_memory(server: Server) -> None:
+    """Just below 100 MB of pictures in lines -> an answer each; little more in memory than the body, and only then."""
+    file = io.BytesIO()
+    Image.new("RGB", (160, 120), pictures.GREEN).save(file, "BMP")
+    one = line(file.getvalue()) + b"\n"
+    count = 99 * MEGABYTE // len(one)
+    before = server.resident_megabytes()
+    answer = server.ask("/invocations", one * count, Content_Type="application/jsonlines")
+    assert answer.status == 200, answer.body
+    assert answer.body.count(b"\n") == answer.body.count(b'{"probabilities": [') == count > 1000
+    assert peak_megabytes(server) - before < 99 + 60
+    assert server.resident_megabytes() - before < 40
+
+
+def peak_megabytes(server: Server) -> float:
+    """Return the most that a server's first worker ever held in memory."""
+    status = Path(f"/proc/{server.workers()[0]}/status").read_text()
+    found = next(entry for entry in status.splitlines() if entry.startswith("VmHWM:"))
+    return int(found.split()[1]) / 1024
