@@ -14,7 +14,6 @@ from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving import codecs, json_bodies
 from image_classifier.serving.codecs import AnswerForm, Pictures
-from image_classifier.serving.json_bodies import Lines
 from image_classifier.serving.refusal import RefusedError
 
 PREDICTION = Prediction(("a", "b", "c"), (0.25, 0.5, 0.125), np.array([0.1, -2, 1e-9], np.float32))
@@ -36,13 +35,6 @@ def pictures(content_type: str | None, body: bytes) -> Pictures:
     """Decode what is no body of lines."""
     found = codecs.decode(content_type, body)
     assert isinstance(found, Pictures)
-    return found
-
-
-def lines(body: bytes) -> Lines:
-    """Decode a body of lines."""
-    found = codecs.decode("application/jsonlines", body)
-    assert isinstance(found, Lines)
     return found
 
 
@@ -128,49 +120,6 @@ def test_as_many_instances_as_allowed() -> None:
     """Exactly the allowed number of rows -> all of them."""
     body = json.dumps(rows(*[b"x"] * json_bodies.MAX_INSTANCES)).encode()
     assert len(pictures("application/json", body).images) == json_bodies.MAX_INSTANCES
-
-
-@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n\n \t\r\n"])
-@pytest.mark.parametrize("last", [b"", b"\n", b"\r\n\r\n\n"])
-def test_lines_are_pictures_whatever_ends_them(end: bytes, last: bytes) -> None:
-    """Three lines with each kind of end, blank lines among them -> three pictures in order, other keys ignored."""
-    body = end.join([b'{"b64": "Zmlyc3Q="}', b'{"id": [1, 2], "b64": "c2Vjb25k"}', b'  {"b64":"dGhpcmQ="}']) + last
-    found = lines(body)
-    assert [found.picture(index) for index in range(len(found))] == [b"first", b"second", b"third"]
-
-
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        (b"{", "invalid_json"),
-        (b"\xff\xfe\xfa", "invalid_json"),
-        (b"[" * 90, "invalid_json"),
-        (b'{"b64": "eA=="}{"b64": "eA=="}', "invalid_json"),
-        (b'{"b64": 7}', "invalid_line"),
-        (b'{"instances": [{"b64": "eA=="}]}', "invalid_line"),
-        (b'["eA=="]', "invalid_line"),
-        (b'{"b64": "eA==", "others": [' + b"[]," * 1_000_000 + b"[]]}", "invalid_line"),
-        (b'{"b64": "?"}', "invalid_base64"),
-    ],
-    ids=range(9),
-)
-def test_line_that_is_not_as_expected_is_refused_alone(line: bytes, code: str) -> None:
-    """Each way in which a line can be wrong -> its code in a sentence; the line behind it is a picture."""
-    found = lines(line + b'\n{"b64": "eA=="}\n')
-    with pytest.raises(RefusedError) as refused:
-        found.picture(0)
-    assert (refused.value.status, refused.value.code, refused.value.message[-1]) == (400, code, ".")
-    assert found.picture(1) == b"x"
-
-
-def test_number_of_lines_is_limited() -> None:
-    """As many lines as allowed -> all of them; one more -> 413; a million blank ones -> 400, since there is none."""
-    line = b'{"b64": "eA=="}\n'
-    assert len(lines(line * json_bodies.MAX_LINES)) == json_bodies.MAX_LINES
-    many = refusal("application/jsonlines", line * (json_bodies.MAX_LINES + 1))
-    assert (many.status, many.code) == (413, "too_many_lines")
-    none = refusal("application/jsonlines", b" \r\n" * 1_000_000)
-    assert (none.status, none.code) == (400, "empty")
 
 
 def test_picture_under_the_name_of_lines_is_a_picture() -> None:

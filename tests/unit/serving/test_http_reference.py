@@ -77,7 +77,7 @@ def test_examples_are_answered_in_the_form_that_is_shown(
 def test_page_has_an_example_of_every_form() -> None:
     """The page -> an example of each word that Accept may have."""
     requests = "".join(request for request, _ in EXAMPLES)
-    assert len(EXAMPLES) >= 9
+    assert len(EXAMPLES) >= 10
     for word in (";verbose", ";n_predictions=", ";threshold=", ";embedding", "application/jsonlines", "instances"):
         assert word in requests
 
