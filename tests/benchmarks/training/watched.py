@@ -79,14 +79,15 @@ def tree_bytes(process: int) -> int:
     proportional set size would shrink when strangers on the machine map those libraries too.
     """
     own, mapped = 0, 0
-    for identity in _tree(process):
+    for identity in tree(process):
         held = _held(identity)
         own += held.get("RssAnon", 0) + held.get("RssShmem", 0)
         mapped = max(mapped, held.get("RssFile", 0))
     return own + mapped
 
 
-def _tree(process: int) -> list[int]:
+def tree(process: int) -> list[int]:
+    """Return the ids of a process and of all its descendants."""
     found, waiting = [], [process]
     while waiting:
         found.append(waiting.pop())

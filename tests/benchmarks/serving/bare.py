@@ -1,0 +1,108 @@
+"""The engine alone: decode and run the network in threads of one process, with no server around it.
+
+    python -m tests.benchmarks.serving.bare WORDS
+
+Started by runs.py with the slim environment's Python; WORDS is JSON: model folder, small pictures, large pictures,
+seconds. Prints "ready" after the first answer and a line of JSON for each load, then waits for its end.
+"""
+
+import io
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+from PIL import Image
+
+from image_classifier import artifacts, imaging
+from image_classifier.inference.processors import available_processors
+
+
+def main() -> None:
+    """Be the process that is measured."""
+    folder, small, large, seconds = json.loads(sys.argv[1])
+    size = artifacts.read_model_info(Path(folder)).image_size
+    threads = available_processors()
+    requests = _compile(Path(folder), size, threads)
+    pictures, enlarged = ([Path(name).read_bytes() for name in names] for names in (small, large))
+    _answer(requests[0], pictures[0], size)
+    print("ready", flush=True)
+    _measure(requests, pictures, size, 0.5)
+    for used, sent in ((requests[:1], pictures), (requests, pictures), (requests, enlarged)):
+        print(json.dumps(_measure(used, sent, size, seconds)), flush=True)
+    print(json.dumps(_largest_difference(requests[0], enlarged, size)), flush=True)
+    sys.stdin.read()
+
+
+def _compile(folder: Path, size: tuple[int, int], streams: int) -> list[Any]:
+    core = openvino.Core()
+    model = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
+    model.reshape([1, *size, 3])
+    wanted = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": streams,
+        "NUM_STREAMS": streams,
+        "ENABLE_CPU_PINNING": False,
+    }
+    compiled = core.compile_model(model, "CPU", wanted)
+    requests = [compiled.create_infer_request() for _ in range(streams)]
+    for request in requests:
+        # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
+        _ = request.get_input_tensor().data
+    return requests
+
+
+def _answer(request: Any, picture: bytes, size: tuple[int, int]) -> NDArray[np.float32]:
+    return _run(request, imaging.load_pixels(picture, size))
+
+
+def _run(request: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    request.get_input_tensor().data[0] = pixels
+    request.start_async()
+    request.wait()
+    return np.array(request.get_output_tensor(0).data[0], np.float32)
+
+
+def _measure(requests: Sequence[Any], pictures: Sequence[bytes], size: tuple[int, int], seconds: float) -> list[Any]:
+    """Return seconds and the milliseconds of every answer, a thread a request."""
+    times: list[list[float]] = [[] for _ in requests]
+    end = time.perf_counter() + seconds
+
+    def work(number: int) -> None:
+        turn, now = number, time.perf_counter()
+        while now < end:
+            _answer(requests[number], pictures[turn % len(pictures)], size)
+            then, now = now, time.perf_counter()
+            times[number].append(1000 * (now - then))
+            turn += 1
+
+    began = time.perf_counter()
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(requests))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [time.perf_counter() - began, [milliseconds for found in times for milliseconds in found]]
+
+
+def _largest_difference(request: Any, pictures: Sequence[bytes], size: tuple[int, int]) -> float:
+    """Return the largest |Δp| between reduced-scale decoding and decoding every pixel."""
+    differences = [_answer(request, picture, size) - _answer(request, _unpacked(picture), size) for picture in pictures]
+    return float(np.abs(differences).max())
+
+
+def _unpacked(jpeg: bytes) -> bytes:
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(jpeg)) as picture:
+        picture.save(file, "BMP")
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Our server under more load than it can take, at SIGTERM with requests in flight, and its memory after much work.
+
+    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.overload [--rounds N] [--seconds S] [--write]
+
+In every round: the peak (the better of 16 and 64 connections), then 256 and 512 connections, while other clients ping
+and send pictures in between; then SIGTERM with 64 requests in flight. Once: memory after 1,000 requests, and after 100
+pictures of 12 megapixels more. `--write` puts it into docs/reference/serving-benchmark.md.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.serving import load, overload_runs, overload_table, page, places
+from tests.benchmarks.serving.overload_runs import Round
+from tests.benchmarks.serving.places import Places
+
+PEAK, MANY = (16, 64), (256, 512)
+_INTRODUCTION = """Written by
+`PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.overload {words}--write` on
+{machine}
+
+The peak is the better of {peak} connections; goodput counts answers with status 200. Pings, and the pictures whose 503
+is timed, come from other clients, each on a connection of its own.
+"""
+
+
+def main() -> int:
+    """Measure, print, and write the page when asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=10, help="of each load, whole ones")
+    parser.add_argument("--write", action="store_true", help="into docs/reference/serving-benchmark.md")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
+        try:
+            prepared = places.prepare(Path(scratch))
+            rounds = []
+            for number in range(given.rounds):
+                rounds.append(measure(prepared, given.seconds))
+                print(f"round {number + 1}: measured", flush=True)
+            with overload_runs.ours(prepared) as server:
+                held = overload_runs.memory(server, prepared)
+        except RuntimeError as error:
+            print(error, file=sys.stderr)
+            return 1
+    text = overload_table.report(rounds, held)
+    print(f"\n{page.machine()}\n\n{text}")
+    if given.write:
+        words = f"--rounds {given.rounds} --seconds {given.seconds} "
+        peak = " and ".join(map(str, PEAK))
+        page.write("overload", f"{_INTRODUCTION.format(words=words, machine=page.machine(), peak=peak)}\n{text}")
+    return 0
+
+
+def measure(prepared: Places, seconds: float) -> Round:
+    """Measure one round on a fresh server."""
+    with overload_runs.ours(prepared) as server:
+        load.put(server.url, PEAK[0], 1, prepared.small)
+        peak = max(load.put(server.url, count, seconds, prepared.small).rate for count in PEAK)
+        overloads = {count: overload_runs.overload(server, prepared, count, seconds) for count in MANY}
+        return Round(peak, overloads, overload_runs.end_under_load(server, prepared))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""What is made before anything is measured: the model, the pictures, and a Python environment for each side."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier import PROGRAM, archives, artifacts
+from image_classifier.model_hub import packages
+from tests import python_environments
+from tests.benchmarks.serving import load, pictures
+
+ROOT = PROGRAM.parent
+PEERS_LOCK = Path(__file__).with_name("requirements-peers.txt")
+SERVE_LOCK, PROGRAM_LOCK = ROOT / "docker" / "requirements-serve.txt", ROOT / "docker" / "requirements-cpu.txt"
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie."""
+
+    scratch: Path
+    tree: Path
+    """As the platform lays out /opt/ml."""
+    small: tuple[Path, ...]
+    large: tuple[Path, ...]
+    """Pictures as JPEG files, see pictures.py."""
+    slim_python: Path
+    """With what the serve image installs: there is no TensorFlow."""
+    peers_python: Path
+    """With what the cpu image installs, and LitServe."""
+
+    @property
+    def model(self) -> Path:
+        """The model folder."""
+        return self.tree / "model"
+
+
+def prepare(scratch: Path) -> Places:
+    """Make everything below `scratch`, except the environments, which are kept in the cache.
+
+    Raises:
+        RuntimeError: wrk is missing, or an environment cannot be made.
+    """
+    load.find_wrk()
+    cache = packages.cache_folder() / "serving-benchmark"
+    slim = python_environments.locked(cache / "slim", SERVE_LOCK)
+    peers = python_environments.locked(cache / "peers", PROGRAM_LOCK, PEERS_LOCK)
+    small, large = pictures.write_small(scratch / "small"), pictures.write_large(scratch / "large")
+    places = Places(scratch, scratch / "ml", tuple(small), tuple(large), slim, peers)
+    _make_model(scratch / "lite0.tar.gz", places.model, scratch / "small")
+    return places
+
+
+def _make_model(archive: Path, folder: Path, photographs: Path) -> None:
+    """EfficientNet-Lite0 with its ImageNet head, and an IR from today's conversion, whatever the cache holds."""
+    commands: list[list[str | Path]] = [
+        [ROOT / "scripts" / "stage-backbone", "lite0", "--with-head", "--output", archive],
+        [ROOT / "scripts" / "convert-model", folder, "--pictures", photographs],
+    ]
+    subprocess.run(commands[0], check=True, stdout=subprocess.DEVNULL)
+    archives.unpack(archive, folder)
+    subprocess.run(commands[1], check=True, stdout=subprocess.DEVNULL)
+    assert (folder / artifacts.OPENVINO_DIR).is_dir()
