@@ -130,7 +130,7 @@ def test_many_models_need_one_process_and_openvino() -> None:
 def test_execution_parameters_keep_what_the_caller_chose(
     environment: dict[str, str], expected: tuple[int, str, int]
 ) -> None:
-    """What batch transform's caller chose -> kept, and the rest so that 100 MB are on their way; the SDK's own words."""
+    """What batch transform's caller chose -> kept, the rest so that 100 MB are on their way; the SDK's own words."""
     found = settings.read(environment).execution_parameters
     assert (found.concurrent_transforms, found.strategy, found.payload_megabytes) == expected
 
