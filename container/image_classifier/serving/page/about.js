@@ -2,16 +2,18 @@
 
 import { counted, percent } from "./wording.js";
 
+const ENGINES = { openvino: "OpenVINO", tensorflow: "TensorFlow" };
+
 /** Fill the page's heading, the table of facts and the list of class names. */
 export function show(facts) {
   document.title = `${facts.name} – image classifier`;
   document.getElementById("name").textContent = facts.name;
   const rows = [
     ["Source", facts.source],
-    ["Head", facts.finetuned ? "fine-tuned on pictures of these classes" : null],
+    ["Training", facts.finetuned ? "fine-tuned for these classes" : null],
     ["Classes", counted(facts.class_names.length, "class", "classes")],
     ["Picture size", `${facts.height} × ${facts.width} pixels (height × width)`],
-    ["Engine", facts.engine],
+    ["Engine", ENGINES[facts.engine] ?? facts.engine],
     ...facts.measures.map(({ name, value }) => [name, percent(value)]),
     ["Trained with", versions(facts.trained_with)],
     ["Served by", versions(facts.served_by)],

@@ -40,7 +40,7 @@ export class Card {
     this.classes = answer.classes;
     this.find(".answer").textContent = answer.label;
     this.showClasses(false);
-    const inServer = answer.inServer === null ? "" : `, ${milliseconds(answer.inServer)} of it in the server`;
+    const inServer = answer.inServer === null ? "" : `, ${milliseconds(answer.inServer)} in the server`;
     this.find(".time").textContent = `Answered in ${milliseconds(answer.roundTrip)}${inServer}`;
     this.find(".time").hidden = false;
     return `${this.file.name}: ${answer.label}, ${percent(answer.classes[0].probability)}`;
@@ -61,8 +61,8 @@ export class Card {
     list.replaceChildren(...this.classes.slice(0, all ? undefined : SHOWN).map(bar));
     list.hidden = false;
     // What scrolls must be reached by keyboard.
-    list.toggleAttribute("tabindex", all);
     if (all) list.tabIndex = 0;
+    else list.removeAttribute("tabindex");
     list.classList.toggle("long", all);
     more.hidden = this.classes.length <= SHOWN;
     more.setAttribute("aria-expanded", String(all));

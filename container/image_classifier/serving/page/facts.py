@@ -84,12 +84,13 @@ def _text(value: Any) -> str | None:
 
 def _measures(found: Any) -> tuple[Measured, ...]:
     values = found if isinstance(found, Mapping) else {}
-    shown = ((name, values.get(key)) for key, name in _MEASURES.items())
-    return tuple(Measured(name, float(value)) for name, value in shown if _is_share(value))
+    shown = ((name, _share(values.get(key))) for key, name in _MEASURES.items())
+    return tuple(Measured(name, value) for name, value in shown if value is not None)
 
 
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
+def _share(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) and 0 <= value <= 1 else None
 
 
 def _versions(found: Any) -> tuple[Version, ...]:

@@ -23,7 +23,7 @@ function tell(sentence) {
   if (state.textContent !== sentence) state.textContent = sentence;
 }
 
-const facts = server.facts((reason) => tell(`${reason} This page does so by itself.`));
+const facts = server.facts((reason) => tell(`${reason} This page tries again by itself.`));
 facts.then(
   (found) => {
     tell("");
@@ -79,6 +79,7 @@ document.getElementById("clear").addEventListener("click", clear);
 document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
 // Anywhere on the page, for a picture that misses the zone would replace the page.
 document.addEventListener("dragover", (event) => {
+  if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
   zone.classList.add("over");
 });
@@ -86,6 +87,7 @@ document.addEventListener("dragleave", (event) => {
   if (!event.relatedTarget) zone.classList.remove("over");
 });
 document.addEventListener("drop", (event) => {
+  if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
   zone.classList.remove("over");
   take([...event.dataTransfer.files]);

@@ -1,0 +1,221 @@
+"""The page for people as a browser shows it: EfficientNet-Lite0 behind scripts/serve-locally, two real photographs."""
+
+import http.client
+import json
+import subprocess
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from image_classifier import archives, artifacts
+from image_classifier.model_hub import untuned
+from tests import named_photographs
+from tests.image import chromium
+from tests.image.chromium import Tab
+from tests.image.conftest import PROJECT
+from tests.image.containers import ISOLATED, Start
+from tests.platform.serving import served_locally
+
+MARKUP = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
+PICTURES = ("coffee.png", "chelsea.png")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The page in a browser, and where its server is."""
+
+    tab: Tab
+    port: int
+    folder: Path
+    """With the pictures, and a text that is named like one."""
+
+    def wait_until_answered(self, count: int) -> None:
+        """Wait until there are so many cards, none of which waits."""
+        self.tab.wait_for(
+            f"document.querySelectorAll('.card').length === {count} && !document.querySelector('.card.waiting')"
+        )
+
+    def classify(self, name: str, count: int) -> dict[str, list[str] | list[float] | str]:
+        """Return the answer over HTTP that the page must show."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        headers = {
+            "Content-Type": "application/x-image",
+            "Accept": f"application/json;verbose;n_predictions={count}",
+        }
+        connection.request("POST", "/invocations", (self.folder / name).read_bytes(), headers)
+        found: dict[str, list[str] | list[float] | str] = json.load(connection.getresponse())
+        connection.close()
+        return found
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EfficientNet-Lite0 with its ImageNet head and an IR; its first class has markup for a name."""
+    scratch = tmp_path_factory.mktemp("page")
+    archive = scratch / "model.tar.gz"
+    stage = [str(PROJECT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(archive)]
+    subprocess.run(stage, check=True, capture_output=True)
+    folder = archives.materialise(archive, scratch / "model")
+    if not (folder / artifacts.OPENVINO_DIR).is_dir():
+        assert untuned.add_ir(folder)
+    artifacts.write_labels(folder, (MARKUP, *artifacts.read_labels(folder)[1:]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """The page with an answer for each photograph and the reason why a text gets none."""
+    folder = tmp_path_factory.mktemp("browser")
+    for name in PICTURES:
+        (folder / name).write_bytes(named_photographs.of_wheel(name))
+    (folder / "text.jpg").write_text("no picture")
+    with served_locally(model) as (_, url), chromium.opened(url.removesuffix("invocations"), folder) as tab:
+        found = Shown(tab, urllib.parse.urlsplit(url).port or 0, folder)
+        tab.wait_for("document.getElementById('about').childElementCount > 0")
+        tab.choose_files("#files", *(folder / name for name in (*PICTURES, "text.jpg")))
+        found.wait_until_answered(3)
+        yield found
+        # Whatever the tests did to the page; that the text was refused is no fault.
+        assert [text for text in tab.complaints() if "status of 400" not in text] == []
+
+
+def lines(tab: Tab, card: int) -> list[list[str]]:
+    """Return the bars of a card: label and percentage."""
+    row = "[...row.querySelectorAll('.label, .percent')].map((part) => part.textContent)"
+    bars = f"[...document.querySelectorAll('.card')[{card}].querySelectorAll('.bars li')]"
+    return [list(map(str, entry)) for entry in tab.evaluate(f"{bars}.map((row) => {row})")]
+
+
+def test_pictures_show_the_servers_answers(shown: Shown) -> None:
+    """Two photographs -> the label, the five best names and their probabilities as over HTTP, bars as long as these."""
+    for card, name in enumerate(PICTURES):
+        expected = shown.classify(name, 5)
+        answer = shown.tab.evaluate(f"document.querySelectorAll('.card .answer')[{card}].textContent")
+        assert answer == expected["predicted_label"]
+        probabilities = [float(value) for value in expected["probabilities"]]
+        found = lines(shown.tab, card)
+        assert [label for label, _ in found] == expected["labels"]
+        assert [float(text.strip("<>% ")) for _, text in found] == [
+            pytest.approx(100 * value, abs=0.11) for value in probabilities
+        ]
+        shares = shown.tab.evaluate(
+            f"[...document.querySelectorAll('.card')[{card}].querySelectorAll('.fill')].map("
+            "(fill) => fill.offsetWidth / fill.parentElement.offsetWidth)"
+        )
+        assert shares == [pytest.approx(value, abs=0.02) for value in probabilities]
+    time = shown.tab.evaluate("document.querySelector('.card .time').textContent")
+    assert time.startswith("Answered in ")
+    assert time.endswith(" in the server")
+
+
+def test_refusal_is_the_servers_sentence(shown: Shown) -> None:
+    """A text named like a picture -> what the server says about it, on the card and to those who only listen."""
+    message = shown.classify("text.jpg", 5)["message"]
+    assert shown.tab.evaluate("document.querySelector('.card.failed .answer').textContent") == message
+    news = shown.tab.evaluate("document.querySelector('[aria-live=polite]').textContent")
+    assert f"text.jpg: {message}" in news
+    assert f"coffee.png: {shown.classify('coffee.png', 1)['predicted_label']}, " in news
+
+
+def test_markup_in_a_name_stays_text(shown: Shown) -> None:
+    """All 1,000 classes, one of which is markup -> every name is listed as it is written, and nothing of it runs."""
+    shown.tab.evaluate("document.querySelector('.card .more').click(), document.querySelector('summary').click()")
+    shown.tab.wait_for("document.querySelectorAll('.names li').length === 1000")
+    found = lines(shown.tab, 0)
+    assert len(found) == 1000
+    assert sorted(label for label, _ in found) == sorted(map(str, shown.classify("coffee.png", 1000)["labels"]))
+    assert shown.tab.evaluate("document.querySelector('.names li').textContent") == MARKUP
+    assert shown.tab.evaluate("document.querySelectorAll('.label *, .names li *').length") == 0
+    assert shown.tab.evaluate("document.title") == "lite0 – image classifier"
+    shown.tab.evaluate("document.querySelector('.card .more').click(), document.querySelector('summary').click()")
+    assert len(lines(shown.tab, 0)) == 5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+def test_fits_every_screen(shown: Shown, width: int, scheme: str, tmp_path: Path) -> None:
+    """A phone's to a desk's width, light and dark -> nothing to scroll sideways to, and a screenshot to look at."""
+    shown.tab.look(width, scheme)
+    wide = "[...document.querySelectorAll('body *')].filter((it) => !it.closest('pre, .unseen') && "
+    wide += "it.getBoundingClientRect().right > document.documentElement.clientWidth).map((it) => it.outerHTML)"
+    assert shown.tab.evaluate(wide) == []
+    assert shown.tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    brightness = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).reduce((sum, part) => sum + +part, 0)"
+    assert (shown.tab.evaluate(brightness) > 600) == (scheme == "light")
+    shown.tab.take_screenshot(tmp_path / f"page-{width}-{scheme}.png")
+
+
+def focused(tab: Tab) -> str:
+    """Say what has the focus; it must be seen to have it."""
+    visible = "getComputedStyle(it).outlineStyle !== 'none'"
+    place = "[document.activeElement, document.activeElement.closest('div'), document.activeElement.nextElementSibling]"
+    assert tab.evaluate(f"{place}.some((it) => it && {visible})"), "the focus is not visible"
+    return str(tab.evaluate("(document.activeElement.ariaLabel || document.activeElement.id || '')"))
+
+
+def test_keyboard_reaches_everything(shown: Shown) -> None:
+    """Tab from the top -> the files first, then the results' buttons, the names, the chosen call and its button."""
+    shown.tab.look(1280, "light")
+    shown.tab.evaluate("document.activeElement.blur(), getSelection().removeAllRanges(), scrollTo(0, 0)")
+    stops: list[str] = []
+    while len(stops) < 20 and (not stops or stops[-1] != "Copy the curl call"):
+        shown.tab.press("Tab")
+        stops.append(focused(shown.tab))
+    assert stops[:2] == ["files", "clear"]
+    assert stops[-2:] == ["curl", "Copy the curl call"]
+
+
+@pytest.mark.parametrize("key", ["Enter", " "])
+def test_keys_open_the_file_dialog(shown: Shown, key: str) -> None:
+    """Enter and Space on the zone -> the browser asks for files, several at once."""
+    shown.tab.call("Page.setInterceptFileChooserDialog", enabled=True)
+    before = len(shown.tab.told("Page.fileChooserOpened"))
+    shown.tab.evaluate("document.getElementById('files').focus()")
+    shown.tab.press(key)
+    shown.tab.wait_for("1 + 1 === 2")
+    opened = shown.tab.told("Page.fileChooserOpened")[before:]
+    shown.tab.call("Page.setInterceptFileChooserDialog", enabled=False)
+    assert [event["mode"] for event in opened] == ["selectMultiple"]
+
+
+def test_call_is_copied(shown: Shown) -> None:
+    """The arrow key to the next call, and its button -> the clipboard holds it, with this server's address."""
+    shown.tab.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+    shown.tab.evaluate("document.querySelector('[value=curl]').focus()")
+    shown.tab.press("ArrowRight")
+    assert shown.tab.evaluate("[...document.querySelectorAll('figure')].map((it) => it.hidden)") == [True, False, True]
+    shown.tab.evaluate("document.querySelector('#python .copy').focus()")
+    shown.tab.press("Enter")
+    shown.tab.wait_for("document.querySelector('#python .copy').textContent === 'Copied'")
+    text = str(shown.tab.evaluate("navigator.clipboard.readText()"))
+    assert f'"http://127.0.0.1:{shown.port}/invocations",' in text
+    compile(text, "the call", "exec")
+
+
+def test_everything_comes_from_the_server(shown: Shown) -> None:
+    """All that the page has asked for by now -> this server's, or the browser's own memory."""
+    hosts = {urllib.parse.urlsplit(address).netloc for address in shown.tab.addresses() if address[:5] != "blob:"}
+    assert hosts == {f"127.0.0.1:{shown.port}"}
+    paths = {urllib.parse.urlsplit(address).path for address in shown.tab.addresses()}
+    assert {"/", "/page/facts", "/page/style.css", "/invocations"} <= paths
+
+
+def test_clearing_returns_to_the_start(shown: Shown) -> None:
+    """The button that clears -> no results, and the focus on the files."""
+    shown.tab.evaluate("document.getElementById('clear').click()")
+    assert shown.tab.evaluate("document.getElementById('results').hidden && !document.querySelector('.card')")
+    assert focused(shown.tab) == "files"
+
+
+def test_slim_image_has_the_page_when_asked(start: Start, serve_image: str, model: Path) -> None:
+    """The serve image with SERVE_PAGE=true -> the page and every file that it names."""
+    options = (*ISOLATED, "--volume", f"{model}:/opt/ml/model:ro", "--env", "SERVE_PAGE=true")
+    container = start("serve", image=serve_image, options=options)
+    container.wait_for_ping()
+    source = PROJECT / "container" / "image_classifier" / "serving" / "page"
+    assert container.ask("/").body == (source / "index.html").read_bytes()
+    for path in [found for found in source.iterdir() if found.suffix in (".js", ".css", ".svg")]:
+        assert container.ask(f"/page/{path.name}").body == path.read_bytes()

@@ -1,0 +1,272 @@
+"""The page for people: off unless asked for, made of its own files alone, and true to the model."""
+
+import html.parser
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import image_classifier
+from image_classifier import artifacts
+from tests import tiny_models
+from tests.platform import pictures
+from tests.platform.serving import ROOT, Server, running, served_locally, start_server
+
+PAGE = ROOT / "container" / "image_classifier" / "serving" / "page"
+MARKUP = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
+LABELS = ("red", f"green {MARKUP}", "blue")
+CODE = re.compile(r'<pre tabindex="0" aria-label="(.*?)"><code>(.*?)</code>', re.DOTALL)
+
+
+def make_hostile(folder: Path) -> None:
+    """Give a model folder markup for each name, and nonsense beside the numbers."""
+    artifacts.write_labels(folder, LABELS)
+    path = folder / artifacts.MODEL_INFO_FILE
+    info = json.loads(path.read_text(encoding="utf-8")) | {
+        "model_id": MARKUP,
+        "source": ["a", "list"],
+        "finetuned": "yes",
+        "metrics": {"val_accuracy": 0.875, "test_accuracy": float("nan"), "val_top_5_accuracy": MARKUP},
+        "versions": {"numpy": MARKUP, "pillow": {"a": "mapping"}},
+    }
+    path.write_text(json.dumps(info), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the page, of a model whose names are markup."""
+    tree = tmp_path_factory.mktemp("opt-ml")
+    make_hostile(tiny_models.write(tree / "model", "tiny").folder)
+    with running(start_server(tree, SERVE_PAGE="true")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def page(server: Server) -> str:
+    """The page's HTML."""
+    return server.ask("/").body.decode()
+
+
+@pytest.fixture(scope="module")
+def clean_environment() -> dict[str, str]:
+    """The environment without proxies, which calls to this machine must not take."""
+    return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+
+
+class Addresses(html.parser.HTMLParser):
+    """Collects what a page makes a browser fetch."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep the addresses of a tag."""
+        self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
+
+
+def test_without_the_setting_there_is_none(tmp_path: Path, start: Callable[..., Server]) -> None:
+    """A server as in the image -> / and the page's files are answered 404 in JSON, and no sentence names a page."""
+    tiny_models.write(tmp_path / "model", "tiny")
+    off = start(tmp_path)
+    off.wait_until_ready()
+    for path in ("/", "/page/facts", "/page/main.js"):
+        answer = off.ask(path)
+        assert (answer.status, answer.json["error"]) == (404, "not_found")
+        assert "page for people" not in answer.json["message"]
+        assert "POST /invocations" in answer.json["message"]
+    assert "Server-Timing" not in off.ask("/ping").headers
+
+
+def test_page_is_sent_with_a_policy(server: Server) -> None:
+    """GET and HEAD of / -> HTML that may load from here alone, run no inline script, and be framed by nobody."""
+    answer, head = server.ask("/"), server.ask("/", method="HEAD")
+    assert (answer.status, head.status, head.body) == (200, 200, b"")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert head.headers["Content-Length"] == str(len(answer.body))
+    policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_other_methods_are_refused_and_other_files_are_not_there(server: Server) -> None:
+    """POST to the page, names outside its folder -> 405 with Allow, 404; JSON, and the sentence names the page."""
+    refused = server.ask("/", b"x")
+    assert (refused.status, refused.json["error"]) == (405, "method_not_allowed")
+    assert "GET" in refused.headers["Allow"]
+    for path in ("/page/absent.js", "/page/__init__.py", "/page/..%2fapp.py", "/page/", "/page"):
+        missing = server.ask(path)
+        assert (missing.status, missing.json["error"]) == (404, "not_found"), path
+        assert "GET / is a page for people." in missing.json["message"]
+
+
+def test_all_that_it_loads_is_its_own(server: Server, page: str) -> None:
+    """The page and its files -> they name each other by relative addresses, each is served by type, nothing else."""
+    named = Addresses(page).found
+    for path in PAGE.iterdir():
+        text = path.read_text(encoding="utf-8") if path.suffix in (".js", ".css") else ""
+        named += [f"page/{name}" for name in re.findall(r'from "\./(.*?)"', text)]
+        assert not re.search(
+            r"https?:|//\w|url\(|@import", re.sub(r"^\s*// .*$|; // .*$", "", text, flags=re.MULTILINE)
+        )
+    files = {f"page/{path.name}" for path in PAGE.iterdir() if path.suffix in (".js", ".css", ".svg")}
+    assert set(named) == files
+    kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+    for name in named:
+        answer = server.ask(f"/{name}")
+        assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (200, kinds[Path(name).suffix])
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+def test_nothing_inline_and_no_markup_by_script(page: str) -> None:
+    """The page and its scripts -> no inline script, style or handler, and text never becomes markup."""
+    assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|javascript:", page) == []
+    scripts = "".join(path.read_text(encoding="utf-8") for path in PAGE.glob("*.js"))
+    assert (
+        re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|srcdoc", scripts) == []
+    )
+
+
+def test_facts_are_the_models(server: Server) -> None:
+    """A model with names of markup and odd entries -> its facts as JSON, and what is no fact is left out."""
+    answer = server.ask("/page/facts")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    found = answer.json
+    assert (found["name"], found["class_names"]) == (MARKUP, list(LABELS))
+    assert (found["height"], found["width"], found["engine"]) == (24, 32, "openvino")
+    assert (found["source"], found["finetuned"]) == (None, False)
+    assert found["measures"] == [{"name": "Accuracy on validation pictures", "value": 0.875}]
+    assert found["trained_with"] == [{"name": "numpy", "version": MARKUP}]
+    assert found["served_by"][0] == {"name": "image-classifier", "version": image_classifier.__version__}
+    assert [entry["name"] for entry in found["served_by"][1:]] == ["openvino", "Python"]
+
+
+def test_model_cannot_write_into_the_page(page: str) -> None:
+    """A model whose names are markup -> the page is the file, byte for byte, and names nothing of the model."""
+    assert page == (PAGE / "index.html").read_text(encoding="utf-8")
+    assert "alert" not in page
+
+
+def test_answers_tell_their_time(server: Server) -> None:
+    """A picture -> a Server-Timing header with the milliseconds of the whole request, which the page shows."""
+    found = server.classify(pictures.encode(pictures.plain(), "PNG")).headers["Server-Timing"]
+    total = re.search(r"\btotal;dur=(\d+\.\d)", found)
+    assert total is not None
+    assert 0 < float(total[1]) < 60_000
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1 to 21, by WCAG 2.2 (relative luminance)."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_told_apart(scheme: int) -> None:
+    """The colours of a scheme -> text has a contrast of 4.5 on all it stands on, edges and bars have 3 (WCAG AA)."""
+    styles = (PAGE / "style.css").read_text(encoding="utf-8")
+    block = re.findall(r":root \{(.*?)\}", styles, re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--([\w-]+): (#\w{6});", block))
+    grounds = ("page", "surface", "sunken")
+    texts = [(text, ground) for text in ("text", "quiet", "accent") for ground in grounds]
+    texts += [("on-accent", "accent"), ("error", "error-tint"), ("text", "accent-tint"), ("quiet", "accent-tint")]
+    shapes = [("edge", "surface"), ("edge", "page"), ("bar", "surface"), ("bar", "sunken"), ("accent", "sunken")]
+    assert [pair for pair in texts if contrast(*(colours[name] for name in pair)) < 4.5] == []
+    assert [pair for pair in shapes if contrast(*(colours[name] for name in pair)) < 3] == []
+
+
+@pytest.fixture(scope="module")
+def calls(server: Server, page: str) -> dict[str, str]:
+    """The calls that the page shows, for this server, by their name."""
+    return {name: text.replace("{server}", f"http://127.0.0.1:{server.port}/") for name, text in CODE.findall(page)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the picture that the calls name; it is green."""
+    found = tmp_path_factory.mktemp("calls")
+    (found / "picture.jpg").write_bytes(pictures.encode(Image.new("RGB", (64, 48), pictures.GREEN), "JPEG"))
+    return found
+
+
+def test_curl_call_is_one_that_the_server_answers(server: Server, calls: dict[str, str], folder: Path) -> None:
+    """The call by curl, taken apart as a shell does -> its headers and body get the label."""
+    command, url, *options = shlex.split(calls["curl"].replace("\\\n", ""))
+    given = list(zip(options[::2], options[1::2], strict=True))
+    headers = {value.split(": ")[0].replace("-", "_"): value.split(": ")[1] for name, value in given if name == "-H"}
+    (body,) = (value for name, value in given if name == "--data-binary")
+    assert (command, url, body[0]) == ("curl", f"http://127.0.0.1:{server.port}/invocations", "@")
+    answer = server.ask("/invocations", (folder / body[1:]).read_bytes(), **headers)
+    assert answer.json["predicted_label"] == LABELS[1]
+
+
+def test_python_call_prints_the_label(calls: dict[str, str], folder: Path, clean_environment: dict[str, str]) -> None:
+    """The call in Python, run as it stands -> the label."""
+    command = [sys.executable, "-c", calls["Python"]]
+    done = subprocess.run(command, cwd=folder, env=clean_environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{LABELS[1]}\n", "")
+
+
+def test_boto3_call_prints_the_label(
+    server: Server, calls: dict[str, str], folder: Path, clean_environment: dict[str, str]
+) -> None:
+    """The call with boto3, run as it stands against a stand-in for the endpoint's API -> the label."""
+
+    class Endpoint(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            named = {name: self.headers[name.replace("_", "-")] for name in ("Content_Type", "Accept")}
+            known = self.path == "/endpoints/ENDPOINT/invocations"
+            answer = server.ask("/invocations" if known else "/absent", body, **named)
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *arguments: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as endpoint:
+        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+        environment = clean_environment | {
+            "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{endpoint.server_port}",
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "none",
+            "AWS_SECRET_ACCESS_KEY": "none",
+        }
+        command = [sys.executable, "-c", calls["boto3"]]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        endpoint.shutdown()
+    assert done.stdout == f"{LABELS[1]}\n", done.stderr
+
+
+def test_serve_locally_shows_it(tmp_path: Path) -> None:
+    """scripts/serve-locally -> the page at the address that its first lines tell people to open."""
+    with served_locally(tiny_models.write(tmp_path, "tiny").folder) as (process, url):
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url.replace("invocations", "")) as found:
+            assert b"<title>Image classifier</title>" in found.read()
+        assert process.stdout is not None
+        first, second = process.stdout.readline(), process.stdout.readline()
+    assert url.removesuffix("/invocations") in first
+    assert "Open that address in a browser" in second
