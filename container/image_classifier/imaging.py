@@ -178,7 +178,7 @@ def _orientation(picture: Image.Image) -> int:
         found = picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # broken EXIF beside a sound raster: the picture counts as upright
         return 1
-    return found if isinstance(found, int) else 1
+    return found if isinstance(found, int) and found in _TRANSPOSITIONS else 1
 
 
 def _rgb(picture: Image.Image) -> Image.Image:

@@ -114,6 +114,12 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     assert difference(encode(stored, kind, exif=exif(orientation), **options)) <= (12 if kind == "JPEG" else 1)
 
 
+@pytest.mark.parametrize("orientation", [0, 9, 65_535])
+def test_orientation_that_there_is_none_of_counts_as_upright(orientation: int) -> None:
+    """An orientation other than the eight -> the picture as it is stored, of the size that was asked for."""
+    assert difference(encode(PLAIN, "PNG", exif=exif(orientation))) == 0
+
+
 def test_broken_exif_counts_as_upright() -> None:
     """An EXIF block of rubbish beside a sound raster -> the picture as it is stored."""
     assert difference(encode(PLAIN, "PNG", exif=b"Exif\0\0rubbish and more rubbish")) == 0
