@@ -106,6 +106,11 @@ class Tab:
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
 
+    def disconnect(self, offline: bool) -> None:
+        """Take the page's network away, or give it back."""
+        unlimited = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.call("Network.emulateNetworkConditions", offline=offline, **unlimited)
+
     def look(self, width: int, scheme: str) -> None:
         """Show the page on a screen of that many pixels' width, of a system that is `light` or `dark`."""
         self.call(
