@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -145,6 +146,7 @@ class Tab:
 @contextmanager
 def opened(url: str, folder: Path) -> Iterator[Tab]:
     """Start Debian's Chromium with its files in `folder`, and open an address; it is gone afterwards."""
+    assert shutil.which("chromium"), "there is no chromium: install Debian's package of that name"
     command_reader, commands = os.pipe()
     answers, answer_writer = os.pipe()
     # The browser reads at 3 and writes at 4, where a test may have anything: bash moves them there from above.

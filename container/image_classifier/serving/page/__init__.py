@@ -75,5 +75,7 @@ def _add_time(app: Flask) -> None:
 
     @app.after_request
     def stop(answer: Response) -> Response:
-        answer.headers.add("Server-Timing", f"total;dur={1000 * (time.perf_counter() - g.started):.1f}")
+        # Another hook may have answered before this one had begun.
+        if (started := g.get("started")) is not None:
+            answer.headers.add("Server-Timing", f"total;dur={1000 * (time.perf_counter() - started):.1f}")
         return answer
