@@ -29,6 +29,8 @@ class Exchange:
     status: int
     request_id: str
     bytes_out: int | None = None
+    requests: int = 1
+    """How many of them the line stands for."""
 
 
 def is_printable(text: str, longest: int) -> bool:
@@ -68,6 +70,7 @@ def line(exchange: Exchange, measured: Measurement) -> str:
         "model": measured.model,
         "status": exchange.status,
         "error": measured.error,
+        "requests": exchange.requests if exchange.requests > 1 else None,
         "bytes_in": measured.bytes_in,
         "bytes_out": exchange.bytes_out,
         "pictures": measured.pictures or None,

@@ -1,6 +1,7 @@
 """Around every request: its measurement, its line in the log, the headers that are sent back; and GET /metrics."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -17,6 +18,8 @@ CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _LONGEST_ATTRIBUTES = 1024
 """Characters, by InvokeEndpoint's reference."""
 _NO_ROUTE = "none"
+_SILENCE_SECONDS = 1.0
+"""Between two lines about requests that did not fit; the later one says how many they were."""
 
 
 def observe(app: Flask, metrics: Metrics, settings: Settings, load: Load, refresh: Callable[[], None]) -> None:
@@ -46,17 +49,33 @@ def observe(app: Flask, metrics: Metrics, settings: Settings, load: Load, refres
         access_log.write(exchange, measured, settings.access_log)
         return response
 
-    def refused(method: str, path: str, status: int, code: str) -> None:
-        measured = Measurement(error=code)
-        metrics.count(_route(app, method, path), status, measured, load)
-        access_log.write(Exchange(method, path, status, access_log.new_id()), measured, settings.access_log)
-
-    app.extensions[REFUSALS] = refused
+    app.extensions[REFUSALS] = _Refusals(app, metrics, settings, load)
 
     @app.get("/metrics")
     def show() -> Response:
         refresh()
         return Response(metrics.text(load), content_type=CONTENT_TYPE)
+
+
+class _Refusals:
+    """Called by the server's main loop, a thousand times a second when there is far too much to do."""
+
+    def __init__(self, app: Flask, metrics: Metrics, settings: Settings, load: Load):
+        self._metrics, self._settings, self._load = metrics, settings, load
+        self._route = lru_cache(maxsize=64)(lambda method, path: _route(app, method, path))
+        self._unsaid, self._said_at = 0, float("-inf")
+
+    def __call__(self, method: str, path: str, status: int, code: str) -> None:
+        measured = Measurement(error=code)
+        self._metrics.count(self._route(method, path), status, measured, self._load)
+        requests = 1
+        if status == 503:
+            self._unsaid += 1
+            if measured.started - self._said_at < _SILENCE_SECONDS:
+                return
+            requests, self._unsaid, self._said_at = self._unsaid, 0, measured.started
+        exchange = Exchange(method, path, status, access_log.new_id(), requests=requests)
+        access_log.write(exchange, measured, self._settings.access_log)
 
 
 def _exchange(response: Response) -> Exchange:

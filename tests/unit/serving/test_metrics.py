@@ -1,6 +1,7 @@
 """What /metrics says, read by the library's own parser."""
 
 import base64
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from image_classifier import __version__
+from image_classifier.serving import observation
 from image_classifier.serving.app import create_app
 from image_classifier.serving.loading import Loading
 from image_classifier.serving.measurement import Measurement
@@ -150,3 +152,24 @@ def test_what_the_server_refuses_before_the_application_is_counted_too(
     assert value(text, "requests_total", {"route": "none", "status": "400"}) == 1
     assert value(text, "errors_total", {"error": "busy"}) == 1
     assert '"error":"busy"' in caplog.text
+
+
+def test_flood_of_refusals_does_not_flood_the_log(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given 500 refusals of a full server at once, one of another kind and a late one -> all counted, three lines."""
+    refused: Callable[[str, str, int, str], None] = client.application.extensions["observe_refusal"]
+    monkeypatch.setattr(observation, "_SILENCE_SECONDS", 1000.0)
+    with caplog.at_level(logging.INFO, "image_classifier.serving"):
+        for _ in range(500):
+            refused("POST", "/invocations", 503, "busy")
+        refused("POST", "/invocations", 413, "body_too_large")
+        monkeypatch.setattr(observation, "_SILENCE_SECONDS", 0.0)
+        refused("POST", "/invocations", 503, "busy")
+    assert value(asked(client), "errors_total", {"error": "busy"}) == 501
+    lines = [json.loads(record.getMessage()) for record in caplog.records]
+    assert [(line["error"], line.get("requests", 1)) for line in lines] == [
+        ("busy", 1),
+        ("body_too_large", 1),
+        ("busy", 500),
+    ]

@@ -1,0 +1,88 @@
+"""A server of two processes: the numbers of both, lines in the log, what batch transform asks, a body of 1 GB."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.platform import pictures
+from tests.platform.serving import Server, running, start_server
+from tests.waiting import wait_until
+
+PICTURES = 40
+
+
+@pytest.fixture(scope="module")
+def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two processes that have answered 40 pictures together; nothing of theirs is left in the temporary folder."""
+    tree = tmp_path_factory.mktemp("opt-ml")
+    shutil.copytree(colour_models / "both+openvino", tree / "model")
+    (tree / "tmp").mkdir()
+    with running(start_server(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", TMPDIR=str(tree / "tmp"))) as found:
+        wait_until(lambda: found.log().count("Ready on port") == 2, 60, "both processes are ready")
+        picture = pictures.encode(pictures.plain(), "PNG")
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: found.classify(picture).status, range(PICTURES)))
+        assert answers == [200] * PICTURES
+        yield found
+    assert list((tree / "tmp").iterdir()) == []
+
+
+def counted(server: Server, name: str) -> float:
+    """Return the sum over all labels of what /metrics says."""
+    families = text_string_to_metric_families(server.ask("/metrics").body.decode())
+    return sum(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
+def test_whoever_is_asked_answers_for_all(server: Server) -> None:
+    """Given 40 pictures on two processes -> /metrics says 40 each time, whichever process answers."""
+    found = {counted(server, "image_classifier_request_pictures_sum") for _ in range(8)}
+    assert found == {PICTURES}
+    assert counted(server, "image_classifier_model_info") == 1
+
+
+def test_numbers_outlive_a_process(server: Server) -> None:
+    """Given one process that is killed -> another takes its place, and the 40 pictures are still counted."""
+    before = server.workers()
+    os.kill(before[0], signal.SIGKILL)
+    wait_until(lambda: server.log().count("Ready on port") == 3, 60, "a new process is ready")
+    assert {counted(server, "image_classifier_request_pictures_sum") for _ in range(8)} == {PICTURES}
+    assert counted(server, "image_classifier_requests_in_work") == 0
+
+
+def test_log_has_a_line_a_picture(server: Server) -> None:
+    """Given 40 pictures and many more questions of machines -> 40 lines of JSON in the log, each with its times."""
+    lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+    answered = [line for line in lines if line["path"] == "/invocations" and line["status"] == 200]
+    assert len(answered) == PICTURES
+    assert {line["path"] for line in lines} == {"/invocations"}
+    for line in answered:
+        assert 0 < line["engine_ms"] <= line["total_ms"]
+
+
+def test_batch_transform_asks_first(server: Server) -> None:
+    """Given a server of its own defaults -> /execution-parameters names the three and keeps to 100 MB together."""
+    answer = server.ask("/execution-parameters").json
+    assert sorted(answer) == ["BatchStrategy", "MaxConcurrentTransforms", "MaxPayloadInMB"]
+    assert answer["MaxConcurrentTransforms"] * answer["MaxPayloadInMB"] <= 100
+
+
+def test_a_gigabyte_is_refused_by_its_announcement(server: Server) -> None:
+    """Given 1 GB announced, as asynchronous inference may send it -> 413 before a byte of it, memory where it was."""
+    before = server.resident_megabytes()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-image\r\n"
+        connection.sendall(f"{head}Content-Length: {1 << 30}\r\n\r\n".encode())
+        refused = b""
+        while block := connection.recv(65536):
+            refused += block
+    assert refused.startswith(b"HTTP/1.1 413 ")
+    assert b"25 MB" in refused
+    assert server.resident_megabytes() - before < 5
