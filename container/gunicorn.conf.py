@@ -3,7 +3,8 @@
 import logging
 import os
 
-from image_classifier.serving import settings
+from image_classifier.serving import settings, shared_numbers, supervision
+from image_classifier.serving.gunicorn_worker import connections_allowed
 
 _chosen = settings.read(os.environ)
 
@@ -19,9 +20,15 @@ timeout = _chosen.timeout_seconds
 # SIGKILL comes 30 s after SIGTERM.
 graceful_timeout = 25
 keepalive = 60
-backlog = 256
+# A connection costs a file and a few KB; those that wait for a place or for bytes hold no thread.
+worker_connections = max(connections_allowed(), threads + 1)
+backlog = 2048
 # The heartbeat file must not lie on a disk that can stall; without /dev/shm the temporary folder has to do.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+_deaths = supervision.Deaths(_chosen.worker_deaths)
+_numbers = shared_numbers.prepare(_chosen.workers)
+# No proxy stands before it: a client's SCRIPT_NAME or PATH_INFO is none, and would fail below the application.
+forwarder_headers = ""
 control_socket_disable = True
 loglevel = "debug" if _chosen.log_level <= logging.DEBUG else "warning"
 # Who cannot load a model has said why; gunicorn's own three lines about it would bury that.
@@ -31,3 +38,20 @@ _SAID_BEFORE = ("Worker (pid:%s) exited with code %s.", "Shutting down: %s", "Re
 def on_starting(server):
     """Keep the reason of a failed start the last line of the log."""
     server.log.error_log.addFilter(lambda record: record.msg not in _SAID_BEFORE)
+
+
+def post_fork(server, worker):
+    """Let processes that die one after the other start later and later."""
+    supervision.wait(_deaths.pause())
+
+
+def child_exit(server, worker):
+    """Count a process that died, unless the server itself is ending; what it was doing then counts no more."""
+    shared_numbers.forget(_numbers, worker.pid)
+    if server.LISTENERS:
+        _deaths.note(worker.pid)
+
+
+def on_exit(server):
+    """Leave nothing behind."""
+    shared_numbers.remove(_numbers)

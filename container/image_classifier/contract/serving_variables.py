@@ -11,11 +11,17 @@ WORKERS = whole_number(
 )
 IN_FLIGHT = whole_number(
     "SERVE_MAX_IN_FLIGHT",
-    8,
+    64,
     1,
     1000,
     "Requests that a process works on or lets wait; more get 503 with Retry-After at once.",
-    computed="4 a CPU, at least 8",
+    computed="32 a CPU, 64 to 1000",
+)
+HEADER_SECONDS = whole_number(
+    "SERVE_HEADER_SECONDS", 10, 1, 3600, "Seconds in which a request's header must arrive; a new connection's too."
+)
+BODY_SECONDS = whole_number(
+    "SERVE_BODY_SECONDS", 60, 1, 3600, "Seconds in which a request's body must arrive, and its answer be taken."
 )
 MAX_BODY = whole_number(
     "SERVE_MAX_BODY_MB",
@@ -24,6 +30,15 @@ MAX_BODY = whole_number(
     1024,
     "The largest body, in MB of 1,048,576 bytes.",
     computed="SAGEMAKER_MAX_PAYLOAD_IN_MB when it is given, else 100 in batch transform, else 25",
+)
+BODY_MEMORY = whole_number(
+    "SERVE_BODY_MEMORY_MB",
+    100,
+    1,
+    16384,
+    "Memory for the bodies of a process together, in MB, each beyond its first 64 KB; never less than the largest body "
+    "takes. What does not fit gets 503 with Retry-After.",
+    computed="4 times SERVE_MAX_BODY_MB",
 )
 TIMEOUT = whole_number(
     "SAGEMAKER_MODEL_SERVER_TIMEOUT",
@@ -37,6 +52,13 @@ DEFAULT_ACCEPT = text(
     "application/json",
     "what an Accept header may say",
     "The answer's form when a request has no Accept or takes anything.",
+)
+WORKER_DEATHS = whole_number(
+    "SERVE_MAX_WORKER_DEATHS",
+    5,
+    0,
+    1000,
+    "Processes that may die within a minute, each replaced by a new one; one more ends the server with exit code 1.",
 )
 TRUST_MODEL = truth("SERVE_TRUST_MODEL", False, "Accept a SavedModel with operations that reach files or Python.")
 ENGINE = word(

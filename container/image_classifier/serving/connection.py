@@ -1,18 +1,79 @@
-"""The HTTP connection that a thread is serving, for the one thing that WSGI cannot say: close it after this answer."""
+"""A client's connection: how far its next request has come, and whether whoever sent it is still there."""
 
+import enum
+import select
+import socket
 import threading
+import time
 from typing import Any
+
+from image_classifier.serving.incoming import Incoming
 
 _served = threading.local()
 
 
-def serve(request: Any) -> None:
-    """Remember the server's own request object while this thread works on it; None when it is done."""
-    _served.request = request
+class Stage(enum.Enum):
+    """What a connection is waiting for."""
+
+    ARRIVING = enum.auto()
+    """A request, or the rest of it."""
+    REFUSED = enum.auto()
+    """The rest of a request that was refused."""
+    PARKED = enum.auto()
+    """A free place, or the time after which a refused client was told to ask again."""
+    SERVED = enum.auto()
+    """The thread that answers its request."""
+    CLOSING = enum.auto()
+    """The client's end of the connection; ours is closed."""
 
 
-def close_after_answer() -> None:
-    """Announce `Connection: close` and close; for answers that are given before the body was read."""
-    request = getattr(_served, "request", None)
-    if request is not None:
-        request.force_close()
+class Connection:
+    """A connection and its next request."""
+
+    def __init__(self, sock: socket.socket, client: Any, server: Any, incoming: Incoming):
+        self.sock, self.client, self.server, self.incoming = sock, client, server, incoming
+        self.stage = Stage.ARRIVING
+        self.watched = False
+        """Whether the main loop looks at it when bytes arrive."""
+        self.idle = True
+        """Whether nothing of the next request has come."""
+        self.in_body = False
+        """Whether its header has come and was looked at."""
+        self.takes_place = False
+        """Whether the request that a thread answers has one of the places."""
+        self.counted = 0
+        """Bytes of the body that the budget knows of."""
+        self.dropped = 0
+        """Bytes that were read since it is closing."""
+        self.deadline = float("inf")
+        """Until when its client may take, by the monotonic clock."""
+
+    def wait(self, seconds: float) -> None:
+        """Give its client so much time from now on."""
+        self.deadline = time.monotonic() + seconds
+
+    def send(self, data: bytes) -> bool:
+        """Send a short answer without waiting; says whether all of it was taken."""
+        try:
+            return self.sock.send(data) == len(data)
+        except OSError:
+            return False
+
+
+def serve(served: Connection | None) -> None:
+    """Remember the connection that this thread works for; None when it is done."""
+    _served.connection = served
+
+
+def client_is_gone() -> bool:
+    """Say whether the client of this thread has closed its connection; False where there is none."""
+    served: Connection | None = getattr(_served, "connection", None)
+    if served is None:
+        return False
+    # Python waits for a socket that has a timeout, whatever the flags say: so first whether there is anything.
+    ready = select.poll()
+    try:
+        ready.register(served.sock, select.POLLIN)
+        return bool(ready.poll(0)) and not served.sock.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True

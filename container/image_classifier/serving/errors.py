@@ -5,11 +5,10 @@ import logging
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from image_classifier.serving import connection
+from image_classifier.serving import measurement
 from image_classifier.serving.refusal import RefusedError
 
 log = logging.getLogger("image_classifier.serving")
-_BEFORE_THE_BODY_IS_READ = (406, 413, 503)
 
 
 def explain(app: Flask, routes: str) -> None:
@@ -17,8 +16,7 @@ def explain(app: Flask, routes: str) -> None:
 
     @app.errorhandler(RefusedError)
     def refused(refusal: RefusedError) -> Response:
-        if refusal.status in _BEFORE_THE_BODY_IS_READ:
-            connection.close_after_answer()
+        measurement.current().error = refusal.code
         return refusal.response()
 
     @app.errorhandler(HTTPException)

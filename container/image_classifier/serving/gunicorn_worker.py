@@ -1,46 +1,77 @@
-"""gunicorn's threaded worker with five changes.
+"""gunicorn's threaded worker with connections of our own: start reading at front.py.
 
-Errors below HTTP are JSON too; an answer can close its connection; closing holds nobody up; at the end new connections
-are refused, and idle ones do not hold it up.
+gunicorn gives a thread to a connection whose bytes have not come and lets the thread wait for each of them, closes in
+its main loop, where it waits for the client, and answers in HTML what it does not understand. What it is kept for:
+processes and signals, the parser of HTTP, and the answers of applications.
 """
 
-import json
+import errno
+import os
+import resource
 from typing import Any
 
-from gunicorn.http import errors
 from gunicorn.workers.gthread import ThreadWorker
 
-from image_classifier.serving import connection
+from image_classifier.serving import connection, settings
+from image_classifier.serving.connection import Connection
+from image_classifier.serving.front import Front
+from image_classifier.serving.limits import Limits
+from image_classifier.serving.refusal import RefusedError
 
-_STATUS = {
-    errors.UnsupportedTransferCoding: (501, "Not Implemented"),
-    errors.ExpectationFailed: (417, "Expectation Failed"),
-    errors.LimitRequestHeaders: (431, "Request Header Fields Too Large"),
-}
+_ACCEPTED_AT_ONCE = 64
+_PAUSE_SECONDS = 0.25
+_CONNECTIONS, _OTHER_FILES = 4096, 256
+_NONE_LEFT = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+def connections_allowed() -> int:
+    """Return how many connections a process may hold, at most 4096, after raising its limit of open files if it can."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _CONNECTIONS + _OTHER_FILES
+    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(files - _OTHER_FILES, 64)
 
 
 class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
     """A process with one copy of the model and many threads."""
 
-    def handle(self, conn: Any) -> Any:
-        """Serve what a connection brings, and close it here when it is done.
+    front: Front
 
-        gunicorn closes in its main loop and there waits up to two seconds for the client to close too, while nobody
-        else is let in.
-        """
-        kept = super().handle(conn)
-        if kept is False:
-            conn.close(graceful=True)
-            conn.close = _closed_already
-        return kept
+    def run(self) -> None:
+        """Serve until the end."""
+        chosen = settings.read(os.environ)
+        self._seconds_for_answers = chosen.body_seconds
+        observe = getattr(self.wsgi, "extensions", {}).get("observe_refusal", _unobserved)
+        limits = Limits(
+            in_flight=chosen.in_flight,
+            max_body_bytes=chosen.max_body_bytes,
+            body_memory_bytes=chosen.body_memory_bytes,
+            header_seconds=chosen.header_seconds,
+            body_seconds=chosen.body_seconds,
+            keep_alive_seconds=self.cfg.keepalive,
+        )
+        self.front = Front(self.poller, self.cfg, limits, self.enqueue_req, observe)
+        super().run()
 
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Serve one request."""
-        connection.serve(req)
+    def accept(self, listener: Any) -> None:
+        """Take the connections that have come; where there are several processes, one, so that each gets some."""
+        for _ in range(_ACCEPTED_AT_ONCE if self.cfg.workers == 1 else 1):
+            if not self._accept_one(listener):
+                return
+
+    def _accept_one(self, listener: Any) -> bool:
         try:
-            return super().handle_request(req, conn)
-        finally:
-            connection.serve(None)
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno not in (*_NONE_LEFT, errno.ECONNABORTED):
+                raise
+            return error.errno == errno.ECONNABORTED
+        self.front.add(sock, client, listener.getsockname())
+        self.nr_conns = len(self.front.connections)
+        return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Begin or cease to accept connections; for good when the server shall end.
@@ -51,47 +82,38 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         super().set_accept_enabled(enabled)
         if not enabled and not self.alive:
             for listener in self.sockets:
-                known = -1
-                while self.nr_conns != known:
-                    known = self.nr_conns
-                    self.accept(listener)
+                while self._accept_one(listener):
+                    pass
                 listener.close()
+            self.front.end()
 
-    def murder_keepalived(self) -> None:
-        """Close idle connections; when the server shall end all of them, since each would hold it up."""
-        self._expire(self.keepalived_conns)
-        super().murder_keepalived()
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Serve what comes up, then do what is due."""
+        super().wait_for_and_dispatch_events(min(timeout, _PAUSE_SECONDS) if len(self.front.connections) else timeout)
+        self.front.tick()
+        self.nr_conns = len(self.front.connections)
 
-    def murder_pending(self) -> None:
-        """Close connections that never sent a byte; when the server shall end all of them."""
-        self._expire(self.pending_conns)
-        super().murder_pending()
-
-    def _expire(self, connections: Any) -> None:
-        if not self.alive:
-            for waiting in connections:
-                waiting.timeout = 0
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what gunicorn could not understand as HTTP; its own answer would be HTML."""
-        if isinstance(exc, errors.ParseException):
-            status, reason = _STATUS.get(type(exc), (400, "Bad Request"))
-            code, message = "malformed_request", f"This is not HTTP as it should be: {exc}"[:300]
-            self.log.info("Refused a malformed request: %s", exc)
-        else:
-            status, reason, code = 500, "Internal Server Error", "internal_error"
-            message = "The request failed inside the server; its log says more."
-            self.log.error("A request failed below the application.", exc_info=exc)
-        body = json.dumps({"error": code, "message": message}).encode()
-        head = (
-            f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
+    def handle(self, conn: Connection) -> bool:
+        """Answer a whole request, in a thread; says whether its connection can be kept."""
+        # Whoever does not read the answer holds this thread no longer than this.
+        conn.sock.settimeout(self._seconds_for_answers)
+        connection.serve(conn)
         try:
-            client.sendall(head.encode() + body)
-        except OSError:
-            self.log.debug("The client was gone before it could be told.")
+            return bool(self.handle_request(conn.incoming.request, conn))
+        except (OSError, StopIteration) as error:
+            self.log.debug("A client went before it was answered: %s", error)
+        except Exception as error:
+            self.log.error("A request failed below the application.", exc_info=error)
+            message = "The request failed inside the server; its log says more."
+            conn.send(RefusedError(500, "internal_error", message).as_bytes(keep=False))
+        finally:
+            connection.serve(None)
+        return False
+
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        """Take a connection back from its thread, in the main loop."""
+        self.front.finished(conn, keep=not fs.cancelled() and fs.exception() is None and fs.result())
 
 
-def _closed_already(graceful: bool = False) -> None:
+def _unobserved(method: str, path: str, status: int, code: str) -> None:
     return

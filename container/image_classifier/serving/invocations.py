@@ -1,16 +1,19 @@
 """The story of a request: body and Content-Type -> pictures -> predictions -> Accept -> body."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from flask import Response, request
 
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
-from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import body, codecs, json_lines
-from image_classifier.serving.admission import Admission
-from image_classifier.serving.json_bodies import Lines
+from image_classifier.inference.predictor import Observe, Predictor
+from image_classifier.serving import body, codecs, json_lines, measurement
+from image_classifier.serving.admission import Admission, Place
+from image_classifier.serving.codecs import AnswerForm, Pictures
+from image_classifier.serving.measurement import QUEUE, Measurement
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 
@@ -30,20 +33,44 @@ class Invocations:
             RefusedError: It cannot be answered; status, code and message say why.
         """
         form = codecs.negotiate(request.headers.get("Accept"), self._settings.default_form)
-        with self._admission.place():
+        concurrency, measured = predictor.engine.concurrency, measurement.current()
+        with self._admission.place() as place:
             content = body.read(self._settings.max_body_bytes)
-            pictures = codecs.decode(request.headers.get("Content-Type"), content)
-            if isinstance(pictures, Lines):
-                return json_lines.answer(pictures, form, predictor.predict_each)
-            if pictures.note:
-                log.info("%s.", pictures.note)
-            predictions = _predict(predictor, pictures.images)
-        return Response(codecs.encode(predictions, pictures.many, form), mimetype=form.media_type)
+            measured.bytes_in = len(content)
+            with _turn(place, concurrency, measured):
+                # Within the turn, so that what bodies unpack to is in memory only as often as there are turns.
+                asked = codecs.decode(request.headers.get("Content-Type"), content)
+                if isinstance(asked, Pictures):
+                    return _answer(predictor, asked, form, measured)
+
+            def classify(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
+                # A turn for each batch, so that a long list lets others through.
+                measured.pictures += len(images)
+                with _turn(place, concurrency, measured):
+                    return predictor.predict_each(images, measured.add)
+
+            return json_lines.answer(asked, form, classify)
 
 
-def _predict(predictor: Predictor, images: Sequence[bytes]) -> list[Prediction]:
+@contextmanager
+def _turn(place: Place, concurrency: int, measured: Measurement) -> Iterator[None]:
+    began = time.perf_counter()
+    with place.turn(concurrency):
+        measured.add(QUEUE, time.perf_counter() - began)
+        yield
+
+
+def _answer(predictor: Predictor, pictures: Pictures, form: AnswerForm, measured: Measurement) -> Response:
+    if pictures.note:
+        log.info("%s.", pictures.note)
+    measured.pictures = len(pictures.images)
+    predictions = _predict(predictor, pictures.images, measured.add)
+    return Response(codecs.encode(predictions, pictures.many, form), mimetype=form.media_type)
+
+
+def _predict(predictor: Predictor, images: Sequence[bytes], observe: Observe) -> list[Prediction]:
     try:
-        return predictor.predict(images)
+        return predictor.predict(images, observe)
     except ImageRejected as error:
         status = 413 if error.code == "too_many_pixels" else 400
         raise RefusedError(status, error.code, str(error)) from error

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from flask import Response
 
@@ -15,5 +16,19 @@ class RefusedError(Exception):
 
     def response(self) -> Response:
         """Return it as JSON, `{"error": code, "message": sentence}`."""
-        body = json.dumps({"error": self.code, "message": self.message})
-        return Response(body, self.status, dict(self.headers), mimetype="application/json")
+        return Response(self._body(), self.status, dict(self.headers), mimetype="application/json")
+
+    def as_bytes(self, keep: bool) -> bytes:
+        """Return the same as bytes for a connection that is kept, or closed afterwards."""
+        body = self._body().encode()
+        lines = [
+            f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
+            f"Connection: {'keep-alive' if keep else 'close'}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+        ]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def _body(self) -> str:
+        return json.dumps({"error": self.code, "message": self.message})

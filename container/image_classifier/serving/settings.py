@@ -1,5 +1,6 @@
 """How to serve, read from the environment once: our own variables and those that AWS's containers know."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -31,6 +32,16 @@ class ExecutionParameters:
     strategy: str = variables.BATCH_STRATEGY.default
     payload_megabytes: int = variables.MAX_PAYLOAD.default
 
+    def json(self) -> str:
+        """Return them under the names of the platform's API."""
+        return json.dumps(
+            {
+                "MaxConcurrentTransforms": self.concurrent_transforms,
+                "BatchStrategy": self.strategy,
+                "MaxPayloadInMB": self.payload_megabytes,
+            }
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -40,7 +51,11 @@ class Settings:
     host: str = variables.HOST.default
     workers: int = variables.WORKERS.default
     in_flight: int = variables.IN_FLIGHT.default
+    header_seconds: int = variables.HEADER_SECONDS.default
+    body_seconds: int = variables.BODY_SECONDS.default
     max_body_bytes: int = REAL_TIME_MEGABYTES * MEGABYTE
+    body_memory_bytes: int = variables.BODY_MEMORY.default * MEGABYTE
+    worker_deaths: int = variables.WORKER_DEATHS.default
     timeout_seconds: int = variables.TIMEOUT.default
     """After which gunicorn takes a process that shows no sign of life for dead."""
     default_form: AnswerForm = codecs.PLAIN
@@ -73,8 +88,12 @@ def read(environment: Mapping[str, str]) -> Settings:
         port=reader.get(variables.PORT),
         host=reader.get(variables.HOST),
         workers=reader.get(variables.WORKERS),
-        in_flight=reader.get(variables.IN_FLIGHT, max(8, 4 * available_processors())),
+        in_flight=reader.get(variables.IN_FLIGHT, min(max(64, 32 * available_processors()), 1000)),
+        header_seconds=reader.get(variables.HEADER_SECONDS),
+        body_seconds=reader.get(variables.BODY_SECONDS),
         max_body_bytes=megabytes * MEGABYTE,
+        body_memory_bytes=max(reader.get(variables.BODY_MEMORY, 4 * megabytes), megabytes) * MEGABYTE,
+        worker_deaths=reader.get(variables.WORKER_DEATHS),
         timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
         default_form=reader.understood(variables.DEFAULT_ACCEPT, codecs.PLAIN, _form),
         trust_model=reader.get(variables.TRUST_MODEL),

@@ -1,9 +1,13 @@
-"""How many requests are worked on at once."""
+"""Who is let in, whose turn it is, and how many bytes fit."""
+
+import threading
+from contextlib import ExitStack
 
 import pytest
 
-from image_classifier.serving.admission import Admission
+from image_classifier.serving.admission import Admission, ByteBudget
 from image_classifier.serving.refusal import RefusedError
+from tests.waiting import wait_until
 
 
 def test_beyond_the_limit_is_refused_at_once() -> None:
@@ -13,16 +17,97 @@ def test_beyond_the_limit_is_refused_at_once() -> None:
         with admission.place(), pytest.raises(RefusedError) as found, admission.place():
             pytest.fail("there was no place")
         with admission.place():
-            pass
+            assert admission.held == 2
     assert (found.value.status, found.value.code, found.value.headers) == (503, "busy", {"Retry-After": "1"})
     assert "2 requests" in found.value.message
+    assert admission.held == 0
 
 
-def test_failed_work_gives_its_place_back() -> None:
-    """Work that raises, more often than there are places -> each time the place is free again."""
+def test_failed_work_gives_its_place_and_turn_back() -> None:
+    """Work that raises, more often than there are places and turns -> each time both are free again."""
     admission = Admission(1)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), admission.place():
+        with pytest.raises(ZeroDivisionError), admission.place() as place, place.turn(1):
             _ = 1 / 0
-    with admission.place():
-        assert admission.limit == 1
+    with admission.place() as place, place.turn(1):
+        assert (admission.limit, admission.held, admission.waiting) == (1, 1, 0)
+
+
+class Crowd:
+    """Requests in threads of their own, each of which waits for its turn before the next one comes."""
+
+    def __init__(self, admission: Admission):
+        self.admission = admission
+        self.order: list[int] = []
+        self.refused: list[RefusedError] = []
+        self.threads: list[threading.Thread] = []
+
+    def join(self, number: int, gone: bool = False) -> None:
+        """Add one that waits."""
+        waiting = self.admission.waiting
+        self.threads.append(threading.Thread(target=self._work, args=(number, gone)))
+        self.threads[-1].start()
+        wait_until(lambda: self.admission.waiting == waiting + 1, 10, "it waits", pause=0.001)
+
+    def finish(self) -> None:
+        """Wait until all have worked."""
+        for thread in self.threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+    def _work(self, number: int, gone: bool) -> None:
+        try:
+            with self.admission.place() as place, place.turn(1, lambda: gone):
+                self.order.append(number)
+        except RefusedError as refusal:
+            self.refused.append(refusal)
+
+
+def test_turns_are_given_first_come_first_served() -> None:
+    """Twenty requests behind one that works -> they work in the order in which they came."""
+    crowd = Crowd(Admission(21))
+    with crowd.admission.place() as place, place.turn(1):
+        for number in range(20):
+            crowd.join(number)
+        assert crowd.order == []
+    crowd.finish()
+    assert crowd.order == list(range(20))
+
+
+def test_work_of_clients_that_have_gone_is_not_begun() -> None:
+    """The second of three that wait has lost its client -> only the others work, it is refused with 499."""
+    crowd = Crowd(Admission(4))
+    with crowd.admission.place() as place, place.turn(1):
+        for number in range(3):
+            crowd.join(number, gone=number == 1)
+    crowd.finish()
+    assert crowd.order == [0, 2]
+    assert [refusal.status for refusal in crowd.refused] == [499]
+    assert crowd.admission.held == 0
+
+
+def test_as_many_work_at_once_as_is_said() -> None:
+    """Three turns at a time, three taken -> the fourth waits until one of them is given back."""
+    admission = Admission(4)
+    with ExitStack() as working:
+        for _ in range(3):
+            place = working.enter_context(admission.place())
+            working.enter_context(place.turn(3))
+        fourth = Crowd(admission)
+        fourth.join(4)
+        assert fourth.order == []
+    fourth.finish()
+    assert fourth.order == [4]
+
+
+def test_large_bodies_share_a_budget_and_small_ones_are_free() -> None:
+    """100 bytes beyond the first 10 of each -> what is beyond is counted, given back, refused when it is too much."""
+    budget = ByteBudget(100, free=10)
+    assert all(budget.change(0, 10) for _ in range(50))
+    assert budget.change(0, 70)
+    assert budget.fits(50)
+    assert not budget.fits(51)
+    assert not budget.change(10, 60)
+    assert budget.change(60, 0)
+    assert budget.change(70, 0)
+    assert budget.used == 0

@@ -1,0 +1,30 @@
+"""What a client may take of the server: time, bytes, places. What each is good for is told in docs/decisions/0017."""
+
+from dataclasses import dataclass
+
+BLOCK_BYTES = 65536
+"""Read at once."""
+SMALL_BODY_BYTES = 65536
+"""What a body may take without being counted, so that a few large ones do not shut everybody out."""
+DROPPED_BYTES = 1024 * 1024
+"""What is read and dropped of a refused request to keep its connection; a new connection would cost more."""
+CLOSING_BYTES, CLOSING_SECONDS = 65536, 2.0
+"""What is still read of a connection that is closed, so that its client gets to see the answer (RFC 9112, 9.6)."""
+PARKED_SECONDS = 1.0
+"""What Retry-After says."""
+LAST_CALL_SECONDS, ENDING_SECONDS = 0.5, 15.0
+"""At the end: for what is on its way on idle connections, and for requests that have begun to arrive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What can be set of it."""
+
+    in_flight: int
+    """Requests with a place at once."""
+    max_body_bytes: int
+    body_memory_bytes: int
+    """Of all bodies together, each beyond its first 64 KB."""
+    header_seconds: float
+    body_seconds: float
+    keep_alive_seconds: float

@@ -1,0 +1,16 @@
+"""What the sender of something that is no HTTP is told."""
+
+from gunicorn.http import errors
+
+from image_classifier.serving import body
+from image_classifier.serving.refusal import RefusedError
+
+_STATUS = {errors.UnsupportedTransferCoding: 501, errors.ExpectationFailed: 417, errors.LimitRequestHeaders: 431}
+
+
+def malformed(error: Exception) -> RefusedError:
+    """Return the refusal for one of gunicorn's errors about a header, or about the chunks of a body."""
+    if not isinstance(error, errors.ParseException):
+        return body.incomplete()
+    message = f"This is not HTTP as it should be: {error}"[:300]
+    return RefusedError(_STATUS.get(type(error), 400), "malformed_request", message)

@@ -1,0 +1,90 @@
+"""The connections that are open: which of them the main loop looks at, and how they are closed without waiting."""
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from selectors import EVENT_READ, BaseSelector
+from typing import Any
+
+from image_classifier.serving.connection import Connection, Stage
+from image_classifier.serving.limits import BLOCK_BYTES, CLOSING_BYTES, CLOSING_SECONDS
+
+
+class OpenConnections:
+    """Open connections; `arrived` is called with one that has something to read."""
+
+    def __init__(self, poller: BaseSelector, arrived: Callable[[Connection], None]):
+        self._poller, self._arrived = poller, arrived
+        self._open: set[Connection] = set()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Connection) -> None:
+        """Take a new one."""
+        connection.sock.setblocking(False)
+        self._open.add(connection)
+
+    def arriving(self) -> list[Connection]:
+        """Return those whose next request is awaited or arrives."""
+        return [connection for connection in self._open if connection.stage is Stage.ARRIVING]
+
+    def late(self, now: float) -> list[Connection]:
+        """Return those whose time is over."""
+        return [connection for connection in self._open if connection.deadline <= now]
+
+    def watch(self, connection: Connection) -> None:
+        """Look at it from now on."""
+        if not connection.watched:
+            connection.watched = True
+            self._poller.register(connection.sock, EVENT_READ, partial(self._readable, connection))
+
+    def unwatch(self, connection: Connection) -> None:
+        """Look at it no more, so that what its client sends stays with the system."""
+        if connection.watched:
+            connection.watched = False
+            self._poller.unregister(connection.sock)
+
+    def receive(self, connection: Connection) -> bytes | None:
+        """Return what has come, b"" when its client has closed it; None, and watch it, when nothing has come."""
+        try:
+            return connection.sock.recv(BLOCK_BYTES)
+        except BlockingIOError:
+            self.watch(connection)
+            return None
+        except OSError:
+            return b""
+
+    def part(self, connection: Connection) -> None:
+        """Close our end, and all of it once the client has seen that, without holding anybody up."""
+        connection.stage = Stage.CLOSING
+        connection.wait(CLOSING_SECONDS)
+        connection.incoming.discard()
+        try:
+            connection.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close(connection)
+        else:
+            self.watch(connection)
+
+    def close(self, connection: Connection) -> None:
+        """Close it at once."""
+        self.unwatch(connection)
+        self._open.discard(connection)
+        connection.sock.close()
+
+    def _readable(self, connection: Connection, _: Any) -> None:
+        if connection not in self._open:  # an earlier event of the same round has closed it
+            return
+        if connection.stage is Stage.CLOSING:
+            self._drop(connection)
+        else:
+            self._arrived(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        data = self.receive(connection)
+        if data is None:
+            return
+        connection.dropped += len(data)
+        if not data or connection.dropped > CLOSING_BYTES:
+            self.close(connection)

@@ -1,0 +1,139 @@
+"""Clients that send slowly, nothing, several requests at once, or go before they are answered."""
+
+import base64
+import http.client
+import json
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.platform import pictures
+from tests.platform.serving import Server, running, start_server
+from tests.waiting import wait_until
+
+SLOW_CLIENTS = 200
+PICTURE = pictures.encode(pictures.plain(), "PNG")
+HEAD = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+REQUEST = HEAD + b"Content-Length: %d\r\n\r\n" % len(PICTURE) + PICTURE
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(PICTURE), PICTURE)
+PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with two places that gives a header one second and a body two."""
+    tree = tmp_path_factory.mktemp("opt-ml")
+    shutil.copytree(colour_models / "both+openvino", tree / "model")
+    variables = {"SERVE_MAX_IN_FLIGHT": "2", "SERVE_HEADER_SECONDS": "1", "SERVE_BODY_SECONDS": "2"}
+    with running(start_server(tree, **variables)) as found:
+        yield found
+        assert "Traceback" not in found.log()
+
+
+def connect(server: Server, sent: bytes) -> socket.socket:
+    """Open a connection and send something."""
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    connection.sendall(sent)
+    return connection
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the server closes."""
+    found = b""
+    while block := connection.recv(65536):
+        found += block
+    return found
+
+
+def test_many_slow_clients_hold_nobody_up(server: Server) -> None:
+    """200 clients: silent ones, half headers, bodies that trickle -> others are answered, each slow one gets 408."""
+    beginnings = [b"", b"POST /invo", REQUEST[: -len(PICTURE)], CHUNKED[:-60]]
+    with ExitStack() as stack:
+        slow = [stack.enter_context(connect(server, beginnings[n % 4])) for n in range(SLOW_CLIENTS)]
+        seconds = []
+        for _ in range(5):
+            started = time.monotonic()
+            assert server.ping() == 200
+            assert server.classify(PICTURE).status == 200
+            seconds.append(time.monotonic() - started)
+            for connection in slow[2::4]:
+                connection.sendall(b"x")
+        # Were each of them given a thread, there would be none left for longer than a body may take.
+        assert max(seconds) < 1
+        answers = [read_all(connection) for connection in slow]
+    assert set(answers[::4]) == {b""}
+    told = [answer for n, answer in enumerate(answers) if n % 4]
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in told)
+    assert {json.loads(answer.partition(b"\r\n\r\n")[2])["error"] for answer in told} == {"timeout"}
+
+
+def test_requests_in_one_go_and_garbage_behind_them(server: Server) -> None:
+    """A ping, two pictures and garbage sent in one go -> 200, 200, 200, 400 in this order, and the end."""
+    with connect(server, PING + REQUEST + CHUNKED + b"\0\xff garbage\r\n") as connection:
+        answer = read_all(connection)
+    assert [part[:4] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 ", b"200 ", b"200 ", b"400 "]
+    assert answer.count(b'"probabilities"') == 2
+    assert b"<html" not in answer
+
+
+def test_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
+    """`Expect: 100-continue`, as curl sends it with large pictures -> 100 at once, then the answer."""
+    head = HEAD + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
+    with connect(server, head) as connection:
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(PICTURE)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_body_that_ends_early_is_told(server: Server) -> None:
+    """Half a picture, and no more to come -> 400 in JSON, though not a thread was given to it."""
+    with connect(server, REQUEST[:-30]) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"incomplete_body" in answer
+
+
+def test_clients_that_go_early_leave_the_server_as_it_was(server: Server) -> None:
+    """Fifty clients that hang up in the middle or after asking -> the next is served, and not a line about them."""
+    before = server.log().count("Errno")
+    for length in (1, 40, len(REQUEST) - 1, len(REQUEST), len(REQUEST)) * 10:
+        connect(server, REQUEST[:length]).close()
+    wait_until(lambda: server.classify(PICTURE).status == 200, 10, "a place is free again")
+    assert server.ping() == 200
+    assert server.log().count("Errno") == before
+
+
+def test_connection_is_kept_after_a_refusal(server: Server) -> None:
+    """Clients that share two places and keep asking on the same connections -> 200 or 503, and each is kept."""
+    heavy = json.dumps({"instances": [{"b64": _base64(large_picture())}] * 4}).encode()
+    connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(6)]
+    for connection in connections:
+        connection.request("POST", "/invocations", heavy, {"Content-Type": "application/json"})
+    statuses = []
+    for connection in connections:
+        answer = connection.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+        assert not answer.will_close
+    assert statuses.count(200) >= 2
+    assert set(statuses) == {200, 503}
+    for connection in connections:
+        connection.request("GET", "/ping")
+        assert connection.getresponse().read() == b""
+        connection.close()
+
+
+def large_picture() -> bytes:
+    """Make a picture of 12 megapixels that is small as a file."""
+    return pictures.encode(pictures.plain().resize((4000, 3000)), "PNG")
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,56 @@
+"""Serving processes that are killed, abort or crash."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.platform import pictures
+from tests.platform.serving import Server
+from tests.waiting import wait_until
+
+PICTURE = pictures.encode(pictures.plain(), "PNG")
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def tree(colour_models: Path, tmp_path: Path) -> Path:
+    """A platform tree with a model that OpenVINO serves."""
+    shutil.copytree(colour_models / "both+openvino", tmp_path / "model")
+    return tmp_path
+
+
+def kill_one(server: Server, how: signal.Signals) -> None:
+    """End the oldest serving process, and wait until it is gone and all are there again."""
+    before = server.workers()
+    os.kill(before[0], how)
+    wait_until(lambda: len(server.workers()) == len(before) and before[0] not in server.workers(), 20, "another")
+
+
+def test_others_serve_while_a_dead_process_is_replaced(start: Start, tree: Path) -> None:
+    """One of two processes killed, then one that aborts, then one that crashes -> each time pictures are answered."""
+    server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    server.wait_until_ready()
+    for how in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV):
+        kill_one(server, how)
+        wait_until(lambda: server.classify(PICTURE).status == 200, 20, "a picture is answered", pause=0.1)
+    died = [line for line in server.log().splitlines() if line.endswith("died; another takes its place.")]
+    assert len(died) == 3
+    assert server.process.poll() is None
+    server.process.terminate()
+    assert server.end() == 0
+    assert server.log().count("died") == 3
+
+
+def test_too_many_deaths_end_the_server(start: Start, tree: Path) -> None:
+    """Two deaths where one a minute is borne -> exit code 1 and one last line that says so."""
+    server = start(tree, SERVE_MAX_WORKER_DEATHS="1")
+    server.wait_until_ready()
+    kill_one(server, signal.SIGKILL)
+    os.kill(server.workers()[0], signal.SIGKILL)
+    assert server.end(20) == 1
+    last = server.log().splitlines()[-1]
+    assert last.startswith("PlatformError: 2 serving processes died within a minute, more than the 1 that SERVE_MAX")

@@ -1,0 +1,281 @@
+"""What the main loop does with connections: real sockets and a real poller, without threads and processes."""
+
+import contextlib
+import selectors
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from gunicorn.config import Config
+
+from image_classifier.serving import limits
+from image_classifier.serving.connection import Connection
+from image_classifier.serving.front import Front
+from image_classifier.serving.limits import Limits
+from tests.waiting import wait_until
+
+LIMITS = Limits(
+    in_flight=1,
+    max_body_bytes=1_000_000,
+    body_memory_bytes=1_000_000,
+    header_seconds=60,
+    body_seconds=60,
+    keep_alive_seconds=60,
+)
+BODY = b"0123456789"
+
+
+def request(body: bytes = BODY, path: str = "/invocations", announced: int | None = None) -> bytes:
+    """Write a request with a body."""
+    length = len(body) if announced is None else announced
+    return b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), length, body)
+
+
+class Loop:
+    """A main loop that moves when it is told to; what it gives to threads is kept in `served`."""
+
+    def __init__(self, changed: Limits = LIMITS):
+        self.poller = selectors.DefaultSelector()
+        self.served: list[Connection] = []
+        self.refused: list[tuple[str, str, int, str]] = []
+        self.front = Front(self.poller, Config(), changed, self.served.append, self._refused)
+        self.clients: list[socket.socket] = []
+        self.servers: list[socket.socket] = []
+
+    def client(self, sent: bytes = b"") -> socket.socket:
+        """Connect a client that has sent something."""
+        client, server = socket.socketpair()
+        self.clients.append(client)
+        self.servers.append(server)
+        self.front.add(server, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        self.send(client, sent)
+        return client
+
+    def send(self, client: socket.socket, data: bytes) -> None:
+        """Let a client send, which it can only as fast as it is read."""
+        client.settimeout(0)
+        while data:
+            with contextlib.suppress(BlockingIOError):
+                data = data[client.send(data) :]
+            self.move()
+        client.settimeout(10)
+
+    def move(self) -> None:
+        """Do what can be done now."""
+        for _ in range(10):
+            for key, _ in self.poller.select(0):
+                key.data(key.fileobj)
+        self.front.tick()
+
+    def finish(self, keep: bool = True) -> None:
+        """Give the first that is served back."""
+        self.front.finished(self.served.pop(0), keep)
+        self.move()
+
+    def close(self) -> None:
+        """Close whatever is open."""
+        for end in (*self.clients, *self.servers):
+            end.close()
+        self.poller.close()
+
+    def _refused(self, *told: object) -> None:
+        self.refused.append(told)  # type: ignore[arg-type]
+
+
+def answer(client: socket.socket) -> bytes:
+    """Return what a client was answered, which was sent before."""
+    return client.recv(65536)
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Say whether a client is told that there is nothing more to come."""
+    client.setblocking(False)
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    """A loop with one place."""
+    found = Loop()
+    yield found
+    found.close()
+
+
+def test_request_takes_a_thread_only_when_it_is_whole(loop: Loop) -> None:
+    """A request in three pieces -> nothing is served before the last one; then its body is there."""
+    sent = request()
+    client = loop.client(sent[:20])
+    loop.move()
+    loop.send(client, sent[20:-3])
+    assert loop.served == []
+    loop.send(client, sent[-3:])
+    assert loop.served[0].incoming.request.body.read() == BODY
+
+
+def test_slow_body_holds_no_place(loop: Loop) -> None:
+    """One place, ten bodies on their way -> a whole request of another client gets it."""
+    for _ in range(10):
+        loop.client(request()[:-1])
+    loop.client(request(b"other"))
+    assert [connection.incoming.request.body.read() for connection in loop.served] == [b"other"]
+    assert loop.refused == []
+
+
+def test_second_request_is_refused_at_once_and_its_connection_kept(loop: Loop) -> None:
+    """One place, taken -> the next request gets 503 with Retry-After before its body has come, and is kept."""
+    loop.client(request())
+    client = loop.client(request()[:-5])
+    told = answer(client)
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 1\r\n" in told
+    assert b"Connection: keep-alive\r\n" in told
+    assert loop.refused == [("POST", "/invocations", 503, "busy")]
+    loop.send(client, BODY[-5:])
+    assert not is_closed(client)
+
+
+def test_other_paths_need_no_place(loop: Loop) -> None:
+    """One place, taken -> /ping is given to a thread all the same."""
+    loop.client(request())
+    loop.client(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [connection.incoming.request.path for connection in loop.served] == ["/invocations", "/ping"]
+
+
+def test_refused_client_that_hammers_waits_for_a_place(loop: Loop) -> None:
+    """A refused client that asks again at once -> it is not answered before a place is free, and then served."""
+    loop.client(request())
+    hammering = loop.client(request())
+    assert answer(hammering).startswith(b"HTTP/1.1 503 ")
+    loop.send(hammering, request(b"again"))
+    assert len(loop.refused) == 1
+    loop.finish()
+    assert [connection.incoming.request.body.read() for connection in loop.served] == [b"again"]
+
+
+def test_place_is_not_used_up_by_refused_clients_that_do_not_ask(loop: Loop) -> None:
+    """Three refused clients of which the last asks again -> the place that gets free is its."""
+    loop.client(request())
+    refused = [loop.client(request()) for _ in range(3)]
+    loop.send(refused[2], request(b"again"))
+    loop.finish()
+    assert [connection.incoming.request.body.read() for connection in loop.served] == [b"again"]
+
+
+def test_refused_client_is_heard_again_after_a_second(loop: Loop) -> None:
+    """A refused client that asks again while the place stays taken -> its second 503 comes after about a second."""
+    loop.client(request())
+    client = loop.client(request())
+    loop.send(client, request())
+
+    def heard_again() -> bool:
+        loop.move()
+        return len(loop.refused) == 2
+
+    wait_until(heard_again, limits.PARKED_SECONDS + 5, "a second refusal")
+    assert answer(client).count(b"HTTP/1.1 503 ") == 2
+
+
+def test_bodies_share_a_budget(loop: Loop) -> None:
+    """Room for one large body and a half -> the second is refused by its header, a small one is not."""
+    loop.client(request(b"x" * 700_000))
+    loop.move()
+    large = loop.client(request(b"", path="/models", announced=700_000))
+    small = loop.client(request(b"", path="/models", announced=1000))
+    assert b"take all of the 0 MB" in answer(large)
+    loop.send(small, b"x" * 1000)
+    assert len(loop.served) == 2
+    loop.finish()
+    loop.client(request(b"", path="/models", announced=700_000))
+    assert len(loop.refused) == 1
+
+
+def test_larger_body_than_is_allowed_is_refused_by_its_header(loop: Loop) -> None:
+    """A body announced as too large -> 413 before it has come, and the connection closed."""
+    client = loop.client(request(b"", announced=1_000_001))
+    assert answer(client).startswith(b"HTTP/1.1 413 ")
+    assert is_closed(client)
+
+
+def test_client_that_waits_for_leave_gets_it(loop: Loop) -> None:
+    """`Expect: 100-continue` -> leave to go on, then the body is taken; a busy server answers with 503 alone."""
+    head = request(b"", announced=10).replace(b"Host: x", b"Host: x\r\nExpect: 100-continue")
+    client = loop.client(head)
+    assert answer(client) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    loop.send(client, BODY)
+    assert len(loop.served) == 1
+    refused = loop.client(head)
+    assert answer(refused).startswith(b"HTTP/1.1 503 ")
+    assert is_closed(refused)
+
+
+def test_requests_in_one_go_are_served_one_after_the_other(loop: Loop) -> None:
+    """Two requests and garbage in one go -> the second is served after the first, then 400 and the end."""
+    client = loop.client(request(b"one") + request(b"two") + b"\0garbage")
+    bodies = []
+    for _ in range(2):
+        bodies.append(loop.served[0].incoming.request.body.read())
+        loop.finish()
+    assert bodies == [b"one", b"two"]
+    assert answer(client).startswith(b"HTTP/1.1 400 ")
+    assert is_closed(client)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [(b"", b""), (b"POST /invo", b"header"), (request()[:-1], b"body")],
+    ids=["nothing", "half a header", "half a body"],
+)
+def test_slow_clients_are_sent_away(sent: bytes, told: bytes) -> None:
+    """Nothing, half a header, half a body in the time there is for them -> closed, the latter two with a 408."""
+    loop = Loop(replace(LIMITS, header_seconds=0.05, body_seconds=0.05))
+    client = loop.client(sent)
+
+    def answered() -> bool:
+        loop.move()
+        return len(loop.front.connections) == 0 or bool(loop.refused)
+
+    wait_until(answered, 10, "it is sent away")
+    last = answer(client)
+    assert last.startswith(b"HTTP/1.1 408 ") == bool(told)
+    assert told in last
+    client.close()
+    loop.move()
+    assert len(loop.front.connections) == 0
+    loop.close()
+
+
+def test_end_serves_what_has_begun_and_closes_what_is_idle(loop: Loop) -> None:
+    """The end, with half a request, a refused client that asks again and an idle one -> both answered, it closed."""
+    begun, idle = loop.client(request()[:-1]), loop.client()
+    loop.client(request(b"first"))
+    hammering = loop.client(request())
+    loop.send(hammering, request())
+    loop.front.end()
+    assert answer(hammering).count(b"HTTP/1.1 503 ") == 2
+    loop.finish()
+    loop.send(begun, request()[-1:])
+    assert [connection.incoming.request.body.read() for connection in loop.served] == [BODY]
+    loop.finish()
+
+    def gone() -> bool:
+        loop.move()
+        return is_closed(idle)
+
+    wait_until(gone, 10, "the idle connection is closed")
+    assert is_closed(begun)
+
+
+def test_clients_that_hang_up_leave_nothing_behind(loop: Loop) -> None:
+    """Connections closed before, in and after a request -> none is left, and all bytes are given back."""
+    for sent in (b"", b"POST /inv", request(b"x" * 500_000)[:-1]):
+        loop.client(sent)
+    for client in loop.clients:
+        client.close()
+    loop.move()
+    assert len(loop.front.connections) == 0
+    loop.client(request(b"x" * 999_999))
+    assert len(loop.served) == 1

@@ -1,0 +1,95 @@
+"""Requests put together from the pieces in which they arrive."""
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.http.errors import InvalidHeader, InvalidRequestLine, LimitRequestHeaders
+
+from image_classifier.serving.incoming import HEADER_BYTES, Incoming
+
+PLAIN = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789"
+CHUNKED = (
+    b"POST /b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"4;name=value\r\n0123\r\n6 \r\n456789\r\n0\r\nTrailer: x\r\n\r\n"
+)
+EMPTY = b"GET /c HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def incoming() -> Incoming:
+    """Return one that has seen nothing."""
+    return Incoming(Config(), ("127.0.0.1", 1))
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 1000])
+def test_requests_are_told_apart_whatever_the_pieces(step: int) -> None:
+    """A plain, a chunked and an empty request behind each other, in pieces of any size -> each with its body."""
+    found, sent, requests = incoming(), PLAIN + CHUNKED + EMPTY, []
+    for start in range(0, len(sent), step):
+        found.feed(sent[start : start + step])
+        while found.whole:
+            requests.append((found.request.path, found.body().read()))
+            found.begin()
+            found.feed(b"")
+    assert requests == [("/a", b"0123456789"), ("/b", b"0123456789"), ("/c", b"")]
+    assert not found.begun
+
+
+def test_whole_body_is_given_without_a_copy() -> None:
+    """A body of 1 MB in blocks -> two readings of the whole give the same object."""
+    found, body = incoming(), b"x" * 2**20
+    found.feed(b"POST / HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n")
+    for start in range(0, len(body), 65536):
+        found.feed(body[start : start + 65536])
+    given = found.body()
+    first = given.read(2**21)
+    given.seek(0)
+    assert first == body
+    assert first is given.read()
+
+
+def test_dropped_body_is_still_followed() -> None:
+    """A body that is dropped in its middle -> nothing of it is kept, and the next request is found behind it."""
+    found = incoming()
+    found.feed(PLAIN[:-5])
+    found.discard()
+    found.feed(PLAIN[-5:] + EMPTY)
+    assert (found.whole, found.received, found.body().read()) == (True, 10, b"")
+    found.begin()
+    found.feed(b"")
+    assert found.request.path == "/c"
+
+
+def test_what_is_missing_is_known_from_the_header() -> None:
+    """Half a body -> the other half is missing; before the header nothing is known to be."""
+    found = incoming()
+    assert (found.begun, found.missing, found.announced) == (False, 0, None)
+    found.feed(PLAIN[:-5])
+    assert (found.begun, found.whole, found.missing, found.announced) == (True, False, 5, 10)
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        (b"\x16\x03\x01", InvalidRequestLine),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * HEADER_BYTES, LimitRequestHeaders),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", InvalidHeader),
+        (CHUNKED[:59].replace(b"Host: x", b"Content-Length: 3") + b"\r\n\r\n", InvalidHeader),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n", OSError),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n", OSError),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 5000, OSError),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"a: b\r\n" * 5000, OSError),
+    ],
+    ids=[
+        "no letter",
+        "endless header",
+        "two lengths",
+        "length and chunks",
+        "size",
+        "too long",
+        "endless size",
+        "trailers",
+    ],
+)
+def test_what_cannot_be_followed_is_an_error(sent: bytes, error: type[Exception]) -> None:
+    """A header or chunks that are none, or that never end -> an error, before more is gathered."""
+    with pytest.raises(error):
+        incoming().feed(sent)

@@ -1,0 +1,38 @@
+"""Serving processes that die."""
+
+import pytest
+from gunicorn.errors import HaltServer
+
+from image_classifier.serving.supervision import Deaths
+
+
+def test_later_after_each_death() -> None:
+    """No death, one, and more within a minute -> no pause, none, then 1, 2, 4, 8 and again 8 seconds."""
+    deaths, pauses = Deaths(10, clock=lambda: 0.0), []
+    for process in range(7):
+        pauses.append(deaths.pause())
+        deaths.note(process)
+    assert pauses == [0, 0, 1, 2, 4, 8, 8]
+
+
+def test_too_many_within_a_minute_end_the_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """Three deaths where two are borne -> the server ends with 1 and one line that names number and setting."""
+    deaths = Deaths(2, clock=lambda: 0.0)
+    deaths.note(11)
+    deaths.note(12)
+    capsys.readouterr()
+    with pytest.raises(HaltServer) as found:
+        deaths.note(13)
+    assert found.value.exit_status == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("PlatformError: 3 serving processes died within a minute, more than the 2 that SERVE_MAX_")
+
+
+def test_deaths_are_forgotten_after_a_minute() -> None:
+    """A death every 61 seconds where one a minute is borne -> for ever, and without a pause."""
+    now = [0.0]
+    deaths = Deaths(1, clock=lambda: now[0])
+    for process in range(5):
+        deaths.note(process)
+        now[0] += 61
+        assert deaths.pause() == 0
