@@ -53,11 +53,11 @@ def _alone() -> list[Promise[Round]]:
 def _large() -> list[Promise[Round]]:
     def ratio(found: Round) -> float | None:
         ours, other = _large_load(found, rows.OURS), _large_load(found, rows.FLASK_OPENVINO)
-        return ours.rate / other.rate if ours and other else None
+        return ours.rate / other.rate if ours and other and other.answers else None
 
     def cost(found: Round) -> float | None:
         small, large = _load(found, rows.OURS, 4), _large_load(found, rows.OURS)
-        return small.rate / large.rate if small and large else None
+        return small.rate / large.rate if small and large and large.answers else None
 
     def difference(found: Round) -> float | None:
         return found[rows.BARE].difference if rows.BARE in found else None
@@ -86,7 +86,7 @@ def _start() -> list[Promise[Round]]:
 def _rate_ratio(row: Row, connections: int) -> Callable[[Round], float | None]:
     def ratio(found: Round) -> float | None:
         ours, other = _load(found, rows.OURS, connections), _load(found, row, connections)
-        return ours.rate / other.rate if ours and other and other.rate else None
+        return ours.rate / other.rate if ours and other and other.answers else None
 
     return ratio
 

@@ -2,9 +2,12 @@
 
 All answer the same JSON, the 1000 probabilities of a picture that comes as a raw JPEG body, and compute in float32.
 
-* LitServe: `max_batch_size`, `batch_timeout` and the thread pool that decodes a batch are those of LitServe's own
-  benchmark of an image classifier on a CPU, and so is its fast queue. The body comes as bytes, which spares it base64.
-* gunicorn in front of Flask: one process with 8 threads, as the usual guides for models in containers have it.
+* LitServe: `max_batch_size`, `batch_timeout`, the fast queue and the thread pool that decodes a batch are those of
+  LitServe's own benchmark of an image classifier on a CPU. The body comes as bytes, which spares it base64. One worker,
+  since each starts threads for all CPUs; `LITSERVE_WORKERS=2` tries two.
+* Flask + TensorFlow: a synchronous process a CPU, as in the platform's sample of an own container. One process with 8
+  threads was slower.
+* Flask + OpenVINO: one process with 8 threads. OpenVINO pins its threads, those of two processes to the same CPUs.
 """
 
 from collections.abc import Mapping
@@ -13,10 +16,13 @@ from pathlib import Path
 
 from image_classifier import PROGRAM
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE
+from image_classifier.inference.processors import available_processors
 from tests.benchmarks.serving.places import Places
 
 PEERS = Path(__file__).with_name("peers")
-GUNICORN = ("-m", "gunicorn", "--workers", "1", "--threads", "8", "--timeout", "120", "--chdir", str(PEERS))
+PROCESSES = ("--workers", str(available_processors()))
+THREADS = ("--workers", "1", "--threads", "8")
+_ALWAYS = ("--timeout", "120", "--no-control-socket", "--chdir", str(PEERS))
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,8 @@ class Row:
     title: str
     module: str = ""
     """Of a peer, in `peers`."""
-    gunicorn: bool = True
-    """Whether gunicorn runs it; else it is a program."""
+    gunicorn: tuple[str, ...] = ()
+    """Options of gunicorn, if that runs it; else it is a program."""
     large: bool = False
     """Whether it is measured with pictures of 12 megapixels too."""
 
@@ -39,12 +45,12 @@ class Row:
 
 
 OURS = Row("ours", "ours", large=True)
-BARE = Row("bare", "bare engine with decoding, no HTTP, one thread a core (alone: one thread)", large=True)
-LITSERVE_TENSORFLOW = Row("litserve-tensorflow", "LitServe, TensorFlow function", "litserve_tensorflow", gunicorn=False)
-LITSERVE_OPENVINO = Row("litserve-openvino", "LitServe, OpenVINO's latency hint", "litserve_openvino", gunicorn=False)
-FLASK_KERAS = Row("flask-keras", "Flask + gunicorn, Keras predict", "flask_keras_predict")
-FLASK_FUNCTION = Row("flask-function", "Flask + gunicorn, TensorFlow function", "flask_tensorflow_function")
-FLASK_OPENVINO = Row("flask-openvino", "Flask + gunicorn, OpenVINO without care", "flask_openvino", large=True)
+BARE = Row("bare", "bare engine with decoding, no HTTP", large=True)
+LITSERVE_TENSORFLOW = Row("litserve-tensorflow", "LitServe, TensorFlow function", "litserve_tensorflow")
+LITSERVE_OPENVINO = Row("litserve-openvino", "LitServe, OpenVINO's latency hint", "litserve_openvino")
+FLASK_KERAS = Row("flask-keras", "Flask + gunicorn, Keras predict", "flask_keras_predict", PROCESSES)
+FLASK_FUNCTION = Row("flask-function", "Flask + gunicorn, TensorFlow function", "flask_tensorflow_function", PROCESSES)
+FLASK_OPENVINO = Row("flask-openvino", "Flask + gunicorn, OpenVINO without care", "flask_openvino", THREADS, large=True)
 ROWS = (OURS, BARE, LITSERVE_TENSORFLOW, LITSERVE_OPENVINO, FLASK_KERAS, FLASK_FUNCTION, FLASK_OPENVINO)
 
 
@@ -53,7 +59,8 @@ def command(row: Row, places: Places, port: int) -> list[str]:
     if row is OURS:
         return [str(places.slim_python), str(PROGRAM / "serve")]
     if row.gunicorn:
-        return [str(places.peers_python), *GUNICORN, "--bind", f"127.0.0.1:{port}", f"{row.module}:app"]
+        options = (*row.gunicorn, *_ALWAYS, "--bind", f"127.0.0.1:{port}")
+        return [str(places.peers_python), "-m", "gunicorn", *options, f"{row.module}:app"]
     return [str(places.peers_python), str(PEERS / f"{row.module}.py")]
 
 

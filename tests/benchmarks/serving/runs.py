@@ -86,7 +86,7 @@ def _watched_load(
         found = load.put(server.url, connections, seconds, places.large if large else places.small)
     finally:
         half_way.join()
-    if not found.answers:
+    if not found.answers and not large:
         raise RuntimeError(f"No answer over {connections} connections in {seconds} s; the log:\n{server.tail()}")
     return found
 

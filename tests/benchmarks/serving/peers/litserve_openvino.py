@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIZE = (224, 224)
-BATCH, BATCH_SECONDS, WORKERS = 8, 0.01, 1
+BATCH, BATCH_SECONDS = 8, 0.01
+WORKERS = int(os.environ.get("LITSERVE_WORKERS", "1"))
 
 
 def pixels_of(picture: bytes) -> NDArray[np.uint8]:
