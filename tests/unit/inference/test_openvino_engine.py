@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import openvino as runtime
 import pytest
 from numpy.typing import NDArray
+from openvino import opset13
 
 from image_classifier import PROGRAM, artifacts
 from image_classifier.artifacts import ModelInfo
@@ -65,24 +67,82 @@ def test_any_number_of_pictures_is_answered_in_order(
 def test_many_threads_get_their_own_answers(representation: Path, noise: NDArray[np.uint8]) -> None:
     """Twelve threads with batches of different pictures -> each gets the rows of its pictures, no request is lost."""
     engine = openvino.load_engine(representation, INFO)
-    requests = engine.idle.qsize()
+    requests = engine.pool.idle
     expected = engine.probabilities(noise)
     places = [(start, start + 1 + start % 5) for start in range(60)] * 5
     with ThreadPoolExecutor(12) as pool:
         answered = list(pool.map(lambda place: engine.probabilities(noise[slice(*place)]), places))
     for place, rows in zip(places, answered, strict=True):
         assert np.array_equal(rows, expected[slice(*place)])
-    assert engine.idle.qsize() == requests >= 1
+    assert engine.pool.idle == requests >= 1
 
 
 def test_pictures_of_another_size_leave_the_engine_usable(representation: Path, halves: NDArray[np.uint8]) -> None:
     """Pixels of another size -> an error, and afterwards the same answers from as many requests."""
     engine = openvino.load_engine(representation, INFO)
-    requests, before = engine.idle.qsize(), engine.probabilities(halves)
+    requests, before = engine.pool.idle, engine.probabilities(halves)
     with pytest.raises(ValueError, match="could not broadcast"):
         engine.probabilities(np.zeros((3, 5, 5, 3), np.uint8))
-    assert engine.idle.qsize() == requests >= 1
+    assert engine.pool.idle == requests >= 1
     assert np.array_equal(engine.probabilities(halves), before)
+
+
+def test_an_error_is_that_of_its_picture_alone(representation: Path, noise: NDArray[np.uint8]) -> None:
+    """Threads of which every third brings pixels of another size -> those get the error, the others their answers."""
+    engine = openvino.load_engine(representation, INFO)
+    expected, wrong = engine.probabilities(noise[:60]), np.zeros((1, 5, 5, 3), np.uint8)
+
+    def ask(number: int) -> NDArray[np.float32] | str:
+        try:
+            return engine.probabilities(noise[number : number + 1] if number % 3 else wrong)
+        except ValueError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(8) as pool:
+        answered = list(pool.map(ask, range(60)))
+    assert all("could not broadcast" in str(answer) for answer in answered[::3])
+    assert all(np.array_equal(answered[number], expected[number : number + 1]) for number in range(60) if number % 3)
+
+
+@pytest.mark.parametrize(("processors", "compact", "streams"), [(1, False, [1]), (2, False, [1, 2]), (2, True, [2])])
+def test_alone_gets_all_processors_and_company_one_each(
+    representation: Path, monkeypatch: pytest.MonkeyPatch, processors: int, compact: bool, streams: list[int]
+) -> None:
+    """One CPU, several, several with little memory -> a network of one stream for who is alone, a stream a CPU else."""
+    monkeypatch.setattr(openvino, "available_processors", lambda: processors)
+    engine = openvino.load_engine(representation, INFO, compact=compact)
+    assert (engine.concurrency, engine.rungs) == (processors, (1, processors))
+    assert engine.pool.idle == processors + (len(streams) > 1)
+    networks = []
+    for wanted in (1, 2):
+        with engine.pool.taken(wanted) as requests:
+            networks += [request.get_compiled_model() for request in requests]
+    found = [network.get_property("NUM_STREAMS") for network in networks]
+    assert found == [streams[0]] + [streams[-1]] * min(processors, 2)
+    assert not any(network.get_property("ENABLE_CPU_PINNING") for network in networks)
+
+
+@pytest.mark.parametrize("order", [("probabilities", "features"), ("features", "probabilities")])
+def test_features_are_found_by_name(tmp_path: Path, halves: NDArray[np.uint8], order: tuple[str, str]) -> None:
+    """A network with two outputs, in either order -> probabilities and features of every picture."""
+    two_outputs(tmp_path, order)
+    engine = openvino.load_engine(tmp_path, INFO)
+    found = engine.run(halves)
+    assert found.features is not None
+    assert found.features == pytest.approx(halves.mean(axis=(1, 2)), abs=1e-2)
+    assert found.probabilities.argmax(axis=1).tolist() == halves.mean(axis=(1, 2)).argmax(axis=1).tolist()
+    assert found.probabilities.sum(axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def two_outputs(folder: Path, order: tuple[str, str]) -> None:
+    """Write an IR that answers the means of red, green and blue as features, and their softmax as probabilities."""
+    pixels = opset13.parameter([-1, *colours.SIZE, 3], np.uint8)
+    means = opset13.reduce_mean(opset13.convert(pixels, "f32"), [1, 2], keep_dims=False)
+    answers = {"features": means, "probabilities": opset13.softmax(means, axis=1)}
+    for name, node in answers.items():
+        node.output(0).set_names({name})
+    model = runtime.Model([answers[name] for name in order], [pixels], "two outputs")
+    runtime.save_model(model, folder / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
@@ -91,8 +151,9 @@ def test_precision_is_the_one_that_was_asked_for(representation: Path, precision
     if precision == "bf16" and not has_bfloat16():
         pytest.skip("this CPU does not compute in bfloat16")
     engine = openvino.load_engine(representation, INFO, precision)
-    compiled = engine.idle.get().get_compiled_model()
-    assert compiled.get_property("INFERENCE_PRECISION_HINT").to_string() == precision
+    with engine.pool.taken(1) as (alone,), engine.pool.taken(1) as (accompanied,):
+        networks = [request.get_compiled_model() for request in (alone, accompanied)]
+    assert {network.get_property("INFERENCE_PRECISION_HINT").to_string() for network in networks} == {precision}
 
 
 def test_image_size_of_the_model_info_must_be_the_networks(representation: Path) -> None:

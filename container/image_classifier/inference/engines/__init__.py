@@ -66,6 +66,10 @@ class Wish:
 
     engine: str = "auto"
     precision: str = "f32"
+    exact: bool = False
+    """Whether TensorFlow keeps to float32 even where a model was trained in float16 and a GPU serves it."""
+    compact: bool = False
+    """Whether OpenVINO compiles a network once instead of twice: less memory, and slower for who is alone."""
 
 
 NO_WISH = Wish()
@@ -155,10 +159,10 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> En
         intermediate_representation.check_undamaged(folder, record)
         from image_classifier.inference.engines import openvino
 
-        return openvino.load_engine(intermediate_representation.folder_of(folder), info, wish.precision)
+        return openvino.load_engine(intermediate_representation.folder_of(folder), info, wish.precision, wish.compact)
     saved_model = artifacts.saved_model_folder(folder)
     tensorflow_start.start()
     from image_classifier.inference.engines import saved_model_operations, tensorflow
 
     saved_model_operations.refuse_unsafe_operations(saved_model, trust)
-    return tensorflow.load_engine(folder, info)
+    return tensorflow.load_engine(folder, info, tensorflow.manner_of(info, tensorflow.has_gpu(), wish.exact))

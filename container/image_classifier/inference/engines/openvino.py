@@ -1,7 +1,7 @@
 """Run the OpenVINO IR of a model folder on CPU, without TensorFlow."""
 
 import contextlib
-import queue
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,91 +14,117 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
 from image_classifier.inference.engines import Outputs
+from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.inference.processors import available_processors
 
 _ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
 
 
 @dataclass(frozen=True)
-class OpenVinoEngine:
-    """A compiled network for one picture, and as many requests to it as there are streams.
+class Port:
+    """One of a network's outputs: its place among them, and how many numbers a picture gets there."""
 
-    A picture at a time costs nothing on CPU, keeps what is in memory the same for any n, and spares a batch its
-    dynamic shape. Several pictures go through the requests that are idle.
+    index: int
+    width: int
+
+
+@dataclass(frozen=True)
+class OpenVinoEngine:
+    """A network for one picture, compiled twice from the same weights, and as many requests as there are streams.
+
+    On all CPUs for a picture that is alone, on one CPU each for pictures that are not. A picture at a time costs
+    nothing on CPU, keeps what is in memory the same for any n, and spares a batch its dynamic shape. Measured, with
+    what did not help, in docs/decisions/0016.
     """
 
-    outputs: int
-    idle: "queue.SimpleQueue[Any]" = field(repr=False)
-    """Requests that nobody uses; who finds none waits."""
+    pool: RequestPool[Any] = field(repr=False)
     concurrency: int
-    """As many as there are requests."""
+    """A thread a CPU."""
+    answer: Port
+    """Where the probabilities are."""
+    pooled: Port | None
+    """Where the features are."""
     name: str = "openvino"
 
     @property
+    def outputs(self) -> int:
+        """How many probabilities it answers for a picture."""
+        return self.answer.width
+
+    @property
     def rungs(self) -> tuple[int, ...]:
-        """One picture, and one for each request."""
+        """A picture that is alone, and as many as there are streams."""
         return (1, self.concurrency)
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
-        """Answer RGB pixels, uint8 (n, height, width, 3)."""
-        return Outputs(self.probabilities(pixels))
+        """Answer RGB pixels, uint8 (n, height, width, 3).
 
-    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities, float32 (n, outputs), of RGB pixels, uint8 (n, height, width, 3)."""
-        answers = np.empty((len(pixels), self.outputs), np.float32)
-        if not len(pixels):
-            return answers
-        requests = self._take(len(pixels))
-        try:
-            for start in range(0, len(pixels), len(requests)):
-                rows = range(start, min(start + len(requests), len(pixels)))
-                used = list(zip(requests, rows, strict=False))
-                for request, row in used:
+        Several pictures go through what is idle, and between them others get their turn.
+        """
+        ports = [port for port in (self.answer, self.pooled) if port]
+        found = [np.empty((len(pixels), port.width), np.float32) for port in ports]
+        first = 0
+        while first < len(pixels):
+            with self.pool.taken(len(pixels) - first) as requests, _awaited(requests):
+                for row, request in enumerate(requests, first):
                     request.get_input_tensor().data[0] = pixels[row]
                     request.start_async()
-                for request, row in used:
+                for row, request in enumerate(requests, first):
                     request.wait()
-                    answers[row] = request.get_output_tensor().data[0]
-        finally:
-            for request in requests:
-                # After a failure others may still be computing, and who gets them next writes into their input.
-                with contextlib.suppress(RuntimeError):
-                    request.wait()
-                self.idle.put(request)
-        return answers
+                    for port, rows in zip(ports, found, strict=True):
+                        rows[row] = request.get_output_tensor(port.index).data[0]
+            first += len(requests)
+        return Outputs(*found)
 
-    def _take(self, wanted: int) -> list[Any]:
-        found = [self.idle.get()]
-        with contextlib.suppress(queue.Empty):
-            while len(found) < wanted:
-                found.append(self.idle.get_nowait())
-        return found
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the probabilities of `run` alone, float32 (n, outputs)."""
+        return self.run(pixels).probabilities
 
 
-def load_engine(folder: Path, info: ModelInfo, precision: str = "f32") -> OpenVinoEngine:
+@contextlib.contextmanager
+def _awaited(requests: list[Any]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        # After a failure others may still be computing, and who gets them next writes into their input.
+        for request in requests:
+            with contextlib.suppress(RuntimeError):
+                request.wait()
+
+
+def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: bool = False) -> OpenVinoEngine:
     """Load an IR, the pair of files in `folder`, for pictures of the recorded size.
 
     `precision` is "f32" or "bf16": what the network computes in. OpenVINO's own default is bf16 where the CPU has it.
+    `compact` leaves out what is only for a picture that is alone.
 
     Raises:
         UserError: It cannot be read, or takes other pictures than the model info says.
     """
-    core = openvino.Core()
+    core, processors = openvino.Core(), available_processors()
     try:
         model = core.read_model(*(folder / name for name in artifacts.OPENVINO_FILES))
-        _check_shapes(model, info, folder)
+        answer, pooled = _ports(model)
+        _check_shapes(model, answer, info, folder)
         model.reshape([1, *info.image_size, 3])
-        compiled = core.compile_model(model, "CPU", _configuration(precision))
+        shared, *alone = (
+            core.compile_model(model, "CPU", _configuration(precision, processors, streams))
+            for streams in ((processors,) if compact or processors == 1 else (processors, 1))
+        )
     except RuntimeError as error:
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
-    idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-    for _ in range(count):
-        request = compiled.create_infer_request()
-        # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
-        _ = request.get_input_tensor().data
-        idle.put(request)
-    return OpenVinoEngine(int(compiled.output(0).shape[1]), idle, count)
+    pool = RequestPool([_request(shared) for _ in range(processors)], *map(_request, alone))
+    widths = [int(output.partial_shape[1].get_length()) for output in shared.outputs]
+    return OpenVinoEngine(
+        pool, processors, Port(answer, widths[answer]), None if pooled is None else Port(pooled, widths[pooled])
+    )
+
+
+def _request(compiled: Any) -> Any:
+    request = compiled.create_infer_request()
+    # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
+    _ = request.get_input_tensor().data
+    return request
 
 
 def reason(error: BaseException) -> str:
@@ -108,8 +134,16 @@ def reason(error: BaseException) -> str:
     return first_line(ValueError(told[0] if told else str(error)))
 
 
-def _check_shapes(model: Any, info: ModelInfo, where: Path) -> None:
-    given, answered = model.inputs[0], model.outputs[0].partial_shape
+def _ports(model: Any) -> tuple[int, int | None]:
+    """Find the places of probabilities and features among the outputs, by their names when there are several."""
+    named = {name: index for index, output in enumerate(model.outputs) for name in output.get_names()}
+    if len(model.outputs) == 1:
+        return 0, None
+    return named.get("probabilities", 0), named.get("features")
+
+
+def _check_shapes(model: Any, answer: int, info: ModelInfo, where: Path) -> None:
+    given, answered = model.inputs[0], model.outputs[answer].partial_shape
     height, width = info.image_size
     shape = openvino.PartialShape([-1, height, width, 3])
     if given.element_type != openvino.Type.u8 or given.partial_shape != shape or answered.rank != openvino.Dimension(2):
@@ -120,12 +154,11 @@ def _check_shapes(model: Any, info: ModelInfo, where: Path) -> None:
         )
 
 
-def _configuration(precision: str) -> dict[str, Any]:
+def _configuration(precision: str, processors: int, streams: int) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": available_processors(),
-        # A stream a CPU: under load each picture stays on one, and nothing waits for the slowest of several.
-        "NUM_STREAMS": available_processors(),
+        "INFERENCE_NUM_THREADS": processors,
+        "NUM_STREAMS": streams,
         # Pinned, two processes would share the first CPUs and leave the others idle.
         "ENABLE_CPU_PINNING": False,
     }

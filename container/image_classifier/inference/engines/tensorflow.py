@@ -1,7 +1,8 @@
 """Run a SavedModel with TensorFlow, whichever way it wants to be called."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,14 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
-from image_classifier.inference.engines import Outputs
+from image_classifier.inference.engines import Outputs, calling_conventions
 from image_classifier.inference.processors import available_processors
 
 VERSION: str = tf.__version__
 Function = Callable[[Any], Any]
 """In a graph, from uint8 pixels (n, h, w, 3) to a float tensor (n, k)."""
-# Keys under which classifiers answer, the best first; "default" is what Hub modules of TensorFlow 1 use.
-_PROBABILITY_KEYS = ("probabilities", "scores", "predictions")
-_OUTPUT_KEYS = (*_PROBABILITY_KEYS, "logits", "default", "output_0", "outputs")
+LADDER = (1, 2, 4, 8, 16, 32)
+"""Sizes of batches on a GPU: what is between is filled up, so that every size that occurs was warmed."""
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
 
@@ -74,31 +74,71 @@ def is_registered(operation: str) -> bool:
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How a network is run, which depends on the machine and on what the model was trained in."""
+
+    half: bool = False
+    """Multiply in float16 where TensorFlow's rewriter of graphs finds it safe; for the process as a whole."""
+    batches: bool = False
+    """Put what several threads ask at the same time into one batch."""
+
+
+PLAIN = Manner()
+"""float32, every call by itself: what the IR is compared with, and how CPUs serve."""
+
+
+def has_gpu() -> bool:
+    """Say whether TensorFlow can use a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def manner_of(info: ModelInfo, gpu: bool, exact: bool = False) -> Manner:
+    """Choose by the device and by what the job recorded that it trained in; `exact` keeps float32."""
+    return Manner(half=gpu and not exact and info.extra.get("mixed_precision") == "float16", batches=gpu)
+
+
+@dataclass(frozen=True)
 class TensorFlowEngine:
-    """A SavedModel behind one compiled function from pixels to probabilities."""
+    """A SavedModel behind compiled functions from pixels."""
 
     function: Any
+    """To probabilities."""
+    answer: Any
+    """To probabilities, and to features where there are any."""
     outputs: int
     model: Any
     """Kept, because TensorFlow frees the variables of a model that nobody holds."""
+    manner: Manner = PLAIN
     name: str = "tensorflow"
-    rungs: tuple[int, ...] = (1, 2)
 
     @property
     def concurrency(self) -> int:
-        """A thread a CPU."""
-        return available_processors()
+        """A thread a CPU; with batches as many as fill one while another is computed."""
+        return 2 * LADDER[-1] if self.manner.batches else available_processors()
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Every size of a batch."""
+        return LADDER if self.manner.batches else (1, 2)
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Answer RGB pixels, uint8 (n, height, width, 3)."""
-        return Outputs(self.probabilities(pixels))
+        at_once = LADDER[-1]
+        parts = [self._answer(pixels[start : start + at_once]) for start in range(0, max(len(pixels), 1), at_once)]
+        return Outputs(*(np.concatenate(found) for found in zip(*parts, strict=True)))
+
+    def _answer(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        # Batches are put together in the host's memory.
+        with tf.device("CPU:0"):
+            given = tf.constant(pixels)
+        return [np.asarray(found, np.float32) for found in self.answer(given)]
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return probabilities, float32 (n, outputs), of RGB pixels, uint8 (n, height, width, 3)."""
-        return np.asarray(self.function(tf.constant(pixels)), np.float32)
+        """Return the probabilities of `run` alone, float32 (n, outputs)."""
+        return self.run(pixels).probabilities
 
 
-def load_engine(folder: Path, info: ModelInfo) -> TensorFlowEngine:
+def load_engine(folder: Path, info: ModelInfo, manner: Manner = PLAIN) -> TensorFlowEngine:
     """Load the SavedModel of a model folder and find out how it is called.
 
     In this order: the signature that the model info names; `pixels`, which takes uint8 pixels; a signature that takes
@@ -109,6 +149,9 @@ def load_engine(folder: Path, info: ModelInfo) -> TensorFlowEngine:
         UserError: It cannot be loaded or called with pictures of the recorded size, or has no classifier in it.
     """
     _claim_no_more_than_allowed()
+    if manner.half:
+        # Before anything runs: the functions inside a batch compute as the runtime was told when it started.
+        tf.config.optimizer.set_experimental_options({"auto_mixed_precision": True})
     saved_model = artifacts.saved_model_folder(folder)
     # Modules of TensorFlow 1's Hub hold a second graph for training, and the one for inference has no tag.
     tags: list[str] | None = [] if (saved_model / "tfhub_module.pb").exists() else None
@@ -116,7 +159,7 @@ def load_engine(folder: Path, info: ModelInfo) -> TensorFlowEngine:
         loaded = tf.saved_model.load(str(saved_model), tags=tags)
     except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
         raise UserError(f"The SavedModel in {saved_model} cannot be loaded: {first_line(error)}.") from error
-    return make_engine(loaded, info, saved_model)
+    return make_engine(loaded, info, saved_model, manner)
 
 
 def _claim_no_more_than_allowed() -> None:
@@ -128,7 +171,7 @@ def _claim_no_more_than_allowed() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(available_processors())
 
 
-def make_engine(loaded: Any, info: ModelInfo, where: Path) -> TensorFlowEngine:
+def make_engine(loaded: Any, info: ModelInfo, where: Path, manner: Manner = PLAIN) -> TensorFlowEngine:
     """Find out how a loaded model is called, see `load_engine`; `where` names it in errors.
 
     Raises:
@@ -136,10 +179,11 @@ def make_engine(loaded: Any, info: ModelInfo, where: Path) -> TensorFlowEngine:
     """
     if info.output == "features":
         raise UserError(f"{where} is a backbone: it answers features, not classes. Serve a model that was trained.")
-    call, key = _call(loaded, info, where)
+    convention = calling_conventions.find(loaded, info, where, lambda wanted: _preparation(wanted, info))
+    call = convention.call
     noise = np.random.default_rng(0).integers(0, 256, (2, *info.image_size, 3), dtype=np.uint8)
     try:
-        answer = np.asarray(compiled(call, info)(tf.constant(noise)), np.float32)
+        answer = np.asarray(compiled(call, info)(tf.constant(noise))[0], np.float32)
     except (tf.errors.OpError, ValueError, TypeError) as error:
         height, width = info.image_size
         raise UserError(
@@ -152,10 +196,10 @@ def make_engine(loaded: Any, info: ModelInfo, where: Path) -> TensorFlowEngine:
             "(2, classes). Name signature and output_key in its model info."
         )
     classes = answer.shape[1]
-    if _kind(key, info.output, answer) == "logits":
-        activation = tf.sigmoid if classes == 1 else tf.nn.softmax
-        return TensorFlowEngine(compiled(lambda pixels: activation(call(pixels)), info), classes, loaded)
-    return TensorFlowEngine(compiled(call, info), classes, loaded)
+    if calling_conventions.kind(convention.key, info.output, answer) == "logits":
+        call = calling_conventions.activated(call, tf.sigmoid if classes == 1 else tf.nn.softmax)
+    function = compiled(lambda pixels: call(pixels)[0], info)
+    return TensorFlowEngine(function, (_batched if manner.batches else compiled)(call, info), classes, loaded, manner)
 
 
 def compiled(call: Function, info: ModelInfo) -> Any:
@@ -165,54 +209,37 @@ def compiled(call: Function, info: ModelInfo) -> Any:
     return tf.function(call, autograph=False).get_concrete_function(pixels)
 
 
-def _kind(key: str | None, recorded: str | None, answer: NDArray[np.float32]) -> str:
-    # The key first: a model may answer logits when it is called and probabilities by its signature.
-    if key == "logits" or key in _PROBABILITY_KEYS:
-        return "logits" if key == "logits" else "probabilities"
-    if recorded:
-        return recorded
-    within = bool(((answer >= 0) & (answer <= 1)).all())
-    adds_up = answer.shape[1] == 1 or bool((np.abs(answer.sum(axis=1) - 1) < 1e-3).all())
-    return "probabilities" if within and adds_up else "logits"
+def _batched(call: Function, info: ModelInfo) -> Any:
+    """Return `compiled`, whose calls by several threads are computed together.
+
+    By TensorFlow's own operation: one of its two threads puts a batch together while the other computes, and takes
+    what has come as soon as it is free. A call that is alone does not wait. An error is that of the whole batch.
+    """
+    inner = compiled(call, info)
+    # Whatever has the same name is put into the same batches.
+    name = f"pictures-{uuid.uuid4().hex}"
+
+    def batched(pixels: Any) -> Any:
+        return tf.raw_ops.BatchFunction(
+            in_tensors=[pixels],
+            captured_tensors=inner.captured_inputs,
+            f=inner,
+            Tout=[output.dtype for output in inner.outputs],
+            num_batch_threads=2,
+            max_batch_size=LADDER[-1],
+            allowed_batch_sizes=list(LADDER),
+            batch_timeout_micros=0,
+            # Each of the threads that are let in may bring a full one.
+            max_enqueued_batches=4 * LADDER[-1],
+            enable_large_batch_splitting=True,
+            shared_name=name,
+        )
+
+    return compiled(batched, info)
 
 
-def _call(loaded: Any, info: ModelInfo, where: Path) -> tuple[Function, str | None]:
-    """Return the function from pixels to the model's own output, and the output's key when it has one."""
-    signatures: dict[str, Any] = dict(getattr(loaded, "signatures", {}))
-    if info.signature and info.signature not in signatures:
-        raise UserError(f"{where} has no signature {info.signature!r}, which its model info names; {_has(signatures)}.")
-    by_type = {name: _input(function) for name, function in signatures.items()}
-    strings = [name for name, given in by_type.items() if given and given.dtype == tf.string]
-    chosen = info.signature or ("pixels" if "pixels" in signatures else None) or _preferred(strings)
-    if chosen is None and callable(loaded):
-        return _keyed(lambda pixels: loaded(scale(pixels, info.pixel_scaling_method)), info)
-    chosen = chosen or _preferred([name for name, given in by_type.items() if given])
-    if chosen is None:
-        raise UserError(f"{where} cannot be called with pictures: {_has(signatures)}, none with one input.")
-    function, specification = signatures[chosen], by_type[chosen]
-    if specification is None:
-        raise UserError(f"The signature {chosen!r} of {where} does not take exactly one input.")
-    prepare = _preparation(specification.dtype, info)
-    key = _output_key(function, info, where)
-    return lambda pixels: function(**{specification.name: prepare(pixels)})[key], key
-
-
-def _keyed(call: Callable[[Any], Any], info: ModelInfo) -> tuple[Function, str | None]:
-    """Read the output of a Hub model: a tensor, a tuple that begins with it, or a mapping."""
-
-    def first(pixels: Any) -> Any:
-        output = call(pixels)
-        if isinstance(output, Mapping):
-            key = info.output_key or next((name for name in _OUTPUT_KEYS if name in output), None)
-            if key not in output:
-                raise ValueError(f"its output has the keys {', '.join(sorted(output))}; name one as output_key")
-            return output[key]
-        return output[0] if isinstance(output, tuple | list) else output
-
-    return first, info.output_key
-
-
-def _preparation(wanted: Any, info: ModelInfo) -> Callable[[Any], Any]:
+def _preparation(wanted: Any, info: ModelInfo) -> Function:
+    """Return what makes of pixels the input that is `wanted`: strings, bytes, or floats in the network's range."""
     if wanted == tf.string:
         # PNG keeps every pixel as it is, and a picture of the right size is not resized again.
         return lambda pixels: tf.map_fn(
@@ -220,38 +247,4 @@ def _preparation(wanted: Any, info: ModelInfo) -> Callable[[Any], Any]:
         )
     if wanted == tf.uint8:
         return lambda pixels: pixels
-    return lambda pixels: tf.cast(scale(pixels, info.pixel_scaling_method), wanted)
-
-
-@dataclass(frozen=True)
-class _Input:
-    name: str
-    dtype: Any
-
-
-def _input(function: Any) -> _Input | None:
-    _, named = function.structured_input_signature
-    return next((_Input(name, found.dtype) for name, found in named.items()), None) if len(named) == 1 else None
-
-
-def _preferred(names: list[str]) -> str | None:
-    known = ("serving_default", "image_classification", "default")
-    return next((name for name in known if name in names), names[0] if len(names) == 1 else None)
-
-
-def _output_key(function: Any, info: ModelInfo, where: Path) -> str:
-    keys = list(function.structured_outputs)
-    wanted = (info.output_key,) if info.output_key else _OUTPUT_KEYS
-    key = next((name for name in wanted if name in keys), None)
-    if key is None and len(keys) == 1 and not info.output_key:
-        key = keys[0]
-    if key is None:
-        raise UserError(
-            f"The signature of {where} answers {', '.join(sorted(keys))}; name one of them as output_key in its model "
-            f"info (given: {info.output_key})."
-        )
-    return str(key)
-
-
-def _has(signatures: Mapping[str, Any]) -> str:
-    return f"it has the signatures {', '.join(sorted(signatures))}" if signatures else "it has no signatures"
+    return lambda pixels: tf.cast(scale(pixels, info.pixel_scaling_method), wanted or tf.float32)
