@@ -143,6 +143,7 @@ def _model_info(job: Job) -> ModelInfo:
         extra={
             **incremental.lineage(info),
             "head": "kept" if job.trained.backbone.head else "new",
+            "mixed_precision": job.trained.precision,
             "hyperparameter_sources": dict(job.settings.sources),
             "versions": {name: version(name) for name in ("tensorflow-hub", "tf-keras", "numpy", "pillow")},
             "data": {

@@ -116,9 +116,11 @@ def record(result: Verification) -> dict[str, Any]:
 
 
 def _score(scratch: Path, request: Mapping[str, Any]) -> None:
+    from image_classifier.inference.engines import Wish
     from image_classifier.inference.predictor import Predictor
 
-    predictor = Predictor.load(Path(request["folder"]), request["trust"])
+    # As training's own answers were computed: what is to be found is another network, not a rounded one.
+    predictor = Predictor.load(Path(request["folder"]), request["trust"], Wish(exact=True))
     paths: list[str] = request["paths"]
 
     def answers(start: int) -> list[tuple[float, ...]]:
