@@ -10,7 +10,7 @@ from flask import Flask
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import settings
+from image_classifier.serving import log_stream, settings
 from image_classifier.serving.app import create_app
 from image_classifier.serving.errors import log
 from image_classifier.serving.loading import Loading
@@ -23,7 +23,8 @@ def application() -> Flask:
     """Start to load the model and return the application; called by gunicorn in each of its processes."""
     chosen = settings.read(os.environ)
     # Our own lines at the level that was asked for; TensorFlow's Python log has nothing to say below a warning.
-    logging.basicConfig(stream=sys.stderr, level=max(chosen.log_level, logging.WARNING), format="%(message)s")
+    lines = log_stream.to_standard_error()
+    logging.basicConfig(handlers=[lines], level=max(chosen.log_level, logging.WARNING), format="%(message)s")
     log.setLevel(chosen.log_level)
     if chosen.multi_model:
         from image_classifier.serving.multi_model import app as many_models
@@ -54,5 +55,7 @@ def application() -> Flask:
 
 
 def _end(reason: str) -> None:
-    print(reason, file=sys.stderr, flush=True)
-    os._exit(BOOT_FAILURE)
+    try:
+        print(reason, file=sys.stderr, flush=True)
+    finally:  # whether or not the log takes it, a server without a model must not stay
+        os._exit(BOOT_FAILURE)

@@ -1,0 +1,158 @@
+import contextlib
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests import tiny_models
+from tests.platform import pictures
+from tests.platform.serving import ROOT, Server
+from tests.waiting import free_port
+
+PICTURE = pictures.encode(pictures.plain(), "PNG")
+JUMPING_CLOCK = Path(__file__).parent / "jumping_clock"
+DAY = 86_400
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A platform tree with a small model that OpenVINO serves."""
+    tiny_models.write(tmp_path / "model", "tiny")
+    return tmp_path
+
+
+Started = Callable[..., Server]
+
+
+@pytest.fixture
+def start_with(tree: Path) -> Iterator[Started]:
+    """Start a server whose two output streams are given, or with words before its command; it is gone afterwards."""
+    started: list[Server] = []
+
+    def run(stream: IO[bytes] | int, before: tuple[str, ...] = (), **variables: str) -> Server:
+        own = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_BIND_TO_PORT": str(port := free_port())}
+        command = [*before, sys.executable, str(ROOT / "container" / "serve")]
+        environment = {**os.environ, **own, **variables}
+        process = subprocess.Popen(command, env=environment, cwd=tree, stdout=stream, stderr=stream)
+        nothing = tree / "nothing"
+        nothing.touch()
+        started.append(Server(process, port, nothing))
+        return started[-1]
+
+    yield run
+    for server in started:
+        server.process.kill()
+        server.end()
+
+
+def serves_and_ends_well(server: Server) -> None:
+    """Ask for what is logged and for what is not, and end it."""
+    for _ in range(20):
+        noted = server.ask("/invocations", PICTURE, Content_Type="text/plain")
+        assert (noted.status, server.classify(b"text").status, server.classify(PICTURE).status) == (200, 400, 200)
+    with_no_http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    with_no_http.request("GET", "/ping", headers={"Content-Length": "x"})
+    assert with_no_http.getresponse().status == 400
+    with_no_http.close()
+    assert len(server.workers()) == 1
+    server.process.terminate()
+    assert server.end() == 0
+
+
+def test_full_log_disk_does_not_matter(start_with: Started) -> None:
+    """Given output streams that say "no space left on device" -> ready, answers, exit code 0."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device, not a path of ours
+        server = start_with(full, SAGEMAKER_CONTAINER_LOG_LEVEL="10")
+    server.wait_until_ready()
+    serves_and_ends_well(server)
+
+
+def test_reader_of_the_log_may_go(start_with: Started) -> None:
+    """Given a pipe whose reader goes while the server runs -> answers, exit code 0."""
+    reading, writing = os.pipe()
+    server = start_with(writing, SAGEMAKER_CONTAINER_LOG_LEVEL="10")
+    os.close(writing)
+    server.wait_until_ready()
+    os.close(reading)
+    serves_and_ends_well(server)
+
+
+def test_reader_of_the_log_may_stop(start_with: Started) -> None:
+    """Given a pipe that nobody reads and that is full -> answers, exit code 0."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    server = start_with(writing)
+    os.close(writing)
+    server.wait_until_ready(30)
+    serves_and_ends_well(server)
+    os.close(reading)
+
+
+def test_closed_output_streams_are_nobodys_connection(start_with: Started) -> None:
+    """Given a server started with its streams closed -> they lead nowhere in each process, not to a client; answers."""
+    server = start_with(subprocess.DEVNULL, ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'))
+    server.wait_until_ready()
+    for process in (server.process.pid, *server.workers()):
+        streams = Path(f"/proc/{process}/fd")
+        assert [str((streams / str(number)).readlink()) for number in range(3)] == ["/dev/null"] * 3
+    serves_and_ends_well(server)
+
+
+def test_broken_model_ends_the_server_although_nobody_hears_why(start_with: Started, tree: Path) -> None:
+    """Given a damaged model and a full log disk -> an exit code other than 0, not a server without a model."""
+    (tree / "model" / "openvino" / "model.bin").write_bytes(b"x")
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - as above
+        server = start_with(full)
+    assert server.end(30) != 0
+
+
+def test_clock_that_jumps_does_not_matter(start_with: Started, tree: Path) -> None:
+    """Given a clock that jumps by days, to and fro, amid a request and a kept connection -> both go on, no death."""
+    offset = tree / "offset"
+    offset.write_text("0")
+    variables = {"PYTHONPATH": str(JUMPING_CLOCK), "CLOCK_OFFSET_FILE": str(offset)}
+    server = start_with(subprocess.DEVNULL, **variables)
+    server.wait_until_ready()
+    workers = server.workers()
+    kept = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    kept.request("GET", "/ping")
+    kept.getresponse().read()
+    used = kept.sock
+    begun = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    begun.putrequest("POST", "/invocations")
+    begun.putheader("Content-Type", "image/png")
+    begun.putheader("Content-Length", str(len(PICTURE)))
+    begun.endheaders(PICTURE[:50])
+    # A request later, the server is inside the first one.
+    assert server.ping() == 200
+    for days in (1, -1):
+        replace(offset, str(days * DAY))
+        # gunicorn looks at its processes and at idle connections each second.
+        time.sleep(1.2)
+    begun.send(PICTURE[50:])
+    assert begun.getresponse().status == 200
+    kept.request("GET", "/ping")
+    assert kept.getresponse().status == 200
+    assert kept.sock is used
+    assert server.workers() == workers
+    for connection in (kept, begun):
+        connection.close()
+    server.process.terminate()
+    assert server.end() == 0
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a file so that a reader never finds it empty."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
