@@ -1,0 +1,103 @@
+"""Send all kinds of wrong requests to a server at once and look at it from outside: who died, what it holds."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from random import Random
+
+from tests.benchmarks.fuzz import raw_requests
+from tests.benchmarks.fuzz.bodies import Document, documents
+from tests.benchmarks.fuzz.client import Client, Findings
+from tests.benchmarks.fuzz.mutants import Mutant, mutants
+from tests.benchmarks.fuzz.raw_requests import RawRequest
+from tests.benchmarks.watched_server import Watched
+
+CLIENTS = 4
+GROWTH_MEGABYTES = 10
+"""What the second round may add to memory. Both send as many requests, and no two the same."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What is sent in each of two rounds, of which the second shows whether memory still grows."""
+
+    mutants: int
+    raw: int
+    """Of the listed raw requests; as many again get bytes changed."""
+    documents: int
+    seed: int
+
+    def work(self, round_number: int) -> list[Mutant | Document | RawRequest]:
+        """Return what a round sends, in a random order that is the same every time."""
+        random = Random(f"{self.seed}/{round_number}")
+        listed, listed_documents = list(raw_requests.every_raw_request()), list(documents())
+        found: list[Mutant | Document | RawRequest] = [
+            *mutants(self.mutants, random.randrange(1 << 32)),
+            *random.sample(listed, min(self.raw, len(listed))),
+            *raw_requests.mutated(self.raw, random.randrange(1 << 32), listed),
+            *random.sample(listed_documents, min(self.documents, len(listed_documents))),
+        ]
+        random.shuffle(found)
+        return found
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a campaign found."""
+
+    findings: Findings
+    deaths: int
+    megabytes: tuple[float, ...]
+    """PSS before, after the first round, after the second."""
+
+    @property
+    def growth(self) -> float:
+        """How many MB the second round added."""
+        return self.megabytes[-1] - self.megabytes[-2]
+
+    @property
+    def errors(self) -> int:
+        """Answers with 5xx."""
+        return sum(number for (_, status), number in self.findings.outcomes.items() if status.startswith("5"))
+
+    @property
+    def unknown_codings(self) -> int:
+        """Those of them which say that a transfer coding is unknown, and so are right."""
+        return sum(number for (_, status), number in self.findings.outcomes.items() if status == "501")
+
+    @property
+    def faults(self) -> list[str]:
+        """What a server that does not break would not have shown."""
+        found = list(self.findings.wrong)
+        if self.deaths:
+            found.append(f"{self.deaths} processes died")
+        if self.growth > GROWTH_MEGABYTES:
+            found.append(f"memory grew by {self.growth:.1f} MB in the second round")
+        return found
+
+
+def run(server: Watched, campaign: Campaign) -> Result:
+    """Carry out a campaign against a server that is ready.
+
+    Raises:
+        AssertionError: It does not even answer a good picture.
+        TimeoutError: It neither answers nor closes a connection.
+    """
+    findings, workers = Findings(), server.workers()
+    randoms = [Random(f"{campaign.seed}/{number}") for number in range(CLIENTS)]
+    clients = [Client(server.port, server.invoke, findings, random) for random in randoms]
+    expected, megabytes = clients[0].good_answer(), [server.megabytes()]
+    for round_number in range(2):
+        work = campaign.work(round_number)
+
+        def send_part(number: int, work: list[Mutant | Document | RawRequest] = work) -> None:
+            for one in work[number::CLIENTS]:
+                clients[number].send(one, expected)
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(send_part, range(CLIENTS)))
+        megabytes.append(server.megabytes())
+    for client in clients:
+        client.close()
+    if "Traceback" in (log := server.log()):
+        findings.wrong.append(f"a trace in the log: {log[-2000:]}")
+    return Result(findings, len(set(workers) - set(server.workers())), tuple(megabytes))
