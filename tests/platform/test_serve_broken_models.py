@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier import artifacts
 from tests.platform.serving import ROOT, Server
 
 Start = Callable[..., Server]
@@ -96,3 +98,34 @@ def test_model_that_answers_nan_is_not_served(start: Start, tree: Path) -> None:
         "UserError: The model answers with numbers that are not finite (NaN or infinity). "
         "Its weights are damaged or its training diverged; train it again."
     ]
+
+
+@pytest.fixture
+def tree_with_ir(colour_models: Path, tmp_path: Path) -> Path:
+    """A platform tree with a copy of the model with an IR, which OpenVINO serves."""
+    shutil.copytree(colour_models / "both+openvino", tmp_path / "model")
+    return tmp_path
+
+
+def test_ir_that_answers_nan_is_not_served(start: Start, tree_with_ir: Path) -> None:
+    """Given an IR, undamaged, one of whose weights is NaN -> the server ends with the reason instead of answering."""
+    weights, info_file = tree_with_ir / "model/openvino/model.bin", tree_with_ir / "model" / artifacts.MODEL_INFO_FILE
+    sharpness, nan = struct.pack("<f", 12.0), struct.pack("<f", float("nan"))
+    assert weights.read_bytes().count(sharpness) == 1
+    weights.write_bytes(weights.read_bytes().replace(sharpness, nan))
+    info = json.loads(info_file.read_text())
+    info["openvino"]["sha256"] = artifacts.folder_sha256(weights.parent)
+    info_file.write_text(json.dumps(info))
+    server = start(tree_with_ir)
+    assert server.end(60) != 0
+    assert server.log().startswith("UserError: The model answers with numbers that are not finite (NaN or infinity). ")
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], list("abcd")])
+def test_labels_are_counted_whatever_the_engine(start: Start, tree_with_ir: Path, labels: list[str]) -> None:
+    """Given an IR of three classes and a label too few or too many -> the server ends with both numbers."""
+    edit_labels(tree_with_ir, labels)
+    server = start(tree_with_ir)
+    assert server.end(60) != 0
+    assert f"names {len(labels)} classes, but the model answers 3" in server.log()
+    assert len(server.log().splitlines()) == 1
