@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from image_classifier import PROGRAM
 from image_classifier.inference.predictor import Predictor
+from image_classifier.serving import admission, body
 from image_classifier.serving.app import create_app
 from image_classifier.serving.json_bodies import MAX_INSTANCES, MAX_LINES
 from image_classifier.serving.loading import Loading
@@ -21,8 +22,8 @@ from tests.unit.inference import colours
 
 PAGE = (PROGRAM.parent / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
 EXAMPLES: list[tuple[str, str]] = re.findall(r"```http\n(.*?)```\n\n```json\n(.*?)```", PAGE, re.DOTALL)
-ELSEWHERE = {"incomplete_body", "internal_error", "busy", "timeout", "malformed_request", "client_gone"}
-"""Codes that other tests provoke, with a model that fails, a connection, or a full server."""
+ELSEWHERE = {"internal_error", "timeout"}
+"""Codes that other tests provoke, with a model that fails and a slow connection."""
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,10 @@ def test_every_error_of_the_table_is_what_is_answered(asked: FlaskClient, client
         status = 400 if answer.status_code == 200 else answer.status_code
         described = [row for row in ROWS if row.describes(status, said["error"], said["message"])]
         assert described, (answer.status_code, said)
+        unused = [row for row in unused if row not in described]
+    for refused in (admission.busy(64), admission.no_memory(100 * MEGABYTE), body.incomplete()):
+        described = [row for row in ROWS if row.describes(refused.status, refused.code, refused.message)]
+        assert described, refused.message
         unused = [row for row in unused if row not in described]
     assert unused == []
 
