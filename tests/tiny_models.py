@@ -75,10 +75,12 @@ def _network(order: list[int], megabytes: float) -> openvino.Model:
     pixels = operations.parameter([-1, *SIZE, 3], openvino.Type.u8, name="pixels")
     means = operations.reduce_mean(operations.convert(pixels, "f32"), np.array([1, 2], np.int64), keep_dims=False)
     chosen = operations.gather(means, np.array(order, np.int64), np.int64(1))
-    if width := int(megabytes * 2**20 / 4 / 6):
+    if width := int((megabytes * 2**20 / 4) ** 0.5):
+        # A square, since OpenVINO keeps narrow matrices in several times their size.
         noise = np.random.default_rng(0)
-        wide = operations.matmul(means, noise.normal(size=(3, width)).astype(np.float32), False, False)
-        narrow = operations.matmul(wide, noise.normal(size=(width, 3)).astype(np.float32), False, False)
-        chosen = operations.add(chosen, operations.multiply(narrow, np.float32(1e-9)))
+        wide = operations.matmul(means, noise.random((3, width), np.float32), False, False)
+        wide = operations.matmul(wide, noise.random((width, width), np.float32), False, False)
+        narrow = operations.matmul(wide, noise.random((width, 3), np.float32), False, False)
+        chosen = operations.add(chosen, operations.multiply(narrow, np.float32(1e-12)))
     probabilities = operations.softmax(operations.multiply(chosen, np.float32(12 / 255)), 1)
     return openvino.Model([probabilities], [pixels], "colours")

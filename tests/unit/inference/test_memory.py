@@ -1,10 +1,14 @@
 """How much memory a process may take."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from image_classifier import PROGRAM
 from image_classifier.inference import memory
 
 MEGABYTE = 1 << 20
@@ -92,3 +96,31 @@ def test_what_is_freed_is_given_back() -> None:
     assert held - before > 50 * MEGABYTE
     assert memory.resident_bytes() - before < 20 * MEGABYTE
     assert last.all()
+
+
+KEEP = """
+import threading
+import numpy as np
+from image_classifier import PROGRAM
+from image_classifier.inference import memory
+{first}
+def work():
+    for _ in range(2):
+        np.ones(31 << 20, np.uint8)
+        memory.give_back()
+    print(memory.resident_bytes() - before)
+memory.give_back()
+before = memory.resident_bytes()
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+"""
+
+
+@pytest.mark.parametrize(("first", "kept"), [("", True), ("memory.return_large_blocks()", False)])
+def test_large_blocks_are_returned_when_they_are_freed(first: str, kept: bool) -> None:
+    """Given 31 MB that a thread frees twice -> the C library keeps them, unless it was told to return them."""
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
+    command = [sys.executable, "-c", KEEP.format(first=first)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert (int(done.stdout) > 20 * MEGABYTE) is kept

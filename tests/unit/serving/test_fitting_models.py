@@ -1,13 +1,16 @@
 """Whether a model folder can be one of many, said before anything is loaded."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from image_classifier import artifacts
 from image_classifier.contract.errors import UserError
+from image_classifier.inference.processors import available_processors
 from image_classifier.serving.multi_model import fitting
-from image_classifier.serving.multi_model.fitting import KEPT_MEGABYTES, NoRoomError
+from image_classifier.serving.multi_model.fitting import KEPT_MEGABYTES, MEGABYTE, NoRoomError
 from image_classifier.serving.multi_model.load_request import parse
 from image_classifier.serving.refusal import RefusedError
 from tests import tiny_models
@@ -16,16 +19,21 @@ from tests import tiny_models
 def test_model_that_just_fits_is_loaded_and_one_more_byte_is_refused(tmp_path: Path) -> None:
     """Given as much memory as is needed, and a byte less -> loaded; refused with need and have before loading."""
     folder = tiny_models.write(tmp_path / "model", "a", megabytes=4).folder
-    enough = fitting.needed_bytes(folder) + KEPT_MEGABYTES * 2**20
+    enough = fitting.needed_bytes(folder, available_processors()) + KEPT_MEGABYTES * MEGABYTE
     assert fitting.load(folder, "f32", lambda: enough).engine.name == "openvino"
     with pytest.raises(NoRoomError, match=rf"Loading {folder} needs about \d+ MB, 64 MB stay free .* MB are left"):
         fitting.load(folder, "f32", lambda: enough - 1)
 
 
-def test_need_grows_with_the_weights(tmp_path: Path) -> None:
-    """Given models with 1 and 9 MB of weights -> the need differs by more than the weights do."""
+def test_need_grows_with_weights_cpus_and_pictures(tmp_path: Path) -> None:
+    """Given 9 MB of weights for 1, eight CPUs for one, pictures of 448 pixels -> each needs more, as was measured."""
     small, large = (tiny_models.write(tmp_path / f"{size}", "a", megabytes=size).folder for size in (1, 9))
-    assert fitting.needed_bytes(large) - fitting.needed_bytes(small) > 8 * 2**20
+    assert fitting.needed_bytes(large, 1) - fitting.needed_bytes(small, 1) > 16 * MEGABYTE
+    info = replace(artifacts.read_model_info(small), image_size=(448, 448))
+    artifacts.write_model_info(small, info)
+    one, eight = (fitting.needed_bytes(small, processors) for processors in (1, 8))
+    assert one > 4 * fitting.CPU_MEGABYTES * MEGABYTE
+    assert eight - one == 7 * 4 * fitting.CPU_MEGABYTES * MEGABYTE
 
 
 def test_memory_is_asked_for_again_after_giving_back(tmp_path: Path) -> None:

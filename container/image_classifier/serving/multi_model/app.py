@@ -6,15 +6,18 @@ endpoints".
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from flask import Flask, Response, request
 
 from image_classifier.contract.errors import JobError, UserError, first_line
-from image_classifier.serving import body, errors
+from image_classifier.inference import memory
+from image_classifier.serving import body, errors, measurement, observation
 from image_classifier.serving.admission import Admission
 from image_classifier.serving.invocations import Invocations
+from image_classifier.serving.metrics import Metrics
 from image_classifier.serving.multi_model import fitting, load_request
 from image_classifier.serving.multi_model.fitting import NoRoomError
 from image_classifier.serving.multi_model.store import AlreadyLoadedError, Listed, ModelStore, NotLoadedError
@@ -24,14 +27,15 @@ from image_classifier.serving.settings import Settings
 PAGE = 100
 """Models in one answer to `GET /models`."""
 _ROUTES = (
-    "This server answers GET /ping, GET and POST /models, GET and DELETE /models/<name>, and POST "
-    "/models/<name>/invoke."
+    "This server answers GET /ping, GET and POST /models, GET and DELETE /models/<name>, POST /models/<name>/invoke "
+    "and GET /metrics."
 )
 log = logging.getLogger("image_classifier.serving")
 
 
 def application(settings: Settings) -> Flask:
     """Return the application of a process that loads what it is asked to load."""
+    memory.return_large_blocks()
     log.info("Ready on port %d, without a model: each is loaded when it is asked for.", settings.port)
     return create_app(ModelStore(lambda folder: fitting.load(folder, settings.engine.precision)), settings)
 
@@ -39,7 +43,7 @@ def application(settings: Settings) -> Flask:
 def create_app(store: ModelStore, settings: Settings) -> Flask:
     """Build the WSGI application of a server that starts without a model."""
     app = Flask("image_classifier", static_folder=None)
-    admission = Admission(settings.in_flight)
+    admission, metrics, ready_at = Admission(settings.in_flight), Metrics(), time.time()
     api = _ModelsApi(store, Invocations(settings, admission), admission)
     app.add_url_rule("/ping", view_func=_ping)
     app.add_url_rule("/models", view_func=api.list_models, methods=["GET"])
@@ -47,6 +51,7 @@ def create_app(store: ModelStore, settings: Settings) -> Flask:
     app.add_url_rule("/models/<name>", view_func=api.describe, methods=["GET"])
     app.add_url_rule("/models/<name>", view_func=api.unload, methods=["DELETE"])
     app.add_url_rule("/models/<name>/invoke", view_func=api.invoke, methods=["POST"])
+    observation.observe(app, metrics, settings, admission, lambda: metrics.describe(store.predictors(), ready_at))
     errors.explain(app, _ROUTES)
     return app
 
@@ -79,6 +84,7 @@ class _ModelsApi:
         return _json(_told(listed))
 
     def invoke(self, name: str) -> Response:
+        measurement.current().model = name
         try:
             return self._store.use(name, self._invocations.answer)
         except NotLoadedError as error:

@@ -129,6 +129,11 @@ class ModelStore:
         with self._changed:
             return self._usable(name).listed
 
+    def predictors(self) -> dict[str, Predictor]:
+        """Return the usable models by name; to look at, and not to be kept."""
+        with self._changed:
+            return {name: model.predictor for name, model in self._models.items() if model.predictor}
+
     def page(self, after: str, size: int) -> Page:
         """Return at most `size` usable models whose names come after one in the order of characters."""
         with self._changed:
@@ -161,7 +166,7 @@ class ModelStore:
 
 
 def _free(model: _Held) -> None:
-    alive = weakref.ref(model.predictor)  # type: ignore[arg-type]
+    alive = weakref.ref(model.predictor)
     model.predictor = None
     for pause in _LAST_LOOKS:
         time.sleep(pause)
