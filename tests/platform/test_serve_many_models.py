@@ -1,0 +1,237 @@
+"""A server of many models as the platform uses it: SAGEMAKER_MULTI_MODEL=true, and /models over HTTP."""
+
+import base64
+import json
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests import tiny_models
+from tests.platform import pictures
+from tests.platform.serving import Answer, Server, running, start_server
+from tests.tiny_models import TinyModel
+from tests.waiting import wait_until
+
+COUNT = 20
+STORM_SECONDS = 2
+X_IMAGE = "application/x-image"
+RED = pictures.encode(Image.new("RGB", (48, 36), (230, 20, 10)), "PNG")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[TinyModel]:
+    """Twenty models that differ, where the platform puts them: a folder named `model` in a folder of the name."""
+    root = tmp_path_factory.mktemp("models")
+    return [tiny_models.write(root / f"m{index:02}" / "model", f"m{index:02}", index % 3) for index in range(COUNT)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests of this file, on a platform tree without a model."""
+    with running(start_server(tmp_path_factory.mktemp("opt-ml"), SAGEMAKER_MULTI_MODEL="true")) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def empty(server: Server) -> Iterator[None]:
+    """Each test begins and ends without a model."""
+    yield
+    for model in server.ask("/models").json["models"]:
+        server.ask(f"/models/{model['modelName']}", method="DELETE")
+    assert server.ask("/models").json == {"models": []}
+
+
+def load(server: Server, name: object, folder: Path | str) -> Answer:
+    """Ask for a model as the platform does."""
+    body = json.dumps({"model_name": name, "url": str(folder)})
+    return server.ask("/models", body, Content_Type="application/json")
+
+
+def invoke(server: Server, name: str, picture: bytes = RED) -> Answer:
+    """Have a picture classified by a model."""
+    headers = {
+        "Content_Type": X_IMAGE,
+        "Accept": "application/json;verbose",
+        "X_Amzn_SageMaker_Custom_Attributes": "a=b",
+    }
+    return server.ask(f"/models/{name}/invoke", picture, X_Amzn_SageMaker_Target_Model=f"{name}.tar.gz", **headers)
+
+
+def unload(server: Server, name: str) -> Answer:
+    """Ask for a model's end."""
+    return server.ask(f"/models/{name}", method="DELETE")
+
+
+def seconds_of_work(server: Server) -> float:
+    """Return how long the server's process has computed."""
+    fields = Path(f"/proc/{server.workers()[0]}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK")
+
+
+def refusal(answer: Answer) -> tuple[int, str]:
+    """Return status and code of a refusal, which is JSON with a sentence."""
+    assert list(answer.json) == ["error", "message"]
+    assert answer.json["message"].endswith(".")
+    return answer.status, answer.json["error"]
+
+
+def test_server_is_ready_without_a_model(server: Server) -> None:
+    """Given nothing to serve -> /ping is 200 and empty, no model is listed, /invocations is no route here."""
+    found = server.ask("/ping")
+    assert (found.status, found.body) == (200, b"")
+    assert server.ask("/models").json == {"models": []}
+    assert refusal(server.ask("/invocations", RED, Content_Type=X_IMAGE)) == (404, "not_found")
+
+
+def test_model_is_loaded_used_told_and_unloaded(server: Server, models: list[TinyModel]) -> None:
+    """Given two models -> each answers with its own labels, both are listed, and what is unloaded is unknown again."""
+    one, two = models[:2]
+    told = [{"modelName": model.name, "modelUrl": str(model.folder)} for model in (one, two)]
+    assert [load(server, model.name, model.folder).status for model in (one, two)] == [200, 200]
+    assert server.ask("/models").json == {"models": told}
+    assert server.ask(f"/models/{two.name}").json == told[1]
+    for model in (one, two):
+        assert invoke(server, model.name).json["predicted_label"] == model.label("red")
+    assert unload(server, one.name).status == 200
+    for answer in (invoke(server, one.name), unload(server, one.name), server.ask(f"/models/{one.name}")):
+        assert refusal(answer) == (404, "unknown_model")
+    assert invoke(server, two.name).json["predicted_label"] == two.label("red")
+
+
+def test_metrics_tell_which_models_are_loaded(server: Server, models: list[TinyModel]) -> None:
+    """Given a model that is loaded, used and unloaded -> /metrics tells it while it is there, and counts by route."""
+    load(server, models[0].name, models[0].folder)
+    answer = invoke(server, models[0].name)
+    found = server.ask("/metrics").body.decode()
+    assert 'image_classifier_model_info{backbone="test network",classes="3"' in found
+    assert f'model="{models[0].name}"' in found
+    assert 'route="/models/<name>/invoke",status="200"' in found
+    assert answer.headers["X-Amzn-SageMaker-Custom-Attributes"] == "a=b"
+    unload(server, models[0].name)
+    assert f'model="{models[0].name}"' not in server.ask("/metrics").body.decode()
+
+
+def test_names_arrive_as_they_were_sent(server: Server, models: list[TinyModel]) -> None:
+    """Given a name with signs that a URL has to encode -> loaded, used and unloaded under it."""
+    assert load(server, "a?b#c%2F&+=", models[0].folder).json["modelName"] == "a?b#c%2F&+="
+    encoded = "a%3Fb%23c%252F%26%2B%3D"
+    assert invoke(server, encoded).status == 200
+    assert unload(server, encoded).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "expected"),
+    [
+        ("../m00", ".", (400, "invalid_model_name")),
+        ("", ".", (400, "invalid_model_name")),
+        ("x", "absent", (400, "invalid_url")),
+        ("x", "empty", (400, "cannot_be_loaded")),
+        ("x", "broken", (400, "cannot_be_loaded")),
+        ("x", "tensorflow", (507, "no_room")),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused_and_the_server_lives(
+    server: Server, models: list[TinyModel], tmp_path: Path, name: str, folder: str, expected: tuple[int, str]
+) -> None:
+    """Given a bad name, no folder, an empty, a broken, TensorFlow's -> each its status; the other model answers."""
+    (tmp_path / "empty").mkdir()
+    weights = tiny_models.write(tmp_path / "broken", "x").folder / "openvino" / "model.bin"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    tiny_models.without_representation(tiny_models.write(tmp_path / "tensorflow", "x"))
+    load(server, models[0].name, models[0].folder)
+    answer = load(server, name, tmp_path / folder)
+    assert refusal(answer) == expected
+    if folder == "tensorflow":
+        assert "scripts/convert-model" in answer.json["message"]
+    assert invoke(server, models[0].name).status == 200
+    assert [model["modelName"] for model in server.ask("/models").json["models"]] == [models[0].name]
+
+
+def test_name_that_is_taken_is_refused(server: Server, models: list[TinyModel]) -> None:
+    """Given a model under a name, and eight loads of another at once -> 409 for the first; one 200, seven 409."""
+    load(server, "taken", models[0].folder)
+    assert refusal(load(server, "taken", models[1].folder)) == (409, "already_loaded")
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: load(server, "other", models[1].folder).status, range(8)))
+    assert Counter(statuses) == {200: 1, 409: 7}
+
+
+def test_unload_waits_for_a_request_that_is_under_way(server: Server, models: list[TinyModel]) -> None:
+    """Given a request that takes seconds -> unload waits, new requests get 404, the first is answered, then 200."""
+    name = models[0].name
+    load(server, name, models[0].folder)
+    large = base64.b64encode(pictures.encode(Image.new("RGB", (4000, 3000)), "PNG")).decode()
+    rows = json.dumps({"instances": [{"b64": large}] * 8})
+    before = seconds_of_work(server)
+    with ThreadPoolExecutor(2) as pool:
+        long = pool.submit(server.ask, f"/models/{name}/invoke", rows, Content_Type="application/json")
+        wait_until(lambda: seconds_of_work(server) > before + 0.2, 10, "the request is in work")
+        unloading = pool.submit(unload, server, name)
+        wait_until(lambda: server.ask(f"/models/{name}").status == 404, 10, "the model is on its way out")
+        assert (invoke(server, name).status, unloading.done(), long.done()) == (404, False, False)
+        assert len(long.result(30).json["predictions"]) == 8
+        assert unloading.result(30).status == 200
+
+
+def test_memory_of_a_model_is_free_when_its_unload_is_answered(server: Server, tmp_path: Path) -> None:
+    """Given a model with 32 MB of weights, loaded and unloaded twice -> each time what it took comes back."""
+    large = tiny_models.write(tmp_path / "large", "large", megabytes=32)
+    load(server, "large", large.folder)
+    unload(server, "large")
+    before = server.resident_megabytes()
+    for _ in range(2):
+        assert load(server, "large", large.folder).status == 200
+        assert invoke(server, "large").json["predicted_label"] == large.label("red")
+        held = server.resident_megabytes()
+        assert unload(server, "large").status == 200
+        assert held - before > 30
+        assert server.resident_megabytes() - before < 12
+
+
+def storm(server: Server, models: list[TinyModel], seed: int) -> Counter[tuple[str, int]]:
+    """Load, use and unload models at random for a few seconds; every answer must be of the model that was asked."""
+    choice, seen = random.Random(seed), Counter[tuple[str, int]]()
+    end = time.monotonic() + STORM_SECONDS
+    while time.monotonic() < end:
+        model = choice.choice(models)
+        action = choice.choices(("load", "invoke", "unload"), (3, 6, 2))[0]
+        if action == "load":
+            answer = load(server, model.name, model.folder)
+        elif action == "unload":
+            answer = unload(server, model.name)
+        else:
+            answer = invoke(server, model.name)
+            if answer.status == 200:
+                assert answer.json["predicted_label"] == model.label("red")
+        seen[action, answer.status] += 1
+    return seen
+
+
+def test_twenty_models_under_concurrent_load_use_and_unload(server: Server, models: list[TinyModel]) -> None:
+    """Given six threads that do all three at random -> each answer is its model's, no 5xx, memory does not grow."""
+    for model in models:
+        load(server, model.name, model.folder)
+    held = server.resident_megabytes()
+    with ThreadPoolExecutor(6) as pool:
+        seen = sum(pool.map(lambda seed: storm(server, models, seed), range(6)), Counter[tuple[str, int]]())
+    allowed = {"load": {200, 409, 507}, "invoke": {200, 404}, "unload": {200, 404}}
+    assert {key for key in seen if key[1] not in allowed[key[0]]} == set()
+    assert min(seen["load", 200], seen["invoke", 200], seen["unload", 200]) > 5, seen
+    for model in models:
+        unload(server, model.name)
+    assert server.resident_megabytes() < held + 20
+
+
+def test_several_processes_are_refused(tmp_path: Path) -> None:
+    """Given SAGEMAKER_MODEL_SERVER_WORKERS=2 -> exit code 1 and one sentence with the reason."""
+    found = start_server(tmp_path, SAGEMAKER_MULTI_MODEL="true", SAGEMAKER_MODEL_SERVER_WORKERS="2")
+    assert found.end() == 1
+    assert found.log().startswith("UserError: SAGEMAKER_MODEL_SERVER_WORKERS is 2, and SAGEMAKER_MULTI_MODEL is true")
+    assert len(found.log().splitlines()) == 1
