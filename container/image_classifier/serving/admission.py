@@ -71,6 +71,7 @@ class Admission:
         finally:
             with self._changed:
                 self._held -= 1
+            connection.give_place_back()
 
     def begin(self, concurrency: int) -> bool:
         """Take a turn, after waiting for it if need be; says whether it had to wait."""

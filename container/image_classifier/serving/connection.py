@@ -40,7 +40,7 @@ class Connection:
         self.in_body = False
         """Whether its header has come and was looked at."""
         self.takes_place = False
-        """Whether the request that a thread answers has one of the places."""
+        """Whether its request needs one of the places, or has one; the thread that answers it sets it to False."""
         self.counted = 0
         """Bytes of the body that the budget knows of."""
         self.dropped = 0
@@ -63,6 +63,13 @@ class Connection:
 def serve(served: Connection | None) -> None:
     """Remember the connection that this thread works for; None when it is done."""
     _served.connection = served
+
+
+def give_place_back() -> None:
+    """Let the main loop know that the request of this thread needs its place no more."""
+    served: Connection | None = getattr(_served, "connection", None)
+    if served is not None:
+        served.takes_place = False
 
 
 def client_is_gone() -> bool:

@@ -17,6 +17,7 @@ from image_classifier.serving.admission import ByteBudget
 from image_classifier.serving.connection import Connection, Stage
 from image_classifier.serving.incoming import Incoming
 from image_classifier.serving.limits import (
+    ANSWERS_ON_THEIR_WAY,
     DROPPED_BYTES,
     ENDING_SECONDS,
     LAST_CALL_SECONDS,
@@ -52,7 +53,7 @@ class Front:
         self._cfg, self._limits, self._answer, self._observe = cfg, limits, answer, observe
         self._bodies = ByteBudget(limits.body_memory_bytes, SMALL_BODY_BYTES)
         self._parked: deque[Connection] = deque()
-        self._busy = 0
+        self._worked_on: set[Connection] = set()
         self._ending = False
         self._looked = 0.0
 
@@ -65,10 +66,10 @@ class Front:
 
     def finished(self, connection: Connection, keep: bool) -> None:
         """Take a connection back from its thread."""
-        freed, connection.takes_place = connection.takes_place, False
-        self._busy -= freed
+        connection.takes_place = False
         self._count(connection, 0)
-        if freed:
+        if connection in self._worked_on:
+            self._worked_on.remove(connection)
             self._let_in()
         if connection.sock.fileno() < 0:  # the thread had to close it in the middle of an answer
             self.connections.close(connection)
@@ -117,9 +118,14 @@ class Front:
 
     def _let_in(self) -> None:
         # One that does ask: those who only keep their connection do not use the place up.
-        while self._parked and self._busy < self._limits.in_flight:
+        while self._parked and not self._is_full():
             if self._listen(self._parked.popleft()):
                 return
+
+    def _is_full(self) -> bool:
+        # A place is given back before the answer is sent, so that whoever has read it finds the place free.
+        held = sum(connection.takes_place for connection in self._worked_on)
+        return held >= self._limits.in_flight or len(self._worked_on) >= self._limits.in_flight + ANSWERS_ON_THEIR_WAY
 
     def _read(self, connection: Connection) -> None:
         data = self.connections.receive(connection)
@@ -173,7 +179,7 @@ class Front:
             return body.too_large(limits.max_body_bytes)
         connection.takes_place = incoming.request.path.endswith(_WORK)
         # A body on its way has no place: there must be one when it begins, else it is sent in vain, and at its end.
-        if connection.takes_place and (first or incoming.whole) and self._busy >= limits.in_flight:
+        if connection.takes_place and (first or incoming.whole) and self._is_full():
             return admission.busy(limits.in_flight)
         if not self._count(connection, incoming.received) or (first and not self._bodies.fits(incoming.missing)):
             return admission.no_memory(limits.body_memory_bytes)
@@ -183,7 +189,8 @@ class Front:
         self.connections.unwatch(connection)
         connection.stage, connection.deadline = Stage.SERVED, float("inf")
         connection.incoming.request.body = connection.incoming.body()
-        self._busy += connection.takes_place
+        if connection.takes_place:
+            self._worked_on.add(connection)
         self._answer(connection)
 
     def _refuse(self, connection: Connection, refusal: RefusedError) -> None:

@@ -10,6 +10,8 @@ DROPPED_BYTES = 1024 * 1024
 """What is read and dropped of a refused request to keep its connection; a new connection would cost more."""
 CLOSING_BYTES, CLOSING_SECONDS = 65536, 2.0
 """What is still read of a connection that is closed, so that its client gets to see the answer (RFC 9112, 9.6)."""
+ANSWERS_ON_THEIR_WAY = 4
+"""Requests whose place is free again while their answer is being sent, and who thus hold a thread without one."""
 PARKED_SECONDS = 1.0
 """What Retry-After says."""
 LAST_CALL_SECONDS, ENDING_SECONDS = 0.5, 15.0

@@ -10,7 +10,7 @@ import pytest
 from gunicorn.config import Config
 
 from image_classifier.serving import limits
-from image_classifier.serving.connection import Connection
+from image_classifier.serving.connection import Connection, give_place_back, serve
 from image_classifier.serving.front import Front
 from image_classifier.serving.limits import Limits
 from tests.waiting import wait_until
@@ -136,6 +136,16 @@ def test_second_request_is_refused_at_once_and_its_connection_kept(loop: Loop) -
     assert loop.refused == [("POST", "/invocations", 503, "busy")]
     loop.send(client, BODY[-5:])
     assert not is_closed(client)
+
+
+def test_place_is_free_before_the_answer_has_gone(loop: Loop) -> None:
+    """One place, given back by a thread that still sends the answer -> the next request gets it."""
+    loop.client(request(b"one"))
+    serve(loop.served[0])
+    give_place_back()
+    serve(None)
+    loop.client(request(b"two"))
+    assert [connection.incoming.request.body.read() for connection in loop.served] == [b"one", b"two"]
 
 
 def test_other_paths_need_no_place(loop: Loop) -> None:
