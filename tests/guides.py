@@ -7,7 +7,9 @@ from PIL import Image
 
 GUIDES = Path(__file__).parents[1] / "docs" / "guides"
 EXECUTED = {
+    "batch-transform.md": ("On your machine",),
     "boto3.md": ("On SageMaker",),
+    "multi-model.md": ("On SageMaker",),
     "sdk-v2.md": ("On SageMaker", "On your machine"),
     "sdk-v3.md": ("On SageMaker", "On your machine"),
 }
