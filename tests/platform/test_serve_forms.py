@@ -86,17 +86,21 @@ def test_threshold_names_what_reaches_it(server: Server) -> None:
 
 
 def test_hundred_megabytes_of_lines_stay_flat_in_memory(server: Server) -> None:
-    """Just below 100 MB of pictures in lines -> an answer each; little more in memory than the body, and only then."""
+    """Just below 100 MB of pictures in lines, twice -> an answer each, little more in memory than one body, no more."""
     file = io.BytesIO()
     Image.new("RGB", (160, 120), pictures.GREEN).save(file, "BMP")
     one = line(file.getvalue()) + b"\n"
     count = 99 * MEGABYTE // len(one)
-    before = server.resident_megabytes()
-    answer = server.ask("/invocations", one * count, Content_Type="application/jsonlines")
-    assert answer.status == 200, answer.body
-    assert answer.body.count(b"\n") == answer.body.count(b'{"probabilities": [') == count > 1000
+    before, after = server.resident_megabytes(), []
+    for _ in range(2):
+        answer = server.ask("/invocations", one * count, Content_Type="application/jsonlines")
+        assert answer.status == 200, answer.body
+        assert answer.body.count(b"\n") == answer.body.count(b'{"probabilities": [') == count > 1000
+        after.append(server.resident_megabytes())
     assert peak_megabytes(server) - before < 99 + 60
-    assert server.resident_megabytes() - before < 40
+    # The allocator keeps some of what was freed, once.
+    assert after[0] - before < 80
+    assert after[1] - after[0] < 20
 
 
 def peak_megabytes(server: Server) -> float:
