@@ -66,6 +66,14 @@ def test_machines_that_look_often_leave_none(
     assert [line["path"] for line in lines()] == ["/ping", "/metrics"]
 
 
+def test_level_above_info_leaves_none(client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Given level WARNING -> no line, neither of an answered nor of a refused request."""
+    caplog.set_level(logging.WARNING, "image_classifier.serving")
+    for body in (green, b"text"):
+        client.post("/invocations", data=body, headers=X_IMAGE)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(("which", "statuses"), [("all", [200, 400]), ("errors", [400]), ("off", [])])
 def test_the_setting_says_which_requests(
     client_of: Callable[..., FlaskClient],
