@@ -55,11 +55,12 @@ def main() -> int:
 
 
 def measure(prepared: Places, seconds: float) -> Round:
-    """Measure one round on a fresh server."""
+    """Measure one round: one fresh server under load, another one at its end."""
     with overload_runs.ours(prepared) as server:
         load.put(server.url, PEAK[0], 1, prepared.small)
         peak = max(load.put(server.url, count, seconds, prepared.small).rate for count in PEAK)
         overloads = {count: overload_runs.overload(server, prepared, count, seconds) for count in MANY}
+    with overload_runs.ours(prepared) as server:
         return Round(peak, overloads, overload_runs.end_under_load(server, prepared))
 
 

@@ -16,6 +16,8 @@ from tests.benchmarks.serving.servers import PATH, READY_PATH, Running
 from tests.waiting import free_port
 
 IN_FLIGHT = 64
+_HEAD_START = 0.1
+"""Seconds between the last request and SIGTERM, for the server to take them in."""
 _PING_PAUSE, _PROBE_PAUSE = 0.05, 0.2
 """Seconds between two pings, and two pictures, of clients that come in between."""
 
@@ -36,7 +38,10 @@ class Overload:
 class Ended:
     """What became of requests that were sent whole before SIGTERM."""
 
+    before: int
+    """Answered before SIGTERM."""
     answered: int
+    """With status 200 after it."""
     refused: int
     """Told by 503 to come again."""
     lost: int
@@ -137,13 +142,14 @@ def end_under_load(server: Running, places: Places) -> Ended:
     for _ in threads:
         if not sent.acquire(timeout=30):
             raise RuntimeError("The server does not take in what is sent.")
-    began = time.perf_counter()
+    time.sleep(_HEAD_START)
+    before, began = len(statuses), time.perf_counter()
     server.process.terminate()
     for thread in threads:
         thread.join()
-    code = server.process.wait(60)
+    code, seconds = server.process.wait(60), time.perf_counter() - began
     answered, refused = statuses.count(200), statuses.count(503)
-    return Ended(answered, refused, IN_FLIGHT - answered - refused, code, time.perf_counter() - began)
+    return Ended(before, answered - before, refused, IN_FLIGHT - answered - refused, code, seconds)
 
 
 def memory(server: Running, places: Places) -> Held:

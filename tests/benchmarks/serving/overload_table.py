@@ -1,5 +1,6 @@
 """From the rounds of overload to Markdown tables and verdicts."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,8 @@ _COLUMNS: tuple[tuple[str, Callable[[Round, Overload], float], str], ...] = (
     ("/ping p50 ms", lambda one, found: percentile(found.pings, 50), "{:.1f}"),
     ("/ping p99 ms", lambda one, found: percentile(found.pings, 99), "{:.1f}"),
 )
+
+_ENDED = ("answered before", "answered after", "503", "lost", "exit code", "s to the end")
 
 
 def report(rounds: Sequence[Round], held: Held) -> str:
@@ -78,16 +81,17 @@ def _overloads(rounds: Sequence[Round]) -> list[str]:
     for count in sorted(rounds[0].overloads):
         cells = []
         for _, value, form in _COLUMNS:
-            cells.append(form.format(statistics.median(value(one, one.overloads[count]) for one in rounds)))
+            found = [number for one in rounds if not math.isnan(number := value(one, one.overloads[count]))]
+            cells.append(form.format(statistics.median(found)) if found else "-")
         lines.append(line(str(count), *cells))
     return lines
 
 
 def _ends(rounds: Sequence[Round]) -> list[str]:
-    lines = head(f"SIGTERM with {IN_FLIGHT} requests in flight", "answered", "503", "lost", "exit code", "s to the end")
+    lines = head(f"SIGTERM with {IN_FLIGHT} requests in flight", *_ENDED)
     for number, one in enumerate(rounds, start=1):
         ended = one.ended
-        numbers = (ended.answered, ended.refused, ended.lost, ended.exit_code)
+        numbers = (ended.before, ended.answered, ended.refused, ended.lost, ended.exit_code)
         lines.append(line(f"round {number}", *map(str, numbers), f"{ended.seconds:.2f}"))
     return lines
 

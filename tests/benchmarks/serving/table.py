@@ -44,7 +44,11 @@ _OTHERS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
     ("ms, first request", lambda figures: figures.first_request, "{:.0f}"),
     ("ms, steady request", lambda figures: figures.steady_request, "{:.0f}"),
     ("12 megapixels, requests/s", lambda figures: _rate(figures.large), "{:.0f}"),
-    ("12 megapixels, p50 in ms", lambda figures: figures.large.p50 if figures.large else None, "{:.0f}"),
+    (
+        "12 megapixels, p50 in ms",
+        lambda figures: figures.large.p50 if figures.large and figures.large.answers else None,
+        "{:.0f}",
+    ),
 )
 
 

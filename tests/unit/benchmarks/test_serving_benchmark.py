@@ -139,10 +139,11 @@ def test_every_row_is_first_once() -> None:
 def test_overload_is_judged_by_its_worst_round() -> None:
     """Given one lost request in one of two rounds -> that falls short, goodput at 0.96 of the peak holds."""
     many = Overload(Load(1.0, 96, 400.0, 900.0, refused=500), (1.0, 2.0), (3.0,), unanswered=0)
-    rounds = [Round(100.0, {256: many}, Ended(64 - lost, 0, lost, 0, 1.0)) for lost in (0, 1)]
+    rounds = [Round(100.0, {256: many}, Ended(10, 54 - lost, 0, lost, 0, 1.0)) for lost in (0, 1)]
     text = overload_table.report(rounds, Held(90.0, 200.0, 260.0))
     assert "| 256 connections, goodput / peak: >= 0.95 | holds | 0.96 (0.96 to 0.96) |" in text
     assert "| SIGTERM, requests lost: 0 | **falls short** |" in text
+    assert "| round 2 | 10 | 53 | 0 | 1 | 0 | 1.00 |" in text
     assert "| MB after 1,000 requests: < 220 | holds | 200 |" in text
     assert "| MB after 100 pictures of 12 megapixels: < 250 | **falls short** | 260 |" in text
 
