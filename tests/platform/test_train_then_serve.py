@@ -47,19 +47,22 @@ def job(request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pyt
 
 
 def test_served_answers_are_those_of_training(job: Path, photographs: Path) -> None:
-    """Validation pictures over HTTP, as bytes and as instances -> predictions.csv's answers and probabilities."""
+    """Validation pictures over HTTP, as bytes and as instances -> predictions.csv's answers, and features of each."""
     with (job / "output/data/predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30
     bodies = [(photographs / "train" / row["file"]).read_bytes() for row in rows]
     instances = json.dumps({"instances": [{"b64": base64.b64encode(body).decode()} for body in bodies]})
     with served_locally(job / "model") as (_, url):
-        single = [ask(url, body, "application/x-image", "application/json;verbose") for body in bodies]
+        single = [ask(url, body, "application/x-image", "application/json;verbose;embedding") for body in bodies]
         many = ask(url, instances.encode(), "application/json")["predictions"]
     for row, answer, listed in zip(rows, single, many, strict=True):
         assert answer["predicted_label"] == row["predicted"]
         assert max(answer["probabilities"]) == pytest.approx(float(row["probability"]), abs=1e-5)
         np.testing.assert_allclose(answer["probabilities"], listed, atol=1e-5)
+    embeddings = np.array([answer["embedding"] for answer in single])
+    assert embeddings.shape == (30, 1280)
+    assert len(np.unique(embeddings, axis=0)) == 30
 
 
 def test_job_verified_the_twin_and_both_accuracies(job: Path) -> None:
