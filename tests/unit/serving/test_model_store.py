@@ -120,8 +120,12 @@ def busy(store: ModelStore, pool: ThreadPoolExecutor, gate: Gate) -> "Future[str
     return found
 
 
-def test_unload_waits_for_who_uses_it_and_refuses_others(models: list[TinyModel], pool: ThreadPoolExecutor) -> None:
+def test_unload_waits_for_who_uses_it_and_refuses_others(
+    models: list[TinyModel], pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given a model in use -> unload waits, further use and unload are refused, the first gets its answer."""
+    # Else it would wait a while for the model to be let go of, whether or not anybody uses it.
+    monkeypatch.setattr("image_classifier.serving.multi_model.store._LAST_LOOKS", (0,))
     store, gate = ModelStore(real), Gate()
     store.load("a", models[0].folder)
     using = busy(store, pool, gate)
@@ -130,7 +134,8 @@ def test_unload_waits_for_who_uses_it_and_refuses_others(models: list[TinyModel]
     for refused in (lambda: store.use("a", seen), lambda: store.describe("a"), lambda: store.unload("a")):
         with pytest.raises(NotLoadedError):
             refused()
-    assert not unloading.done()
+    with pytest.raises(TimeoutError):
+        unloading.result(0.3)
     gate.open.set()
     assert using.result(SECONDS) == "m0-red"
     assert unloading.result(SECONDS).name == "a"
