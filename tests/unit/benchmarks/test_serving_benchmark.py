@@ -12,7 +12,8 @@ from tests.benchmarks.serving.load import Load
 from tests.benchmarks.serving.overload_runs import Ended, Held, Overload, Round
 from tests.benchmarks.serving.promises import Promise
 from tests.benchmarks.serving.runs import Figures
-from tests.waiting import free_port
+from tests.benchmarks.training.watched import tree
+from tests.waiting import free_port, wait_until
 
 PRINTED = """Running 5s test @ http://127.0.0.1:1/invocations
   Requests/sec:    104.00
@@ -179,6 +180,17 @@ def test_a_server_is_timed_from_its_start(tmp_path: Path) -> None:
             servers.timed(port, b"bad")
     assert server.process.returncode is not None
     assert memory.tree_megabytes(server.process.pid) == 0
+
+
+def test_what_a_server_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    """Given a server whose child does not heed its end -> the child is gone afterwards too."""
+    child = "import subprocess; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
+    port = free_port()
+    command_line = [sys.executable, "-c", f"import sys; {child}\n{SMALL_SERVER}", str(port)]
+    with servers.running(command_line, {}, port, tmp_path, b"a picture") as server:
+        _, sleeper = tree(server.process.pid)
+    wait_until(lambda: memory.tree_megabytes(sleeper) == 0, 5, "the child is gone")
+    assert memory.tree_megabytes(sleeper) == 0
 
 
 def test_a_server_that_ends_tells_why(tmp_path: Path) -> None:
