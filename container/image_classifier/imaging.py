@@ -187,7 +187,8 @@ def _rgb(picture: Image.Image) -> Image.Image:
         levels = np.clip(np.asarray(picture), 0, 65535).astype(np.uint16) >> 8
         return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
     transparent = picture.info.pop("transparency", None)  # Pillow would warn of what this conversion drops
-    rgb = picture.convert("RGB")
+    # Pillow would copy it, and not let other threads run meanwhile.
+    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
     if picture.format == "GIF" and transparent is not None:
         rgb.paste((0, 0, 0), mask=Image.fromarray(np.asarray(picture) == transparent))
     return rgb

@@ -118,6 +118,9 @@ def write(network: Path, partial: Path) -> None:
     """
     import openvino
 
+    # Not `openvino.convert_model`: a process that serves leaves it out, see the engine.
+    from openvino.tools.ovc import convert_model
+
     from image_classifier.inference.engines.openvino import reason
 
     shutil.rmtree(partial, ignore_errors=True)
@@ -128,7 +131,7 @@ def write(network: Path, partial: Path) -> None:
             # By another name: OpenVINO takes a comma in a path for the end of it.
             link = Path(elsewhere) / network.name
             link.symlink_to(network.absolute())
-            model = _named(openvino.convert_model(link))
+            model = _named(convert_model(link))
     except OSError:
         raise
     except Exception as error:  # whatever a network makes the converter stumble over, TensorFlow still serves it

@@ -1,13 +1,13 @@
 """Run the OpenVINO IR of a model folder on CPU, without TensorFlow."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 
 from image_classifier import artifacts
@@ -16,6 +16,18 @@ from image_classifier.contract.errors import UserError, first_line
 from image_classifier.inference.engines import Outputs
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.inference.processors import available_processors
+
+# `import openvino` brings its converter along, 9 MB and more than half of the time; it does without one that is not
+# there. Who converts imports it by its own name.
+_CONVERTER = "openvino.tools.ovc"
+_is_new = _CONVERTER not in sys.modules
+if _is_new:
+    sys.modules[_CONVERTER] = None  # type: ignore[assignment]
+try:
+    import openvino
+finally:
+    if _is_new:
+        del sys.modules[_CONVERTER]
 
 _ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
 
