@@ -10,19 +10,19 @@ from image_classifier.serving import connection
 from image_classifier.serving.refusal import RefusedError
 
 
-def busy(limit: int) -> RefusedError:
-    """Return the refusal of what does not fit: 503, with Retry-After."""
+def busy(limit: int, retry_after: int = 1) -> RefusedError:
+    """Return the refusal of what does not fit: 503, with the seconds after which to try again."""
     message = f"The server is working on {limit} requests, as many as it takes; try again in a second."
-    return RefusedError(503, "busy", message, {"Retry-After": "1"})
+    return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
-def no_memory(limit: int) -> RefusedError:
-    """Return the refusal of a body that does not fit beside the others: 503, with Retry-After."""
+def no_memory(limit: int, retry_after: int = 1) -> RefusedError:
+    """Return the refusal of a body that does not fit beside the others: 503, with the seconds to wait."""
     message = (
         f"The bodies of requests that are on their way take all of the {limit // 2**20} MB that there are for them; "
         "try again in a second."
     )
-    return RefusedError(503, "busy", message, {"Retry-After": "1"})
+    return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 Header and body are gathered here, within their times and within the memory for bodies. What cannot be served is refused
 here as well, before anything slow has looked at it. A refused client that stays is not heard again before a place is
-free or the second is over after which it was told to come again: clients that hammer cost the others nothing.
+free or the seconds are over after which it was told to come again: clients that hammer cost the others nothing.
 """
 
 import socket
@@ -86,8 +86,10 @@ class Front:
         if now < self._looked + _PAUSE_SECONDS:
             return
         self._looked = now
-        while self._parked and self._parked[0].deadline <= now:
-            self._listen(self._parked.popleft())
+        due = [connection for connection in self._parked if connection.deadline <= now]
+        self._parked = deque(connection for connection in self._parked if connection.deadline > now)
+        for connection in due:
+            self._listen(connection)
         for connection in self.connections.late(now):
             if connection.stage is Stage.ARRIVING and not connection.idle:
                 self._refuse(connection, self._too_slow(connection))
@@ -180,15 +182,16 @@ class Front:
         connection.takes_place = incoming.request.path.endswith(_WORK)
         # A body on its way has no place: there must be one when it begins, else it is sent in vain, and at its end.
         if connection.takes_place and (first or incoming.whole) and self._is_full():
-            return admission.busy(limits.in_flight)
+            return admission.busy(limits.in_flight, _pause(connection))
         if not self._count(connection, incoming.received) or (first and not self._bodies.fits(incoming.missing)):
-            return admission.no_memory(limits.body_memory_bytes)
+            return admission.no_memory(limits.body_memory_bytes, _pause(connection))
         return None
 
     def _serve(self, connection: Connection) -> None:
         self.connections.unwatch(connection)
         connection.stage, connection.deadline = Stage.SERVED, float("inf")
         connection.incoming.request.body = connection.incoming.body()
+        connection.refusals = 0
         if connection.takes_place:
             self._worked_on.add(connection)
         self._answer(connection)
@@ -219,7 +222,8 @@ class Front:
         if connection.incoming.whole:
             self.connections.unwatch(connection)
             connection.stage = Stage.PARKED
-            connection.wait(PARKED_SECONDS)
+            connection.wait(_pause(connection))
+            connection.refusals += 1
             self._parked.append(connection)
         elif connection.incoming.received > DROPPED_BYTES:
             self.connections.part(connection)
@@ -237,3 +241,7 @@ class Front:
     def _count(self, connection: Connection, now: int) -> bool:
         before, connection.counted = connection.counted, now
         return self._bodies.change(before, now)
+
+
+def _pause(connection: Connection) -> int:
+    return PARKED_SECONDS[min(connection.refusals, len(PARKED_SECONDS) - 1)]
