@@ -48,6 +48,8 @@ COPY container /opt/program
 RUN python -m compileall -q --invalidation-mode checked-hash /opt/program
 # The server obeys SAGEMAKER_BIND_TO_PORT, which inference pipelines set only for images with this label.
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
+# Offered for multi-model endpoints: /models loads and unloads (docs/guides/multi-model.md).
+LABEL com.amazonaws.sagemaker.capabilities.multi-models=true
 EXPOSE 8080
 CMD ["serve"]
 ARG VERSION=unknown
@@ -86,6 +88,7 @@ COPY --from=hub /opt/hub /opt/hub
 COPY container /opt/program
 RUN python -m compileall -q --invalidation-mode checked-hash /opt/program
 LABEL com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
+LABEL com.amazonaws.sagemaker.capabilities.multi-models=true
 EXPOSE 8080
 # Version 3 of the SageMaker SDK passes no word in local mode and means `train`.
 CMD ["train"]
