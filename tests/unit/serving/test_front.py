@@ -260,6 +260,23 @@ def test_slow_clients_are_sent_away(sent: bytes, told: bytes) -> None:
     loop.close()
 
 
+@pytest.mark.parametrize(("sent", "changed"), [(request()[:-1], "body_seconds"), (b"POST /invo", "header_seconds")])
+def test_each_part_of_a_request_has_its_own_time(sent: bytes, changed: str) -> None:
+    """A kept connection, and little time for a body or for a header alone -> half of it gets 408."""
+    loop = Loop(replace(LIMITS, **{changed: 0.05}))
+    client = loop.client(request())
+    loop.finish()
+    loop.send(client, sent)
+
+    def refused() -> bool:
+        loop.move()
+        return bool(loop.refused)
+
+    wait_until(refused, 10, "it is sent away")
+    assert answer(client).startswith(b"HTTP/1.1 408 ")
+    loop.close()
+
+
 def test_end_serves_what_has_begun_and_closes_what_is_idle(loop: Loop) -> None:
     """The end, with half a request, a refused client that asks again and an idle one -> both answered, it closed."""
     begun, idle = loop.client(request()[:-1]), loop.client()
