@@ -177,7 +177,7 @@ def test_slow_clients_are_sent_away(sent: bytes, told: bytes) -> None:
 @pytest.mark.parametrize(("sent", "changed"), [(request()[:-1], "body_seconds"), (b"POST /invo", "header_seconds")])
 def test_each_part_of_a_request_has_its_own_time(sent: bytes, changed: str) -> None:
     """A kept connection, and little time for a body or for a header alone -> half of it gets 408."""
-    loop = Loop(replace(LIMITS, **{changed: 0.05}))
+    loop = Loop(replace(LIMITS, **{changed: 0.05}))  # type: ignore[arg-type]
     client = loop.client(request())
     loop.finish()
     loop.send(client, sent)
