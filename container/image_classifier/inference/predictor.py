@@ -79,9 +79,10 @@ class Predictor:
         """
         found: list[Prediction] = []
         for start in range(0, len(images), BATCH):
-            with _timed(observe, "decode"):
-                pixels = [self._pixels_of(images, index) for index in range(start, min(start + BATCH, len(images)))]
-            found += self.classify(np.stack(pixels), observe)
+            with self.engine.expecting():
+                with _timed(observe, "decode"):
+                    pixels = [self._pixels_of(images, index) for index in range(start, min(start + BATCH, len(images)))]
+                found += self.classify(np.stack(pixels), observe)
         return found
 
     def predict_each(self, images: Sequence[bytes], observe: Observe = unobserved) -> list[Prediction | ImageRejected]:
@@ -90,10 +91,11 @@ class Predictor:
         Raises:
             AlgorithmError: The network answers something that is no number.
         """
-        with _timed(observe, "decode"):
-            decoded = [self._pixels_or_reason(image) for image in images]
-        allowed = [pixels for pixels in decoded if not isinstance(pixels, ImageRejected)]
-        found = iter(self.classify(np.stack(allowed), observe) if allowed else [])
+        with self.engine.expecting():
+            with _timed(observe, "decode"):
+                decoded = [self._pixels_or_reason(image) for image in images]
+            allowed = [pixels for pixels in decoded if not isinstance(pixels, ImageRejected)]
+            found = iter(self.classify(np.stack(allowed), observe) if allowed else [])
         return [entry if isinstance(entry, ImageRejected) else next(found) for entry in decoded]
 
     def _pixels_or_reason(self, image: bytes) -> NDArray[np.uint8] | ImageRejected:

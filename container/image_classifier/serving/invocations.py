@@ -9,10 +9,10 @@ from flask import Response, request
 
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
-from image_classifier.inference.predictor import Observe, Predictor
+from image_classifier.inference.predictor import Predictor
 from image_classifier.serving import body, codecs, json_lines, measurement
 from image_classifier.serving.admission import Admission, Place
-from image_classifier.serving.codecs import AnswerForm, Pictures
+from image_classifier.serving.codecs import Pictures
 from image_classifier.serving.measurement import QUEUE, Measurement
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
@@ -41,7 +41,10 @@ class Invocations:
                 # Within the turn, so that what bodies unpack to is in memory only as often as there are turns.
                 asked = codecs.decode(request.headers.get("Content-Type"), content)
                 if isinstance(asked, Pictures):
-                    return _answer(predictor, asked, form, measured)
+                    predictions = _predict(predictor, asked, measured)
+            if isinstance(asked, Pictures):
+                # After the turn: a thousand numbers take their time to write, which the next one need not wait for.
+                return Response(codecs.encode(predictions, asked.many, form), mimetype=form.media_type)
 
             def classify(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
                 # A turn for each batch, so that a long list lets others through.
@@ -60,17 +63,12 @@ def _turn(place: Place, concurrency: int, measured: Measurement) -> Iterator[Non
         yield
 
 
-def _answer(predictor: Predictor, pictures: Pictures, form: AnswerForm, measured: Measurement) -> Response:
+def _predict(predictor: Predictor, pictures: Pictures, measured: Measurement) -> list[Prediction]:
     if pictures.note:
         log.info("%s.", pictures.note)
     measured.pictures = len(pictures.images)
-    predictions = _predict(predictor, pictures.images, measured.add)
-    return Response(codecs.encode(predictions, pictures.many, form), mimetype=form.media_type)
-
-
-def _predict(predictor: Predictor, images: Sequence[bytes], observe: Observe) -> list[Prediction]:
     try:
-        return predictor.predict(images, observe)
+        return predictor.predict(pictures.images, measured.add)
     except ImageRejected as error:
         status = 413 if error.code == "too_many_pixels" else 400
         raise RefusedError(status, error.code, str(error)) from error

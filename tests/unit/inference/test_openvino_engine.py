@@ -108,17 +108,17 @@ def test_an_error_is_that_of_its_picture_alone(representation: Path, noise: NDAr
 def test_alone_gets_all_processors_and_company_one_each(
     representation: Path, monkeypatch: pytest.MonkeyPatch, processors: int, compact: bool, streams: list[int]
 ) -> None:
-    """One CPU, several, several with little memory -> a network of one stream for who is alone, a stream a CPU else."""
+    """One CPU, several, several with little memory -> one stream for who is alone, a stream a CPU else."""
     monkeypatch.setattr(openvino, "available_processors", lambda: processors)
     engine = openvino.load_engine(representation, INFO, compact=compact)
-    assert (engine.concurrency, engine.rungs) == (processors, (1, processors))
-    assert engine.pool.idle == processors + (len(streams) > 1)
+    assert (engine.concurrency, engine.rungs) == (processors + 2, (1, processors + 2))
+    assert engine.pool.idle == processors + 1 + (len(streams) > 1)
     networks = []
     for wanted in (1, 2):
         with engine.pool.taken(wanted) as requests:
             networks += [request.get_compiled_model() for request in requests]
     found = [network.get_property("NUM_STREAMS") for network in networks]
-    assert found == [streams[0]] + [streams[-1]] * min(processors, 2)
+    assert found == [streams[0]] + [streams[-1]] * 2
     assert not any(network.get_property("ENABLE_CPU_PINNING") for network in networks)
 
 

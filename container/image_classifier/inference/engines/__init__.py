@@ -1,5 +1,6 @@
 """What runs the network: one engine a file. Which one, is decided here, before anything slow is imported."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -49,6 +50,10 @@ class Engine(Protocol):
     @property
     def rungs(self) -> tuple[int, ...]:
         """Numbers of pictures that, asked for one after the other, make everything warm that a request will use."""
+        ...
+
+    def expecting(self) -> AbstractContextManager[None]:
+        """Announce, while it holds, pictures that will be run soon: one that is alone may get more of the machine."""
         ...
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ finally:
     if _is_new:
         del sys.modules[_CONVERTER]
 
+_AHEAD = 1
+"""Requests beyond the streams: its picture waits inside OpenVINO, and no stream waits for Python's lock."""
+_DECODING = 1
+"""Threads beyond the requests: they decode meanwhile. Both measured in docs/decisions/0016."""
 _ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
 
 
@@ -42,7 +47,7 @@ class Port:
 
 @dataclass(frozen=True)
 class OpenVinoEngine:
-    """A network for one picture, compiled twice from the same weights, and as many requests as there are streams.
+    """A network for one picture, compiled twice from the same weights, and a few more requests than there are streams.
 
     On all CPUs for a picture that is alone, on one CPU each for pictures that are not. A picture at a time costs
     nothing on CPU, keeps what is in memory the same for any n, and spares a batch its dynamic shape. Measured, with
@@ -51,7 +56,7 @@ class OpenVinoEngine:
 
     pool: RequestPool[Any] = field(repr=False)
     concurrency: int
-    """A thread a CPU."""
+    """A thread a CPU, and a few so that no CPU waits for one that is between two pictures."""
     answer: Port
     """Where the probabilities are."""
     pooled: Port | None
@@ -67,6 +72,10 @@ class OpenVinoEngine:
     def rungs(self) -> tuple[int, ...]:
         """A picture that is alone, and as many as there are streams."""
         return (1, self.concurrency)
+
+    def expecting(self) -> AbstractContextManager[None]:
+        """Announce pictures that are being decoded: with company, each of them gets one CPU."""
+        return self.pool.expecting()
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Answer RGB pixels, uint8 (n, height, width, 3).
@@ -125,10 +134,13 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: 
         )
     except RuntimeError as error:
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
-    pool = RequestPool([_request(shared) for _ in range(processors)], *map(_request, alone))
+    pool = RequestPool([_request(shared) for _ in range(processors + _AHEAD)], *map(_request, alone))
     widths = [int(output.partial_shape[1].get_length()) for output in shared.outputs]
     return OpenVinoEngine(
-        pool, processors, Port(answer, widths[answer]), None if pooled is None else Port(pooled, widths[pooled])
+        pool,
+        processors + _AHEAD + _DECODING,
+        Port(answer, widths[answer]),
+        None if pooled is None else Port(pooled, widths[pooled]),
     )
 
 

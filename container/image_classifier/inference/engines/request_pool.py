@@ -17,12 +17,13 @@ class RequestPool(Generic[Request]):
     """
 
     def __init__(self, shared: Iterable[Request], fast: Request | None = None):
-        """Share out `shared`; `fast`, if there is one, goes to who wants one request while nobody uses any."""
+        """Share out `shared`; `fast`, if there is one, goes to who wants one request while no other is on its way."""
         self._idle = deque(shared)
         self._shared = len(self._idle)
         self._fast = fast
         self._fast_is_idle = fast is not None
         self._waiting: deque[SimpleQueue[Request]] = deque()
+        self._expected = 0
         self._lock = threading.Lock()
 
     @property
@@ -37,6 +38,17 @@ class RequestPool(Generic[Request]):
         return len(self._waiting)
 
     @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """Announce, while it holds, somebody who will want requests soon: the fast one is for who is alone."""
+        with self._lock:
+            self._expected += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._expected -= 1
+
+    @contextmanager
     def taken(self, wanted: int) -> Iterator[list[Request]]:
         """Hold from 1 to `wanted` requests: what is idle, otherwise the next that is given back."""
         requests = self._take(wanted)
@@ -47,7 +59,7 @@ class RequestPool(Generic[Request]):
 
     def _take(self, wanted: int) -> list[Request]:
         with self._lock:
-            alone = self._fast_is_idle and len(self._idle) == self._shared
+            alone = self._fast_is_idle and len(self._idle) == self._shared and self._expected <= 1
             if alone and wanted == 1 and self._fast is not None:
                 self._fast_is_idle = False
                 return [self._fast]

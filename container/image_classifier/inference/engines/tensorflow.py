@@ -121,6 +121,10 @@ class TensorFlowEngine:
         """Every size of a batch."""
         return LADDER if self.manner.batches else (1, 2)
 
+    def expecting(self) -> contextlib.AbstractContextManager[None]:
+        """Announce pictures that are being decoded: it makes no difference here."""
+        return contextlib.nullcontext()
+
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Answer RGB pixels, uint8 (n, height, width, 3)."""
         at_once = LADDER[-1]
