@@ -46,13 +46,13 @@ def prepare(scratch: Path) -> Places:
     slim = python_environments.locked(cache / "slim", SERVE_LOCK)
     peers = python_environments.locked(cache / "peers", PROGRAM_LOCK, PEERS_LOCK)
     small, large = pictures.write_small(scratch / "small"), pictures.write_large(scratch / "large")
-    places = Places(scratch, scratch / "ml", tuple(small), tuple(large), slim, peers)
-    _make_model(scratch / "lite0.tar.gz", places.model, scratch / "small")
-    return places
+    make_model(scratch, scratch / "small")
+    return Places(scratch, scratch / "ml", tuple(small), tuple(large), slim, peers)
 
 
-def _make_model(archive: Path, folder: Path, photographs: Path) -> None:
-    """EfficientNet-Lite0 with its ImageNet head, and an IR from today's conversion, whatever the cache holds."""
+def make_model(scratch: Path, photographs: Path) -> Path:
+    """Make the model folder: EfficientNet-Lite0 with its ImageNet head, and an IR made now, not a cached one."""
+    archive, folder = scratch / "lite0.tar.gz", scratch / "ml" / "model"
     commands: list[list[str | Path]] = [
         [ROOT / "scripts" / "stage-backbone", "lite0", "--with-head", "--output", archive],
         [ROOT / "scripts" / "convert-model", folder, "--pictures", photographs],
@@ -61,3 +61,4 @@ def _make_model(archive: Path, folder: Path, photographs: Path) -> None:
     archives.unpack(archive, folder)
     subprocess.run(commands[1], check=True, stdout=subprocess.DEVNULL)
     assert (folder / artifacts.OPENVINO_DIR).is_dir()
+    return folder

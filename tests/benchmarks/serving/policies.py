@@ -1,0 +1,148 @@
+"""Who computes which picture: ways to hand pictures to OpenVINO's streams, interleaved inside one process.
+
+    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.policies [--rounds N] [--seconds S]
+
+EfficientNet-Lite0 in float32 behind a closed loop of threads that decode a photograph and have it classified, without
+HTTP. Printed: pictures/s, p50 and p99, and the medians of their ratios to a stream a CPU, inside a round. What was
+kept, and why, stands in docs/decisions/0016.
+"""
+
+import argparse
+import contextlib
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import openvino
+
+from image_classifier import artifacts, imaging
+from image_classifier.inference.engines.request_pool import RequestPool
+from image_classifier.inference.processors import available_processors
+from tests.benchmarks.serving import pictures, places
+
+THREADS = (1, 2, 4, 16)
+HEADER = "| threads | requests | pictures/s | p50, ms | p99, ms |\n|---|---|---|---|---|"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A way to hand out requests, and how many threads have their turn at once."""
+
+    pool: RequestPool[Any]
+    turns: int
+    announced: bool
+    """Whether a picture that is being decoded counts as company."""
+
+    def company(self) -> AbstractContextManager[None]:
+        """Announce a picture, if this way does."""
+        return self.pool.expecting() if self.announced else contextlib.nullcontext()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one closed loop saw."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="policies-") as scratch:
+        written = pictures.write_small(Path(scratch) / "small")
+        photographs = [path.read_bytes() for path in written]
+        folder = places.make_model(Path(scratch), written[0].parent)
+        size = artifacts.read_model_info(folder).image_size
+        print(HEADER)
+        ways = policies(folder, size)
+        for threads in THREADS:
+            found: dict[str, list[Seen]] = {name: [] for name in ways}
+            for number in range(given.rounds):
+                for name in ways if number % 2 == 0 else reversed(ways):
+                    found[name].append(closed_loop(ways[name], threads, photographs, size, given.seconds))
+            print("\n".join(rows(threads, found)), flush=True)
+
+
+def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
+    """Compile the network with one stream and with a stream a CPU; return the ways, the one to compare with first."""
+    core, cpus = openvino.Core(), available_processors()
+    network = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
+    network.reshape([1, *size, 3])
+
+    def requests(streams: int, count: int) -> list[Any]:
+        wanted = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cpus, "ENABLE_CPU_PINNING": False}
+        compiled = core.compile_model(network, "CPU", {**wanted, "NUM_STREAMS": streams})
+        made = [compiled.create_infer_request() for _ in range(count)]
+        for request in made:
+            # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
+            _ = request.get_input_tensor().data
+        return made
+
+    return {
+        "a stream a CPU": Policy(RequestPool(requests(cpus, cpus)), cpus, announced=False),
+        "one stream": Policy(RequestPool(requests(1, 1)), cpus, announced=False),
+        "both, by who computes": Policy(RequestPool(requests(cpus, cpus), requests(1, 1)[0]), cpus, announced=False),
+        "both, by who decodes too": Policy(RequestPool(requests(cpus, cpus), requests(1, 1)[0]), cpus, announced=True),
+        "and a request ahead": Policy(
+            RequestPool(requests(cpus, cpus + 1), requests(1, 1)[0]), cpus + 2, announced=True
+        ),
+    }
+
+
+def closed_loop(policy: Policy, threads: int, photographs: list[bytes], size: tuple[int, int], seconds: float) -> Seen:
+    """Let threads classify one photograph after the other."""
+    turns, times = RequestPool(range(policy.turns)), list[float]()
+    start = time.perf_counter()
+
+    def classify(photograph: bytes) -> None:
+        with turns.taken(1), policy.company():
+            pixels = imaging.load_pixels(photograph, size)
+            with policy.pool.taken(1) as (request,):
+                request.get_input_tensor().data[0] = pixels
+                request.start_async()
+                request.wait()
+
+    def work(number: int) -> None:
+        while (began := time.perf_counter()) < start + seconds:
+            classify(photographs[number % len(photographs)])
+            times.append(time.perf_counter() - began)
+            number += 1
+
+    running = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    took = time.perf_counter() - start
+    times.sort()
+    return Seen(len(times) / took, 1000 * times[len(times) // 2], 1000 * times[int(0.99 * len(times))])
+
+
+def rows(threads: int, found: dict[str, list[Seen]]) -> list[str]:
+    """Return a Markdown row for each way."""
+    first = next(iter(found.values()))
+
+    def middle(seen: list[Seen], value: Callable[[Seen], float]) -> str:
+        ratio = statistics.median(value(one) / value(other) for one, other in zip(seen, first, strict=True))
+        return f"{statistics.median(map(value, seen)):.1f} ({ratio:.2f})"
+
+    return [
+        f"| {threads} | {name} | {middle(seen, lambda one: one.rate)} | {middle(seen, lambda one: one.p50)} "
+        f"| {middle(seen, lambda one: one.p99)} |"
+        for name, seen in found.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()
