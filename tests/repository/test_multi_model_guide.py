@@ -11,7 +11,7 @@ from tests.guides import script, write_plain_picture
 NAMES = {
     "serve_image_uri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:0.1.0-serve",
     "role": "arn:aws:iam::123456789012:role/sagemaker",
-    "bucket": "the-bucket",
+    "bucket": "bucket-of-models",
 }
 
 
@@ -24,15 +24,15 @@ def test_every_call_of_the_multi_model_guide_is_valid(tmp_path: Path, monkeypatc
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
             monkeypatch.setenv(name, value)
         boto3.client("s3").create_bucket(
-            Bucket="the-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+            Bucket="bucket-of-models", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )
         text = script("multi-model.md", "On SageMaker", **NAMES, artefacts=tmp_path, photo=photo)
         done = subprocess.run(
             [sys.executable, "-"], input=text, capture_output=True, text=True, check=False, timeout=120
         )
         assert done.returncode == 0, done.stderr[-4000:]
-        keys = [item["Key"] for item in boto3.client("s3").list_objects_v2(Bucket="the-bucket")["Contents"]]
+        keys = [item["Key"] for item in boto3.client("s3").list_objects_v2(Bucket="bucket-of-models")["Contents"]]
         container = boto3.client("sagemaker").describe_model(ModelName="many")["PrimaryContainer"]
     assert keys == ["models/birds.tar.gz", "models/flowers.tar.gz"]
-    assert (container["Mode"], container["ModelDataUrl"]) == ("MultiModel", "s3://the-bucket/models/")
+    assert (container["Mode"], container["ModelDataUrl"]) == ("MultiModel", "s3://bucket-of-models/models/")
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["birds.tar.gz", "flowers.tar.gz"]
