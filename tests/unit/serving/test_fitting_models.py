@@ -82,9 +82,9 @@ def test_other_names_are_refused(tmp_path: Path, name: object) -> None:
     assert "1 to 256 visible ASCII characters" in found.value.message
 
 
-@pytest.mark.parametrize("url", ["", "relative", "/nowhere/at/all", "/dev/null", "/" + "a" * 5000, "/\0", None, 7])
+@pytest.mark.parametrize("url", ["", "/", "relative", "/nowhere/at/all", "/dev/null", "/" + "a" * 5000, "/\0", None, 7])
 def test_other_folders_are_refused(url: object) -> None:
-    """Given a path that is relative, absent, a file, too long, none -> 400 with what was given and expected."""
+    """Given a path that is relative, the root, absent, a file, too long, none -> 400 with what was given and expected."""
     with pytest.raises(RefusedError) as found:
         parse(json.dumps({"model_name": "a", "url": url}).encode())
     assert (found.value.status, found.value.code) == (400, "invalid_url")

@@ -49,7 +49,8 @@ def _name(given: object) -> str:
 
 def _folder(given: object) -> Path:
     folder = Path(given) if isinstance(given, str) else Path()
-    if not folder.is_absolute() or not _is_folder(folder):
+    # All of the disk would be searched for a model.
+    if not folder.is_absolute() or folder == folder.parent or not _is_folder(folder):
         message = f"url is {_shown(given)}; expected the absolute path of a folder that exists, a model's files in it."
         raise RefusedError(400, "invalid_url", message)
     return folder
