@@ -84,7 +84,7 @@ def test_other_names_are_refused(tmp_path: Path, name: object) -> None:
 
 @pytest.mark.parametrize("url", ["", "/", "relative", "/nowhere/at/all", "/dev/null", "/" + "a" * 5000, "/\0", None, 7])
 def test_other_folders_are_refused(url: object) -> None:
-    """Given a path that is relative, the root, absent, a file, too long, none -> 400 with what was given and expected."""
+    """Given a relative path, the root, one that is absent, a file, too long, none -> 400 with what was given."""
     with pytest.raises(RefusedError) as found:
         parse(json.dumps({"model_name": "a", "url": url}).encode())
     assert (found.value.status, found.value.code) == (400, "invalid_url")
