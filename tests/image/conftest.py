@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier import archives, artifacts
+from image_classifier.model_hub import untuned
 from tests.image.containers import ISOLATED, Container, Job, Start, docker
 from tests.photographs import some_solar_cells
 
@@ -96,6 +98,19 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive = tmp_path_factory.mktemp("backbone") / "model.tar.gz"
     subprocess.run([PROJECT / "scripts" / "stage-backbone", "lite0", "--output", archive], check=True)
     return archive
+
+
+@pytest.fixture(scope="session")
+def untuned_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """EfficientNet-Lite0 with its ImageNet head and an IR, as a model folder that tests leave as it is."""
+    scratch = tmp_path_factory.mktemp("untuned")
+    archive = scratch / "model.tar.gz"
+    stage = [str(PROJECT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(archive)]
+    subprocess.run(stage, check=True, capture_output=True)
+    folder = archives.materialise(archive, scratch / "model")
+    if not (folder / artifacts.OPENVINO_DIR).is_dir():
+        assert untuned.add_ir(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

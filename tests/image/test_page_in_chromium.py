@@ -2,7 +2,7 @@
 
 import http.client
 import json
-import subprocess
+import shutil
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import archives, artifacts
-from image_classifier.model_hub import untuned
+from image_classifier import artifacts
 from tests import named_photographs
 from tests.image import chromium
 from tests.image.chromium import Tab
@@ -52,15 +51,10 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """EfficientNet-Lite0 with its ImageNet head and an IR; its first class has markup for a name."""
-    scratch = tmp_path_factory.mktemp("page")
-    archive = scratch / "model.tar.gz"
-    stage = [str(PROJECT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(archive)]
-    subprocess.run(stage, check=True, capture_output=True)
-    folder = archives.materialise(archive, scratch / "model")
-    if not (folder / artifacts.OPENVINO_DIR).is_dir():
-        assert untuned.add_ir(folder)
+def model(untuned_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The untuned model with markup for the name of its first class."""
+    folder = tmp_path_factory.mktemp("page") / "model"
+    shutil.copytree(untuned_model, folder)
     artifacts.write_labels(folder, (MARKUP, *artifacts.read_labels(folder)[1:]))
     return folder
 

@@ -51,8 +51,8 @@ def start_with(tree: Path) -> Iterator[Started]:
         server.end()
 
 
-def serves_and_ends_well(server: Server) -> None:
-    """Ask for what is logged and for what is not, and end it."""
+def exit_code_after_work(server: Server) -> int:
+    """Ask for what is logged and for what is not, end it, and return how it ended."""
     for _ in range(20):
         noted = server.ask("/invocations", PICTURE, Content_Type="text/plain")
         assert (noted.status, server.classify(b"text").status, server.classify(PICTURE).status) == (200, 400, 200)
@@ -62,7 +62,7 @@ def serves_and_ends_well(server: Server) -> None:
     with_no_http.close()
     assert len(server.workers()) == 1
     server.process.terminate()
-    assert server.end() == 0
+    return server.end()
 
 
 def test_full_log_disk_does_not_matter(start_with: Started) -> None:
@@ -70,7 +70,7 @@ def test_full_log_disk_does_not_matter(start_with: Started) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device, not a path of ours
         server = start_with(full, SAGEMAKER_CONTAINER_LOG_LEVEL="10")
     server.wait_until_ready()
-    serves_and_ends_well(server)
+    assert exit_code_after_work(server) == 0
 
 
 def test_reader_of_the_log_may_go(start_with: Started) -> None:
@@ -80,7 +80,7 @@ def test_reader_of_the_log_may_go(start_with: Started) -> None:
     os.close(writing)
     server.wait_until_ready()
     os.close(reading)
-    serves_and_ends_well(server)
+    assert exit_code_after_work(server) == 0
 
 
 def test_reader_of_the_log_may_stop(start_with: Started) -> None:
@@ -94,7 +94,7 @@ def test_reader_of_the_log_may_stop(start_with: Started) -> None:
     server = start_with(writing)
     os.close(writing)
     server.wait_until_ready(30)
-    serves_and_ends_well(server)
+    assert exit_code_after_work(server) == 0
     os.close(reading)
 
 
@@ -105,7 +105,7 @@ def test_closed_output_streams_are_nobodys_connection(start_with: Started) -> No
     for process in (server.process.pid, *server.workers()):
         streams = Path(f"/proc/{process}/fd")
         assert [str((streams / str(number)).readlink()) for number in range(3)] == ["/dev/null"] * 3
-    serves_and_ends_well(server)
+    assert exit_code_after_work(server) == 0
 
 
 def test_broken_model_ends_the_server_although_nobody_hears_why(start_with: Started, tree: Path) -> None:
