@@ -26,7 +26,8 @@ OPENVINO_FILES = ("model.xml", "model.bin")
 PIXEL_SCALING_METHODS = ("normalize", "center", "standardize_on_imagenet")
 LARGEST_SIDE = 4096
 """Of an image size, in pixels. The largest of the Hub's models is 600; a picture of 4096 is 200 MB as floats."""
-OUTPUTS = ("features", "logits", "probabilities")
+FEATURES, LOGITS, PROBABILITIES = OUTPUTS = ("features", "logits", "probabilities")
+"""What a network may answer, and what an output of that kind is called in signatures and in the IR."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -150,8 +150,9 @@ def _named(model: Any) -> Any:
     for result in results:
         # TensorFlow's names of tensors, such as `answer/features:0`.
         words = {name.partition(":")[0].rpartition("/")[2] for name in result.output(0).get_names()}
-        result.output(0).set_names({"features"} if "features" in words and len(results) > 1 else {"probabilities"})
-    results.sort(key=lambda result: "features" in result.output(0).get_names())
+        is_features = artifacts.FEATURES in words and len(results) > 1
+        result.output(0).set_names({artifacts.FEATURES if is_features else artifacts.PROBABILITIES})
+    results.sort(key=lambda result: artifacts.FEATURES in result.output(0).get_names())
     return openvino.Model(results, model.get_parameters(), model.get_friendly_name())
 
 

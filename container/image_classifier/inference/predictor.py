@@ -164,7 +164,7 @@ def check_layout(folder: Path) -> None:
     """
     saved_model = artifacts.saved_model_folder(folder)
     info = artifacts.read_model_info(folder)
-    if info.output == "features":
+    if info.output == artifacts.FEATURES:
         raise UserError(
             f"{folder} is a backbone: it answers features, not classes. Train a head on it, or stage it with "
             "scripts/stage-backbone --with-head."

@@ -10,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from image_classifier import imaging, tensorflow_start
-from image_classifier.artifacts import ModelInfo
+from image_classifier.artifacts import FEATURES, PROBABILITIES, ModelInfo
 from image_classifier.contract.errors import AlgorithmError, first_line
 from image_classifier.inference.conversion import NotConverted
 from image_classifier.inference.engines import pixel_functions, tensorflow
@@ -95,7 +95,7 @@ def with_pixels_alone(saved_model: Path, view: Path) -> Path:
     signatures = found.meta_graphs[0].signature_def
     chosen = signatures["serving_default"]
     chosen.CopyFrom(signatures["pixels"])
-    for name in {*chosen.outputs} - {pixel_functions.PROBABILITIES, pixel_functions.FEATURES}:
+    for name in {*chosen.outputs} - {PROBABILITIES, FEATURES}:
         del chosen.outputs[name]
     del signatures["pixels"]
     view.mkdir(parents=True)

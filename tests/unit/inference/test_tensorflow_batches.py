@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference.engines import tensorflow
-from image_classifier.inference.engines.tensorflow import LADDER, Manner, TensorFlowEngine
+from image_classifier.inference.engines.manner import Manner, manner_of
+from image_classifier.inference.engines.tensorflow import LADDER, TensorFlowEngine
 
 SIZE = (4, 6)
 INFO = ModelInfo(image_size=SIZE)
@@ -125,10 +126,10 @@ def test_two_networks_keep_apart(engine: TensorFlowEngine, tmp_path: Path) -> No
 def test_batches_and_float16_are_for_gpus() -> None:
     """A model trained in float16 on a CPU, on a GPU, there with exactness wanted -> only where they help."""
     trained = ModelInfo(image_size=SIZE, extra={"mixed_precision": "float16"})
-    assert tensorflow.manner_of(trained, gpu=False) == Manner()
-    assert tensorflow.manner_of(trained, gpu=True) == Manner(half=True, batches=True)
-    assert tensorflow.manner_of(trained, gpu=True, exact=True) == Manner(batches=True)
-    assert tensorflow.manner_of(INFO, gpu=True) == Manner(batches=True)
+    assert manner_of(trained, gpu=False) == Manner()
+    assert manner_of(trained, gpu=True) == Manner(half=True, batches=True)
+    assert manner_of(trained, gpu=True, exact=True) == Manner(batches=True)
+    assert manner_of(INFO, gpu=True) == Manner(batches=True)
 
 
 def test_more_threads_are_let_in_where_batches_form(engine: TensorFlowEngine) -> None:

@@ -168,6 +168,7 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> En
     saved_model = artifacts.saved_model_folder(folder)
     tensorflow_start.start()
     from image_classifier.inference.engines import saved_model_operations, tensorflow
+    from image_classifier.inference.engines.manner import manner_of
 
     saved_model_operations.refuse_unsafe_operations(saved_model, trust)
-    return tensorflow.load_engine(folder, info, tensorflow.manner_of(info, tensorflow.has_gpu(), wish.exact))
+    return tensorflow.load_engine(folder, info, manner_of(info, tensorflow.has_gpu(), wish.exact))

@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.artifacts import ModelInfo
+from image_classifier.artifacts import FEATURES, LOGITS, PROBABILITIES, ModelInfo
 from image_classifier.contract.errors import UserError
 
 Function = Callable[[Any], Any]
-_PIXELS, _FEATURES = "pixels", "features"
-"""The signature that takes uint8 pixels, ours, and its output of pooled features."""
+"""In a graph, from uint8 pixels (n, h, w, 3) to what is made of them."""
+PIXELS = "pixels"
+"""The signature that takes uint8 pixels, ours."""
 # Keys under which classifiers answer, the best first; "default" is what Hub modules of TensorFlow 1 use.
-_PROBABILITY_KEYS = ("probabilities", "scores", "predictions")
-_OUTPUT_KEYS = (*_PROBABILITY_KEYS, "logits", "default", "output_0", "outputs")
+_PROBABILITY_KEYS = (PROBABILITIES, "scores", "predictions")
+_OUTPUT_KEYS = (*_PROBABILITY_KEYS, LOGITS, "default", "output_0", "outputs")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
         raise UserError(f"{where} has no signature {info.signature!r}, which its model info names; {has}.")
     by_type = {name: _only_input(function) for name, function in signatures.items()}
     strings = [name for name, given in by_type.items() if given and given.dtype.name == "string"]
-    chosen = info.signature or (_PIXELS if _PIXELS in signatures else None) or _preferred(strings)
+    chosen = info.signature or (PIXELS if PIXELS in signatures else None) or _preferred(strings)
     if chosen is None and callable(loaded):
         return Convention(_first_output(loaded, prepare(None), info), info.output_key)
     chosen = chosen or _preferred([name for name, given in by_type.items() if given])
@@ -59,8 +60,8 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
     if given is None:
         raise UserError(f"The signature {chosen!r} of {where} does not take exactly one input.")
     key = _output_key(function, info, where)
-    tells_features = chosen == _PIXELS and key != _FEATURES and _FEATURES in function.structured_outputs
-    keys = (key, _FEATURES) if tells_features else (key,)
+    tells_features = chosen == PIXELS and key != FEATURES and FEATURES in function.structured_outputs
+    keys = (key, FEATURES) if tells_features else (key,)
     return Convention(_by_signature(function, given.name, prepare(given.dtype), keys), key)
 
 

@@ -163,7 +163,7 @@ def _ports(model: Any) -> tuple[int, int | None]:
     named = {name: index for index, output in enumerate(model.outputs) for name in output.get_names()}
     if len(model.outputs) == 1:
         return 0, None
-    return named.get("probabilities", 0), named.get("features")
+    return named.get(artifacts.PROBABILITIES, 0), named.get(artifacts.FEATURES)
 
 
 def _check_shapes(model: Any, answer: int, info: ModelInfo, where: Path) -> None:

@@ -9,13 +9,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from image_classifier.artifacts import ModelInfo
+from image_classifier.artifacts import FEATURES, PROBABILITIES, ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.engines import tensorflow
-from image_classifier.inference.engines.tensorflow import Function, TensorFlowEngine
-
-PROBABILITIES, FEATURES = "probabilities", "features"
-"""What a function that answers several tensors calls them, and so the IR's outputs."""
+from image_classifier.inference.engines.calling_conventions import PIXELS, Function
+from image_classifier.inference.engines.tensorflow import TensorFlowEngine
 
 
 def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterator[Any]:
@@ -45,7 +43,7 @@ def with_features(loaded: Any, info: ModelInfo) -> Any:
 
     None where the loaded model has no signature `pixels` that answers both, as training writes it.
     """
-    signature = getattr(loaded, "signatures", {}).get("pixels")
+    signature = getattr(loaded, "signatures", {}).get(PIXELS)
     if signature is None or not {PROBABILITIES, FEATURES} <= {*signature.structured_outputs}:
         return None
 

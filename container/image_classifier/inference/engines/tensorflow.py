@@ -2,7 +2,6 @@
 
 import contextlib
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,11 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
 from image_classifier.inference.engines import Outputs, calling_conventions
+from image_classifier.inference.engines.calling_conventions import Function
+from image_classifier.inference.engines.manner import PLAIN, Manner
 from image_classifier.inference.processors import available_processors
 
 VERSION: str = tf.__version__
-Function = Callable[[Any], Any]
-"""In a graph, from uint8 pixels (n, h, w, 3) to a float tensor (n, k)."""
 LADDER = (1, 2, 4, 8, 16, 32)
 """Sizes of batches on a GPU: what is between is filled up, so that every size that occurs was warmed."""
 _MEAN = (0.485, 0.456, 0.406)
@@ -73,28 +72,9 @@ def is_registered(operation: str) -> bool:
     return op_def_registry.get(operation) is not None
 
 
-@dataclass(frozen=True)
-class Manner:
-    """How a network is run, which depends on the machine and on what the model was trained in."""
-
-    half: bool = False
-    """Multiply in float16 where TensorFlow's rewriter of graphs finds it safe; for the process as a whole."""
-    batches: bool = False
-    """Put what several threads ask at the same time into one batch."""
-
-
-PLAIN = Manner()
-"""float32, every call by itself: what the IR is compared with, and how CPUs serve."""
-
-
 def has_gpu() -> bool:
     """Say whether TensorFlow can use a GPU."""
     return bool(tf.config.list_physical_devices("GPU"))
-
-
-def manner_of(info: ModelInfo, gpu: bool, exact: bool = False) -> Manner:
-    """Choose by the device and by what the job recorded that it trained in; `exact` keeps float32."""
-    return Manner(half=gpu and not exact and info.extra.get("mixed_precision") == "float16", batches=gpu)
 
 
 @dataclass(frozen=True)
@@ -181,7 +161,7 @@ def make_engine(loaded: Any, info: ModelInfo, where: Path, manner: Manner = PLAI
     Raises:
         UserError: It cannot be called with pictures of the recorded size, or has no classifier in it.
     """
-    if info.output == "features":
+    if info.output == artifacts.FEATURES:
         raise UserError(f"{where} is a backbone: it answers features, not classes. Serve a model that was trained.")
     convention = calling_conventions.find(loaded, info, where, lambda wanted: _preparation(wanted, info))
     call = convention.call
@@ -200,7 +180,7 @@ def make_engine(loaded: Any, info: ModelInfo, where: Path, manner: Manner = PLAI
             "(2, classes). Name signature and output_key in its model info."
         )
     classes = answer.shape[1]
-    if calling_conventions.kind(convention.key, info.output, answer) == "logits":
+    if calling_conventions.kind(convention.key, info.output, answer) == artifacts.LOGITS:
         call = calling_conventions.activated(call, tf.sigmoid if classes == 1 else tf.nn.softmax)
     function = compiled(lambda pixels: call(pixels)[0], info)
     return TensorFlowEngine(function, (_batched if manner.batches else compiled)(call, info), classes, loaded, manner)
