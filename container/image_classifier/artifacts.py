@@ -127,9 +127,14 @@ def read_labels(folder: Path) -> tuple[str, ...]:
             f"{folder} has no {LABELS_FILE}, so answers would have no names. "
             f'Put one there: {{"labels": ["first class", "second class"]}}, in index order.'
         )
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not names or not all(map(_is_text, names)):
         raise UserError(f'{path} must hold {{"labels": [names in index order]}}, got {str(found)[:80]}.')
     return tuple(names)
+
+
+def _is_text(name: object) -> bool:
+    # JSON can spell half of a character ("\\ud83c"), which no answer could hold.
+    return isinstance(name, str) and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def write_labels(folder: Path, labels: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from image_classifier.contract.errors import AlgorithmError, UserError
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Engine, Wish
-from image_classifier.inference.prediction import Prediction, shortest_decimals
+from image_classifier.inference.prediction import Prediction
 
 BATCH = 32
 """Pictures that are decoded and classified together: what is in memory at once, however many a request brings."""
@@ -124,7 +124,7 @@ class Predictor:
         if not all(np.isfinite(part).all() for part in (rows, features) if part is not None):
             raise AlgorithmError("The model answers with numbers that are not finite (NaN or infinity).")
         return [
-            Prediction(self.labels, shortest_decimals(row), None if features is None else features[index])
+            Prediction(self.labels, row, None if features is None else features[index])
             for index, row in enumerate(rows)
         ]
 

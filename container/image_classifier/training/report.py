@@ -31,7 +31,7 @@ def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.
     """Write `predictions.csv`: a row a validation picture with its class, the answer and the answer's probability."""
     rows = []
     for example, row in zip(listing.examples, probabilities, strict=True):
-        best = Prediction(listing.class_names, tuple(row.tolist())).most_probable(1)
+        best = Prediction(listing.class_names, row).most_probable(1)
         label = listing.class_names[example.label]
         rows.append([listing.name(example), label, best.labels[0], f"{best.probabilities[0]:.6f}"])
     _write(folder / "predictions.csv", ["file", "label", "predicted", "probability"], rows)

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from image_classifier.serving import codecs, json_bodies
 from image_classifier.serving.codecs import AnswerForm, Pictures
 from image_classifier.serving.refusal import RefusedError
 
-PREDICTION = Prediction(("a", "b", "c"), (0.25, 0.5, 0.125), np.array([0.1, -2, 1e-9], np.float32))
+PREDICTION = Prediction(("a", "b", "c"), np.array([0.25, 0.5, 0.125], np.float32), np.array([0.1, -2, 1e-9], np.float32))
 
 
 def picture(kind: str = "PNG") -> bytes:
@@ -193,28 +194,28 @@ def test_what_is_not_offered_is_refused_with_the_offers(accept: str) -> None:
 
 
 ANSWERS = [
-    (AnswerForm(), '{"probabilities": [0.25, 0.5, 0.125]}'),
+    (AnswerForm(), '{"probabilities":[0.25,0.5,0.125]}'),
     (
         AnswerForm(verbose=True),
-        '{"probabilities": [0.25, 0.5, 0.125], "labels": ["a", "b", "c"], "predicted_label": "b"}',
+        '{"probabilities":[0.25,0.5,0.125],"labels":["a","b","c"],"predicted_label":"b"}',
     ),
     (
         AnswerForm(verbose=True, count=2),
-        '{"probabilities": [0.5, 0.25], "labels": ["b", "a"], "predicted_label": "b"}',
+        '{"probabilities":[0.5,0.25],"labels":["b","a"],"predicted_label":"b"}',
     ),
     (
         AnswerForm(verbose=True, threshold=0.25),
-        '{"probabilities": [0.5, 0.25], "labels": ["b", "a"], "predicted_label": "b"}',
+        '{"probabilities":[0.5,0.25],"labels":["b","a"],"predicted_label":"b"}',
     ),
     (
         AnswerForm(verbose=True, threshold=0.2, count=1),
-        '{"probabilities": [0.5], "labels": ["b"], "predicted_label": "b"}',
+        '{"probabilities":[0.5],"labels":["b"],"predicted_label":"b"}',
     ),
-    (AnswerForm(verbose=True, threshold=0.51), '{"probabilities": [], "labels": [], "predicted_label": null}'),
-    (AnswerForm(embedding=True), '{"probabilities": [0.25, 0.5, 0.125], "embedding": [0.1, -2.0, 1e-09]}'),
+    (AnswerForm(verbose=True, threshold=0.51), '{"probabilities":[],"labels":[],"predicted_label":null}'),
+    (AnswerForm(embedding=True), '{"probabilities":[0.25,0.5,0.125],"embedding":[0.1,-2.0,1e-9]}'),
     (
         AnswerForm(verbose=True, count=1, embedding=True),
-        '{"probabilities": [0.5], "labels": ["b"], "predicted_label": "b", "embedding": [0.1, -2.0, 1e-09]}',
+        '{"probabilities":[0.5],"labels":["b"],"predicted_label":"b","embedding":[0.1,-2.0,1e-9]}',
     ),
 ]
 
@@ -228,16 +229,27 @@ def test_answers_have_their_keys_in_the_given_order(form: AnswerForm, body: str)
     assert (form.media_type, in_lines.media_type) == ("application/json", "application/jsonlines")
 
 
+def test_numbers_are_short_and_exact() -> None:
+    """Numbers of float32 -> the shortest decimals that read back as the same float32, of at most nine digits."""
+    some = np.array([0.1, 1 / 3, -2.5e-9, 16_777_216], np.float32)
+    many = np.random.default_rng(0).dirichlet(np.full(1000, 0.05)).astype(np.float32)
+    found = codecs.encode([Prediction(("a",) * 1000, many, some)], many=False, form=AnswerForm(embedding=True))
+    assert b'"embedding":[0.1,0.33333334,-2.5e-9,16777216.0]' in found
+    assert np.array_equal(np.array(json.loads(found)["probabilities"], np.float32), many)
+    digits = [text.split("e")[0].replace(".", "").lstrip("0") for text in re.findall(r"[\d.e-]+", found.decode())]
+    assert max(map(len, digits)) <= 9
+
+
 def test_picture_without_an_answer_gets_a_line_too() -> None:
     """A refused picture and a refused line -> their code and sentence, as a line each."""
     for refused in (ImageRejected("corrupt", "Cut off."), RefusedError(400, "corrupt", "Cut off.")):
-        assert codecs.line(refused, AnswerForm()) == b'{"error": "corrupt", "message": "Cut off."}\n'
+        assert codecs.line(refused, AnswerForm()) == b'{"error":"corrupt","message":"Cut off."}\n'
 
 
 def test_embedding_of_a_model_without_features_is_refused() -> None:
     """A prediction without features -> 406 that says how a model gets them."""
     with pytest.raises(RefusedError, match=r"answers no features.*scripts/convert-model.*trained further") as found:
-        codecs.encode([Prediction(("a", "b"), (0.5, 0.5))], many=False, form=AnswerForm(embedding=True))
+        codecs.encode([Prediction(("a", "b"), np.array([0.5, 0.5], np.float32))], many=False, form=AnswerForm(embedding=True))
     assert (found.value.status, found.value.code) == (406, "no_embedding")
 
 
@@ -253,7 +265,7 @@ def test_lists_are_answered_by_lists() -> None:
 
 def test_binary_answers_keep_one_probability() -> None:
     """A binary prediction -> one probability with both labels; the most probable as a sorted pair."""
-    binary = Prediction(("cat", "dog"), (0.75,))
+    binary = Prediction(("cat", "dog"), np.array([0.75], np.float32))
     every = json.loads(codecs.encode([binary], many=False, form=AnswerForm(verbose=True)))
     assert every == {"probabilities": [0.75], "labels": ["cat", "dog"], "predicted_label": "dog"}
     best = json.loads(codecs.encode([binary], many=False, form=AnswerForm(verbose=True, count=5)))
@@ -268,7 +280,7 @@ def test_threshold_looks_at_both_classes_of_a_binary_answer(
     threshold: float, labels: list[str], probabilities: list[float], predicted: str | None
 ) -> None:
     """A binary prediction and thresholds below, at and above its probabilities -> both classes, one, none and null."""
-    binary = Prediction(("cat", "dog"), (0.75,))
+    binary = Prediction(("cat", "dog"), np.array([0.75], np.float32))
     form = AnswerForm(verbose=True, threshold=threshold)
     found = json.loads(codecs.encode([binary], many=False, form=form))
     assert found == {"probabilities": probabilities, "labels": labels, "predicted_label": predicted}

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from flask import Response
 from flask.testing import FlaskClient
@@ -31,7 +32,7 @@ def classify(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
     """Answer bytes by their number; empty ones are refused."""
     assert 0 < len(images) <= BATCH
     rejected = ImageRejected("empty", "Nothing there.")
-    return [Prediction((str(len(image)),), (0.5,)) if image else rejected for image in images]
+    return [Prediction((str(len(image)),), np.array([0.5], np.float32)) if image else rejected for image in images]
 
 
 def answers(response: Response) -> list[Any]:
@@ -91,7 +92,7 @@ def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> 
     body = line(b"x" * 40_000) * 400
 
     def wordy(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
-        return [Prediction((image.decode(),), (0.5,)) for image in images]
+        return [Prediction((image.decode(),), np.array([0.5], np.float32)) for image in images]
 
     tracemalloc.start()
     try:
