@@ -1,12 +1,14 @@
 """Run the OpenVINO IR of a model folder on CPU, without TensorFlow."""
 
 import contextlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +32,13 @@ finally:
     if _is_new:
         del sys.modules[_CONVERTER]
 
-_AHEAD = 1
-"""Requests beyond the streams: its picture waits inside OpenVINO, and no stream waits for Python's lock."""
-_DECODING = 1
-"""Threads beyond the requests: they decode meanwhile. Both measured in docs/decisions/0016."""
+_AHEAD = 2
+"""Requests beyond the streams: their pictures wait inside OpenVINO, and no stream waits for Python's lock."""
+_DECODING = 2
+"""Threads beyond the requests: they decode meanwhile."""
+_NICENESS = 10
+"""Of OpenVINO's threads: whoever decodes and answers goes before them. All three measured in docs/decisions/0016."""
+_Made = TypeVar("_Made")
 _ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
 
 
@@ -128,10 +133,9 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: 
         answer, pooled = _ports(model)
         _check_shapes(model, answer, info, folder)
         model.reshape([1, *info.image_size, 3])
-        shared, *alone = (
-            core.compile_model(model, "CPU", _configuration(precision, processors, streams))
-            for streams in ((processors,) if compact or processors == 1 else (processors, 1))
-        )
+        streams = (processors,) if compact or processors == 1 else (processors, 1)
+        configurations = [_configuration(precision, processors, number) for number in streams]
+        shared, *alone = _yielding(lambda: [core.compile_model(model, "CPU", chosen) for chosen in configurations])
     except RuntimeError as error:
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
     pool = RequestPool([_request(shared) for _ in range(processors + _AHEAD)], *map(_request, alone))
@@ -142,6 +146,17 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: 
         Port(answer, widths[answer]),
         None if pooled is None else Port(pooled, widths[pooled]),
     )
+
+
+def _yielding(make: Callable[[], _Made]) -> _Made:
+    """Make something whose threads let others go first; on Linux threads inherit the niceness of who starts them."""
+
+    def lower() -> None:
+        with contextlib.suppress(OSError):  # forbidden by some sandbox: then all threads are equal
+            os.nice(_NICENESS)
+
+    with ThreadPoolExecutor(1, initializer=lower) as one:
+        return one.submit(make).result()
 
 
 def _request(compiled: Any) -> Any:
