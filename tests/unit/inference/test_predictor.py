@@ -1,6 +1,5 @@
 """The model folder as one object."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -106,7 +105,10 @@ def test_warm_up_goes_through_decoder_and_engine(
 
 def test_binary_mode_names_the_second_class_from_a_half_on() -> None:
     """One probability for two labels: 0.49, 0.5 -> the first label, the second; the most probable come as a pair."""
-    below, half = Prediction(("cat", "dog"), np.array([0.49], np.float32)), Prediction(("cat", "dog"), np.array([0.5], np.float32))
+    below, half = (
+        Prediction(("cat", "dog"), np.array([0.49], np.float32)),
+        Prediction(("cat", "dog"), np.array([0.5], np.float32)),
+    )
     assert (below.predicted_label, half.predicted_label) == ("cat", "dog")
     both, one = below.most_probable(2), half.most_probable(1)
     assert (both.labels, both.probabilities.tolist()) == (("cat", "dog"), pytest.approx([0.51, 0.49]))

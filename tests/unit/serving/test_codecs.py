@@ -17,7 +17,9 @@ from image_classifier.serving import codecs, json_bodies
 from image_classifier.serving.codecs import AnswerForm, Pictures
 from image_classifier.serving.refusal import RefusedError
 
-PREDICTION = Prediction(("a", "b", "c"), np.array([0.25, 0.5, 0.125], np.float32), np.array([0.1, -2, 1e-9], np.float32))
+PREDICTION = Prediction(
+    ("a", "b", "c"), np.array([0.25, 0.5, 0.125], np.float32), np.array([0.1, -2, 1e-9], np.float32)
+)
 
 
 def picture(kind: str = "PNG") -> bytes:
@@ -249,7 +251,9 @@ def test_picture_without_an_answer_gets_a_line_too() -> None:
 def test_embedding_of_a_model_without_features_is_refused() -> None:
     """A prediction without features -> 406 that says how a model gets them."""
     with pytest.raises(RefusedError, match=r"answers no features.*scripts/convert-model.*trained further") as found:
-        codecs.encode([Prediction(("a", "b"), np.array([0.5, 0.5], np.float32))], many=False, form=AnswerForm(embedding=True))
+        codecs.encode(
+            [Prediction(("a", "b"), np.array([0.5, 0.5], np.float32))], many=False, form=AnswerForm(embedding=True)
+        )
     assert (found.value.status, found.value.code) == (406, "no_embedding")
 
 
