@@ -123,7 +123,7 @@ def _score(scratch: Path, request: Mapping[str, Any]) -> None:
     predictor = Predictor.load(Path(request["folder"]), request["trust"], Wish(exact=True))
     paths: list[str] = request["paths"]
 
-    def answers(start: int) -> list[tuple[float, ...]]:
+    def answers(start: int) -> list[NDArray[np.float32]]:
         images = [Path(path).read_bytes() for path in paths[start : start + _AT_ONCE]]
         return [prediction.probabilities for prediction in predictor.predict(images)]
 
