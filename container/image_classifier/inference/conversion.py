@@ -17,7 +17,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference import agreement, intermediate_representation
 from image_classifier.inference.agreement import Agreement
-from image_classifier.inference.engines import Engine
+from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.intermediate_representation import Record
 
 PICTURES = 100

@@ -16,7 +16,7 @@ from image_classifier.imaging import ImageRejected
 from image_classifier.inference import conversion, intermediate_representation
 from image_classifier.inference.conversion import NotConverted, Sample
 from image_classifier.inference.intermediate_representation import Record
-from image_classifier.inference.predictor import check_layout
+from image_classifier.inference.layout import check_layout
 
 SEED = 0
 

@@ -16,7 +16,9 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference import engines
-from image_classifier.inference.engines import Engine, Wish
+from image_classifier.inference.engines import Wish
+from image_classifier.inference.engines.engine import Engine
+from image_classifier.inference.layout import check_layout
 from image_classifier.inference.prediction import Prediction
 
 BATCH = 32
@@ -154,22 +156,3 @@ def _timed(observe: Observe, stage: str) -> Iterator[None]:
     started = time.perf_counter()
     yield
     observe(stage, time.perf_counter() - started)
-
-
-def check_layout(folder: Path) -> None:
-    """Check what can be checked of a model folder without loading it.
-
-    Raises:
-        UserError: A file that serving needs is missing or broken, or the model is a backbone without classes.
-    """
-    saved_model = artifacts.saved_model_folder(folder)
-    info = artifacts.read_model_info(folder)
-    if info.output == artifacts.FEATURES:
-        raise UserError(
-            f"{folder} is a backbone: it answers features, not classes. Train a head on it, or stage it with "
-            "scripts/stage-backbone --with-head."
-        )
-    artifacts.read_labels(folder)
-    variables = saved_model / "variables"
-    if variables.is_dir() and not (variables / "variables.index").is_file():
-        raise UserError(f"{variables} has no variables.index, so the model's weights are missing. Copy it again.")

@@ -1,6 +1,5 @@
 """From a request's body to pictures, and from predictions to an answer's body: pure functions in two tables."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,9 @@ from image_classifier import imaging
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving import json_bodies, media_types
+from image_classifier.serving.answer_forms import JSON, JSON_LINES, AnswerForm
 from image_classifier.serving.json_bodies import Lines
-from image_classifier.serving.media_types import MediaType
 from image_classifier.serving.refusal import RefusedError
-
-JSON, JSON_LINES = "application/json", "application/jsonlines"
 
 
 @dataclass(frozen=True)
@@ -29,29 +26,6 @@ class Pictures:
     """Whether they came in a list, so that the answer is a list too, even of one."""
     note: str | None = None
     """What was put up with."""
-
-
-@dataclass(frozen=True)
-class AnswerForm:
-    """What an answer shall hold."""
-
-    verbose: bool = False
-    count: int | None = None
-    """How many of the most probable classes at most, sorted; None: no limit."""
-    threshold: float | None = None
-    """How probable a class must be to be named, sorted; None: any. With neither of both all are in index order."""
-    embedding: bool = False
-    """Whether the features that the classes were computed from are there too."""
-    lines: bool = False
-    """Whether each picture is answered by a line."""
-
-    @property
-    def media_type(self) -> str:
-        """The Content-Type of the answer."""
-        return JSON_LINES if self.lines else JSON
-
-
-PLAIN = AnswerForm()
 
 
 def one_picture(body: bytes) -> Pictures:
@@ -99,62 +73,6 @@ def decode(content_type: str | None, body: bytes) -> Pictures | Lines:
         given = f"Content-Type {content_type!r} is" if content_type else "A missing Content-Type is"
         raise RefusedError(415, "unsupported_media_type", f"{given} not accepted for this body. Accepted: {accepted}.")
     return decoder(body)
-
-
-OFFERS = (
-    JSON,
-    f"{JSON};verbose",
-    f"{JSON};verbose;n_predictions=<k>",
-    f"{JSON};verbose;threshold=<t>",
-    f"{JSON};embedding",
-    JSON_LINES,
-)
-_COUNT = re.compile(r"0{0,9}[1-9]\d{0,99}", re.ASCII)
-_SHARE = re.compile(r"0?\.\d{1,99}|0(\.\d{0,99})?|1(\.0{0,99})?", re.ASCII)
-"""What a number of classes, and a probability, may look like."""
-
-
-def negotiate(accept: str | None, default: AnswerForm = PLAIN) -> AnswerForm:
-    """Choose the form of the answer by an Accept header; `default` when it is missing, empty or `*/*`.
-
-    Raises:
-        RefusedError: Nothing that is accepted is offered (406).
-    """
-    if accept is None or not accept.strip():
-        return default
-    for wanted in media_types.parse_preferences(accept):
-        if wanted.name in ("*/*", "application/*", "*"):
-            return default
-        if wanted.name in (JSON, JSON_LINES):
-            return _form(wanted, accept)
-    raise _not_offered(accept)
-
-
-def _form(wanted: MediaType, accept: str) -> AnswerForm:
-    verbose = wanted.has("verbose")
-
-    def number(word: str, allowed: re.Pattern[str]) -> float | None:
-        given = wanted.parameters.get(word)
-        if given is not None and not (verbose and allowed.fullmatch(given)):
-            raise _not_offered(accept)
-        return None if given is None else float(given)
-
-    count, threshold = number("n_predictions", _COUNT), number("threshold", _SHARE)
-    return AnswerForm(
-        verbose=verbose,
-        count=None if count is None else int(count),
-        threshold=threshold,
-        embedding=wanted.has("embedding"),
-        lines=wanted.name == JSON_LINES,
-    )
-
-
-def _not_offered(accept: str) -> RefusedError:
-    message = (
-        f"Accept {accept[:200]!r} is not offered. Offered: {', '.join(OFFERS)}; k is a whole number from 1 on, t a "
-        f"number from 0 to 1, and both need verbose. The words can be combined, and {JSON_LINES} takes them too."
-    )
-    return RefusedError(406, "not_acceptable", message)
 
 
 def answer(prediction: Prediction, form: AnswerForm) -> dict[str, Any]:

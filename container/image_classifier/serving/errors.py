@@ -17,7 +17,7 @@ def explain(app: Flask, routes: str) -> None:
     @app.errorhandler(RefusedError)
     def refused(refusal: RefusedError) -> Response:
         measurement.current().error = refusal.code
-        return refusal.response()
+        return Response(refusal.body, refusal.status, dict(refusal.headers), mimetype="application/json")
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from selectors import BaseSelector
 from typing import Any
 
-from image_classifier.serving import admission, body
+from image_classifier.serving import admission
 from image_classifier.serving.admission import ByteBudget
 from image_classifier.serving.connection import Connection, Stage
 from image_classifier.serving.incoming import Incoming
@@ -27,7 +27,7 @@ from image_classifier.serving.limits import (
 )
 from image_classifier.serving.malformed import malformed
 from image_classifier.serving.open_connections import OpenConnections
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.refusal import RefusedError, body_incomplete, body_too_large
 
 _PAUSE_SECONDS = 0.1
 _WORK = ("/invocations", "/invoke")
@@ -136,7 +136,7 @@ class Front:
         elif data is None:
             return
         elif connection.stage is Stage.ARRIVING and connection.incoming.begun:
-            self._refuse(connection, body.incomplete())
+            self._refuse(connection, body_incomplete())
         else:
             self.connections.close(connection)
 
@@ -178,7 +178,7 @@ class Front:
     def _objection(self, connection: Connection) -> RefusedError | None:
         incoming, limits, first = connection.incoming, self._limits, not connection.in_body
         if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:
-            return body.too_large(limits.max_body_bytes)
+            return body_too_large(limits.max_body_bytes)
         connection.takes_place = incoming.request.path.endswith(_WORK)
         # A body on its way has no place: there must be one when it begins, else it is sent in vain, and at its end.
         if connection.takes_place and (first or incoming.whole) and self._is_full():

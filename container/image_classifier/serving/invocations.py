@@ -10,7 +10,7 @@ from flask import Response, request
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import body, codecs, json_lines, measurement
+from image_classifier.serving import answer_forms, body, codecs, json_lines, measurement
 from image_classifier.serving.admission import Admission, Place
 from image_classifier.serving.codecs import Pictures
 from image_classifier.serving.measurement import QUEUE, Measurement
@@ -32,7 +32,7 @@ class Invocations:
         Raises:
             RefusedError: It cannot be answered; status, code and message say why.
         """
-        form = codecs.negotiate(request.headers.get("Accept"), self._settings.default_form)
+        form = answer_forms.negotiate(request.headers.get("Accept"), self._settings.default_form)
         concurrency, measured = predictor.engine.concurrency, measurement.current()
         with self._admission.place() as place:
             content = body.read(self._settings.max_body_bytes)

@@ -11,7 +11,7 @@ from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import BATCH
 from image_classifier.serving import codecs
-from image_classifier.serving.codecs import AnswerForm
+from image_classifier.serving.answer_forms import JSON_LINES, AnswerForm
 from image_classifier.serving.json_bodies import Lines
 from image_classifier.serving.refusal import RefusedError
 
@@ -37,7 +37,7 @@ def answer(lines: Lines, form: AnswerForm, classify: Classify) -> Response:
         answers.seek(0)
         # Passed through, nothing on the way reads the file into memory.
         sent = _sent(answers, kept.pop_all())
-        return Response(sent, mimetype=codecs.JSON_LINES, headers=headers, direct_passthrough=True)
+        return Response(sent, mimetype=JSON_LINES, headers=headers, direct_passthrough=True)
 
 
 def _sent(answers: IO[bytes], kept: contextlib.ExitStack) -> Iterator[bytes]:

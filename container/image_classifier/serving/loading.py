@@ -3,9 +3,12 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from image_classifier.contract.errors import JobError, first_line
-from image_classifier.inference.predictor import Predictor
+
+if TYPE_CHECKING:
+    from image_classifier.inference.predictor import Predictor
 
 
 class Loading:
@@ -14,7 +17,7 @@ class Loading:
     `load` returns it warm; when it cannot, `on_failure` gets the reason, one line.
     """
 
-    def __init__(self, load: Callable[[], Predictor], on_failure: Callable[[str], None]):
+    def __init__(self, load: Callable[[], "Predictor"], on_failure: Callable[[str], None]):
         self._load, self._on_failure = load, on_failure
         self._predictor: Predictor | None = None
         self._ready_at: float | None = None
@@ -22,7 +25,7 @@ class Loading:
         self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
 
     @property
-    def predictor(self) -> Predictor | None:
+    def predictor(self) -> "Predictor | None":
         """The predictor once it is loaded and warm, None before."""
         return self._predictor
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from flask import Response
+_MEGABYTE = 1024 * 1024
 
 
 class RefusedError(Exception):
@@ -14,13 +14,14 @@ class RefusedError(Exception):
         super().__init__(message)
         self.status, self.code, self.message, self.headers = status, code, message, headers or {}
 
-    def response(self) -> Response:
-        """Return it as JSON, `{"error": code, "message": sentence}`."""
-        return Response(self._body(), self.status, dict(self.headers), mimetype="application/json")
+    @property
+    def body(self) -> bytes:
+        """The answer's body, JSON: `{"error": code, "message": sentence}`."""
+        return json.dumps({"error": self.code, "message": self.message}).encode()
 
     def as_bytes(self, keep: bool) -> bytes:
-        """Return the same as bytes for a connection that is kept, or closed afterwards."""
-        body = self._body().encode()
+        """Return a whole answer for a connection that is kept, or closed afterwards."""
+        body = self.body
         lines = [
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
             f"Connection: {'keep-alive' if keep else 'close'}",
@@ -30,5 +31,13 @@ class RefusedError(Exception):
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
-    def _body(self) -> str:
-        return json.dumps({"error": self.code, "message": self.message})
+
+def body_too_large(limit: int) -> RefusedError:
+    """Return the refusal of a body of more than `limit` bytes."""
+    size = f"{limit // _MEGABYTE} MB" if limit >= _MEGABYTE else f"{limit} bytes"
+    return RefusedError(413, "body_too_large", f"The body is larger than {size}, the limit here. Send less at once.")
+
+
+def body_incomplete() -> RefusedError:
+    """Return the refusal of a body that ended early or is badly chunked."""
+    return RefusedError(400, "incomplete_body", "The body ended early or is badly chunked. Send it again.")

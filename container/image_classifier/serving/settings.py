@@ -11,8 +11,8 @@ from image_classifier.contract.variable import Variable
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Wish
 from image_classifier.inference.processors import available_processors
-from image_classifier.serving import codecs
-from image_classifier.serving.codecs import AnswerForm
+from image_classifier.serving import answer_forms
+from image_classifier.serving.answer_forms import AnswerForm
 from image_classifier.serving.refusal import RefusedError
 
 MEGABYTE = 1024 * 1024
@@ -58,7 +58,7 @@ class Settings:
     worker_deaths: int = variables.WORKER_DEATHS.default
     timeout_seconds: int = variables.TIMEOUT.default
     """After which gunicorn takes a process that shows no sign of life for dead."""
-    default_form: AnswerForm = codecs.PLAIN
+    default_form: AnswerForm = answer_forms.PLAIN
     trust_model: bool = variables.TRUST_MODEL.default
     engine: Wish = engines.NO_WISH
     """Which engine runs the network, and in what it computes."""
@@ -95,7 +95,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         body_memory_bytes=max(reader.get(variables.BODY_MEMORY, 4 * megabytes), megabytes) * MEGABYTE,
         worker_deaths=reader.get(variables.WORKER_DEATHS),
         timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
-        default_form=reader.understood(variables.DEFAULT_ACCEPT, codecs.PLAIN, _form),
+        default_form=reader.understood(variables.DEFAULT_ACCEPT, answer_forms.PLAIN, _form),
         trust_model=reader.get(variables.TRUST_MODEL),
         engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION)),
         log_level=reader.get(variables.LOG_LEVEL),
@@ -166,6 +166,6 @@ class _Reader:
 
 def _form(text: str) -> AnswerForm:
     try:
-        return codecs.negotiate(text)
+        return answer_forms.negotiate(text)
     except RefusedError as refusal:
-        raise ValueError(", ".join(codecs.OFFERS)) from refusal
+        raise ValueError(", ".join(answer_forms.OFFERS)) from refusal

@@ -11,7 +11,7 @@ from image_classifier.contract.errors import JobError, complain
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.contract.serving_variables import WORKERS
 from image_classifier.inference import engines, footprint, memory
-from image_classifier.inference.predictor import check_layout
+from image_classifier.inference.layout import check_layout
 from image_classifier.inference.processors import available_processors
 from image_classifier.serving import process_count, settings
 from image_classifier.serving.settings import Settings

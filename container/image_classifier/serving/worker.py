@@ -4,23 +4,29 @@ import logging
 import os
 import sys
 import time
-
-from flask import Flask
+from typing import TYPE_CHECKING
 
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
-from image_classifier.inference.predictor import Predictor
 from image_classifier.serving import log_stream, settings
-from image_classifier.serving.app import create_app
-from image_classifier.serving.errors import log
 from image_classifier.serving.loading import Loading
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from image_classifier.inference.predictor import Predictor
+
+log = logging.getLogger("image_classifier.serving")
 
 BOOT_FAILURE = 3
 """The exit code by which gunicorn knows that starting the process again would not help, and ends with it itself."""
 
 
-def application() -> Flask:
-    """Start to load the model and return the application; called by gunicorn in each of its processes."""
+def application() -> "Flask":
+    """Start to load the model and return the application; called by gunicorn in each of its processes.
+
+    What the model needs is imported by the thread that loads it, and what the application needs meanwhile.
+    """
     chosen = settings.read(os.environ)
     # Our own lines at the level that was asked for; TensorFlow's Python log has nothing to say below a warning.
     lines = log_stream.to_standard_error()
@@ -32,7 +38,9 @@ def application() -> Flask:
         return many_models.application(chosen)
     folder, started = OptMl.from_environment().model_dir, time.monotonic()
 
-    def load() -> Predictor:
+    def load() -> "Predictor":
+        from image_classifier.inference.predictor import Predictor
+
         predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
         predictor.warm_up()
         if remark := engines.choose(folder, predictor.info, chosen.engine).remark:
@@ -51,6 +59,8 @@ def application() -> Flask:
 
     loading = Loading(load, _end)
     loading.start()
+    from image_classifier.serving.app import create_app
+
     return create_app(loading, chosen)
 
 

@@ -111,8 +111,8 @@ def test_alone_gets_all_processors_and_company_one_each(
     """One CPU, several, several with little memory -> one stream for who is alone, a stream a CPU else."""
     monkeypatch.setattr(openvino, "available_processors", lambda: processors)
     engine = openvino.load_engine(representation, INFO, compact=compact)
-    assert (engine.concurrency, engine.rungs) == (processors + 2, (1, processors + 2))
-    assert engine.pool.idle == processors + 1 + (len(streams) > 1)
+    assert (engine.concurrency, engine.rungs) == (processors + 4, (1, processors + 4))
+    assert engine.pool.idle == processors + 2 + (len(streams) > 1)
     networks = []
     for wanted in (1, 2):
         with engine.pool.taken(wanted) as requests:
@@ -120,6 +120,23 @@ def test_alone_gets_all_processors_and_company_one_each(
     found = [network.get_property("NUM_STREAMS") for network in networks]
     assert found == [streams[0]] + [streams[-1]] * 2
     assert not any(network.get_property("ENABLE_CPU_PINNING") for network in networks)
+
+
+def test_threads_of_the_network_go_after_those_that_ask(representation: Path, noise: NDArray[np.uint8]) -> None:
+    """A loaded engine at work -> its own threads are nicer than the one that loaded it, which is as before."""
+    before, others = os.nice(0), set(niceness_of_threads())
+    engine = openvino.load_engine(representation, INFO)
+    engine.probabilities(noise[:8])
+    found = niceness_of_threads()
+    assert os.nice(0) == before
+    assert {found[thread] for thread in found.keys() - others} == {min(before + 10, 19)}
+
+
+def niceness_of_threads() -> dict[str, int]:
+    """Return the niceness of every thread of this process, by its id; proc(5) has it 17 fields behind the name."""
+    folders = Path("/proc/self/task").iterdir()
+    lines = {folder.name: (folder / "stat").read_text(encoding="utf-8", errors="replace") for folder in folders}
+    return {thread: int(line.rpartition(")")[2].split()[16]) for thread, line in lines.items()}
 
 
 @pytest.mark.parametrize("order", [("probabilities", "features"), ("features", "probabilities")])

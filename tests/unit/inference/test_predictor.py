@@ -12,8 +12,9 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
 from image_classifier.imaging import ImageRejected
+from image_classifier.inference.layout import check_layout
 from image_classifier.inference.prediction import Prediction
-from image_classifier.inference.predictor import BATCH, Predictor, check_layout
+from image_classifier.inference.predictor import BATCH, Predictor
 from tests.unit.inference import colours
 
 Encode = Callable[[NDArray[np.uint8]], bytes]

@@ -13,8 +13,9 @@ from PIL import Image
 
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
-from image_classifier.serving import codecs, json_bodies
-from image_classifier.serving.codecs import AnswerForm, Pictures
+from image_classifier.serving import answer_forms, codecs, json_bodies
+from image_classifier.serving.answer_forms import AnswerForm
+from image_classifier.serving.codecs import Pictures
 from image_classifier.serving.refusal import RefusedError
 
 PREDICTION = Prediction(
@@ -161,13 +162,13 @@ def test_picture_under_the_name_of_lines_is_a_picture() -> None:
 )
 def test_accept_chooses_the_form(accept: str | None, form: AnswerForm) -> None:
     """Accept headers as clients write them -> the form that is meant."""
-    assert codecs.negotiate(accept) == form
+    assert answer_forms.negotiate(accept) == form
 
 
 def test_anything_means_the_default() -> None:
     """A server whose default is verbose -> missing and */* are verbose, a plain wish stays plain."""
     verbose = AnswerForm(verbose=True)
-    assert [codecs.negotiate(accept, verbose) for accept in (None, "*/*", "application/json")] == [
+    assert [answer_forms.negotiate(accept, verbose) for accept in (None, "*/*", "application/json")] == [
         verbose,
         verbose,
         AnswerForm(),
@@ -190,9 +191,9 @@ def test_anything_means_the_default() -> None:
 def test_what_is_not_offered_is_refused_with_the_offers(accept: str) -> None:
     """A type that is not offered, or a count that is none -> 406 with the offers."""
     with pytest.raises(RefusedError) as found:
-        codecs.negotiate(accept)
+        answer_forms.negotiate(accept)
     assert (found.value.status, found.value.code) == (406, "not_acceptable")
-    assert all(offer in found.value.message for offer in codecs.OFFERS)
+    assert all(offer in found.value.message for offer in answer_forms.OFFERS)
 
 
 ANSWERS = [

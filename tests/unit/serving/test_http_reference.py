@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 
 from image_classifier import PROGRAM
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import admission, body
+from image_classifier.serving import admission
 from image_classifier.serving.app import create_app
 from image_classifier.serving.json_bodies import MAX_INSTANCES, MAX_LINES
 from image_classifier.serving.loading import Loading
+from image_classifier.serving.refusal import body_incomplete
 from image_classifier.serving.settings import MEGABYTE, Settings
 from tests.platform import pictures
 from tests.unit.inference import colours
@@ -134,7 +135,7 @@ def test_every_error_of_the_table_is_what_is_answered(asked: FlaskClient, client
         described = [row for row in ROWS if row.describes(status, said["error"], said["message"])]
         assert described, (answer.status_code, said)
         unused = [row for row in unused if row not in described]
-    for refused in (admission.busy(64), admission.no_memory(100 * MEGABYTE), body.incomplete()):
+    for refused in (admission.busy(64), admission.no_memory(100 * MEGABYTE), body_incomplete()):
         described = [row for row in ROWS if row.describes(refused.status, refused.code, refused.message)]
         assert described, refused.message
         unused = [row for row in unused if row not in described]

@@ -16,7 +16,7 @@ from PIL import Image
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import BATCH
-from image_classifier.serving import codecs, json_bodies, json_lines
+from image_classifier.serving import answer_forms, json_bodies, json_lines
 from image_classifier.serving.refusal import RefusedError
 
 LINES = {"Content-Type": "application/jsonlines"}
@@ -48,14 +48,15 @@ def test_lines_are_answered_in_order_through_batches() -> None:
     """More lines than are decoded at once, each of another length -> as many lines, each for its picture."""
     count = 2 * BATCH + 3
     body = b"".join(line(b"x" * (index + 1)) for index in range(count))
-    found = answers(json_lines.answer(json_bodies.lines(body), codecs.negotiate("application/json;verbose"), classify))
+    form = answer_forms.negotiate("application/json;verbose")
+    found = answers(json_lines.answer(json_bodies.lines(body), form, classify))
     assert [entry["labels"] for entry in found] == [[str(index + 1)] for index in range(count)]
 
 
 def test_reason_stands_in_the_place_of_its_line() -> None:
     """A refused picture and a line that is no JSON between two pictures -> four lines, codes and sentences in two."""
     body = line(b"x") + line(b"") + b"nonsense\n" + line(b"xx")
-    first, empty, nonsense, last = answers(json_lines.answer(json_bodies.lines(body), codecs.PLAIN, classify))
+    first, empty, nonsense, last = answers(json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify))
     assert (first, last) == ({"probabilities": [0.5]}, {"probabilities": [0.5]})
     assert empty == {"error": "empty", "message": "Nothing there."}
     assert (list(nonsense), nonsense["error"]) == (["error", "message"], "invalid_json")
@@ -67,7 +68,7 @@ def test_body_without_one_proper_line_is_refused() -> None:
     with pytest.raises(
         RefusedError, match=f"^Line 1 of {2 * BATCH}, none of which can be used: The line is not"
     ) as found:
-        json_lines.answer(json_bodies.lines(body), codecs.PLAIN, classify)
+        json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify)
     assert (found.value.status, found.value.code) == (400, "invalid_json")
 
 
@@ -82,7 +83,7 @@ def test_failure_inside_is_no_answer_at_all() -> None:
         return classify(images)
 
     with pytest.raises(ArithmeticError):
-        json_lines.answer(json_bodies.lines(line(b"x") * (BATCH + 1)), codecs.PLAIN, fail_later)
+        json_lines.answer(json_bodies.lines(line(b"x") * (BATCH + 1)), answer_forms.PLAIN, fail_later)
     assert calls == [BATCH, 1]
 
 
@@ -96,7 +97,7 @@ def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> 
 
     tracemalloc.start()
     try:
-        response = json_lines.answer(json_bodies.lines(body), codecs.negotiate("application/json;verbose"), wordy)
+        response = json_lines.answer(json_bodies.lines(body), answer_forms.negotiate("application/json;verbose"), wordy)
         count = sum(len(json.loads(found)["labels"][0]) == 40_000 for found in response.response)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -139,7 +140,7 @@ def test_one_picture_and_a_list_are_answered_by_lines_when_asked(client: FlaskCl
 
 def test_default_form_of_a_server_holds_for_lines(client_of: Callable[..., FlaskClient]) -> None:
     """A server whose default is verbose with a threshold -> lines with the labels above it."""
-    client = client_of(default_form=codecs.negotiate("application/json;verbose;threshold=0.5"))
+    client = client_of(default_form=answer_forms.negotiate("application/json;verbose;threshold=0.5"))
     answer = client.post("/invocations", data=line(png("blue"), b"\r\n") + b"\r\n", headers=LINES)
     assert json.loads(answer.data)["labels"] == ["blue"]
 

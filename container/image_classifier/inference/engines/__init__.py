@@ -1,13 +1,11 @@
-"""What runs the network: one engine a file. Which one, is decided here, before anything slow is imported."""
+"""What runs the network: one engine a file. Which one, is decided here, before anything slow is imported.
 
-from contextlib import AbstractContextManager
+That includes NumPy: `serve` asks for the decision before there is a server.
+"""
+
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
@@ -15,54 +13,11 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference import intermediate_representation, processors
 from image_classifier.inference.intermediate_representation import Record
 
+if TYPE_CHECKING:
+    from image_classifier.inference.engines.engine import Engine
+
 NAMES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("f32", "bf16")
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a network answers for n pictures, a row each."""
-
-    probabilities: NDArray[np.float32]
-    """float32 (n, outputs)."""
-    features: NDArray[np.float32] | None = None
-    """Pooled features before the classes, float32 (n, d); None when the network does not tell them."""
-
-
-class Engine(Protocol):
-    """A loaded network that may be called from many threads at once."""
-
-    @property
-    def name(self) -> str:
-        """Which engine this is, for logs."""
-        ...
-
-    @property
-    def outputs(self) -> int:
-        """How many probabilities it answers for a picture."""
-        ...
-
-    @property
-    def concurrency(self) -> int:
-        """How many threads it keeps busy; more of them at once only wait for each other."""
-        ...
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """Numbers of pictures that, asked for one after the other, make everything warm that a request will use."""
-        ...
-
-    def expecting(self) -> AbstractContextManager[None]:
-        """Announce, while it holds, pictures that will be run soon: one that is alone may get more of the machine."""
-        ...
-
-    def run(self, pixels: NDArray[np.uint8]) -> Outputs:
-        """Answer RGB pixels, uint8 (n, height, width, 3); several pictures may be computed at the same time."""
-        ...
-
-    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probabilities of `run` alone, float32 (n, outputs)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -143,11 +98,15 @@ def _lack(folder: Path, record: Record | None) -> str | None:
 
 
 def _tensorflow_has_gpu() -> bool:
+    if not processors.has_gpu():
+        return False
+    from importlib import metadata
+
     # Asking TensorFlow itself would import it.
-    return processors.has_gpu() and not list(metadata.distributions(name="tensorflow-cpu"))
+    return not list(metadata.distributions(name="tensorflow-cpu"))
 
 
-def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> Engine:
+def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "Engine":
     """Load the network of a model folder with the engine that suits it.
 
     Args:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
-from image_classifier.inference.engines import Outputs
+from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.inference.processors import available_processors
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
-from image_classifier.inference.engines import Outputs, calling_conventions
+from image_classifier.inference.engines import calling_conventions
 from image_classifier.inference.engines.calling_conventions import Function
+from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.manner import PLAIN, Manner
 from image_classifier.inference.processors import available_processors
 

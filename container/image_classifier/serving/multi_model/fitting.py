@@ -10,7 +10,8 @@ from image_classifier.inference.engines import Wish
 
 # Not with the first model, so that what is free is measured with OpenVINO's libraries in memory.
 from image_classifier.inference.engines import openvino as _openvino  # noqa: F401
-from image_classifier.inference.predictor import Predictor, check_layout
+from image_classifier.inference.layout import check_layout
+from image_classifier.inference.predictor import Predictor
 from image_classifier.inference.processors import available_processors
 
 MEGABYTE = 1024 * 1024

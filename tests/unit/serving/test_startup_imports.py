@@ -1,0 +1,22 @@
+"""What `serve` imports before the model can be loaded: the milliseconds of a module are paid by every start."""
+
+import subprocess
+import sys
+
+import pytest
+
+from image_classifier import PROGRAM
+
+SLOW = ("PIL", "flask", "numpy", "openvino", "orjson", "prometheus_client", "tensorflow", "werkzeug")
+
+
+@pytest.mark.parametrize(
+    "module", ["serving.startup", "serving.gunicorn_worker", "serving.worker"], ids=["check", "server", "worker"]
+)
+def test_nothing_slow_is_imported_before_the_model_is_loaded(module: str) -> None:
+    """A fresh process with the modules of a step of the start -> neither Flask nor what decodes and computes."""
+    program = f"import image_classifier.{module}, sys\nprint(*set({SLOW!r}).intersection(sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": str(PROGRAM)}, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == []
