@@ -1,5 +1,6 @@
 """Who is let in, and whose turn it is. What does not fit is told so at once, instead of waiting unseen."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -7,12 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from image_classifier.serving import connection
+from image_classifier.serving.limits import LONGEST_PAUSE
 from image_classifier.serving.refusal import RefusedError
+
+_REMEMBERED = 16
+"""Places that got free, which weigh most in how fast the next ones do."""
 
 
 def busy(limit: int, retry_after: int = 1) -> RefusedError:
     """Return the refusal of what does not fit: 503, with the seconds after which to try again."""
-    message = f"The server is working on {limit} requests, as many as it takes; try again in a second."
+    message = f"The server is working on {limit} requests, as many as it takes; try again in {retry_after} s."
     return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
@@ -20,7 +25,7 @@ def no_memory(limit: int, retry_after: int = 1) -> RefusedError:
     """Return the refusal of a body that does not fit beside the others: 503, with the seconds to wait."""
     message = (
         f"The bodies of requests that are on their way take all of the {limit // 2**20} MB that there are for them; "
-        "try again in a second."
+        f"try again in {retry_after} s."
     )
     return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
@@ -114,6 +119,25 @@ class Place:
             yield
         finally:
             self.admission.end()
+
+
+class Pace:
+    """How fast places get free while all are taken, which tells who is refused when to come again."""
+
+    def __init__(self) -> None:
+        self._seconds, self._seen = 0.0, 0
+        self._last: float | None = None
+
+    def freed(self, now: float, was_full: bool) -> None:
+        """Take note of a place that is free again since `now` (monotonic clock), and whether all were taken before."""
+        if was_full and self._last is not None:
+            self._seen = min(self._seen + 1, _REMEMBERED)
+            self._seconds += (now - self._last - self._seconds) / self._seen
+        self._last = now if was_full else None
+
+    def seconds(self, places: int) -> int:
+        """Estimate how long it takes until so many places have become free: from 1 to `LONGEST_PAUSE` seconds."""
+        return min(max(math.ceil(places * self._seconds), 1), LONGEST_PAUSE)
 
 
 class ByteBudget:

@@ -41,8 +41,8 @@ class Connection:
         """Whether its header has come and was looked at."""
         self.takes_place = False
         """Whether its request needs one of the places, or has one; the thread that answers it sets it to False."""
-        self.refusals = 0
-        """How often in a row it was told that there is no room."""
+        self.pause = 0
+        """Seconds after which it was told to come again."""
         self.counted = 0
         """Bytes of the body that the budget knows of."""
         self.dropped = 0

@@ -8,12 +8,12 @@ free or the seconds are over after which it was told to come again: clients that
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from selectors import BaseSelector
 from typing import Any
 
 from image_classifier.serving import admission
-from image_classifier.serving.admission import ByteBudget
+from image_classifier.serving.admission import ByteBudget, Pace
 from image_classifier.serving.connection import Connection, Stage
 from image_classifier.serving.incoming import Incoming
 from image_classifier.serving.limits import (
@@ -21,7 +21,6 @@ from image_classifier.serving.limits import (
     DROPPED_BYTES,
     ENDING_SECONDS,
     LAST_CALL_SECONDS,
-    PARKED_SECONDS,
     SMALL_BODY_BYTES,
     Limits,
 )
@@ -37,8 +36,8 @@ _WORK = ("/invocations", "/invoke")
 class Front:
     """The connections of a process, in the hands of its main loop alone.
 
-    `answer` gives a whole request to a thread, whose end is told by `finished`. `observe` hears of each refusal: method
-    and path, empty when no header has come, status and code.
+    `answer` gives a whole request to a thread, whose end is told by `finished`. `observe` hears of each refusal, with
+    the request, None when no header has come, and says which headers are sent back.
     """
 
     def __init__(
@@ -47,12 +46,13 @@ class Front:
         cfg: Any,
         limits: Limits,
         answer: Callable[[Connection], None],
-        observe: Callable[[str, str, int, str], None],
+        observe: Callable[[Any, RefusedError], Mapping[str, str]],
     ):
         self.connections = OpenConnections(poller, self._read)
         self._cfg, self._limits, self._answer, self._observe = cfg, limits, answer, observe
         self._bodies = ByteBudget(limits.body_memory_bytes, SMALL_BODY_BYTES)
         self._parked: deque[Connection] = deque()
+        self._pace = Pace()
         self._worked_on: set[Connection] = set()
         self._ending = False
         self._looked = 0.0
@@ -69,6 +69,7 @@ class Front:
         connection.takes_place = False
         self._count(connection, 0)
         if connection in self._worked_on:
+            self._pace.freed(time.monotonic(), len(self._worked_on) >= self._limits.in_flight)
             self._worked_on.remove(connection)
             self._let_in()
         if connection.sock.fileno() < 0:  # the thread had to close it in the middle of an answer
@@ -182,24 +183,22 @@ class Front:
         connection.takes_place = incoming.request.path.endswith(_WORK)
         # A body on its way has no place: there must be one when it begins, else it is sent in vain, and at its end.
         if connection.takes_place and (first or incoming.whole) and self._is_full():
-            return admission.busy(limits.in_flight, _pause(connection))
+            return admission.busy(limits.in_flight, self._pause())
         if not self._count(connection, incoming.received) or (first and not self._bodies.fits(incoming.missing)):
-            return admission.no_memory(limits.body_memory_bytes, _pause(connection))
+            return admission.no_memory(limits.body_memory_bytes, self._pause())
         return None
 
     def _serve(self, connection: Connection) -> None:
         self.connections.unwatch(connection)
         connection.stage, connection.deadline = Stage.SERVED, float("inf")
         connection.incoming.request.body = connection.incoming.body()
-        connection.refusals = 0
         if connection.takes_place:
             self._worked_on.add(connection)
         self._answer(connection)
 
     def _refuse(self, connection: Connection, refusal: RefusedError) -> None:
         incoming, request = connection.incoming, connection.incoming.request
-        method, path = (request.method, request.path) if request else ("", "")
-        self._observe(method, path, refusal.status, refusal.code)
+        sent_back = self._observe(request, refusal)
         keep = (
             refusal.status == 503
             and not self._ending
@@ -209,12 +208,12 @@ class Front:
         )
         incoming.discard()
         self._count(connection, 0)
-        if not connection.send(refusal.as_bytes(keep)):
+        if not connection.send(refusal.as_bytes(keep, sent_back)):
             self.connections.close(connection)
         elif not keep:
             self.connections.part(connection)
         else:
-            connection.stage = Stage.REFUSED
+            connection.stage, connection.pause = Stage.REFUSED, int(refusal.headers["Retry-After"])
             connection.wait(self._limits.header_seconds)
             self._after_refusal(connection)
 
@@ -222,8 +221,7 @@ class Front:
         if connection.incoming.whole:
             self.connections.unwatch(connection)
             connection.stage = Stage.PARKED
-            connection.wait(_pause(connection))
-            connection.refusals += 1
+            connection.wait(connection.pause)
             self._parked.append(connection)
         elif connection.incoming.received > DROPPED_BYTES:
             self.connections.part(connection)
@@ -242,6 +240,6 @@ class Front:
         before, connection.counted = connection.counted, now
         return self._bodies.change(before, now)
 
-
-def _pause(connection: Connection) -> int:
-    return PARKED_SECONDS[min(connection.refusals, len(PARKED_SECONDS) - 1)]
+    def _pause(self) -> int:
+        # Behind those that were refused before and come first.
+        return self._pace.seconds(len(self._parked) + 1)

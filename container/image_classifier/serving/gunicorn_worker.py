@@ -8,6 +8,7 @@ processes and signals, the parser of HTTP, and the answers of applications.
 import errno
 import os
 import resource
+from collections.abc import Mapping
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -115,5 +116,5 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         self.front.finished(conn, keep=not fs.cancelled() and fs.exception() is None and fs.result())
 
 
-def _unobserved(method: str, path: str, status: int, code: str) -> None:
-    return
+def _unobserved(request: Any, refusal: RefusedError) -> Mapping[str, str]:
+    return {}

@@ -12,8 +12,8 @@ CLOSING_BYTES, CLOSING_SECONDS = 65536, 2.0
 """What is still read of a connection that is closed, so that its client gets to see the answer (RFC 9112, 9.6)."""
 ANSWERS_ON_THEIR_WAY = 4
 """Requests whose place is free again while their answer is being sent, and who thus hold a thread without one."""
-PARKED_SECONDS = (1, 2, 4)
-"""What Retry-After says at the first refusal in a row, the second, and all others."""
+LONGEST_PAUSE = 15
+"""Seconds that Retry-After says at most."""
 LAST_CALL_SECONDS, ENDING_SECONDS = 0.5, 15.0
 """At the end: for what is on its way on idle connections, and for requests that have begun to arrive."""
 

@@ -1,15 +1,18 @@
 """Around every request: its measurement, its line in the log, the headers that are sent back; and GET /metrics."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from flask import Flask, Response, request
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from image_classifier.serving import access_log, measurement
-from image_classifier.serving.access_log import Exchange
+from image_classifier.serving.access_log import REQUEST_ID, Exchange
 from image_classifier.serving.measurement import Measurement
 from image_classifier.serving.metrics import CONTENT_TYPE, Load, Metrics
+from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 
 REFUSALS = "observe_refusal"
@@ -40,11 +43,11 @@ def observe(app: Flask, metrics: Metrics, settings: Settings, load: Load, refres
     @app.after_request
     def end(response: Response) -> Response:
         measured = measurement.current()
-        exchange = _exchange(response)
-        response.headers[access_log.REQUEST_ID] = exchange.request_id
-        attributes = request.headers.get(CUSTOM_ATTRIBUTES, "")
-        if access_log.is_printable(attributes, _LONGEST_ATTRIBUTES):
-            response.headers[CUSTOM_ATTRIBUTES] = attributes
+        sent_back = _sent_back(request.headers)
+        response.headers.update(sent_back)
+        exchange = Exchange(
+            request.method, request.path, response.status_code, sent_back[REQUEST_ID], response.content_length
+        )
         metrics.count(request.url_rule.rule if request.url_rule else _NO_ROUTE, exchange.status, measured, load)
         access_log.write(exchange, measured, settings.access_log)
         return response
@@ -65,22 +68,29 @@ class _Refusals:
         self._route = lru_cache(maxsize=64)(lambda method, path: _route(app, method, path))
         self._unsaid, self._said_at = 0, float("-inf")
 
-    def __call__(self, method: str, path: str, status: int, code: str) -> None:
-        measured = Measurement(error=code)
-        self._metrics.count(self._route(method, path), status, measured, self._load)
+    def __call__(self, request: Any, refusal: RefusedError) -> Mapping[str, str]:
+        """Count and log a refusal of gunicorn's request, None when no header has come; return what is sent back."""
+        measured = Measurement(error=refusal.code)
+        method, path = (request.method, request.path) if request else ("", "")
+        sent_back = _sent_back(Headers(request.headers if request else ()))
+        self._metrics.count(self._route(method, path), refusal.status, measured, self._load)
         requests = 1
-        if status == 503:
+        if refusal.status == 503:
             self._unsaid += 1
             if measured.started - self._said_at < _SILENCE_SECONDS:
-                return
+                return sent_back
             requests, self._unsaid, self._said_at = self._unsaid, 0, measured.started
-        exchange = Exchange(method, path, status, access_log.new_id(), requests=requests)
+        exchange = Exchange(method, path, refusal.status, sent_back[REQUEST_ID], requests=requests)
         access_log.write(exchange, measured, self._settings.access_log)
+        return sent_back
 
 
-def _exchange(response: Response) -> Exchange:
-    identifier = access_log.request_id(request.headers)
-    return Exchange(request.method, request.path, response.status_code, identifier, response.content_length)
+def _sent_back(headers: Headers) -> dict[str, str]:
+    found = {REQUEST_ID: access_log.request_id(headers)}
+    attributes = headers.get(CUSTOM_ATTRIBUTES, "")
+    if access_log.is_printable(attributes, _LONGEST_ATTRIBUTES):
+        found[CUSTOM_ATTRIBUTES] = attributes
+    return found
 
 
 def _route(app: Flask, method: str, path: str) -> str:

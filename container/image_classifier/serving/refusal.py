@@ -3,8 +3,10 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 _MEGABYTE = 1024 * 1024
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class RefusedError(Exception):
@@ -19,15 +21,15 @@ class RefusedError(Exception):
         """The answer's body, JSON: `{"error": code, "message": sentence}`."""
         return json.dumps({"error": self.code, "message": self.message}).encode()
 
-    def as_bytes(self, keep: bool) -> bytes:
-        """Return a whole answer for a connection that is kept, or closed afterwards."""
+    def as_bytes(self, keep: bool, sent_back: Mapping[str, str] = _NOTHING) -> bytes:
+        """Return a whole answer, with headers that are sent back, for a connection that is kept or closed."""
         body = self.body
         lines = [
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
             f"Connection: {'keep-alive' if keep else 'close'}",
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
-            *(f"{name}: {value}" for name, value in self.headers.items()),
+            *(f"{name}: {value}" for name, value in (*self.headers.items(), *sent_back.items())),
         ]
         return "\r\n".join([*lines, "", ""]).encode() + body
 

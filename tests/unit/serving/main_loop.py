@@ -3,12 +3,15 @@
 import contextlib
 import selectors
 import socket
+from collections.abc import Mapping
+from typing import Any
 
 from gunicorn.config import Config
 
 from image_classifier.serving.connection import Connection
 from image_classifier.serving.front import Front
 from image_classifier.serving.limits import Limits
+from image_classifier.serving.refusal import RefusedError
 
 LIMITS = Limits(
     in_flight=1,
@@ -33,7 +36,7 @@ class Loop:
     def __init__(self, changed: Limits = LIMITS):
         self.poller = selectors.DefaultSelector()
         self.served: list[Connection] = []
-        self.refused: list[tuple[str, str, int, str]] = []
+        self.refused: list[tuple[str, int, str]] = []
         self.front = Front(self.poller, Config(), changed, self.served.append, self._refused)
         self.clients: list[socket.socket] = []
         self.servers: list[socket.socket] = []
@@ -74,8 +77,9 @@ class Loop:
             end.close()
         self.poller.close()
 
-    def _refused(self, *told: object) -> None:
-        self.refused.append(told)  # type: ignore[arg-type]
+    def _refused(self, asked: Any, refusal: RefusedError) -> Mapping[str, str]:
+        self.refused.append((asked.path if asked else "", refusal.status, refusal.code))
+        return {"X-Number": str(len(self.refused))}
 
 
 def answer(client: socket.socket) -> bytes:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from image_classifier.serving.admission import Admission, ByteBudget
+from image_classifier.serving.admission import Admission, ByteBudget, Pace
 from image_classifier.serving.refusal import RefusedError
 from tests.waiting import wait_until
 
@@ -111,3 +111,23 @@ def test_large_bodies_share_a_budget_and_small_ones_are_free() -> None:
     assert budget.change(60, 0)
     assert budget.change(70, 0)
     assert budget.used == 0
+
+
+def test_pace_is_that_of_a_full_server() -> None:
+    """Places free every 0.5 s of a full server, with an idle hour between -> two a second, and 1 s before anything."""
+    pace = Pace()
+    assert pace.seconds(1000) == 1
+    for start in (0.0, 3600.0):
+        pace.freed(start - 100, was_full=False)
+        for number in range(4):
+            pace.freed(start + number / 2, was_full=True)
+    assert [pace.seconds(places) for places in (1, 2, 3, 4, 5, 1000)] == [1, 1, 2, 2, 3, 15]
+
+
+def test_pace_follows_what_is_asked() -> None:
+    """A hundred quick requests, then slow ones -> after sixteen of them most of what is told is their pace."""
+    pace, now = Pace(), 0.0
+    for seconds in [0.01] * 100 + [4.0] * 17:
+        now += seconds
+        pace.freed(now, was_full=True)
+    assert pace.seconds(1) == 3

@@ -3,20 +3,21 @@
 import base64
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from image_classifier import __version__
-from image_classifier.serving import observation
+from image_classifier.serving import admission, observation
 from image_classifier.serving.app import create_app
 from image_classifier.serving.loading import Loading
 from image_classifier.serving.measurement import Measurement
 from image_classifier.serving.metrics import Metrics
+from image_classifier.serving.refusal import RefusedError, body_too_large
 from image_classifier.serving.settings import Settings
 
 X_IMAGE = {"Content-Type": "application/x-image"}
@@ -139,14 +140,23 @@ def test_odd_names_are_escaped(loading: Loading) -> None:
     assert dict(labels)["model"] == odd
 
 
+def asking(headers: Sequence[tuple[str, str]] = ()) -> SimpleNamespace:
+    """Return a request as gunicorn has parsed it."""
+    return SimpleNamespace(method="POST", path="/invocations", headers=list(headers))
+
+
 def test_what_the_server_refuses_before_the_application_is_counted_too(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Given refusals of the server itself -> they are in the numbers and in the log like any other."""
-    refused: Callable[[str, str, int, str], None] = client.application.extensions["observe_refusal"]
+    """Given refusals of the server itself -> they are in the numbers and in the log like any other, with their ids."""
+    refused = client.application.extensions["observe_refusal"]
+    asked_for = [("X-AMZN-SAGEMAKER-INFERENCE-ID", "order 7"), ("X-AMZN-SAGEMAKER-CUSTOM-ATTRIBUTES", "trace=1")]
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
-        refused("POST", "/invocations", 503, "busy")
-        refused("", "", 400, "malformed_request")
+        told = refused(asking(asked_for), admission.busy(64))
+        unknown = refused(None, RefusedError(400, "malformed_request", "No HTTP."))
+    assert told == {"X-Request-Id": "order 7", "X-Amzn-SageMaker-Custom-Attributes": "trace=1"}
+    lines = [json.loads(record.getMessage()) for record in caplog.records]
+    assert [line["request_id"] for line in lines] == ["order 7", *unknown.values()]
     text = asked(client)
     assert value(text, "requests_total", {"route": "/invocations", "status": "503"}) == 1
     assert value(text, "requests_total", {"route": "none", "status": "400"}) == 1
@@ -158,14 +168,14 @@ def test_flood_of_refusals_does_not_flood_the_log(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given 500 refusals of a full server at once, one of another kind and a late one -> all counted, three lines."""
-    refused: Callable[[str, str, int, str], None] = client.application.extensions["observe_refusal"]
+    refused = client.application.extensions["observe_refusal"]
     monkeypatch.setattr(observation, "_SILENCE_SECONDS", 1000.0)
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
         for _ in range(500):
-            refused("POST", "/invocations", 503, "busy")
-        refused("POST", "/invocations", 413, "body_too_large")
+            refused(asking(), admission.busy(64))
+        refused(asking(), body_too_large(1000))
         monkeypatch.setattr(observation, "_SILENCE_SECONDS", 0.0)
-        refused("POST", "/invocations", 503, "busy")
+        refused(asking(), admission.busy(64))
     assert value(asked(client), "errors_total", {"error": "busy"}) == 501
     lines = [json.loads(record.getMessage()) for record in caplog.records]
     assert [(line["error"], line.get("requests", 1)) for line in lines] == [
