@@ -3,7 +3,7 @@
 import logging
 import os
 
-from image_classifier.serving import settings, shared_numbers, supervision
+from image_classifier.serving import settings, shared_folder, supervision
 from image_classifier.serving.gunicorn_worker import connections_allowed
 
 _chosen = settings.read(os.environ)
@@ -26,7 +26,7 @@ backlog = 2048
 # The heartbeat file must not lie on a disk that can stall; without /dev/shm the temporary folder has to do.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 _deaths = supervision.Deaths(_chosen.worker_deaths)
-_numbers = shared_numbers.prepare(_chosen.workers)
+_folder = shared_folder.prepare(_chosen.workers)
 # No proxy stands before it: a client's SCRIPT_NAME or PATH_INFO is none, and would fail below the application.
 forwarder_headers = ""
 control_socket_disable = True
@@ -47,11 +47,11 @@ def post_fork(server, worker):
 
 def child_exit(server, worker):
     """Count a process that died, unless the server itself is ending; what it was doing then counts no more."""
-    shared_numbers.forget(_numbers, worker.pid)
+    shared_folder.forget(_folder, worker.pid)
     if server.LISTENERS:
         _deaths.note(worker.pid)
 
 
 def on_exit(server):
     """Leave nothing behind."""
-    shared_numbers.remove(_numbers)
+    shared_folder.remove(_folder)

@@ -45,6 +45,25 @@ def test_others_serve_while_a_dead_process_is_replaced(start: Start, tree: Path)
     assert server.log().count("died") == 3
 
 
+def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: Start, tree: Path) -> None:
+    """One of two processes killed, and the next takes seconds to load -> meanwhile no picture gets a 503."""
+    server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", SERVE_ENGINE="tensorflow")
+    server.wait_until_ready()
+    wait_until(lambda: server.log().count("Ready on port") == 2, 60, "both are ready")
+    kill_one(server, signal.SIGKILL)
+    statuses: list[int] = []
+
+    def is_replaced() -> bool:
+        statuses.append(server.classify(PICTURE).status)
+        return server.log().count("Ready on port") == 3
+
+    wait_until(is_replaced, 60, "the next one is ready", pause=0.01)
+    assert len(statuses) > 10
+    assert set(statuses) == {200}
+    server.process.terminate()
+    assert server.end() == 0
+
+
 def test_too_many_deaths_end_the_server(start: Start, tree: Path) -> None:
     """Two deaths where one a minute is borne -> exit code 1 and one last line that says so."""
     server = start(tree, SERVE_MAX_WORKER_DEATHS="1")

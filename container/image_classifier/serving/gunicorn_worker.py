@@ -13,7 +13,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from image_classifier.serving import connection, settings
+from image_classifier.serving import connection, settings, shared_folder
 from image_classifier.serving.connection import Connection
 from image_classifier.serving.front import Front
 from image_classifier.serving.limits import Limits
@@ -59,6 +59,9 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
 
     def accept(self, listener: Any) -> None:
         """Take the connections that have come; where there are several processes, one, so that each gets some."""
+        if shared_folder.others_ready():
+            self.set_accept_enabled(False)
+            return
         for _ in range(_ACCEPTED_AT_ONCE if self.cfg.workers == 1 else 1):
             if not self._accept_one(listener):
                 return
@@ -77,10 +80,11 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
     def set_accept_enabled(self, enabled: bool) -> None:
         """Begin or cease to accept connections; for good when the server shall end.
 
-        What the kernel has accepted by then is still served. Later connections are refused, where gunicorn would leave
-        them waiting in its backlog until the process is gone.
+        A process that has no model yet leaves them to others that have theirs: it could only say 503. What the kernel
+        has accepted by the end is still served. Later connections are refused, where gunicorn would leave them waiting
+        in its backlog until the process is gone.
         """
-        super().set_accept_enabled(enabled)
+        super().set_accept_enabled(enabled and not shared_folder.others_ready())
         if not enabled and not self.alive:
             for listener in self.sockets:
                 while self._accept_one(listener):
@@ -90,7 +94,8 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve what comes up, then do what is due."""
-        super().wait_for_and_dispatch_events(min(timeout, _PAUSE_SECONDS) if len(self.front.connections) else timeout)
+        busy = len(self.front.connections) > 0 or not self._accepting
+        super().wait_for_and_dispatch_events(min(timeout, _PAUSE_SECONDS) if busy else timeout)
         self.front.tick()
         self.nr_conns = len(self.front.connections)
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, mult
 
 from image_classifier import __version__
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import shared_numbers
+from image_classifier.serving import shared_folder
 from image_classifier.serving.measurement import DECODE, ENGINE, QUEUE, Measurement
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
@@ -87,7 +87,7 @@ class Metrics:
         """Return the numbers as they are now."""
         self._look(load)
         registry = self._registry
-        if shared_numbers.VARIABLE in os.environ:
+        if shared_folder.VARIABLE in os.environ:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return prometheus_client.generate_latest(registry)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
-from image_classifier.serving import log_stream, settings
+from image_classifier.serving import log_stream, settings, shared_folder
 from image_classifier.serving.loading import Loading
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def application() -> "Flask":
             height,
             width,
         )
+        # Before anybody is told so: from now on those that have none leave connections to this one.
+        shared_folder.tell_ready()
         return predictor
 
     loading = Loading(load, _end)

@@ -1,4 +1,4 @@
-"""The folder in which several processes of a server keep what /metrics shows, so that each can answer for all.
+"""The folder that several processes of a server share: what /metrics shows, and which of them have their model.
 
 Used by gunicorn's first process, which itself counts nothing and so does not import the library.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus_client looks for the folder, once, when it is imported."""
+_READY = "ready_"
 
 
 def prepare(workers: int) -> Path | None:
@@ -18,16 +19,29 @@ def prepare(workers: int) -> Path | None:
     os.environ.pop(VARIABLE, None)
     if workers == 1:
         return None
-    folder = Path(tempfile.mkdtemp(prefix="image-classifier-metrics-"))
+    folder = Path(tempfile.mkdtemp(prefix="image-classifier-"))
     os.environ[VARIABLE] = str(folder)
     return folder
 
 
 def forget(folder: Path | None, process: int) -> None:
-    """Drop what a process that died was doing at the time; what it has done still counts."""
+    """Drop what a process that died was doing at the time, and that it was ready; what it has done still counts."""
     if folder is not None:
-        for path in folder.glob(f"gauge_live*_{process}.db"):
+        for path in (*folder.glob(f"gauge_live*_{process}.db"), folder / f"{_READY}{process}"):
             path.unlink(missing_ok=True)
+
+
+def tell_ready() -> None:
+    """Tell the other processes, if there are any, that this one has its model."""
+    if folder := os.environ.get(VARIABLE):
+        Path(folder, f"{_READY}{os.getpid()}").touch()
+
+
+def others_ready() -> bool:
+    """Say whether another process has its model while this one has none."""
+    folder = os.environ.get(VARIABLE)
+    ready = {path.name for path in Path(folder).glob(f"{_READY}*")} if folder else set()
+    return bool(ready) and f"{_READY}{os.getpid()}" not in ready
 
 
 def remove(folder: Path | None) -> None:
