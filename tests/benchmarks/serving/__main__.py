@@ -1,4 +1,4 @@
-"""Our server against the bare engine and five other servers, under the same load, taking turns.
+"""Our server against the bare engine and six other servers, under the same load, taking turns.
 
     PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving [--rounds N] [--quick] [--only ROW ...] [--write]
 

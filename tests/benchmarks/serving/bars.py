@@ -43,11 +43,17 @@ def _tails() -> list[Promise[Round]]:
 
 
 def _alone() -> list[Promise[Round]]:
-    def share(found: Round) -> float | None:
-        ours, other = _load(found, rows.OURS, 1), _load(found, rows.FLASK_OPENVINO, 1)
-        return ours.p50 / other.p50 if ours and other else None
+    def share_of(row: Row) -> Callable[[Round], float | None]:
+        def share(found: Round) -> float | None:
+            ours, other = _load(found, rows.OURS, 1), _load(found, row, 1)
+            return ours.p50 / other.p50 if ours and other else None
 
-    return [Promise(f"p50 alone, share of {rows.FLASK_OPENVINO.title}: <= 0.75", share, 0.75, at_least=False)]
+        return share
+
+    return [
+        Promise(f"p50 alone, share of {row.title}: <= 0.75", share_of(row), 0.75, at_least=False)
+        for row in (rows.FLASK_OPENVINO, rows.FLASK_THROUGHPUT)
+    ]
 
 
 def _large() -> list[Promise[Round]]:

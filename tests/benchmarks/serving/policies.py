@@ -22,6 +22,7 @@ from typing import Any
 import openvino
 
 from image_classifier import artifacts, imaging
+from image_classifier.inference.engines.openvino import yielding
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.inference.processors import available_processors
 from tests.benchmarks.serving import pictures, places
@@ -80,9 +81,13 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
     network = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
     network.reshape([1, *size, 3])
 
-    def requests(streams: int, count: int) -> list[Any]:
+    def requests(streams: int, count: int, last: bool = False) -> list[Any]:
         wanted = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cpus, "ENABLE_CPU_PINNING": False}
-        compiled = core.compile_model(network, "CPU", {**wanted, "NUM_STREAMS": streams})
+
+        def compile_network() -> Any:
+            return core.compile_model(network, "CPU", {**wanted, "NUM_STREAMS": streams})
+
+        compiled = yielding(compile_network) if last else compile_network()
         made = [compiled.create_infer_request() for _ in range(count)]
         for request in made:
             # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
@@ -96,6 +101,10 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
         "both, by who decodes too": Policy(RequestPool(requests(cpus, cpus), requests(1, 1)[0]), cpus, announced=True),
         "and a request ahead": Policy(
             RequestPool(requests(cpus, cpus + 1), requests(1, 1)[0]), cpus + 2, announced=True
+        ),
+        "and two ahead": Policy(RequestPool(requests(cpus, cpus + 2), requests(1, 1)[0]), cpus + 4, announced=True),
+        "two ahead, the network goes last": Policy(
+            RequestPool(requests(cpus, cpus + 2, last=True), requests(1, 1, last=True)[0]), cpus + 4, announced=True
         ),
     }
 

@@ -1,4 +1,4 @@
-"""What is compared: ours, the bare engine, and five servers as people write them, each with its best usual settings.
+"""What is compared: ours, the bare engine, and six servers as people write them, each with its best usual settings.
 
 All answer the same JSON, the 1000 probabilities of a picture that comes as a raw JPEG body, and compute in float32.
 
@@ -7,7 +7,8 @@ All answer the same JSON, the 1000 probabilities of a picture that comes as a ra
   since each starts threads for all CPUs; `LITSERVE_WORKERS=2` tries two.
 * Flask + TensorFlow: a synchronous process a CPU, as in the platform's sample of an own container. One process with 8
   threads was slower.
-* Flask + OpenVINO: one process with 8 threads. OpenVINO pins its threads, those of two processes to the same CPUs.
+* Flask + OpenVINO: one process with 8 threads. OpenVINO pins its threads, those of two processes to the same CPUs. Once
+  as it comes, which is its latency hint, and once with its throughput hint: who takes care of neither gets one of both.
 """
 
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ class Row:
     """Of a peer, in `peers`."""
     gunicorn: tuple[str, ...] = ()
     """Options of gunicorn, if that runs it; else it is a program."""
+    hint: str = ""
+    """OpenVINO's performance hint, where a peer leaves the choice."""
     large: bool = False
     """Whether it is measured with pictures of 12 megapixels too."""
 
@@ -51,7 +54,19 @@ LITSERVE_OPENVINO = Row("litserve-openvino", "LitServe, OpenVINO's latency hint"
 FLASK_KERAS = Row("flask-keras", "Flask + gunicorn, Keras predict", "flask_keras_predict", PROCESSES)
 FLASK_FUNCTION = Row("flask-function", "Flask + gunicorn, TensorFlow function", "flask_tensorflow_function", PROCESSES)
 FLASK_OPENVINO = Row("flask-openvino", "Flask + gunicorn, OpenVINO without care", "flask_openvino", THREADS, large=True)
-ROWS = (OURS, BARE, LITSERVE_TENSORFLOW, LITSERVE_OPENVINO, FLASK_KERAS, FLASK_FUNCTION, FLASK_OPENVINO)
+FLASK_THROUGHPUT = Row(
+    "flask-throughput", "Flask + gunicorn, OpenVINO's throughput hint", "flask_openvino", THREADS, "THROUGHPUT"
+)
+ROWS = (
+    OURS,
+    BARE,
+    LITSERVE_TENSORFLOW,
+    LITSERVE_OPENVINO,
+    FLASK_KERAS,
+    FLASK_FUNCTION,
+    FLASK_OPENVINO,
+    FLASK_THROUGHPUT,
+)
 
 
 def command(row: Row, places: Places, port: int) -> list[str]:
@@ -74,4 +89,5 @@ def environment(row: Row, places: Places, port: int) -> Mapping[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONWARNINGS": "ignore",
         "PYTHONPATH": "",
+        **({"PERFORMANCE_HINT": row.hint} if row.hint else {}),
     }

@@ -135,7 +135,7 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: 
         model.reshape([1, *info.image_size, 3])
         streams = (processors,) if compact or processors == 1 else (processors, 1)
         configurations = [_configuration(precision, processors, number) for number in streams]
-        shared, *alone = _yielding(lambda: [core.compile_model(model, "CPU", chosen) for chosen in configurations])
+        shared, *alone = yielding(lambda: [core.compile_model(model, "CPU", chosen) for chosen in configurations])
     except RuntimeError as error:
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
     pool = RequestPool([_request(shared) for _ in range(processors + _AHEAD)], *map(_request, alone))
@@ -148,7 +148,7 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: 
     )
 
 
-def _yielding(make: Callable[[], _Made]) -> _Made:
+def yielding(make: Callable[[], _Made]) -> _Made:
     """Make something whose threads let others go first; on Linux threads inherit the niceness of who starts them."""
 
     def lower() -> None:

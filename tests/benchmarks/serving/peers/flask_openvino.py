@@ -10,9 +10,10 @@ from PIL import Image
 
 SIZE = (224, 224)
 app = Flask(__name__)
-compiled = openvino.Core().compile_model(
-    f"{os.environ['MODEL_FOLDER']}/openvino/model.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-)
+settings = {"INFERENCE_PRECISION_HINT": "f32"}
+if "PERFORMANCE_HINT" in os.environ:
+    settings["PERFORMANCE_HINT"] = os.environ["PERFORMANCE_HINT"]
+compiled = openvino.Core().compile_model(f"{os.environ['MODEL_FOLDER']}/openvino/model.xml", "CPU", settings)
 PROBABILITIES = next((output for output in compiled.outputs if "probabilities" in output.names), compiled.output(0))
 
 
