@@ -9,10 +9,7 @@ kept, and why, stands in docs/decisions/0016.
 
 import argparse
 import contextlib
-import statistics
 import tempfile
-import threading
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,10 +22,9 @@ from image_classifier import artifacts, imaging
 from image_classifier.inference.engines.openvino import yielding
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.inference.processors import available_processors
-from tests.benchmarks.serving import pictures, places
+from tests.benchmarks.serving import closed_loop, pictures, places
 
 THREADS = (1, 2, 4, 16)
-HEADER = "| threads | requests | pictures/s | p50, ms | p99, ms |\n|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -45,15 +41,6 @@ class Policy:
         return self.pool.expecting() if self.announced else contextlib.nullcontext()
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What one closed loop saw."""
-
-    rate: float
-    p50: float
-    p99: float
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,14 +52,13 @@ def main() -> None:
         photographs = [path.read_bytes() for path in written]
         folder = places.make_model(Path(scratch), written[0].parent)
         size = artifacts.read_model_info(folder).image_size
-        print(HEADER)
-        ways = policies(folder, size)
-        for threads in THREADS:
-            found: dict[str, list[Seen]] = {name: [] for name in ways}
-            for number in range(given.rounds):
-                for name in ways if number % 2 == 0 else reversed(ways):
-                    found[name].append(closed_loop(ways[name], threads, photographs, size, given.seconds))
-            print("\n".join(rows(threads, found)), flush=True)
+        closed_loop.compare(
+            {name: classifying(policy, size) for name, policy in policies(folder, size).items()},
+            THREADS,
+            photographs,
+            given.rounds,
+            given.seconds,
+        )
 
 
 def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
@@ -109,10 +95,9 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
     }
 
 
-def closed_loop(policy: Policy, threads: int, photographs: list[bytes], size: tuple[int, int], seconds: float) -> Seen:
-    """Let threads classify one photograph after the other."""
-    turns, times = RequestPool(range(policy.turns)), list[float]()
-    start = time.perf_counter()
+def classifying(policy: Policy, size: tuple[int, int]) -> Callable[[bytes], None]:
+    """Return what one photograph goes through."""
+    turns = RequestPool(range(policy.turns))
 
     def classify(photograph: bytes) -> None:
         with turns.taken(1), policy.company():
@@ -122,35 +107,7 @@ def closed_loop(policy: Policy, threads: int, photographs: list[bytes], size: tu
                 request.start_async()
                 request.wait()
 
-    def work(number: int) -> None:
-        while (began := time.perf_counter()) < start + seconds:
-            classify(photographs[number % len(photographs)])
-            times.append(time.perf_counter() - began)
-            number += 1
-
-    running = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    took = time.perf_counter() - start
-    times.sort()
-    return Seen(len(times) / took, 1000 * times[len(times) // 2], 1000 * times[int(0.99 * len(times))])
-
-
-def rows(threads: int, found: dict[str, list[Seen]]) -> list[str]:
-    """Return a Markdown row for each way."""
-    first = next(iter(found.values()))
-
-    def middle(seen: list[Seen], value: Callable[[Seen], float]) -> str:
-        ratio = statistics.median(value(one) / value(other) for one, other in zip(seen, first, strict=True))
-        return f"{statistics.median(map(value, seen)):.1f} ({ratio:.2f})"
-
-    return [
-        f"| {threads} | {name} | {middle(seen, lambda one: one.rate)} | {middle(seen, lambda one: one.p50)} "
-        f"| {middle(seen, lambda one: one.p99)} |"
-        for name, seen in found.items()
-    ]
+    return classify
 
 
 if __name__ == "__main__":
