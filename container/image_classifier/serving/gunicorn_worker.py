@@ -45,7 +45,7 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         """Serve until the end."""
         chosen = settings.read(os.environ)
         self._seconds_for_answers = chosen.body_seconds
-        observe = getattr(self.wsgi, "extensions", {}).get("observe_refusal", _unobserved)
+        self._observe = getattr(self.wsgi, "extensions", {}).get("observe_refusal", _unobserved)
         limits = Limits(
             in_flight=chosen.in_flight,
             max_body_bytes=chosen.max_body_bytes,
@@ -54,7 +54,7 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             body_seconds=chosen.body_seconds,
             keep_alive_seconds=self.cfg.keepalive,
         )
-        self.front = Front(self.poller, self.cfg, limits, self.enqueue_req, observe)
+        self.front = Front(self.poller, self.cfg, limits, self.enqueue_req, self._observe)
         super().run()
 
     def accept(self, listener: Any) -> None:
@@ -110,8 +110,8 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             self.log.debug("A client went before it was answered: %s", error)
         except Exception as error:
             self.log.error("A request failed below the application.", exc_info=error)
-            message = "The request failed inside the server; its log says more."
-            conn.send(RefusedError(500, "internal_error", message).as_bytes(keep=False))
+            failed = RefusedError(500, "internal_error", "The request failed inside the server; its log says more.")
+            conn.send(failed.as_bytes(keep=False, sent_back=self._observe(conn.incoming.request, failed)))
         finally:
             connection.serve(None)
         return False
