@@ -3,13 +3,14 @@
 import logging
 import os
 
-from image_classifier.serving import settings, shared_folder, supervision
-from image_classifier.serving.gunicorn_worker import connections_allowed
+from image_classifier.serving import settings, shared_folder
+from image_classifier.serving.processes import supervision
+from image_classifier.serving.processes.gunicorn_worker import connections_allowed
 
 _chosen = settings.read(os.environ)
 
-wsgi_app = "image_classifier.serving.worker:application()"
-worker_class = "image_classifier.serving.gunicorn_worker.Worker"
+wsgi_app = "image_classifier.serving.processes.worker:application()"
+worker_class = "image_classifier.serving.processes.gunicorn_worker.Worker"
 bind = f"{_chosen.host}:{_chosen.port}"
 workers = _chosen.workers
 threads = _chosen.threads

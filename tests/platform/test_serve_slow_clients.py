@@ -111,10 +111,7 @@ def test_clients_that_go_early_leave_the_server_as_it_was(server: Server) -> Non
 
 
 def test_connection_is_kept_after_a_refusal(server: Server) -> None:
-    """Clients that share two places and keep asking on the same connections -> 200 or 503, and each is kept.
-
-    Whatever is answered carries the id and the attributes that the request brought.
-    """
+    """Clients that share two places and keep asking -> 200 or 503 with their id and attributes, connections kept."""
     heavy = json.dumps({"instances": [{"b64": _base64(large_picture())}] * 4}).encode()
     connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(6)]
     for number, connection in enumerate(connections):

@@ -5,10 +5,11 @@ from typing import Protocol
 from flask import Flask, Response
 
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import errors, observation
-from image_classifier.serving.admission import Admission
+from image_classifier.serving import errors
+from image_classifier.serving.connections.admission import Admission
 from image_classifier.serving.invocations import Invocations
-from image_classifier.serving.metrics import Metrics
+from image_classifier.serving.monitoring import observation
+from image_classifier.serving.monitoring.metrics import Metrics
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 

@@ -5,7 +5,7 @@ import logging
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from image_classifier.serving import measurement
+from image_classifier.serving.monitoring import measurement
 from image_classifier.serving.refusal import RefusedError
 
 log = logging.getLogger("image_classifier.serving")

@@ -10,10 +10,11 @@ from flask import Response, request
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import answer_forms, body, codecs, json_lines, measurement
-from image_classifier.serving.admission import Admission, Place
-from image_classifier.serving.codecs import Pictures
-from image_classifier.serving.measurement import QUEUE, Measurement
+from image_classifier.serving.connections.admission import Admission, Place
+from image_classifier.serving.formats import answer_forms, body, codecs, json_lines
+from image_classifier.serving.formats.codecs import Pictures
+from image_classifier.serving.monitoring import measurement
+from image_classifier.serving.monitoring.measurement import QUEUE, Measurement
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 

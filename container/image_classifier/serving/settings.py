@@ -11,8 +11,8 @@ from image_classifier.contract.variable import Variable
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Wish
 from image_classifier.inference.processors import available_processors
-from image_classifier.serving import answer_forms
-from image_classifier.serving.answer_forms import AnswerForm
+from image_classifier.serving.formats import answer_forms
+from image_classifier.serving.formats.answer_forms import AnswerForm
 from image_classifier.serving.refusal import RefusedError
 
 MEGABYTE = 1024 * 1024

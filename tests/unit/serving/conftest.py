@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
-from image_classifier.serving.loading import Loading
+from image_classifier.serving.processes.loading import Loading
 from image_classifier.serving.settings import Settings
 from tests.unit.inference import colours
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from gunicorn.config import Config
 
-from image_classifier.serving.connection import Connection
-from image_classifier.serving.front import Front
-from image_classifier.serving.limits import Limits
+from image_classifier.serving.connections.connection import Connection
+from image_classifier.serving.connections.front import Front
+from image_classifier.serving.connections.limits import Limits
 from image_classifier.serving.refusal import RefusedError
 
 LIMITS = Limits(

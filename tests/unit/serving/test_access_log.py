@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from image_classifier.serving import access_log
-from image_classifier.serving.access_log import Exchange
-from image_classifier.serving.measurement import Measurement
+from image_classifier.serving.monitoring import access_log
+from image_classifier.serving.monitoring.access_log import Exchange
+from image_classifier.serving.monitoring.measurement import Measurement
 
 X_IMAGE = {"Content-Type": "application/x-image"}
 

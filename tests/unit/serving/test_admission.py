@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from image_classifier.serving.admission import Admission, ByteBudget, Pace
+from image_classifier.serving.connections.admission import Admission, ByteBudget, Pace
 from image_classifier.serving.refusal import RefusedError
 from tests.waiting import wait_until
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
-from image_classifier.serving.loading import Loading
+from image_classifier.serving.processes.loading import Loading
 from image_classifier.serving.settings import MEGABYTE, Settings
 from tests.unit.inference import colours
 

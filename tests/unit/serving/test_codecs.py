@@ -13,9 +13,9 @@ from PIL import Image
 
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
-from image_classifier.serving import answer_forms, codecs, json_bodies
-from image_classifier.serving.answer_forms import AnswerForm
-from image_classifier.serving.codecs import Pictures
+from image_classifier.serving.formats import answer_forms, codecs, json_bodies
+from image_classifier.serving.formats.answer_forms import AnswerForm
+from image_classifier.serving.formats.codecs import Pictures
 from image_classifier.serving.refusal import RefusedError
 
 PREDICTION = Prediction(

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from image_classifier.serving import front
-from image_classifier.serving.connection import give_place_back, serve
+from image_classifier.serving.connections import front
+from image_classifier.serving.connections.connection import give_place_back, serve
 from tests.unit.serving.main_loop import BODY, LIMITS, Loop, answer, is_closed, request
 from tests.waiting import wait_until
 

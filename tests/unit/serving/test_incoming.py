@@ -4,7 +4,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidHeader, InvalidRequestLine, LimitRequestHeaders
 
-from image_classifier.serving.incoming import HEADER_BYTES, Incoming
+from image_classifier.serving.connections.incoming import HEADER_BYTES, Incoming
 
 PLAIN = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789"
 CHUNKED = (

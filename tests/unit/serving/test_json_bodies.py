@@ -2,7 +2,7 @@
 
 import pytest
 
-from image_classifier.serving import json_bodies
+from image_classifier.serving.formats import json_bodies
 from image_classifier.serving.refusal import RefusedError
 
 

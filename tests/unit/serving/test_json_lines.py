@@ -16,7 +16,7 @@ from PIL import Image
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import BATCH
-from image_classifier.serving import answer_forms, json_bodies, json_lines
+from image_classifier.serving.formats import answer_forms, json_bodies, json_lines
 from image_classifier.serving.refusal import RefusedError
 
 LINES = {"Content-Type": "application/jsonlines"}

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.loading import Loading
+from image_classifier.serving.processes.loading import Loading
 
 
 def test_predictor_is_there_when_it_is_loaded(model_folder: Path) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from image_classifier.serving import log_stream
-from image_classifier.serving.log_stream import LogStream
+from image_classifier.serving.monitoring import log_stream
+from image_classifier.serving.monitoring.log_stream import LogStream
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from image_classifier.serving.media_types import parse, parse_preferences
+from image_classifier.serving.formats.media_types import parse, parse_preferences
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from image_classifier import __version__
-from image_classifier.serving import admission, observation
 from image_classifier.serving.app import create_app
-from image_classifier.serving.loading import Loading
-from image_classifier.serving.measurement import Measurement
-from image_classifier.serving.metrics import Metrics
+from image_classifier.serving.connections import admission
+from image_classifier.serving.monitoring import observation
+from image_classifier.serving.monitoring.measurement import Measurement
+from image_classifier.serving.monitoring.metrics import Metrics
+from image_classifier.serving.processes.loading import Loading
 from image_classifier.serving.refusal import RefusedError, body_too_large
 from image_classifier.serving.settings import Settings
 

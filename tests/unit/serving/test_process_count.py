@@ -1,7 +1,7 @@
 import pytest
 
 from image_classifier.contract.errors import PlatformError
-from image_classifier.serving.process_count import ProcessCount, fitting
+from image_classifier.serving.processes.process_count import ProcessCount, fitting
 
 MEGABYTE = 1 << 20
 

@@ -7,7 +7,7 @@ import pytest
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.engines import Wish
 from image_classifier.serving import settings
-from image_classifier.serving.answer_forms import AnswerForm
+from image_classifier.serving.formats.answer_forms import AnswerForm
 from image_classifier.serving.settings import MEGABYTE, RESERVE
 
 

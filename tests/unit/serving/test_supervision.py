@@ -3,7 +3,7 @@
 import pytest
 from gunicorn.errors import HaltServer
 
-from image_classifier.serving.supervision import Deaths
+from image_classifier.serving.processes.supervision import Deaths
 
 
 def test_later_after_each_death() -> None:

@@ -14,10 +14,12 @@ from flask import Flask, Response, request
 
 from image_classifier.contract.errors import JobError, UserError, first_line
 from image_classifier.inference import memory
-from image_classifier.serving import body, errors, measurement, observation
-from image_classifier.serving.admission import Admission
+from image_classifier.serving import errors
+from image_classifier.serving.connections.admission import Admission
+from image_classifier.serving.formats import body
 from image_classifier.serving.invocations import Invocations
-from image_classifier.serving.metrics import Metrics
+from image_classifier.serving.monitoring import measurement, observation
+from image_classifier.serving.monitoring.metrics import Metrics
 from image_classifier.serving.multi_model import fitting, load_request
 from image_classifier.serving.multi_model.fitting import NoRoomError
 from image_classifier.serving.multi_model.store import AlreadyLoadedError, Listed, ModelStore, NotLoadedError

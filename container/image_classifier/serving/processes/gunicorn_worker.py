@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker with connections of our own: start reading at front.py.
+"""gunicorn's threaded worker with connections of our own: start reading at connections/front.py.
 
 gunicorn gives a thread to a connection whose bytes have not come and lets the thread wait for each of them, closes in
 its main loop, where it waits for the client, and answers in HTML what it does not understand. What it is kept for:
@@ -13,10 +13,11 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from image_classifier.serving import connection, settings, shared_folder
-from image_classifier.serving.connection import Connection
-from image_classifier.serving.front import Front
-from image_classifier.serving.limits import Limits
+from image_classifier.serving import settings, shared_folder
+from image_classifier.serving.connections import connection
+from image_classifier.serving.connections.connection import Connection
+from image_classifier.serving.connections.front import Front
+from image_classifier.serving.connections.limits import Limits
 from image_classifier.serving.refusal import RefusedError
 
 _ACCEPTED_AT_ONCE = 64

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from selectors import BaseSelector
 from typing import Any
 
-from image_classifier.serving import admission
-from image_classifier.serving.admission import ByteBudget, Pace
-from image_classifier.serving.connection import Connection, Stage
-from image_classifier.serving.incoming import Incoming
-from image_classifier.serving.limits import (
+from image_classifier.serving.connections import admission
+from image_classifier.serving.connections.admission import ByteBudget, Pace
+from image_classifier.serving.connections.connection import Connection, Stage
+from image_classifier.serving.connections.incoming import Incoming
+from image_classifier.serving.connections.limits import (
     ANSWERS_ON_THEIR_WAY,
     DROPPED_BYTES,
     ENDING_SECONDS,
@@ -24,8 +24,8 @@ from image_classifier.serving.limits import (
     SMALL_BODY_BYTES,
     Limits,
 )
-from image_classifier.serving.malformed import malformed
-from image_classifier.serving.open_connections import OpenConnections
+from image_classifier.serving.connections.malformed import malformed
+from image_classifier.serving.connections.open_connections import OpenConnections
 from image_classifier.serving.refusal import RefusedError, body_incomplete, body_too_large
 
 _PAUSE_SECONDS = 0.1

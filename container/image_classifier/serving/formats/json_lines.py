@@ -10,9 +10,9 @@ from flask import Response
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import BATCH
-from image_classifier.serving import codecs
-from image_classifier.serving.answer_forms import JSON_LINES, AnswerForm
-from image_classifier.serving.json_bodies import Lines
+from image_classifier.serving.formats import codecs
+from image_classifier.serving.formats.answer_forms import JSON_LINES, AnswerForm
+from image_classifier.serving.formats.json_bodies import Lines
 from image_classifier.serving.refusal import RefusedError
 
 IN_MEMORY = 8 * 1024 * 1024

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from image_classifier.serving.incoming import Incoming
+from image_classifier.serving.connections.incoming import Incoming
 
 _served = threading.local()
 

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from image_classifier.serving import media_types
-from image_classifier.serving.media_types import MediaType
+from image_classifier.serving.formats import media_types
+from image_classifier.serving.formats.media_types import MediaType
 from image_classifier.serving.refusal import RefusedError
 
 JSON, JSON_LINES = "application/json", "application/jsonlines"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from image_classifier.serving import connection
-from image_classifier.serving.limits import LONGEST_PAUSE
+from image_classifier.serving.connections import connection
+from image_classifier.serving.connections.limits import LONGEST_PAUSE
 from image_classifier.serving.refusal import RefusedError
 
 _REMEMBERED = 16

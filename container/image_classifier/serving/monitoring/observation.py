@@ -8,10 +8,10 @@ from flask import Flask, Response, request
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
-from image_classifier.serving import access_log, measurement
-from image_classifier.serving.access_log import REQUEST_ID, Exchange
-from image_classifier.serving.measurement import Measurement
-from image_classifier.serving.metrics import CONTENT_TYPE, Load, Metrics
+from image_classifier.serving.monitoring import access_log, measurement
+from image_classifier.serving.monitoring.access_log import REQUEST_ID, Exchange
+from image_classifier.serving.monitoring.measurement import Measurement
+from image_classifier.serving.monitoring.metrics import CONTENT_TYPE, Load, Metrics
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 

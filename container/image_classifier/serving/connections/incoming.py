@@ -8,7 +8,7 @@ from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
-from image_classifier.serving.chunks import Chunks
+from image_classifier.serving.connections.chunks import Chunks
 
 HEADER_BYTES = 65536
 """The longest header; gunicorn's own limits of lines and fields hold within it."""

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, mult
 from image_classifier import __version__
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving import shared_folder
-from image_classifier.serving.measurement import DECODE, ENGINE, QUEUE, Measurement
+from image_classifier.serving.monitoring.measurement import DECODE, ENGINE, QUEUE, Measurement
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

@@ -13,7 +13,8 @@ from image_classifier.contract.serving_variables import WORKERS
 from image_classifier.inference import engines, footprint, memory
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.processors import available_processors
-from image_classifier.serving import process_count, settings
+from image_classifier.serving import settings
+from image_classifier.serving.processes import process_count
 from image_classifier.serving.settings import Settings
 
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}

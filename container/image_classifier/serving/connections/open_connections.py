@@ -6,8 +6,8 @@ from functools import partial
 from selectors import EVENT_READ, BaseSelector
 from typing import Any
 
-from image_classifier.serving.connection import Connection, Stage
-from image_classifier.serving.limits import BLOCK_BYTES, CLOSING_BYTES, CLOSING_SECONDS
+from image_classifier.serving.connections.connection import Connection, Stage
+from image_classifier.serving.connections.limits import BLOCK_BYTES, CLOSING_BYTES, CLOSING_SECONDS
 
 
 class OpenConnections:

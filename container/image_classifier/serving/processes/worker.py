@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
-from image_classifier.serving import log_stream, settings, shared_folder
-from image_classifier.serving.loading import Loading
+from image_classifier.serving import settings, shared_folder
+from image_classifier.serving.monitoring import log_stream
+from image_classifier.serving.processes.loading import Loading
 
 if TYPE_CHECKING:
     from flask import Flask

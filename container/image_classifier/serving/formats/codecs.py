@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from image_classifier import imaging
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
-from image_classifier.serving import json_bodies, media_types
-from image_classifier.serving.answer_forms import JSON, JSON_LINES, AnswerForm
-from image_classifier.serving.json_bodies import Lines
+from image_classifier.serving.formats import json_bodies, media_types
+from image_classifier.serving.formats.answer_forms import JSON, JSON_LINES, AnswerForm
+from image_classifier.serving.formats.json_bodies import Lines
 from image_classifier.serving.refusal import RefusedError
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from werkzeug.datastructures import Headers
 
-from image_classifier.serving.measurement import DECODE, ENGINE, QUEUE, Measurement
+from image_classifier.serving.monitoring.measurement import DECODE, ENGINE, QUEUE, Measurement
 
 log = logging.getLogger("image_classifier.serving.access")
 REQUEST_ID = "X-Request-Id"

@@ -1,0 +1,1 @@
+"""The processes of a server, from their start to their end: start reading at startup.py."""
