@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import shutil
 import signal
 import socket
@@ -206,6 +207,24 @@ def test_sigterm_finishes_what_was_begun(start: Start, quick_tree: Path) -> None
         status = sender.finish()
     assert status == 200
     assert server.end(15) == 0
+
+
+def test_sigterm_serves_connections_that_wait_to_be_accepted(start: Start, quick_tree: Path) -> None:
+    """SIGTERM with more connections in the kernel's queue than are accepted at once -> each is answered."""
+    server = start(quick_tree)
+    server.wait_until_ready()
+    (worker,) = server.workers()
+    os.kill(worker, signal.SIGSTOP)
+    connections = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(200)]
+    try:
+        for connection in connections:
+            connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        os.kill(worker, signal.SIGTERM)
+        os.kill(worker, signal.SIGCONT)
+        assert {connection.recv(13) for connection in connections} == {b"HTTP/1.1 200 "}
+    finally:
+        for connection in connections:
+            connection.close()
 
 
 def test_idle_connections_do_not_hold_up_the_end(start: Start, quick_tree: Path) -> None:

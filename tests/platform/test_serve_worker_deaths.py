@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,13 +31,23 @@ def kill_one(server: Server, how: signal.Signals) -> None:
     wait_until(lambda: len(server.workers()) == len(before) and before[0] not in server.workers(), 20, "another")
 
 
+def wait_for_ready_lines(server: Server, count: int) -> None:
+    """Wait until so many of its processes have said that they are ready, those that died since included."""
+    wait_until(lambda: server.log().count("Ready on port") == count, 60, f"{count} processes were ready")
+
+
 def test_others_serve_while_a_dead_process_is_replaced(start: Start, tree: Path) -> None:
-    """One of two processes killed, then one that aborts, then one that crashes -> each time pictures are answered."""
+    """One of two processes killed, one that aborts, one that crashes -> pictures are answered; the third waits 2 s."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     server.wait_until_ready()
-    for how in (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV):
+    began = 0.0
+    for ready, how in enumerate((signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV), 2):
+        wait_for_ready_lines(server, ready)
+        began = time.monotonic()
         kill_one(server, how)
         wait_until(lambda: server.classify(PICTURE).status == 200, 20, "a picture is answered", pause=0.1)
+    wait_for_ready_lines(server, 5)
+    assert time.monotonic() - began > 2
     died = [line for line in server.log().splitlines() if line.endswith("died; another takes its place.")]
     assert len(died) == 3
     assert server.process.poll() is None
@@ -49,7 +60,7 @@ def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: St
     """One of two processes killed, and the next takes seconds to load -> meanwhile no picture gets a 503."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", SERVE_ENGINE="tensorflow")
     server.wait_until_ready()
-    wait_until(lambda: server.log().count("Ready on port") == 2, 60, "both are ready")
+    wait_for_ready_lines(server, 2)
     kill_one(server, signal.SIGKILL)
     statuses: list[int] = []
 
