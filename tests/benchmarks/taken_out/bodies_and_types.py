@@ -1,0 +1,132 @@
+"""Faults 1 to 4: bodies and types."""
+
+from tests.benchmarks.taken_out.edit import Edit
+
+_CODECS, _FRONT = "image_classifier/serving/codecs.py", "image_classifier/serving/front.py"
+_FORMS = "image_classifier/serving/answer_forms.py"
+
+EDITS = (
+    Edit(
+        1,
+        "a word of its own for an empty body",
+        _CODECS,
+        "    if not body:\n",
+        "    if False:\n",
+        ("test_codecs.py::test_empty_body_is_refused",),
+    ),
+    Edit(
+        1,
+        "JSON as the type of a refusal",
+        "image_classifier/serving/errors.py",
+        'dict(refusal.headers), mimetype="application/json")',
+        'dict(refusal.headers), mimetype="text/html")',
+        ("test_serve_http.py::test_hostile_body_is_refused_and_the_server_lives",),
+    ),
+    Edit(
+        2,
+        "looking at the first bytes",
+        _CODECS,
+        "if picture_format := imaging.sniff(body):",
+        "if picture_format := None:",
+        ("test_serve_http.py::test_pictures_are_served_under_each_name",),
+    ),
+    Edit(
+        2,
+        "the note in the log",
+        "image_classifier/serving/invocations.py",
+        '        log.info("%s.", pictures.note)',
+        "        pass",
+        ("test_app.py::test_wrong_content_type_is_noted_in_the_log",),
+    ),
+    Edit(
+        2,
+        "415",
+        _CODECS,
+        "    if decoder is None:\n",
+        "    decoder = decoder or one_picture\n    if False:\n",
+        ("test_serve_http.py::test_types_that_are_not_served",),
+    ),
+    Edit(
+        2,
+        "the accepted types in it",
+        _CODECS,
+        " not accepted for this body. Accepted: {accepted}.",
+        " not accepted for this body.",
+        ("test_serve_http.py::test_types_that_are_not_served",),
+    ),
+    Edit(
+        3,
+        "406",
+        _FORMS,
+        "            return _form(wanted, accept)\n    raise _not_offered(accept)",
+        "            return _form(wanted, accept)\n    return default",
+        (
+            "test_codecs.py::test_what_is_not_offered_is_refused_with_the_offers",
+            "test_serve_http.py::test_types_that_are_not_served",
+        ),
+    ),
+    Edit(
+        3,
+        "the offers in it",
+        _FORMS,
+        "Offered: {', '.join(OFFERS)}; k is",
+        "k is",
+        ("test_codecs.py::test_what_is_not_offered_is_refused_with_the_offers",),
+    ),
+    Edit(
+        3,
+        "the default for `*/*`",
+        _FORMS,
+        'if wanted.name in ("*/*", "application/*", "*"):',
+        "if False:",
+        ("test_codecs.py::test_anything_means_the_default",),
+    ),
+    Edit(
+        3,
+        "the default for a missing Accept",
+        _FORMS,
+        "    if accept is None or not accept.strip():\n        return default",
+        '    accept = accept or ""',
+        ("test_codecs.py::test_anything_means_the_default",),
+    ),
+    Edit(
+        4,
+        "the limit of what is announced",
+        _FRONT,
+        "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
+        "if incoming.received > limits.max_body_bytes:",
+        ("test_front.py::test_larger_body_than_is_allowed_is_refused_by_its_header",),
+    ),
+    Edit(
+        4,
+        "the limit of what comes in chunks",
+        _FRONT,
+        "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
+        "if (incoming.announced or 0) > limits.max_body_bytes:",
+        ("test_serve_http.py::test_large_bodies_are_refused_with_flat_memory",),
+    ),
+    Edit(
+        4,
+        "the end of reading after the refusal",
+        "image_classifier/serving/open_connections.py",
+        "if not data or connection.dropped > CLOSING_BYTES:",
+        "if not data:",
+        ("test_serve_http.py::test_large_bodies_are_refused_with_flat_memory",),
+    ),
+    Edit(
+        4,
+        "the application's own look at what is announced",
+        "image_classifier/serving/body.py",
+        "if announced is not None and announced > limit:",
+        "if False:",
+        ("test_app.py::test_large_body_is_refused_unread",),
+    ),
+    Edit(
+        4,
+        "the end of the application's reading at the limit",
+        "image_classifier/serving/body.py",
+        ".read(limit + 1)",
+        ".read()",
+        ("test_app.py::test_large_body_is_refused_unread",),
+    ),
+)

@@ -1,0 +1,150 @@
+"""Faults 28 to 30: many models, clock and log, secrets."""
+
+from tests.benchmarks.taken_out.edit import Edit
+
+_STORE = "image_classifier/serving/multi_model/store.py"
+_LOG_STREAM = "image_classifier/serving/log_stream.py"
+_SECRETS = "test_serve_secrets.py::test_nothing_of_requests_and_environment_is_logged"
+
+EDITS = (
+    Edit(
+        28,
+        "400 for a bad name",
+        "image_classifier/serving/multi_model/load_request.py",
+        "if not isinstance(given, str) or not _NAME.match(given):",
+        "if not isinstance(given, str):",
+        ("test_serve_many_models.py::test_what_cannot_be_loaded_is_refused_and_the_server_lives",),
+    ),
+    Edit(
+        28,
+        "409 for a name that is taken",
+        _STORE,
+        "            if listed.name in self._models:\n",
+        "            if False:\n",
+        ("test_serve_many_models.py::test_name_that_is_taken_is_refused",),
+    ),
+    Edit(
+        28,
+        "the look at the memory that is left",
+        "image_classifier/serving/multi_model/fitting.py",
+        "    if needed + KEPT_MEGABYTES * MEGABYTE > found:\n        raise NoRoomError(",
+        "    if False:\n        raise NoRoomError(",
+        ("test_fitting_models.py::test_model_that_just_fits_is_loaded_and_one_more_byte_is_refused",),
+    ),
+    Edit(
+        28,
+        "507",
+        "image_classifier/serving/multi_model/app.py",
+        '    except NoRoomError as error:\n        raise RefusedError(507, "no_room", str(error)) from error\n',
+        "",
+        ("test_serve_many_models.py::test_what_cannot_be_loaded_is_refused_and_the_server_lives",),
+    ),
+    Edit(
+        28,
+        "waiting for requests that are under way",
+        _STORE,
+        "            self._changed.wait_for(lambda: not model.users)\n",
+        "",
+        ("test_serve_many_models.py::test_unload_waits_for_a_request_that_is_under_way",),
+    ),
+    Edit(
+        28,
+        "giving the memory back",
+        _STORE,
+        "        _free(model)\n",
+        '        self.kept = [*getattr(self, "kept", []), model.predictor]\n',
+        ("test_serve_many_models.py::test_memory_of_a_model_is_free_when_its_unload_is_answered",),
+    ),
+    Edit(
+        28,
+        "404",
+        "image_classifier/serving/multi_model/app.py",
+        "        except NotLoadedError as error:\n            raise _unknown(name) from error",
+        "        finally:\n            pass",
+        ("test_serve_many_models.py::test_unload_waits_for_a_request_that_is_under_way",),
+    ),
+    Edit(
+        29,
+        "the clock that does not jump",
+        "image_classifier/serving/connection.py",
+        "import time\n",
+        "import time\n\ntime.monotonic = lambda: time.time()\n",
+        ("test_serve_logs_and_clock.py::test_clock_that_jumps_does_not_matter",),
+    ),
+    Edit(
+        29,
+        "going on when a line cannot be written",
+        _LOG_STREAM,
+        "        except OSError:  # its reader is gone, its disk is full, it was closed\n            return\n"
+        "        except Exception:\n            self.handleError(record)",
+        "        finally:\n            pass",
+        (
+            "test_serve_logs_and_clock.py::test_full_log_disk_does_not_matter",
+            "test_serve_logs_and_clock.py::test_reader_of_the_log_may_go",
+        ),
+    ),
+    Edit(
+        29,
+        "dropping lines that nobody takes",
+        _LOG_STREAM,
+        "if not self._ready.poll(self._patience):",
+        "if False:",
+        ("test_serve_logs_and_clock.py::test_reader_of_the_log_may_stop",),
+    ),
+    Edit(
+        29,
+        "opening the streams that are closed",
+        "image_classifier/serving/startup.py",
+        "    _open_missing_streams()\n    opt_ml",
+        "    opt_ml",
+        ("test_serve_logs_and_clock.py::test_closed_output_streams_are_nobodys_connection",),
+    ),
+    Edit(
+        29,
+        "the end whether or not it can be said",
+        "image_classifier/serving/worker.py",
+        "    finally:  # whether or not the log takes it, a server without a model must not stay\n",
+        "    except KeyError:\n        pass\n    else:\n",
+        ("test_serve_logs_and_clock.py::test_broken_model_ends_the_server_although_nobody_hears_why",),
+    ),
+    Edit(
+        30,
+        "keeping pictures out of the log",
+        "image_classifier/serving/invocations.py",
+        'log.info("%s.", pictures.note)',
+        'log.info("%s: %r.", pictures.note, pictures.images)',
+        (_SECRETS,),
+    ),
+    Edit(
+        30,
+        "keeping texts out of the log",
+        "image_classifier/serving/errors.py",
+        "        measurement.current().error = refusal.code\n",
+        "        measurement.current().error = refusal.code\n        log.info(request.get_data())\n",
+        (_SECRETS, "test_serve_http.py::test_no_secret_of_a_request_is_logged"),
+    ),
+    Edit(
+        30,
+        "keeping headers out of the log",
+        "image_classifier/serving/observation.py",
+        "request.method, request.path, response.status_code,",
+        'request.method, f"{request.path} {request.headers.get(CUSTOM_ATTRIBUTES)}", response.status_code,',
+        (_SECRETS, "test_serve_http.py::test_no_secret_of_a_request_is_logged"),
+    ),
+    Edit(
+        30,
+        "keeping variables out of the log",
+        "image_classifier/serving/worker.py",
+        "    log.setLevel(chosen.log_level)\n",
+        "    log.setLevel(chosen.log_level)\n    log.debug(dict(os.environ))\n",
+        (_SECRETS,),
+    ),
+    Edit(
+        30,
+        "keeping them out of a refusal to start",
+        "image_classifier/serving/settings.py",
+        'raise UserError(" ".join(reader.problems))',
+        'raise UserError(f"{reader.problems} {dict(environment)}")',
+        ("test_serve_secrets.py::test_a_refused_start_tells_nothing_of_the_environment",),
+    ),
+)

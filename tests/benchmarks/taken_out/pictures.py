@@ -1,0 +1,123 @@
+"""Faults 5 to 8: pictures."""
+
+from tests.benchmarks.taken_out.edit import Edit
+
+_IMAGING = "image_classifier/imaging.py"
+
+EDITS = (
+    Edit(
+        5,
+        "the look at the header before Pillow's",
+        _IMAGING,
+        "    if stored := picture_header.stored_size(data, found):\n        _check_size(stored, max_pixels)\n",
+        "",
+        ("test_hostile_pictures.py::test_bomb_is_refused_by_its_header",),
+    ),
+    Edit(
+        5,
+        "the limit of pixels",
+        _IMAGING,
+        "if width * height > max_pixels or max(size) > MAX_SIDE:",
+        "if False:",
+        (
+            "test_hostile_pictures.py::test_bomb_is_refused_by_its_header",
+            "test_hostile_pictures.py::test_bombs_take_no_memory",
+        ),
+    ),
+    Edit(
+        5,
+        "413",
+        "image_classifier/serving/invocations.py",
+        'status = 413 if error.code == "too_many_pixels" else 400',
+        "status = 400",
+        ("test_serve_http.py::test_bombs_leave_no_trace_in_memory",),
+    ),
+    Edit(
+        6,
+        "refusing a picture whose end is missing",
+        _IMAGING,
+        "from PIL.JpegImagePlugin import JpegImageFile\n",
+        "from PIL import ImageFile\nfrom PIL.JpegImagePlugin import JpegImageFile\n"
+        "ImageFile.LOAD_TRUNCATED_IMAGES = True\n",
+        ("test_hostile_pictures.py::test_every_truncation_is_refused",),
+    ),
+    Edit(
+        6,
+        "400 for what a decoder stumbles over",
+        _IMAGING,
+        "    except Exception as error:  # a decoder fails in whatever way the damage makes it fail\n"
+        "        _reject_damaged(error)",
+        "    finally:\n        pass",
+        (
+            "test_serve_http.py::test_hostile_body_is_refused_and_the_server_lives",
+            "test_serve_fuzz.py::test_broken_pictures_documents_and_requests_break_nothing",
+        ),
+    ),
+    Edit(
+        6,
+        "going on after bytes that are no HTTP",
+        "image_classifier/serving/front.py",
+        "except Exception as error:  # whatever a client sends, the others are still served",
+        "except KeyError as error:",
+        ("test_serve_fuzz.py::test_broken_pictures_documents_and_requests_break_nothing",),
+    ),
+    Edit(
+        7,
+        "turning by the EXIF orientation",
+        _IMAGING,
+        "orientation = _orientation(picture)",
+        "orientation = 1",
+        ("test_serve_answers.py::test_odd_picture_is_answered_as_the_plain_one",),
+    ),
+    Edit(
+        7,
+        "the conversion of CMYK, palette and alpha",
+        _IMAGING,
+        'rgb = picture if picture.mode == "RGB" else picture.convert("RGB")',
+        "rgb = picture",
+        (
+            "test_serve_answers.py::test_odd_picture_is_answered_as_the_plain_one",
+            "test_serve_answers.py::test_grey_pictures_of_all_depths_are_one",
+        ),
+    ),
+    Edit(
+        7,
+        "the upper byte of 16 bits",
+        _IMAGING,
+        'if picture.mode.startswith("I"):',
+        "if False:",
+        ("test_imaging.py::test_grey_pictures_are_three_equal_channels",),
+    ),
+    Edit(
+        7,
+        "the first frame",
+        _IMAGING,
+        "        picture.load()\n",
+        '        picture.seek(getattr(picture, "n_frames", 1) - 1)\n        picture.load()\n',
+        ("test_serve_answers.py::test_odd_picture_is_answered_as_the_plain_one",),
+    ),
+    Edit(
+        8,
+        "answering a picture of one row",
+        _IMAGING,
+        "MAX_SIDE = 65_535",
+        "MAX_SIDE = 10_000",
+        ("test_serve_answers.py::test_extreme_shapes_are_answered",),
+    ),
+    Edit(
+        8,
+        "400 for a side of zero",
+        _IMAGING,
+        "    if width * height == 0:\n",
+        "    if False:\n",
+        ("test_hostile_pictures.py::test_header_without_pixels_is_refused",),
+    ),
+    Edit(
+        8,
+        "the limit of a side",
+        _IMAGING,
+        " or max(size) > MAX_SIDE:",
+        ":",
+        ("test_hostile_pictures.py::test_long_side_is_refused",),
+    ),
+)

@@ -1,0 +1,24 @@
+"""What is taken out of the server, in the order of docs/reference/faults.md."""
+
+from tests.benchmarks.taken_out import (
+    bodies_and_types,
+    load_and_end,
+    many_models_and_logs,
+    models_and_processes,
+    pictures,
+)
+from tests.benchmarks.taken_out.edit import Edit
+
+EDITS: tuple[Edit, ...] = tuple(
+    # Sorting keeps the order within a fault.
+    sorted(
+        (
+            *bodies_and_types.EDITS,
+            *pictures.EDITS,
+            *load_and_end.EDITS,
+            *models_and_processes.EDITS,
+            *many_models_and_logs.EDITS,
+        ),
+        key=lambda edit: edit.fault,
+    )
+)
