@@ -168,7 +168,8 @@ def test_unload_waits_for_a_request_that_is_under_way(server: Server, models: li
     name = models[0].name
     load(server, name, models[0].folder)
     large = base64.b64encode(pictures.encode(Image.new("RGB", (4000, 3000)), "PNG")).decode()
-    rows = json.dumps({"instances": [{"b64": large}] * 8})
+    # More seconds than the store, at last, looks for frames that hold on to a model.
+    rows = json.dumps({"instances": [{"b64": large}] * 24})
     before = seconds_of_work(server)
     with ThreadPoolExecutor(2) as pool:
         long = pool.submit(server.ask, f"/models/{name}/invoke", rows, Content_Type="application/json")
@@ -176,8 +177,11 @@ def test_unload_waits_for_a_request_that_is_under_way(server: Server, models: li
         unloading = pool.submit(unload, server, name)
         wait_until(lambda: server.ask(f"/models/{name}").status == 404, 10, "the model is on its way out")
         assert (invoke(server, name).status, unloading.done(), long.done()) == (404, False, False)
-        assert len(long.result(30).json["predictions"]) == 8
         assert unloading.result(30).status == 200
+        unloaded = time.monotonic()
+        assert len(long.result(30).json["predictions"]) == 24
+    # Both answers may be on their way at once.
+    assert time.monotonic() - unloaded < 0.5
 
 
 def test_memory_of_a_model_is_free_when_its_unload_is_answered(server: Server, tmp_path: Path) -> None:
