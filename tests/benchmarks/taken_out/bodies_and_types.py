@@ -2,8 +2,8 @@
 
 from tests.benchmarks.taken_out.edit import Edit
 
-_CODECS, _FRONT = "image_classifier/serving/codecs.py", "image_classifier/serving/front.py"
-_FORMS = "image_classifier/serving/answer_forms.py"
+_CODECS, _FRONT = "image_classifier/serving/formats/codecs.py", "image_classifier/serving/connections/front.py"
+_FORMS = "image_classifier/serving/formats/answer_forms.py"
 
 EDITS = (
     Edit(
@@ -108,7 +108,7 @@ EDITS = (
     Edit(
         4,
         "the end of reading after the refusal",
-        "image_classifier/serving/open_connections.py",
+        "image_classifier/serving/connections/open_connections.py",
         "if not data or connection.dropped > CLOSING_BYTES:",
         "if not data:",
         ("test_serve_http.py::test_large_bodies_are_refused_with_flat_memory",),
@@ -116,7 +116,7 @@ EDITS = (
     Edit(
         4,
         "the application's own look at what is announced",
-        "image_classifier/serving/body.py",
+        "image_classifier/serving/formats/body.py",
         "if announced is not None and announced > limit:",
         "if False:",
         ("test_app.py::test_large_body_is_refused_unread",),
@@ -124,7 +124,7 @@ EDITS = (
     Edit(
         4,
         "the end of the application's reading at the limit",
-        "image_classifier/serving/body.py",
+        "image_classifier/serving/formats/body.py",
         ".read(limit + 1)",
         ".read()",
         ("test_app.py::test_large_body_is_refused_unread",),

@@ -2,8 +2,11 @@
 
 from tests.benchmarks.taken_out.edit import Edit
 
-_FRONT, _WORKER = "image_classifier/serving/front.py", "image_classifier/serving/gunicorn_worker.py"
-_ADMISSION = "image_classifier/serving/admission.py"
+_FRONT, _WORKER = (
+    "image_classifier/serving/connections/front.py",
+    "image_classifier/serving/processes/gunicorn_worker.py",
+)
+_ADMISSION = "image_classifier/serving/connections/admission.py"
 
 EDITS = (
     Edit(
@@ -81,7 +84,7 @@ EDITS = (
     Edit(
         11,
         "the deadlines",
-        "image_classifier/serving/open_connections.py",
+        "image_classifier/serving/connections/open_connections.py",
         "return [connection for connection in self._open if connection.deadline <= now]",
         "return []",
         ("test_serve_slow_clients.py::test_many_slow_clients_hold_nobody_up",),

@@ -3,7 +3,7 @@
 from tests.benchmarks.taken_out.edit import Edit
 
 _STORE = "image_classifier/serving/multi_model/store.py"
-_LOG_STREAM = "image_classifier/serving/log_stream.py"
+_LOG_STREAM = "image_classifier/serving/monitoring/log_stream.py"
 _SECRETS = "test_serve_secrets.py::test_nothing_of_requests_and_environment_is_logged"
 
 EDITS = (
@@ -66,7 +66,7 @@ EDITS = (
     Edit(
         29,
         "the clock that does not jump",
-        "image_classifier/serving/connection.py",
+        "image_classifier/serving/connections/connection.py",
         "import time\n",
         "import time\n\ntime.monotonic = lambda: time.time()\n",
         ("test_serve_logs_and_clock.py::test_clock_that_jumps_does_not_matter",),
@@ -94,7 +94,7 @@ EDITS = (
     Edit(
         29,
         "opening the streams that are closed",
-        "image_classifier/serving/startup.py",
+        "image_classifier/serving/processes/startup.py",
         "    _open_missing_streams()\n    opt_ml",
         "    opt_ml",
         ("test_serve_logs_and_clock.py::test_closed_output_streams_are_nobodys_connection",),
@@ -102,7 +102,7 @@ EDITS = (
     Edit(
         29,
         "the end whether or not it can be said",
-        "image_classifier/serving/worker.py",
+        "image_classifier/serving/processes/worker.py",
         "    finally:  # whether or not the log takes it, a server without a model must not stay\n",
         "    except KeyError:\n        pass\n    else:\n",
         ("test_serve_logs_and_clock.py::test_broken_model_ends_the_server_although_nobody_hears_why",),
@@ -117,16 +117,16 @@ EDITS = (
     ),
     Edit(
         30,
-        "keeping texts out of the log",
-        "image_classifier/serving/errors.py",
-        "        measurement.current().error = refusal.code\n",
-        "        measurement.current().error = refusal.code\n        log.info(request.get_data())\n",
+        "keeping other bodies out of the log",
+        "image_classifier/serving/invocations.py",
+        "            measured.bytes_in = len(content)\n",
+        "            measured.bytes_in = len(content)\n            log.info(content)\n",
         (_SECRETS, "test_serve_http.py::test_no_secret_of_a_request_is_logged"),
     ),
     Edit(
         30,
         "keeping headers out of the log",
-        "image_classifier/serving/observation.py",
+        "image_classifier/serving/monitoring/observation.py",
         "request.method, request.path, response.status_code,",
         'request.method, f"{request.path} {request.headers.get(CUSTOM_ATTRIBUTES)}", response.status_code,',
         (_SECRETS, "test_serve_http.py::test_no_secret_of_a_request_is_logged"),
@@ -134,7 +134,7 @@ EDITS = (
     Edit(
         30,
         "keeping variables out of the log",
-        "image_classifier/serving/worker.py",
+        "image_classifier/serving/processes/worker.py",
         "    log.setLevel(chosen.log_level)\n",
         "    log.setLevel(chosen.log_level)\n    log.debug(dict(os.environ))\n",
         (_SECRETS,),

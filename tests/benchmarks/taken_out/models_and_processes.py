@@ -2,8 +2,11 @@
 
 from tests.benchmarks.taken_out.edit import Edit
 
-_WORKER, _SUPERVISION = "image_classifier/serving/worker.py", "image_classifier/serving/supervision.py"
-_PROCESSES = "image_classifier/serving/process_count.py"
+_WORKER, _SUPERVISION = (
+    "image_classifier/serving/processes/worker.py",
+    "image_classifier/serving/processes/supervision.py",
+)
+_PROCESSES = "image_classifier/serving/processes/process_count.py"
 _BROKEN = "test_serve_broken_models.py::test_broken_model_ends_the_server_with_one_line"
 
 EDITS = (
@@ -113,7 +116,7 @@ EDITS = (
     Edit(
         15,
         "counting before the start",
-        "image_classifier/serving/startup.py",
+        "image_classifier/serving/processes/startup.py",
         "    return count.processes\n",
         "    return chosen.workers\n",
         ("test_serve_short_of_memory.py::test_fewer_processes_are_started_where_fewer_fit",),
@@ -121,7 +124,7 @@ EDITS = (
     Edit(
         15,
         "saying so",
-        "image_classifier/serving/startup.py",
+        "image_classifier/serving/processes/startup.py",
         "            print(count.remark, file=sys.stderr, flush=True)\n",
         "            pass\n",
         ("test_serve_short_of_memory.py::test_fewer_processes_are_started_where_fewer_fit",),

@@ -56,7 +56,7 @@ EDITS = (
     Edit(
         6,
         "going on after bytes that are no HTTP",
-        "image_classifier/serving/front.py",
+        "image_classifier/serving/connections/front.py",
         "except Exception as error:  # whatever a client sends, the others are still served",
         "except KeyError as error:",
         ("test_serve_fuzz.py::test_broken_pictures_documents_and_requests_break_nothing",),
