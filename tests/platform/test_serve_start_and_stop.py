@@ -199,12 +199,15 @@ def test_sigterm_finishes_what_was_begun(start: Start, quick_tree: Path) -> None
     assert sender.begun.wait(20)
     # Connections are accepted in order: once a later one is answered, the sender's is in work.
     assert server.ping() == 200
-    server.process.send_signal(signal.SIGTERM)
-    try:
-        wait_until(lambda: server.ping() == 0, 10, "new connections are refused")
-        assert server.process.poll() is None
-    finally:
-        status = sender.finish()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
+        server.process.send_signal(signal.SIGTERM)
+        try:
+            wait_until(lambda: server.ping() == 0, 10, "new connections are refused")
+            # Who has begun gets longer than who has not.
+            assert idle.recv(1) == b""
+            assert server.process.poll() is None
+        finally:
+            status = sender.finish()
     assert status == 200
     assert server.end(15) == 0
 
@@ -219,12 +222,21 @@ def test_sigterm_serves_connections_that_wait_to_be_accepted(start: Start, quick
     try:
         for connection in connections:
             connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
-        os.kill(worker, signal.SIGTERM)
+        server.process.terminate()
+        wait_until(lambda: signal.SIGTERM in pending_signals(worker), 10, "the stopped process is told, too")
         os.kill(worker, signal.SIGCONT)
         assert {connection.recv(13) for connection in connections} == {b"HTTP/1.1 200 "}
     finally:
         for connection in connections:
             connection.close()
+    assert server.end(15) == 0
+
+
+def pending_signals(process: int) -> set[int]:
+    """Return the signals that were sent to a process and not taken yet."""
+    status = Path(f"/proc/{process}/status").read_text()
+    mask = int(next(line for line in status.splitlines() if line.startswith("ShdPnd:")).split()[1], 16)
+    return {number for number in range(1, 64) if mask & 1 << (number - 1)}
 
 
 def test_idle_connections_do_not_hold_up_the_end(start: Start, quick_tree: Path) -> None:
