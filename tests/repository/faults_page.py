@@ -1,6 +1,7 @@
 """docs/reference/faults.md: which tests its rows name, and whether there are such tests."""
 
 import ast
+import functools
 import re
 
 from tests.repository.project import ROOT, python_files
@@ -22,12 +23,13 @@ def named_in_rows(text: str) -> dict[int, list[str]]:
     return {int(number): re.findall(r"`(test_\w+\.py::test_\w+)`", rest) for number, rest in rows}
 
 
-def existing_tests() -> set[str]:
+@functools.cache
+def existing_tests() -> frozenset[str]:
     """Return every test function of this repository, `file::function`; file names are unique."""
-    return {
+    return frozenset(
         f"{path.name}::{node.name}"
         for path in python_files("tests")
         if path.name.startswith("test_")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    }
+    )
