@@ -181,7 +181,7 @@ def test_unload_waits_for_a_request_that_is_under_way(server: Server, models: li
         unloaded = time.monotonic()
         assert len(long.result(30).json["predictions"]) == 24
     # Both answers may be on their way at once.
-    assert time.monotonic() - unloaded < 0.5
+    assert time.monotonic() - unloaded < 1
 
 
 def test_memory_of_a_model_is_free_when_its_unload_is_answered(server: Server, tmp_path: Path) -> None:
