@@ -40,8 +40,9 @@ def tell_ready() -> None:
 def others_ready() -> bool:
     """Say whether another process has its model while this one has none."""
     folder = os.environ.get(VARIABLE)
-    ready = {path.name for path in Path(folder).glob(f"{_READY}*")} if folder else set()
-    return bool(ready) and f"{_READY}{os.getpid()}" not in ready
+    if not folder or Path(folder, f"{_READY}{os.getpid()}").exists():
+        return False
+    return any(Path(folder).glob(f"{_READY}*"))
 
 
 def remove(folder: Path | None) -> None:
