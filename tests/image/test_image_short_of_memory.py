@@ -17,8 +17,8 @@ def limited(megabytes: int) -> tuple[str, ...]:
 
 
 def test_too_little_memory_is_said_before_the_start(start: Start, serve_image: str, mounted: tuple[str, ...]) -> None:
-    """Given 64 MB -> exit code 1 and one line with need and have, instead of a process that the kernel kills."""
-    container = start("serve", image=serve_image, options=(*ISOLATED, *mounted, *limited(64)))
+    """Given 48 MB -> exit code 1 and one line with need and have, instead of a process that the kernel kills."""
+    container = start("serve", image=serve_image, options=(*ISOLATED, *mounted, *limited(48)))
     assert container.exit_code(30) == 1, container.log()
     lines = container.log().splitlines()
     assert len(lines) == 1
