@@ -123,6 +123,26 @@ def test_refused_clients_are_told_when_there_will_be_a_place(loop: Loop, monkeyp
     assert [int(found[1]) for found in told if found] == [1, 2, 3, 4, 5, 6]
 
 
+def test_pace_is_known_before_the_first_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four places, two taken and one free every 0.9 s, then a crowd -> the first refused are told 1, 2, 3 s at once."""
+    clock = Clock()
+    monkeypatch.setattr(front, "time", clock)
+    loop = Loop(replace(LIMITS, in_flight=4))
+    try:
+        for _ in range(2):
+            loop.client(request())
+        for _ in range(3):
+            clock.late += 0.9
+            loop.finish()
+            loop.client(request())
+        for _ in range(2):
+            loop.client(request())
+        told = [re.search(rb"Retry-After: (\d+)", answer(loop.client(request()))) for _ in range(3)]
+        assert [int(found[1]) for found in told if found] == [1, 2, 3]
+    finally:
+        loop.close()
+
+
 class Clock:
     """The monotonic clock, later by some seconds."""
 

@@ -122,18 +122,18 @@ class Place:
 
 
 class Pace:
-    """How fast places get free while all are taken, which tells who is refused when to come again."""
+    """How fast places get free while there is enough to do, which tells who is refused when to come again."""
 
     def __init__(self) -> None:
         self._seconds, self._seen = 0.0, 0
         self._last: float | None = None
 
-    def freed(self, now: float, was_full: bool) -> None:
-        """Take note of a place that is free again since `now` (monotonic clock), and whether all were taken before."""
-        if was_full and self._last is not None:
+    def freed(self, now: float, was_busy: bool) -> None:
+        """Take note of a place that is free since `now` (monotonic clock), and whether there was enough to do."""
+        if was_busy and self._last is not None:
             self._seen = min(self._seen + 1, _REMEMBERED)
             self._seconds += (now - self._last - self._seconds) / self._seen
-        self._last = now if was_full else None
+        self._last = now if was_busy else None
 
     def seconds(self, places: int) -> int:
         """Estimate how long it takes until so many places have become free: from 1 to `LONGEST_PAUSE` seconds."""

@@ -69,7 +69,8 @@ class Front:
         connection.takes_place = False
         self._count(connection, 0)
         if connection in self._worked_on:
-            self._pace.freed(time.monotonic(), len(self._worked_on) >= self._limits.in_flight)
+            # With half of the places taken nothing is idle, and the pace is known before the first is refused.
+            self._pace.freed(time.monotonic(), 2 * len(self._worked_on) >= self._limits.in_flight)
             self._worked_on.remove(connection)
             self._let_in()
         if connection.sock.fileno() < 0:  # the thread had to close it in the middle of an answer
