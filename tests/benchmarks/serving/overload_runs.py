@@ -32,6 +32,13 @@ class Overload:
     """Milliseconds of answers to /ping, and of answers 503 to pictures, each on a connection of its own."""
     unanswered: int
     """Of both, those without an answer, and pings answered by another status than 200."""
+    taken: int = 0
+    """Pictures of those other clients that were answered with status 200."""
+
+    @property
+    def goodput(self) -> float:
+        """Pictures answered in a second, whosever they were."""
+        return (self.load.answers + self.taken) / self.load.seconds
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Round:
     """What one round measured of one server."""
 
     peak: float
-    """Answers a second over as many connections as it can take."""
+    """Pictures answered in a second over as many connections as it can take."""
     overloads: Mapping[int, Overload]
     """By number of connections, more than it can take."""
     ended: Ended
@@ -85,6 +92,7 @@ def overload(server: Running, places: Places, connections: int, seconds: float) 
     over, picture = threading.Event(), places.small[0].read_bytes()
     pings: list[float] = []
     refusals: list[float] = []
+    statuses: list[int] = []
     unanswered: list[str] = []
 
     def ping() -> None:
@@ -98,6 +106,7 @@ def overload(server: Running, places: Places, connections: int, seconds: float) 
     def probe() -> None:
         began = time.perf_counter()
         status, _ = servers.ask(server.port, "POST", PATH, picture)
+        statuses.append(status)
         if status == 503:
             refusals.append(1000 * (time.perf_counter() - began))
 
@@ -118,7 +127,7 @@ def overload(server: Running, places: Places, connections: int, seconds: float) 
         over.set()
         for thread in others:
             thread.join()
-    return Overload(found, tuple(pings), tuple(refusals), len(unanswered))
+    return Overload(found, tuple(pings), tuple(refusals), len(unanswered), statuses.count(200))
 
 
 def end_under_load(server: Running, places: Places) -> Ended:

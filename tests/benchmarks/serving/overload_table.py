@@ -11,8 +11,8 @@ from tests.benchmarks.serving.overload_runs import IN_FLIGHT, Held, Overload, Ro
 from tests.benchmarks.serving.promises import Promise
 
 _COLUMNS: tuple[tuple[str, Callable[[Round, Overload], float], str], ...] = (
-    ("goodput / peak", lambda one, found: found.load.rate / one.peak, "{:.3f}"),
-    ("answers/s", lambda one, found: found.load.rate, "{:.0f}"),
+    ("goodput / peak", lambda one, found: found.goodput / one.peak, "{:.3f}"),
+    ("answers/s", lambda one, found: found.goodput, "{:.0f}"),
     ("503", lambda one, found: found.load.refused, "{:.0f}"),
     ("503, p50 ms", lambda one, found: percentile(found.refusals, 50), "{:.1f}"),
     ("503, p99 ms", lambda one, found: percentile(found.refusals, 99), "{:.1f}"),
@@ -49,7 +49,7 @@ def verdicts(rounds: Sequence[Round], held: Held) -> list[str]:
 
 def _under_load(count: int) -> list[Promise[Round]]:
     def goodput(one: Round) -> float:
-        return one.overloads[count].load.rate / one.peak
+        return one.overloads[count].goodput / one.peak
 
     def of(value: Callable[[Overload], float]) -> Callable[[Round], float]:
         return lambda one: value(one.overloads[count])

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from image_classifier import PROGRAM
 from tests.benchmarks.serving import load, rows, servers
@@ -38,8 +38,8 @@ class Figures:
     """PSS of all processes after the load with small pictures, and the largest seen in any load."""
     large: Load | None = None
     """With pictures of 12 megapixels, over `LARGE_CONNECTIONS`."""
-    difference: float | None = None
-    """Largest |Δp| of reduced-scale decoding against full decoding; of the bare engine."""
+    differences: Mapping[str, float] = field(default_factory=dict)
+    """Largest |Δp| of pictures of 12 megapixels, see bare.py; of the bare engine."""
     answers: tuple[tuple[float, ...], ...] = ()
     """Probabilities of the small pictures; the bare engine gives none away."""
 
@@ -103,11 +103,11 @@ def _measure_bare(places: Places, connections: Sequence[int], seconds: float) ->
         ready = time.perf_counter() - began
         alone, together = (read_bare(bare.stdout.readline()) for _ in range(2))
         after = tree_megabytes(bare.pid)
-        large, difference = read_bare(bare.stdout.readline()), float(bare.stdout.readline())
+        large, differences = read_bare(bare.stdout.readline()), json.loads(bare.stdout.readline())
         peak = tree_megabytes(bare.pid)
         bare.communicate()
     loads = {count: alone if count == 1 else together for count in connections}
-    return Figures(loads, ready, ready, None, None, after, max(after, peak), large, difference)
+    return Figures(loads, ready, ready, None, None, after, max(after, peak), large, differences)
 
 
 def read_bare(line: str) -> Load:
