@@ -13,7 +13,7 @@ from image_classifier.model_hub import untuned
 from tests import named_photographs
 from tests.platform.serving import ROOT, Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_whole_answer_is_a_distribution_over_names(lite0: Path, tmp_path: Path, 
     assert answer["predicted_label"].startswith("espresso")
 
 
-_MAKE_HEAD = """
+_MAKE_HEADS = """
 import sys
 from pathlib import Path
 from image_classifier import artifacts, tensorflow_start
@@ -73,33 +73,46 @@ tensorflow_start.start()
 import tf_keras
 from image_classifier.model_hub import reusable_saved_model
 
-folder, outputs = Path(sys.argv[1]), int(sys.argv[2])
-inputs = tf_keras.Input((32, 40, 3))
-pooled = tf_keras.layers.GlobalAveragePooling2D()(inputs)
-bias = tf_keras.initializers.Constant([float(index == 1) * 9 for index in range(outputs)])
-network = tf_keras.Model(inputs, tf_keras.layers.Dense(outputs, bias_initializer=bias)(pooled))
-reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
-artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), output="logits"))
+for outputs in map(int, sys.argv[2:]):
+    inputs = tf_keras.Input((32, 40, 3))
+    pooled = tf_keras.layers.GlobalAveragePooling2D()(inputs)
+    bias = tf_keras.initializers.Constant([float(index == 1) * 9 for index in range(outputs)])
+    network = tf_keras.Model(inputs, tf_keras.layers.Dense(outputs, bias_initializer=bias)(pooled))
+    folder = Path(sys.argv[1]) / str(outputs)
+    reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
+    artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), output="logits"))
 """
+_ADD_LABELS = """
+from image_classifier.model_hub import untuned
+for outputs in sys.argv[2:]:
+    untuned.add_labels(Path(sys.argv[1]) / outputs)
+    assert untuned.add_ir(Path(sys.argv[1]) / outputs)
+"""
+FIRST_NAMES = {1000: "goldfish", 1001: "tench", 21841: "benthos", 21843: "benthos"}
+"""Of the second output, by how many there are."""
 
 
-def make(folder: Path, outputs: int, then: str = "") -> None:
-    """Save a classifier without labels whose second output is the largest; the process does `then` too."""
+def make(folder: Path, *outputs: int, then: str = "") -> subprocess.CompletedProcess[str]:
+    """Save classifiers without labels whose second output is the largest, in folders of their sizes, and do `then`."""
+    command = [sys.executable, "-c", f"{_MAKE_HEADS}\n{then}", str(folder), *map(str, outputs)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
-    command = [sys.executable, "-c", f"{_MAKE_HEAD}\n{then}", str(folder), str(outputs)]
-    subprocess.run(command, check=True, env=environment, capture_output=True)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("outputs", "first"), [(1000, "goldfish"), (1001, "tench"), (21841, "benthos"), (21843, "benthos")]
-)
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Classifiers of all sizes whose names are known, with those names and an OpenVINO IR."""
+    folder = tmp_path_factory.mktemp("heads")
+    make(folder, *FIRST_NAMES, then=_ADD_LABELS).check_returncode()
+    return folder
+
+
+@pytest.mark.parametrize("outputs", FIRST_NAMES)
 def test_heads_of_four_sizes_get_imagenets_names(
-    outputs: int, first: str, tmp_path: Path, start: Callable[..., Server]
+    outputs: int, heads: Path, tmp_path: Path, start: Callable[..., Server]
 ) -> None:
     """Given a head without labels -> names by its size: 1,000, 1,001 with background before them, ImageNet-21k's."""
-    code = "import sys; from pathlib import Path; from image_classifier.model_hub import untuned; "
-    staged = code + "untuned.add_labels(Path(sys.argv[1])); assert untuned.add_ir(Path(sys.argv[1]))"
-    make(tmp_path / "model", outputs, then=staged)
+    (tmp_path / "model").symlink_to(heads / str(outputs))
     labels = artifacts.read_labels(tmp_path / "model")
     assert len(labels) == outputs
     assert (labels[0] == "background") is (outputs == 1001)
@@ -107,19 +120,14 @@ def test_heads_of_four_sizes_get_imagenets_names(
     server.wait_until_ready()
     picture = named_photographs.of_wheel("coffee.png")
     answer = server.classify(picture, Accept="application/json;verbose;n_predictions=1").json
-    assert answer["predicted_label"].split(",")[0] == first
+    assert answer["predicted_label"].split(",")[0] == FIRST_NAMES[outputs]
 
 
 def test_head_of_another_size_needs_its_own_label_file(tmp_path: Path) -> None:
     """Given a head of seven classes without labels -> one sentence: its number, the known ones, the file."""
-    make(tmp_path / "model", 7)
-    code = "import sys; from pathlib import Path; from image_classifier.model_hub import untuned; "
-    program = code + "untuned.add_labels(Path(sys.argv[1]))"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
-    command = [sys.executable, "-c", program, str(tmp_path / "model")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = make(tmp_path, 7, then=_ADD_LABELS)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode != 0
     assert "its outputs are 7, and ImageNet's names are known for 1000, 1001, 21841, 21843." in last
     assert artifacts.LABELS_FILE in last
-    assert not (tmp_path / "model" / artifacts.LABELS_FILE).exists()
+    assert not (tmp_path / "7" / artifacts.LABELS_FILE).exists()

@@ -6,6 +6,8 @@ import pytest
 from tests.platform import hosts
 from tests.platform.hosts import Host
 
+pytestmark = pytest.mark.no_cover
+
 HEAD_ONLY = {"train_only_top_layer": "True", "epochs": "4", "learning_rate": "0.05", "batch_size": "5"}
 WHOLE_NETWORK = {**HEAD_ONLY, "train_only_top_layer": "False", "learning_rate": "0.01"}
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}

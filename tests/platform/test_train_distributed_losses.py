@@ -9,6 +9,8 @@ from tests.platform import hosts
 from tests.platform.hosts import Host
 from tests.waiting import free_port, wait_until
 
+pytestmark = pytest.mark.no_cover
+
 LONG_JOB = {"train_only_top_layer": "False", "epochs": "100000", "batch_size": "4"}
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "6"}
 

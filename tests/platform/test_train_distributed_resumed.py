@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.platform import hosts
 from tests.platform.hosts import Host
 from tests.waiting import free_port, wait_until
+
+pytestmark = pytest.mark.no_cover
 
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 VALUES: dict[str, Any] = {"train_only_top_layer": "True", "learning_rate": "0.05", "batch_size": "5"}

@@ -16,6 +16,8 @@ from tests.platform.serving import ROOT
 from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
 from tests.platform.training_process import RunningJob
 
+pytestmark = pytest.mark.no_cover
+
 WHOLE: dict[str, Any] = {"epochs": "3", "batch_size": "4", "learning_rate": "0.01"}
 
 

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
 from tests.platform.training_process import RunningJob, add_large_pictures
+
+pytestmark = pytest.mark.no_cover
 
 
 def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, tiny_backbone: Path) -> None:

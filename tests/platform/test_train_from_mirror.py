@@ -22,6 +22,8 @@ from tests.platform.serving import ROOT, Server, running
 from tests.platform.test_train_process import COLOURS, failure, make_tree, run_train
 from tests.waiting import free_port
 
+pytestmark = pytest.mark.no_cover
+
 MODEL_ID = "tensorflow-ic-imagenet-mobilenet-v2-035-96"
 PATH = "/google/imagenet/mobilenet_v2_035_96/feature_vector/5"
 _MAKE_NETWORK = """

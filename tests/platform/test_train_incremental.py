@@ -14,6 +14,8 @@ from image_classifier import archives, artifacts
 from tests.platform.serving import ROOT
 from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
 
+pytestmark = pytest.mark.no_cover
+
 SETTINGS: Any = {"train_only_top_layer": "True", "epochs": "4", "learning_rate": "0.05"}
 GREEN = {"green": (20, 200, 20)}
 _MAKE_BUILTIN = """

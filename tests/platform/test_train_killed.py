@@ -8,6 +8,8 @@ import pytest
 
 from tests.benchmarks.chaos import damage, results, small_job
 
+pytestmark = pytest.mark.no_cover
+
 EPOCHS = 3
 
 

@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.platform import pictures
 from tests.platform.serving import ROOT, running, start_server
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree, run_train
+
+pytestmark = pytest.mark.no_cover
 
 HEAD_ONLY: dict[str, Any] = {"train_only_top_layer": "True", "epochs": 2, "batch_size": 4}
 MAKE_ODD_BACKBONE = """

@@ -11,6 +11,8 @@ import pytest
 from tests.benchmarks.chaos import results, small_job
 from tests.benchmarks.chaos.small_job import ROOT
 
+pytestmark = pytest.mark.no_cover
+
 BATCH = 2
 PICTURES = 39
 """That are trained on; the other nine are for validation."""

@@ -11,6 +11,8 @@ from tests.platform import hosts
 from tests.platform.hosts import Host
 from tests.waiting import free_port
 
+pytestmark = pytest.mark.no_cover
+
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 VALUES = {"epochs": "3", "learning_rate": "0.05", "batch_size": "6"}
 

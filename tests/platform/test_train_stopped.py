@@ -11,6 +11,8 @@ from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
 from tests.platform.training_process import RunningJob, add_large_pictures
 from tests.waiting import free_port
 
+pytestmark = pytest.mark.no_cover
+
 GRACE_SECONDS = 60
 """Less than the 100 s that a job may take on a machine that does nothing else."""
 LONG: dict[str, Any] = {"train_only_top_layer": "True", "epochs": "2", "batch_size": "4"}

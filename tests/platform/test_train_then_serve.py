@@ -18,7 +18,7 @@ from image_classifier.local.photographs import sample_data
 from tests.photographs import some_solar_cells
 from tests.platform.serving import ROOT, served_locally
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 
 def ask(url: str, body: bytes, content_type: str, accept: str = "application/json") -> Any:

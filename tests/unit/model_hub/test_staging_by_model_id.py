@@ -20,6 +20,8 @@ from tests.buckets import LocalBucket, bucket_on_this_machine
 from tests.faulty_server import Cut, FaultyServer, serving
 from tests.unit.training import small
 
+pytestmark = pytest.mark.no_cover
+
 MODEL = catalogue.find("tensorflow-ic-bit-m-r152x4-ilsvrc2012")
 """One with defaults of its own."""
 HANDLE = MODEL.feature_vector_handles[0]

@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from image_classifier.training.checkpoints import Checkpoints
+
+pytestmark = pytest.mark.no_cover
 
 ROOT = Path(__file__).parents[3]
 

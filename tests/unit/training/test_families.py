@@ -12,6 +12,8 @@ from image_classifier.inference.predictor import Predictor
 from tests.families import bit, swin, tf1_module, trial, vision_transformer
 from tests.families.architectures import ARCHITECTURES
 
+pytestmark = pytest.mark.no_cover
+
 SMALL = (32, 48)
 LARGE_ALONE = ("MobileNet V1 1.0", "NASNet large")
 """Their graphs differ from another one's by its numbers alone; the benchmark has them."""

@@ -64,12 +64,13 @@ def test_whole_network_changes_every_variable_and_the_moving_statistics(
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_whole_lite0_changes_every_variable_on_photographs(tmp_path: Path) -> None:
     """Lite0 tuned for an epoch on stamps -> each of its trainable variables and BatchNorm statistics has changed."""
     archive = staging.stage("lite0", tmp_path / "lite0.tar.gz")
     folder = archives.materialise(archive, tmp_path / "lite0")
     stamps = dataset.list_channel(sample_data.fetch("stamps", tmp_path / "stamps") / "train", "training")
-    some = tuple(example for index, example in enumerate(stamps.examples) if index % 4 == 0)
+    some = tuple(example for index, example in enumerate(stamps.examples) if index % 8 == 0)
     training, validation = dataset.split(replace(stamps, examples=some), 0.2, 1)
     before = backbone.load(folder, trainable=True, trust=False).layer.get_weights()
     given = {"train_only_top_layer": False, "learning_rate": 1e-4, "epochs": 1}

@@ -18,6 +18,8 @@ from image_classifier.training.stopping import Stop
 from tests import builtin_artifact
 from tests.unit.training import small
 
+pytestmark = pytest.mark.no_cover
+
 HEAD_ONLY = {"train_only_top_layer": True, "epochs": 2, "batch_size": 8, "learning_rate": 0.05}
 WHOLE = {**HEAD_ONLY, "train_only_top_layer": False, "learning_rate": 0.01}
 FROZEN = {**HEAD_ONLY, "epochs": 1, "learning_rate": 0.0}

@@ -5,6 +5,8 @@ import pytest
 from image_classifier import tensorflow_start
 from tests.unit.training.test_distribution import finished, found, start_hosts
 
+pytestmark = pytest.mark.no_cover
+
 
 def survivor(end: str, **variables: str) -> dict[str, Any]:
     """Start two hosts, let the second end in some way, and return what the first found; it has to end by itself."""

@@ -13,6 +13,8 @@ from image_classifier.training.stopping import Stop
 from tests.unit.training import small, whole_network
 from tests.unit.training.recording import OFF, Array
 
+pytestmark = pytest.mark.no_cover
+
 COMPILED = "Compiled cluster using XLA!"
 """What TensorFlow says, at its most talkative, when XLA has compiled the first of its clusters."""
 
