@@ -13,6 +13,8 @@ import pytest
 from image_classifier import artifacts
 from tests.platform.serving import ROOT, Server
 
+pytestmark = pytest.mark.no_cover
+
 Start = Callable[..., Server]
 
 

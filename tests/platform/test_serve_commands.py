@@ -19,6 +19,8 @@ from tests.platform import pictures
 from tests.platform.serving import ROOT, served_locally
 from tests.waiting import free_port
 
+pytestmark = pytest.mark.no_cover
+
 Finished = subprocess.CompletedProcess[str]
 
 

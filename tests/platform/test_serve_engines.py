@@ -15,6 +15,8 @@ from tests.platform import pictures
 from tests.platform.serving import ROOT, Server
 from tests.waiting import free_port
 
+pytestmark = pytest.mark.no_cover
+
 Start = Callable[..., Server]
 
 

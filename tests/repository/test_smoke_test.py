@@ -7,6 +7,8 @@ import pytest
 
 from tests.repository.project import ROOT
 
+pytestmark = pytest.mark.no_cover
+
 CUDA_LIBRARIES = ROOT / "container" / "image_classifier" / "training" / "cuda_libraries.py"
 
 

@@ -84,10 +84,11 @@ def read(environment: Mapping[str, str]) -> Settings:
     payload = reader.get(variables.MAX_PAYLOAD, 0)
     usual = BATCH_MEGABYTES if reader.get(variables.BATCH) else REAL_TIME_MEGABYTES
     megabytes = reader.get(variables.MAX_BODY, payload or usual)
+    workers = reader.get(variables.WORKERS)
     settings = Settings(
         port=reader.get(variables.PORT),
         host=reader.get(variables.HOST),
-        workers=reader.get(variables.WORKERS),
+        workers=workers,
         in_flight=reader.get(variables.IN_FLIGHT, min(max(64, 32 * available_processors()), 1000)),
         header_seconds=reader.get(variables.HEADER_SECONDS),
         body_seconds=reader.get(variables.BODY_SECONDS),
@@ -97,7 +98,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
         default_form=reader.understood(variables.DEFAULT_ACCEPT, answer_forms.PLAIN, _form),
         trust_model=reader.get(variables.TRUST_MODEL),
-        engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION)),
+        engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION), exclusive=workers == 1),
         log_level=reader.get(variables.LOG_LEVEL),
         access_log=reader.get(variables.ACCESS_LOG),
         page=reader.get(variables.PAGE),

@@ -67,11 +67,12 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
     network = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
     network.reshape([1, *size, 3])
 
-    def requests(streams: int, count: int, last: bool = False) -> list[Any]:
-        wanted = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cpus, "ENABLE_CPU_PINNING": False}
+    def requests(streams: int, count: int, last: bool = False, pinned: bool = False) -> list[Any]:
+        wanted = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": cpus}
 
         def compile_network() -> Any:
-            return core.compile_model(network, "CPU", {**wanted, "NUM_STREAMS": streams})
+            chosen = {**wanted, "NUM_STREAMS": streams, "ENABLE_CPU_PINNING": pinned}
+            return core.compile_model(network, "CPU", chosen)
 
         compiled = yielding(compile_network) if last else compile_network()
         made = [compiled.create_infer_request() for _ in range(count)]
@@ -91,6 +92,11 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
         "and two ahead": Policy(RequestPool(requests(cpus, cpus + 2), requests(1, 1)[0]), cpus + 4, announced=True),
         "two ahead, the network goes last": Policy(
             RequestPool(requests(cpus, cpus + 2, last=True), requests(1, 1, last=True)[0]), cpus + 4, announced=True
+        ),
+        "and who is alone pinned": Policy(
+            RequestPool(requests(cpus, cpus + 2, last=True), requests(1, 1, last=True, pinned=True)[0]),
+            cpus + 4,
+            announced=True,
         ),
     }
 

@@ -122,6 +122,31 @@ def test_alone_gets_all_processors_and_company_one_each(
     assert not any(network.get_property("ENABLE_CPU_PINNING") for network in networks)
 
 
+@pytest.mark.parametrize(
+    ("exclusive", "machine", "pinned"), [(True, 2, [True, False]), (True, 8, [False] * 2), (False, 2, [False] * 2)]
+)
+def test_who_is_alone_gets_a_thread_a_cpu(
+    representation: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    noise: NDArray[np.uint8],
+    exclusive: bool,
+    machine: int,
+    pinned: list[bool],
+) -> None:
+    """All CPUs of the machine and no other process -> the threads for who is alone are pinned, no others; else none."""
+    monkeypatch.setattr(openvino, "available_processors", lambda: 2)
+    monkeypatch.setattr(os, "cpu_count", lambda: machine)
+    before = os.sched_getaffinity(0)
+    engine = openvino.load_engine(representation, INFO, exclusive=exclusive)
+    found = []
+    for wanted in (1, 2):
+        with engine.pool.taken(wanted) as requests:
+            found.append(requests[0].get_compiled_model().get_property("ENABLE_CPU_PINNING"))
+    assert found == pinned
+    engine.probabilities(noise[:1])
+    assert os.sched_getaffinity(0) == before
+
+
 def test_threads_of_the_network_go_after_those_that_ask(representation: Path, noise: NDArray[np.uint8]) -> None:
     """A loaded engine at work -> its own threads are nicer than the one that loaded it, which is as before."""
     before, others = os.nice(0), set(niceness_of_threads())

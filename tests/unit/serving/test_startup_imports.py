@@ -1,11 +1,13 @@
-"""What `serve` imports before the model can be loaded: the milliseconds of a module are paid by every start."""
+"""What every start pays: what `serve` imports before the model can be loaded, and looking for garbage in it."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from image_classifier import PROGRAM
+from tests import tiny_models
 
 SLOW = ("PIL", "flask", "numpy", "openvino", "orjson", "prometheus_client", "tensorflow", "werkzeug")
 
@@ -19,3 +21,28 @@ def test_nothing_slow_is_imported_before_the_model_is_loaded(module: str) -> Non
         [sys.executable, "-c", program], env={"PYTHONPATH": str(PROGRAM)}, capture_output=True, text=True, check=True
     )
     assert found.stdout.split() == []
+
+
+_START = """
+import gc, time
+from image_classifier.serving.processes import worker
+
+application = worker.application()
+client = application.test_client()
+while client.get("/ping").status_code != 200:
+    time.sleep(0.01)
+print(gc.isenabled(), gc.get_freeze_count())
+"""
+
+
+@pytest.mark.parametrize("many", ["true", "false"])
+def test_what_a_start_makes_is_not_looked_through_again(tmp_path: Path, many: str) -> None:
+    """A server that is ready -> garbage is collected, but not looked for in the modules and the model."""
+    tiny_models.write(tmp_path / "model", "tiny")
+    environment = {"PYTHONPATH": str(PROGRAM), "SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_MULTI_MODEL": many}
+    found = subprocess.run(
+        [sys.executable, "-c", _START], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    is_on, frozen = found.stdout.split()
+    assert is_on == "True"
+    assert int(frozen) > 10_000

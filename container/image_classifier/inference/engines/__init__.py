@@ -30,6 +30,8 @@ class Wish:
     """Whether TensorFlow keeps to float32 even where a model was trained in float16 and a GPU serves it."""
     compact: bool = False
     """Whether OpenVINO compiles a network once instead of twice: less memory, and slower for who is alone."""
+    exclusive: bool = False
+    """Whether no other process of the server computes on the same CPUs."""
 
 
 NO_WISH = Wish()
@@ -123,7 +125,8 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "E
         intermediate_representation.check_undamaged(folder, record)
         from image_classifier.inference.engines import openvino
 
-        return openvino.load_engine(intermediate_representation.folder_of(folder), info, wish.precision, wish.compact)
+        converted = intermediate_representation.folder_of(folder)
+        return openvino.load_engine(converted, info, wish.precision, wish.compact, wish.exclusive)
     saved_model = artifacts.saved_model_folder(folder)
     tensorflow_start.start()
     from image_classifier.inference.engines import saved_model_operations, tensorflow

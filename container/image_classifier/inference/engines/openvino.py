@@ -118,11 +118,14 @@ def _awaited(requests: list[Any]) -> Iterator[None]:
                 request.wait()
 
 
-def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: bool = False) -> OpenVinoEngine:
+def load_engine(
+    folder: Path, info: ModelInfo, precision: str = "f32", compact: bool = False, exclusive: bool = False
+) -> OpenVinoEngine:
     """Load an IR, the pair of files in `folder`, for pictures of the recorded size.
 
     `precision` is "f32" or "bf16": what the network computes in. OpenVINO's own default is bf16 where the CPU has it.
-    `compact` leaves out what is only for a picture that is alone.
+    `compact` leaves out what is only for a picture that is alone; where the machine's CPUs are this process's alone
+    (`exclusive`), that one's threads keep to a CPU each.
 
     Raises:
         UserError: It cannot be read, or takes other pictures than the model info says.
@@ -133,8 +136,11 @@ def load_engine(folder: Path, info: ModelInfo, precision: str = "f32", compact: 
         answer, pooled = _ports(model)
         _check_shapes(model, answer, info, folder)
         model.reshape([1, *info.image_size, 3])
-        streams = (processors,) if compact or processors == 1 else (processors, 1)
-        configurations = [_configuration(precision, processors, number) for number in streams]
+        configurations = [_configuration(precision, processors, processors)]
+        if processors > 1 and not compact:
+            # With fewer CPUs than the machine has, others are at work on the first ones, which are those it takes.
+            pinned = exclusive and processors == os.cpu_count()
+            configurations.append(_configuration(precision, processors, 1, pinned))
         shared, *alone = yielding(lambda: [core.compile_model(model, "CPU", chosen) for chosen in configurations])
     except RuntimeError as error:
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
@@ -193,11 +199,12 @@ def _check_shapes(model: Any, answer: int, info: ModelInfo, where: Path) -> None
         )
 
 
-def _configuration(precision: str, processors: int, streams: int) -> dict[str, Any]:
+def _configuration(precision: str, processors: int, streams: int, pinned: bool = False) -> dict[str, Any]:
     return {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": processors,
         "NUM_STREAMS": streams,
-        # Pinned, two processes would share the first CPUs and leave the others idle.
-        "ENABLE_CPU_PINNING": False,
+        # Pinned, two processes would share the first CPUs and leave the others idle. One whose threads wait for each
+        # other is quicker pinned: now and then the scheduler puts two of them on one CPU. See docs/decisions/0016.
+        "ENABLE_CPU_PINNING": pinned,
     }

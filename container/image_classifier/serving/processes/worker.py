@@ -1,5 +1,6 @@
 """What happens in a serving process after the fork: load the model, answer meanwhile, end when it cannot be loaded."""
 
+import gc
 import logging
 import os
 import sys
@@ -33,10 +34,14 @@ def application() -> "Flask":
     lines = log_stream.to_standard_error()
     logging.basicConfig(handlers=[lines], level=max(chosen.log_level, logging.WARNING), format="%(message)s")
     log.setLevel(chosen.log_level)
+    # What a start makes stays: looking through it for garbage takes time now, and 30 ms of everybody's time later.
+    gc.disable()
     if chosen.multi_model:
         from image_classifier.serving.multi_model import app as many_models
 
-        return many_models.application(chosen)
+        many = many_models.application(chosen)
+        _collect_from_now_on()
+        return many
     folder, started = OptMl.from_environment().model_dir, time.monotonic()
 
     def load() -> "Predictor":
@@ -44,6 +49,7 @@ def application() -> "Flask":
 
         predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
         predictor.warm_up()
+        _collect_from_now_on()
         if remark := engines.choose(folder, predictor.info, chosen.engine).remark:
             log.warning(remark)
         height, width = predictor.info.image_size
@@ -65,6 +71,11 @@ def application() -> "Flask":
     from image_classifier.serving.app import create_app
 
     return create_app(loading, chosen)
+
+
+def _collect_from_now_on() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def _end(reason: str) -> None:
