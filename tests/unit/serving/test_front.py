@@ -108,7 +108,7 @@ def test_refused_client_is_heard_again_after_a_second(loop: Loop) -> None:
 
 
 def test_refused_clients_are_told_when_there_will_be_a_place(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A place that gets free every 0.9 s -> who is refused first is told 1 s, the next one 2, and so on."""
+    """A place that gets free every 0.8 s -> who is refused first is told 1 s, the next one 2, and so on."""
     clock = Clock()
     monkeypatch.setattr(front, "time", clock)
     loop.client(request())
@@ -116,7 +116,7 @@ def test_refused_clients_are_told_when_there_will_be_a_place(loop: Loop, monkeyp
         assert b"Retry-After: 1\r\n" in answer(client)
         loop.send(client, request())
     for _ in range(2):
-        clock.late += 0.9
+        clock.late += 0.78
         loop.finish()
     assert len(loop.served) == 1
     told = [re.search(rb"Retry-After: (\d+)", answer(loop.client(request()))) for _ in range(6)]
@@ -124,7 +124,7 @@ def test_refused_clients_are_told_when_there_will_be_a_place(loop: Loop, monkeyp
 
 
 def test_pace_is_known_before_the_first_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four places, two taken and one free every 0.9 s, then a crowd -> the first refused are told 1, 2, 3 s at once."""
+    """Four places, two taken and one free every 0.8 s, then a crowd -> the first refused are told 1, 2, 3 s at once."""
     clock = Clock()
     monkeypatch.setattr(front, "time", clock)
     loop = Loop(replace(LIMITS, in_flight=4))
@@ -132,7 +132,7 @@ def test_pace_is_known_before_the_first_is_refused(monkeypatch: pytest.MonkeyPat
         for _ in range(2):
             loop.client(request())
         for _ in range(3):
-            clock.late += 0.9
+            clock.late += 0.78
             loop.finish()
             loop.client(request())
         for _ in range(2):
