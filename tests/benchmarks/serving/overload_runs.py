@@ -62,8 +62,8 @@ class Ended:
 class Round:
     """What one round measured of one server."""
 
-    peak: float
-    """Pictures answered in a second over as many connections as it can take."""
+    peaks: Mapping[int, float]
+    """Pictures answered in a second, by number of connections, as many as it can take."""
     overloads: Mapping[int, Overload]
     """By number of connections, more than it can take."""
     ended: Ended
