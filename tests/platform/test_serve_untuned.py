@@ -53,7 +53,7 @@ def test_photographs_get_their_names(
 
 
 def test_whole_answer_is_a_distribution_over_names(lite0: Path, tmp_path: Path, start: Callable[..., Server]) -> None:
-    """Given a head that answers logits -> 1,000 probabilities that add up to 1, a name for each."""
+    """Given a head that answers logits -> 1,000 probabilities that add up to 1, a name for each; the best by order."""
     (tmp_path / "model").symlink_to(lite0)
     server = start(tmp_path)
     server.wait_until_ready()
@@ -62,6 +62,9 @@ def test_whole_answer_is_a_distribution_over_names(lite0: Path, tmp_path: Path, 
     assert len(answer["labels"]) == len(answer["probabilities"]) == 1000
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-4)
     assert answer["predicted_label"].startswith("espresso")
+    best = server.classify(picture, Accept="application/json;verbose;n_predictions=3").json
+    assert best["labels"][0] == best["predicted_label"] == answer["predicted_label"]
+    assert best["probabilities"] == sorted(answer["probabilities"], reverse=True)[:3]
 
 
 _MAKE_HEADS = """

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier.local.photographs import sample_data
 from tests.photographs import some_solar_cells
 from tests.platform.serving import ROOT, served_locally
 
@@ -103,22 +102,6 @@ def test_image_size_is_the_backbones(job: Path) -> None:
     """Two backbones of 224 and 160 pixels -> each artefact records its own."""
     size = json.loads((job / "model/__model_info__.json").read_text())["image_size"]
     assert size == ([160, 160] if "mobilenetv2-160" in str(job) else [224, 224])
-
-
-def test_untuned_classifier_is_served(tmp_path: Path) -> None:
-    """Lite0 staged with its ImageNet head -> 1,000 probabilities that add up to 1, and names."""
-    archive = tmp_path / "imagenet.tar.gz"
-    stage = [str(ROOT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(archive)]
-    subprocess.run(stage, check=True, capture_output=True)
-    folder = sample_data.fetch("stamps", tmp_path / "stamps")
-    picture = next((folder / "train" / "birds").iterdir()).read_bytes()
-    with served_locally(archive) as (_, url):
-        whole = ask(url, picture, "image/png", "application/json;verbose")
-        best = ask(url, picture, "image/png", "application/json;verbose;n_predictions=3")
-    assert len(whole["labels"]) == 1000
-    assert sum(whole["probabilities"]) == pytest.approx(1, abs=1e-4)
-    assert best["labels"][0] == whole["predicted_label"] == best["predicted_label"]
-    assert best["probabilities"] == sorted(whole["probabilities"], reverse=True)[:3]
 
 
 def test_demo_tells_how_well(photographs: Path) -> None:

@@ -114,7 +114,7 @@ def test_large_bodies_share_a_budget_and_small_ones_are_free() -> None:
 
 
 def test_pace_is_that_of_a_busy_server() -> None:
-    """Places free every 0.5 s of a busy server, an idle hour between -> two a second and a margin; 1 s before anything."""
+    """Places free every 0.5 s of a busy server, an idle hour between -> two a second, with a margin; at first 1 s."""
     pace = Pace()
     assert pace.seconds(1000) == 1
     for start in (0.0, 3600.0):
