@@ -67,8 +67,8 @@ def _never_collected() -> Iterator[None]:
 
 def start() -> None:
     """Import TensorFlow, which takes seconds the first time."""
+    configure()
     if "tensorflow" in sys.modules:
         return
-    configure()
     with without(TENSORFLOW_NOISE), _never_collected():
         import tensorflow  # noqa: F401

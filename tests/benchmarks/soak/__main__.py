@@ -55,6 +55,8 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="a model folder with an OpenVINO IR")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     given = parser.parse_args()
+    if given.model and not given.model.is_dir():
+        parser.error(f"--model is {given.model}, and there is no such folder. Give a model folder with an OpenVINO IR.")
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
         tree = Path(scratch)
         if given.model:

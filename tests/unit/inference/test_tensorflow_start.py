@@ -37,14 +37,15 @@ def test_home_folder_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_modules_are_not_looked_through_for_garbage() -> None:
-    """A process that starts TensorFlow -> its modules are out of the collector's sight, and garbage is collected."""
+    """TensorFlow started twice -> its modules are out of the collector's sight, what was made later is not."""
     program = (
         "import gc; from image_classifier import tensorflow_start; tensorflow_start.start(); "
-        "print(gc.isenabled(), gc.get_freeze_count()); tensorflow_start.start(); print(gc.get_freeze_count())"
+        "print(gc.isenabled(), gc.get_freeze_count()); later = [[] for _ in range(1000)]; tensorflow_start.start(); "
+        "print(gc.get_freeze_count())"
     )
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     is_on, frozen, later = done.stdout.split()
     assert is_on == "True"
     assert int(frozen) > 100_000
-    assert later == frozen
+    assert int(later) < int(frozen) + 500
