@@ -18,6 +18,8 @@ from image_classifier.training.data import Data
 from image_classifier.training.stopping import Stop
 from tests.unit.training import small
 
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.fixture(params=[{}, {"binary_mode": True}], ids=["classes", "binary"])
 def job(
