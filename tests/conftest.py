@@ -1,9 +1,10 @@
 """What the tests of every folder share."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
+
+from tests.environments import coverage_variables
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -14,6 +15,6 @@ def unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("no_cover"):
-            for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+            for name in coverage_variables():
                 patch.delenv(name)
         yield

@@ -1,12 +1,13 @@
 """How TensorFlow is started everywhere in this program: with tf_keras, and without noise in the log."""
 
-import gc
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import util
+
+from image_classifier import garbage
 
 TENSORFLOW_NOISE = (b"All log messages before absl::InitializeLog()", b"oneDNN custom operations are on")
 """What TensorFlow 2.21 prints at every import, whatever TF_CPP_MIN_LOG_LEVEL says."""
@@ -48,27 +49,10 @@ def configure() -> None:
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 
 
-@contextmanager
-def _never_collected() -> Iterator[None]:
-    """Keep what the block makes from Python's collector of garbage, at once and for good.
-
-    A third of the CPU that a process spends on TensorFlow's modules went into looking through them for garbage, while
-    they are imported and at the end: docs/decisions/0020.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        if was_on:
-            gc.enable()
-
-
 def start() -> None:
     """Import TensorFlow, which takes seconds the first time."""
     configure()
     if "tensorflow" in sys.modules:
         return
-    with without(TENSORFLOW_NOISE), _never_collected():
+    with without(TENSORFLOW_NOISE), garbage.never_collected():
         import tensorflow  # noqa: F401

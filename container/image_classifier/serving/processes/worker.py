@@ -1,12 +1,12 @@
 """What happens in a serving process after the fork: load the model, answer meanwhile, end when it cannot be loaded."""
 
-import gc
 import logging
 import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from image_classifier import garbage
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
 from image_classifier.serving import settings, shared_folder
@@ -34,22 +34,20 @@ def application() -> "Flask":
     lines = log_stream.to_standard_error()
     logging.basicConfig(handlers=[lines], level=max(chosen.log_level, logging.WARNING), format="%(message)s")
     log.setLevel(chosen.log_level)
-    # What a start makes stays: looking through it for garbage takes time now, and 30 ms of everybody's time later.
-    gc.disable()
     if chosen.multi_model:
-        from image_classifier.serving.multi_model import app as many_models
+        with garbage.never_collected():
+            from image_classifier.serving.multi_model import app as many_models
 
-        many = many_models.application(chosen)
-        _collect_from_now_on()
-        return many
+            return many_models.application(chosen)
     folder, started = OptMl.from_environment().model_dir, time.monotonic()
 
     def load() -> "Predictor":
-        from image_classifier.inference.predictor import Predictor
+        # The application, which is imported meanwhile, included: to look through both took 30 ms of everybody's time.
+        with garbage.never_collected():
+            from image_classifier.inference.predictor import Predictor
 
-        predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
-        predictor.warm_up()
-        _collect_from_now_on()
+            predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
+            predictor.warm_up()
         if remark := engines.choose(folder, predictor.info, chosen.engine).remark:
             log.warning(remark)
         height, width = predictor.info.image_size
@@ -71,11 +69,6 @@ def application() -> "Flask":
     from image_classifier.serving.app import create_app
 
     return create_app(loading, chosen)
-
-
-def _collect_from_now_on() -> None:
-    gc.freeze()
-    gc.enable()
 
 
 def _end(reason: str) -> None:
