@@ -1,5 +1,6 @@
 """Ways to classify a photograph, each behind a closed loop of threads, interleaved inside one process."""
 
+import argparse
 import statistics
 import threading
 import time
@@ -17,6 +18,14 @@ class Seen:
     rate: float
     p50: float
     p99: float
+
+
+def arguments(description: str | None, rounds: int, seconds: float) -> argparse.Namespace:
+    """Read how many rounds and how many seconds of each way are wanted; given are the usual ones."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--seconds", type=float, default=seconds)
+    return parser.parse_args()
 
 
 def compare(

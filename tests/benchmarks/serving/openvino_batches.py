@@ -7,22 +7,18 @@ request more than there are streams, so that none waits. Printed: pictures/s, an
 picture a call with a stream a CPU, inside a round. What was kept, and why, stands in docs/decisions/0016.
 """
 
-import argparse
 import itertools
 import statistics
-import tempfile
-import threading
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import openvino
 
 from image_classifier import artifacts
+from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.inference.processors import available_processors
-from tests.benchmarks.serving import pictures, places
+from tests.benchmarks.serving import closed_loop, places
+from tests.benchmarks.serving.closed_loop import Classify
 from tests.benchmarks.serving.markdown import head, line
 
 BATCHES = (1, 2, 4, 8)
@@ -30,23 +26,21 @@ BATCHES = (1, 2, 4, 8)
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=1.5)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="batches-") as scratch:
-        folder = places.make_model(Path(scratch), pictures.write_small(Path(scratch) / "small")[0].parent)
+    given = closed_loop.arguments(__doc__, rounds=4, seconds=1.5)
+    with places.model_and_photographs() as (folder, _):
         streams = sorted({available_processors(), 1}, reverse=True)
         ways = {way: compiled(folder, *way) for way in itertools.product(streams, BATCHES)}
         rates: dict[tuple[int, int], list[float]] = {way: [] for way in ways}
         for number in range(given.rounds):
             for way in list(ways)[:: 1 if number % 2 == 0 else -1]:
-                rates[way].append(way[1] * calls_per_second(ways[way], given.seconds))
+                streams_used, batch = way
+                seen = closed_loop.closed_loop(ways[way], streams_used + 1, [b""], given.seconds)
+                rates[way].append(batch * seen.rate)
     print("\n".join(table(rates)))
 
 
-def compiled(folder: Path, streams: int, batch: int) -> list[Any]:
-    """Compile the network for so many pictures a call and return its requests, with noise as their input."""
+def compiled(folder: Path, streams: int, batch: int) -> Classify:
+    """Compile the network for so many pictures a call and return the call, which has noise as its input."""
     core = openvino.Core()
     network = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
     size = artifacts.read_model_info(folder).image_size
@@ -63,26 +57,14 @@ def compiled(folder: Path, streams: int, batch: int) -> list[Any]:
     for request in requests:
         request.get_input_tensor().data[:] = noise
         request.infer()
-    return requests
+    pool = RequestPool(requests)
 
+    def call(_: bytes) -> None:
+        with pool.taken(1) as (request,):
+            request.start_async()
+            request.wait()
 
-def calls_per_second(requests: Sequence[Any], seconds: float) -> float:
-    """Use every request all the time, a thread each."""
-    start = time.perf_counter()
-    counts = [0] * len(requests)
-
-    def work(number: int) -> None:
-        while time.perf_counter() < start + seconds:
-            requests[number].start_async()
-            requests[number].wait()
-            counts[number] += 1
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(requests))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - start)
+    return call
 
 
 def table(rates: dict[tuple[int, int], list[float]]) -> list[str]:

@@ -1,6 +1,9 @@
 """What is made before anything is measured: the model, the pictures, and a Python environment for each side."""
 
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +51,14 @@ def prepare(scratch: Path) -> Places:
     small, large = pictures.write_small(scratch / "small"), pictures.write_large(scratch / "large")
     make_model(scratch, scratch / "small")
     return Places(scratch, scratch / "ml", tuple(small), tuple(large), slim, peers)
+
+
+@contextmanager
+def model_and_photographs() -> Iterator[tuple[Path, list[bytes]]]:
+    """Give a model folder and the small photographs, for who compares ways inside one process."""
+    with tempfile.TemporaryDirectory(prefix="model-") as scratch:
+        written = pictures.write_small(Path(scratch) / "small")
+        yield make_model(Path(scratch), written[0].parent), [path.read_bytes() for path in written]
 
 
 def make_model(scratch: Path, photographs: Path) -> Path:

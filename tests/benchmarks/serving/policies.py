@@ -7,9 +7,7 @@ HTTP. Printed: pictures/s, p50 and p99, and the medians of their ratios to a str
 kept, and why, stands in docs/decisions/0016.
 """
 
-import argparse
 import contextlib
-import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from image_classifier import artifacts, imaging
 from image_classifier.inference.engines.openvino import yielding
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.inference.processors import available_processors
-from tests.benchmarks.serving import closed_loop, pictures, places
+from tests.benchmarks.serving import closed_loop, places
 
 THREADS = (1, 2, 4, 16)
 
@@ -43,14 +41,8 @@ class Policy:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.0)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="policies-") as scratch:
-        written = pictures.write_small(Path(scratch) / "small")
-        photographs = [path.read_bytes() for path in written]
-        folder = places.make_model(Path(scratch), written[0].parent)
+    given = closed_loop.arguments(__doc__, rounds=5, seconds=1.0)
+    with places.model_and_photographs() as (folder, photographs):
         size = artifacts.read_model_info(folder).image_size
         closed_loop.compare(
             {name: classifying(policy, size) for name, policy in policies(folder, size).items()},

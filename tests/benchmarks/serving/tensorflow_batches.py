@@ -7,17 +7,13 @@ HTTP; batches are those of TensorFlow's own operation, as on a GPU. Printed: pic
 of their ratios to pictures by themselves, inside a round. What was kept, and why, stands in docs/decisions/0016.
 """
 
-import argparse
-import tempfile
-from pathlib import Path
-
 import numpy as np
 
 from image_classifier import artifacts, imaging, tensorflow_start
 from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.engines.manner import Manner
 from image_classifier.inference.engines.request_pool import RequestPool
-from tests.benchmarks.serving import closed_loop, pictures, places
+from tests.benchmarks.serving import closed_loop, places
 from tests.benchmarks.serving.closed_loop import Classify
 
 THREADS = (1, 2, 4, 16)
@@ -25,22 +21,16 @@ THREADS = (1, 2, 4, 16)
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    given = parser.parse_args()
+    given = closed_loop.arguments(__doc__, rounds=4, seconds=2.0)
     tensorflow_start.start()
     from image_classifier.inference.engines import tensorflow
 
-    with tempfile.TemporaryDirectory(prefix="batches-") as scratch:
-        written = pictures.write_small(Path(scratch) / "small")
-        folder = places.make_model(Path(scratch), written[0].parent)
+    with places.model_and_photographs() as (folder, photographs):
         info = artifacts.read_model_info(folder)
         ways = {
             name: classifying(tensorflow.load_engine(folder, info, Manner(batches=batches)), info.image_size)
             for name, batches in (("by itself", False), ("in batches", True))
         }
-        photographs = [path.read_bytes() for path in written]
         closed_loop.compare(ways, THREADS, photographs, given.rounds, given.seconds)
 
 
