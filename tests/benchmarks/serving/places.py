@@ -1,5 +1,6 @@
 """What is made before anything is measured: the model, the pictures, and a Python environment for each side."""
 
+import functools
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -29,8 +30,15 @@ class Places:
     """Pictures as JPEG files, see pictures.py."""
     slim_python: Path
     """With what the serve image installs: there is no TensorFlow."""
-    peers_python: Path
-    """With what the cpu image installs, and LitServe."""
+
+    @functools.cached_property
+    def peers_python(self) -> Path:
+        """With what the cpu image installs, and LitServe; made when it is first asked for.
+
+        Raises:
+            RuntimeError: The environment cannot be made.
+        """
+        return python_environments.locked(_environments() / "peers", PROGRAM_LOCK, PEERS_LOCK)
 
     @property
     def model(self) -> Path:
@@ -39,18 +47,20 @@ class Places:
 
 
 def prepare(scratch: Path) -> Places:
-    """Make everything below `scratch`, except the environments, which are kept in the cache.
+    """Make everything below `scratch`, except the environments, which are kept in the cache; that of peers later.
 
     Raises:
         RuntimeError: wrk is missing, or an environment cannot be made.
     """
     load.find_wrk()
-    cache = packages.cache_folder() / "serving-benchmark"
-    slim = python_environments.locked(cache / "slim", SERVE_LOCK)
-    peers = python_environments.locked(cache / "peers", PROGRAM_LOCK, PEERS_LOCK)
+    slim = python_environments.locked(_environments() / "slim", SERVE_LOCK)
     small, large = pictures.write_small(scratch / "small"), pictures.write_large(scratch / "large")
     make_model(scratch, scratch / "small")
-    return Places(scratch, scratch / "ml", tuple(small), tuple(large), slim, peers)
+    return Places(scratch, scratch / "ml", tuple(small), tuple(large), slim)
+
+
+def _environments() -> Path:
+    return packages.cache_folder() / "serving-benchmark"
 
 
 @contextmanager

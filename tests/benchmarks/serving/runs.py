@@ -43,6 +43,11 @@ class Figures:
     answers: tuple[tuple[float, ...], ...] = ()
     """Probabilities of the small pictures; the bare engine gives none away."""
 
+    @property
+    def errors(self) -> int:
+        """Requests that were not answered with 200."""
+        return sum(one.errors for one in [*self.loads.values(), *([self.large] if self.large else [])])
+
 
 def measure(row: Row, places: Places, connections: Sequence[int], seconds: float) -> Figures:
     """Measure a row in fresh processes.
@@ -54,6 +59,32 @@ def measure(row: Row, places: Places, connections: Sequence[int], seconds: float
         return _measure_bare(places, connections, seconds)
     port = free_port()
     command, environment = rows.command(row, places, port), rows.environment(row, places, port)
+    return measure_server(command, environment, port, places, connections, seconds, row.large)
+
+
+def measure_server(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    port: int,
+    places: Places,
+    connections: Sequence[int],
+    seconds: float,
+    large: bool,
+) -> Figures:
+    """Measure the server that a command starts on a port.
+
+    Args:
+        command: What starts it.
+        environment: Variables of its process, beside this one's.
+        port: Where it listens on 127.0.0.1.
+        places: The model and the images.
+        connections: How many connections each load has.
+        seconds: Length of each load, in seconds.
+        large: Whether a load with images of 12 megapixels comes last.
+
+    Raises:
+        RuntimeError: It does not start, or fails.
+    """
     pictures = [path.read_bytes() for path in places.small]
     with servers.running(command, environment, port, places.scratch, pictures[0]) as server:
         steady = server.steady_request(pictures)
@@ -62,7 +93,7 @@ def measure(row: Row, places: Places, connections: Sequence[int], seconds: float
         memory: list[float] = []
         loads = {count: _watched_load(server, count, seconds, places, memory) for count in connections}
         after = server.megabytes()
-        large = _watched_load(server, LARGE_CONNECTIONS, seconds, places, memory, large=True) if row.large else None
+        twelve = _watched_load(server, LARGE_CONNECTIONS, seconds, places, memory, large=True) if large else None
     return Figures(
         loads=loads,
         ready=server.ready,
@@ -71,7 +102,7 @@ def measure(row: Row, places: Places, connections: Sequence[int], seconds: float
         steady_request=steady,
         megabytes=after,
         peak_megabytes=max([after, *memory]),
-        large=large,
+        large=twelve,
         answers=answers,
     )
 

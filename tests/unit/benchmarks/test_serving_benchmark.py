@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.serving import __main__ as command
-from tests.benchmarks.serving import bars, load, memory, overload_table, page, rows, runs, servers, table
+from tests.benchmarks.serving import bars, load, memory, overload_table, page, revisions, rows, runs, servers, table
 from tests.benchmarks.serving.load import Load
 from tests.benchmarks.serving.overload_runs import Ended, Held, Overload, Round
 from tests.benchmarks.serving.promises import Promise
@@ -223,3 +223,20 @@ def test_wrk_posts_the_pictures_in_turn(tmp_path: Path) -> None:
     assert (found.failed, found.broken) == (0, 0)
     assert 0 < found.p50 <= found.p99
     assert found.client_cpu > 0
+
+
+def test_revisions_are_compared_round_by_round() -> None:
+    """Given a machine that gets twice as fast after a round -> the ratio of the revisions stays what it is."""
+    pairs = [(figures(90.0), figures(100.0)), (figures(180.0), figures(200.0))]
+    lines = revisions.table(pairs, "0123456789abcdef", [16])
+    row = next(line for line in lines if line.startswith("| images/s over 16"))
+    assert row == "| images/s over 16 connections | 135.00 | 150.00 | 0.900 | 0.900 | 0.900 |"
+    assert "0123456789ab" in lines[0]
+
+
+def test_other_revision_is_written_beside_the_working_tree(tmp_path: Path) -> None:
+    """Given a revision of this repository -> its program lies in a folder of its own and can be started there."""
+    program = revisions.export("HEAD", tmp_path / "other")
+    assert program == tmp_path / "other" / "container"
+    assert (program / "serve").stat().st_mode & 0o100
+    assert (program / "image_classifier" / "serving" / "app.py").is_file()
