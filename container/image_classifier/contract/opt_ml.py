@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.names import printable
+from image_classifier.contract.system_names import is_ignored
 
 BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
 
@@ -86,7 +88,8 @@ class OptMl:
         """Return the given hyperparameters, undecoded.
 
         Raises:
-            UserError: The file is no JSON object.
+            UserError: The file is not a JSON object.
+            PlatformError: It cannot be read.
         """
         return _read_object(self.hyperparameters_file)
 
@@ -94,37 +97,76 @@ class OptMl:
         """Return the hosts of this job; one host when the platform names none.
 
         Raises:
-            UserError: The file is no JSON object.
+            UserError: The file is not a JSON object.
+            PlatformError: It cannot be read.
         """
         found = _read_object(self.resource_config_file)
         ours = Resources()
         current = str(found.get("current_host", ours.current_host))
         return Resources(
             current_host=current,
-            hosts=tuple(found.get("hosts") or (current,)),
+            hosts=self._hosts(found.get("hosts") or [current]),
             network_interface_name=str(found.get("network_interface_name", ours.network_interface_name)),
             current_instance_type=str(kind) if (kind := found.get("current_instance_type")) else None,
         )
+
+    def _hosts(self, found: Any) -> tuple[str, ...]:
+        if not isinstance(found, list) or not all(isinstance(name, str) and name for name in found):
+            raise UserError(f"{self.resource_config_file}: hosts is {str(found)[:60]!r}; expected a list of names.")
+        return tuple(found)
+
+    def channel_names(self) -> list[str]:
+        """Return the names of the channels that were given, those that this program does not read among them.
+
+        Raises:
+            UserError: `inputdataconfig.json` is not a JSON object.
+        """
+        described = read_json(self.input_data_config_file, "an object of channels")
+        names = set(described) if isinstance(described, dict) else set()
+        root = self.channel_dir("")
+        with contextlib.suppress(OSError):
+            names |= {path.name for path in root.iterdir() if path.is_dir() and not is_ignored(path.name)}
+        return sorted(names)
 
     def write_failure(self, message: str) -> None:
         """Leave the reason of a failure where the platform reads it, as well as the disk allows."""
         with contextlib.suppress(OSError):
             self.failure_file.parent.mkdir(parents=True, exist_ok=True)
-            self.failure_file.write_text(message, encoding="utf-8")
+            self.failure_file.write_bytes(printable(message).encode())
 
 
 def read_json(path: Path, expected: str) -> Any:
-    """Return what a file of the platform's says; an empty object when there is none.
+    """Return what a file of the platform's says, in UTF-8, UTF-16 or UTF-32; an empty object when it does not exist.
 
     Raises:
-        UserError: It is no JSON; the message says what was `expected`.
+        UserError: It is not JSON, or gives a name twice; the message says what was `expected`.
+        PlatformError: It cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        # The encoding is told by a byte order mark or by where the zeros are (RFC 4627, section 3).
+        return json.loads(path.read_bytes(), object_pairs_hook=_object)
     except FileNotFoundError:
         return {}
-    except json.JSONDecodeError as error:
+    except OSError as error:
+        raise PlatformError(f"{path} cannot be read by uid {os.geteuid()}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is not valid JSON: byte {error.start} is not text in {error.encoding}. Expected {expected}, "
+            "in UTF-8."
+        ) from error
+    except RecursionError as error:
+        raise UserError(f"{path} is not valid JSON: it is nested too deeply. Expected {expected}.") from error
+    except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}. Expected {expected}.") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found and found[name] != value:
+            raise ValueError(f"{name[:60]!r} is given twice, with different values")
+        found[name] = value
+    return found
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from image_classifier.contract.declaration import Declaration, Value
 
+NOT_GIVEN = ("", "none", "null")
+"""What callers write for a text that they leave out: Python's None and JSON's null as text, in any case."""
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -27,7 +29,7 @@ def decode(declared: Declaration, written: Any) -> Value:
     if declared.choices:
         return _choice(declared, value)
     if declared.kind is str:
-        return _text(value)
+        return str(declared.default) if declared.default in NOT_GIVEN and is_not_given(value) else _text(value)
     return _number(declared, value)
 
 
@@ -36,9 +38,15 @@ def encode(value: Value) -> str:
     return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
 
 
+def is_not_given(value: Any) -> bool:
+    """Tell whether an unwrapped value stands for a text that was left out; see `NOT_GIVEN`."""
+    return value is None or (isinstance(value, str) and value.strip().lower() in NOT_GIVEN)
+
+
 def plain_text(written: Any) -> str:
-    """Return a text that was written raw or in JSON's quotes, once or more often."""
-    return str(_unwrap(written, only_quotes=True))
+    """Return a text that was written raw or in JSON's quotes, once or more often; empty when it was left out."""
+    value = _unwrap(written, only_quotes=True)
+    return "" if is_not_given(value) else str(value)
 
 
 def class_weights(text: str) -> str | Mapping[str, float]:

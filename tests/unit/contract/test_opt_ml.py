@@ -1,11 +1,12 @@
 """The platform's tree, read from real folders."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.opt_ml import OptMl, Resources
 
 
@@ -79,6 +80,84 @@ def test_broken_hyperparameters(opt_ml: OptMl, text: str) -> None:
     opt_ml.hyperparameters_file.write_text(text)
     with pytest.raises(UserError, match=r"hyperparameters\.json .* object such as \{\}"):
         opt_ml.read_hyperparameters()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
+def test_hyperparameters_in_every_encoding_of_unicode(opt_ml: OptMl, encoding: str) -> None:
+    """An object as PowerShell, Notepad or Java write it, with a byte order mark or without -> read."""
+    opt_ml.hyperparameters_file.write_bytes('{"model_id": "größer"}'.encode(encoding))
+    assert opt_ml.read_hyperparameters() == {"model_id": "größer"}
+
+
+BROKEN = {
+    "Latin-1": (b'{"model_id": "gr\xf6\xdfer"}', "byte 16 is not text in utf-8"),
+    "half of a UTF-16": ('{"epochs": "1"}'.encode("utf-16")[:-1], "is not text in utf-16"),
+    "zeros": (bytes(64), "is not valid JSON"),
+    "nested too deeply": (b'{"a": ' * 100_000, "nested too deeply"),
+    "lists nested too deeply": (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
+    "an integer of 5,000 digits": (b'{"epochs": ' + b"9" * 5000 + b"}", "is not valid JSON"),
+    "two values of one name": (b'{"epochs": "1", "epochs": "2"}', "'epochs' is given twice"),
+    "cut off": (b'{"epochs": "1', "is not valid JSON"),
+    "a zero in a text": (b'{"epochs": "1\0"}', "is not valid JSON"),
+}
+
+
+@pytest.mark.parametrize("file", ["hyperparameters", "resourceconfig", "inputdataconfig"])
+@pytest.mark.parametrize("form", BROKEN)
+def test_broken_files_of_the_platform(opt_ml: OptMl, file: str, form: str) -> None:
+    """Bytes that are not the JSON that they should be -> an error of the user's that names the file and why."""
+    content, reason = BROKEN[form]
+    path = opt_ml.hyperparameters_file.with_name(f"{file}.json")
+    path.write_bytes(content)
+    read = {
+        "hyperparameters": opt_ml.read_hyperparameters,
+        "resourceconfig": opt_ml.read_resources,
+        "inputdataconfig": opt_ml.channel_names,
+    }
+    with pytest.raises(UserError) as raised:
+        read[file]()
+    assert str(path) in str(raised.value)
+    assert reason in str(raised.value)
+    assert len(str(raised.value)) < 1024
+
+
+def test_equal_values_of_one_name_are_one(opt_ml: OptMl) -> None:
+    """A name given twice with one value -> that value."""
+    opt_ml.hyperparameters_file.write_text('{"epochs": "1", "epochs": "1"}')
+    assert opt_ml.read_hyperparameters() == {"epochs": "1"}
+
+
+def test_folder_in_place_of_a_file_is_the_platforms(opt_ml: OptMl) -> None:
+    """A folder where the hyperparameters should be -> PlatformError with the path and the uid."""
+    opt_ml.hyperparameters_file.mkdir()
+    with pytest.raises(PlatformError, match=rf"hyperparameters\.json cannot be read by uid {os.geteuid()}: Is a dir"):
+        opt_ml.read_hyperparameters()
+
+
+@pytest.mark.parametrize("hosts", ['"algo-1"', "[1]", '[""]', '{"a": 1}'])
+def test_hosts_that_are_not_a_list_of_names(opt_ml: OptMl, hosts: str) -> None:
+    """Hosts of another type, a text among them, whose letters would become hosts -> rejected with the file's name."""
+    opt_ml.resource_config_file.write_text(f'{{"hosts": {hosts}}}')
+    with pytest.raises(UserError, match=r"resourceconfig\.json: hosts is .*expected a list of names"):
+        opt_ml.read_resources()
+
+
+def test_channels_that_were_given(opt_ml: OptMl) -> None:
+    """Folders, a described channel, a file and a system's folder -> the folders and the described one, sorted."""
+    for name in ("train", "val", "lost+found"):
+        opt_ml.channel_dir(name).mkdir(parents=True)
+    opt_ml.channel_dir("train-manifest").write_text("")
+    opt_ml.input_data_config_file.write_text('{"test": {}}')
+    assert opt_ml.channel_names() == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize("message", ["caf\udce9", "half \ud83c", "line\nline", "\0"])
+def test_a_failure_is_written_whatever_it_contains(opt_ml: OptMl, message: str) -> None:
+    """Bytes that are not UTF-8, half a character, line feeds, zeros -> in the failure file, escaped where needed."""
+    opt_ml.write_failure(f"UserError: {message}")
+    assert opt_ml.failure_file.read_text(encoding="utf-8").startswith("UserError: ")
+    opt_ml.write_failure("caf\udce9")
+    assert opt_ml.failure_file.read_bytes() == b"caf\\xe9"
 
 
 def test_a_failure_is_left_for_the_platform(opt_ml: OptMl) -> None:

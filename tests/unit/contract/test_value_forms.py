@@ -4,7 +4,7 @@ import pytest
 
 from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.hyperparameters import DECLARATIONS
-from image_classifier.contract.value_forms import decode, encode
+from image_classifier.contract.value_forms import decode, encode, plain_text
 
 BY_NAME = {declared.name: declared for declared in DECLARATIONS}
 
@@ -80,7 +80,7 @@ REFUSED = [
     ("optimizer", "lamb"),
     ("dropout_rate", "1.0"),
     ("dropout_rate", 1),
-    ("model_id", None),
+    ("model_id", True),
     ("model_id", {"name": "lite0"}),
 ]
 
@@ -109,6 +109,24 @@ def test_defaults_and_bounds_survive_a_round_trip(declared: Declaration) -> None
         written = encode(value)
         assert decode(declared, written) == value
         assert not isinstance(value, float) or "e" not in written
+
+
+@pytest.mark.parametrize("written", [None, "", " ", "none", "None", "NONE", "null", '"None"', '"null"', '"\\"none\\""'])
+@pytest.mark.parametrize(("name", "default"), [("model_id", ""), ("model_uri", ""), ("class_weights", "none")])
+def test_none_in_any_spelling_means_not_given(name: str, default: str, written: object) -> None:
+    """A text left out in the way of Python, JSON or the SDK's encoding -> the default, which is nothing."""
+    assert decode(BY_NAME[name], written) == default
+
+
+@pytest.mark.parametrize("written", ["nonesuch", "null-island", "0", "n/a"])
+def test_names_that_only_look_like_none_are_kept(written: str) -> None:
+    """A text that begins like "none" -> itself."""
+    assert decode(BY_NAME["model_id"], written) == written
+
+
+def test_script_that_is_left_out_is_empty() -> None:
+    """What the SDK sends for an entry point of None -> no text, so the log does not name a script "null"."""
+    assert [plain_text(text) for text in ("null", "None", None, '"train.py"')] == ["", "", "", "train.py"]
 
 
 def test_tiny_numbers_are_written_without_an_exponent() -> None:
