@@ -1,6 +1,8 @@
 """What files are that no decoder takes."""
 
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 
@@ -17,15 +19,19 @@ def encoded(kind: str) -> bytes:
     return stream.getvalue()
 
 
-def packed(kind: str) -> bytes:
-    """Return an archive with one member."""
+def tar() -> bytes:
+    """Return a tar with one member."""
     stream = io.BytesIO()
-    if kind == "zip":
-        with zipfile.ZipFile(stream, "w") as archive:
-            archive.writestr("cat/1.jpg", "x")
-    else:
-        with tarfile.open(fileobj=stream, mode=f"w:{kind}") as tar:
-            tar.addfile(tarfile.TarInfo("cat/1.jpg"))
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("cat/1.jpg"))
+    return stream.getvalue()
+
+
+def zipped() -> bytes:
+    """Return a zip with one member."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("cat/1.jpg", "x")
     return stream.getvalue()
 
 
@@ -42,10 +48,10 @@ def packed(kind: str) -> bytes:
         (b"8BPS\0\1", "a Photoshop document"),
         (b'<?xml version="1.0"?>\n<svg xmlns="x">', "an SVG drawing"),
         (b"\xef\xbb\xbf\n<!DOCTYPE html><title>404", "an HTML page"),
-        (packed("zip"), "a zip archive"),
-        (packed(""), "a tar archive"),
-        (packed("gz"), "a gzip file"),
-        (packed("xz"), "an xz file"),
+        (zipped(), "a zip archive"),
+        (tar(), "a tar archive"),
+        (gzip.compress(tar()), "a gzip file"),
+        (lzma.compress(tar()), "an xz file"),
         (b"Rar!\x1a\7\1\0", "a RAR archive"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         (b"PAR1", "a Parquet table"),
