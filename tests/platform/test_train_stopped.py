@@ -56,9 +56,7 @@ def test_told_to_stop_while_waiting_for_another_host(tmp_path: Path, tiny_backbo
     with RunningJob(tree) as job:
         job.wait_for("waiting for all of them")
         last = end(job, tree).splitlines()[-1]
-    assert last.startswith(
-        "Stopped, told to stop (SIGTERM) (waiting for the other hosts), before any epoch was measured"
-    )
+    assert last.startswith("Stopped (SIGTERM; waiting for the other hosts) before any epoch was measured")
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["features", "first epoch"])
@@ -72,11 +70,11 @@ def test_told_to_stop_before_an_epoch_was_measured(tmp_path: Path, tiny_backbone
     with RunningJob(tree) as job:
         job.wait_for("Training pictures: ")
         last = end(job, tree).splitlines()[-1]
-    assert last.startswith("Stopped, told to stop (SIGTERM)")
-    assert "before any epoch was measured: no model was written" in last
+    assert last.startswith("Stopped (SIGTERM")
+    assert "before any epoch was measured: no model was saved" in last
     newest = next((tree / "checkpoints").glob("checkpoint-*"), None)
     assert last.endswith(
-        f" continues from {newest}." if whole else f" no checkpoint in {tree}/checkpoints to continue from."
+        f" resumes from {newest}." if whole else f" no checkpoint in {tree}/checkpoints to resume from."
     )
     assert not (tree / "model").exists()
 
@@ -90,14 +88,14 @@ def test_told_to_stop_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
         log = end(job, tree, signals=1)
     assert_whole(tree)
     info = info_of(tree)
-    reason = "the job was stopped before it: told to stop (SIGTERM)"
+    reason = "the job was stopped before it: SIGTERM"
     assert (info["verified"], info["verification"], info["openvino"]) == (
         False,
         {"left_out": reason},
         {"left_out": reason},
     )
     last = log.splitlines()[-1]
-    assert last.startswith("Stopped, told to stop (SIGTERM): the best model so far is saved; ")
+    assert last.startswith("Stopped (SIGTERM): the best model so far is saved; ")
     assert last.endswith("left out: the OpenVINO IR and the verification.")
 
 
@@ -115,11 +113,40 @@ def test_told_to_stop_at_the_end(tmp_path: Path, tiny_backbone: Path, phase: str
     assert_whole(tree)
     info = info_of(tree)
     assert info["verified"] is False
-    assert info["verification"]["left_out"].endswith("told to stop (SIGTERM)")
+    assert info["verification"]["left_out"].endswith("before it: SIGTERM")
     has_ir = phase == "verification"
     assert ("left_out" not in info["openvino"], (tree / "model" / "openvino").is_dir()) == (has_ir, has_ir)
     left_out = "the verification" if has_ir else "the OpenVINO IR and the verification"
     assert log.splitlines()[-1].endswith(f"left out: {left_out}.")
+
+
+def test_ctrl_c_saves_the_best_model(tmp_path: Path, tiny_backbone: Path) -> None:
+    """Given SIGINT to the whole group while the model is converted -> exit 0, as after SIGTERM, and a whole model."""
+    tree = make_tree(tmp_path, COLOURS, **LONG)
+    link_backbone(tree, tiny_backbone)
+    with RunningJob(tree) as job:
+        job.wait_for_child(CONVERTS)
+        job.interrupt()
+        assert job.exit_code(60) == 0, job.log()
+        last = job.log().splitlines()[-1]
+    assert_whole(tree)
+    assert last.startswith("Stopped (SIGINT, as from Ctrl-C): the best model so far is saved; left out: ")
+
+
+def test_second_ctrl_c_does_not_save(tmp_path: Path, tiny_backbone: Path) -> None:
+    """Given SIGINT twice in the first epoch -> the exit code of an interrupted command, one line, no trace."""
+    tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": "False"})
+    add_large_pictures(tree, count=401, height=1200, width=1600)
+    link_backbone(tree, tiny_backbone)
+    with RunningJob(tree) as job:
+        job.wait_for("Training pictures: ")
+        job.interrupt()
+        job.wait_for("Press Ctrl-C again")
+        job.interrupt()
+        assert job.exit_code(60) == 130, job.log()
+        assert job.log().splitlines()[-1] == "Stopped by a second SIGINT, without saving."
+        assert "Traceback" not in job.log()
+    assert not (tree / "model").exists()
 
 
 def test_time_limit_ends_training_early_enough(tmp_path: Path, tiny_backbone: Path) -> None:
@@ -130,5 +157,5 @@ def test_time_limit_ends_training_early_enough(tmp_path: Path, tiny_backbone: Pa
         assert job.exit_code(32) == 0, job.log()
         log = job.log()
     assert log.index("Export, tried on the untrained model: ") < log.index("val_accuracy")
-    assert "Stopped, max_runtime=32: " in log.splitlines()[-1]
+    assert "Stopped (max_runtime=32: " in log.splitlines()[-1]
     assert_whole(tree)

@@ -31,7 +31,11 @@ class RunningJob:
         environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree), **variables}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "container" / "train")], env=environment, stdout=log, stderr=log
+                [sys.executable, str(ROOT / "container" / "train")],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
 
     def __enter__(self) -> "RunningJob":
@@ -83,6 +87,10 @@ class RunningJob:
     def terminate(self) -> None:
         """Send SIGTERM, as the platform does."""
         self._process.send_signal(signal.SIGTERM)
+
+    def interrupt(self) -> None:
+        """Send SIGINT to its whole group, as Ctrl-C does in a terminal and under `docker run -it`."""
+        os.killpg(self._process.pid, signal.SIGINT)
 
     def exit_code(self, seconds: float) -> int:
         """Wait for its end and return its exit code; AssertionError when it takes longer."""

@@ -17,6 +17,8 @@ from image_classifier.contract.errors import JobError, last_line
 from image_classifier.training.stopping import Stop
 
 _REQUEST, _STDERR = "request.json", "stderr"
+_PARENT = "parent_process"
+"""In the request: which process the child belongs to."""
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 3.0
 """Between the request to end and the kill."""
@@ -44,7 +46,8 @@ class Child:
     def __init__(self, module: str, folder: Path, request: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._stderr = folder / _STDERR
-        (folder / _REQUEST).write_text(json.dumps(request), encoding="utf-8")
+        asked = {**request, _PARENT: os.getpid()}
+        (folder / _REQUEST).write_text(json.dumps(asked), encoding="utf-8")
         with self._stderr.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, str(folder)],
@@ -52,6 +55,8 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
+                # Ctrl-C in a terminal reaches the whole foreground group: what happens to the child the job decides.
+                process_group=0,
             )
 
     def __enter__(self) -> "Child":
@@ -108,11 +113,15 @@ def run(work: Callable[[Path, Mapping[str, Any]], None], folder: Path, *reasons:
     `work` takes the folder, where it leaves its answer, and the request. Of a `JobError` and of `reasons` the text
     alone is handed on.
     """
-    # A job that is killed leaves nobody behind who writes into the folder of the next one.
+    # A job that is killed leaves no process behind that writes into the folder of the next one.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
+    if os.getppid() != request.pop(_PARENT):
+        # It was killed before the kernel was told.
+        return 1
     explained: tuple[type[Exception], ...] = (JobError, *reasons)
     try:
-        work(folder, json.loads((folder / _REQUEST).read_text(encoding="utf-8")))
+        work(folder, request)
     except explained as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1

@@ -124,7 +124,7 @@ def _record_what_is_missing(folder: Path, stop: Stop) -> None:
     entries = {key: {"left_out": f"{_NOT_YET}: {stop.reason}"} for key in missing}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
     left_out = " and ".join(_PHASES[key] for key in missing) or "nothing"
-    say(f"Stopped, {stop.reason}: the best model so far is saved; left out: {left_out}.")
+    say(f"Stopped ({stop.reason}): the best model so far is saved; left out: {left_out}.")
 
 
 def _model_info(job: Job) -> ModelInfo:

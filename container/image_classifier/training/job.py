@@ -190,13 +190,13 @@ def main(stop: Stop) -> int:
 
 
 def _stopped_without_model(opt_ml: OptMl, stop: Stop, doing: str) -> str:
-    where = f" ({doing})" if doing else ""
+    where = f"; {doing}" if doing else ""
     newest = max((path.name for path in opt_ml.checkpoints_dir.glob("checkpoint-*")), default=None)
     if newest:
-        kept = f"the same job continues from {opt_ml.checkpoints_dir / newest}"
+        kept = f"the same job resumes from {opt_ml.checkpoints_dir / newest}"
     elif any(opt_ml.checkpoints_dir.glob("*")):
-        kept = f"the same job continues with what {opt_ml.checkpoints_dir} holds, without a checkpoint so far"
+        kept = f"the same job resumes with what {opt_ml.checkpoints_dir} holds, without a checkpoint so far"
     else:
-        kept = f"there is no checkpoint in {opt_ml.checkpoints_dir} to continue from"
+        kept = f"there is no checkpoint in {opt_ml.checkpoints_dir} to resume from"
     more = " Raise max_runtime." if stop.reason.startswith(stopping.MAX_RUNTIME) else ""
-    return f"Stopped, {stop.reason}{where}, before any epoch was measured: no model was written, and {kept}.{more}"
+    return f"Stopped ({stop.reason}{where}) before any epoch was measured: no model was saved, and {kept}.{more}"

@@ -1,5 +1,10 @@
-"""When the job ends before its last epoch: SIGTERM, 120 seconds before the platform kills it, or its own time limit."""
+"""When the job ends before its last epoch: a signal asks for it, or its own time limit.
 
+The platform sends SIGTERM 120 seconds before it kills the job. In a terminal Ctrl-C sends SIGINT, and closing the
+terminal SIGHUP: both stop the job in the same order, so that the best model so far is saved.
+"""
+
+import contextlib
 import os
 import signal
 import time
@@ -12,8 +17,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from image_classifier.training.distribution import Hosts
 
-SIGTERM = "told to stop (SIGTERM)"
-ANOTHER_HOST = "another host was told to stop"
+SIGTERM = "SIGTERM"
+REASONS = {
+    signal.SIGTERM: SIGTERM,
+    signal.SIGINT: "SIGINT, as from Ctrl-C",
+    signal.SIGHUP: "SIGHUP, as from a terminal that was closed",
+}
+"""For the log, by signal."""
+CTRL_C_ANSWER = "Stop requested (SIGINT): saving the best model so far. Press Ctrl-C again to stop without saving.\n"
+ANOTHER_HOST = "another host was stopped"
 MAX_RUNTIME = "max_runtime"
 """With what the reason begins when the time limit is the reason."""
 MARGIN_SECONDS = 10.0
@@ -40,6 +52,7 @@ class Stop:
         self._steps: deque[float] = deque(maxlen=_STEPS)
         self._export = 0.0
         self._waiting = ""
+        self._interrupted = False
         self.limit(limit_seconds, started)
 
     @property
@@ -86,9 +99,21 @@ class Stop:
         finally:
             self._waiting = ""
 
-    def handle_signal(self, *_: object) -> None:
-        """Take note of SIGTERM, in the main thread, between any two of Python's operations."""
-        self.set()
+    def handle_signal(self, number: int, frame: object) -> None:
+        """Take note of a signal, in the main thread, between any two of Python's operations.
+
+        Raises:
+            KeyboardInterrupt: It is the second SIGINT: the user does not want to wait until the model is saved.
+            JobStopped: The job only waits, see `interrupts`.
+        """
+        if number == signal.SIGINT and self._interrupted:
+            # The third one kills the process.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            raise KeyboardInterrupt
+        if number == signal.SIGINT:
+            self._interrupted = True
+            _answer_ctrl_c()
+        self.set(REASONS[signal.Signals(number)])
         # Once: the next signal may come while the block is left.
         waiting, self._waiting = self._waiting, ""
         if waiting:
@@ -125,6 +150,12 @@ class Stop:
         return f"{MAX_RUNTIME}={self._seconds:g}: {passed:.0f} s have passed since the job's start"
 
 
+def _answer_ctrl_c() -> None:
+    # Not print: the signal may have come in the middle of one.
+    with contextlib.suppress(OSError):
+        os.write(1, CTRL_C_ANSWER.encode())
+
+
 def process_start() -> float:
     """Return when this process began, imports and all, as a time of `time.monotonic`; now where nobody says.
 
@@ -141,16 +172,20 @@ def process_start() -> float:
 
 
 def listen() -> Stop:
-    """Return what SIGTERM sets; call it from the main thread."""
+    """Return what the signals of `REASONS` set; call it from the main thread."""
     stop = Stop()
-    signal.signal(signal.SIGTERM, stop.handle_signal)
+    for number in REASONS:
+        # `nohup` and a shell's background jobs ignore some of them on purpose.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop.handle_signal)
     return stop
 
 
 def ignore_signals() -> None:
-    """Let no further SIGTERM change how the process ends; call it when the job has ended, from the main thread."""
+    """Let no further signal change how the process ends; call it when the job has ended, from the main thread."""
     # Python puts its own handlers away before the process is gone, and the signal would kill it then.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in REASONS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def agreed(stop: Stop, hosts: "Hosts") -> bool:

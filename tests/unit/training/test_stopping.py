@@ -21,10 +21,14 @@ def left(seconds: float) -> Stop:
 
 @pytest.fixture
 def handler() -> Iterator[None]:
-    """Put SIGTERM's handler back after the test."""
-    before = signal.getsignal(signal.SIGTERM)
+    """Put the handlers of the signals that stop a job back after the test."""
+    before = {number: signal.getsignal(number) for number in stopping.REASONS}
+    # pytest-timeout and a background run may have left others.
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, was in before.items():
+        signal.signal(number, was)
 
 
 def test_stop_without_a_limit_never_ends_by_itself() -> None:
@@ -39,10 +43,10 @@ def test_stop_without_a_limit_never_ends_by_itself() -> None:
 def test_first_reason_counts() -> None:
     """Two reasons -> the first one is said."""
     stop = Stop()
-    stop.set("another host was told to stop")
+    stop.set(stopping.ANOTHER_HOST)
     stop.set()
     assert stop.is_set()
-    assert stop.reason == "another host was told to stop"
+    assert stop.reason == stopping.ANOTHER_HOST
 
 
 def test_host_follows_another_unless_it_was_told_itself() -> None:
@@ -51,7 +55,7 @@ def test_host_follows_another_unless_it_was_told_itself() -> None:
     assert own.after_step(20)
     for stop in (other, own):
         stop.follow()
-    assert (other.reason, other.leaves_no_time()) == ("another host was told to stop", True)
+    assert (other.reason, other.leaves_no_time()) == (stopping.ANOTHER_HOST, True)
     assert own.reason.startswith("max_runtime=30")
     assert not own.leaves_no_time()
 
@@ -65,6 +69,32 @@ def test_signals_set_it_and_kill_nobody(handler: None) -> None:
     assert stop.is_set()
     assert stop.reason == stopping.SIGTERM
     assert stop.leaves_no_time()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_signals_of_a_terminal_stop_the_job_too(handler: None, number: signal.Signals) -> None:
+    """Given Ctrl-C or a terminal that is closed -> set with a reason that names it, and the process lives on."""
+    stop = stopping.listen()
+    os.kill(os.getpid(), number)
+    assert stop.is_set()
+    assert number.name in stop.reason
+
+
+def test_second_ctrl_c_does_not_wait_for_the_model(handler: None) -> None:
+    """Given SIGINT after SIGTERM -> it only asks; given SIGINT once more -> KeyboardInterrupt."""
+    stopping.listen()
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_signal_that_is_ignored_on_purpose_stays_ignored(handler: None) -> None:
+    """Given SIGHUP ignored, as under nohup -> it does not stop the job."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = stopping.listen()
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert not stop.is_set()
 
 
 def wait_for_a_signal() -> None:
