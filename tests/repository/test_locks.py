@@ -125,7 +125,7 @@ def test_each_image_gets_one_tensorflow(lock: str, package: str) -> None:
 def test_what_tensorflow_declares_but_never_imports_is_left_out() -> None:
     """Given the images' locks -> neither Keras 3 nor libclang nor TensorBoard is installed."""
     for lock in IMAGE_LOCKS.values():
-        assert not {"keras", "libclang", "tensorboard", "rich"} & set(versions(lock))
+        assert not {"keras", "libclang", "tensorboard", "optree"} & set(versions(lock))
 
 
 def test_tests_run_on_what_the_image_installs() -> None:
