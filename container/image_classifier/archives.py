@@ -1,12 +1,12 @@
 """Pack and unpack the tar archives that carry models, trusting nothing about them."""
 
 import gzip
-import shutil
 import tarfile
 import tempfile
 import zlib
 from pathlib import Path
 
+from image_classifier import own_files
 from image_classifier.contract.errors import UserError
 
 MAX_UNPACKED_BYTES = 20 * 1024**3
@@ -87,12 +87,12 @@ def materialise(model: Path, into: Path) -> Path:
     """Return a model folder for a folder or an archive; an archive is unpacked into `into`.
 
     Raises:
-        UserError: Nothing lies at `model`, or the archive is refused.
+        UserError: Nothing lies at `model`, the archive is refused, or something lies at `into` already.
     """
     if model.is_dir():
         return model
     if not model.is_file():
         raise UserError(f"There is no model at {model}. Give a model folder or a .tar.gz of one.")
-    shutil.rmtree(into, ignore_errors=True)
+    own_files.remove_empty(into)
     unpack(model, into)
     return into

@@ -132,6 +132,9 @@ class OptMl:
         """Leave the reason of a failure where the platform reads it, as well as the disk allows."""
         with contextlib.suppress(OSError):
             self.failure_file.parent.mkdir(parents=True, exist_ok=True)
+            if self.failure_file.is_symlink():
+                # What it leads to is not the job's.
+                self.failure_file.unlink()
             self.failure_file.write_bytes(printable(message).encode())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts, tensorflow_start
+from image_classifier import artifacts, own_files, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference import agreement, intermediate_representation
@@ -123,7 +123,7 @@ def write(network: Path, partial: Path) -> None:
 
     from image_classifier.inference.engines.openvino import reason
 
-    shutil.rmtree(partial, ignore_errors=True)
+    own_files.remove_folder(partial)
     partial.mkdir()
     try:
         # From a file: on Python 3.13 OpenVINO 2026.4 stumbles over functions in memory (its own `exec("del ...")`).
@@ -184,10 +184,11 @@ def publish(
 
     Raises:
         NotConverted: They are others; the folder is as it was.
+        UserError: A link or a file lies where the IR goes; the folder is as it was.
     """
     agreed = _agreed(expected, found)
     sha256, target = artifacts.folder_sha256(partial), intermediate_representation.folder_of(folder)
-    shutil.rmtree(target, ignore_errors=True)
+    own_files.remove_folder(target)
     partial.replace(target)
     return Record(
         sha256=sha256,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import archives, artifacts, imaging, tensorflow_start
+from image_classifier import archives, artifacts, imaging, own_files, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import JobError, PlatformError, UserError, complain, first_line
 from image_classifier.imaging import ImageRejected
@@ -30,9 +30,11 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
         trust: Whether file and Python operations are allowed in the SavedModel.
 
     Raises:
-        UserError: The model cannot be used or converted, or there are no pictures.
+        UserError: The model cannot be used or converted, has an IR of another program, or there are no pictures.
         OSError: The disk refuses to take it.
     """
+    # What a link leads to is what is meant, and the link stays one.
+    artefact = artefact.resolve()
     with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
         folder = archives.materialise(artefact, Path(scratch) / "model")
         try:
@@ -48,6 +50,7 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
 def _convert_folder(folder: Path, pictures: Path | None, trust: bool) -> Record:
     check_layout(folder)
     info = artifacts.read_model_info(folder)
+    _reject_foreign_ir(folder, info)
     sample = _sample(pictures, info) if pictures else conversion.made_up_sample(info, SEED)
     tensorflow_start.start()
     from image_classifier.inference.engines import saved_model_operations
@@ -59,6 +62,19 @@ def _convert_folder(folder: Path, pictures: Path | None, trust: bool) -> Record:
         raise UserError(f"{folder} gets no OpenVINO IR: {failure}. TensorFlow still serves it.") from failure
     artifacts.write_model_info(folder, intermediate_representation.with_record(info, record))
     return record
+
+
+def _reject_foreign_ir(folder: Path, info: ModelInfo) -> None:
+    target = intermediate_representation.folder_of(folder)
+    own_files.reject_other_kind(target)
+    others = sorted({path.name for path in target.glob("*")} - {*artifacts.OPENVINO_FILES})
+    recorded = intermediate_representation.KEY in info.extra
+    if target.is_dir() and (others or not recorded):
+        reason = f"holds {', '.join(others[:5])}" if others else "is not in the model info"
+        raise UserError(
+            f"{target} {reason}, so this program did not write it and does not replace it. Move it away, and convert "
+            "again."
+        )
 
 
 def _sample(pictures: Path, info: ModelInfo) -> Sample:

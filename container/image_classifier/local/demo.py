@@ -19,8 +19,8 @@ from image_classifier import PROGRAM
 from image_classifier.contract.errors import JobError, PlatformError, UserError, complain
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.local import train_locally
+from image_classifier.local.job_tree import LocalJob
 from image_classifier.local.photographs import sample_data
-from image_classifier.local.train_locally import LocalJob
 from image_classifier.model_hub import packages
 
 ROOT = PROGRAM.parent

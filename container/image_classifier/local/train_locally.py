@@ -1,75 +1,46 @@
 """Run a training job on this machine: build the platform's tree, start `container/train`, show how far it is."""
 
 import argparse
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from image_classifier import PROGRAM
+from image_classifier import PROGRAM, own_files
 from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+from image_classifier.local import job_tree
+from image_classifier.local.job_tree import LocalJob, build_tree
 
 _PROGRESS = re.compile(r"^(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) pictures")
 
 
-@dataclass(frozen=True)
-class LocalJob:
-    """What to train on and where to put the result."""
-
-    training: Path
-    model: Path
-    output: Path
-    validation: Path | None = None
-    test: Path | None = None
-    hyperparameters: Mapping[str, str] | None = None
-
-
-def build_tree(job: LocalJob) -> OptMl:
-    """Lay out `job.output` as the platform lays out /opt/ml; the channels are links to the given folders.
+def train(job: LocalJob, show: bool = True) -> int:
+    """Run the job and return its exit code; its log goes to standard output.
 
     Raises:
-        UserError: A folder or the model is not there.
+        UserError: See `job_tree.check`; nothing was changed then. Or another job is running in the output folder.
     """
-    tree = OptMl(job.output.resolve())
-    for old in (tree.base / "input", tree.model_dir, tree.base / "output"):
-        shutil.rmtree(old, ignore_errors=True)
-    (tree.base / "input" / "config").mkdir(parents=True)
-    (tree.base / "input" / "data").mkdir()
-    channels = {"training": job.training, "validation": job.validation, "test": job.test}
-    for name, folder in channels.items():
-        if folder is None:
-            continue
-        if not folder.is_dir():
-            raise UserError(f"--{name} is {folder}, which is no folder. Give a folder with one sub-folder a class.")
-        tree.channel_dir(name).symlink_to(folder.resolve())
-    if not job.model.exists():
-        raise UserError(f"--model is {job.model}, which does not exist. scripts/stage-backbone makes one.")
-    if job.model.is_dir():
-        tree.channel_dir("model").symlink_to(job.model.resolve())
-    else:
-        tree.channel_dir("model").mkdir()
-        (tree.channel_dir("model") / "model.tar.gz").symlink_to(job.model.resolve())
-    tree.hyperparameters_file.write_text(json.dumps(dict(job.hyperparameters or {})))
-    hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
-    tree.resource_config_file.write_text(json.dumps(hosts))
-    for folder in (tree.model_dir, tree.output_data_dir):
-        folder.mkdir(parents=True)
-    return tree
+    job_tree.check(job)
+    try:
+        job.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {job.output} cannot be made: {error}. Look at that path and its disk.") from error
+    with own_files.used_alone(job.output) as lock:
+        return _run(build_tree(job), lock, show)
 
 
-def train(job: LocalJob, show: bool = True) -> int:
-    """Run the job and return its exit code; its log goes to standard output."""
-    tree = build_tree(job)
+def _run(tree: OptMl, lock: int, show: bool) -> int:
     environment = {**os.environ, BASE_DIR_VARIABLE: str(tree.base), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, str(PROGRAM / "train")]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, errors="replace")
+    # The lock lasts as long as the job does, also when this process is killed.
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, text=True, errors="replace", pass_fds=(lock,)
+    )
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -136,7 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
     parser.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
     parser.add_argument("--model", type=Path, metavar="TAR_OR_DIR", help="a backbone (default: EfficientNet-Lite0)")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where to work (default: run/<time>)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="a new folder, or one of an earlier local job, which is replaced (default: run/<time>)",
+    )
     parser.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
     given = parser.parse_intermixed_args(arguments)
     try:
@@ -144,8 +120,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if line := advice(settings):
             print(line, flush=True)
         output = given.output or PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")
-        model = given.model or default_model()
-        code = train(LocalJob(given.training, model, output, given.validation, given.test, settings))
+        job = LocalJob(given.training, given.model, output, given.validation, given.test, settings)
+        job_tree.check(job)
+        if job.model is None:
+            job = replace(job, model=default_model())
+        code = train(job)
     except JobError as error:
         return complain(error)
     if code == 0:

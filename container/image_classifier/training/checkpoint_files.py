@@ -114,6 +114,12 @@ def _write_arrays(file: _Hashed, arrays: Arrays) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
+def is_written(path: Path) -> bool:
+    """Say whether a checkpoint has such a file, by its name and kind."""
+    known = path.name in (_MANIFEST, _STATE) or _GROUP_FILE.fullmatch(path.name) is not None
+    return known and path.is_file() and not path.is_symlink()
+
+
 def sync_folder(folder: Path) -> None:
     """Have the names in a folder on the disk before returning."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

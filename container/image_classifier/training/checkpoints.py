@@ -49,7 +49,7 @@ class Checkpoints:
         self._damaged: set[Path] = set()
         for path in _entries(folder):
             if _PARTIAL.fullmatch(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
 
     def latest(self) -> Checkpoint | None:
         """Return the newest checkpoint that is whole, None when there is none; say which were passed over, and why.
@@ -103,7 +103,7 @@ class Checkpoints:
         kept = [path for path in self._newest_first() if path not in self._damaged][:KEPT]
         for path in self._newest_first():
             if path not in kept:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
 
     def _refuse_another_job(self, path: Path, there: Any) -> None:
         differences = list(_differences("", there, self._job))
@@ -115,6 +115,12 @@ class Checkpoints:
             f"The checkpoint {path.name} in {self._folder} is of another job: {listed}. Empty the S3 prefix of this "
             "job's checkpoints or name another one; to continue that job, give the values that it had."
         )
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint, whole or not; a folder that holds anything else under its name is left alone."""
+    if not path.is_symlink() and all(checkpoint_files.is_written(each) for each in path.iterdir()):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from image_classifier import artifacts
+from image_classifier import artifacts, own_files
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import failures
 from image_classifier.training.backbone import Backbone
@@ -25,11 +25,14 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
     Raises:
         PlatformError: The disk is full; what was there before is untouched.
         OSError: The disk refuses it otherwise.
+        UserError: A link or a file lies where it writes a folder.
     """
     root = _root(backbone, head, values)
     folder.mkdir(parents=True, exist_ok=True)
     target, partial = folder / artifacts.SAVED_MODEL_DIR, folder / ".saved_model.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    for replaced in (target, folder / artifacts.OPENVINO_DIR):
+        own_files.reject_other_kind(replaced)
+    own_files.remove_folder(partial)
     signatures = _signatures(root, backbone, values)
     try:
         _write(root, partial, signatures)
@@ -39,8 +42,8 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
         shutil.rmtree(partial, ignore_errors=True)
         raise full from error
     # What an earlier model's IR answers is not this model's business.
-    shutil.rmtree(folder / artifacts.OPENVINO_DIR, ignore_errors=True)
-    shutil.rmtree(target, ignore_errors=True)
+    own_files.remove_folder(folder / artifacts.OPENVINO_DIR)
+    own_files.remove_folder(target)
     partial.replace(target)
     return target
 

@@ -1,8 +1,9 @@
 """Keep computed features on disk, a file for a contiguous part of the pictures, for a job that is started again."""
 
+import contextlib
 import hashlib
 import json
-import shutil
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from image_classifier.training.progress import say
 
 _STORED = np.dtype("<f4")
 _SUFFIX = ".features"
+_WRITTEN = re.compile(rf"[0-9a-z]+-\d{{9,}}-\d{{9,}}(?:{_SUFFIX})?(?:\.partial)?")
+"""The names of the files that this module writes; whatever else lies in the folder is left alone."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,11 @@ class ChunkFolder:
     """See `network_key`."""
 
     def restore(self, examples: Sequence[Example], part: slice) -> Iterator[Chunk]:
-        """Yield the whole chunks that reach into `part` of `examples`, and remove what else lies in the folder.
+        """Yield the whole chunks that reach into `part` of `examples`, and remove the other chunks in the folder.
 
         Chunks of another key or of other pictures are of no use; damaged ones are said to be.
         """
-        for path in sorted(self.folder.glob("*")):
+        for path in _written(self.folder):
             bounds = _bounds(path, self.key)
             if bounds and (bounds[1] <= part.start or bounds[0] >= part.stop):
                 continue  # another host's
@@ -109,8 +112,23 @@ class ChunkFolder:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of chunks, or of folders of them, whose features nobody needs any more."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove the chunks of a folder and of the folders in it, and each of these folders that is empty then."""
+    for part in (*_entries(folder), folder):
+        if part.is_symlink() or not part.is_dir():
+            continue
+        for path in _written(part):
+            path.unlink(missing_ok=True)
+        # It stays when somebody else has put something there.
+        with contextlib.suppress(OSError):
+            part.rmdir()
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+
+
+def _written(folder: Path) -> list[Path]:
+    return [path for path in _entries(folder) if _WRITTEN.fullmatch(path.name) and path.is_file()]
 
 
 def _bounds(path: Path, key: str) -> tuple[int, int] | None:

@@ -24,6 +24,7 @@ from image_classifier.training import (
     export,
     finished_model,
     incremental,
+    model_folder,
     report,
     sample,
     verification,
@@ -91,11 +92,12 @@ def leave(job: Job, stop: Stop) -> None:
         PlatformError: The disk is full.
     """
     folder, values = job.opt_ml.model_dir, job.settings.values
-    saved_model = export.save(folder, job.trained.backbone, job.trained.head, values)
-    stop.expect_export(0)
-    artifacts.write_labels(folder, job.found.training.class_names)
-    info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
-    artifacts.write_model_info(folder, info)
+    with model_folder.unfinished(folder):
+        saved_model = export.save(folder, job.trained.backbone, job.trained.head, values)
+        stop.expect_export(0)
+        artifacts.write_labels(folder, job.found.training.class_names)
+        info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
+        artifacts.write_model_info(folder, info)
     asked = sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
     checked: dict[str, Any] = {}
     if not asked.paths:

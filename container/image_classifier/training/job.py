@@ -13,7 +13,7 @@ from image_classifier.contract import hyperparameters, metrics
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone, data, failures, incremental, stopping
+from image_classifier.training import backbone, data, failures, incremental, model_folder, stopping
 from image_classifier.training.incremental import Start
 from image_classifier.training.progress import say
 from image_classifier.training.stopping import Stop
@@ -31,6 +31,7 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
         JobStopped: SIGTERM came before there was anything to keep.
     """
     _refuse_without_tensorflow()
+    model_folder.check(opt_ml)
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
     # Several hosts meet first, since a channel's files may be spread over them; one says what is wrong with its data

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts
+from image_classifier import artifacts, own_files
 from image_classifier.inference.prediction import Prediction
 from image_classifier.training.dataset import Listing
 from image_classifier.training.decoding import Skipped
@@ -44,6 +44,8 @@ def write_skipped(folder: Path, skipped: Sequence[Skipped]) -> None:
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A link there is replaced: what it leads to is not the job's.
+    own_files.remove_link(path)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from image_classifier import PROGRAM, artifacts
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE
-from image_classifier.local.train_locally import LocalJob, build_tree
+from image_classifier.local.job_tree import LocalJob, build_tree
 from tests.benchmarks.training.watched import Watched, watch
 
 BATCH_SIZE = 32

@@ -110,3 +110,17 @@ def test_materialise_takes_folders_and_archives(tmp_path: Path) -> None:
     assert (archives.materialise(tmp_path / "model.tar.gz", tmp_path / "into") / "file").read_text() == "x"
     with pytest.raises(UserError, match="There is no model at"):
         archives.materialise(tmp_path / "absent", tmp_path / "into")
+
+
+def test_folder_with_files_is_not_emptied_for_an_archive(tmp_path: Path) -> None:
+    """An archive, and a folder with a file or a link where it shall be unpacked -> UserError, and all is as it was."""
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / "new").write_text("new")
+    archives.pack(tmp_path / "content", tmp_path / "a.tar.gz")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    for into in (tmp_path / "mine", tmp_path / "link", tmp_path / "a.tar.gz"):
+        with pytest.raises(UserError, match="Nothing was removed"):
+            archives.materialise(tmp_path / "a.tar.gz", into)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]

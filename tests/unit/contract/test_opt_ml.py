@@ -171,3 +171,14 @@ def test_a_failure_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "output").write_text("")
     OptMl(tmp_path).write_failure("UserError: lost")
     assert (tmp_path / "output").read_text() == ""
+
+
+def test_failure_file_that_is_a_link_is_replaced(tmp_path: Path) -> None:
+    """A link in the place of the failure file -> the reason is written there, and what the link led to is as it was."""
+    (tmp_path / "mine.txt").write_text("mine")
+    tree = OptMl(tmp_path / "ml")
+    tree.failure_file.parent.mkdir(parents=True)
+    tree.failure_file.symlink_to(tmp_path / "mine.txt")
+    tree.write_failure("the reason")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert tree.failure_file.read_text() == "the reason"

@@ -120,3 +120,49 @@ def test_missing_model_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
         1,
         [f"UserError: There is no model at {tmp_path / 'absent'}. Give a model folder or a .tar.gz of one."],
     )
+
+
+def test_ir_of_another_program_is_kept(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder openvino/ that the model info does not record -> exit 1, and every file as it was."""
+    (model / "openvino").mkdir()
+    (model / "openvino" / "model.xml").write_text("mine")
+    before = artifacts.folder_sha256(model)
+    code, _, complained = run(capsys, model)
+    assert code == 1
+    assert f"{model}/openvino is not in the model info, so this program did not write it" in complained
+    assert artifacts.folder_sha256(model) == before
+
+
+def test_file_beside_the_ir_is_kept(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A converted model with a file of the user's in openvino/ -> exit 1 with its name, and every file as it was."""
+    assert run(capsys, model)[0] == 0
+    (model / "openvino" / "notes.txt").write_text("mine")
+    before = artifacts.folder_sha256(model)
+    code, _, complained = run(capsys, model)
+    assert code == 1
+    assert "openvino holds notes.txt" in complained
+    assert artifacts.folder_sha256(model) == before
+
+
+def test_link_in_the_place_of_the_ir_is_not_followed(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link called openvino -> exit 1, and the folder that it leads to is as it was."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.xml").write_text("mine")
+    (model / "openvino").symlink_to(tmp_path / "mine")
+    code, _, complained = run(capsys, model)
+    assert code == 1
+    assert "openvino is a link" in complained
+    assert (tmp_path / "mine" / "model.xml").read_text() == "mine"
+
+
+def test_archive_by_a_link_stays_a_link(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A link to an archive -> the archive gets the IR, and the link is still one."""
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "latest.tar.gz"
+    link.symlink_to(archive)
+    assert run(capsys, link)[0] == 0
+    assert link.is_symlink()
+    archives.unpack(archive, tmp_path / "after")
+    assert (tmp_path / "after" / "openvino" / "model.xml").is_file()

@@ -1,56 +1,14 @@
-"""Training on a laptop: the tree, the words of the command, the advice."""
+"""Training on a laptop: the words of the command, the advice, and what is checked before anything is touched."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from image_classifier import own_files
 from image_classifier.contract.errors import UserError
-from image_classifier.local import train_locally
-from image_classifier.local.train_locally import LocalJob
-
-
-def test_tree_is_laid_out_as_the_platform_does(tmp_path: Path) -> None:
-    """Folders, an archive and hyperparameters -> channels, configuration and output folders where a job looks."""
-    for name in ("pictures", "more"):
-        (tmp_path / name / "cat").mkdir(parents=True)
-    archive = tmp_path / "lite0.tar.gz"
-    archive.write_bytes(b"archive")
-    job = LocalJob(
-        tmp_path / "pictures", archive, tmp_path / "out", validation=tmp_path / "more", hyperparameters={"epochs": "1"}
-    )
-    tree = train_locally.build_tree(job)
-    assert (tree.channel_dir("training") / "cat").is_dir()
-    assert (tree.channel_dir("validation") / "cat").is_dir()
-    assert not tree.channel_dir("test").exists()
-    assert (tree.channel_dir("model") / "model.tar.gz").read_bytes() == b"archive"
-    assert tree.read_hyperparameters() == {"epochs": "1"}
-    assert tree.read_resources().hosts == ("algo-1",)
-    assert tree.model_dir.is_dir()
-
-
-def test_second_job_in_the_same_place_starts_clean(tmp_path: Path) -> None:
-    """An output folder with an earlier job's files -> the earlier model and failure are gone, the pictures are not."""
-    pictures, model = tmp_path / "pictures", tmp_path / "model"
-    (pictures / "cat").mkdir(parents=True)
-    model.mkdir()
-    job = LocalJob(pictures, model, tmp_path / "out")
-    tree = train_locally.build_tree(job)
-    (tree.model_dir / "old").write_text("x")
-    tree.write_failure("old")
-    train_locally.build_tree(job)
-    assert not (tree.model_dir / "old").exists()
-    assert not tree.failure_file.exists()
-    assert (pictures / "cat").is_dir()
-    assert json.loads(tree.hyperparameters_file.read_text()) == {}
-
-
-def test_missing_folder_or_model_is_said(tmp_path: Path) -> None:
-    """A training folder or a model that does not exist -> one sentence with the option's name."""
-    with pytest.raises(UserError, match=r"--training is .*absent, which is no folder"):
-        train_locally.build_tree(LocalJob(tmp_path / "absent", tmp_path, tmp_path / "out"))
-    with pytest.raises(UserError, match=r"--model is .*absent, which does not exist"):
-        train_locally.build_tree(LocalJob(tmp_path, tmp_path / "absent", tmp_path / "out"))
+from image_classifier.local import job_tree, train_locally
+from image_classifier.local.job_tree import LocalJob
 
 
 def test_words_become_hyperparameters() -> None:
@@ -73,3 +31,51 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
     arguments = ["--training", str(tmp_path / "absent"), "--model", str(tmp_path), "--output", str(tmp_path / "out")]
     assert train_locally.main([*arguments, "train_only_top_layer=True"]) == 1
     assert capsys.readouterr().err.startswith("UserError: --training is")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["epochs=none"], ["unknown=1"], ["epochs"], ["--training", "absent"], ["--validation", "absent"]],
+    ids=" ".join,
+)
+def test_any_wrong_argument_leaves_an_earlier_job_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
+) -> None:
+    """A wrong hyperparameter or a missing channel, over an earlier job -> exit 1, and every file is still there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("pictures", "backbone"):
+        (tmp_path / name).mkdir()
+    tree = job_tree.build_tree(LocalJob(tmp_path / "pictures", tmp_path / "backbone", tmp_path / "out"))
+    (tree.model_dir / "labels_info.json").write_text(json.dumps({"labels": ["a", "b"]}))
+    before = sorted(tmp_path.rglob("*"))
+    words = ["--training", "pictures", "--model", "backbone", "--output", "out", "train_only_top_layer=True"]
+    assert train_locally.main([*words, *wrong]) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_output_is_checked_before_a_backbone_is_staged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No --model, and a folder of the user's as --output -> rejected without fetching EfficientNet-Lite0 first."""
+
+    def unexpected() -> Path:
+        raise AssertionError("staged")
+
+    monkeypatch.setattr(train_locally, "default_model", unexpected)
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.tex").touch()
+    arguments = ["--training", str(tmp_path / "pictures"), "--output", str(tmp_path / "notes")]
+    assert train_locally.main([*arguments, "train_only_top_layer=True"]) == 1
+    assert "is not empty (thesis.tex)" in capsys.readouterr().err
+
+
+def test_job_that_runs_keeps_its_folder(tmp_path: Path) -> None:
+    """Two jobs with one output folder at once -> the second one is rejected, and the first one's tree is complete."""
+    for name in ("pictures", "backbone"):
+        (tmp_path / name).mkdir()
+    job = LocalJob(tmp_path / "pictures", tmp_path / "backbone", tmp_path / "out")
+    tree = job_tree.build_tree(job)
+    with own_files.used_alone(tree.base), pytest.raises(UserError, match="Another job is running in"):
+        train_locally.train(job)
+    assert tree.hyperparameters_file.is_file()

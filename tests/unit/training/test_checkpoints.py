@@ -270,3 +270,20 @@ def test_what_could_not_be_read_back_is_not_written(
     with pytest.raises(ValueError, match=message):
         Checkpoints(tmp_path, JOB).save(1, {}, {name: {"array": array}})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["checkpoint-000001-step-1", ".checkpoint-000001-step-1.partial"])
+@pytest.mark.parametrize("what", ["notes.txt", "state.json/deep.txt", "link"])
+def test_folder_of_the_users_under_a_checkpoints_name_stays(tmp_path: Path, name: str, what: str) -> None:
+    """A folder that is named like a checkpoint and holds something else, or is a link -> never removed."""
+    mine = tmp_path / "mine" if what == "link" else tmp_path / "checkpoints" / name
+    file = mine / ("state.json" if what == "link" else what)
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    folder = tmp_path / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    if what == "link":
+        (folder / name).symlink_to(mine)
+    for step in (3, 5, 7):
+        save(folder, step)
+    assert (folder / name / file.relative_to(mine)).read_text() == "mine"

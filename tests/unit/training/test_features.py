@@ -206,3 +206,29 @@ def test_features_that_fit_nowhere_are_refused() -> None:
         PlatformError, match=r"features of 67,108,864 pictures need 281,\S+ bytes; memory allows 10 and"
     ):
         rows.put([0], np.zeros((1, 2**20), np.float32))
+
+
+def test_files_of_others_are_left_alone(examples: list[Example], chunks: ChunkFolder, tmp_path: Path) -> None:
+    """Files, folders and links of the user's among the chunks -> a pass and the removal leave them as they are."""
+    run(Network(), examples, ChunkFolder(chunks.folder, "other"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "key-000000000-000000008.features").write_text("mine")
+    others = [chunks.folder / "notes.txt", chunks.folder.parent / "mine" / "x.txt", chunks.folder / "mine" / "x.txt"]
+    for path in others:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    (chunks.folder.parent / "link").symlink_to(tmp_path / "mine")
+    run(Network(), examples, chunks)
+    feature_chunks.remove(chunks.folder.parent)
+    assert [path.read_text() for path in others] == ["mine"] * 3
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["key-000000000-000000008.features"]
+    assert not list(chunks.folder.glob("*.features"))
+
+
+def test_folder_that_is_a_link_is_not_removed(tmp_path: Path) -> None:
+    """A link called features -> the removal leaves the link and the chunks that it leads to."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "key-000000000-000000008.features").write_text("mine")
+    (tmp_path / "features").symlink_to(tmp_path / "mine")
+    feature_chunks.remove(tmp_path / "features")
+    assert (tmp_path / "features" / "key-000000000-000000008.features").read_text() == "mine"

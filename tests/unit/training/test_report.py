@@ -60,3 +60,15 @@ def test_metrics_are_written_in_full(tmp_path: Path) -> None:
     report.write_metrics(tmp_path / "new", {"val_loss": 0.1234567890123456, "verification": {"engine": "openvino"}})
     found = json.loads((tmp_path / "new" / "metrics.json").read_text())
     assert found == {"val_loss": 0.1234567890123456, "verification": {"engine": "openvino"}}
+
+
+def test_link_among_the_reports_is_replaced(tmp_path: Path) -> None:
+    """A report that is a link to the user's file -> the report is written in its place, and the file is as it was."""
+    (tmp_path / "mine.csv").write_text("mine")
+    for name in ("skipped.csv", "metrics.json"):
+        (tmp_path / name).symlink_to(tmp_path / "mine.csv")
+    report.write_skipped(tmp_path, [])
+    report.write_metrics(tmp_path, {"epochs": 1})
+    assert (tmp_path / "mine.csv").read_text() == "mine"
+    assert (tmp_path / "skipped.csv").read_text() == "file,reason\n"
+    assert json.loads((tmp_path / "metrics.json").read_text()) == {"epochs": 1}

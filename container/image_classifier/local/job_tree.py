@@ -1,0 +1,212 @@
+"""The folder of a local training job, laid out as the platform lays out /opt/ml: checked, cleared, built.
+
+It carries a marker. Only a marked folder is used again, and of it only what a job writes is removed; with anything else
+in the way the command is rejected before the first file is touched.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from image_classifier import artifacts, own_files
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.opt_ml import OptMl
+
+WRITER = "scripts/train-locally"
+CHECKPOINTS = "checkpoints"
+"""A job resumes from this folder, which its user makes; it is neither cleared nor in the way."""
+_CLEARED = ("input", "model", "output")
+_FOLDERS = (
+    *_CLEARED,
+    *("input/config", "input/data", "input/data/model", "output/data"),
+    *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
+    *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
+)
+_FILES = (
+    *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),
+    *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
+    *("model/.saved_model.partial/*", "model/.unfinished"),
+    *(f"model/{place}/{name}" for place in ("openvino", ".openvino.partial") for name in artifacts.OPENVINO_FILES),
+    *(
+        f"model/{name}{ending}"
+        for name in (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE)
+        for ending in ("", ".partial")
+    ),
+    *(f"output/data/{name}" for name in ("metrics.json", "history.csv", "predictions.csv", "skipped.csv")),
+    *("output/data/*.partial", "output/failure"),
+)
+_LINKS = (
+    *(f"input/data/{name}" for name in ("training", "validation", "test", "model")),
+    "input/data/model/model.tar.gz",
+)
+"""What a job and this module write below the folder, as patterns of relative paths."""
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class LocalJob:
+    """What to train on and where to put the result."""
+
+    training: Path
+    model: Path | None
+    """None: not staged yet, which `check` allows and `build_tree` does not."""
+    output: Path
+    validation: Path | None = None
+    test: Path | None = None
+    hyperparameters: Mapping[str, str] | None = None
+
+    @property
+    def channels(self) -> dict[str, Path]:
+        """The folders of pictures that were given, by the name of their channel."""
+        found = {"training": self.training, "validation": self.validation, "test": self.test}
+        return {name: folder for name, folder in found.items() if folder is not None}
+
+
+def check(job: LocalJob) -> None:
+    """Make sure that the job can be laid out and that nothing of the user's is in the way; changes nothing.
+
+    Raises:
+        UserError: A folder or the model is missing; the output holds one of them or lies in one; or the output is a
+            file, the root or home folder, not writable, or holds something that a job does not write.
+    """
+    for name, folder in job.channels.items():
+        if not folder.is_dir():
+            raise UserError(f"--{name} is {folder}, which is no folder. Give a folder with one sub-folder a class.")
+    if job.model is not None and not job.model.exists():
+        raise UserError(f"--model is {job.model}, which does not exist. scripts/stage-backbone makes one.")
+    _check_place(job.output)
+    given = {**job.channels, **({"model": job.model} if job.model else {})}
+    for name, path in given.items():
+        if own_files.overlap(job.output, path):
+            raise UserError(
+                f"--output {job.output} and --{name} {path} lie in each other, and a job replaces what is in its "
+                "output folder. Nothing was changed: give --output a folder elsewhere, such as run/NAME."
+            )
+    if job.output.is_dir():
+        try:
+            _check_content(job.output)
+        except OSError as error:
+            raise UserError(f"--output {job.output} cannot be read: {error}. Give another folder.") from error
+
+
+def _check_place(output: Path) -> None:
+    try:
+        real = output.resolve()
+        kind = "the root folder" if real == Path(real.anchor) else "your home folder" if _is_home(real) else None
+        if output.exists() and not output.is_dir():
+            kind = "a file"
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"--output {output} cannot be used: {error}. Give a new folder, such as run/NAME.") from error
+    if kind:
+        raise UserError(f"--output {output} is {kind}. Give a new folder, such as run/NAME.")
+    if reason := own_files.unwritable(real):
+        raise UserError(f"--output {output} cannot be written to: {reason}. Give a folder of yours, such as run/NAME.")
+
+
+def _is_home(folder: Path) -> bool:
+    try:
+        return Path.home().resolve() == folder
+    except RuntimeError:
+        # A user without one, as in some containers.
+        return False
+
+
+def _check_content(output: Path) -> None:
+    if not own_files.is_marked(output, WRITER):
+        others = sorted(path.name for path in output.iterdir() if path.name not in _left_alone(output))
+        if others:
+            raise UserError(
+                f"--output {output} is not empty ({_listed(others)}) and carries no marker of an earlier local job "
+                f"({own_files.MARKER}). Nothing was changed: give a new folder, or move that one away."
+            )
+        return
+    if foreign := sorted(path for path, written in _content(output) if not written):
+        raise UserError(
+            f"--output {output} holds what no job writes: {_listed(foreign)}. Nothing was changed: move it elsewhere, "
+            "or give another folder."
+        )
+
+
+def _left_alone(output: Path) -> set[str]:
+    checkpoints = {CHECKPOINTS} if (output / CHECKPOINTS).is_dir() else set()
+    return {f"{own_files.MARKER}.partial", *checkpoints}
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _content(output: Path) -> Iterator[tuple[str, bool]]:
+    """Yield what lies in the folders that a job replaces, innermost first, and whether a job writes such a thing."""
+    for name in _CLEARED:
+        if os.path.lexists(output / name):
+            yield from _below(output, name)
+
+
+def _below(output: Path, name: str) -> Iterator[tuple[str, bool]]:
+    mode = (output / name).lstat().st_mode
+    patterns = _FOLDERS if stat.S_ISDIR(mode) else _LINKS if stat.S_ISLNK(mode) else _FILES
+    written = (stat.S_ISDIR(mode) or stat.S_ISLNK(mode) or stat.S_ISREG(mode)) and any(
+        fnmatchcase(name, pattern) for pattern in patterns
+    )
+    if stat.S_ISDIR(mode):
+        for entry in sorted((output / name).iterdir()):
+            yield from _below(output, f"{name}/{entry.name}")
+    yield name, written
+
+
+def _clear(output: Path) -> None:
+    """Remove what an earlier job wrote, name by name: what has come since `check` is not touched."""
+    for name, written in _content(output):
+        path = output / name
+        if not written:
+            raise UserError(f"{path} has appeared meanwhile, and no job writes it. Give --output another folder.")
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
+
+
+def build_tree(job: LocalJob) -> OptMl:
+    """Lay out `job.output` as the platform lays out /opt/ml; the channels are links to the given folders.
+
+    An earlier job's tree is replaced.
+
+    Raises:
+        UserError: See `check`; nothing was changed then. Or the disk refuses it.
+    """
+    check(job)
+    assert job.model is not None
+    tree = OptMl(job.output.resolve())
+    try:
+        tree.base.mkdir(parents=True, exist_ok=True)
+        own_files.mark(tree.base, WRITER)
+        _clear(tree.base)
+        _lay_out(tree, job, job.model)
+    except OSError as error:
+        raise UserError(
+            f"--output {job.output} cannot be laid out: {error}. Look at that path and its disk."
+        ) from error
+    return tree
+
+
+def _lay_out(tree: OptMl, job: LocalJob, model: Path) -> None:
+    tree.hyperparameters_file.parent.mkdir(parents=True)
+    tree.channel_dir("training").parent.mkdir()
+    for name, folder in job.channels.items():
+        tree.channel_dir(name).symlink_to(folder.resolve())
+    if model.is_dir():
+        tree.channel_dir("model").symlink_to(model.resolve())
+    else:
+        tree.channel_dir("model").mkdir()
+        (tree.channel_dir("model") / "model.tar.gz").symlink_to(model.resolve())
+    tree.hyperparameters_file.write_text(json.dumps(dict(job.hyperparameters or {})))
+    hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
+    tree.resource_config_file.write_text(json.dumps(hosts))
+    for folder in (tree.model_dir, tree.output_data_dir):
+        folder.mkdir(parents=True)
