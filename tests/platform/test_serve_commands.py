@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import archives
+from tests import pseudo_terminal
 from tests.platform import pictures
 from tests.platform.serving import ROOT, served_locally
 from tests.waiting import free_port
@@ -83,7 +84,7 @@ def test_accept_is_passed_on(url: str, picture: Path) -> None:
     assert "class 1 " in run("predict", "--accept", "application/json", picture, "--url", url).stdout
     refused = run("predict", "--accept", "text/csv", picture, "--url", url)
     assert refused.returncode == 1
-    assert "refused with 406: Accept 'text/csv' is not offered." in refused.stderr
+    assert "rejected with 406: Accept 'text/csv' is not offered." in refused.stderr
 
 
 def test_refused_pictures_do_not_stop_the_others(url: str, picture: Path, tmp_path: Path) -> None:
@@ -94,8 +95,53 @@ def test_refused_pictures_do_not_stop_the_others(url: str, picture: Path, tmp_pa
     assert done.returncode == 1
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(picture)]
     first, second = done.stderr.splitlines()
-    assert first.startswith(f"UserError: {text}: refused with 400: The bytes are no picture")
+    assert first.startswith(f"UserError: {text}: rejected with 400: The bytes are no picture")
     assert second == f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory."
+
+
+@pytest.fixture(scope="module")
+def labelled(picture: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders with 23 green images, two of which lie in the folder of another class."""
+    folder = tmp_path_factory.mktemp("labelled")
+    for name, count in (("green", 21), ("red", 2)):
+        (folder / name).mkdir()
+        for number in range(count):
+            shutil.copy(picture, folder / name / f"{number:02}.png")
+    return folder
+
+
+def test_class_folders_give_the_accuracy(url: str, labelled: Path, tmp_path: Path) -> None:
+    """Given a folder of class folders -> a line an image, recall by class, the matrix, accuracy and its baseline."""
+    done = run("predict", labelled, "--csv", tmp_path / "answers.csv", "--url", url)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith(f"{labelled}/green/") for line in lines) == 21
+    assert next(line.split() for line in lines if line.strip().startswith("red ")) == ["red", "0", "2", "0.0000"]
+    assert lines[-1] == "Accuracy 0.9130 (21 of 23 images; always answering green: 0.9130)"
+    rows = (tmp_path / "answers.csv").read_text().splitlines()
+    assert len(rows) == 24
+    assert rows[-1].startswith(f"{labelled}/red/01.png,red,green,")
+
+
+def test_terminal_shows_the_wrong_answers_alone(url: str, labelled: Path) -> None:
+    """Given more images than fit a screen, on a terminal -> a bar meanwhile, then the wrong ones and the accuracy."""
+    command = [ROOT / "scripts" / "predict", labelled, "--url", url]
+    with pseudo_terminal.running(command, columns=120) as terminal:
+        assert terminal.exit_code() == 0
+        assert "Classifying" in terminal.text
+        assert "/green/" not in terminal.text
+        assert terminal.text.count("/red/") == 2
+        assert "Accuracy 0.9130 (21 of 23 images" in terminal.text
+
+
+def test_errors_are_red_on_a_terminal_and_plain_on_request(picture: Path, tmp_path: Path) -> None:
+    """Given a file that is not there -> "Error:" in red on a terminal, without an escape sequence under NO_COLOR."""
+    command = [ROOT / "scripts" / "predict", tmp_path / "absent.jpg"]
+    for variables, is_red in ((dict[str, str](), True), ({"NO_COLOR": "1"}, False)):
+        with pseudo_terminal.running(command, columns=200, variables=variables) as terminal:
+            assert terminal.exit_code() == 1
+            assert f"Error: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory." in terminal.text
+            assert ("\x1b[1;31mError:" in terminal.raw) == is_red
 
 
 def test_no_server_is_said(picture: Path) -> None:

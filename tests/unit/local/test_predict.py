@@ -10,6 +10,8 @@ import pytest
 
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.local import predict
+from image_classifier.local.answers import Answer
+from image_classifier.local.image_files import ImageFile
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ from image_classifier.local import predict
 )
 def test_summary_names_the_most_probable(answer: dict[str, Any], expected: str) -> None:
     """Answers with names, without, binary, of many classes, empty -> at most three, the most probable first."""
-    assert predict.summary(answer) == expected
+    assert Answer.of(ImageFile(Path("a.jpg")), answer).summary == expected
 
 
 class Strange(BaseHTTPRequestHandler):
@@ -59,7 +61,7 @@ def strange_server() -> Iterator[str]:
     [
         ("/list", PlatformError, "answers list, not an object"),
         ("/html", PlatformError, "No server answers as expected"),
-        ("/teapot", UserError, "refused with 418 I'm a Teapot"),
+        ("/teapot", UserError, "rejected with 418 I'm a Teapot"),
     ],
 )
 def test_strange_answers_are_said(

@@ -1,0 +1,67 @@
+"""The images that a user means by naming files and folders, and the class that each one's folder stands for."""
+
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.system_names import is_ignored
+from image_classifier.imaging import EXTENSIONS, FORMATS, sniff
+
+_FIRST_BYTES = 32
+"""That tell a format, see `imaging.sniff`."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image as the user named it, or as it was found in a folder that the user named."""
+
+    path: Path
+    folder_name: str | None = None
+    """The class that its place in a class folder stands for, in NFC; None for a file that was named itself."""
+
+
+def find(named: Sequence[Path]) -> list[ImageFile]:
+    """Return the files, and the images below the folders in the order of their paths.
+
+    Below a named folder the first folder level stands for classes, as in a training channel; images that lie in the
+    named folder itself belong to the class of its own name. Hidden and system files are ignored. A file that was named
+    itself is taken as it is.
+
+    Raises:
+        UserError: A folder holds no image, or cannot be read.
+    """
+    found: list[ImageFile] = []
+    for path in named:
+        images = list(_below(path)) if path.is_dir() else [ImageFile(path)]
+        if not images:
+            raise UserError(f"{path} holds no image. Expected files of {', '.join(FORMATS)}, in any folder below it.")
+        found += images
+    return found
+
+
+def _below(folder: Path) -> Iterator[ImageFile]:
+    for place, folders, names in os.walk(folder, onerror=_raise, followlinks=False):
+        folders[:] = sorted(name for name in folders if not is_ignored(name))
+        for name in sorted(names):
+            path = Path(place, name)
+            if not is_ignored(name) and _is_image(path):
+                parts = path.relative_to(folder).parts
+                label = parts[0] if len(parts) > 1 else folder.resolve().name
+                yield ImageFile(path, unicodedata.normalize("NFC", label))
+
+
+def _raise(error: OSError) -> None:
+    raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
+
+
+def _is_image(path: Path) -> bool:
+    if path.suffix.lower() in EXTENSIONS:
+        return True
+    try:
+        with path.open("rb") as file:
+            return sniff(file.read(_FIRST_BYTES)) is not None
+    except OSError:
+        return False
