@@ -24,7 +24,7 @@ def test_change_in_the_program_rebuilds_the_last_layers_only(target: str, tmp_pa
     for name in ("Dockerfile", ".dockerignore", "requirements.txt", "docker", "container", "scripts", ".git"):
         copy = shutil.copytree if (PROJECT / name).is_dir() else shutil.copyfile
         copy(PROJECT / name, tmp_path / name)
-    changed = tmp_path / "container" / "image_classifier" / "imaging.py"
+    changed = tmp_path / "container" / "image_classifier" / "imaging" / "decoding.py"
     changed.write_text(changed.read_text(encoding="utf-8") + "\nCHANGED = True\n", encoding="utf-8")
     tag = f"image-classifier-test-changed:{target}"
     before, again = name_of_image(target), [str(tmp_path / "scripts" / "build"), "--target", target, "--tag", tag]

@@ -2,21 +2,21 @@
 
 from tests.benchmarks.taken_out.edit import Edit
 
-_IMAGING = "image_classifier/imaging.py"
+_DECODING, _HEADER = "image_classifier/imaging/decoding.py", "image_classifier/imaging/header.py"
 
 EDITS = (
     Edit(
         5,
         "the look at the header before Pillow's",
-        _IMAGING,
-        "    if stored := picture_header.stored_size(data, found):\n        _check_size(stored, max_pixels)\n",
+        _HEADER,
+        "    check_size(header.size, min(max_pixels, header.max_pixels))\n",
         "",
         ("test_hostile_pictures.py::test_bomb_is_refused_by_its_header",),
     ),
     Edit(
         5,
         "the limit of pixels",
-        _IMAGING,
+        _HEADER,
         "if width * height > max_pixels or max(size) > MAX_SIDE:",
         "if False:",
         (
@@ -35,7 +35,7 @@ EDITS = (
     Edit(
         6,
         "refusing a picture whose end is missing",
-        _IMAGING,
+        _DECODING,
         "from PIL.JpegImagePlugin import JpegImageFile\n",
         "from PIL import ImageFile\nfrom PIL.JpegImagePlugin import JpegImageFile\n"
         "ImageFile.LOAD_TRUNCATED_IMAGES = True\n",
@@ -44,9 +44,9 @@ EDITS = (
     Edit(
         6,
         "400 for what a decoder stumbles over",
-        _IMAGING,
-        "    except Exception as error:  # a decoder fails in whatever way the damage makes it fail\n"
-        "        _reject_damaged(error)",
+        _DECODING,
+        "    except Exception as error:  # a decoder fails in whatever way the corruption makes it fail\n"
+        "        raise corrupt(error) from error",
         "    finally:\n        pass",
         (
             "test_serve_http.py::test_hostile_body_is_refused_and_the_server_lives",
@@ -64,17 +64,17 @@ EDITS = (
     Edit(
         7,
         "turning by the EXIF orientation",
-        _IMAGING,
-        "orientation = _orientation(picture)",
-        "orientation = 1",
+        _DECODING,
+        "orientation = header.orientation\n",
+        "orientation = 1\n",
         ("test_serve_answers.py::test_odd_picture_is_answered_as_the_plain_one",),
     ),
     Edit(
         7,
         "the conversion of CMYK, palette and alpha",
-        _IMAGING,
-        'rgb = picture if picture.mode == "RGB" else picture.convert("RGB")',
-        "rgb = picture",
+        _DECODING,
+        'rgb = image if image.mode == "RGB" else image.convert("RGB")',
+        "rgb = image",
         (
             "test_serve_answers.py::test_odd_picture_is_answered_as_the_plain_one",
             "test_serve_answers.py::test_grey_pictures_of_all_depths_are_one",
@@ -83,23 +83,23 @@ EDITS = (
     Edit(
         7,
         "the upper byte of 16 bits",
-        _IMAGING,
-        'if picture.mode.startswith("I"):',
+        _DECODING,
+        'if image.mode.startswith("I"):',
         "if False:",
         ("test_imaging.py::test_grey_pictures_are_three_equal_channels",),
     ),
     Edit(
         7,
         "the first frame",
-        _IMAGING,
-        "        picture.load()\n",
-        '        picture.seek(getattr(picture, "n_frames", 1) - 1)\n        picture.load()\n',
+        _DECODING,
+        "        image.load()\n",
+        '        image.seek(getattr(image, "n_frames", 1) - 1)\n        image.load()\n',
         ("test_serve_answers.py::test_odd_picture_is_answered_as_the_plain_one",),
     ),
     Edit(
         8,
         "answering a picture of one row",
-        _IMAGING,
+        _HEADER,
         "MAX_SIDE = 65_535",
         "MAX_SIDE = 10_000",
         ("test_serve_answers.py::test_extreme_shapes_are_answered",),
@@ -107,7 +107,7 @@ EDITS = (
     Edit(
         8,
         "400 for a side of zero",
-        _IMAGING,
+        _HEADER,
         "    if width * height == 0:\n",
         "    if False:\n",
         ("test_hostile_pictures.py::test_header_without_pixels_is_refused",),
@@ -115,7 +115,7 @@ EDITS = (
     Edit(
         8,
         "the limit of a side",
-        _IMAGING,
+        _HEADER,
         " or max(size) > MAX_SIDE:",
         ":",
         ("test_hostile_pictures.py::test_long_side_is_refused",),

@@ -95,3 +95,49 @@ def exif(orientation: int) -> Image.Exif:
     found = Image.Exif()
     found[0x0112] = orientation
     return found
+
+
+def without_adobe_marker(jpeg: bytes) -> bytes:
+    """Leave Adobe's marker out of a JPEG."""
+    start = jpeg.index(b"\xff\xee")
+    return jpeg[:start] + jpeg[start + 2 + int.from_bytes(jpeg[start + 2 : start + 4], "big") :]
+
+
+def segment(marker: int, content: bytes = b"") -> bytes:
+    """Make a JPEG segment."""
+    return bytes([0xFF, marker]) + struct.pack(">H", len(content) + 2) + content
+
+
+def into_jpeg(*parts: bytes, before: int = 0xDB) -> bytes:
+    """Put segments into a small JPEG, before its first one with the marker `before`."""
+    data = encode(PLAIN, "JPEG")
+    position = data.index(bytes([0xFF, before]))
+    return data[:position] + b"".join(parts) + data[position:]
+
+
+def into_png(*chunks: bytes, before: bytes = b"IDAT") -> bytes:
+    """Put chunks into a PNG, before its first one of the kind `before`."""
+    data = encode(PLAIN, "PNG")
+    position = data.index(before) - 4
+    return data[:position] + b"".join(chunks) + data[position:]
+
+
+def progressive(side: int, scans: int) -> bytes:
+    """Make a grey progressive JPEG of one DC scan, then scans of nothing but end-of-band runs."""
+
+    def table(kind: int, symbols: list[int]) -> bytes:
+        return segment(0xC4, bytes([kind << 4, *7 * [0], len(symbols), *8 * [0], *symbols]))
+
+    blocks = left = ((side + 7) // 8) ** 2
+    bits = ""
+    while left:
+        size = min(left.bit_length() - 1, 14)
+        run = min(left, (2 << size) - 1)
+        bits += format(size, "08b") + (format(run - (1 << size), f"0{size}b") if size else "")
+        left -= run
+    bits += "1" * (-len(bits) % 8)
+    entropy = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+    frame = segment(0xDB, bytes([0, *64 * [1]])) + segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0")
+    first = table(0, [0]) + segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(blocks)
+    more = segment(0xDA, bytes([1, 1, 0, 1, 1, 0])) + entropy
+    return b"\xff\xd8" + frame + first + table(1, [size << 4 for size in range(15)]) + more * scans + b"\xff\xd9"

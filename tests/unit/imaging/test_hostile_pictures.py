@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def rejected(data: bytes, **options: Any) -> imaging.ImageRejected:
 
 def run(program: str, path: Path) -> str:
     """Run a program about `path` in a process of its own and return what it prints."""
-    container = Path(imaging.__file__).parents[1]
+    container = Path(imaging.__file__).parents[2]
     command = [sys.executable, "-W", "error", "-c", program, str(path)]
     environment = {**os.environ, "PYTHONPATH": str(container)}
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
@@ -126,8 +127,6 @@ def test_bomb_is_refused_by_its_header(name: str) -> None:
         started = time.perf_counter()
         refusal = rejected(BOMBS[name])
         assert refusal.code == "too_many_pixels"
-        # Else the header's own size is told: nothing but its bytes was looked at.
-        assert ("in the first frame" in str(refusal)) == (name == "GIF in the frame")
         seconds.append(time.perf_counter() - started)
     assert min(seconds) < 0.01
 
@@ -157,11 +156,18 @@ def test_bombs_take_no_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 100])
-def test_text_in_a_png_that_unpacks_to_much_is_refused(times: int) -> None:
-    """Compressed text of 100 MB, in one chunk or in a hundred, inside a sound PNG -> refused before it is unpacked."""
-    text = chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(100_000_000 // times), 9))
+@pytest.mark.parametrize("keyword", [b"comment", b"Raw profile type exif"])
+def test_text_in_a_png_that_unpacks_to_much_is_left_packed(times: int, keyword: bytes) -> None:
+    """Compressed text of 100 MB, in one chunk or in a hundred, inside a sound PNG -> its pixels, in little memory."""
+    text = chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(bytes(100_000_000 // times), 9))
     sound = encode(PLAIN, "PNG")
-    assert rejected(sound[:33] + times * text + sound[33:]).code == "corrupt"
+    tracemalloc.start()
+    try:
+        pixels = imaging.load_pixels(sound[:33] + times * text + sound[33:], SIZE)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(pixels, imaging.load_pixels(sound, SIZE))
 
 
 SHORTAGE = """
@@ -181,7 +187,7 @@ def test_shortage_of_memory_is_not_the_pictures_fault(tmp_path: Path) -> None:
     """A sound picture in a process that may not take enough memory -> a PlatformError, not a refusal as damaged."""
     (tmp_path / "large.png").write_bytes(encode(Image.new("RGB", (7_000, 6_000)), "PNG", compress_level=1))
     answer = run(SHORTAGE, tmp_path / "large.png")
-    assert answer.startswith("Memory does not suffice for a picture of 7,000 x 6,000 pixels.")
+    assert answer.startswith("Not enough memory to decode an image of 7,000 x 6,000 pixels.")
 
 
 def test_pixel_limit_counts_width_times_height() -> None:
@@ -208,7 +214,7 @@ def test_mutants_are_answered_or_refused() -> None:
     sources = [encode(small, kind) for kind in imaging.FORMATS]
     sources += [encode(small, kind, exif=exif(6)) for kind in ("JPEG", "PNG", "WEBP")]
     sources += [encode(small.quantize(20), kind, transparency=3) for kind in ("PNG", "GIF")]
-    outcomes = {"pixels": 0, "empty": 0, "unsupported_format": 0, "corrupt": 0, "too_many_pixels": 0}
+    outcomes = dict.fromkeys(("pixels", "empty", "unsupported_format", "corrupt", "too_many_pixels", "too_complex"), 0)
     for number in range(10_000):
         mutant = bytearray(sources[number % len(sources)])
         for _ in range(int(random.integers(1, 8))):

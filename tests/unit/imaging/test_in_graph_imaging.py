@@ -10,7 +10,17 @@ from PIL import Image
 
 from image_classifier import imaging, resampling
 from image_classifier.training.in_graph_imaging import decode_and_resize
-from tests.unit.imaging.samples import PLAIN, encode, exif, interlaced_png, png, rows_of_png, webp_canvas, with_alpha
+from tests.unit.imaging.samples import (
+    PLAIN,
+    encode,
+    exif,
+    interlaced_png,
+    png,
+    rows_of_png,
+    webp_canvas,
+    with_alpha,
+    without_adobe_marker,
+)
 
 SIZE = (100, 120)
 ROUNDING = dict.fromkeys(imaging.RESIZE_METHODS, 0) | dict.fromkeys(("area", *resampling.KERNELS), 1)
@@ -26,6 +36,7 @@ FORMS = {
     "JPEG, progressive": encode(PLAIN, "JPEG", quality=90, progressive=True),
     "JPEG, all colours": encode(PLAIN, "JPEG", subsampling=0),
     "JPEG, CMYK": encode(PICTURE.convert("CMYK"), "JPEG"),
+    "JPEG, CMYK without Adobe's marker": without_adobe_marker(encode(PICTURE.convert("CMYK"), "JPEG")),
     "JPEG, grey": encode(GREY, "JPEG"),
     "PNG": encode(PLAIN, "PNG"),
     "PNG, interlaced": interlaced_png(PLAIN),
@@ -141,3 +152,10 @@ def test_twin_does_not_turn_a_picture() -> None:
     twin = decode_and_resize(tf.constant(lying), SIZE, "bilinear")
     assert apart(twin, encode(PLAIN, "JPEG"), SIZE, "bilinear") == 0
     assert apart(twin, lying, SIZE, "bilinear") > 50
+
+
+def test_marker_of_a_cmyk_jpeg_matters() -> None:
+    """The same CMYK values with and without Adobe's marker -> inverted inks, so that one rule must be chosen."""
+    marked, bare = FORMS["JPEG, CMYK"], FORMS["JPEG, CMYK without Adobe's marker"]
+    apart = imaging.load_pixels(marked, SIZE).astype(int) - imaging.load_pixels(bare, SIZE)
+    assert np.abs(apart).max() > 50

@@ -152,10 +152,10 @@ def test_refused_picture_is_named_among_several(
 ) -> None:
     """A text among pictures -> refused with its place; alone -> refused without one."""
     predictor = Predictor.load(either_model("both"))
-    with pytest.raises(ImageRejected, match=r"^Picture 2 of 3: The bytes are no picture") as found:
+    with pytest.raises(ImageRejected, match=r"^Picture 2 of 3: The bytes are not an image") as found:
         predictor.predict([png(halves[0]), b"text", png(halves[1])])
     assert found.value.code == "unsupported_format"
-    with pytest.raises(ImageRejected, match=r"^The bytes are no picture"):
+    with pytest.raises(ImageRejected, match=r"^The bytes are not an image"):
         predictor.predict([b"text"])
 
 

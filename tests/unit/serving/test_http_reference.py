@@ -122,6 +122,7 @@ def errors(asked: FlaskClient, bare: FlaskClient, loading: FlaskClient, green: b
     yield send(green, accept="application/json;embedding", client=bare)
     yield send(bytes(26 * MEGABYTE))
     yield send(pictures.bomb())
+    yield send(green[:2] + b"\xff\xfe\0\2" * 5_000 + green[2:])
     yield from (asked.get("/nothing"), asked.get("/invocations"), send(green, client=loading))
 
 

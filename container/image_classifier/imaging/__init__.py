@@ -1,0 +1,45 @@
+"""Bytes to upright RGB pixels of the model's size: the one definition, for training and for serving.
+
+`header` says what a file is and what decoding it would cost, before any decoder sees it; `decoding` makes the pixels.
+"""
+
+from image_classifier.imaging.decoding import (
+    JPEG_MARGIN,
+    RESIZE_METHODS,
+    decode,
+    load_pixels,
+    memory_bytes,
+)
+from image_classifier.imaging.header import (
+    DEFAULT_MAX_PIXELS,
+    EXTENSIONS,
+    FORMATS,
+    MAX_RASTER_PIXELS,
+    MAX_SIDE,
+    Header,
+    read_header,
+    sniff,
+)
+from image_classifier.imaging.rejection import CORRUPT, EMPTY, TOO_COMPLEX, TOO_LARGE, UNSUPPORTED, ImageRejected
+
+__all__ = [
+    "CORRUPT",
+    "DEFAULT_MAX_PIXELS",
+    "EMPTY",
+    "EXTENSIONS",
+    "FORMATS",
+    "JPEG_MARGIN",
+    "MAX_RASTER_PIXELS",
+    "MAX_SIDE",
+    "RESIZE_METHODS",
+    "TOO_COMPLEX",
+    "TOO_LARGE",
+    "UNSUPPORTED",
+    "Header",
+    "ImageRejected",
+    "decode",
+    "load_pixels",
+    "memory_bytes",
+    "read_header",
+    "sniff",
+]

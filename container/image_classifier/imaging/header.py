@@ -1,0 +1,177 @@
+"""What the bytes of an image say about it before any decoder sees them: format, size, orientation and cost.
+
+What a file is, its first bytes say, never its name. Reading a header is linear in the file's bytes, and everything
+that could make a decoder's work grow faster than that is rejected here.
+Sources: GIF89a section 18; BITMAPCOREHEADER and BITMAPINFOHEADER; the WebP container and VP8 (RFC 6386, section 9.1).
+"""
+
+import struct
+from dataclasses import dataclass
+
+from image_classifier.imaging import gif, jpeg, png
+from image_classifier.imaging.rejection import EMPTY, TOO_LARGE, UNSUPPORTED, ImageRejected, corrupt
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+"""An allow-list: every other format that Pillow can open is out of reach of a client."""
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"})
+DEFAULT_MAX_PIXELS = 250_000_000
+"""Width times height in a header: above the 200 megapixels of the largest phone cameras."""
+MAX_RASTER_PIXELS = 1024 * 1024 * 1024 // 4 // 3
+"""89,478,485 pixels that are decoded at once, after a JPEG's reduction; also where Pillow's own warning begins."""
+MAX_SIDE = 65_535
+"""Pixels of one side: what a JPEG's or GIF's header can say at most. A resize filter's memory grows with the side."""
+MAX_RUN_LENGTH_PIXELS = 4 * 1024 * 1024
+"""Of a BMP with run-length encoding, which Pillow decodes pixel by pixel in Python."""
+_BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
+"""Lengths in bytes of the headers that a BMP can have, which tell its version."""
+_RUN_LENGTH = (1, 2)
+"""Compression methods of a BMP: 8 and 4 bits a pixel in runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of an image before it is decoded."""
+
+    format: str
+    """One of `FORMATS`."""
+    size: tuple[int, int]
+    """Width and height in pixels, as stored."""
+    content: bytes
+    """The file without metadata that no pixel depends on, as far as the format lets it be left out."""
+    pixel_bytes: int
+    """Memory that the raster takes for each pixel, at the peak: what the decoder fills, and its copy in RGB."""
+    coefficient_bytes: int = 0
+    """Memory that a JPEG of several scans takes besides, at full size."""
+    orientation: int | None = 1
+    """1 to 8 as in EXIF; None: the decoder says where it is stated."""
+    max_pixels: int = MAX_RASTER_PIXELS
+    """Width times height that this form of the format may have."""
+    has_plain_cmyk: bool = False
+    """Whether it is a CMYK JPEG without Adobe's marker."""
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+        return self.size[0] * self.size[1]
+
+
+def sniff(data: bytes) -> str | None:
+    """Return the format, one of `FORMATS`, by the first bytes; None when it is none of them."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(png.SIGNATURE):
+        return "PNG"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    # Two letters alone would make a bitmap of many a text.
+    is_bitmap = data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BITMAP_HEADERS
+    return "BMP" if is_bitmap else None
+
+
+def read_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
+    """Read the header of an image and check it against the limits.
+
+    Args:
+        data: The file's bytes.
+        max_pixels: Width times height that the header may state; no side exceeds `MAX_SIDE`.
+
+    Raises:
+        ImageRejected: The bytes are empty, of another format, corrupt, too complex, or of too many pixels.
+    """
+    if not data:
+        raise ImageRejected(EMPTY, "The image is empty: 0 bytes. Send the content of an image file.")
+    found = sniff(data)
+    if found is None:
+        message = f"The bytes are not an image of a known format; allowed: {', '.join(FORMATS)}. Convert it."
+        raise ImageRejected(UNSUPPORTED, message)
+    try:
+        header = _READERS[found](data)
+    except (struct.error, IndexError):
+        header = None
+    if header is None:
+        raise corrupt(f"its {found} header cannot be read")
+    check_size(header.size, min(max_pixels, header.max_pixels))
+    return header
+
+
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Check width and height in pixels.
+
+    Raises:
+        ImageRejected: One is zero or exceeds `MAX_SIDE`, or their product exceeds `max_pixels`.
+    """
+    width, height = size
+    if width * height == 0:
+        raise corrupt(f"its header says {width:,} x {height:,} pixels")
+    if width * height > max_pixels or max(size) > MAX_SIDE:
+        allowed = f"{max_pixels:,} in all, {MAX_SIDE:,} a side"
+        message = f"The image has too many pixels: {width:,} x {height:,}; allowed: {allowed}. Send a smaller one."
+        raise ImageRejected(TOO_LARGE, message)
+
+
+def _jpeg(data: bytes) -> Header | None:
+    found = jpeg.read(data)
+    if found is None:
+        return None
+    return Header(
+        "JPEG",
+        found.size,
+        found.content,
+        pixel_bytes={1: 5, 3: 4}.get(found.components, 8),
+        coefficient_bytes=found.coefficient_bytes,
+        orientation=found.orientation,
+        max_pixels=MAX_SIDE * MAX_SIDE,
+        has_plain_cmyk=found.components == 4 and not found.has_adobe_marker,
+    )
+
+
+def _png(data: bytes) -> Header | None:
+    found = png.read(data)
+    if found is None:
+        return None
+    # The decoder's raster and the one in RGB: 16-bit grey goes through arrays of 2 and 4 bytes.
+    each = 9 if found.depth == 16 and found.colour_type == 0 else {2: 4, 4: 8, 6: 8}.get(found.colour_type, 5)
+    return Header("PNG", found.size, found.content, each, orientation=found.orientation)
+
+
+def _gif(data: bytes) -> Header:
+    found = gif.read(data)
+    # An index, RGB, and the mask of what is transparent.
+    return Header("GIF", found.size, data, 8 if found.is_transparent else 5)
+
+
+def _bmp(data: bytes) -> Header:
+    if struct.unpack_from("<I", data, 14)[0] == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+        compression = 0
+    else:
+        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    size = abs(width), abs(height)  # a negative height is a raster from top to bottom
+    if compression not in _RUN_LENGTH:
+        return Header("BMP", size, data, 5 if bits <= 8 else 4)
+    # Runs of one pixel take two bytes each, and the end of a row two more; what is beyond changes nothing but the work.
+    raster = struct.unpack_from("<I", data, 10)[0]
+    content = data[: raster + 2 * size[0] * size[1] + 4 * size[1] + 1024]
+    return Header("BMP", size, content, 8, max_pixels=MAX_RUN_LENGTH_PIXELS)
+
+
+def _webp(data: bytes) -> Header | None:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        struct.unpack_from("<18x", data, 12)
+        size = int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    elif kind == b"VP8L":
+        (sides,) = struct.unpack_from("<I", data, 21)
+        size = (sides & 0x3FFF) + 1, (sides >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        size = width & 0x3FFF, height & 0x3FFF
+    else:
+        return None
+    # Pillow decodes every WebP as an animation: two canvases in RGBA, a copy of one as bytes, and its own raster.
+    return Header("WEBP", size, data, 16, orientation=None)
+
+
+_READERS = {"JPEG": _jpeg, "PNG": _png, "WEBP": _webp, "BMP": _bmp, "GIF": _gif}
