@@ -22,7 +22,13 @@ def settings() -> dict[str, str]:
 
 
 def main(root: Path) -> None:
-    """Write `etc/pip.conf` below `root`, and the certificates it names; folders of this machine are left out."""
+    """Write `etc/pip.conf` below `root`, and the certificates it names; folders of this machine are left out.
+
+    Raises:
+        FileExistsError: `root` has settings already, as this machine's own root may.
+    """
+    if (root / "etc" / "pip.conf").exists():
+        raise FileExistsError(f"{root / 'etc' / 'pip.conf'} exists. Give the root of a new file system.")
     found = settings()
     lines = ["[global]"]
     for name in REACHING:

@@ -118,7 +118,7 @@ def reject_foreign_file(path: Path, option: str, what: str, recognised: Callable
     `option` and `what` name the option and its file in the message, such as `--output` and `a bill of materials`.
 
     Raises:
-        UserError: Something else lies there, or its folder cannot be written to.
+        UserError: Something else lies there.
     """
     if path.is_symlink():
         raise UserError(f"{option} {path} is a link, which is not followed. Give the name of a new file.")
@@ -129,8 +129,6 @@ def reject_foreign_file(path: Path, option: str, what: str, recognised: Callable
             f"{option} {path} exists and is not {what} that this program wrote, so it is not replaced. "
             "Name a new file, or move the old one away."
         )
-    if reason := unwritable(path.parent):
-        raise UserError(f"{option} {path} cannot be written: {reason}. Give a file in a folder of yours.")
 
 
 def unwritable(folder: Path) -> str | None:

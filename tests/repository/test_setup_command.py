@@ -68,3 +68,28 @@ def test_nothing_happens_when_nothing_changed() -> None:
     done = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout + done.stderr == ""
     assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize("what", ["folder", "environment", "file", "link"])
+def test_environment_of_somebody_else_is_left_alone(clone: Path, tmp_path: Path, what: str) -> None:
+    """Given a .venv that this command did not make -> exit code 1 and one line, and its content is as it was."""
+    put(clone, "python3", f'exec {shutil.which("python3")} "$@"')
+    environment = clone / ".venv"
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    if what == "file":
+        environment.write_text("mine")
+    else:
+        if what == "link":
+            environment.symlink_to(mine)
+        else:
+            environment.mkdir()
+        (environment / "notes.txt").write_text("mine")
+        if what == "environment":
+            (environment / "pyvenv.cfg").write_text(
+                "command = python3 -m venv /image-classifier/.venv\nversion = 3.11\n"
+            )
+    done = set_up(clone)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert ".venv is there and this command did not make it" in done.stderr
+    assert (environment if what == "file" else environment / "notes.txt").read_text() == "mine"

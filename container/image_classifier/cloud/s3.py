@@ -14,6 +14,9 @@ _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 _AT_ONCE = 8
 _CHANGED = frozenset({"412", "416", "PreconditionFailed", "InvalidRange"})
 
+_WRITTEN_BY = "written-by"
+"""An object's user-defined metadata."""
+
 
 class TransientError(Exception):
     """What may go well when it is tried again."""
@@ -121,10 +124,22 @@ class Storage:
                     if not item["Key"].endswith("/"):
                         yield Listed(item["Key"][len(prefix) :], int(item["Size"]))
 
-    def put(self, file: Path, location: Location) -> None:
-        """Write a file's content as an object; large files go in parts."""
+    def put(self, file: Path, location: Location, writer: str | None = None) -> None:
+        """Write a file's content as an object, with its `writer` where one is named; large files go in parts."""
+        more = {"ExtraArgs": {"Metadata": {_WRITTEN_BY: writer}}} if writer else {}
         with _explained(str(location)):
-            self._client.upload_file(str(file), location.bucket, location.key)
+            self._client.upload_file(str(file), location.bucket, location.key, **more)
+
+    def written_by(self, location: Location) -> str | None:
+        """Return the writer of an object, see `put`; empty when none is recorded, None when there is no object."""
+        with _explained(str(location)):
+            try:
+                found = self._client.head_object(Bucket=location.bucket, Key=location.key)
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in _ABSENT:
+                    return None
+                raise
+        return str(found["Metadata"].get(_WRITTEN_BY, ""))
 
     def put_folder(self, folder: Path, location: Location) -> int:
         """Write every file of a folder below a location and return how many there are."""

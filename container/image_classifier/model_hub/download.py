@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from image_classifier import own_files
 from image_classifier.contract.errors import PlatformError, UserError
 
 ATTEMPTS = 4
@@ -83,6 +84,8 @@ def fetch(source: Source, into: Path, sha256: str | None = None, max_bytes: int 
     into.parent.mkdir(parents=True, exist_ok=True)
     partial = into.with_name(f"{into.name}.partial")
     with _alone(into):
+        for path in (partial, _note(partial)):
+            own_files.remove_link(path)
         said = _complete(source, partial, max_bytes)
         found = _check(source.address, partial, said, sha256)
         partial.replace(into)
@@ -95,7 +98,8 @@ def _alone(into: Path) -> Iterator[None]:
     """Let one process at a time write a file."""
     lock = into.with_name(f"{into.name}.lock")
     while True:
-        with lock.open("w") as file:
+        # Appending: a file of somebody else's under this name, also behind a link, loses nothing.
+        with lock.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             # Whoever had it has removed it, and a third may have made another one.
             if lock.exists() and lock.stat().st_ino == os.fstat(file.fileno()).st_ino:

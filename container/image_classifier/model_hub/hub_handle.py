@@ -7,12 +7,11 @@ has fetched; the download is ours, which can be resumed, and what it brings is u
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier import archives
+from image_classifier import archives, own_files
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import download, packages
 from image_classifier.model_hub.download_http import WebFile
@@ -49,8 +48,10 @@ def resolve(handle: str, sha256: str | None = None) -> HubModel:
     with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
         _unpack(handle, archive, Path(scratch) / "model")
         _descriptor(folder).write_text(f"Module: {handle}\nArchive sha256: {found}\n", encoding="utf-8")
-        # What was there has another checksum than is asked for, or none.
-        shutil.rmtree(folder, ignore_errors=True)
+        # What was there has another checksum than is asked for, or none. Of another kind than a model it stays.
+        if (folder / "saved_model.pb").is_file():
+            own_files.remove_folder(folder)
+        own_files.remove_empty(folder)
         (Path(scratch) / "model").rename(folder)
     return HubModel(folder, found)
 

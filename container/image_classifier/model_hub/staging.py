@@ -1,23 +1,31 @@
 """Bring a backbone in: make the `model` channel's archive from a model_id, an address, a folder or an archive."""
 
 import argparse
+import json
 import shutil
 import sys
+import tarfile
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifacts, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
-from image_classifier.cloud.s3 import Access, Storage
+from image_classifier.cloud.s3 import Access, Location, Storage
 from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.model_hub import catalogue, converted, sources, untuned
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.converters import CONVERSIONS
 from image_classifier.model_hub.jumpstart import Bucket
 from image_classifier.model_hub.sources import ORIGINS, Found, Origin
+
+_LARGEST_INFO = 1 << 20
+"""Bytes of a model info that is read to find out whose an archive is."""
+_WRITER = "scripts/stage-backbone"
+"""Recorded with objects in S3, of which only such ones are replaced."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
     `source` is a model_id of the catalogue or its short name, an https Hub handle, an s3 address, a model folder, or an
     archive of one. Says on standard output where it came from.
 
+    An archive that was staged before is replaced, any other file is not.
+
     Raises:
         JobError: The source is unknown, cannot be fetched, or holds no SavedModel; or `output` cannot be written.
     """
@@ -47,6 +57,9 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
         raise UserError(
             f"--output {output} is a folder. Give the name of the archive, such as {output / 'lite0.tar.gz'}."
         )
+    own_files.reject_foreign_file(output, "--output", "a staged backbone", _is_staged)
+    if reason := own_files.unwritable(output.parent):
+        raise UserError(f"{source} cannot be staged to {output}: {reason}. Look at that path and its disk.")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
@@ -67,6 +80,30 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
     except OSError as error:
         raise UserError(f"{source} cannot be staged to {output}: {error}. Look at that path and its disk.") from error
     return output
+
+
+def _is_staged(path: Path) -> bool:
+    """Say whether an archive is a backbone that was staged: its model info is ours, and no job fine-tuned it."""
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            for member in tar:
+                if member.name == artifacts.MODEL_INFO_FILE and member.isreg() and member.size < _LARGEST_INFO:
+                    file = tar.extractfile(member)
+                    info = json.loads(file.read()) if file else None
+                    # As `archives.pack` writes members, which other programs give their owner and time.
+                    anonymous = (member.mtime, member.uid, member.uname) == (0, 0, "")
+                    return anonymous and isinstance(info, dict) and info.get("finetuned") is False
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError):
+        return False
+    return False
+
+
+def _reject_foreign_object(storage: Storage, location: Location) -> None:
+    if storage.written_by(location) not in (None, _WRITER):
+        raise UserError(
+            f"--output {location} exists and is not a staged backbone that this program wrote, so it is not replaced. "
+            "Name a new key, or remove that object."
+        )
 
 
 def _package(model: CatalogueModel, origin: Origin) -> str | None:
@@ -191,9 +228,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             location = s3.parse(given.output)
             storage = Storage(Access(given.region))
+            _reject_foreign_object(storage, location)
             with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
                 archive = stage(given.source, Path(scratch) / "model.tar.gz", options)
-                storage.put(archive, location)
+                storage.put(archive, location, _WRITER)
                 size = archive.stat().st_size
     except JobError as error:
         return complain(error)

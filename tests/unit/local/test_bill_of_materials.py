@@ -185,3 +185,26 @@ def test_output_that_cannot_be_written(
     docker.write("installed.json", json.dumps(asdict(FOUND)))
     assert bill_of_materials.main(["some:image", "--output", str(tmp_path / "none" / "file")]) == 1
     assert "none/file cannot be written: No such file or directory." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--licences"]], ids=["bill", "licences"])
+def test_only_an_earlier_list_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """Given --output that names another file, a link or a folder -> exit 1, as it was; an earlier list -> replaced."""
+    docker = put_on_path(tmp_path / "bin", monkeypatch)
+    docker.has_image()
+    docker.write("installed.json", json.dumps(asdict(FOUND)))
+    ours, mine, link = tmp_path / "list", tmp_path / "mine", tmp_path / "link"
+    link.symlink_to(ours)
+    assert [bill_of_materials.main(["some:image", *options, "--output", str(ours)]) for _ in range(2)] == [0, 0]
+    before = ours.read_bytes()
+    for text in ("mine", "{}", '{"bomFormat": "CycloneDX", "metadata": {"component": {"name": "mine"}}}', "| mine |"):
+        mine.write_text(text)
+        assert bill_of_materials.main(["some:image", *options, "--output", str(mine)]) == 1
+        assert "this program wrote, so it is not replaced" in capsys.readouterr().err
+        assert mine.read_text() == text
+    for path, message in {link: "is a link", tmp_path: "is a folder"}.items():
+        assert bill_of_materials.main(["some:image", *options, "--output", str(path)]) == 1
+        assert message in capsys.readouterr().err
+    assert ours.read_bytes() == before

@@ -166,3 +166,15 @@ def test_machine_with_a_gpu_is_not_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir(parents=True)
     refuse_machine_without_gpu(tmp_path, {})
     assert (tmp_path / name).exists()
+
+
+def test_only_an_earlier_report_is_replaced(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of the user's as --output -> exit 1 before anything is tried, as it was; an earlier report -> replaced."""
+    mine = play / "found" / "report.json"
+    mine.parent.mkdir()
+    mine.write_text('{"image": "mine"}')
+    code, found = try_it(play, {})
+    assert (code, found) == (1, {"image": "mine"})
+    assert "exists and is not a report that this program wrote" in capsys.readouterr().err
+    mine.unlink()
+    assert [try_it(play, {})[0] for _ in range(2)] == [0, 0]

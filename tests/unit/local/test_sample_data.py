@@ -83,3 +83,48 @@ def test_folder_is_never_emptied_for_its_own_parts(tmp_path: Path, into: str) ->
     with pytest.raises(UserError, match="one lies in the other"):
         sample_data.hold_out(tmp_path / "all", tmp_path / "all" / into)
     assert picture.is_file()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "train/a/1.jpg"])
+def test_parts_never_replace_what_is_not_theirs(tmp_path: Path, name: str) -> None:
+    """A folder of the user's where the parts would go -> rejected, and its files stay; earlier parts are replaced."""
+    for path in ("all/a/1.jpg", "all/a/2.jpg", f"mine/{name}"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"x")
+    with pytest.raises(UserError, match="that this program did not write"):
+        sample_data.hold_out(tmp_path / "all", tmp_path / "mine")
+    assert (tmp_path / "mine" / name).is_file()
+    parts = sample_data.hold_out(tmp_path / "all", tmp_path / "parts")
+    (parts / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match=r"holds notes\.txt that this program did not write"):
+        sample_data.hold_out(tmp_path / "all", parts)
+    assert len(list(parts.glob("*/a/*.jpg"))) == 2
+    (parts / "notes.txt").unlink()
+    (tmp_path / "all" / "a" / "1.jpg").unlink()
+    assert len(list(sample_data.hold_out(tmp_path / "all", parts).glob("*/a/*.jpg"))) == 1
+
+
+def test_parts_do_not_follow_a_link(tmp_path: Path) -> None:
+    """A link where the parts would go -> rejected, and what it leads to stays."""
+    for path in ("all/a/1.jpg", "mine/train/a/1.jpg"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError, match="is a link"):
+        sample_data.hold_out(tmp_path / "all", tmp_path / "link")
+    assert (tmp_path / "mine" / "train" / "a" / "1.jpg").is_file()
+
+
+def test_files_that_come_while_data_is_fetched_stay(tmp_path: Path) -> None:
+    """A folder that is empty at the start and not at the end of the download -> rejected, and the file stays."""
+    into = tmp_path / "data"
+    into.mkdir()
+
+    def write(folder: Path) -> None:
+        (folder / "a").mkdir(parents=True)
+        (folder / "a" / "1.png").write_bytes(b"x")
+        (into / "notes.txt").write_text("mine")
+
+    with pytest.raises(UserError, match="Nothing was removed"):
+        sample_data.write(sample_data.SampleData("Small.", "none.", write), into, write, divided=False)
+    assert [path.name for path in into.iterdir()] == ["notes.txt"]

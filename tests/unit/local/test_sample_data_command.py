@@ -93,3 +93,27 @@ def test_broken_fashion_files_are_said(tmp_path: Path) -> None:
     idx(tmp_path / "train-labels-idx1-ubyte.gz", np.zeros(3, np.uint8))
     with pytest.raises(UserError, match="do not fit"):
         fashion.write_part(tmp_path, "train", tmp_path / "data")
+
+
+def test_place_that_holds_something_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder with files, a link, a file, a key with objects -> exit 1 before anything is fetched, all as it was."""
+
+    def unexpected(_: Path) -> None:
+        raise AssertionError("fetched")
+
+    monkeypatch.setitem(sample_data.SAMPLES, "small", sample_data.SampleData("Small.", "none.", unexpected))
+    for name in ("mine", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    for to in ("mine", "link", "mine/notes.txt", "mine/notes.txt/below"):
+        assert sample_data_command.main(["small", "--to", str(tmp_path / to)]) == 1
+        assert f"--to {tmp_path / to} " in capsys.readouterr().err
+    with bucket_on_this_machine(monkeypatch) as bucket:
+        bucket.put("data/mine.png", b"mine")
+        assert sample_data_command.main(["small", "--to", f"s3://{bucket.name}/data"]) == 1
+        assert bucket.keys() == ["data/mine.png"]
+    assert "is there already and not empty" in capsys.readouterr().err
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"

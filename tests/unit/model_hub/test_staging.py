@@ -2,6 +2,7 @@
 
 import re
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,49 @@ def test_command_reports_size_or_reason(model_folder: Path, tmp_path: Path, caps
         assert "__model_info__.json" in tar.getnames()
     assert staging.main(["lite9", "--output", str(output)]) == 1
     assert capsys.readouterr().err.startswith("UserError: 'lite9'")
+
+
+def other_files(folder: Path, staged: Path) -> dict[str, bytes]:
+    """Return files that no staging wrote, and some that are nearly such: a job's model, one that others packed."""
+    model = folder / "content"
+    archives.unpack(staged, model)
+    info = artifacts.read_model_info(model)
+    with tarfile.open(folder / "theirs.tar.gz", "w:gz") as tar:
+        tar.add(model, arcname=".")
+    with tarfile.open(folder / "theirs flat.tar.gz", "w:gz") as tar:
+        for path in model.iterdir():
+            tar.add(path, arcname=path.name)
+    artifacts.write_model_info(model, replace(info, finetuned=True))
+    archives.pack(model, folder / "trained.tar.gz")
+    (model / artifacts.MODEL_INFO_FILE).unlink()
+    archives.pack(model, folder / "bare.tar.gz")
+    found = {path.name: path.read_bytes() for path in folder.glob("*.tar.gz")}
+    return {**found, "thesis.txt": b"mine", "empty": b"", "cut.tar.gz": staged.read_bytes()[:2000]}
+
+
+def test_only_a_staged_archive_is_replaced(model_folder: Path, tmp_path: Path) -> None:
+    """Any other file, a trained model and other programs' archives included -> rejected and as it was; ours -> new."""
+    staged = tmp_path / "staged.tar.gz"
+    staging.stage(str(model_folder), staged)
+    (tmp_path / "others").mkdir()
+    others = other_files(tmp_path / "others", staged)
+    assert len(others) == 7
+    for name, content in others.items():
+        output = tmp_path / "others" / name
+        output.write_bytes(content)
+        with pytest.raises(UserError, match="exists and is not a staged backbone that this program wrote"):
+            staging.stage(str(model_folder), output)
+        assert output.read_bytes() == content
+    staging.stage(str(model_folder), staged, Options(image_size=(32, 44)))
+    assert artifacts.read_model_info(archives.materialise(staged, tmp_path / "again")).image_size == (32, 44)
+
+
+def test_output_is_looked_at_before_anything_is_fetched(hub: str, tmp_path: Path) -> None:
+    """A source that would fail, and a file of the user's or a link as --output -> the output is what is named."""
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "link.tar.gz").symlink_to(tmp_path / "mine")
+    for name, message in {"mine": "exists and is not", "link.tar.gz": "is a link, which is not followed"}.items():
+        with pytest.raises(UserError, match=message):
+            staging.stage(f"{hub}/absent", tmp_path / name)
+    assert (tmp_path / "link.tar.gz").is_symlink()
+    assert (tmp_path / "mine").read_text() == "mine"

@@ -4,6 +4,7 @@ import hashlib
 import io
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def stage(folder: Path, model_id: str = MODEL.model_id, with_head: bool = False,
     """Stage a model of the catalogue and unpack the archive."""
     options = Options(with_head=with_head, origin=Origin(**origin))  # type: ignore[arg-type]
     archive = staging.stage(model_id, folder / "staged.tar.gz", options)
-    return archives.materialise(archive, folder / "staged")
+    return archives.materialise(archive, Path(tempfile.mkdtemp(dir=folder)) / "staged")
 
 
 def assert_described(folder: Path, source: str) -> None:
@@ -263,3 +264,26 @@ def test_output_to_s3_and_back(bucket: LocalBucket, model_folder: Path, tmp_path
     assert bucket.keys() == ["models/mine.tar.gz"]
     folder = archives.materialise(staging.stage(uri, tmp_path / "again.tar.gz"), tmp_path / "again")
     assert artifacts.read_model_info(folder).image_size == (32, 40)
+
+
+def test_object_of_somebody_else_is_not_replaced(
+    bucket: LocalBucket, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An object that no staging wrote under the key -> exit 1 and as it was; one that staging wrote -> replaced."""
+    bucket.put("models/theirs.tar.gz", b"theirs")
+    uri = f"s3://{bucket.name}/models"
+    assert staging.main([str(model_folder), "--output", f"{uri}/theirs.tar.gz"]) == 1
+    assert f"--output {uri}/theirs.tar.gz exists and is not a staged backbone" in capsys.readouterr().err
+    assert bucket.read("models/theirs.tar.gz") == b"theirs"
+    assert [staging.main([str(model_folder), "--output", f"{uri}/ours.tar.gz"]) for _ in range(2)] == [0, 0]
+
+
+def test_cache_folder_with_files_of_somebody_else(server: FaultyServer, tmp_path: Path, own_cache: Path) -> None:
+    """Files or a link under a handle's name in the cache that are no model -> rejected, and they stay."""
+    handle = f"{server.address}{PATH}"
+    folder = own_cache / "hub" / hashlib.sha1(handle.encode()).hexdigest()
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="Nothing was removed"):
+        staging.stage(handle, tmp_path / "x.tar.gz")
+    assert (folder / "notes.txt").read_text() == "mine"

@@ -1,6 +1,7 @@
 """List what is in an image, as a CycloneDX bill of materials or as a table of licences."""
 
 import argparse
+import json
 import sys
 import uuid
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
+from image_classifier import artifacts, own_files
 from image_classifier.contract.errors import JobError, PlatformError, UserError, complain
 from image_classifier.local.docker_image import installed_packages, locks
 from image_classifier.local.docker_image.docker_engine import DEFAULT_IMAGE, BuiltImage, docker, find_image
@@ -130,6 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
+        if given.output is not None:
+            what = "a table of licences" if given.licences else "a bill of materials"
+            own_files.reject_foreign_file(given.output, "--output", what, _is_table if given.licences else _is_bill)
         image = find_image(given.image)
         found = look_into(image)
         if given.licences:
@@ -145,9 +150,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _is_bill(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_bytes())
+        return bool(found["bomFormat"] == "CycloneDX" and found["metadata"]["component"]["name"] == NAME)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def _is_table(path: Path) -> bool:
+    first = table({}).encode()
+    with path.open("rb") as file:
+        return file.read(len(first)) == first
+
+
 def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        artifacts.write_whole(path, text.encode())
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror}. Give --output a file in a folder of yours."

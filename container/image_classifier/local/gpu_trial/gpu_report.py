@@ -1,7 +1,9 @@
 """What scripts/test-gpu found, judged and shown: a table and JSON. No figure that was not measured."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,15 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Return everything as JSON has it."""
         return {**asdict(self), "passed": self.passed}
+
+
+def is_report(path: Path) -> bool:
+    """Say whether a file is a report that this module wrote."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.keys() == {*(each.name for each in fields(Report)), "passed"}
 
 
 def add_probe(report: Report, probe: Mapping[str, Any]) -> None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_classifier import PROGRAM
+from image_classifier import PROGRAM, artifacts, own_files
 from image_classifier.contract import metrics
-from image_classifier.contract.errors import AlgorithmError, JobError, complain, last_line
+from image_classifier.contract.errors import AlgorithmError, JobError, UserError, complain, last_line
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.local.docker_image import docker_engine
 from image_classifier.local.gpu_trial import gpu_report
@@ -143,7 +143,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="to time each batch size for (default: 3)")
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="cpu: rehearse the steps without a GPU")
     given = parser.parse_args(arguments)
+    output = given.output or PROGRAM.parent / "run" / f"test-gpu-{time.strftime('%Y%m%d-%H%M%S')}.json"
     try:
+        own_files.reject_foreign_file(output, "--output", "a report", gpu_report.is_report)
+        if reason := own_files.unwritable(output.parent):
+            raise UserError(f"--output {output} cannot be written: {reason}. Give a file in a folder of yours.")
         if given.device == "gpu":
             refuse_machine_without_gpu()
         trial = Trial(given.pictures, given.batch_sizes, given.seconds, given.model_id)
@@ -153,9 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except JobError as error:
         return complain(error)
-    output = given.output or PROGRAM.parent / "run" / f"test-gpu-{time.strftime('%Y%m%d-%H%M%S')}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    artifacts.write_whole(output, f"{json.dumps(report.as_json(), indent=2)}\n".encode())
     print(report.table())
     print(f"Written to {output}")
     return 0 if report.passed else 1

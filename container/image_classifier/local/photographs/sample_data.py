@@ -12,12 +12,16 @@ from pathlib import Path
 
 from PIL import Image
 
+from image_classifier import own_files
 from image_classifier.contract.errors import UserError
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.local.photographs import debian_package, fashion, flowers
 from image_classifier.model_hub import packages
 
 HELD_OUT_SHARE = 0.2
+PARTS = ("train", "held-out")
+WRITER = "scripts/demo"
+"""Who marks a folder of parts, which the next run may replace."""
 STAMPS_PACKAGE = "tuxpaint-stamps-default"
 STAMPS_CLASSES = {
     "birds": ("animals/birds",),
@@ -66,6 +70,9 @@ def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divide
     """Let `writer` write the class folders, say the licence, and leave all of it in `into` or nothing.
 
     `divided`: into `train/` and `held-out/`, see `hold_out`; else the class folders lie in `into` itself.
+
+    Raises:
+        UserError: `into` is not empty, or is a link or a file; it is as it was.
     """
     say(sample)
     into.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +81,8 @@ def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divide
         writer(found)
         if divided:
             found = hold_out(found, Path(scratch) / "parts")
-        shutil.rmtree(into, ignore_errors=True)
+            (found / own_files.MARKER).unlink()
+        own_files.remove_empty(into)
         found.rename(into)
     return into
 
@@ -91,13 +99,14 @@ def hold_out(folder: Path, into: Path) -> Path:
     pictures or more one is held out at least.
 
     Raises:
-        UserError: The folder has no class folders with pictures, or `into`, which is emptied first, overlaps it.
+        UserError: The folder has no class folders with pictures, `into` overlaps it, or holds something else than the
+            parts of an earlier call, which are replaced.
     """
     given, target = folder.resolve(), into.resolve()
     if given.is_relative_to(target) or target.is_relative_to(given):
         raise UserError(f"{folder} cannot be divided into {into}: one lies in the other. Copy it somewhere else first.")
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    shutil.rmtree(into, ignore_errors=True)
+    _make_room(into)
     copied = 0
     for class_folder in classes:
         pictures = [path for path in class_folder.rglob("*") if path.suffix.lower() in EXTENSIONS]
@@ -111,6 +120,21 @@ def hold_out(folder: Path, into: Path) -> Path:
     if not copied:
         raise UserError(f"{folder} has no pictures in class folders. Expected {folder}/<class name>/<picture>.")
     return into
+
+
+def _make_room(into: Path) -> None:
+    """Make an empty folder that carries the marker; the parts that an earlier call wrote there are removed."""
+    own_files.reject_other_kind(into)
+    if into.is_dir() and not own_files.is_empty(into):
+        others = sorted({path.name for path in into.iterdir()} - {own_files.MARKER, *PARTS})
+        if others or not own_files.is_marked(into, WRITER):
+            raise UserError(
+                f"{into} holds {', '.join(others[:5]) or 'parts'} that this program did not write. Move it away."
+            )
+    for part in PARTS:
+        own_files.remove_folder(into / part)
+    into.mkdir(parents=True, exist_ok=True)
+    own_files.mark(into, WRITER)
 
 
 def some(everything: Path, into: Path, counts: Mapping[str, int]) -> Path:

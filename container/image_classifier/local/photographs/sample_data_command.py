@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from image_classifier import PROGRAM
+from image_classifier import PROGRAM, own_files
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Storage
 from image_classifier.contract.errors import JobError, UserError, complain
@@ -27,12 +27,18 @@ def run(name: str, to: str, divided: bool, bucket: Bucket | None) -> str:
     writer: Callable[[Path], None] = partial(flowers.write_from_bucket, bucket=bucket) if bucket else sample.write
     if not to.startswith("s3://"):
         folder = Path(to)
+        if folder.is_symlink():
+            raise UserError(f"--to {to} is a link, which is not followed. Name a new folder.")
+        if reason := own_files.unwritable(folder.parent):
+            raise UserError(f"--to {to} cannot be written: {reason}. Name a folder of yours.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"--to {to} is there already and not empty. Name a new folder.")
         sample_data.write(sample, folder, writer, divided)
         return _told(folder, to)
     location = s3.parse(to)
     storage = Storage(Access())
+    if next(iter(storage.list(location)), None):
+        raise UserError(f"--to {to} is there already and not empty. Name a new key.")
     with tempfile.TemporaryDirectory(prefix="sample-data-") as scratch:
         folder = sample_data.write(sample, Path(scratch) / "data", writer, divided)
         storage.put_folder(folder, location)
