@@ -1,9 +1,12 @@
 """Pictures as strangers send them: the same one in odd forms, and what only looks like one."""
 
+import base64
 import io
+import json
 import random
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
@@ -85,6 +88,24 @@ def png_header(width: int, height: int, raster: bytes = b"") -> bytes:
 def bomb() -> bytes:
     """Make the 48 KB that unpack to 20,000 x 20,000 pixels."""
     return png_header(20_000, 20_000, bytes(20_000 * 2_501))
+
+
+def webp_of_one_colour() -> bytes:
+    """Return the 40 bytes of a lossless WebP of 9,459 x 9,459 pixels of one colour."""
+    return bytes.fromhex("5249464620000000574542505650384c140000002ff2a43c09075081540820000a9afec78888fe07")
+
+
+def header_of_a_large_jpeg() -> bytes:
+    """Make a JPEG whose header states 200 megapixels, of which its raster has few."""
+    data = bytearray(encode(plain(), "JPEG"))
+    frame = data.index(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = (12_240).to_bytes(2, "big") + (16_320).to_bytes(2, "big")
+    return bytes(data)
+
+
+def listed(images: Sequence[bytes]) -> bytes:
+    """Write images as the instances of a request in JSON."""
+    return json.dumps({"instances": [{"b64": base64.b64encode(image).decode()} for image in images]}).encode()
 
 
 def hostile() -> dict[str, tuple[bytes, int, str]]:

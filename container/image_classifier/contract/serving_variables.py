@@ -40,6 +40,48 @@ BODY_MEMORY = whole_number(
     "takes. What does not fit gets 503 with Retry-After.",
     computed="4 times SERVE_MAX_BODY_MB",
 )
+MAX_PIXELS = whole_number(
+    "SERVE_MAX_PIXELS",
+    250_000_000,
+    1_000_000,
+    1_000_000_000,
+    "Width times height of an image, by its header. A large JPEG is decoded reduced; other formats, and what is left "
+    "of a JPEG, may have 89,478,485 at most.",
+)
+MAX_REQUEST_PIXELS = whole_number(
+    "SERVE_MAX_REQUEST_PIXELS",
+    1_048_576_000,
+    1_000_000,
+    999_999_999_999,
+    "Pixels of all images of a request together, by their headers: a list with more is rejected before any image is "
+    "decoded, of a body of lines the lines beyond it.",
+    computed="40 for each byte of SERVE_MAX_BODY_MB",
+)
+IMAGE_MEMORY = whole_number(
+    "SERVE_MAX_IMAGE_MEMORY_MB",
+    512,
+    16,
+    16384,
+    "Memory that decoding one image may take, in MB: 4 to 16 bytes a pixel by its format, after a JPEG's reduction, "
+    "and 3 to 8 more for a progressive JPEG.",
+)
+DECODE_MEMORY = whole_number(
+    "SERVE_DECODE_MEMORY_MB",
+    512,
+    16,
+    1_048_576,
+    "Memory for all images that a process decodes at a time, in MB. An image that does not fit now waits; one that "
+    "never fits gets 413.",
+    computed="half of the memory that is free when the first image is decoded, divided by the processes",
+)
+WORK_SECONDS = whole_number(
+    "SERVE_WORK_SECONDS",
+    60,
+    1,
+    86400,
+    "Seconds in which a request's images must be classified, ten times as many for a body of lines: after it the "
+    "request gets 503, or the rest of the lines do.",
+)
 TIMEOUT = whole_number(
     "SAGEMAKER_MODEL_SERVER_TIMEOUT",
     120,

@@ -82,4 +82,4 @@ def log_level(name: str, default: int, meaning: str) -> Variable[int]:
 
 def _is_plain(text: str) -> bool:
     # int() also takes signs, underscores and the digits of other scripts.
-    return text.isascii() and text.isdecimal() and len(text) < 10
+    return text.isascii() and text.isdecimal() and len(text) <= 12

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +15,16 @@ from PIL import Image
 from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
-from image_classifier.imaging import ImageRejected
-from image_classifier.inference import engines
+from image_classifier.imaging import Header, ImageRejected
+from image_classifier.inference import decode_work, engines
+from image_classifier.inference.decode_work import UNBOUNDED, Work
 from image_classifier.inference.engines import Wish
 from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.prediction import Prediction
 
-BATCH = 32
-"""Pictures that are decoded and classified together: what is in memory at once, however many a request brings."""
-
-
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
 Observe = Callable[[str, float], None]
 """Told how many seconds a stage of some pictures took: "decode" or "engine"."""
 
@@ -65,54 +65,66 @@ class Predictor:
         return cls(info, labels, engine)
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
-        """Decode a picture to the model's size, uint8 (height, width, 3).
+        """Decode an image to the model's size, uint8 (height, width, 3).
 
         Raises:
-            ImageRejected: It is no picture that is allowed.
+            ImageRejected: It is not an image that is allowed.
         """
-        return imaging.load_pixels(data, self.info.image_size, self.info.resize_method)
+        return self._decode(self._admitted(data, UNBOUNDED), UNBOUNDED)
 
-    def predict(self, images: Sequence[bytes], observe: Observe = unobserved) -> list[Prediction]:
-        """Classify the bytes of pictures, in order; `observe` is told of every `BATCH` of them.
+    def predict(
+        self, images: Sequence[bytes], observe: Observe = unobserved, work: Work = UNBOUNDED
+    ) -> list[Prediction]:
+        """Classify the bytes of images, in order; all headers are checked before the first image is decoded.
+
+        Args:
+            images: The files' bytes.
+            observe: Told of the seconds of every step.
+            work: What the sender may take of this machine; what its methods raise is passed on.
 
         Raises:
-            ImageRejected: One of them is no picture that is allowed; of several, the message tells which.
+            ImageRejected: One of them is not an image that is allowed; of several, the message tells which.
             AlgorithmError: The network answers something that is no number.
         """
+        headers = [_named(self._admitted, images, index, work) for index in range(len(images))]
         found: list[Prediction] = []
-        for start in range(0, len(images), BATCH):
-            with self.engine.expecting():
+        for start, end, heavy in decode_work.steps(headers):
+            with work.step(heavy), self.engine.expecting():
                 with _timed(observe, "decode"):
-                    pixels = [self._pixels_of(images, index) for index in range(start, min(start + BATCH, len(images)))]
+                    pixels = [_named(self._decode, headers, index, work) for index in range(start, end)]
                 found += self.classify(np.stack(pixels), observe)
         return found
 
-    def predict_each(self, images: Sequence[bytes], observe: Observe = unobserved) -> list[Prediction | ImageRejected]:
-        """Classify up to `BATCH` pictures as `predict` does, with the reason in the place of one that is not allowed.
+    def predict_each(
+        self, images: Sequence[bytes], observe: Observe = unobserved, work: Work = UNBOUNDED
+    ) -> list[Prediction | ImageRejected]:
+        """Classify images as `predict` does, with the reason in place of each that is not allowed.
 
         Raises:
             AlgorithmError: The network answers something that is no number.
         """
-        with self.engine.expecting():
-            with _timed(observe, "decode"):
-                decoded = [self._pixels_or_reason(image) for image in images]
-            allowed = [pixels for pixels in decoded if not isinstance(pixels, ImageRejected)]
-            found = iter(self.classify(np.stack(allowed), observe) if allowed else [])
-        return [entry if isinstance(entry, ImageRejected) else next(found) for entry in decoded]
+        read = [_or_reason(self._admitted, image, work) for image in images]
+        headers = [entry for entry in read if isinstance(entry, Header)]
+        found: list[Prediction | ImageRejected] = []
+        for start, end, heavy in decode_work.steps(headers):
+            with work.step(heavy), self.engine.expecting():
+                with _timed(observe, "decode"):
+                    decoded = [_or_reason(self._decode, header, work) for header in headers[start:end]]
+                allowed = [pixels for pixels in decoded if not isinstance(pixels, ImageRejected)]
+                answered = iter(self.classify(np.stack(allowed), observe) if allowed else [])
+            found += [entry if isinstance(entry, ImageRejected) else next(answered) for entry in decoded]
+        rest = iter(found)
+        return [next(rest) if isinstance(entry, Header) else entry for entry in read]
 
-    def _pixels_or_reason(self, image: bytes) -> NDArray[np.uint8] | ImageRejected:
-        try:
-            return self.pixels(image)
-        except ImageRejected as rejected:
-            return rejected
+    def _admitted(self, image: bytes, work: Work) -> Header:
+        header = imaging.read_header(image, work.max_pixels)
+        work.admit(header, imaging.memory_bytes(header, self.info.image_size, self.info.resize_method))
+        return header
 
-    def _pixels_of(self, images: Sequence[bytes], index: int) -> NDArray[np.uint8]:
-        try:
-            return self.pixels(images[index])
-        except ImageRejected as rejected:
-            if len(images) == 1:
-                raise
-            raise ImageRejected(rejected.code, f"Picture {index + 1} of {len(images)}: {rejected}") from rejected
+    def _decode(self, header: Header, work: Work) -> NDArray[np.uint8]:
+        size, method = self.info.image_size, self.info.resize_method
+        with work.memory(imaging.memory_bytes(header, size, method)):
+            return imaging.decode(header, size, method)
 
     def classify(self, pixels: NDArray[np.uint8], observe: Observe = unobserved) -> list[Prediction]:
         """Classify pixels, uint8 (n, height, width, 3).
@@ -149,6 +161,22 @@ def _photograph() -> bytes:
     file = io.BytesIO()
     Image.effect_noise((64, 48), 60).convert("RGB").save(file, "JPEG")
     return file.getvalue()
+
+
+def _or_reason(act: Callable[[_Given, Work], _Made], given: _Given, work: Work) -> _Made | ImageRejected:
+    try:
+        return act(given, work)
+    except ImageRejected as rejected:
+        return rejected
+
+
+def _named(act: Callable[[_Given, Work], _Made], given: Sequence[_Given], index: int, work: Work) -> _Made:
+    try:
+        return act(given[index], work)
+    except ImageRejected as rejected:
+        if len(given) == 1:
+            raise
+        raise ImageRejected(rejected.code, f"Picture {index + 1} of {len(given)}: {rejected}") from rejected
 
 
 @contextlib.contextmanager

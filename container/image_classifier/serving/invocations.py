@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 from flask import Response, request
 
+from image_classifier.contract.errors import PlatformError
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.connections.admission import Admission, Place
+from image_classifier.serving.connections.request_work import DEADLINE, RequestWork, SharedWork, released
 from image_classifier.serving.formats import answer_forms, body, codecs, json_lines
 from image_classifier.serving.formats.codecs import Pictures
 from image_classifier.serving.monitoring import measurement
@@ -18,14 +20,17 @@ from image_classifier.serving.monitoring.measurement import QUEUE, Measurement
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 
+LINES_TIMES = 10
+"""How much more time a body of lines has: batch transform waits for 600 s, real-time inference for 60 s."""
 log = logging.getLogger("image_classifier.serving")
 
 
 class Invocations:
-    """Answers the pictures of a request, with whichever model; all models of a process share its places."""
+    """Answers the images of a request, with whichever model; all models of a process share its places."""
 
     def __init__(self, settings: Settings, admission: Admission):
         self._settings, self._admission = settings, admission
+        self._shared = SharedWork(settings.work_limits)
 
     def answer(self, predictor: Predictor) -> Response:
         """Answer the request that is being served.
@@ -36,24 +41,24 @@ class Invocations:
         form = answer_forms.negotiate(request.headers.get("Accept"), self._settings.default_form)
         concurrency, measured = predictor.engine.concurrency, measurement.current()
         with self._admission.place() as place:
+
+            def begin(times: int = 1) -> RequestWork:
+                return RequestWork(self._shared, concurrency, lambda: _turn(place, concurrency, measured), times)
+
             content = body.read(self._settings.max_body_bytes)
             measured.bytes_in = len(content)
-            with _turn(place, concurrency, measured):
-                # Within the turn, so that what bodies unpack to is in memory only as often as there are turns.
+            with released(begin()) as work:
+                # Within a permit, so that what bodies unpack to is in memory only as often as there are permits; the
+                # first images are decoded within the same one.
+                work.acquire()
                 asked = codecs.decode(request.headers.get("Content-Type"), content)
                 if isinstance(asked, Pictures):
-                    predictions = _predict(predictor, asked, measured)
+                    del content
+                    predictions = _predict(predictor, asked, measured, work)
             if isinstance(asked, Pictures):
                 # After the turn: a thousand numbers take their time to write, which the next one need not wait for.
                 return Response(codecs.encode(predictions, asked.many, form), mimetype=form.media_type)
-
-            def classify(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
-                # A turn for each batch, so that a long list lets others through.
-                measured.pictures += len(images)
-                with _turn(place, concurrency, measured):
-                    return predictor.predict_each(images, measured.add)
-
-            return json_lines.answer(asked, form, classify)
+            return json_lines.answer(asked, form, _of_lines(predictor, begin(LINES_TIMES), measured))
 
 
 @contextmanager
@@ -64,12 +69,36 @@ def _turn(place: Place, concurrency: int, measured: Measurement) -> Iterator[Non
         yield
 
 
-def _predict(predictor: Predictor, pictures: Pictures, measured: Measurement) -> list[Prediction]:
+def _predict(predictor: Predictor, pictures: Pictures, measured: Measurement, work: RequestWork) -> list[Prediction]:
     if pictures.note:
         log.info("%s.", pictures.note)
     measured.pictures = len(pictures.images)
     try:
-        return predictor.predict(pictures.images, measured.add)
+        return predictor.predict(pictures.images, measured.add, work)
     except ImageRejected as error:
         status = 413 if error.code == "too_many_pixels" else 400
         raise RefusedError(status, error.code, str(error)) from error
+    except PlatformError as error:
+        raise _no_memory(error) from error
+
+
+def _of_lines(predictor: Predictor, work: RequestWork, measured: Measurement) -> json_lines.Classify:
+    """Return what classifies a batch of lines: a permit for each step, so that a long list lets others through."""
+
+    def classify(images: Sequence[bytes]) -> list[json_lines.Outcome]:
+        measured.pictures += len(images)
+        try:
+            with released(work):
+                return [*predictor.predict_each(images, measured.add, work)]
+        except PlatformError as error:
+            raise _no_memory(error) from error
+        except RefusedError as refusal:
+            if refusal.code != DEADLINE:
+                raise
+            return [refusal] * len(images)
+
+    return classify
+
+
+def _no_memory(error: PlatformError) -> RefusedError:
+    return RefusedError(503, "no_memory", str(error), {"Retry-After": "1"})

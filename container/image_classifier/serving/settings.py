@@ -11,6 +11,7 @@ from image_classifier.contract.variable import Variable
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Wish
 from image_classifier.inference.processors import available_processors
+from image_classifier.serving.connections.work_limits import WorkLimits
 from image_classifier.serving.formats import answer_forms
 from image_classifier.serving.formats.answer_forms import AnswerForm
 from image_classifier.serving.refusal import RefusedError
@@ -18,6 +19,8 @@ from image_classifier.serving.refusal import RefusedError
 MEGABYTE = 1024 * 1024
 REAL_TIME_MEGABYTES, BATCH_MEGABYTES = 25, 100
 """What InvokeEndpoint and batch transform send at most; batch transform also in all requests on their way together."""
+PIXELS_PER_BYTE = 40
+"""Of a request's body: photographs have 2 to 20, so that only what is made to unpack to much has more."""
 RESERVE = 8
 """Threads beyond the admitted requests, so that /ping and refusals never wait."""
 
@@ -55,6 +58,12 @@ class Settings:
     body_seconds: int = variables.BODY_SECONDS.default
     max_body_bytes: int = REAL_TIME_MEGABYTES * MEGABYTE
     body_memory_bytes: int = variables.BODY_MEMORY.default * MEGABYTE
+    max_pixels: int = variables.MAX_PIXELS.default
+    max_request_pixels: int = variables.MAX_REQUEST_PIXELS.default
+    image_memory_bytes: int = variables.IMAGE_MEMORY.default * MEGABYTE
+    decode_memory_bytes: int | None = None
+    """Of all images that a process decodes at a time; None: by what is free."""
+    work_seconds: float = variables.WORK_SECONDS.default
     worker_deaths: int = variables.WORKER_DEATHS.default
     timeout_seconds: int = variables.TIMEOUT.default
     """After which gunicorn takes a process that shows no sign of life for dead."""
@@ -67,6 +76,18 @@ class Settings:
     page: bool = variables.PAGE.default
     multi_model: bool = variables.MULTI_MODEL.default
     execution_parameters: ExecutionParameters = ExecutionParameters()
+
+    @property
+    def work_limits(self) -> WorkLimits:
+        """What the images of a request may cost."""
+        return WorkLimits(
+            max_pixels=self.max_pixels,
+            max_request_pixels=self.max_request_pixels,
+            image_memory_bytes=self.image_memory_bytes,
+            decode_memory_bytes=self.decode_memory_bytes,
+            seconds=self.work_seconds,
+            processes=self.workers,
+        )
 
     @property
     def threads(self) -> int:
@@ -94,6 +115,11 @@ def read(environment: Mapping[str, str]) -> Settings:
         body_seconds=reader.get(variables.BODY_SECONDS),
         max_body_bytes=megabytes * MEGABYTE,
         body_memory_bytes=max(reader.get(variables.BODY_MEMORY, 4 * megabytes), megabytes) * MEGABYTE,
+        max_pixels=reader.get(variables.MAX_PIXELS),
+        max_request_pixels=reader.get(variables.MAX_REQUEST_PIXELS, PIXELS_PER_BYTE * megabytes * MEGABYTE),
+        image_memory_bytes=reader.get(variables.IMAGE_MEMORY) * MEGABYTE,
+        decode_memory_bytes=reader.get(variables.DECODE_MEMORY, 0) * MEGABYTE or None,
+        work_seconds=reader.get(variables.WORK_SECONDS),
         worker_deaths=reader.get(variables.WORKER_DEATHS),
         timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
         default_form=reader.understood(variables.DEFAULT_ACCEPT, answer_forms.PLAIN, _form),

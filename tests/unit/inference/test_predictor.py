@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier import artifacts
+from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
 from image_classifier.imaging import ImageRejected
+from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.prediction import Prediction
-from image_classifier.inference.predictor import BATCH, Predictor
+from image_classifier.inference.predictor import Predictor
 from tests.unit.inference import colours
 
 Encode = Callable[[NDArray[np.uint8]], bytes]
@@ -92,16 +93,16 @@ def test_warm_up_goes_through_decoder_and_engine(
     either_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that is warmed up -> a JPEG was decoded to its size."""
-    decoded: list[bytes] = []
-    pixels = Predictor.pixels
+    decoded: list[str] = []
+    decode = imaging.decode
 
-    def watched(predictor: Predictor, data: bytes) -> NDArray[np.uint8]:
-        decoded.append(data[:3])
-        return pixels(predictor, data)
+    def watched(header: imaging.Header, size: tuple[int, int], method: str) -> NDArray[np.uint8]:
+        decoded.append(header.format)
+        return decode(header, size, method)
 
-    monkeypatch.setattr(Predictor, "pixels", watched)
+    monkeypatch.setattr(imaging, "decode", watched)
     Predictor.load(either_model("both")).warm_up()
-    assert decoded == [b"\xff\xd8\xff"]
+    assert decoded == ["JPEG"]
 
 
 def test_binary_mode_names_the_second_class_from_a_half_on() -> None:

@@ -23,8 +23,8 @@ from tests.unit.inference import colours
 
 PAGE = (PROGRAM.parent / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
 EXAMPLES: list[tuple[str, str]] = re.findall(r"```http\n(.*?)```\n\n```json\n(.*?)```", PAGE, re.DOTALL)
-ELSEWHERE = {"internal_error", "timeout"}
-"""Codes that other tests provoke, with a model that fails and a slow connection."""
+ELSEWHERE = {"internal_error", "timeout", "deadline_exceeded", "no_memory"}
+"""Codes that other tests provoke, with a model that fails, a slow connection, no time and no memory."""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,8 @@ def errors(asked: FlaskClient, bare: FlaskClient, loading: FlaskClient, green: b
     yield from (send(b"1,2", "text/csv"), send(b"1,2", None), send(green, accept="text/csv"))
     yield send(green, accept="application/json;embedding", client=bare)
     yield send(bytes(26 * MEGABYTE))
-    yield send(pictures.bomb())
+    yield from (send(pictures.bomb()), send(pictures.webp_of_one_colour()))
+    yield send(pictures.listed([pictures.header_of_a_large_jpeg()] * 6), lists)
     yield send(green[:2] + b"\xff\xfe\0\2" * 5_000 + green[2:])
     yield from (asked.get("/nothing"), asked.get("/invocations"), send(green, client=loading))
 

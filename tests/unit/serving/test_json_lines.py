@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from image_classifier.imaging import ImageRejected
+from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.prediction import Prediction
-from image_classifier.inference.predictor import BATCH
 from image_classifier.serving.formats import answer_forms, json_bodies, json_lines
 from image_classifier.serving.refusal import RefusedError
 
@@ -28,7 +28,7 @@ def line(data: bytes, end: bytes = b"\n") -> bytes:
     return json.dumps({"b64": base64.b64encode(data).decode()}).encode() + end
 
 
-def classify(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
+def classify(images: Sequence[bytes]) -> list[json_lines.Outcome]:
     """Answer bytes by their number; empty ones are refused."""
     assert 0 < len(images) <= BATCH
     rejected = ImageRejected("empty", "Nothing there.")
@@ -76,7 +76,7 @@ def test_failure_inside_is_no_answer_at_all() -> None:
     """A network that fails at the second batch -> the failure itself, before anything was answered."""
     calls = []
 
-    def fail_later(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
+    def fail_later(images: Sequence[bytes]) -> list[json_lines.Outcome]:
         calls.append(len(images))
         if len(calls) == 2:
             raise ArithmeticError("no number")
@@ -92,7 +92,7 @@ def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(json_lines, "IN_MEMORY", MEGABYTE)
     body = line(b"x" * 40_000) * 400
 
-    def wordy(images: Sequence[bytes]) -> list[Prediction | ImageRejected]:
+    def wordy(images: Sequence[bytes]) -> list[json_lines.Outcome]:
         return [Prediction((image.decode(),), np.array([0.5], np.float32)) for image in images]
 
     tracemalloc.start()

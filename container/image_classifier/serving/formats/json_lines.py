@@ -8,8 +8,8 @@ from typing import IO
 from flask import Response
 
 from image_classifier.imaging import ImageRejected
+from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.prediction import Prediction
-from image_classifier.inference.predictor import BATCH
 from image_classifier.serving.formats import codecs
 from image_classifier.serving.formats.answer_forms import JSON_LINES, AnswerForm
 from image_classifier.serving.formats.json_bodies import Lines
@@ -17,7 +17,8 @@ from image_classifier.serving.refusal import RefusedError
 
 IN_MEMORY = 8 * 1024 * 1024
 """Bytes of an answer; what is longer is written into a file. Ten thousand pictures of 1,000 classes are 200 MB."""
-Classify = Callable[[Sequence[bytes]], list[Prediction | ImageRejected]]
+Outcome = Prediction | ImageRejected | RefusedError
+Classify = Callable[[Sequence[bytes]], list[Outcome]]
 
 
 def answer(lines: Lines, form: AnswerForm, classify: Classify) -> Response:
