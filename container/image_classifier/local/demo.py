@@ -73,7 +73,7 @@ def run(data: str, keep_serving: bool) -> Score:
     with watch.phase(f"Fetch the photographs: {data}"):
         training, held_out = _photographs(data, cache)
     with watch.phase("Train the head"):
-        if train_locally.train(LocalJob(training, model, output, hyperparameters=SETTINGS)) != 0:
+        if train_locally.train(LocalJob(training, model, output, hyperparameters=SETTINGS), overwrite=True) != 0:
             raise PlatformError("The training job failed; its own message stands above.")
     port = PORT if keep_serving else _free_port()
     with contextlib.ExitStack() as stack:

@@ -1,13 +1,14 @@
-"""The folder of a local training job, laid out as the platform lays out /opt/ml: checked, cleared, built.
+"""The folder of a local training job, laid out as the platform lays out /opt/ml: checked, built, replaced.
 
 It carries a marker. Only a marked folder is used again, and of it only what a job writes is removed; with anything else
-in the way the command is rejected before the first file is touched.
+in the way the command is rejected before the first file is touched. A job that left no finished model resumes from its
+checkpoints; a finished one stays until its successor has finished (see `job_state.work_folder`).
 """
 
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,13 +16,18 @@ from pathlib import Path
 from image_classifier import artifacts, own_files
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.local import job_state
 
 WRITER = "scripts/train-locally"
 CHECKPOINTS = "checkpoints"
-"""A job resumes from this folder, which its user makes; it is neither cleared nor in the way."""
-_CLEARED = ("input", "model", "output")
+"""A job resumes from this folder; one that its user made is not in the way."""
+LOG = "job.log"
+"""Everything that the job printed."""
+_INPUT = ("input",)
+_RESULT = ("model", "output", CHECKPOINTS)
+_CHECKED = (*_INPUT, "model", "output")
 _FOLDERS = (
-    *_CLEARED,
+    *(*_INPUT, *_RESULT, f"{CHECKPOINTS}/checkpoint-*", f"{CHECKPOINTS}/features", f"{CHECKPOINTS}/features/*"),
     *("input/config", "input/data", "input/data/model", "output/data"),
     *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
     *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
@@ -38,6 +44,7 @@ _FILES = (
     ),
     *(f"output/data/{name}" for name in ("metrics.json", "history.csv", "predictions.csv", "skipped.csv")),
     *("output/data/*.partial", "output/failure"),
+    *(f"{CHECKPOINTS}/checkpoint-*/*", f"{CHECKPOINTS}/features/*"),
 )
 _LINKS = (
     *(f"input/data/{name}" for name in ("training", "validation", "test", "model")),
@@ -124,7 +131,7 @@ def _check_content(output: Path) -> None:
                 f"({own_files.MARKER}). Nothing was changed: give a new folder, or move that one away."
             )
         return
-    if foreign := sorted(path for path, written in _content(output) if not written):
+    if foreign := sorted(path for path, written in _content(output, _CHECKED) if not written):
         raise UserError(
             f"--output {output} holds what no job writes: {_listed(foreign)}. Nothing was changed: move it elsewhere, "
             "or give another folder."
@@ -141,9 +148,9 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _content(output: Path) -> Iterator[tuple[str, bool]]:
-    """Yield what lies in the folders that a job replaces, innermost first, and whether a job writes such a thing."""
-    for name in _CLEARED:
+def _content(output: Path, parts: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Yield what lies in some folders of a job, innermost first, and whether a job writes such a thing."""
+    for name in parts:
         if os.path.lexists(output / name):
             yield from _below(output, name)
 
@@ -160,9 +167,9 @@ def _below(output: Path, name: str) -> Iterator[tuple[str, bool]]:
     yield name, written
 
 
-def _clear(output: Path) -> None:
+def _clear(output: Path, parts: Sequence[str]) -> None:
     """Remove what an earlier job wrote, name by name: what has come since `check` is not touched."""
-    for name, written in _content(output):
+    for name, written in _content(output, parts):
         path = output / name
         if not written:
             raise UserError(f"{path} has appeared meanwhile, and no job writes it. Give --output another folder.")
@@ -175,7 +182,8 @@ def _clear(output: Path) -> None:
 def build_tree(job: LocalJob) -> OptMl:
     """Lay out `job.output` as the platform lays out /opt/ml; the channels are links to the given folders.
 
-    An earlier job's tree is replaced.
+    Of an earlier job its channels and settings are replaced. Its checkpoints stay, so that this job resumes from them,
+    and its model, until this job replaces it.
 
     Raises:
         UserError: See `check`; nothing was changed then. Or the disk refuses it.
@@ -186,7 +194,9 @@ def build_tree(job: LocalJob) -> OptMl:
     try:
         tree.base.mkdir(parents=True, exist_ok=True)
         own_files.mark(tree.base, WRITER)
-        _clear(tree.base)
+        _clear(tree.base, _INPUT)
+        tree.failure_file.unlink(missing_ok=True)
+        (tree.base / job_state.STATE_FILE).unlink(missing_ok=True)
         _lay_out(tree, job, job.model)
     except OSError as error:
         raise UserError(
@@ -208,5 +218,35 @@ def _lay_out(tree: OptMl, job: LocalJob, model: Path) -> None:
     tree.hyperparameters_file.write_text(json.dumps(dict(job.hyperparameters or {})))
     hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
     tree.resource_config_file.write_text(json.dumps(hosts))
-    for folder in (tree.model_dir, tree.output_data_dir):
-        folder.mkdir(parents=True)
+    for folder in (tree.model_dir, tree.output_data_dir, tree.checkpoints_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def empty(folder: Path) -> None:
+    """Remove what a job wrote in its marked folder, checkpoints included; nothing happens when there is no such folder.
+
+    Raises:
+        UserError: It holds something that no job writes.
+        OSError: The disk refuses it.
+    """
+    if own_files.is_marked(folder, WRITER):
+        _clear(folder, (*_INPUT, *_RESULT))
+
+
+def take_place(new: Path, old: Path) -> None:
+    """Put a finished job in the place of an earlier one, of which only what a job wrote is removed.
+
+    Raises:
+        UserError: Something of the user's has come into the earlier job's folders; both jobs are as they were, or the
+            new one lies whole in its own folder.
+        OSError: The disk refuses it.
+    """
+    _check_content(old)
+    for part in (*_INPUT, *_RESULT):
+        _clear(old, (part,))
+        (new / part).replace(old / part)
+    for name in (LOG, job_state.STATE_FILE):
+        if (new / name).exists():
+            (new / name).replace(old / name)
+    (new / own_files.MARKER).unlink()
+    new.rmdir()

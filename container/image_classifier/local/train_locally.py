@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import re
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -11,57 +9,69 @@ from dataclasses import replace
 from pathlib import Path
 
 from image_classifier import PROGRAM, own_files
-from image_classifier.contract.errors import JobError, UserError, complain
+from image_classifier.contract.errors import JobError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
-from image_classifier.local import job_tree
+from image_classifier.local import job_state, job_tree
 from image_classifier.local.job_tree import LocalJob, build_tree
+from image_classifier.local.terminal import consoles, job_process, job_summary
 
-_PROGRESS = re.compile(r"^(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) pictures")
 
+def train(job: LocalJob, overwrite: bool = False) -> int:
+    """Run the job, say how good its model is and return its exit code.
 
-def train(job: LocalJob, show: bool = True) -> int:
-    """Run the job and return its exit code; its log goes to standard output.
+    A job that was stopped or killed in the same folder is resumed. A finished one is replaced with `overwrite` alone,
+    once the new one has finished.
 
     Raises:
-        UserError: See `job_tree.check`; nothing was changed then. Or another job is running in the output folder.
+        UserError: See `job_tree.check` and `job_state.work_folder`; nothing was changed then. Or another job is running
+            in the output folder.
     """
+    started = time.monotonic()
     job_tree.check(job)
+    work = job_state.work_folder(job.output, overwrite)
+    job_tree.check(replace(job, output=work))
     try:
-        job.output.mkdir(parents=True, exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output {job.output} cannot be made: {error}. Look at that path and its disk.") from error
-    with own_files.used_alone(job.output) as lock:
-        return _run(build_tree(job), lock, show)
+    with own_files.used_alone(work) as lock:
+        if work != job.output:
+            job_tree.empty(work)
+        tree = build_tree(replace(job, output=work))
+        before = _identity(tree)
+        code = _run(tree, job, lock)
+        # A job that was stopped before its first epoch leaves the reports of the one before.
+        if code == 0 and _identity(tree) != before:
+            _conclude(tree, job, time.monotonic() - started)
+    return code
 
 
-def _run(tree: OptMl, lock: int, show: bool) -> int:
+def _identity(tree: OptMl) -> int | None:
+    report = tree.output_data_dir / "metrics.json"
+    return report.stat().st_ino if report.is_file() else None
+
+
+def _run(tree: OptMl, job: LocalJob, lock: int) -> int:
     environment = {**os.environ, BASE_DIR_VARIABLE: str(tree.base), "PYTHONUNBUFFERED": "1"}
+    typed = {str(tree.channel_dir(name)): str(folder) for name, folder in job.channels.items()}
+    typed |= {str(tree.base): str(job.output), str(tree.channel_dir("model")): str(job.model)}
     command = [sys.executable, str(PROGRAM / "train")]
-    # The lock lasts as long as the job does, also when this process is killed.
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, text=True, errors="replace", pass_fds=(lock,)
-    )
-    assert process.stdout is not None
-    try:
-        for line in process.stdout:
-            if show:
-                _show(line.rstrip("\n"))
-        return process.wait()
-    except KeyboardInterrupt:
-        print("\nStopping: the best model so far is saved …", flush=True)
-        process.terminate()
-        return process.wait()
+    return job_process.run(command, environment, typed, tree.base / job_tree.LOG, lock)
 
 
-def _show(line: str) -> None:
-    found = _PROGRESS.match(line)
-    if not found or not sys.stdout.isatty():
-        print(line, flush=True)
-        return
-    done, total = int(found["done"]), int(found["total"])
-    filled = 30 * done // max(total, 1)
-    end = "\n" if done == total else ""
-    print(f"\r{found['phase']:<20} [{'█' * filled}{'·' * (30 - filled)}] {done}/{total}", end=end, flush=True)
+def _conclude(tree: OptMl, job: LocalJob, seconds: float) -> None:
+    summary = job_summary.read(tree)
+    state = job_state.STOPPED if summary.was_stopped else job_state.FINISHED
+    if tree.base != job.output.resolve():
+        if summary.was_stopped:
+            consoles.output().print(f"The job in {job.output} stays: the new one was stopped. It is in {tree.base}.")
+        else:
+            job_tree.take_place(tree.base, job.output)
+            tree = OptMl(job.output.resolve())
+    job_state.record(tree.base, state, summary.accuracy)
+    shown = os.path.relpath(tree.base)
+    for line in job_summary.lines(summary, seconds, shown if len(shown) < len(str(tree.base)) else str(tree.base)):
+        consoles.output().print(line)
 
 
 def advice(hyperparameters: Mapping[str, str]) -> str | None:
@@ -94,7 +104,7 @@ def default_model() -> Path:
     from image_classifier.model_hub import packages, staging
 
     archive = packages.cache_folder() / "lite0.tar.gz"
-    print("No --model given: EfficientNet-Lite0 it is.", flush=True)
+    print("No --model given; using EfficientNet-Lite0.", flush=True)
     return staging.stage("lite0", archive)
 
 
@@ -111,8 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output",
         type=Path,
         metavar="DIR",
-        help="a new folder, or one of an earlier local job, which is replaced (default: run/<time>)",
+        help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
     parser.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
     given = parser.parse_intermixed_args(arguments)
     try:
@@ -122,15 +133,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         output = given.output or PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")
         job = LocalJob(given.training, given.model, output, given.validation, given.test, settings)
         job_tree.check(job)
+        job_state.work_folder(output, given.overwrite)
         if job.model is None:
             job = replace(job, model=default_model())
-        code = train(job)
+        return train(job, given.overwrite)
     except JobError as error:
-        return complain(error)
-    if code == 0:
-        print(f"Model: {output}/model/   reports: {output}/output/data/")
-        print(f"Serve it: scripts/serve-locally {output}/model")
-    return code
+        return consoles.report_and_exit_code(error)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,10 @@
+"""Paths as the user typed them, in place of those of a tree that a command has laid out for a job or a server."""
+
+from collections.abc import Mapping
+
+
+def restore(text: str, typed: Mapping[str, str]) -> str:
+    """Replace each path of `typed` by what the user typed for it, the longest path first."""
+    for path in sorted(typed, key=len, reverse=True):
+        text = text.replace(path, typed[path])
+    return text
