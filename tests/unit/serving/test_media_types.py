@@ -1,5 +1,7 @@
 """Content-Type and Accept headers as clients write them."""
 
+import time
+
 import pytest
 
 from image_classifier.serving.formats.media_types import parse, parse_preferences
@@ -46,3 +48,24 @@ def test_bare_words_and_values() -> None:
     """Verbose bare, true, false, 0, absent -> yes, yes, no, no, no."""
     forms = ["a/b;verbose", "a/b;verbose=true", "a/b;verbose=False", "a/b;verbose=0", "a/b"]
     assert [parse(form).has("verbose") for form in forms] == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"' + '\\"' * 50_000,
+        '"' * 100_000,
+        '"\\' * 50_000,
+        '"a",' * 25_000,
+        "," * 100_000,
+        ";q=" * 33_000,
+        "\\" * 100_000,
+    ],
+    ids=["escaped quotes", "quotes", "open quotes", "quoted", "commas", "empty qualities", "backslashes"],
+)
+def test_floods_take_time_in_proportion(text: str) -> None:
+    """100 KB of quotes, commas, or escapes -> parsed within two seconds, not in time that grows with the square."""
+    began = time.process_time()
+    parse(text)
+    parse_preferences(text)
+    assert time.process_time() - began < 2

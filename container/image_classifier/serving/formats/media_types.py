@@ -5,8 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-_PIECES = {separator: re.compile(rf'(?:"(?:\\.|[^"\\])*"|[^{separator}"]|")+') for separator in ",;"}
-
 
 @dataclass(frozen=True)
 class MediaType:
@@ -31,7 +29,7 @@ class MediaType:
 
 def parse(text: str) -> MediaType:
     """Parse one media type; what cannot be understood becomes a name that nothing is called."""
-    name, *rest = [piece.strip() for piece in _PIECES[";"].findall(text)] or [""]
+    name, *rest = [piece.strip() for piece in _split(text, ";")] or [""]
     parameters = {}
     for piece in rest:
         key, _, value = piece.partition("=")
@@ -41,9 +39,37 @@ def parse(text: str) -> MediaType:
 
 def parse_preferences(text: str) -> list[MediaType]:
     """Parse an Accept header, the most wanted first, equals in the order given, unwanted (q=0) left out."""
-    found = [parse(piece) for piece in _PIECES[","].findall(text)]
+    found = [parse(piece) for piece in _split(text, ",")]
     wanted = [media_type for media_type in found if media_type.name and media_type.quality > 0]
     return sorted(wanted, key=lambda media_type: -media_type.quality)
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split at separators outside quoted strings, empty pieces left out, in time proportional to the length."""
+    if '"' not in text:
+        return [piece for piece in text.split(separator) if piece]
+    pieces, start, position, closes = [], 0, 0, True
+    while position < len(text):
+        if text[position] == separator:
+            pieces.append(text[start:position])
+            start = position + 1
+        elif closes and text[position] == '"':
+            end = _end_of_quoted(text, position)
+            # Where one quoted string does not end, none behind it does: each looks for the same end.
+            closes = end is not None
+            position = position if end is None else end
+        position += 1
+    return [piece for piece in (*pieces, text[start:]) if piece]
+
+
+def _end_of_quoted(text: str, start: int) -> int | None:
+    """Return where the quoted string that begins at `start` has its closing quote; None when it has none."""
+    position = start + 1
+    while position < len(text):
+        if text[position] == '"':
+            return position
+        position += 2 if text[position] == "\\" else 1
+    return None
 
 
 def _unquoted(value: str) -> str:
