@@ -30,6 +30,9 @@ _deaths = supervision.Deaths(_chosen.worker_deaths)
 _folder = shared_folder.prepare(_chosen.workers)
 # No proxy stands before it: a client's SCRIPT_NAME or PATH_INFO is none, and would fail below the application.
 forwarder_headers = ""
+os.environ.pop("SCRIPT_NAME", None)
+# The parser that the tests know; "auto" would take another one as soon as its package is installed.
+http_parser = "python"
 control_socket_disable = True
 loglevel = "debug" if _chosen.log_level <= logging.DEBUG else "warning"
 # Who cannot load a model has said why; gunicorn's own three lines about it would bury that.

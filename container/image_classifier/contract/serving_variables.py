@@ -82,6 +82,14 @@ WORK_SECONDS = whole_number(
     "Seconds in which a request's images must be classified, ten times as many for a body of lines: after it the "
     "request gets 503, or the rest of the lines do.",
 )
+ANSWER_FILES = whole_number(
+    "SERVE_ANSWER_FILES_MB",
+    1024,
+    8,
+    1048576,
+    "Space in the temporary folder (TMPDIR) for answers in lines beyond 8 MB each, of a process together, in MB. What "
+    "does not fit gets 503.",
+)
 TIMEOUT = whole_number(
     "SAGEMAKER_MODEL_SERVER_TIMEOUT",
     120,

@@ -14,6 +14,7 @@ from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.connections.admission import Admission, Place
 from image_classifier.serving.connections.request_work import DEADLINE, RequestWork, SharedWork, released
 from image_classifier.serving.formats import answer_forms, body, codecs, json_lines
+from image_classifier.serving.formats.answer_files import AnswerFiles
 from image_classifier.serving.formats.codecs import Pictures
 from image_classifier.serving.monitoring import measurement
 from image_classifier.serving.monitoring.measurement import QUEUE, Measurement
@@ -31,6 +32,7 @@ class Invocations:
     def __init__(self, settings: Settings, admission: Admission):
         self._settings, self._admission = settings, admission
         self._shared = SharedWork(settings.work_limits)
+        self._files = AnswerFiles(settings.answer_file_bytes)
 
     def answer(self, predictor: Predictor) -> Response:
         """Answer the request that is being served.
@@ -58,7 +60,7 @@ class Invocations:
             if isinstance(asked, Pictures):
                 # After the turn: a thousand numbers take their time to write, which the next one need not wait for.
                 return Response(codecs.encode(predictions, asked.many, form), mimetype=form.media_type)
-            return json_lines.answer(asked, form, _of_lines(predictor, begin(LINES_TIMES), measured))
+            return json_lines.answer(asked, form, _of_lines(predictor, begin(LINES_TIMES), measured), self._files)
 
 
 @contextmanager

@@ -21,8 +21,11 @@ class RefusedError(Exception):
         """The answer's body, JSON: `{"error": code, "message": sentence}`."""
         return json.dumps({"error": self.code, "message": self.message}).encode()
 
-    def as_bytes(self, keep: bool, sent_back: Mapping[str, str] = _NOTHING) -> bytes:
-        """Return a whole answer, with headers that are sent back, for a connection that is kept or closed."""
+    def as_bytes(self, keep: bool, sent_back: Mapping[str, str] = _NOTHING, is_head: bool = False) -> bytes:
+        """Return a whole answer, with headers that are sent back, for a connection that is kept or closed.
+
+        The answer to a HEAD request ends with its header (RFC 9110, 9.3.2).
+        """
         body = self.body
         lines = [
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}",
@@ -31,7 +34,7 @@ class RefusedError(Exception):
             f"Content-Length: {len(body)}",
             *(f"{name}: {value}" for name, value in (*self.headers.items(), *sent_back.items())),
         ]
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        return "\r\n".join([*lines, "", ""]).encode() + (b"" if is_head else body)
 
 
 def body_too_large(limit: int) -> RefusedError:

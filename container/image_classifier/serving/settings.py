@@ -11,6 +11,7 @@ from image_classifier.contract.variable import Variable
 from image_classifier.inference import engines
 from image_classifier.inference.engines import Wish
 from image_classifier.inference.processors import available_processors
+from image_classifier.serving.connections.limits import ANSWERS_ON_THEIR_WAY, OTHERS_AT_ONCE
 from image_classifier.serving.connections.work_limits import WorkLimits
 from image_classifier.serving.formats import answer_forms
 from image_classifier.serving.formats.answer_forms import AnswerForm
@@ -21,8 +22,8 @@ REAL_TIME_MEGABYTES, BATCH_MEGABYTES = 25, 100
 """What InvokeEndpoint and batch transform send at most; batch transform also in all requests on their way together."""
 PIXELS_PER_BYTE = 40
 """Of a request's body: photographs have 2 to 20, so that only what is made to unpack to much has more."""
-RESERVE = 8
-"""Threads beyond the admitted requests, so that /ping and refusals never wait."""
+RESERVE = ANSWERS_ON_THEIR_WAY + OTHERS_AT_ONCE
+"""Threads beyond the slots: for answers that are still sent, and for requests that need no slot."""
 
 _T = TypeVar("_T")
 
@@ -64,6 +65,7 @@ class Settings:
     decode_memory_bytes: int | None = None
     """Of all images that a process decodes at a time; None: by what is free."""
     work_seconds: float = variables.WORK_SECONDS.default
+    answer_file_bytes: int = variables.ANSWER_FILES.default * MEGABYTE
     worker_deaths: int = variables.WORKER_DEATHS.default
     timeout_seconds: int = variables.TIMEOUT.default
     """After which gunicorn takes a process that shows no sign of life for dead."""
@@ -120,6 +122,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         image_memory_bytes=reader.get(variables.IMAGE_MEMORY) * MEGABYTE,
         decode_memory_bytes=reader.get(variables.DECODE_MEMORY, 0) * MEGABYTE or None,
         work_seconds=reader.get(variables.WORK_SECONDS),
+        answer_file_bytes=reader.get(variables.ANSWER_FILES) * MEGABYTE,
         worker_deaths=reader.get(variables.WORKER_DEATHS),
         timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
         default_form=reader.understood(variables.DEFAULT_ACCEPT, answer_forms.PLAIN, _form),

@@ -2,7 +2,8 @@
 
 from tests.benchmarks.taken_out.edit import Edit
 
-_CODECS, _FRONT = "image_classifier/serving/formats/codecs.py", "image_classifier/serving/connections/front.py"
+_CODECS = "image_classifier/serving/formats/codecs.py"
+_OBJECTIONS = "image_classifier/serving/connections/objections.py"
 _FORMS = "image_classifier/serving/formats/answer_forms.py"
 
 EDITS = (
@@ -92,7 +93,7 @@ EDITS = (
     Edit(
         4,
         "the limit of what is announced",
-        _FRONT,
+        _OBJECTIONS,
         "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
         "if incoming.received > limits.max_body_bytes:",
         ("test_front.py::test_larger_body_than_is_allowed_is_refused_by_its_header",),
@@ -100,7 +101,7 @@ EDITS = (
     Edit(
         4,
         "the limit of what comes in chunks",
-        _FRONT,
+        _OBJECTIONS,
         "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
         "if (incoming.announced or 0) > limits.max_body_bytes:",
         ("test_serve_http.py::test_large_bodies_are_refused_with_flat_memory",),

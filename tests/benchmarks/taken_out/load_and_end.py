@@ -6,24 +6,25 @@ _FRONT, _WORKER = (
     "image_classifier/serving/connections/front.py",
     "image_classifier/serving/processes/gunicorn_worker.py",
 )
+_OBJECTIONS = "image_classifier/serving/connections/objections.py"
 _ADMISSION = "image_classifier/serving/connections/admission.py"
 
 EDITS = (
     Edit(
         10,
         "refusing at once, by the header",
-        _FRONT,
-        "if connection.takes_place and (first or incoming.whole) and self._is_full():",
-        "if connection.takes_place and incoming.whole and self._is_full():",
-        ("test_front.py::test_second_request_is_refused_at_once_and_its_connection_kept",),
+        _OBJECTIONS,
+        "if connection.takes_place and (first or incoming.whole) and self._answering.is_full:",
+        "if connection.takes_place and incoming.whole and self._answering.is_full:",
+        ("test_front_rejections.py::test_second_request_is_refused_at_once_and_its_connection_kept",),
     ),
     Edit(
         10,
         "the limit of places",
-        _FRONT,
-        "return held >= self._limits.in_flight or",
+        "image_classifier/serving/connections/answering.py",
+        "return held >= self._in_flight or",
         "return",
-        ("test_front.py::test_second_request_is_refused_at_once_and_its_connection_kept",),
+        ("test_front_rejections.py::test_second_request_is_refused_at_once_and_its_connection_kept",),
     ),
     Edit(
         10,
@@ -36,10 +37,10 @@ EDITS = (
     Edit(
         10,
         "the pace in Retry-After",
-        _FRONT,
-        "return self._pace.seconds(len(self._parked) + 1)",
+        _OBJECTIONS,
+        "return left or self._answering.pace.seconds(len(self._line) + 1)",
         "return 1",
-        ("test_front.py::test_refused_clients_are_told_when_there_will_be_a_place",),
+        ("test_front_rejections.py::test_refused_clients_are_told_when_there_will_be_a_place",),
     ),
     Edit(
         10,
@@ -53,25 +54,25 @@ EDITS = (
         10,
         "letting those who hammer wait",
         _FRONT,
-        "            connection.wait(connection.pause)\n            self._parked.append(connection)",
-        "            self._listen(connection)",
-        ("test_front.py::test_refused_client_that_hammers_waits_for_a_place",),
+        "if refusal and refusal.status == 503 and self._hold_back(connection):",
+        "if False:",
+        ("test_front_rejections.py::test_refused_client_that_hammers_waits_for_a_place",),
     ),
     Edit(
         10,
         "/ping without a place",
-        _FRONT,
-        "connection.takes_place = incoming.request.path.endswith(_WORK)",
+        _OBJECTIONS,
+        'connection.takes_place = incoming.request.method == "POST" and incoming.path.endswith(_WORK)',
         "connection.takes_place = True",
         ("test_serve_start_and_stop.py::test_more_requests_than_places_are_refused_at_once",),
     ),
     Edit(
         10,
-        "threads for /ping",
-        "image_classifier/serving/settings.py",
-        "RESERVE = 8",
-        "RESERVE = 0",
-        ("test_serve_start_and_stop.py::test_more_requests_than_places_are_refused_at_once",),
+        "/ping without a thread",
+        _FRONT,
+        "if connection.incoming.path == _HEALTH:",
+        "if False:",
+        ("test_front_handing_over.py::test_ping_is_answered_without_a_thread",),
     ),
     Edit(
         11,

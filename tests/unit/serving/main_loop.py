@@ -37,7 +37,9 @@ class Loop:
         self.poller = selectors.DefaultSelector()
         self.served: list[Connection] = []
         self.refused: list[tuple[str, int, str]] = []
-        self.front = Front(self.poller, Config(), changed, self.served.append, self._refused)
+        self.pinged: list[Connection] = []
+        self.has_threads = True
+        self.front = Front(self.poller, Config(), changed, self._answer, self._answer_here, self._refused)
         self.clients: list[socket.socket] = []
         self.servers: list[socket.socket] = []
 
@@ -76,6 +78,16 @@ class Loop:
         for end in (*self.clients, *self.servers):
             end.close()
         self.poller.close()
+
+    def _answer(self, connection: Connection) -> bool:
+        if self.has_threads:
+            self.served.append(connection)
+        return self.has_threads
+
+    def _answer_here(self, connection: Connection) -> bool:
+        self.pinged.append(connection)
+        connection.send(b"pong")
+        return True
 
     def _refused(self, asked: Any, refusal: RefusedError) -> Mapping[str, str]:
         self.refused.append((asked.path if asked else "", refusal.status, refusal.code))

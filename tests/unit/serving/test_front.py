@@ -1,14 +1,10 @@
 """What the main loop does with connections: real sockets and a real poller, without threads and processes."""
 
-import re
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from image_classifier.serving.connections import front
-from image_classifier.serving.connections.connection import give_place_back, serve
 from tests.unit.serving.main_loop import BODY, LIMITS, Loop, answer, is_closed, request
 from tests.waiting import wait_until
 
@@ -41,129 +37,53 @@ def test_slow_body_holds_no_place(loop: Loop) -> None:
     assert loop.refused == []
 
 
-def test_second_request_is_refused_at_once_and_its_connection_kept(loop: Loop) -> None:
-    """One place, taken -> the next request gets 503 with Retry-After before its body has come, and is kept."""
-    loop.client(request())
-    client = loop.client(request()[:-5])
-    told = answer(client)
-    assert told.startswith(b"HTTP/1.1 503 ")
-    assert b"Retry-After: 1\r\n" in told
-    assert b"Connection: keep-alive\r\n" in told
-    assert loop.refused == [("/invocations", 503, "busy")]
-    loop.send(client, BODY[-5:])
-    assert not is_closed(client)
+@pytest.mark.parametrize(
+    "sent", [b"HEAD /nothing HTTP/1.1\r\nHost: x\r\nExpect: more\r\n\r\n", b"HEAD / HTTP/1.1\r\n\r\n"]
+)
+def test_answers_to_head_have_no_body(loop: Loop, sent: bytes) -> None:
+    """HEAD requests that are rejected by the main loop -> a header with the length, and not a byte behind it."""
+    told = answer(loop.client(sent))
+    assert told.startswith(b"HTTP/1.1 4")
+    assert b"Content-Length: " in told
+    assert told.endswith(b"\r\n\r\n")
 
 
-def test_place_is_free_before_the_answer_has_gone(loop: Loop) -> None:
-    """One place, given back by a thread that still sends the answer -> the next request gets it."""
-    loop.client(request(b"one"))
-    serve(loop.served[0])
-    give_place_back()
-    serve(None)
-    loop.client(request(b"two"))
-    assert [connection.incoming.request.body.read() for connection in loop.served] == [b"one", b"two"]
-
-
-def test_other_paths_need_no_place(loop: Loop) -> None:
-    """One place, taken -> /ping is given to a thread all the same."""
-    loop.client(request())
-    loop.client(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert [connection.incoming.request.path for connection in loop.served] == ["/invocations", "/ping"]
-
-
-def test_refused_client_that_hammers_waits_for_a_place(loop: Loop) -> None:
-    """A refused client that asks again at once -> it is not answered before a place is free, and then served."""
-    loop.client(request())
-    hammering = loop.client(request())
-    assert answer(hammering).startswith(b"HTTP/1.1 503 ")
-    loop.send(hammering, request(b"again"))
-    assert len(loop.refused) == 1
-    loop.finish()
-    assert [connection.incoming.request.body.read() for connection in loop.served] == [b"again"]
-
-
-def test_place_is_not_used_up_by_refused_clients_that_do_not_ask(loop: Loop) -> None:
-    """Three refused clients of which the last asks again -> the place that gets free is its."""
-    loop.client(request())
-    refused = [loop.client(request()) for _ in range(3)]
-    loop.send(refused[2], request(b"again"))
-    loop.finish()
-    assert [connection.incoming.request.body.read() for connection in loop.served] == [b"again"]
-
-
-def test_refused_client_is_heard_again_after_a_second(loop: Loop) -> None:
-    """A refused client that asks again while the place stays taken -> its second 503 comes 1 s later."""
-    loop.client(request())
-    client = loop.client(request())
-    loop.send(client, request())
-
-    def heard_again() -> bool:
-        loop.move()
-        return len(loop.refused) == 2
-
-    began = time.monotonic()
-    wait_until(heard_again, 6, "a second refusal")
-    assert time.monotonic() - began > 0.5
-    assert answer(client).count(b"HTTP/1.1 503 ") == 2
-
-
-def test_refused_clients_are_told_when_there_will_be_a_place(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A place that gets free every 0.8 s -> who is refused first is told 1 s, the next one 2, and so on."""
-    clock = Clock()
-    monkeypatch.setattr(front, "time", clock)
-    loop.client(request())
-    for client in [loop.client(request()) for _ in range(2)]:
-        assert b"Retry-After: 1\r\n" in answer(client)
-        loop.send(client, request())
-    for _ in range(2):
-        clock.late += 0.78
-        loop.finish()
+@pytest.mark.parametrize("name", ["Accept", "Content-Type", "X-Amzn-SageMaker-Custom-Attributes"])
+def test_long_header_is_rejected_before_the_body(loop: Loop, name: str) -> None:
+    """1,025 bytes in one of the headers that are parsed or sent back -> 431 that names it; 1,024 are served."""
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+    told = answer(loop.client(head + f"{name}: {'a' * 1025}\r\n\r\n".encode()))
+    assert told.startswith(b"HTTP/1.1 431 ")
+    assert f"The header {name} has 1,025 bytes; at most 1,024 are allowed.".encode() in told
+    loop.client(head + f"{name}: {'a' * 1024}\r\n\r\nx".encode())
     assert len(loop.served) == 1
-    told = [re.search(rb"Retry-After: (\d+)", answer(loop.client(request()))) for _ in range(6)]
-    assert [int(found[1]) for found in told if found] == [1, 2, 3, 4, 5, 6]
 
 
-def test_pace_is_known_before_the_first_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four places, two taken and one free every 0.8 s, then a crowd -> the first refused are told 1, 2, 3 s at once."""
-    clock = Clock()
-    monkeypatch.setattr(front, "time", clock)
-    loop = Loop(replace(LIMITS, in_flight=4))
-    try:
-        for _ in range(2):
-            loop.client(request())
-        for _ in range(3):
-            clock.late += 0.78
-            loop.finish()
-            loop.client(request())
-        for _ in range(2):
-            loop.client(request())
-        told = [re.search(rb"Retry-After: (\d+)", answer(loop.client(request()))) for _ in range(3)]
-        assert [int(found[1]) for found in told if found] == [1, 2, 3]
-    finally:
-        loop.close()
+def test_long_header_may_not_come_in_several_lines(loop: Loop) -> None:
+    """Twelve Accept lines of 100 bytes -> 431, as for one line of their length."""
+    lines = b"Accept: %s\r\n" % (b"a" * 100) * 12
+    told = answer(loop.client(b"POST /invocations HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n"))
+    assert told.startswith(b"HTTP/1.1 431 ")
 
 
-class Clock:
-    """The monotonic clock, later by some seconds."""
-
-    late = 0.0
-
-    def monotonic(self) -> float:
-        """Return seconds."""
-        return time.monotonic() + self.late
+def test_room_is_made_by_closing_what_is_idle(loop: Loop) -> None:
+    """Two idle connections and half a request -> room for new ones comes from the idle ones, the half one stays."""
+    idle, begun = [loop.client() for _ in range(2)], loop.client(request()[:-1])
+    assert loop.front.make_room(10) == 2
+    assert [is_closed(client) for client in (*idle, begun)] == [True, True, False]
 
 
 def test_bodies_share_a_budget(loop: Loop) -> None:
     """Room for one large body and a half -> the second is refused by its header, a small one is not."""
     loop.client(request(b"x" * 700_000))
     loop.move()
-    large = loop.client(request(b"", path="/models", announced=700_000))
-    small = loop.client(request(b"", path="/models", announced=1000))
+    large = loop.client(request(b"", path="/other", announced=700_000))
+    small = loop.client(request(b"", path="/other", announced=1000))
     assert b"take all of the 0 MB" in answer(large)
     loop.send(small, b"x" * 1000)
     assert len(loop.served) == 2
     loop.finish()
-    loop.client(request(b"", path="/models", announced=700_000))
+    loop.client(request(b"", path="/other", announced=700_000))
     assert len(loop.refused) == 1
 
 

@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from image_classifier import PROGRAM
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
-from image_classifier.serving.connections import admission
+from image_classifier.serving.connections import admission, request_head
+from image_classifier.serving.formats import answer_files
 from image_classifier.serving.formats.json_bodies import MAX_INSTANCES, MAX_LINES
 from image_classifier.serving.processes.loading import Loading
 from image_classifier.serving.refusal import body_incomplete
@@ -137,7 +138,16 @@ def test_every_error_of_the_table_is_what_is_answered(asked: FlaskClient, client
         described = [row for row in ROWS if row.describes(status, said["error"], said["message"])]
         assert described, (answer.status_code, said)
         unused = [row for row in unused if row not in described]
-    for refused in (admission.busy(64), admission.no_memory(100 * MEGABYTE), body_incomplete()):
+    made_elsewhere = (
+        admission.busy(64),
+        admission.no_memory(100 * MEGABYTE),
+        admission.no_thread(),
+        answer_files.no_room(MEGABYTE),
+        answer_files.no_disk("No space left on device"),
+        body_incomplete(),
+        request_head.too_long("Accept", 1025),
+    )
+    for refused in made_elsewhere:
         described = [row for row in ROWS if row.describes(refused.status, refused.code, refused.message)]
         assert described, refused.message
         unused = [row for row in unused if row not in described]

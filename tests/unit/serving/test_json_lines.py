@@ -16,11 +16,13 @@ from PIL import Image
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.prediction import Prediction
-from image_classifier.serving.formats import answer_forms, json_bodies, json_lines
+from image_classifier.serving.formats import answer_files, answer_forms, json_bodies, json_lines
+from image_classifier.serving.formats.answer_files import AnswerFiles
 from image_classifier.serving.refusal import RefusedError
 
 LINES = {"Content-Type": "application/jsonlines"}
 MEGABYTE = 1024 * 1024
+FILES = AnswerFiles(1024 * MEGABYTE)
 
 
 def line(data: bytes, end: bytes = b"\n") -> bytes:
@@ -49,14 +51,16 @@ def test_lines_are_answered_in_order_through_batches() -> None:
     count = 2 * BATCH + 3
     body = b"".join(line(b"x" * (index + 1)) for index in range(count))
     form = answer_forms.negotiate("application/json;verbose")
-    found = answers(json_lines.answer(json_bodies.lines(body), form, classify))
+    found = answers(json_lines.answer(json_bodies.lines(body), form, classify, FILES))
     assert [entry["labels"] for entry in found] == [[str(index + 1)] for index in range(count)]
 
 
 def test_reason_stands_in_the_place_of_its_line() -> None:
     """A refused picture and a line that is no JSON between two pictures -> four lines, codes and sentences in two."""
     body = line(b"x") + line(b"") + b"nonsense\n" + line(b"xx")
-    first, empty, nonsense, last = answers(json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify))
+    first, empty, nonsense, last = answers(
+        json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify, FILES)
+    )
     assert (first, last) == ({"probabilities": [0.5]}, {"probabilities": [0.5]})
     assert empty == {"error": "empty", "message": "Nothing there."}
     assert (list(nonsense), nonsense["error"]) == (["error", "message"], "invalid_json")
@@ -68,7 +72,7 @@ def test_body_without_one_proper_line_is_refused() -> None:
     with pytest.raises(
         RefusedError, match=f"^Line 1 of {2 * BATCH}, none of which can be used: The line is not"
     ) as found:
-        json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify)
+        json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify, FILES)
     assert (found.value.status, found.value.code) == (400, "invalid_json")
 
 
@@ -83,13 +87,13 @@ def test_failure_inside_is_no_answer_at_all() -> None:
         return classify(images)
 
     with pytest.raises(ArithmeticError):
-        json_lines.answer(json_bodies.lines(line(b"x") * (BATCH + 1)), answer_forms.PLAIN, fail_later)
+        json_lines.answer(json_bodies.lines(line(b"x") * (BATCH + 1)), answer_forms.PLAIN, fail_later, FILES)
     assert calls == [BATCH, 1]
 
 
 def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty megabytes of pictures with as long an answer -> a few megabytes beside the body, and every line."""
-    monkeypatch.setattr(json_lines, "IN_MEMORY", MEGABYTE)
+    monkeypatch.setattr(answer_files, "IN_MEMORY", MEGABYTE)
     body = line(b"x" * 40_000) * 400
 
     def wordy(images: Sequence[bytes]) -> list[json_lines.Outcome]:
@@ -97,8 +101,9 @@ def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> 
 
     tracemalloc.start()
     try:
-        response = json_lines.answer(json_bodies.lines(body), answer_forms.negotiate("application/json;verbose"), wordy)
-        count = sum(len(json.loads(found)["labels"][0]) == 40_000 for found in response.response)
+        form = answer_forms.negotiate("application/json;verbose")
+        response = json_lines.answer(json_bodies.lines(body), form, wordy, FILES)
+        count = sum(bytes(block).count(b"\n") for block in response.iter_encoded())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

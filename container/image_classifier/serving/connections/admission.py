@@ -32,6 +32,15 @@ def no_memory(limit: int, retry_after: int = 1) -> RefusedError:
     return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
+def no_thread(retry_after: int = 1) -> RefusedError:
+    """Return the rejection of a request for which no thread can be started: 503, with the seconds to wait."""
+    message = (
+        "The server cannot start another thread, and all that it has are in use. Retry in "
+        f"{retry_after} s. If this lasts, raise the container's limit of processes (pids)."
+    )
+    return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
+
+
 @dataclass(frozen=True, eq=False)
 class _Waiter:
     concurrency: int

@@ -7,6 +7,8 @@ from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _LINE_BYTES = 4096
 _TRAILER_BYTES = 16384
+_FRAMING_BYTES, _FRAMING_SHARE = 1 << 20, 2
+"""Bytes that sizes and their extensions may take in all, and for each byte of data: else a body has no end in sight."""
 
 
 class Chunks:
@@ -18,12 +20,13 @@ class Chunks:
         self._left = 0
         self._closing = False
         self._trailers: int | None = None
+        self._framing = self._received = 0
 
     def take(self, buffer: bytearray) -> bytes:
         """Remove what can be understood from the front of the buffer and return the data that it carries.
 
         Raises:
-            InvalidChunkSize: A size or a trailer is none.
+            InvalidChunkSize: A size or a trailer is none, or there is far more of them than of data.
             ChunkMissingTerminator: A chunk is longer than its size.
         """
         found: list[bytes] = []
@@ -45,6 +48,7 @@ class Chunks:
     def _data(self, buffer: bytearray) -> bytes:
         piece = bytes(buffer[: self._left])
         del buffer[: len(piece)]
+        self._received += len(piece)
         self._left -= len(piece)
         self._closing = not self._left
         return piece
@@ -56,8 +60,9 @@ class Chunks:
         self._closing = False
 
     def _begin(self, line: bytes) -> None:
+        self._framing += len(line) + 4
         size = _SIZE.fullmatch(line)
-        if not size:
+        if not size or self._framing > _FRAMING_BYTES + _FRAMING_SHARE * self._received:
             raise InvalidChunkSize(line[:20])
         self._left = int(size[1], 16)
         if not self._left:

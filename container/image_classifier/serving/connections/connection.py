@@ -19,10 +19,12 @@ class Stage(enum.Enum):
     """A request, or the rest of it."""
     REFUSED = enum.auto()
     """The rest of a request that was refused."""
-    PARKED = enum.auto()
-    """A free place, or the time after which a refused client was told to ask again."""
+    HELD_BACK = enum.auto()
+    """A free slot: its client was rejected and has asked again before it was told to."""
+    QUEUED = enum.auto()
+    """A thread: its request needs no slot, and all threads for such requests are in use."""
     SERVED = enum.auto()
-    """The thread that answers its request."""
+    """The answer to its request."""
     CLOSING = enum.auto()
     """The client's end of the connection; ours is closed."""
 
@@ -43,6 +45,8 @@ class Connection:
         """Whether its request needs one of the places, or has one; the thread that answers it sets it to False."""
         self.pause = 0
         """Seconds after which it was told to come again."""
+        self.was_held_back = False
+        """Whether its request has been held back once, which is enough."""
         self.counted = 0
         """Bytes of the body that the budget knows of."""
         self.dropped = 0

@@ -1,10 +1,12 @@
 """What the main loop does with connections, so that only whole requests take a thread.
 
-Header and body are gathered here, within their times and within the memory for bodies. What cannot be served is refused
-here as well, before anything slow has looked at it. A refused client that stays is not heard again before a place is
-free or the seconds are over after which it was told to come again: clients that hammer cost the others nothing.
+Header and body are gathered here, within their times and within the memory for bodies. What cannot be served is
+rejected here as well, before anything slow has looked at it, and /ping is answered here, so that no lack of threads
+silences it. A rejected client that stays and asks again too early is held back for a moment, so that clients that
+hammer cost the others little; whatever else it sends on its connection is answered like that of any other client.
 """
 
+import logging
 import socket
 import time
 from collections import deque
@@ -13,31 +15,34 @@ from selectors import BaseSelector
 from typing import Any
 
 from image_classifier.serving.connections import admission
-from image_classifier.serving.connections.admission import ByteBudget, Pace
+from image_classifier.serving.connections.answering import Answering
 from image_classifier.serving.connections.connection import Connection, Stage
 from image_classifier.serving.connections.incoming import Incoming
 from image_classifier.serving.connections.limits import (
-    ANSWERS_ON_THEIR_WAY,
     DROPPED_BYTES,
     ENDING_SECONDS,
+    HELD_BACK_SECONDS,
     LAST_CALL_SECONDS,
-    SMALL_BODY_BYTES,
+    OTHERS_AT_ONCE,
     Limits,
 )
 from image_classifier.serving.connections.malformed import malformed
+from image_classifier.serving.connections.objections import Objections
 from image_classifier.serving.connections.open_connections import OpenConnections
-from image_classifier.serving.refusal import RefusedError, body_incomplete, body_too_large
+from image_classifier.serving.connections.waiting_line import WaitingLine
+from image_classifier.serving.refusal import RefusedError, body_incomplete
 
 _PAUSE_SECONDS = 0.1
-_WORK = ("/invocations", "/invoke")
-"""Ends of the paths whose requests need a place."""
+_HEALTH = b"/ping"
+log = logging.getLogger("image_classifier.serving")
 
 
 class Front:
     """The connections of a process, in the hands of its main loop alone.
 
-    `answer` gives a whole request to a thread, whose end is told by `finished`. `observe` hears of each refusal, with
-    the request, None when no header has come, and says which headers are sent back.
+    `answer` gives a whole request to a thread, whose end is told by `finished`, and says whether there is a thread for
+    it; `answer_here` answers one without a thread and says whether its connection can be kept. `observe` hears of each
+    rejection, with the request, None when no header has come, and says which headers are sent back.
     """
 
     def __init__(
@@ -45,15 +50,18 @@ class Front:
         poller: BaseSelector,
         cfg: Any,
         limits: Limits,
-        answer: Callable[[Connection], None],
+        answer: Callable[[Connection], bool],
+        answer_here: Callable[[Connection], bool],
         observe: Callable[[Any, RefusedError], Mapping[str, str]],
     ):
-        self.connections = OpenConnections(poller, self._read)
-        self._cfg, self._limits, self._answer, self._observe = cfg, limits, answer, observe
-        self._bodies = ByteBudget(limits.body_memory_bytes, SMALL_BODY_BYTES)
-        self._parked: deque[Connection] = deque()
-        self._pace = Pace()
-        self._worked_on: set[Connection] = set()
+        self.connections = OpenConnections(poller, lambda connection: self._guard(self._read, connection))
+        self._cfg, self._limits, self._observe = cfg, limits, observe
+        self._answering, self._answer_here = Answering(limits.in_flight, answer), answer_here
+        self._line = WaitingLine()
+        self._objections = Objections(limits, self._answering, self._line)
+        # One step of each connection a round: a client that sends a thousand requests in one go is one of many.
+        self._pings: deque[Connection] = deque()
+        self._answered: deque[Connection] = deque()
         self._ending = False
         self._looked = 0.0
 
@@ -62,17 +70,28 @@ class Front:
         connection = Connection(sock, client, server, Incoming(self._cfg, client))
         connection.wait(self._limits.header_seconds)
         self.connections.add(connection)
-        self._read(connection)
+        self._guard(self._read, connection)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether `tick` has something to do at once."""
+        return bool(self._pings or self._answered)
+
+    def make_room(self, most: int) -> int:
+        """Close up to `most` idle connections in favour of new ones; says how many."""
+        return self.connections.close_idle(most)
 
     def finished(self, connection: Connection, keep: bool) -> None:
         """Take a connection back from its thread."""
+        self._guard(lambda connection: self._take_back(connection, keep), connection)
+
+    def _take_back(self, connection: Connection, keep: bool) -> None:
         connection.takes_place = False
-        self._count(connection, 0)
-        if connection in self._worked_on:
-            # With half of the places taken nothing is idle, and the pace is known before the first is refused.
-            self._pace.freed(time.monotonic(), 2 * len(self._worked_on) >= self._limits.in_flight)
-            self._worked_on.remove(connection)
+        self._objections.count(connection, 0)
+        if self._answering.end(connection):
             self._let_in()
+        while queued := self._answering.next_queued():
+            self._guard(self._hand_over, queued)
         if connection.sock.fileno() < 0:  # the thread had to close it in the middle of an answer
             self.connections.close(connection)
         elif keep and not self._ending:
@@ -84,52 +103,76 @@ class Front:
 
     def tick(self) -> None:
         """Do what is due; to be called often."""
+        for _ in range(len(self._pings)):
+            self._guard(self._ping, self._pings.popleft())
+        for _ in range(len(self._answered)):
+            self._guard(self._listen, self._answered.popleft())
         now = time.monotonic()
         if now < self._looked + _PAUSE_SECONDS:
             return
         self._looked = now
-        due = [connection for connection in self._parked if connection.deadline <= now]
-        self._parked = deque(connection for connection in self._parked if connection.deadline > now)
-        for connection in due:
-            self._listen(connection)
+        self._line.lapse(now)
         for connection in self.connections.late(now):
-            if connection.stage is Stage.ARRIVING and not connection.idle:
-                self._refuse(connection, self._too_slow(connection))
-            else:
-                self._count(connection, 0)
-                self.connections.close(connection)
+            self._guard(self._time_is_over, connection)
 
     def end(self) -> None:
         """Prepare for the end: what has begun is served, what is idle is closed."""
         self._ending = True
-        while self._parked:
-            self._listen(self._parked.popleft())
+        while connection := self._line.first_held_back():
+            self._line.leave(connection)
+            self._guard(self._resume, connection)
         now = time.monotonic()
         for connection in self.connections.arriving():
             last = now + (LAST_CALL_SECONDS if connection.idle else ENDING_SECONDS)
             connection.deadline = min(connection.deadline, last)
 
-    def _listen(self, connection: Connection) -> bool:
-        """Turn to the next request of a connection; says whether one has begun."""
+    def _guard(self, step: Callable[[Connection], None], connection: Connection) -> None:
+        if connection.stage is Stage.CLOSING:
+            return
+        try:
+            step(connection)
+        except Exception as error:  # whatever one connection runs into, the others are still served
+            log.error("A connection failed inside the server and was closed.", exc_info=error)
+            self._forget(connection)
+            self.connections.close(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        self._answering.end(connection)
+        self._line.leave(connection)
+        self._objections.count(connection, 0)
+
+    def _time_is_over(self, connection: Connection) -> None:
+        if connection.stage is Stage.HELD_BACK:
+            self._resume(connection)
+        elif connection.stage is Stage.QUEUED:
+            self._answering.stop_waiting(connection)
+            self._refuse(connection, admission.busy(OTHERS_AT_ONCE, 1))
+        elif connection.stage is Stage.ARRIVING and not connection.idle:
+            self._refuse(connection, self._objections.too_slow(connection))
+        else:
+            self._objections.count(connection, 0)
+            self.connections.close(connection)
+
+    def _ping(self, connection: Connection) -> None:
+        self._take_back(connection, self._answer_here(connection))
+
+    def _listen(self, connection: Connection) -> None:
         connection.incoming.begin()
         connection.stage, connection.idle, connection.in_body = Stage.ARRIVING, True, False
+        connection.was_held_back = False
         connection.wait(LAST_CALL_SECONDS if self._ending else self._limits.keep_alive_seconds)
         if connection.incoming.begun:
             self._feed(connection, b"")
         else:
             self._read(connection)
-        return not connection.idle
 
     def _let_in(self) -> None:
-        # One that does ask: those who only keep their connection do not use the place up.
-        while self._parked and not self._is_full():
-            if self._listen(self._parked.popleft()):
-                return
+        if not self._answering.is_full and (connection := self._line.first_held_back()):
+            self._guard(self._resume, connection)
 
-    def _is_full(self) -> bool:
-        # A place is given back before the answer is sent, so that whoever has read it finds the place free.
-        held = sum(connection.takes_place for connection in self._worked_on)
-        return held >= self._limits.in_flight or len(self._worked_on) >= self._limits.in_flight + ANSWERS_ON_THEIR_WAY
+    def _resume(self, connection: Connection) -> None:
+        connection.stage = Stage.ARRIVING
+        self._consider(connection)
 
     def _read(self, connection: Connection) -> None:
         data = self.connections.receive(connection)
@@ -163,7 +206,9 @@ class Front:
 
     def _consider(self, connection: Connection) -> None:
         request = connection.incoming.request
-        refusal = self._objection(connection)
+        refusal = self._objections.to(connection)
+        if refusal and refusal.status == 503 and self._hold_back(connection):
+            return
         if not connection.in_body:
             connection.idle, connection.in_body = False, True
             self._allow(connection, self._limits.body_seconds)
@@ -177,25 +222,33 @@ class Front:
                 connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.connections.watch(connection)
 
-    def _objection(self, connection: Connection) -> RefusedError | None:
-        incoming, limits, first = connection.incoming, self._limits, not connection.in_body
-        if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:
-            return body_too_large(limits.max_body_bytes)
-        connection.takes_place = incoming.request.path.endswith(_WORK)
-        # A body on its way has no place: there must be one when it begins, else it is sent in vain, and at its end.
-        if connection.takes_place and (first or incoming.whole) and self._is_full():
-            return admission.busy(limits.in_flight, self._pause())
-        if not self._count(connection, incoming.received) or (first and not self._bodies.fits(incoming.missing)):
-            return admission.no_memory(limits.body_memory_bytes, self._pause())
-        return None
+    def _hold_back(self, connection: Connection) -> bool:
+        """Keep the request of a rejected client that asks again too early; says whether it is kept for now."""
+        if connection.was_held_back or connection.in_body or self._ending:
+            return False
+        now = time.monotonic()
+        until = min(self._line.until(connection), now + HELD_BACK_SECONDS)
+        if until <= now:
+            return False
+        self.connections.unwatch(connection)
+        connection.was_held_back, connection.idle = True, False
+        connection.stage, connection.deadline = Stage.HELD_BACK, until
+        return True
 
     def _serve(self, connection: Connection) -> None:
         self.connections.unwatch(connection)
         connection.stage, connection.deadline = Stage.SERVED, float("inf")
         connection.incoming.request.body = connection.incoming.body()
-        if connection.takes_place:
-            self._worked_on.add(connection)
-        self._answer(connection)
+        if connection.incoming.path == _HEALTH:
+            self._pings.append(connection)
+        else:
+            self._hand_over(connection)
+
+    def _hand_over(self, connection: Connection) -> None:
+        if not self._answering.begin(connection, self._limits.body_seconds):
+            self._refuse(connection, admission.no_thread(self._objections.pause(connection)))
+        elif connection.takes_place:
+            self._line.leave(connection)
 
     def _refuse(self, connection: Connection, refusal: RefusedError) -> None:
         incoming, request = connection.incoming, connection.incoming.request
@@ -208,8 +261,8 @@ class Front:
             and incoming.missing <= DROPPED_BYTES
         )
         incoming.discard()
-        self._count(connection, 0)
-        if not connection.send(refusal.as_bytes(keep, sent_back)):
+        self._objections.count(connection, 0)
+        if not connection.send(refusal.as_bytes(keep, sent_back, incoming.is_head)):
             self.connections.close(connection)
         elif not keep:
             self.connections.part(connection)
@@ -221,26 +274,13 @@ class Front:
     def _after_refusal(self, connection: Connection) -> None:
         if connection.incoming.whole:
             self.connections.unwatch(connection)
-            connection.stage = Stage.PARKED
-            connection.wait(connection.pause)
-            self._parked.append(connection)
+            now = time.monotonic()
+            self._line.join(connection, now + connection.pause, now)
+            self._answered.append(connection)
         elif connection.incoming.received > DROPPED_BYTES:
             self.connections.part(connection)
         else:
             self.connections.watch(connection)
 
-    def _too_slow(self, connection: Connection) -> RefusedError:
-        part = "body" if connection.in_body else "header"
-        seconds = self._limits.body_seconds if connection.in_body else self._limits.header_seconds
-        return RefusedError(408, "timeout", f"The request's {part} did not arrive within {seconds:g} s. Send it again.")
-
     def _allow(self, connection: Connection, seconds: float) -> None:
         connection.wait(min(seconds, ENDING_SECONDS) if self._ending else seconds)
-
-    def _count(self, connection: Connection, now: int) -> bool:
-        before, connection.counted = connection.counted, now
-        return self._bodies.change(before, now)
-
-    def _pause(self) -> int:
-        # Behind those that were refused before and come first.
-        return self._pace.seconds(len(self._parked) + 1)

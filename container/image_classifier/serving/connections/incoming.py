@@ -2,16 +2,18 @@
 
 import io
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import InvalidRequestLine, LimitRequestHeaders
-from gunicorn.http.message import Request
-from gunicorn.http.unreader import IterUnreader
 
+from image_classifier.serving.connections import request_head
 from image_classifier.serving.connections.chunks import Chunks
 
 HEADER_BYTES = 65536
 """The longest header; gunicorn's own limits of lines and fields hold within it."""
+_EMPTY_LINES = 8
+"""Before a request line, as old clients send them behind a body; skipped (RFC 9112, 2.2)."""
 
 
 class Incoming:
@@ -27,6 +29,10 @@ class Incoming:
         """Turn to the next request; what came behind the last one is its beginning."""
         self.request: Any = None
         """gunicorn's request, once the header is whole."""
+        self.is_head = False
+        """Whether the method is HEAD, whose answers have no body, not even those about a malformed header."""
+        self.path = b""
+        """The decoded path, as the application sees it: /invocation%73 is /invocations."""
         self.announced: int | None = None
         """Bytes of the body by Content-Length; None when it is chunked or the header is not whole yet."""
         self.received = 0
@@ -34,6 +40,7 @@ class Incoming:
         self._body: io.BytesIO | None = io.BytesIO()
         self._chunks: Chunks | None = None
         self._searched = 0
+        self._skipped = 0
 
     @property
     def begun(self) -> bool:
@@ -56,6 +63,7 @@ class Incoming:
         """Take what the connection brought.
 
         Raises:
+            RefusedError: A header is longer than is allowed.
             ParseException: The header is no HTTP; one of gunicorn's errors that say how.
             OSError: A chunk of the body is none, by gunicorn's errors for it.
         """
@@ -79,7 +87,10 @@ class Incoming:
         return io.BytesIO(gathered.getvalue())
 
     def _read_header(self) -> None:
-        if self._rest and not self._rest[:1].isalpha():
+        while self._rest[:2] == b"\r\n" and self._skipped < _EMPTY_LINES:
+            del self._rest[:2]
+            self._skipped += 1
+        if self._rest and not self._rest[:1].isalpha() and self._rest != b"\r":
             raise InvalidRequestLine(ascii(bytes(self._rest[:20])))
         end = self._rest.find(b"\r\n\r\n", max(self._searched - 3, 0), HEADER_BYTES)
         self._searched = len(self._rest)
@@ -90,7 +101,10 @@ class Incoming:
         header = bytes(self._rest[: end + 4])
         del self._rest[: end + 4]
         self._number += 1
-        self.request = Request(self._cfg, IterUnreader([header]), self._client, self._number)
+        self.is_head = header.startswith(b"HEAD ")
+        self.request = request_head.parse(self._cfg, header, self._client, self._number)
+        self.path = unquote_to_bytes(self.request.path)
+        request_head.check_lengths(self.request)
         reader = self.request.body.reader
         if isinstance(reader, ChunkedReader):
             self._chunks = Chunks()

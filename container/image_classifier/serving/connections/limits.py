@@ -1,4 +1,4 @@
-"""What a client may take of the server: time, bytes, places. What each is good for is told in docs/decisions/0017."""
+"""What a client may take of the server: time, bytes, slots. Why, is told in docs/decisions/0017 and 0024."""
 
 from dataclasses import dataclass
 
@@ -12,6 +12,10 @@ CLOSING_BYTES, CLOSING_SECONDS = 65536, 2.0
 """What is still read of a connection that is closed, so that its client gets to see the answer (RFC 9112, 9.6)."""
 ANSWERS_ON_THEIR_WAY = 4
 """Requests whose place is free again while their answer is being sent, and who thus hold a thread without one."""
+OTHERS_AT_ONCE = 8
+"""Requests that need no slot (/metrics, the page, unknown paths) and have a thread; more wait in the main loop."""
+HELD_BACK_SECONDS = 1.5
+"""For which a rejected client that asks again at once may get a slot that becomes free, before its next 503."""
 LONGEST_PAUSE = 15
 """Seconds that Retry-After says at most."""
 LAST_CALL_SECONDS, ENDING_SECONDS = 0.5, 15.0

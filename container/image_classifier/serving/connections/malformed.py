@@ -8,7 +8,9 @@ _STATUS = {errors.UnsupportedTransferCoding: 501, errors.ExpectationFailed: 417,
 
 
 def malformed(error: Exception) -> RefusedError:
-    """Return the refusal for one of gunicorn's errors about a header, or about the chunks of a body."""
+    """Return the refusal for one of gunicorn's errors about a header, or about the chunks of a body, or for our own."""
+    if isinstance(error, RefusedError):
+        return error
     if not isinstance(error, errors.ParseException):
         return body_incomplete()
     message = f"This is not HTTP as it should be: {error}"[:300]

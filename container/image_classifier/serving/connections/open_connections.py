@@ -69,12 +69,23 @@ class OpenConnections:
 
     def close(self, connection: Connection) -> None:
         """Close it at once."""
-        self.unwatch(connection)
-        self._open.discard(connection)
-        connection.sock.close()
+        connection.stage = Stage.CLOSING
+        try:
+            self.unwatch(connection)
+        finally:
+            self._open.discard(connection)
+            connection.sock.close()
+
+    def close_idle(self, most: int) -> int:
+        """Close up to `most` of those that wait for a request, the longest idle first; says how many."""
+        idle = sorted((found for found in self.arriving() if found.idle), key=lambda found: found.deadline)
+        for connection in idle[:most]:
+            self.close(connection)
+        return min(len(idle), most)
 
     def _readable(self, connection: Connection, _: Any) -> None:
-        if connection not in self._open:  # an earlier event of the same round has closed it
+        # An earlier event of the same round may have closed it or answered it.
+        if connection not in self._open or not connection.watched:
             return
         if connection.stage is Stage.CLOSING:
             self._drop(connection)

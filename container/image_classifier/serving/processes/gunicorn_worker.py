@@ -9,15 +9,18 @@ import errno
 import os
 import resource
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
 from image_classifier.serving import settings, shared_folder
 from image_classifier.serving.connections import connection
+from image_classifier.serving.connections.answer_socket import AnswerSocket
 from image_classifier.serving.connections.connection import Connection
 from image_classifier.serving.connections.front import Front
 from image_classifier.serving.connections.limits import Limits
+from image_classifier.serving.processes.threads import Threads
 from image_classifier.serving.refusal import RefusedError
 
 _ACCEPTED_AT_ONCE = 64
@@ -35,6 +38,15 @@ def connections_allowed() -> int:
     if soft != resource.RLIM_INFINITY and soft < files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     return max(files - _OTHER_FILES, 64)
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """What gunicorn wants to know of a connection when it writes an answer."""
+
+    sock: Any
+    client: Any
+    server: Any
 
 
 class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
@@ -55,8 +67,12 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             body_seconds=chosen.body_seconds,
             keep_alive_seconds=self.cfg.keepalive,
         )
-        self.front = Front(self.poller, self.cfg, limits, self.enqueue_req, self._observe)
+        self.front = Front(self.poller, self.cfg, limits, self.enqueue_req, self._answer_here, self._observe)
         super().run()
+
+    def get_thread_pool(self) -> Threads:
+        """Return threads of our own: gunicorn's raise in the main loop when the system starts no more of them."""
+        return Threads(self.cfg.threads)
 
     def accept(self, listener: Any) -> None:
         """Take the connections that have come; where there are several processes, one, so that each gets some."""
@@ -96,30 +112,47 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """Serve what comes up, then do what is due."""
         busy = len(self.front.connections) > 0 or not self._accepting
-        super().wait_for_and_dispatch_events(min(timeout, _PAUSE_SECONDS) if busy else timeout)
+        pause = 0.0 if self.front.is_busy else _PAUSE_SECONDS if busy else timeout
+        super().wait_for_and_dispatch_events(min(timeout, pause))
         self.front.tick()
         self.nr_conns = len(self.front.connections)
 
+    def enqueue_req(self, conn: Connection) -> bool:
+        """Let a thread answer a whole request; says whether there is one."""
+
+        def answer() -> None:
+            # The connection comes back whatever happens, in the main loop.
+            keep = False
+            try:
+                keep = self.handle(conn)
+            finally:
+                self.method_queue.defer(self.front.finished, conn, keep)
+
+        return self.tpool.submit(answer)  # type: ignore[no-any-return]
+
     def handle(self, conn: Connection) -> bool:
         """Answer a whole request, in a thread; says whether its connection can be kept."""
-        # Whoever does not read the answer holds this thread no longer than this.
-        conn.sock.settimeout(self._seconds_for_answers)
+        # A client that does not read its answer holds the thread no longer than this.
+        return self._respond(conn, AnswerSocket(conn.sock, self._seconds_for_answers))
+
+    def _answer_here(self, conn: Connection) -> bool:
+        # What the system does not take at once is not waited for.
+        return self._respond(conn, conn.sock)
+
+    def _respond(self, conn: Connection, sock: Any) -> bool:
         connection.serve(conn)
+        request = conn.incoming.request
         try:
-            return bool(self.handle_request(conn.incoming.request, conn))
+            return bool(self.handle_request(request, _Answered(sock, conn.client, conn.server)))
         except (OSError, StopIteration) as error:
             self.log.debug("A client went before it was answered: %s", error)
         except Exception as error:
             self.log.error("A request failed below the application.", exc_info=error)
             failed = RefusedError(500, "internal_error", "The request failed inside the server; its log says more.")
-            conn.send(failed.as_bytes(keep=False, sent_back=self._observe(conn.incoming.request, failed)))
+            conn.send(failed.as_bytes(False, self._observe(request, failed), conn.incoming.is_head))
         finally:
             connection.serve(None)
         return False
-
-    def finish_request(self, conn: Connection, fs: Any) -> None:
-        """Take a connection back from its thread, in the main loop."""
-        self.front.finished(conn, keep=not fs.cancelled() and fs.exception() is None and fs.result())
 
 
 def _unobserved(request: Any, refusal: RefusedError) -> Mapping[str, str]:

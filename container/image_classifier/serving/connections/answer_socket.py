@@ -1,0 +1,34 @@
+"""A client's socket while it is answered: one deadline for the whole answer, however many pieces it has."""
+
+import socket
+import time
+from typing import Any
+
+
+class AnswerSocket:
+    """Sends like the socket that it wraps; the deadline counts from the first byte.
+
+    A socket's own timeout bounds each call alone: a client that takes some KB a second would hold its thread for hours.
+    """
+
+    def __init__(self, sock: socket.socket, seconds: float):
+        self._sock, self._seconds = sock, seconds
+        self._deadline: float | None = None
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of the data.
+
+        Raises:
+            TimeoutError: The answer took longer than it may.
+            OSError: The client is gone.
+        """
+        now = time.monotonic()
+        if self._deadline is None:
+            self._deadline = now + self._seconds
+        if now >= self._deadline:
+            raise TimeoutError(f"the answer was not taken within {self._seconds:g} s")
+        self._sock.settimeout(self._deadline - now)
+        self._sock.sendall(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
