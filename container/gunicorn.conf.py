@@ -4,9 +4,12 @@ import logging
 import os
 
 from image_classifier.serving import settings, shared_folder
+from image_classifier.serving.monitoring import log_stream
 from image_classifier.serving.processes import supervision
 from image_classifier.serving.processes.gunicorn_worker import connections_allowed
 
+# Before gunicorn sets up its own log, which then takes the same way; its processes inherit it.
+log_stream.never_wait()
 _chosen = settings.read(os.environ)
 
 wsgi_app = "image_classifier.serving.processes.worker:application()"

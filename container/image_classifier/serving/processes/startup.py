@@ -14,6 +14,7 @@ from image_classifier.inference import engines, footprint, memory
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.processors import available_processors
 from image_classifier.serving import settings
+from image_classifier.serving.monitoring import log_stream
 from image_classifier.serving.processes import process_count
 from image_classifier.serving.settings import Settings
 
@@ -31,6 +32,7 @@ def main() -> NoReturn:
         SystemExit: Something is wrong, which was printed; code 1.
     """
     _open_missing_streams()
+    log_stream.never_wait()
     opt_ml = OptMl(OptMl.from_environment().base.absolute())
     try:
         chosen = settings.read(os.environ)

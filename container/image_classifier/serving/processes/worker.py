@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from image_classifier import garbage
@@ -34,6 +35,9 @@ def application() -> "Flask":
     lines = log_stream.to_standard_error()
     logging.basicConfig(handlers=[lines], level=max(chosen.log_level, logging.WARNING), format="%(message)s")
     log.setLevel(chosen.log_level)
+    # Pillow warns of odd images in words of their own; "default" would remember each of them for ever.
+    logging.captureWarnings(True)
+    warnings.filterwarnings("always", module=r"PIL\.")
     if chosen.multi_model:
         with garbage.never_collected():
             from image_classifier.serving.multi_model import app as many_models
