@@ -27,8 +27,6 @@ keepalive = 60
 # A connection costs a file and a few KB; those that wait for a place or for bytes hold no thread.
 worker_connections = max(connections_allowed(), threads + 1)
 backlog = 2048
-# The heartbeat file must not lie on a disk that can stall; without /dev/shm the temporary folder has to do.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 _deaths = supervision.Deaths(_chosen.worker_deaths)
 _folder = shared_folder.prepare(_chosen.workers)
 # No proxy stands before it: a client's SCRIPT_NAME or PATH_INFO is none, and would fail below the application.
@@ -43,7 +41,8 @@ _SAID_BEFORE = ("Worker (pid:%s) exited with code %s.", "Shutting down: %s", "Re
 
 
 def on_starting(server):
-    """Keep the reason of a failed start the last line of the log."""
+    """Keep the reason of a failed start the last line of the log, and the server when a process cannot be started."""
+    server.spawn_worker = supervision.persistent(server.spawn_worker)
     server.log.error_log.addFilter(lambda record: record.msg not in _SAID_BEFORE)
 
 

@@ -7,6 +7,7 @@ of the folder is taken when it starts: a disk that is full later fails nothing.
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,7 +18,7 @@ KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemin", "gauge_livema
 FILE_BYTES = 128 * 1024
 """Of each; twice what all series of a server take. A file that is only as long as it says takes no room when it is
 made, and the process dies of SIGBUS when it later writes where the disk has none."""
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it has a name that cannot be guessed
+_IN_MEMORY = Path("/dev/shm")
 _LOADING, _READY = "loading_", "ready_"
 
 
@@ -71,13 +72,17 @@ def forget(folder: Path | None, process: int) -> None:
         states = (folder / f"{state}{process}" for state in (_LOADING, _READY))
         for path in (*folder.glob(f"gauge_live*_{process}.db"), *states):
             path.unlink(missing_ok=True)
+        for path in folder.glob(f"*_{process}.db"):
+            _shorten(path)
 
 
 def tell_ready() -> None:
     """Tell the other processes, if there are any, that this one has its model."""
-    if folder := os.environ.get(VARIABLE):
-        # Another name for a file that is there: a full disk takes that.
-        Path(folder, f"{_LOADING}{os.getpid()}").replace(Path(folder, f"{_READY}{os.getpid()}"))
+    folder = os.environ.get(VARIABLE)
+    # Another name for a file that is there: a full disk takes that. The folder is gone when the server has ended.
+    with contextlib.suppress(OSError):
+        if folder:
+            Path(folder, f"{_LOADING}{os.getpid()}").replace(Path(folder, f"{_READY}{os.getpid()}"))
 
 
 def others_ready() -> bool:
@@ -86,7 +91,7 @@ def others_ready() -> bool:
     try:
         if not folder or Path(folder, f"{_READY}{os.getpid()}").exists():
             return False
-        return any(name.startswith(_READY) for name in os.listdir(folder))
+        return any(path.name.startswith(_READY) for path in Path(folder).iterdir())
     except OSError:  # no descriptor is left, or the folder is gone: connections are taken rather than left alone
         return False
 
@@ -103,8 +108,15 @@ def _has_room(place: Path, workers: int) -> bool:
     return os.access(place, os.W_OK) and found.f_bavail * found.f_frsize > 2 * workers * len(KINDS) * FILE_BYTES
 
 
+def _shorten(path: Path) -> None:
+    # To what is used of it, which its first four bytes say: the files of all processes that ever were are kept.
+    with path.open("r+b") as file:
+        if len(head := file.read(4)) == 4:
+            file.truncate(max(int.from_bytes(head, sys.byteorder), 8))
+
+
 def _allocate(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.posix_fallocate(descriptor, 0, FILE_BYTES)
     finally:

@@ -161,8 +161,8 @@ EDITS = (
         13,
         "accepting what the kernel has accepted",
         _WORKER,
-        "                while self._accept_one(listener):\n                    pass\n",
-        "",
+        "                    if not self._accept_one(listener):\n                        break\n",
+        "                    break\n",
         ("test_serve_start_and_stop.py::test_sigterm_serves_connections_that_wait_to_be_accepted",),
     ),
     Edit(

@@ -3,6 +3,9 @@
 import threading
 from pathlib import Path
 
+import pytest
+
+from image_classifier.contract.errors import PlatformError
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.processes.loading import Loading
 
@@ -45,3 +48,14 @@ def test_unforeseen_failure_is_one_line_too() -> None:
     loading.start()
     assert not loading.wait(60)
     assert failures == ["AlgorithmError: The model could not be loaded: MemoryError: no room"]
+
+
+def test_no_thread_to_load_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that starts no thread -> an error of the platform that says what to raise."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(PlatformError, match="limit of processes"):
+        Loading(pytest.fail, pytest.fail).start()

@@ -1,10 +1,14 @@
 """The folder in which several processes keep their numbers."""
 
+import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from image_classifier import PROGRAM
 from image_classifier.serving import shared_folder
 
 
@@ -12,6 +16,7 @@ from image_classifier.serving import shared_folder
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A temporary folder of the test's own, and a variable that an earlier server has left."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(shared_folder, "_IN_MEMORY", tmp_path / "none")
     monkeypatch.setenv(shared_folder.VARIABLE, "/of/an/earlier/server")
     return tmp_path
 
@@ -54,6 +59,7 @@ def test_process_without_a_model_knows_of_those_that_have_theirs(
     assert not shared_folder.others_ready()
     with monkeypatch.context() as other:
         other.setattr(os, "getpid", lambda: 7)
+        assert shared_folder.take_part()
         shared_folder.tell_ready()
         assert not shared_folder.others_ready()
     assert shared_folder.others_ready()
@@ -61,8 +67,78 @@ def test_process_without_a_model_knows_of_those_that_have_theirs(
     assert not shared_folder.others_ready()
     with monkeypatch.context() as other:
         other.setattr(os, "getpid", lambda: 7)
+        assert shared_folder.take_part()
         shared_folder.tell_ready()
+    assert shared_folder.take_part()
     shared_folder.tell_ready()
     assert not shared_folder.others_ready()
     shared_folder.remove(folder)
     assert not shared_folder.others_ready()
+
+
+def test_folder_is_in_memory_where_that_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a folder in memory with room for two processes -> the numbers are there; for a million, they are not."""
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(shared_folder, "_IN_MEMORY", memory)
+    found, elsewhere = shared_folder.prepare(2), shared_folder.prepare(1_000_000_000)
+    assert found is not None
+    assert elsewhere is not None
+    assert (found.parent, elsewhere.parent) == (memory, tmp_path)
+
+
+def test_no_folder_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a temporary folder that is gone -> no folder is shared, and a process starts all the same."""
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
+    assert shared_folder.prepare(2) is None
+    assert shared_folder.VARIABLE not in os.environ
+    assert shared_folder.take_part()
+
+
+def test_disk_is_full_when_a_process_starts(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a disk with room for two of its files -> a process takes no part, leaves none of them, and is not ready."""
+    folder = shared_folder.prepare(2)
+    assert folder is not None
+    allocated = os.posix_fallocate
+    calls: list[int] = []
+
+    def allocate(descriptor: int, start: int, size: int) -> None:
+        calls.append(size)
+        if len(calls) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocated(descriptor, start, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
+    assert not shared_folder.take_part()
+    assert (list(folder.iterdir()), shared_folder.VARIABLE in os.environ) == ([], False)
+    shared_folder.tell_ready()
+    assert not shared_folder.others_ready()
+
+
+def test_numbers_of_a_process_lie_in_space_that_is_its_own(temporary: Path) -> None:
+    """Given a process that counts requests of every kind -> its files are those that were made at the start."""
+    folder = shared_folder.prepare(2)
+    assert folder is not None
+    program = """
+from image_classifier.serving import shared_folder
+assert shared_folder.take_part()
+from image_classifier.serving.connections.admission import Admission
+from image_classifier.serving.monitoring.measurement import Measurement
+from image_classifier.serving.monitoring.metrics import Metrics
+metrics, load = Metrics(), Admission(1)
+for route in range(8):
+    for status in range(400, 430):
+        metrics.count("/a/rather/long/route/" + str(route), status, Measurement(error="code_" + str(status)), load)
+print(len(metrics.text(load)))
+"""
+    environment = {"PYTHONPATH": str(PROGRAM), shared_folder.VARIABLE: str(folder)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    files = [path for path in folder.iterdir() if path.suffix == ".db"]
+    assert {path.name.rpartition("_")[0] for path in files} == set(shared_folder.KINDS)
+    for path in files:
+        assert path.stat().st_size == shared_folder.FILE_BYTES
+        assert path.stat().st_blocks * 512 >= shared_folder.FILE_BYTES
+    process = int(files[0].stem.rpartition("_")[2])
+    shared_folder.forget(folder, process)
+    assert sorted(path.name for path in folder.iterdir()) == [f"counter_{process}.db", f"histogram_{process}.db"]
+    assert all(8 < path.stat().st_size < 64_000 for path in folder.iterdir())

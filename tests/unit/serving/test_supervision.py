@@ -3,7 +3,7 @@
 import pytest
 from gunicorn.errors import HaltServer
 
-from image_classifier.serving.processes.supervision import Deaths
+from image_classifier.serving.processes.supervision import Deaths, persistent
 
 
 def test_later_after_each_death() -> None:
@@ -36,3 +36,19 @@ def test_deaths_are_forgotten_after_a_minute() -> None:
         deaths.note(process)
         now[0] += 61
         assert deaths.pause() == 0
+
+
+def test_process_that_cannot_be_started_does_not_end_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """A system that starts no process now, and one a second later -> a line about it, no error; then the process."""
+    attempts = []
+
+    def spawn() -> int:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return 17
+
+    spawn_worker = persistent(spawn)
+    assert spawn_worker() is None
+    assert "cannot be started: [Errno 11]" in capsys.readouterr().err
+    assert spawn_worker() == 17

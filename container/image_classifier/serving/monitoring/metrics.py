@@ -17,6 +17,8 @@ CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _Choice = Literal["livesum", "livemin", "livemax"]
 """What is told of the values that several processes have."""
+_LONGEST_LABEL = 200
+"""Characters of what a model says of itself, so that the series of a process keep within its files."""
 _PICTURES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -113,4 +115,4 @@ def _labels(name: str, predictor: Predictor) -> tuple[str, ...]:
     info = predictor.info
     size = "x".join(map(str, info.image_size))
     backbone = info.model_id or info.source or ""
-    return name, predictor.engine.name, str(len(predictor.labels)), size, backbone, __version__
+    return name, predictor.engine.name, str(len(predictor.labels)), size, backbone[:_LONGEST_LABEL], __version__

@@ -6,13 +6,18 @@ processes and signals, the parser of HTTP, and the answers of applications.
 """
 
 import errno
+import logging
 import os
 import resource
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.workertmp import WorkerTmp
 
 from image_classifier.serving import settings, shared_folder
 from image_classifier.serving.connections import connection
@@ -26,7 +31,14 @@ from image_classifier.serving.refusal import RefusedError
 _ACCEPTED_AT_ONCE = 64
 _PAUSE_SECONDS = 0.25
 _CONNECTIONS, _OTHER_FILES = 4096, 256
-_NONE_LEFT = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Nothing can be accepted until something is closed."""
+_BROKEN = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EFAULT)
+"""The listener itself; every other error is that of one connection (accept(2))."""
+_ROOM = 64
+"""Idle connections that are closed at once in favour of new ones."""
+_ACCEPT_PAUSE_SECONDS, _SILENCE_SECONDS = 0.5, 60.0
+log = logging.getLogger("image_classifier.serving")
 
 
 def connections_allowed() -> int:
@@ -49,10 +61,32 @@ class _Answered:
     server: Any
 
 
+class _Heartbeat(WorkerTmp):  # type: ignore[misc, unused-ignore]
+    """The file by whose time gunicorn knows that a process lives: in memory, so that no disk can fail it."""
+
+    def __init__(self, _: object):
+        self._tmp = os.fdopen(os.memfd_create("heartbeat"), "w+b", 0)
+
+
+base.WorkerTmp = _Heartbeat
+
+
 class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
     """A process with one copy of the model and many threads."""
 
     front: Front
+    _accept_again = 0.0
+    _said_at = float("-inf")
+
+    def init_process(self) -> None:
+        """Start; a process that finds too little of the system to start is started again, unlike a broken one."""
+        try:
+            super().init_process()
+        except (OSError, MemoryError) as error:
+            if self.booted:
+                raise
+            log.error("PlatformError: Process %d cannot start: %s.", os.getpid(), error)
+            sys.exit(1)
 
     def run(self) -> None:
         """Serve until the end."""
@@ -87,12 +121,27 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         try:
             sock, client = listener.accept()
         except OSError as error:
-            if error.errno not in (*_NONE_LEFT, errno.ECONNABORTED):
+            if error.errno in _BROKEN:
                 raise
-            return error.errno == errno.ECONNABORTED
+            if error.errno in _LACKING:
+                return self._make_room(error)
+            return error.errno != errno.EAGAIN
         self.front.add(sock, client, listener.getsockname())
         self.nr_conns = len(self.front.connections)
         return True
+
+    def _make_room(self, error: OSError) -> bool:
+        """Close idle connections, else pause, where the system has no file left for a new one; says which."""
+        closed = self.front.make_room(_ROOM)
+        now = time.monotonic()
+        if now - self._said_at > _SILENCE_SECONDS:
+            self._said_at = now
+            log.warning("A connection cannot be accepted: %s. %d idle ones were closed.", error.strerror, closed)
+        if not closed:
+            # The listener stays readable: without a pause the main loop would do nothing but ask it.
+            self._accept_again = now + _ACCEPT_PAUSE_SECONDS
+            self.set_accept_enabled(self.alive)
+        return closed > 0
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Begin or cease to accept connections; for good when the server shall end.
@@ -101,11 +150,13 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         has accepted by the end is still served. Later connections are refused, where gunicorn would leave them waiting
         in its backlog until the process is gone.
         """
-        super().set_accept_enabled(enabled and not shared_folder.others_ready())
+        paused = time.monotonic() < self._accept_again
+        super().set_accept_enabled(enabled and not paused and not shared_folder.others_ready())
         if not enabled and not self.alive:
             for listener in self.sockets:
-                while self._accept_one(listener):
-                    pass
+                for _ in range(self.cfg.backlog):
+                    if not self._accept_one(listener):
+                        break
                 listener.close()
             self.front.end()
 
@@ -116,6 +167,8 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         super().wait_for_and_dispatch_events(min(timeout, pause))
         self.front.tick()
         self.nr_conns = len(self.front.connections)
+        if self.nr_conns >= self.worker_connections:
+            self.nr_conns -= self.front.make_room(_ROOM)
 
     def enqueue_req(self, conn: Connection) -> bool:
         """Let a thread answer a whole request; says whether there is one."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from image_classifier.contract.errors import JobError, first_line
+from image_classifier.contract.errors import JobError, PlatformError, first_line
 
 if TYPE_CHECKING:
     from image_classifier.inference.predictor import Predictor
@@ -35,8 +35,18 @@ class Loading:
         return self._ready_at
 
     def start(self) -> None:
-        """Begin to load."""
-        self._thread.start()
+        """Begin to load.
+
+        Raises:
+            PlatformError: The system starts no thread for it.
+        """
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise PlatformError(
+                f"The model cannot be loaded, since no thread can be started: {error}. Raise the container's limit of "
+                "processes (pids)."
+            ) from error
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end and say whether the predictor is there."""

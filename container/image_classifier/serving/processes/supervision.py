@@ -56,6 +56,22 @@ def _say(line: str) -> None:
             print(line, file=sys.stderr, flush=True)
 
 
+def persistent(spawn: Callable[[], object]) -> Callable[[], object]:
+    """Return gunicorn's `spawn_worker`, which tries again later when the system starts no process now.
+
+    gunicorn would end the processes that are well, and itself.
+    """
+
+    def attempt() -> object:
+        try:
+            return spawn()
+        except OSError as error:
+            _say(f"A serving process cannot be started: {error}. The server tries again in a second.")
+            return None
+
+    return attempt
+
+
 def wait(seconds: float) -> None:
     """Wait in a process that was just forked; SIGTERM ends it."""
     if seconds:

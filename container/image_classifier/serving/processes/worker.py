@@ -8,6 +8,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from image_classifier import garbage
+from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
 from image_classifier.serving import settings, shared_folder
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("image_classifier.serving")
 
+CRASH = 1
+"""The exit code of a process that may do better when it is started again."""
 BOOT_FAILURE = 3
 """The exit code by which gunicorn knows that starting the process again would not help, and ends with it itself."""
 
@@ -43,6 +46,12 @@ def application() -> "Flask":
             from image_classifier.serving.multi_model import app as many_models
 
             return many_models.application(chosen)
+    if not shared_folder.take_part():
+        log.warning(
+            "There is no space for the numbers that the processes share, in /dev/shm or in the temporary folder: when "
+            "process %d answers GET /metrics, it shows its own requests alone.",
+            os.getpid(),
+        )
     folder, started = OptMl.from_environment().model_dir, time.monotonic()
 
     def load() -> "Predictor":
@@ -69,14 +78,17 @@ def application() -> "Flask":
         return predictor
 
     loading = Loading(load, _end)
-    loading.start()
+    try:
+        loading.start()
+    except PlatformError as error:
+        _end(f"PlatformError: {error}", CRASH)
     from image_classifier.serving.app import create_app
 
     return create_app(loading, chosen)
 
 
-def _end(reason: str) -> None:
+def _end(reason: str, code: int = BOOT_FAILURE) -> None:
     try:
         print(reason, file=sys.stderr, flush=True)
     finally:  # whether or not the log takes it, a server without a model must not stay
-        os._exit(BOOT_FAILURE)
+        os._exit(code)

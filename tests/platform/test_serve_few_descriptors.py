@@ -1,0 +1,88 @@
+"""A server that may open few files, and more clients than that."""
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import tiny_models
+from tests.platform import pictures
+from tests.platform.serving import Server, start_server
+from tests.waiting import wait_until
+
+PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
+FILES = 90
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that may open 90 files."""
+    tiny_models.write(tmp_path / "model", "tiny")
+    shell = shutil.which("sh")
+    assert shell is not None
+    limited = tmp_path / "limited"
+    limited.write_text(f'#!{shell}\nulimit -n {FILES}\nexec "{sys.executable}" "$@"\n')
+    limited.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(limited))
+    found = start_server(tmp_path)
+    try:
+        found.wait_until_ready()
+        yield found
+    finally:
+        found.process.kill()
+        found.end()
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the CPU time that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_idle_clients_make_room_for_new_ones(server: Server) -> None:
+    """More idle connections than files -> a new client is answered at once, the server idles, and says it once."""
+    (worker,) = server.workers()
+    with ExitStack() as stack:
+        kept = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+        idle = []
+        for _ in range(2 * FILES):
+            idle.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10)))
+            if len(idle) % 10 == 0:
+                kept.sendall(PING)
+                assert kept.recv(12) == b"HTTP/1.1 200"
+                kept.recv(65536)
+        began = time.monotonic()
+        assert server.ping() == 200
+        assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
+        assert time.monotonic() - began < 5
+        before = cpu_seconds(worker)
+        time.sleep(1)
+        assert cpu_seconds(worker) - before < 0.5
+    assert server.workers() == [worker]
+    assert server.log().count("A connection cannot be accepted") <= 1
+
+
+def test_busy_clients_are_not_closed_for_new_ones(server: Server) -> None:
+    """As many half requests as there are files -> new clients wait without a spin, and are served when one is over."""
+    (worker,) = server.workers()
+    with ExitStack() as stack:
+        begun = []
+        for _ in range(2 * FILES):
+            begun.append(stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10)))
+            begun[-1].sendall(b"POST /invocations HTTP/1.1\r\n")
+        time.sleep(0.5)
+        before = cpu_seconds(worker)
+        time.sleep(1)
+        assert cpu_seconds(worker) - before < 0.5
+        begun[0].sendall(b"Host: x\r\nConnection: close\r\n\r\n")
+        assert begun[0].recv(12) == b"HTTP/1.1 400"
+        for connection in begun:
+            connection.close()
+        wait_until(lambda: server.ping() == 200, 10, "others are served")
+    assert server.workers() == [worker]
