@@ -140,6 +140,13 @@ MULTI_MODEL = truth(
 PAGE = truth(
     "SERVE_PAGE", False, "Answer GET / with a page for people: drop pictures, see the answers. Not for many models."
 )
+ALLOWED_HOSTS = text(
+    "SERVE_ALLOWED_HOSTS",
+    "",
+    "names and addresses with commas between them, or * for all",
+    "Hosts under which a server with the page may be asked, beside localhost, 127.0.0.1, ::1 and SERVE_HOST; a browser "
+    "under another one gets 403.",
+)
 BATCH = truth("SAGEMAKER_BATCH", False, "Whether batch transform is what sends the requests; set by it.")
 BATCH_STRATEGY = word(
     "SAGEMAKER_BATCH_STRATEGY",

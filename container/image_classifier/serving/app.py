@@ -58,7 +58,7 @@ def create_app(model: Model, settings: Settings) -> Flask:
     if settings.page:
         from image_classifier.serving import page
 
-        page.add_to(app, lambda: _loaded(model))
+        page.add_to(app, lambda: _loaded(model), settings.host, settings.allowed_hosts)
         routes = f"{routes} {page.ROUTES}"
     errors.explain(app, routes)
     return app

@@ -13,6 +13,9 @@ log = logging.getLogger("image_classifier.serving")
 
 def explain(app: Flask, routes: str) -> None:
     """Make the application answer errors so; `routes` is the sentence about what it does answer."""
+    # Else a path with two slashes is answered by a redirect in HTML, to whatever host its client claims to have asked.
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
 
     @app.errorhandler(RefusedError)
     def refused(refusal: RefusedError) -> Response:

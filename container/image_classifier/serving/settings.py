@@ -76,6 +76,8 @@ class Settings:
     log_level: int = variables.LOG_LEVEL.default
     access_log: str = variables.ACCESS_LOG.default
     page: bool = variables.PAGE.default
+    allowed_hosts: tuple[str, ...] = ()
+    """Beside this machine's names and the bound one, where the page is on."""
     multi_model: bool = variables.MULTI_MODEL.default
     execution_parameters: ExecutionParameters = ExecutionParameters()
 
@@ -131,6 +133,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         log_level=reader.get(variables.LOG_LEVEL),
         access_log=reader.get(variables.ACCESS_LOG),
         page=reader.get(variables.PAGE),
+        allowed_hosts=tuple(reader.get(variables.ALLOWED_HOSTS).lower().replace(",", " ").split()),
         multi_model=reader.get(variables.MULTI_MODEL),
         execution_parameters=_execution_parameters(reader, payload, megabytes),
     )

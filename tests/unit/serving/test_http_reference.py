@@ -16,6 +16,7 @@ from image_classifier.serving.app import create_app
 from image_classifier.serving.connections import admission, request_head
 from image_classifier.serving.formats import answer_files
 from image_classifier.serving.formats.json_bodies import MAX_INSTANCES, MAX_LINES
+from image_classifier.serving.page import browsers
 from image_classifier.serving.processes.loading import Loading
 from image_classifier.serving.refusal import body_incomplete
 from image_classifier.serving.settings import MEGABYTE, Settings
@@ -146,6 +147,8 @@ def test_every_error_of_the_table_is_what_is_answered(asked: FlaskClient, client
         answer_files.no_disk("No space left on device"),
         body_incomplete(),
         request_head.too_long("Accept", 1025),
+        browsers.foreign_host("evil.example", ("localhost",)),
+        browsers.foreign_site(),
     )
     for refused in made_elsewhere:
         described = [row for row in ROWS if row.describes(refused.status, refused.code, refused.message)]

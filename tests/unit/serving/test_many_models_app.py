@@ -77,3 +77,28 @@ def test_ping_needs_no_model() -> None:
     """Given no model -> /ping is 200 and empty."""
     answer = client_of(pytest.fail).get("/ping")
     assert (answer.status_code, answer.data) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models//x"),
+        ("POST", "/models//x/invoke"),
+        ("POST", "/models/x//invoke"),
+        ("POST", "/models/x/invoke/"),
+        ("GET", "/models/"),
+        ("DELETE", "/models/x/"),
+        ("POST", "/models//"),
+        ("GET", "/models/../x"),
+        ("GET", "/models/%2e%2e/x"),
+        ("GET", "/models/a%2Fb"),
+        ("GET", "/ping/"),
+        ("GET", "/ping//"),
+        ("GET", "/metrics/"),
+    ],
+)
+def test_odd_paths_are_not_there(method: str, path: str) -> None:
+    """Two slashes, a slash at the end, dots -> 404 in JSON, never a redirect to the host that the client names."""
+    answer = client_of(pytest.fail).open(path, method=method, headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.get_json()["error"]) == (404, "not_found")
+    assert "Location" not in answer.headers

@@ -3,13 +3,13 @@
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from flask import Flask, Response, abort, g
 
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.page import facts
+from image_classifier.serving.page import browsers, facts
 
 ROUTES = "GET / is a page for people."
 """For errors, behind the sentence about the other routes."""
@@ -38,11 +38,13 @@ _HEADERS = {
 }
 
 
-def add_to(app: Flask, loaded: Callable[[], Predictor]) -> None:
+def add_to(app: Flask, loaded: Callable[[], Predictor], bound: str, more_hosts: Iterable[str]) -> None:
     """Add the page to an application: `GET /`, its files, the facts about the model, and the time of each answer.
 
-    `loaded` returns the predictor; what it raises while there is none is answered.
+    `loaded` returns the predictor; what it raises while there is none is answered. Requests that other sites make a
+    browser send are rejected, and those under another host than this machine, the bound one and some more.
     """
+    browsers.guard(app, bound, more_hosts)
     files = {path.name: path.read_bytes() for path in _HERE.iterdir() if path.suffix in _TYPES}
 
     def file(name: str) -> Response:
