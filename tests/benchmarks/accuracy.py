@@ -23,7 +23,7 @@ from image_classifier.contract import hyperparameters
 from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
 from image_classifier.model_hub.staging import Options
-from image_classifier.training import backbone, dataset, fine_tuning
+from image_classifier.training import backbone, channel_listing, dataset, fine_tuning
 from image_classifier.training.data import Data
 from image_classifier.training.dataset import Listing
 from image_classifier.training.stopping import Stop
@@ -84,7 +84,7 @@ def main() -> None:
         untrained = staging.stage("lite0", Path(scratch) / "random.tar.gz", Options(random_weights=True))
         noise = archives.materialise(untrained, Path(scratch) / "random")
         stamps = sample_data.fetch("stamps", CACHE / "data" / "stamps")
-        everything = dataset.list_channel(_together(stamps, Path(scratch) / "stamps"), "training")
+        everything = channel_listing.list_channel(_together(stamps, Path(scratch) / "stamps"), "training")
         parts = folds(everything)
         sizes = Counter(example.label for example in everything.examples)
         rows["stamps, always the largest class"] = max(sizes.values()) / len(everything.examples)
@@ -95,9 +95,9 @@ def main() -> None:
         if given.whole:
             rows["stamps, whole network"] = _mean([accuracy(part, model, WHOLE) for part in parts])
         solar = sample_data.fetch("solar", CACHE / "data" / "solar")
-        whole = dataset.list_channel(solar / "train", "training")
+        whole = channel_listing.list_channel(solar / "train", "training")
         training, validation = dataset.split(whole, 0.2, 123)
-        held_out = dataset.list_channel(solar / "held-out", "test", training.class_names)
+        held_out = channel_listing.list_channel(solar / "held-out", "test", training.class_names)
         rows["solar cells, head alone, held out"] = accuracy(Data(training, validation, held_out), model, HEAD)
     for name, value in rows.items():
         print(f"{name:<40} {value:.4f}")

@@ -34,13 +34,15 @@ def be_the_pass(engine: str, count: int) -> None:
     from image_classifier import tensorflow_start
 
     tensorflow_start.start()
-    from image_classifier.training import backbone, dataset, distribution, feature_network, features
+    from image_classifier.training import backbone, channel_listing, distribution, feature_network, features
     from image_classifier.training.decoding import Decoder
     from image_classifier.training.stopping import Stop
 
     cache = packages.cache_folder()
     solar = sample_data.fetch("solar", cache / "data" / "solar")
-    found = [item for part in ("train", "held-out") for item in dataset.list_channel(solar / part, part).examples]
+    found = [
+        item for part in ("train", "held-out") for item in channel_listing.list_channel(solar / part, part).examples
+    ]
     order = np.random.default_rng(0).permutation(len(found))
     examples = [found[order[number % len(order)]] for number in range(count)]
     for example in examples:

@@ -18,7 +18,16 @@ from image_classifier import archives
 from image_classifier.contract import hyperparameters
 from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
-from image_classifier.training import backbone, classifier, dataset, decoding, fine_tuning, loop, preparation
+from image_classifier.training import (
+    backbone,
+    channel_listing,
+    classifier,
+    dataset,
+    decoding,
+    fine_tuning,
+    loop,
+    preparation,
+)
 from image_classifier.training.batches import Rows
 from image_classifier.training.classifier import Network
 from image_classifier.training.data import Data
@@ -36,7 +45,7 @@ def main() -> None:
     given = parser.parse_args()
     values = hyperparameters.parse({"train_only_top_layer": True, "epochs": given.epochs}).values
     solar = sample_data.fetch("solar", CACHE / "data" / "solar")
-    listing = dataset.list_channel(solar / "train", "training")
+    listing = channel_listing.list_channel(solar / "train", "training")
     chosen = np.random.default_rng(0).permutation(len(listing.examples))[: given.pictures]
     listing = replace(listing, examples=tuple(listing.examples[index] for index in chosen))
     training, validation = dataset.split(listing, 0.2, values.random_seed)

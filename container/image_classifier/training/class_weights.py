@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from image_classifier.contract import value_forms
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.names import normalised
 
 
 def weights(values: Hyperparameters, class_names: Sequence[str], counts: Sequence[int]) -> NDArray[np.float32]:
@@ -25,6 +26,7 @@ def weights(values: Hyperparameters, class_names: Sequence[str], counts: Sequenc
     if given == "auto":
         return np.array([sum(counts) / (len(counts) * count) for count in counts], np.float32)
     assert not isinstance(given, str)
+    given = {normalised(name): weight for name, weight in given.items()}
     if unknown := [name for name in given if name not in class_names]:
         raise UserError(
             f"class_weights names {', '.join(unknown)}, which is no class of the training data; allowed: "

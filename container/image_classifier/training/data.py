@@ -1,16 +1,16 @@
 """The three parts of a job's data, from its channels."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.imaging import EXTENSIONS
-from image_classifier.training import dataset, sharded
+from image_classifier.training import channel_listing, dataset, preflight, sharded
+from image_classifier.training.channel_listing import Scan
 from image_classifier.training.dataset import Listing
+from image_classifier.training.problems import raise_all
 from image_classifier.training.progress import say
 
 if TYPE_CHECKING:
@@ -26,37 +26,48 @@ class Data:
     test: Listing | None
 
 
-def read(opt_ml: OptMl, values: Hyperparameters, hosts: "Hosts | None" = None) -> Data:
+def read(
+    opt_ml: OptMl,
+    values: Hyperparameters,
+    hosts: "Hosts | None" = None,
+    scans: Mapping[str, Scan] | None = None,
+) -> Data:
     """List the channels; without a `validation` channel a part of `training` is split off.
 
-    Several `hosts` all call it, and all get the same, also of a channel whose files are spread over them.
+    Several `hosts` all call it, and all get the same, also of a channel whose files are spread over them. `scans` are
+    the channels as `preflight.check` found them; without them they are walked here.
 
     Raises:
         UserError: A channel is unusable, or binary mode was asked for with other than two classes.
+        PlatformError: A folder or a file cannot be read.
     """
-    whole = _list(opt_ml, "training", hosts)
-    if values.binary_mode and len(whole.class_names) != 2:
-        raise UserError(
-            f"binary_mode=True needs two classes; the training channel has {len(whole.class_names)}: "
-            f"{', '.join(whole.class_names[:20])}. Leave binary_mode out, or give two class folders."
-        )
-    for extension, count in whole.other_files.items():
-        say(f"Ignored {count} file(s) ending in {extension}: only {', '.join(sorted(EXTENSIONS))} are pictures.")
+    scans = preflight.check(opt_ml, values) if scans is None else scans
+    whole = _list(opt_ml, scans, "training", hosts)
+    raise_all(preflight.problems_of_binary_mode(whole.class_names, values))
+    for line in whole.unused.lines(whole.other_files):
+        say(line)
     _warn_of_names_that_differ_in_case(whole)
-    test = _optional(opt_ml, "test", whole, hosts)
-    given = _optional(opt_ml, "validation", whole, hosts)
+    test = _optional(opt_ml, scans, "test", whole, hosts)
+    given = _optional(opt_ml, scans, "validation", whole, hosts)
     if given:
         return Data(whole, given, test)
     training, validation = dataset.split(whole, values.validation_split_ratio, values.random_seed)
     return Data(training, validation, test)
 
 
-def _list(opt_ml: OptMl, channel: str, hosts: "Hosts | None", class_names: Sequence[str] | None = None) -> Listing:
-    folder = opt_ml.channel_dir(channel)
+def _list(
+    opt_ml: OptMl,
+    scans: Mapping[str, Scan],
+    channel: str,
+    hosts: "Hosts | None",
+    class_names: Sequence[str] | None = None,
+) -> Listing:
+    # Of a channel that is spread over the hosts, this one may have nothing.
+    scan = scans.get(channel) or channel_listing.scan(opt_ml.channel_dir(channel), channel)
     if hosts and _is_spread(opt_ml, channel, hosts):
-        merged = sharded.merge_listings(hosts, dataset.list_part(folder, channel))
-        return dataset.complete(merged, channel, class_names)
-    listing = dataset.list_channel(folder, channel, class_names)
+        merged = sharded.merge_listings(hosts, scan.listing)
+        return channel_listing.complete(replace(scan, listing=merged), class_names)
+    listing = channel_listing.complete(scan, class_names)
     if hosts and hosts.count > 1:
         sharded.refuse_unequal(hosts, listing, channel)
     return listing
@@ -67,11 +78,14 @@ def _is_spread(opt_ml: OptMl, channel: str, hosts: "Hosts | None") -> bool:
     return several and sharded.is_sharded(opt_ml.input_data_config_file, channel)
 
 
-def _optional(opt_ml: OptMl, channel: str, training: Listing, hosts: "Hosts | None") -> Listing | None:
-    # Of a channel that is spread over the hosts, this one may have nothing.
-    if not opt_ml.channel_dir(channel).is_dir() and not _is_spread(opt_ml, channel, hosts):
+def _optional(
+    opt_ml: OptMl, scans: Mapping[str, Scan], channel: str, training: Listing, hosts: "Hosts | None"
+) -> Listing | None:
+    if channel not in scans and not _is_spread(opt_ml, channel, hosts):
         return None
-    listing = _list(opt_ml, channel, hosts, training.class_names)
+    listing = _list(opt_ml, scans, channel, hosts, training.class_names)
+    for line in listing.unused.lines(listing.other_files):
+        say(f"In the {channel} channel: {line}")
     missing = [name for name, count in listing.counts().items() if not count]
     if missing:
         say(f"The {channel} channel has no picture of: {', '.join(missing)}.")

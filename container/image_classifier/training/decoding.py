@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import imaging
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.file_kinds import HEAD_BYTES, kind_of
+from image_classifier.contract.names import on_one_line
 from image_classifier.inference.memory import available_bytes
 from image_classifier.inference.processors import available_processors
 from image_classifier.training.dataset import Example
+from image_classifier.training.storage import Storage
 
 Pixels = NDArray[np.uint8]
 
@@ -40,33 +43,54 @@ class Decoder:
     size: tuple[int, int]
     """Height and width in pixels."""
     resize_method: str
+    storage: Storage = field(default_factory=Storage, repr=False, compare=False)
 
     def __call__(self, path: Path) -> Pixels:
         """Decode one file to (height, width, 3) uint8.
 
         Raises:
-            ImageRejected: The file is no picture that this program reads.
+            ImageRejected: The file is not an image that this program reads.
+            PlatformError: The storage does not give the file.
         """
-        return imaging.load_pixels(path.read_bytes(), self.size, self.resize_method)
+        return self._pixels(self.storage.read(path))
+
+    def _pixels(self, content: bytes) -> Pixels:
+        return imaging.load_pixels(content, self.size, self.resize_method)
 
     def attempt(self, example: Example) -> Pixels | Skipped:
-        """Decode one picture, or say why not."""
+        """Decode one image, or say why not.
+
+        Raises:
+            PlatformError: The storage does not give the file, which is not the image's fault.
+        """
+        content = self.storage.read(example.path)
         try:
-            return self(example.path)
-        except (imaging.ImageRejected, OSError) as error:
-            return Skipped(example.path, str(error))
+            return self._pixels(content)
+        except imaging.ImageRejected as error:
+            kind = kind_of(content[:HEAD_BYTES]) if error.code == imaging.UNSUPPORTED else None
+            return Skipped(example.path, f"{error} It is {kind.name}: {kind.remedy}." if kind else str(error))
 
     def in_order(self, examples: Sequence[Example]) -> Iterator[Pixels | Skipped]:
-        """Decode pictures with one thread a core, a bounded number ahead of the reader, in the given order."""
+        """Decode images with one thread a core, a bounded number ahead of the reader, in the given order.
+
+        Raises:
+            PlatformError: The storage does not give a file; the message counts those that were under way too.
+        """
         threads = available_processors()
-        with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-            ahead: deque[Future[Pixels | Skipped]] = deque()
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        ahead: deque[Future[Pixels | Skipped]] = deque()
+        try:
             for example in examples:
                 ahead.append(pool.submit(self.attempt, example))
                 if len(ahead) > 64 * threads:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
+        except PlatformError as error:
+            pool.shutdown(cancel_futures=True)
+            raise (self.storage.error() if self.storage.failed else error) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)
@@ -174,7 +198,7 @@ def refuse_too_many(skipped: Sequence[Skipped], total: int, max_bad_fraction: fl
         UserError: More than `max_bad_fraction` of `total` were skipped.
     """
     if len(skipped) > max_bad_fraction * total:
-        first = "; ".join(f"{item.path.name}: {item.reason}" for item in skipped[:3])
+        first = "; ".join(f"{on_one_line(item.path.name)}: {item.reason}" for item in skipped[:3])
         raise UserError(
             f"{len(skipped)} of {total} pictures could not be read, more than max_bad_fraction={max_bad_fraction:g} "
             f"allows. First: {first}. Repair or remove them, or raise max_bad_fraction."

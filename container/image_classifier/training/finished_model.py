@@ -23,6 +23,18 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
+class BytesAnswers:
+    """What the signature of bytes answered to a sample of images."""
+
+    rows: NDArray[np.int64]
+    """(n,) which of the images, by their places in the sample."""
+    probabilities: NDArray[np.float32]
+    """(n, K) or (n, 1)."""
+    left_out: int
+    """Images of the sample that TensorFlow does not decode."""
+
+
+@dataclass(frozen=True)
 class FinishedModel:
     """A SavedModel with the signatures that `export.save` writes."""
 
@@ -62,17 +74,34 @@ class FinishedModel:
 
         return _in_parts(ask, paths, stop)
 
-    def answers_to_bytes(self, paths: Sequence[Path], stop: Stop) -> NDArray[np.float32]:
-        """Return the same of pictures that the signature of bytes decodes inside the graph, one after the other."""
+    def answers_to_bytes(self, paths: Sequence[Path], stop: Stop) -> BytesAnswers:
+        """Return the same of images that the signature of bytes decodes inside the graph, one after the other.
+
+        Images that this program reads and TensorFlow does not are left out and counted.
+        """
         signature = self.root.signatures["serving_default"]
+        rejected: list[int] = []
 
-        def ask(some: Sequence[Path]) -> Any:
-            return signature(tf.constant([path.read_bytes() for path in some]))["probabilities"]
+        def ask(some: Sequence[int]) -> Any:
+            contents = [paths[row].read_bytes() for row in some]
+            try:
+                return signature(tf.constant(contents))["probabilities"]
+            except tf.errors.OpError:
+                if len(some) > 1:
+                    return np.concatenate([ask([row]) for row in some])
+                rejected.extend(some)
+                return np.empty((0, self._outputs(signature)), np.float32)
 
-        return _in_parts(ask, paths, stop)
+        found = _in_parts(ask, range(len(paths)), stop)
+        asked = len(found) + len(rejected)
+        rows = np.array([row for row in range(asked) if row not in rejected], np.int64)
+        return BytesAnswers(rows, found, len(rejected))
+
+    def _outputs(self, signature: Any) -> int:
+        return int(signature.structured_outputs["probabilities"].shape[-1])
 
 
-def _in_parts(ask: Any, paths: Sequence[Path], stop: Stop) -> NDArray[np.float32]:
+def _in_parts(ask: Any, paths: Sequence[Any], stop: Stop) -> NDArray[np.float32]:
     parts: list[NDArray[np.float32]] = []
     with tensorflow_start.without(_NOISE), pixel_functions.full_float32():
         for start in range(0, len(paths), _AT_ONCE):

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from image_classifier import artifacts
@@ -31,11 +32,13 @@ from image_classifier.training import (
 )
 from image_classifier.training.backbone import Backbone
 from image_classifier.training.child import ChildKilled, Interrupted
-from image_classifier.training.finished_model import FinishedModel
+from image_classifier.training.finished_model import BytesAnswers, FinishedModel
 from image_classifier.training.intermediate_representation import Conversion
 from image_classifier.training.progress import say
 from image_classifier.training.sample import Sample
 from image_classifier.training.stopping import Stop
+from image_classifier.training.storage import Storage
+from image_classifier.training.verification import NothingToCompare
 
 if TYPE_CHECKING:
     from image_classifier.training.fine_tuning import Trained
@@ -101,7 +104,8 @@ def leave(job: Job, stop: Stop) -> None:
     asked = sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
     checked: dict[str, Any] = {}
     if not asked.paths:
-        _leave_unchecked(folder, info)
+        # Where each host has its own part of the pictures, the first may have none for validation.
+        _leave_unchecked(folder, info, "this host has no validation picture to check it with")
     elif not stop.leaves_no_time():
         try:
             checked = _check(job, saved_model, info, asked, stop)
@@ -112,9 +116,7 @@ def leave(job: Job, stop: Stop) -> None:
         _record_what_is_missing(folder, stop)
 
 
-def _leave_unchecked(folder: Path, info: ModelInfo) -> None:
-    # Where each host has its own part of the pictures, the first may have none for validation.
-    reason = "this host has no validation picture to check it with"
+def _leave_unchecked(folder: Path, info: ModelInfo, reason: str) -> None:
     say(f"WARNING: No OpenVINO IR, and the model is not verified: {reason}.")
     entries = {key: {"left_out": reason} for key in _PHASES}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
@@ -165,26 +167,36 @@ def _model_info(job: Job) -> ModelInfo:
 def _check(job: Job, saved_model: Path, info: ModelInfo, asked: Sample, stop: Stop) -> dict[str, Any]:
     """Convert and verify, keeping the model info up to date; returns what the report shall say of it."""
     folder, values = job.opt_ml.model_dir, job.settings.values
-    few = asked.rows(asked.spread(conversion.PICTURES))
+    storage = Storage()
+    few = asked.rows(asked.spread(conversion.PICTURES)).readable(storage)
+    if not few.paths:
+        _leave_unchecked(folder, info, "none of the validation images that would check it could be read again")
+        return {}
     with tempfile.TemporaryDirectory(prefix="finishing-") as name:
         scratch = Path(name)
         network = finished_model.with_pixels_alone(saved_model, scratch / "network")
         with Conversion(folder, network, few.paths, scratch / "conversion") as converting:
             # Meanwhile, on the other CPUs.
             model = finished_model.load(saved_model, info)
-            twin = model.answers_to_bytes(asked.rows(asked.spread(TWIN_PICTURES)).paths, stop)
+            twin = _answers_to_bytes(model, asked, storage, stop)
             expected = _in_float32(few, model, job.trained.precision, stop)
             info = converting.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
         try:
             result = verification.verify(folder, asked, twin, scratch / "verification", stop, values.trust_model)
-        except ChildKilled as killed:
-            say(f"WARNING: The model is not verified: {killed}.")
-            entries: dict[str, Any] = {"verification": {"left_out": str(killed)}}
+        except (ChildKilled, NothingToCompare) as reason:
+            say(f"WARNING: The model is not verified: {reason}.")
+            entries: dict[str, Any] = {"verification": {"left_out": str(reason)}}
         else:
             entries = {"verified": True, "verification": verification.record(result)}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
     return {"verification": entries["verification"]}
+
+
+def _answers_to_bytes(model: FinishedModel, asked: Sample, storage: Storage, stop: Stop) -> BytesAnswers:
+    rows = np.array([row for row in asked.spread(TWIN_PICTURES) if storage.read_if_there(asked.paths[row])], np.int64)
+    found = model.answers_to_bytes(asked.rows(rows).paths, stop)
+    return replace(found, rows=rows[found.rows])
 
 
 def _in_float32(few: Sample, model: FinishedModel, kind: str, stop: Stop) -> Sample:

@@ -14,6 +14,7 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.names import normalised
 
 if TYPE_CHECKING:
     from image_classifier.training.backbone import Backbone
@@ -83,7 +84,7 @@ def plan(folder: Path, info: ModelInfo, values: Hyperparameters, class_names: Se
         return Start(None, "Head: new, on a backbone.")
     if wanted == "True":
         return Start(None, "Head: new, on the network of an earlier job (reinitialize_top_layer=True).")
-    labels = artifacts.read_labels(folder)
+    labels = tuple(map(normalised, artifacts.read_labels(folder)))
     if sorted(labels) != sorted(class_names):
         raise UserError(_changed_classes(labels, class_names))
     return Start(labels, f"Head: an earlier job's, trained further (reinitialize_top_layer={wanted}).")

@@ -12,8 +12,10 @@ from image_classifier import artifacts, tensorflow_start
 from image_classifier.contract import hyperparameters, metrics
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, Settings
+from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone, data, failures, incremental, model_folder, stopping
+from image_classifier.training import backbone, data, failures, incremental, model_folder, preflight, stopping
+from image_classifier.training.channel_listing import Scan
 from image_classifier.training.incremental import Start
 from image_classifier.training.progress import say
 from image_classifier.training.stopping import Stop
@@ -34,6 +36,7 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
     model_folder.check(opt_ml)
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
+    scans = preflight.check(opt_ml, settings.values)
     # Several hosts meet first, since a channel's files may be spread over them; one says what is wrong with its data
     # before TensorFlow's seconds are spent.
     several = len(opt_ml.read_resources().hosts) > 1
@@ -42,7 +45,7 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
         with stop.interrupts("waiting for the other hosts"):
             hosts = _start(opt_ml, settings.values)
     try:
-        _run(opt_ml, given, settings, hosts, stop)
+        _run(opt_ml, given, settings, scans, hosts, stop)
     except Exception as error:
         explained = _explained(error, hosts)
         if explained is None:
@@ -69,8 +72,15 @@ def _explained(error: Exception, hosts: "Hosts | None") -> Exception | None:
     return lost_hosts.explain(error, hosts.names)
 
 
-def _run(opt_ml: OptMl, given: Mapping[str, Any], settings: Settings, hosts: "Hosts | None", stop: Stop) -> None:
-    found = data.read(opt_ml, settings.values, hosts)
+def _run(
+    opt_ml: OptMl,
+    given: Mapping[str, Any],
+    settings: Settings,
+    scans: Mapping[str, Scan],
+    hosts: "Hosts | None",
+    stop: Stop,
+) -> None:
+    found = data.read(opt_ml, settings.values, hosts, scans)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
         values = settings.values
         folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
@@ -184,8 +194,8 @@ def main(stop: Stop) -> int:
         say(_stopped_without_model(opt_ml, stop, str(stopped)))
     except Exception as error:
         message = failures.message(error, opt_ml.base)
-        print(message, file=sys.stderr, flush=True)
         opt_ml.write_failure(message)
+        print(printable(message), file=sys.stderr, flush=True)
         return 1
     return 0
 

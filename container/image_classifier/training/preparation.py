@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.names import on_one_line
 from image_classifier.training import decoding, feature_chunks, features, progress
 from image_classifier.training.backbone import Backbone
 from image_classifier.training.batches import Rows
@@ -119,7 +120,7 @@ def refuse_losses(data: Data, parts: Sequence[Prepared], values: Hyperparameters
     if empty or not validation.examples:
         raise UserError(
             f"No readable picture is left of {', '.join(empty) or 'the validation pictures'}; "
-            f"first: {skipped[0].path.name}: {skipped[0].reason} Replace the damaged files."
+            f"first: {on_one_line(skipped[0].path.name)}: {skipped[0].reason} Replace the damaged files."
         )
 
 

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 
+from image_classifier.contract.names import printable
+
 
 def say(message: str) -> None:
     """Print one line of the job's log at once."""
-    print(message, flush=True)
+    print(printable(message), flush=True)
 
 
 def counter(phase: str, total: int) -> Callable[[int], None]:

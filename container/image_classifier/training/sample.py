@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.training.dataset import Example
+from image_classifier.training.storage import Storage
 
 LIMIT = 1000
 
@@ -25,6 +26,12 @@ class Sample:
     def rows(self, chosen: NDArray[np.int64]) -> "Sample":
         """Return some of them, by their indices."""
         return Sample(tuple(self.paths[row] for row in chosen), self.labels[chosen], self.expected[chosen])
+
+    def readable(self, storage: Storage) -> "Sample":
+        """Return those whose files can still be read, after retries; a finished model is not lost with its data."""
+        return self.rows(
+            np.array([row for row, path in enumerate(self.paths) if storage.read_if_there(path)], np.int64)
+        )
 
     def spread(self, count: int) -> NDArray[np.int64]:
         """Return the indices of at most `count` of them, evenly spread, as they are in the order of their classes."""

@@ -49,7 +49,7 @@ def merge_listings(hosts: "Hosts", listing: Listing) -> Listing:
     order = sorted(found)
     examples = tuple(Example(Path(f"{listing.folder}/{'/'.join(key[1])}"), key[0], found[key]) for key in order)
     other = _sum(each["other_files"] for each in every)
-    return Listing(listing.folder, names, examples, other)
+    return Listing(listing.folder, names, examples, other, listing.unused)
 
 
 def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:

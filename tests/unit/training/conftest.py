@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.artifacts import ModelInfo
-from image_classifier.training import dataset
+from image_classifier.training import channel_listing, dataset
 from image_classifier.training.data import Data
 from image_classifier.training.stopping import Stop
 from tests.unit.training import small
@@ -23,7 +23,7 @@ def read_data(tmp_path: Path) -> Callable[..., Data]:
     """Return a function from a folder of pictures to split data."""
 
     def read(folder: Path, ratio: float = 0.25) -> Data:
-        training, validation = dataset.split(dataset.list_channel(folder, "training"), ratio, 123)
+        training, validation = dataset.split(channel_listing.list_channel(folder, "training"), ratio, 123)
         return Data(training, validation, None)
 
     return read

@@ -58,16 +58,16 @@ def differ(hosts: Any) -> dict[str, Any]:
 
 def unequal(hosts: Any) -> dict[str, Any]:
     """Compare the files of a folder that both hosts have, then of one that has another file on each."""
-    from image_classifier.training import dataset, sharded
+    from image_classifier.training import channel_listing, sharded
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name in ("ant/1.jpg", "bee/1.jpg"):
             (folder / name).parent.mkdir()
             (folder / name).touch()
-        sharded.refuse_unequal(hosts, dataset.list_channel(folder, "training"), "training")
+        sharded.refuse_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
         (folder / "bee" / f"of-{hosts.rank}.jpg").touch()
-        sharded.refuse_unequal(hosts, dataset.list_channel(folder, "training"), "training")
+        sharded.refuse_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
     return {}
 
 

@@ -166,13 +166,13 @@ def main(scratch: Path) -> None:
     tensorflow_start.start()
     import tensorflow as tf
 
-    from image_classifier.training import dataset
+    from image_classifier.training import channel_listing, dataset
     from image_classifier.training.data import Data
 
     tf.config.experimental.enable_op_determinism()
     info = ModelInfo(image_size=(32, 40), source="test network")
     network = small.save_backbone(scratch / "backbone", info, small.build_network((None, None)))
-    listing = dataset.list_channel(small.write_pictures(scratch / "pictures", count=12), "training")
+    listing = channel_listing.list_channel(small.write_pictures(scratch / "pictures", count=12), "training")
     data = Data(*dataset.split(listing, 0.25, 123), None)
 
     def case(name: str, given: Mapping[str, Any]) -> Case:

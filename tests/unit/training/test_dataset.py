@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training import dataset
+from image_classifier.training import channel_listing, dataset
 from image_classifier.training.dataset import Listing
 
 
@@ -21,19 +21,19 @@ def put(folder: Path, *names: str) -> None:
 def two_classes(folder: Path, count: int = 10) -> Listing:
     """List a channel of two classes with `count` files each."""
     put(folder, *(f"{name}/{index:03}.jpg" for name in ("cat", "dog") for index in range(count)))
-    return dataset.list_channel(folder, "training")
+    return channel_listing.list_channel(folder, "training")
 
 
 def test_class_order_is_pythons_sorted(tmp_path: Path) -> None:
     """Folders with capitals and digits -> the order of sorted(), byte by byte."""
     put(tmp_path, "b/1.jpg", "B/1.jpg", "10/1.jpg", "2/1.jpg", "é/1.jpg")
-    assert dataset.list_channel(tmp_path, "training").class_names == ("10", "2", "B", "b", "é")
+    assert channel_listing.list_channel(tmp_path, "training").class_names == ("10", "2", "B", "b", "é")
 
 
 def test_nested_folders_are_walked_and_hidden_names_ignored(tmp_path: Path) -> None:
     """Deep folders, hidden files and hidden folders -> the deep file counts, the hidden ones do not."""
     put(tmp_path, "a/deep/er/1.JPG", "a/.hidden.jpg", "a/.git/2.jpg", ".cache/3.jpg", "b/4.webp", "stray.txt")
-    listing = dataset.list_channel(tmp_path, "training")
+    listing = channel_listing.list_channel(tmp_path, "training")
     assert listing.class_names == ("a", "b")
     assert [listing.name(example) for example in listing.examples] == ["a/deep/er/1.JPG", "b/4.webp"]
 
@@ -42,7 +42,7 @@ def test_every_extension_in_any_case_counts(tmp_path: Path) -> None:
     """All six extensions in lower and upper case -> listed; others are counted by name, not called bad."""
     put(tmp_path, *(f"a/{i}{e}" for i, e in enumerate([".jpg", ".JPEG", ".Png", ".bmp", ".GIF", ".webp"])))
     put(tmp_path, "a/notes.txt", "a/scan.tiff", "a/README", "b/1.jpg")
-    listing = dataset.list_channel(tmp_path, "training")
+    listing = channel_listing.list_channel(tmp_path, "training")
     assert listing.counts() == {"a": 6, "b": 1}
     assert listing.other_files == {".txt": 1, ".tiff": 1, "no extension": 1}
 
@@ -52,9 +52,12 @@ def test_every_extension_in_any_case_counts(tmp_path: Path) -> None:
     [
         ((), "is missing"),
         (("readme.txt",), "has no class folders"),
-        (("a/notes.txt", "b/notes.txt"), "has no picture"),
+        (("a/notes.txt", "b/notes.txt"), "has no image"),
         (("a/1.jpg",), "has one class, a; a classifier needs two"),
-        (("a/1.jpg", "b/notes.txt", "c/.hidden.jpg"), "classes without a picture: b, c"),
+        (
+            ("a/1.jpg", "b/notes.txt", "c/.hidden.jpg"),
+            r"without an image: b \(1 file\(s\) ending in \.txt\), c \(empty",
+        ),
     ],
     ids=["missing", "no classes", "no pictures", "one class", "empty class"],
 )
@@ -62,27 +65,27 @@ def test_unusable_channel_is_refused(tmp_path: Path, files: tuple[str, ...], mes
     """A channel that cannot be trained on -> one sentence that says what is wrong and names it."""
     put(tmp_path / "data", *files) if files else None
     with pytest.raises(UserError, match=message):
-        dataset.list_channel(tmp_path / "data", "training")
+        channel_listing.list_channel(tmp_path / "data", "training")
 
 
 def test_link_out_of_the_channel_is_refused_and_one_inside_is_not(tmp_path: Path) -> None:
     """A link to a file of the channel -> listed; a link to a file outside -> refused with both ends."""
     put(tmp_path, "data/a/1.jpg", "data/b/1.jpg", "secret.jpg")
     (tmp_path / "data/a/2.jpg").symlink_to(tmp_path / "data/a/1.jpg")
-    assert len(dataset.list_channel(tmp_path / "data", "training").examples) == 3
+    assert len(channel_listing.list_channel(tmp_path / "data", "training").examples) == 3
     (tmp_path / "data/b/out.jpg").symlink_to(tmp_path / "secret.jpg")
     with pytest.raises(UserError, match=r"link that leads out of it: .*out\.jpg -> .*secret\.jpg"):
-        dataset.list_channel(tmp_path / "data", "training")
+        channel_listing.list_channel(tmp_path / "data", "training")
 
 
 def test_class_folder_that_is_a_link_out_of_the_channel_is_refused(tmp_path: Path) -> None:
     """A class folder that is a link to another class -> listed; one that leads outside -> refused with both ends."""
     put(tmp_path, "data/a/1.jpg", "data/b/1.jpg", "elsewhere/1.jpg")
     (tmp_path / "data/c").symlink_to("a")
-    assert dataset.list_channel(tmp_path / "data", "training").counts() == {"a": 1, "b": 1, "c": 1}
+    assert channel_listing.list_channel(tmp_path / "data", "training").counts() == {"a": 1, "b": 1, "c": 1}
     (tmp_path / "data/d").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=r"link that leads out of it: .*data/d -> .*elsewhere"):
-        dataset.list_channel(tmp_path / "data", "training")
+        channel_listing.list_channel(tmp_path / "data", "training")
 
 
 def test_pictures_are_listed_split_and_hashed_without_being_opened(tmp_path: Path) -> None:
@@ -91,7 +94,7 @@ def test_pictures_are_listed_split_and_hashed_without_being_opened(tmp_path: Pat
     for example in listing.examples:
         example.path.write_bytes(b"never read")
         os.utime(example.path, ns=(1, example.path.stat().st_mtime_ns))
-    again = dataset.list_channel(tmp_path, "training")
+    again = channel_listing.list_channel(tmp_path, "training")
     dataset.split(again, 0.2, 1)
     dataset.fingerprint(again)
     assert {example.path.stat().st_atime_ns for example in again.examples} == {1}
@@ -100,9 +103,9 @@ def test_pictures_are_listed_split_and_hashed_without_being_opened(tmp_path: Pat
 def test_names_that_are_not_utf8_are_listed_and_hashed(tmp_path: Path) -> None:
     """A file named in Latin-1 -> listed under that name, and the fingerprint counts it."""
     put(tmp_path, "a/1.jpg", "b/1.jpg")
-    before = dataset.fingerprint(dataset.list_channel(tmp_path, "training"))
+    before = dataset.fingerprint(channel_listing.list_channel(tmp_path, "training"))
     put(tmp_path, "b/caf\udce9.jpg")
-    listing = dataset.list_channel(tmp_path, "training")
+    listing = channel_listing.list_channel(tmp_path, "training")
     assert [listing.name(example) for example in listing.examples] == ["a/1.jpg", "b/1.jpg", "b/caf\udce9.jpg"]
     assert dataset.fingerprint(listing) != before
 
@@ -110,11 +113,11 @@ def test_names_that_are_not_utf8_are_listed_and_hashed(tmp_path: Path) -> None:
 def test_other_channels_must_use_the_training_classes(tmp_path: Path) -> None:
     """A validation class that training lacks -> refused by name; a class it does not have -> index kept."""
     put(tmp_path, "validation/dog/1.jpg")
-    listing = dataset.list_channel(tmp_path / "validation", "validation", ("cat", "dog"))
+    listing = channel_listing.list_channel(tmp_path / "validation", "validation", ("cat", "dog"))
     assert [example.label for example in listing.examples] == [1]
     put(tmp_path, "validation/bird/1.jpg")
     with pytest.raises(UserError, match="classes that the training channel lacks: bird"):
-        dataset.list_channel(tmp_path / "validation", "validation", ("cat", "dog"))
+        channel_listing.list_channel(tmp_path / "validation", "validation", ("cat", "dog"))
 
 
 def test_split_is_stratified_disjoint_and_complete(tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_class_of_one_picture_cannot_be_split(tmp_path: Path) -> None:
     """One picture of a class -> refused with the class's name."""
     put(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg")
     with pytest.raises(UserError, match="Too few pictures to split: b has a single one"):
-        dataset.split(dataset.list_channel(tmp_path, "training"), 0.2, 1)
+        dataset.split(channel_listing.list_channel(tmp_path, "training"), 0.2, 1)
 
 
 def test_fingerprint_follows_the_data(tmp_path: Path) -> None:
@@ -160,4 +163,4 @@ def test_fingerprint_follows_the_data(tmp_path: Path) -> None:
     first, second = two_classes(tmp_path / "1"), two_classes(tmp_path / "2")
     assert dataset.fingerprint(first) == dataset.fingerprint(second)
     put(tmp_path / "2", "cat/more.jpg")
-    assert dataset.fingerprint(dataset.list_channel(tmp_path / "2", "training")) != dataset.fingerprint(first)
+    assert dataset.fingerprint(channel_listing.list_channel(tmp_path / "2", "training")) != dataset.fingerprint(first)

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.training import decoding
 from image_classifier.training.dataset import Example
 from image_classifier.training.decoding import Decoder, Pictures, Skipped
+from image_classifier.training.storage import Storage
 from tests.unit.training import small
 
 DECODER = Decoder((4, 6), "bilinear")
@@ -72,7 +74,7 @@ def test_pictures_that_fit_nowhere_are_decoded_each_time(tmp_path: Path) -> None
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert seen == [[0, 1, 2, 3, 4]] * 2
     for example in examples:
-        example.path.unlink()
+        example.path.write_text("no image")
     assert pictures.take(np.arange(5))[1].tolist() == [0, 1]
 
 
@@ -83,11 +85,28 @@ def test_more_pictures_than_any_machine_holds_cost_nothing_until_asked_for(tmp_p
     assert pictures.take(np.array([0]))[0].shape == (1, 1000, 1000, 3)
 
 
-def test_missing_file_is_skipped_too(tmp_path: Path) -> None:
-    """A file that vanished after listing -> skipped with the system's reason."""
-    found = DECODER.attempt(Example(tmp_path / "gone.jpg", 0))
-    assert isinstance(found, Skipped)
-    assert "No such file" in found.reason
+def test_file_that_vanished_is_the_storages_failure(tmp_path: Path) -> None:
+    """Files that vanished after listing, among others -> PlatformError with the first, never skipped as corrupt."""
+    examples = small.grey_levels(tmp_path, 20)
+    for place in (7, 11):
+        examples[place].path.unlink()
+    decoder = Decoder((4, 6), "bilinear", Storage(pauses=(0.0, 0.0)))
+    with pytest.raises(PlatformError, match=r"storage failed for \d file\(s\), first .*/0\d\d\.png: No such file"):
+        list(decoder.in_order(examples))
+    pictures = Pictures(Decoder((4, 6), "bilinear", Storage(pauses=())), examples)
+    with pytest.raises(PlatformError, match="No such file"):
+        pictures.take(np.arange(20))
+    assert pictures.skipped == ()
+
+
+def test_image_of_another_format_is_named(tmp_path: Path) -> None:
+    """A TIFF and a HEIC called .jpg -> skipped with what they are and what to do."""
+    Image.new("RGB", (9, 7)).save(tmp_path / "scan.jpg", "TIFF")
+    (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    for name, kind in (("scan.jpg", "a TIFF or camera raw image"), ("phone.jpg", "a HEIC image")):
+        found = DECODER.attempt(Example(tmp_path / name, 0))
+        assert isinstance(found, Skipped)
+        assert found.reason.endswith(f"It is {kind}: convert it to JPEG or PNG.")
 
 
 def test_too_many_damaged_pictures_fail_the_job() -> None:

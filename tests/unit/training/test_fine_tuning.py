@@ -13,7 +13,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import staging
-from image_classifier.training import backbone, dataset, decoding
+from image_classifier.training import backbone, channel_listing, dataset, decoding
 from image_classifier.training.data import Data
 from image_classifier.training.stopping import SIGTERM, JobStopped, Stop
 from tests.unit.training import small
@@ -69,7 +69,7 @@ def test_whole_lite0_changes_every_variable_on_photographs(tmp_path: Path) -> No
     """Lite0 tuned for an epoch on stamps -> each of its trainable variables and BatchNorm statistics has changed."""
     archive = staging.stage("lite0", tmp_path / "lite0.tar.gz")
     folder = archives.materialise(archive, tmp_path / "lite0")
-    stamps = dataset.list_channel(sample_data.fetch("stamps", tmp_path / "stamps") / "train", "training")
+    stamps = channel_listing.list_channel(sample_data.fetch("stamps", tmp_path / "stamps") / "train", "training")
     some = tuple(example for index, example in enumerate(stamps.examples) if index % 8 == 0)
     training, validation = dataset.split(replace(stamps, examples=some), 0.2, 1)
     before = backbone.load(folder, trainable=True, trust=False).layer.get_weights()
@@ -270,7 +270,9 @@ def test_stop_while_the_test_channel_is_scored_keeps_the_model(
 
     monkeypatch.setattr(features, "BATCH", 4)
     data = read_data(pictures)
-    test = dataset.list_channel(small.write_pictures(tmp_path / "test", count=11), "test", data.training.class_names)
+    test = channel_listing.list_channel(
+        small.write_pictures(tmp_path / "test", count=11), "test", data.training.class_names
+    )
     given: dict[str, Any] = {"train_only_top_layer": True, "epochs": 1, "batch_size": 64}
     trained = train(Data(data.training, data.validation, test), backbone_folder, StopInTest(), **given)
     assert "Test pictures: 4/33" in capsys.readouterr().out
@@ -283,7 +285,7 @@ def test_test_channel_is_scored_once(pictures: Path, tmp_path: Path, backbone_fo
     folder = small.write_pictures(tmp_path / "test", count=11, seed=5)
     (folder / "colour-0" / "000.png").write_text("no picture")
     data = read_data(pictures)
-    test = dataset.list_channel(folder, "test", data.training.class_names)
+    test = channel_listing.list_channel(folder, "test", data.training.class_names)
     trained = train(Data(data.training, data.validation, test), backbone_folder, train_only_top_layer=True)
     assert trained.test.pictures == 32
     assert trained.test.metrics["accuracy"] >= 0.9

@@ -1,12 +1,15 @@
 """The written SavedModel, loaded again in the job."""
 
+import io
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from image_classifier import artifacts
+from image_classifier import artifacts, imaging
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.inference import conversion
 from image_classifier.inference.engines import tensorflow
@@ -25,8 +28,51 @@ def test_pixels_and_bytes_are_answered_alike(tmp_path: Path, read_data: Callable
     paths = [example.path for example in read_data(small.write_pictures(tmp_path / "data")).validation.examples]
     served = [found.probabilities for found in Predictor.load(folder).predict([path.read_bytes() for path in paths])]
     np.testing.assert_allclose(model.answers_to_pixels(paths, Stop()), served, atol=1e-6)
-    np.testing.assert_allclose(model.answers_to_bytes(paths, Stop()), served, atol=2e-2)
-    assert len(paths) == 15
+    found = model.answers_to_bytes(paths, Stop())
+    np.testing.assert_allclose(found.probabilities, served, atol=2e-2)
+    assert (found.rows.tolist(), found.left_out) == (list(range(15)), 0)
+
+
+def encoded(form: str) -> bytes:
+    """Return an image that Pillow decodes and TensorFlow does not."""
+    image, stream = Image.new("RGB", (48, 40), (20, 20, 200)), io.BytesIO()
+    if form == "animated WebP":
+        image.save(stream, "WEBP", save_all=True, append_images=[Image.new("RGB", (48, 40))])
+    elif form == "BMP of 1 bit":
+        image.convert("1").save(stream, "BMP")
+    elif form == "run-length BMP":
+        palette = b"".join(bytes([level, level, level, 0]) for level in range(256))
+        raster = b"\x08\x05\0\0" * 4 + b"\0\1"
+        start = 54 + len(palette)
+        stream.write(b"BM" + struct.pack("<IHHI", start + len(raster), 0, 0, start))
+        stream.write(struct.pack("<IiiHHIIiiII", 40, 8, 4, 1, 8, 1, len(raster), 0, 0, 256, 0) + palette + raster)
+    else:
+        image.save(stream, "PNG")
+        png = bytearray(stream.getvalue())
+        place = png.index(b"IDAT")
+        png[place + 4 + int.from_bytes(png[place - 4 : place])] ^= 0xFF
+        return bytes(png)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["animated WebP", "BMP of 1 bit", "run-length BMP", "PNG with a wrong IDAT checksum"])
+def test_image_that_tensorflow_does_not_decode_is_left_out(
+    tmp_path: Path, read_data: Callable[..., Data], form: str
+) -> None:
+    """One of ten images decoded by Pillow alone -> the other nine are answered, by their rows, and it is counted."""
+    folder = colours.save(tmp_path / "model")
+    info = artifacts.read_model_info(folder)
+    model = finished_model.load(folder / "1", info)
+    paths = [one.path for one in read_data(small.write_pictures(tmp_path / "data")).validation.examples][:10]
+    paths[4].write_bytes(encoded(form))
+    assert imaging.load_pixels(paths[4].read_bytes(), info.image_size).any()
+    found = model.answers_to_bytes(paths, Stop())
+    assert (found.rows.tolist(), found.left_out) == ([0, 1, 2, 3, 5, 6, 7, 8, 9], 1)
+    np.testing.assert_allclose(
+        found.probabilities, model.answers_to_pixels([paths[row] for row in found.rows], Stop()), atol=2e-2
+    )
+    none = model.answers_to_bytes([paths[4]], Stop())
+    assert (len(none.rows), len(none.probabilities), none.left_out) == (0, 0, 1)
 
 
 @pytest.mark.parametrize("as_graph", [False, True])
@@ -56,7 +102,7 @@ def test_nothing_is_asked_without_time(tmp_path: Path) -> None:
     model = finished_model.load(folder / "1", artifacts.read_model_info(folder))
     stop = Stop()
     stop.set()
-    assert len(model.answers_to_bytes([tmp_path / "no such picture"], stop)) == 0
+    assert len(model.answers_to_bytes([tmp_path / "no such picture"], stop).rows) == 0
 
 
 def test_damaged_model_is_ours_to_explain(tmp_path: Path) -> None:

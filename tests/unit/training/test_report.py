@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from image_classifier.training import report
 from image_classifier.training.dataset import Example, Listing
@@ -72,3 +73,36 @@ def test_link_among_the_reports_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "mine.csv").read_text() == "mine"
     assert (tmp_path / "skipped.csv").read_text() == "file,reason\n"
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"epochs": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("=1+1.jpg", "'=1+1.jpg"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("-2.jpg", "'-2.jpg"),
+        ("@sum.jpg", "'@sum.jpg"),
+        ("\t=1.jpg", "\\x09=1.jpg"),
+        ("\r=1.jpg", "\\x0d=1.jpg"),
+        ("\uff1d1.jpg", "'\uff1d1.jpg"),
+        ("'s.jpg", "''s.jpg"),
+        ("a=b.jpg", "a=b.jpg"),
+        ("caf\udce9.jpg", "caf\\xe9.jpg"),
+        ("two\nlines.jpg", "two\\x0alines.jpg"),
+    ],
+)
+def test_names_are_never_formulas(tmp_path: Path, name: str, cell: str) -> None:
+    """Names that a spreadsheet would run, or UTF-8 cannot hold -> marked (an apostrophe less is the name) or escaped."""
+    channel = Listing(Path("/data"), (name, "b"), (Example(Path("/data") / name, 0),))
+    report.write_predictions(tmp_path, channel, np.array([[0.9, 0.1]], np.float32))
+    report.write_skipped(tmp_path, [Skipped(Path(name), name)])
+    assert rows(tmp_path / "predictions.csv")[1] == [cell, cell, cell, "0.900000"]
+    assert rows(tmp_path / "skipped.csv")[1] == [cell, cell]
+    if cell.startswith("'"):
+        assert cell.removeprefix("'") == name
+
+
+def test_numbers_stay_numbers(tmp_path: Path) -> None:
+    """A negative metric -> the number alone, without a mark."""
+    report.write_history(tmp_path, [{"loss": -0.5}])
+    assert rows(tmp_path / "history.csv")[1] == ["1", "-0.5"]

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from image_classifier.inference.predictor import Predictor
 from image_classifier.training import sample, verification
 from image_classifier.training.child import Child, ChildKilled, Interrupted
 from image_classifier.training.data import Data
+from image_classifier.training.finished_model import BytesAnswers
 from image_classifier.training.sample import Sample
 from image_classifier.training.stopping import Stop
+from image_classifier.training.storage import Storage
+from image_classifier.training.verification import NothingToCompare
 from tests.unit.inference import colours
 from tests.unit.training import small
 
@@ -34,14 +38,22 @@ def asked(folder: Path, tmp_path: Path, read_data: Callable[..., Data]) -> Sampl
     return sample.choose(examples, np.array([found.probabilities for found in predictions], np.float32), 1)
 
 
+def answers(asked: Sample, rows: Any = None) -> BytesAnswers:
+    """Return what training expects as the answers of the bytes signature, of all rows or of some."""
+    chosen = np.arange(len(asked.paths)) if rows is None else rows
+    return BytesAnswers(chosen, asked.expected[chosen], 0)
+
+
 def test_equal_model_is_verified(
     folder: Path, asked: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The folder as it was exported -> no other answer, both accuracies and the twin's difference are said."""
-    result = verification.verify(folder, asked, asked.expected[::2], tmp_path / "work", Stop())
+    result = verification.verify(folder, asked, answers(asked, np.arange(0, 15, 2)), tmp_path / "work", Stop())
     assert (result.other_answers, result.engine, result.pictures, result.twin_pictures) == (0, "tensorflow", 15, 8)
     assert result.served_accuracy == result.training_accuracy
-    assert max(result.largest_difference, result.twin_largest_difference) < 1e-5
+    assert result.largest_difference < 1e-5
+    assert result.twin_largest_difference is not None
+    assert result.twin_largest_difference < 1e-5
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("Verification: a fresh process answered 15 validation pictures with tensorflow")
     assert said[1].startswith("Bytes signature on 8 of them: median difference 0.000000")
@@ -51,7 +63,7 @@ def test_other_answers_fail_the_job(folder: Path, asked: Sample, tmp_path: Path)
     """A model that answers another class than training did -> the job fails and says how often."""
     other = replace(asked, expected=np.roll(asked.expected, 1, axis=1))
     with pytest.raises(AlgorithmError, match=r"answers 15 of 15 validation pictures otherwise than the model in tra"):
-        verification.verify(folder, other, asked.expected, tmp_path / "work", Stop())
+        verification.verify(folder, other, answers(asked), tmp_path / "work", Stop())
 
 
 def test_folder_that_cannot_be_loaded_fails_the_job(asked: Sample, tmp_path: Path) -> None:
@@ -59,7 +71,7 @@ def test_folder_that_cannot_be_loaded_fails_the_job(asked: Sample, tmp_path: Pat
     broken = colours.save(tmp_path / "broken")
     (broken / "1" / "saved_model.pb").unlink()
     with pytest.raises(AlgorithmError, match=r"cannot be loaded and asked by a new process: .* holds no SavedModel"):
-        verification.verify(broken, asked, asked.expected, tmp_path / "work", Stop())
+        verification.verify(broken, asked, answers(asked), tmp_path / "work", Stop())
 
 
 def test_told_to_stop_while_verifying(folder: Path, asked: Sample, tmp_path: Path) -> None:
@@ -67,7 +79,7 @@ def test_told_to_stop_while_verifying(folder: Path, asked: Sample, tmp_path: Pat
     stop = Stop()
     stop.set()
     with pytest.raises(Interrupted):
-        verification.verify(folder, asked, asked.expected, tmp_path / "work", stop)
+        verification.verify(folder, asked, answers(asked), tmp_path / "work", stop)
 
 
 def test_killed_process_is_told_apart(
@@ -82,7 +94,7 @@ def test_killed_process_is_told_apart(
 
     monkeypatch.setattr(Child, "wait", kill_first)
     with pytest.raises(ChildKilled, match="SIGKILL"):
-        verification.verify(folder, asked, asked.expected, tmp_path / "work", Stop())
+        verification.verify(folder, asked, answers(asked), tmp_path / "work", Stop())
 
 
 def test_comparison_counts_close_answers_apart() -> None:
@@ -90,12 +102,47 @@ def test_comparison_counts_close_answers_apart() -> None:
     expected = np.array([[0.5005, 0.4995], [0.9, 0.1], [0.3, 0.7]], np.float32)
     served = np.array([[0.4995, 0.5005], [0.4, 0.6], [0.3, 0.7]], np.float32)
     asked = Sample((Path(), Path(), Path()), np.array([0, 0, 1]), expected)
-    result = verification.compare("tensorflow", asked, served, served[[0, 2]])
+    twin = BytesAnswers(np.array([0, 2]), served[[0, 2]], 1)
+    result = verification.compare("tensorflow", asked, np.arange(3), served, twin)
     assert (result.close_answers, result.other_answers) == (1, 1)
     assert result.training_accuracy == 1.0
     assert result.served_accuracy == pytest.approx(1 / 3)
     assert result.largest_difference == pytest.approx(0.5)
     assert (result.twin_pictures, result.twin_largest_difference, result.twin_same_answer) == (2, 0.0, 1.0)
+    assert result.twin_left_out == 1
+
+
+def test_comparison_without_any_image_that_tensorflow_decodes() -> None:
+    """Every image of the twin left out -> counted, and its differences are None, not numbers."""
+    served = np.array([[0.9, 0.1]], np.float32)
+    asked = Sample((Path(),), np.array([0]), served)
+    none = BytesAnswers(np.empty(0, np.int64), np.empty((0, 2), np.float32), 1)
+    result = verification.compare("tensorflow", asked, np.arange(1), served, none)
+    assert (result.twin_pictures, result.twin_left_out, result.twin_median_difference) == (0, 1, None)
+
+
+@pytest.mark.parametrize("change", ["emptied", "overwritten"])
+def test_image_that_changed_after_training_is_left_out(
+    folder: Path, asked: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    """A validation file emptied or overwritten after training -> left out and counted; the others are compared."""
+    twin = answers(asked)
+    if change == "emptied":
+        asked.paths[3].write_bytes(b"")
+    else:
+        asked.paths[3].write_text("no image")
+    result = verification.verify(folder, asked, twin, tmp_path / "work", Stop())
+    assert (result.pictures, result.unread, result.other_answers, result.twin_pictures) == (14, 1, 0, 14)
+    assert "1 images could not be read again" in capsys.readouterr().out
+
+
+def test_nothing_left_to_compare_is_said(folder: Path, asked: Sample, tmp_path: Path) -> None:
+    """Every validation file overwritten after training -> NothingToCompare, which ends no job."""
+    twin = answers(asked)
+    for path in asked.paths:
+        path.write_text("no image")
+    with pytest.raises(NothingToCompare, match="none of its validation images"):
+        verification.verify(folder, asked, twin, tmp_path / "work", Stop())
 
 
 def test_sample_is_seeded_bounded_and_keeps_its_answers(tmp_path: Path, read_data: Callable[..., Data]) -> None:
@@ -107,6 +154,17 @@ def test_sample_is_seeded_bounded_and_keeps_its_answers(tmp_path: Path, read_dat
     assert len(set(first.paths)) == 1000
     assert first.paths == again.paths != other.paths
     assert [float(path.name) for path in first.paths] == first.expected[:, 0].tolist()
+
+
+def test_files_that_vanished_are_left_out_of_a_sample(tmp_path: Path, read_data: Callable[..., Data]) -> None:
+    """Two of fifteen files deleted -> the other thirteen with their own labels and answers."""
+    examples = read_data(small.write_pictures(tmp_path / "data")).validation.examples
+    whole = sample.choose(examples, np.arange(15, dtype=np.float32)[:, np.newaxis], 1)
+    for row in (2, 14):
+        whole.paths[row].unlink()
+    left = whole.readable(Storage(pauses=()))
+    assert left.expected[:, 0].tolist() == [row for row in range(15) if row not in (2, 14)]
+    assert left.paths == tuple(path for path in whole.paths if path.exists())
 
 
 def test_few_are_spread_over_all_classes() -> None:

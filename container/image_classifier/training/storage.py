@@ -1,0 +1,91 @@
+"""Read files from storage that fails now and then: failures are retried, and never taken for corrupt images."""
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.names import on_one_line
+from image_classifier.training.progress import say
+
+T = TypeVar("T")
+PAUSES = (0.1, 0.3, 1.0, 3.0, 6.0)
+"""Seconds before each further attempt: about ten in all, as long as a network file system takes to fail over."""
+_PERMANENT = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+)
+"""Of an `OSError`: what a further attempt cannot change."""
+
+
+@dataclass
+class Storage:
+    """Reads whole files for many threads. After the first failure that outlasts its retries nothing is retried."""
+
+    pauses: tuple[float, ...] = PAUSES
+    retried: int = 0
+    """Attempts that failed and were repeated."""
+    _failed: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def read(self, path: Path, size: int = -1) -> bytes:
+        """Return a file's bytes, the first `size` of them when it is given.
+
+        Raises:
+            PlatformError: It cannot be read; the message counts all files of which this holds, and names the first.
+        """
+
+        def attempt() -> bytes:
+            with path.open("rb") as file:
+                return file.read(size)
+
+        return self._retry(attempt, path)
+
+    def read_if_there(self, path: Path) -> bytes:
+        """Return a file's bytes; none when it cannot be read."""
+        try:
+            return self.read(path)
+        except PlatformError:
+            return b""
+
+    def _retry(self, attempt: Callable[[], T], path: Path) -> T:
+        for number, pause in enumerate((*self.pauses, 0.0)):
+            try:
+                return attempt()
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                if number == len(self.pauses) or error.errno in _PERMANENT or self._failed:
+                    self._give_up(path, reason, error)
+                self._note(path, reason)
+                time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _give_up(self, path: Path, reason: str, error: OSError) -> None:
+        with self._lock:
+            self._failed[str(path)] = reason
+        raise self.error() from error
+
+    def _note(self, path: Path, reason: str) -> None:
+        with self._lock:
+            self.retried += 1
+            first = self.retried == 1
+        if first:
+            say(f"WARNING: Reading {on_one_line(str(path))} failed ({reason}); failed reads are retried.")
+
+    @property
+    def failed(self) -> bool:
+        """Whether a file could not be read in the end."""
+        return bool(self._failed)
+
+    def error(self) -> PlatformError:
+        """Return what the failures so far mean."""
+        path, reason = next(iter(self._failed.items()))
+        return PlatformError(
+            f"The storage failed for {len(self._failed)} file(s), first {on_one_line(path)}: {reason} (uid "
+            f"{os.geteuid()}, up to {len(self.pauses) + 1} attempts). They count as unread, not as corrupt images. "
+            "Check the volume or the file system, and run the job again."
+        )
