@@ -7,9 +7,13 @@ import traceback
 from pathlib import Path
 
 from image_classifier.contract.errors import JobError, PlatformError
+from image_classifier.contract.names import on_one_line
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Of an `OSError`: no space, no quota, or a file larger than the process may write."""
+
+WITHHELD = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
+"""Of an `OSError`: no permission, a read-only file system, or storage that fails."""
 
 
 def message(error: Exception, base: Path) -> str:
@@ -19,10 +23,21 @@ def message(error: Exception, base: Path) -> str:
     """
     if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
         error = disk_is_full(error, base)
+    elif isinstance(error, OSError) and error.errno in WITHHELD:
+        error = withheld(error)
     if isinstance(error, JobError):
         return f"{type(error).__name__}: {error}"
     headline = f"AlgorithmError: unexpected {type(error).__name__}: {error}"
     return f"{headline}\n\n{''.join(traceback.format_exception(error))}"
+
+
+def withheld(error: OSError) -> PlatformError:
+    """Return what a permission that is missing or storage that fails means: which file, for which user, and why."""
+    where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "A file"
+    return PlatformError(
+        f"{on_one_line(where)} cannot be used by uid {os.geteuid()}: {error.strerror}. Check its owner, its mode and "
+        "its volume."
+    )
 
 
 def disk_is_full(error: OSError, base: Path) -> PlatformError:

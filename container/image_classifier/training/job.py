@@ -1,5 +1,6 @@
 """The training job, told from its first file to its last."""
 
+import io
 import sys
 import tempfile
 import time
@@ -14,7 +15,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone, data, failures, incremental, model_folder, preflight, stopping
+from image_classifier.training import backbone, data, failures, incremental, preflight, stopping
 from image_classifier.training.channel_listing import Scan
 from image_classifier.training.incremental import Start
 from image_classifier.training.progress import say
@@ -33,7 +34,6 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
         JobStopped: SIGTERM came before there was anything to keep.
     """
     _refuse_without_tensorflow()
-    model_folder.check(opt_ml)
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
     scans = preflight.check(opt_ml, settings.values)
@@ -187,6 +187,9 @@ def _refuse_without_tensorflow() -> None:
 
 def main(stop: Stop) -> int:
     """Run the job of this container; return the process's exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale without UTF-8 must not end a job by a name that it prints.
+        sys.stdout.reconfigure(errors="backslashreplace")
     opt_ml = OptMl.from_environment()
     try:
         run(opt_ml, stop)

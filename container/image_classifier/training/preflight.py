@@ -9,10 +9,11 @@ from pathlib import Path
 
 from image_classifier.contract import value_forms
 from image_classifier.contract.channels import CHANNELS
+from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.names import normalised, on_one_line
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import channel_listing, permissions, sharded, split_folders
+from image_classifier.training import channel_listing, model_folder, permissions, sharded, split_folders
 from image_classifier.training.channel_listing import Scan
 from image_classifier.training.dataset import Listing
 from image_classifier.training.problems import Problem, listed, raise_all
@@ -39,7 +40,7 @@ def check(opt_ml: OptMl, values: Hyperparameters) -> dict[str, Scan]:
     Raises:
         UserError, PlatformError: One message with every problem: the platform's when one of them is.
     """
-    problems = _problems_of_folders(opt_ml)
+    problems = [*_problems_of_folders(opt_ml), *_problem_of_the_model_folder(opt_ml)]
     given = opt_ml.channel_names()
     scans = {name: channel_listing.scan(opt_ml.channel_dir(name), name) for name in _IMAGES if _is_there(opt_ml, name)}
     for line in [*_lines_on_channels(given, scans), *(line for found in scans.values() for line in _notes(found))]:
@@ -62,6 +63,17 @@ def _problems_of_folders(opt_ml: OptMl) -> list[Problem]:
     # Folders that do not exist yet are tried at one and the same place.
     distinct = {problem.text: problem for problem in found if problem}
     return [*distinct.values(), *_problems_of_reading(opt_ml)]
+
+
+def _problem_of_the_model_folder(opt_ml: OptMl) -> list[Problem]:
+    try:
+        model_folder.check(opt_ml)
+    except UserError as error:
+        return [Problem(str(error))]
+    except OSError:
+        # Folders that cannot be read are named by the other checks.
+        return []
+    return []
 
 
 def _problems_of_reading(opt_ml: OptMl) -> list[Problem]:

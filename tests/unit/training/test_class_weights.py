@@ -1,5 +1,8 @@
 """How much a picture of each class counts, on values."""
 
+import json
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -37,3 +40,11 @@ def test_a_class_that_is_not_there() -> None:
     """Names that no class has -> refused with all of them and those that there are."""
     with pytest.raises(UserError, match=r"class_weights names Dog, bee, which .* allowed: cat, dog, eel\.$"):
         weights('{"Dog": 2, "cat": 1, "bee": 3}')
+
+
+def test_a_class_is_found_in_either_unicode_form() -> None:
+    """A weight for a decomposed name, as macOS types it -> that of the class, which is composed."""
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    values = small.settings(class_weights=json.dumps({decomposed: 2}))
+    found = class_weights.weights(values, (composed, "tea"), (1, 1))
+    assert found.tolist() == [2, 1]

@@ -49,7 +49,14 @@ def test_file_that_may_not_grow_is_no_full_disk(tmp_path: Path) -> None:
     assert "ulimit -f" in said
 
 
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE])
+def test_what_the_machine_withholds_is_the_platforms(tmp_path: Path, code: int) -> None:
+    """No permission, a read-only volume or failing storage in the middle of a job -> path, uid and reason."""
+    said = failures.message(OSError(code, os.strerror(code), "/model/caf\udce9"), tmp_path)
+    assert said.startswith(f"PlatformError: /model/caf\\xe9 cannot be used by uid {os.geteuid()}: {os.strerror(code)}.")
+
+
 def test_other_errors_of_the_disk_are_unexpected(tmp_path: Path) -> None:
-    """Permission denied -> no word of a full disk."""
-    said = failures.message(PermissionError(errno.EACCES, "Permission denied", "/model"), tmp_path)
-    assert said.startswith("AlgorithmError: unexpected PermissionError: ")
+    """A wrong argument -> no word of a full disk or a permission."""
+    said = failures.message(OSError(errno.EINVAL, "Invalid argument", "/model"), tmp_path)
+    assert said.startswith("AlgorithmError: unexpected OSError: ")

@@ -1,5 +1,6 @@
 """What a job takes over from its model, and the table of reinitialize_top_layer, row by row."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,18 @@ def test_strange_lineage_is_no_obstacle() -> None:
     """Given a model info of somebody else with other things under our keys -> they are left out."""
     found = incremental.lineage(ModelInfo(finetuned=True, sha256="x", extra={"parents": "me", "model_defaults": [1]}))
     assert (found["parents"], found["model_defaults"], found["backbone_sha256"]) == (["x"], {}, None)
+
+
+def test_classes_are_compared_in_one_unicode_form(tmp_path: Path) -> None:
+    """An earlier model whose label file has a name decomposed, data in the composed form -> the head is kept."""
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    artifacts.write_labels(tmp_path, (decomposed, "tea"))
+    assert start(tmp_path, True, "Auto", (composed, "tea")).labels == (composed, "tea")
+
+
+def test_earlier_model_with_both_forms_of_one_name_keeps_no_head(tmp_path: Path) -> None:
+    """Labels that are one name in the composed form -> rejected, not matched to one of the two."""
+    composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    artifacts.write_labels(tmp_path, (decomposed, composed))
+    with pytest.raises(UserError, match="classes changed"):
+        start(tmp_path, True, "Auto", (composed, "tea"))

@@ -92,7 +92,7 @@ def test_link_among_the_reports_is_replaced(tmp_path: Path) -> None:
     ],
 )
 def test_names_are_never_formulas(tmp_path: Path, name: str, cell: str) -> None:
-    """Names that a spreadsheet would run, or UTF-8 cannot hold -> marked (an apostrophe less is the name) or escaped."""
+    """Names that a spreadsheet would run or UTF-8 cannot hold -> marked (one apostrophe too many) or escaped."""
     channel = Listing(Path("/data"), (name, "b"), (Example(Path("/data") / name, 0),))
     report.write_predictions(tmp_path, channel, np.array([[0.9, 0.1]], np.float32))
     report.write_skipped(tmp_path, [Skipped(Path(name), name)])
