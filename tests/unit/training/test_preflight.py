@@ -1,5 +1,6 @@
 """What is checked before the first image is decoded: everything in one message."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -348,14 +349,20 @@ def test_links_that_lead_nowhere_are_counted(opt_ml: OptMl, training: Path, caps
     assert sum("1 pipe(s), socket(s) or device(s)" in line for line in lines) == 1
 
 
-def test_deep_nesting_is_walked(opt_ml: OptMl, training: Path) -> None:
+def test_deep_nesting_is_walked(training: Path) -> None:
     """Folders nested more deeply than Python recurses -> the image at the end counts."""
-    folder = str(training / "blue")
-    for _ in range(sys.getrecursionlimit() + 100):
-        folder += "/d"
-        os.mkdir(folder)  # noqa: PTH102 - pathlib itself recurses
-    Path(f"{folder}/1.jpg").touch()
-    assert preflight.check(opt_ml, small.settings())["training"].listing.counts()["blue"] == 5
+    folder = training / "blue"
+    for _ in range(300):
+        folder /= "d"
+        folder.mkdir()
+    put(folder, "1.jpg")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 150)
+    try:
+        found = channel_listing.scan(training, "training")
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found.listing.counts()["blue"] == 5
 
 
 def test_order_is_that_of_the_paths_parts(training: Path) -> None:
