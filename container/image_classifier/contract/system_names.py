@@ -24,11 +24,17 @@ _PREFIXES = ("._", ".trash-", ".nfs0", ".fuse_hidden")
 """AppleDouble (RFC 1740), a freedesktop.org trash folder, files that NFS and FUSE keep until they are closed."""
 
 
+_FIRST = frozenset(letter for name in (*_NAMES, *_PREFIXES) for letter in (name[0], name[0].upper()))
+"""Most names begin with none of them, and a channel may hold a million."""
+
+
 def is_system_name(name: str) -> bool:
     """Tell whether a file or folder of this name, at any depth, is a system's own: `@eaDir`, `__MACOSX`, `._a.jpg`.
 
     `name` is one part of a path, in any case.
     """
+    if name[:1] not in _FIRST:
+        return False
     folded = name.casefold()
     return folded in _NAMES or folded.startswith(_PREFIXES)
 

@@ -18,6 +18,7 @@ from image_classifier.training.storage import Storage
 
 _NAMES_SHOWN = 20
 _LOOSE = "images"
+_DETAILS = 3
 
 
 @dataclass(frozen=True)
@@ -95,20 +96,17 @@ def _listing(folder: Path, names: Sequence[str], paths: Sequence[Sequence[str]])
     except JobError as error:
         problems.append(Problem(str(error), type(error)))
         known = [(False, None)] * len(unknown)
-    used = {path for (_, path), (is_image, _) in zip(unknown, known, strict=True) if is_image}
-    examples = tuple(
-        Example(Path(path), label)
-        for label, some in enumerate(paths)
-        for path in some
-        if path in used or _ends_like_an_image(path)
-    )
-    problems += permissions.unreadable_files([example.path for example in examples])
-    others = [
-        (names[label], path, kind)
+    sniffed = [path for (_, path), (is_image, _) in zip(unknown, known, strict=True) if is_image]
+    others = {
+        path: (names[label], kind)
         for (label, path), (is_image, kind) in zip(unknown, known, strict=True)
         if not is_image
-    ]
-    unused = unused_files.gather(others, used)
+    }
+    examples = tuple(
+        Example(Path(path), label) for label, some in enumerate(paths) for path in some if path not in others
+    )
+    problems += permissions.unreadable_files([example.path for example in examples])
+    unused = unused_files.gather(((name, path, kind) for path, (name, kind) in others.items()), sniffed)
     total = sum(unused.by_class.values(), Counter())
     return Listing(folder, tuple(names), examples, dict(total), unused), problems
 
@@ -236,14 +234,14 @@ def _empty(listing: Listing, channel: str) -> list[str]:
     counts = listing.counts()
     empty = [name for name, count in counts.items() if not count]
     wanted = " ".join(sorted(EXTENSIONS))
-    details = listed([f"{on_one_line(name)} ({listing.unused.of_class(name)})" for name in empty])
+    details = "; ".join(f"{on_one_line(name)} {listing.unused.of_class(name)}" for name in empty[:_DETAILS])
     if not listing.examples:
-        return [f"The {channel} channel {folder} has no image: {details}. Expected files ending in {wanted}."]
+        return [f"The {channel} channel {folder} has no picture: {details}. Expected files ending in {wanted}."]
     if not empty:
         return []
     return [
-        f"The {channel} channel has classes without an image: {details}. Put files ending in {wanted} there, or remove "
-        "the folders."
+        f"The {channel} channel has classes without a picture: {listed(list(map(on_one_line, empty)))}. {details}. Put "
+        f"files ending in {wanted} there, or remove the folders."
     ]
 
 

@@ -5,6 +5,7 @@ import stat
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from image_classifier.contract.system_names import is_ignored
 
@@ -27,8 +28,7 @@ class Findings:
     """Folders that cannot be listed, and why."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A name in a folder, of which the file system said what it is."""
 
     name: str
@@ -46,7 +46,8 @@ def entries(folder: str, inside: str, seen: Findings) -> list[Entry]:
     # The directory says itself what is a file and what a folder, so no file is asked: on a network that is a trip each.
     try:
         with os.scandir(folder) as found:
-            return sorted(_usable(found, inside, seen), key=lambda entry: entry.name)
+            # By name, which comes first and occurs once.
+            return sorted(_usable(found, inside, seen))
     except OSError as error:
         seen.unreadable.append((folder, error.strerror or type(error).__name__))
         return []

@@ -43,10 +43,10 @@ class UnusedFiles:
     """Files that are used since their first bytes are an image's: ending to count."""
 
     def of_class(self, name: str) -> str:
-        """Say what a class without images holds instead."""
+        """Say what a class without images holds instead: `holds 2 file(s) ending in .txt`, or `is empty`."""
         found = self.by_class.get(name, Counter())
         parts = [f"{count} file(s) ending in {end}{self._kind(end)}" for end, count in found.most_common(3)]
-        return ", ".join(parts) or "empty"
+        return f"holds {', '.join(parts)}" if parts else "is empty"
 
     def _kind(self, end: str) -> str:
         kind = self.kinds.get(end)

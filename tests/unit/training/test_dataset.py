@@ -52,11 +52,11 @@ def test_every_extension_in_any_case_counts(tmp_path: Path) -> None:
     [
         ((), "is missing"),
         (("readme.txt",), "has no class folders"),
-        (("a/notes.txt", "b/notes.txt"), "has no image"),
+        (("a/notes.txt", "b/notes.txt"), "has no picture"),
         (("a/1.jpg",), "has one class, a; a classifier needs two"),
         (
             ("a/1.jpg", "b/notes.txt", "c/.hidden.jpg"),
-            r"without an image: b \(1 file\(s\) ending in \.txt\), c \(empty",
+            r"without a picture: b, c\. b holds 1 file\(s\) ending in \.txt; c is empty\.",
         ),
     ],
     ids=["missing", "no classes", "no pictures", "one class", "empty class"],

@@ -71,7 +71,7 @@ def test_every_problem_is_in_one_message(opt_ml: OptMl, training: Path) -> None:
     put(opt_ml.channel_dir("validation"), "green/1.jpg")
     said = refused(opt_ml)
     assert said.startswith("PlatformError: 5 problems were found before training:\n- ")
-    for words in ("/model cannot", "caf\\xe9", "red\\9.jpg", "empty (1 file(s) ending in .txt)", "lacks: green"):
+    for words in ("/model cannot", "caf\\xe9", "red\\9.jpg", "empty holds 1 file(s) ending in .txt", "lacks: green"):
         assert words in said
     assert len(said) < 1024 + 300
 
@@ -287,7 +287,7 @@ def test_class_without_an_image_says_what_it_holds(
     """A class with files of another kind alone -> their ending, what they are, and the remedy."""
     put(training, f"green/{name}", content=content)
     said = refused(opt_ml)
-    assert f"green (1 file(s) ending in {Path(name).suffix}, {words}" in said
+    assert f"green holds 1 file(s) ending in {Path(name).suffix}, {words}" in said
 
 
 @pytest.mark.parametrize(
