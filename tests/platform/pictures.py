@@ -108,6 +108,11 @@ def listed(images: Sequence[bytes]) -> bytes:
     return json.dumps({"instances": [{"b64": base64.b64encode(image).decode()} for image in images]}).encode()
 
 
+def as_text(image: bytes) -> bytes:
+    """Read the bytes of a GIF of the same image as Latin-1 text, and write that in UTF-8."""
+    return encode(Image.open(io.BytesIO(image)), "GIF").decode("latin-1").encode("utf-8")
+
+
 def hostile() -> dict[str, tuple[bytes, int, str]]:
     """Return what must be refused: bytes, status, code."""
     jpeg, png = encode(plain(), "JPEG"), encode(plain(), "PNG")

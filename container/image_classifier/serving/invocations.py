@@ -13,7 +13,7 @@ from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.connections.admission import Admission, Place
 from image_classifier.serving.connections.request_work import DEADLINE, RequestWork, SharedWork, released
-from image_classifier.serving.formats import answer_forms, body, codecs, json_lines
+from image_classifier.serving.formats import answer_forms, body, codecs, content_encoding, json_lines
 from image_classifier.serving.formats.answer_files import AnswerFiles
 from image_classifier.serving.formats.codecs import Pictures
 from image_classifier.serving.monitoring import measurement
@@ -53,13 +53,15 @@ class Invocations:
                 # Within a permit, so that what bodies unpack to is in memory only as often as there are permits; the
                 # first images are decoded within the same one.
                 work.acquire()
+                encoding = request.headers.get("Content-Encoding")
+                content = content_encoding.decoded(encoding, content, self._settings.max_body_bytes)
                 asked = codecs.decode(request.headers.get("Content-Type"), content)
                 if isinstance(asked, Pictures):
                     del content
                     predictions = _predict(predictor, asked, measured, work)
             if isinstance(asked, Pictures):
                 # After the turn: a thousand numbers take their time to write, which the next one need not wait for.
-                return Response(codecs.encode(predictions, asked.many, form), mimetype=form.media_type)
+                return Response(codecs.encode(predictions, asked.many, form, asked.key), mimetype=form.media_type)
             return json_lines.answer(asked, form, _of_lines(predictor, begin(LINES_TIMES), measured), self._files)
 
 

@@ -117,6 +117,20 @@ def errors(asked: FlaskClient, bare: FlaskClient, loading: FlaskClient, green: b
     yield from (send(b""), send(b'{"b64": ""}\n', lines), send(b"\n", lines), send(b"text"), send(green[:200]))
     for wrong in (b"{", b"{}", b'{"instances": [7]}', b'{"instances": [{"b64": "?"}]}'):
         yield send(wrong, lists)
+    for wrong in (
+        b"7",
+        b'{"instances": 7}',
+        b'{"instances": 7, "inputs": 7}',
+        b'{"instances": ["eA=="]}',
+        b'{"instances": [{}]}',
+    ):
+        yield send(wrong, lists)
+    yield send(b'{"instances": [{"b64": "data:image/png;base64,eA=="}]}', lists)
+    yield from (send(base64.b64encode(green)), send(pictures.as_text(green)), send(b"[[0]]\n", lines))
+    for form in ("multipart/form-data", "application/x-www-form-urlencoded"):
+        yield send(b"text", form)
+    for encoding in ("gzip", "br"):
+        yield asked.post("/invocations", data=b"text", headers={"Content-Encoding": encoding})
     yield send(b'{"instances": [' + b'{"b64": "eA=="},' * MAX_INSTANCES + b'{"b64": "eA=="}]}', lists)
     for wrong in (b"1,2", b"{}", b"[" + b"{}," * 200 + b"{}]", b'{"b64": "eA=="}\n' * (MAX_LINES + 1)):
         yield send(wrong, lines)

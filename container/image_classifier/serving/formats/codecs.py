@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from image_classifier import imaging
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
-from image_classifier.serving.formats import json_bodies, media_types
+from image_classifier.serving.formats import json_bodies, media_types, mistaken_bodies
 from image_classifier.serving.formats.answer_forms import JSON, JSON_LINES, AnswerForm
 from image_classifier.serving.formats.json_bodies import Lines
 from image_classifier.serving.refusal import RefusedError
@@ -25,17 +25,26 @@ class Pictures:
     many: bool = False
     """Whether they came in a list, so that the answer is a list too, even of one."""
     note: str | None = None
-    """What was put up with."""
+    """What was tolerated."""
+    key: str = "predictions"
+    """Under which the answers to a list stand."""
 
 
 def one_picture(body: bytes) -> Pictures:
-    """Take the body as the bytes of one picture."""
+    """Take the body as the bytes of one image.
+
+    Raises:
+        RefusedError: It is something else that can be told, or was changed by a text conversion (400).
+    """
+    mistaken_bodies.reject_unless_image(body)
+    mistaken_bodies.reject_mangled(body)
     return Pictures((body,))
 
 
 def instances(body: bytes) -> Pictures:
     """Take the body as a list of pictures, see `json_bodies.instances`."""
-    return Pictures(json_bodies.instances(body), many=True)
+    listed = json_bodies.instances(body)
+    return Pictures(listed.images, many=True, key=listed.key)
 
 
 DECODERS: Mapping[str, Callable[[bytes], Pictures | Lines]] = {
@@ -63,10 +72,13 @@ def decode(content_type: str | None, body: bytes) -> Pictures | Lines:
     """
     if not body:
         raise RefusedError(400, "empty", "The body is empty; send the bytes of a picture.")
-    decoder = DECODERS.get(media_types.parse(content_type or "").name)
+    media_type = media_types.parse(content_type or "").name
+    decoder = DECODERS.get(media_type)
     if decoder is one_picture:
         return one_picture(body)
+    mistaken_bodies.reject_form(media_type, body)
     if picture_format := imaging.sniff(body):
+        mistaken_bodies.reject_mangled(body)
         return Pictures((body,), note=f"Content-Type is {content_type!r}, but the body is {picture_format}: answered")
     if decoder is None:
         accepted = ", ".join(name for name in DECODERS if "*" not in name)
@@ -105,8 +117,8 @@ def _embedding(prediction: Prediction) -> NDArray[np.float32]:
     return found
 
 
-def encode(predictions: Sequence[Prediction], many: bool, form: AnswerForm) -> bytes:
-    """Write an answer as JSON: an object for a picture; for a list `{"predictions": [...]}`, one entry each; or lines.
+def encode(predictions: Sequence[Prediction], many: bool, form: AnswerForm, key: str = "predictions") -> bytes:
+    """Write an answer as JSON: an object for an image; for a list `{"predictions": [...]}`, one entry each; or lines.
 
     The entries of a list in the plain form are bare lists of probabilities, as TensorFlow Serving answers.
     """
@@ -116,7 +128,7 @@ def encode(predictions: Sequence[Prediction], many: bool, form: AnswerForm) -> b
     if not many:
         return _json(answers[0])
     bare = not (form.verbose or form.embedding)
-    return _json({"predictions": [entry["probabilities"] if bare else entry for entry in answers]})
+    return _json({key: [entry["probabilities"] if bare else entry for entry in answers]})
 
 
 def line(outcome: Prediction | RefusedError | ImageRejected, form: AnswerForm) -> bytes:

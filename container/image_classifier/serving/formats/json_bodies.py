@@ -1,13 +1,13 @@
 """Pictures as base64 in JSON: a list of `instances`, or a line a picture."""
 
-import base64
-import binascii
 import itertools
 import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from image_classifier import imaging
+from image_classifier.serving.formats import base64_text, mistaken_bodies
 from image_classifier.serving.refusal import RefusedError
 
 MAX_INSTANCES = 512
@@ -28,23 +28,55 @@ _LIST = _Form("invalid_instances", 'Expected {"instances": [{"b64": "<base64 of 
 _A_LINE = _Form("invalid_line", 'Expected {"b64": "<base64 of a picture>"} in each line.')
 
 
-def instances(body: bytes) -> tuple[bytes, ...]:
-    """Return the pictures of `{"instances": [{"b64": "..."}, ...]}`, the row format of TensorFlow Serving's REST API.
+@dataclass(frozen=True)
+class Listed:
+    """The images of a JSON body."""
+
+    images: tuple[bytes, ...]
+    key: str
+    """Under which the answers stand: predictions for instances, outputs for inputs, as in TensorFlow Serving."""
+
+
+def instances(body: bytes) -> Listed:
+    """Return the images of `{"instances": [{"b64": "..."}, ...]}`, the row format of TensorFlow Serving's REST API.
+
+    Also accepted: its column format, `{"inputs": {"b64": "..."}}`, `{"inputs": [...]}` or `{"inputs": {"name": ...}}`,
+    an entry whose only object with "b64" has a name, and the base64 text alone as an entry.
 
     Raises:
         RefusedError: It is no such JSON, or has more than `MAX_INSTANCES` entries.
     """
     if _size(body) > 4 * MAX_INSTANCES + 100:
-        message = f"The body holds more than {MAX_INSTANCES} instances. Send fewer."
-        raise RefusedError(413, "too_many_instances", message)
-    found = _json(body, "The body", _LIST)
-    entries = found.get("instances") if isinstance(found, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise RefusedError(400, _LIST.code, f'The body has no list of "instances". {_LIST.expected}')
+        # Objects are images; all else that there may be so much of is numbers.
+        if body.count(b"{") > MAX_INSTANCES:
+            message = f"The body holds more than {MAX_INSTANCES} instances. Send fewer."
+            raise RefusedError(413, "too_many_instances", message)
+        raise _pixels("The body", _LIST)
+    key, entries = _entries(_json(body, "The body", _LIST))
     if len(entries) > MAX_INSTANCES:
         message = f"The body holds {len(entries)} instances; at most {MAX_INSTANCES} are allowed. Send fewer."
         raise RefusedError(413, "too_many_instances", message)
-    return tuple(_picture(entry, f"instances[{index}]", _LIST) for index, entry in enumerate(entries))
+    images = tuple(_picture(entry, f"{key}[{index}]", _LIST) for index, entry in enumerate(entries))
+    return Listed(images, "predictions" if key == "instances" else "outputs")
+
+
+def _entries(found: Any) -> tuple[str, list[Any]]:
+    """Return "instances" or "inputs", and the list of what stands there."""
+    if not isinstance(found, dict):
+        raise RefusedError(400, _LIST.code, f"The body is {_kind(found)}. {_LIST.expected}")
+    keys = [key for key in ("instances", "inputs") if key in found]
+    if len(keys) != 1:
+        seen = 'both "instances" and "inputs"' if keys else f'no list of "instances" but is {_kind(found)}'
+        raise RefusedError(400, _LIST.code, f"The body has {seen}. {_LIST.expected}")
+    entries = found[keys[0]]
+    if keys == ["inputs"]:
+        if isinstance(entries, dict) and "b64" not in entries and len(entries) == 1:
+            entries = next(iter(entries.values()))
+        entries = [entries] if isinstance(entries, dict | str) else entries
+    if not isinstance(entries, list) or not entries:
+        seen = "an empty list" if entries == [] else _kind(entries)
+        raise RefusedError(400, _LIST.code, f'The body has no list of "{keys[0]}" but {seen} there. {_LIST.expected}')
+    return keys[0], entries
 
 
 @dataclass(frozen=True)
@@ -68,7 +100,9 @@ class Lines:
         start, end = self.places[index]
         line = self.body[start:end]
         if _size(line) > 100:
-            raise RefusedError(400, _A_LINE.code, f"The line holds more than a picture. {_A_LINE.expected}")
+            if line.count(b"{") <= 2:
+                raise _pixels("The line", _A_LINE)
+            raise RefusedError(400, _A_LINE.code, f"The line holds more than an image. {_A_LINE.expected}")
         return _picture(_json(line, "The line", _A_LINE), "The line", _A_LINE)
 
 
@@ -100,10 +134,42 @@ def _json(text: bytes, where: str, form: _Form) -> Any:
 
 
 def _picture(entry: Any, where: str, form: _Form) -> bytes:
-    text = entry.get("b64") if isinstance(entry, dict) else None
+    text = _text(entry)
     if not isinstance(text, str):
-        raise RefusedError(400, form.code, f'{where} is not an object with "b64". {form.expected}')
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise RefusedError(400, "invalid_base64", f"{where} is not valid base64: {error}.") from error
+        if _is_numbers(entry):
+            raise _pixels(where, form)
+        message = f'{where} is not an object with one "b64" text but {_kind(entry)}. {form.expected}'
+        raise RefusedError(400, form.code, message)
+    image = base64_text.decode(text, where)
+    if isinstance(entry, str) and imaging.sniff(image) is None:
+        message = f"{where} is a string that is not the base64 text of an image. {form.expected}"
+        raise RefusedError(400, form.code, message)
+    mistaken_bodies.reject_mangled(image, where)
+    return image
+
+
+def _text(entry: Any) -> Any:
+    """Return the base64 text of an entry: of "b64", of the only object inside that has one, or the entry itself."""
+    if not isinstance(entry, dict) or "b64" in entry:
+        return entry["b64"] if isinstance(entry, dict) else entry
+    inner = [value["b64"] for value in entry.values() if isinstance(value, dict) and "b64" in value]
+    return inner[0] if len(inner) == 1 else None
+
+
+def _pixels(where: str, form: _Form) -> RefusedError:
+    message = f"{where} holds lists of numbers (pixels); the bytes of an image file are wanted. {form.expected}"
+    return RefusedError(400, form.code, message)
+
+
+def _is_numbers(entry: Any) -> bool:
+    while isinstance(entry, list) and entry:
+        entry = entry[0]
+    return isinstance(entry, int | float) and not isinstance(entry, bool)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        names = ", ".join(f'"{name:.30}"' for name in list(value)[:5])
+        return f"an object with {names}" if names else "an empty object"
+    kinds = {list: "a list", str: "a string", type(None): "null", bool: "true or false"}
+    return kinds.get(type(value), "a number")

@@ -1,0 +1,132 @@
+"""What people send in place of an image's bytes -> a rejection that names it; images themselves pass."""
+
+import base64
+import gzip
+import io
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_classifier import imaging
+from image_classifier.serving.formats import codecs
+from image_classifier.serving.formats.codecs import Pictures
+from image_classifier.serving.refusal import RefusedError
+
+NOISE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+X_IMAGE = "application/x-image"
+FORM = "application/x-www-form-urlencoded"
+
+
+def encoded(kind: str) -> bytes:
+    """Write noise in a format."""
+    file = io.BytesIO()
+    image = Image.fromarray(NOISE)
+    (image.quantize(250) if kind == "GIF" else image).save(file, kind)
+    return file.getvalue()
+
+
+JPEG = encoded("JPEG")
+CONVERSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "Latin-1 to UTF-8": lambda data: data.decode("latin-1").encode(),
+    "replaced in UTF-8": lambda data: data.decode("utf-8", "replace").encode(),
+    "line feeds to pairs": lambda data: data.replace(b"\n", b"\r\n"),
+    "pairs and returns to line feeds": lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"),
+    "no line feeds": lambda data: data.replace(b"\n", b""),
+    "no line ends": lambda data: data.replace(b"\r", b"").replace(b"\n", b""),
+    "no line ends and zeros": lambda data: data.replace(b"\r", b"").replace(b"\n", b"").replace(b"\0", b""),
+}
+
+
+def rejection(content_type: str, body: bytes) -> RefusedError:
+    """Decode what must be rejected."""
+    with pytest.raises(RefusedError) as found:
+        codecs.decode(content_type, body)
+    return found.value
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        (base64.b64encode(JPEG), "base64 text of a JPEG"),
+        (base64.encodebytes(JPEG), "base64 text of a JPEG"),
+        (base64.urlsafe_b64encode(encoded("PNG")), "base64 text of a PNG"),
+        (b'"' + base64.b64encode(encoded("GIF")) + b'"', "base64 text of a GIF"),
+        (b"data:image/jpeg;base64," + base64.b64encode(JPEG), "a data: URL"),
+        (b"\n\n<!DOCTYPE html><html>", "HTML"),
+        (b"<HTML><body>", "HTML"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>', "XML"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (json.dumps({"instances": []}).encode(), "JSON, whose Content-Type is application/json"),
+        (b" [1, 2]", "JSON"),
+        (b'--x\r\nContent-Disposition: form-data; name="f"\r\n\r\n' + JPEG, "multipart form"),
+        (gzip.compress(JPEG), "gzip data, whose Content-Encoding is gzip"),
+        (CONVERSIONS["Latin-1 to UTF-8"](JPEG), "converted to text"),
+        (CONVERSIONS["replaced in UTF-8"](JPEG), "converted to text"),
+        (CONVERSIONS["Latin-1 to UTF-8"](encoded("PNG")), "converted to text"),
+        (CONVERSIONS["replaced in UTF-8"](encoded("PNG")), "converted to text"),
+        (CONVERSIONS["line feeds to pairs"](encoded("PNG")), "a PNG whose line ends"),
+        (CONVERSIONS["pairs and returns to line feeds"](encoded("PNG")), "a PNG whose line ends"),
+        (CONVERSIONS["no line ends"](encoded("PNG")), "a PNG whose line ends"),
+    ],
+    ids=range(20),
+)
+def test_other_bodies_are_named(body: bytes, hint: str) -> None:
+    """Text forms of an image, documents, forms, images that passed through text, as an image -> 400 with the hint."""
+    found = rejection(X_IMAGE, body)
+    assert (found.status, found.code) == (400, "unsupported_format")
+    assert hint in found.message
+    assert "--data-binary" in found.message
+
+
+@pytest.mark.parametrize("conversion", CONVERSIONS)
+@pytest.mark.parametrize("kind", imaging.FORMATS)
+def test_mangled_image_is_never_decoded(kind: str, conversion: str) -> None:
+    """An image of each format through each text conversion, as an image and in a list -> rejected before its pixels."""
+    body = CONVERSIONS[conversion](encoded(kind))
+    listed = json.dumps({"instances": [{"b64": base64.b64encode(body).decode()}]}).encode()
+    named: list[bool] = []
+    for content_type, sent in ((X_IMAGE, body), ("application/json", listed), ("image/*", body)):
+        try:
+            asked = codecs.decode(content_type, sent)
+        except RefusedError as found:
+            named.append("text conversion" in found.message or "UTF-8" in found.message)
+            continue
+        # Even its first bytes are no longer those of an image.
+        assert isinstance(asked, Pictures)
+        with pytest.raises(imaging.ImageRejected, match="not an image of a known format"):
+            imaging.load_pixels(asked.images[0], (8, 8))
+    assert all(named)
+
+
+@pytest.mark.parametrize("kind", imaging.FORMATS)
+def test_images_pass(kind: str) -> None:
+    """Noise and one colour in each format -> taken as they are."""
+    file = io.BytesIO()
+    Image.new("RGB", (400, 300), (10, 20, 30)).save(file, kind)
+    for body in (encoded(kind), file.getvalue()):
+        assert codecs.decode(X_IMAGE, body) == Pictures((body,))
+
+
+def test_forms_are_told_how_to_send() -> None:
+    """An image through curl -d, text in a form, a multipart form -> 415 with --data-binary; an intact image passes."""
+    stripped = JPEG.replace(b"\r", b"").replace(b"\n", b"")
+    for kind, body in ((FORM, stripped), (FORM, b"image=abc"), ("multipart/form-data; boundary=x", b"--x\r\n")):
+        found = rejection(kind, body)
+        assert (found.status, found.code) == (415, "unsupported_media_type")
+        assert "--data-binary" in found.message
+    assert isinstance(codecs.decode(FORM, JPEG), Pictures)
+
+
+def test_look_at_an_image_costs_little() -> None:
+    """A photograph of 5 MB -> less than a millisecond for all looks at it."""
+    body = JPEG[:-2] + np.random.default_rng(1).bytes(5_000_000)
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        codecs.decode(X_IMAGE, body)
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.001
