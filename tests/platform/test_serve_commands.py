@@ -95,7 +95,7 @@ def test_refused_pictures_do_not_stop_the_others(url: str, picture: Path, tmp_pa
     assert done.returncode == 1
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(picture)]
     first, second = done.stderr.splitlines()
-    assert first.startswith(f"UserError: {text}: rejected with 400: The bytes are no picture")
+    assert first.startswith(f"UserError: {text}: rejected with 400: The bytes are not an image")
     assert second == f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory."
 
 
@@ -163,7 +163,40 @@ def test_archive_is_served_and_sigterm_is_passed_on(model: Path, picture: Path, 
         output, _ = process.communicate(timeout=40)
     assert found["predicted_label"] == "green"
     assert process.returncode == 0
-    assert output.splitlines()[0].startswith(f"Serving {archive} on http://127.0.0.1:")
+    assert f"Serving {archive} on http://127.0.0.1:" in output
+
+
+def test_job_folder_is_served_once_it_is_ready(model: Path, picture: Path, tmp_path: Path) -> None:
+    """Given a local job's folder, on a terminal -> served; "Serving" after "Ready", a short line for each request."""
+    (tmp_path / "job" / "input").mkdir(parents=True)
+    shutil.copytree(model, tmp_path / "job" / "model")
+    port = free_port()
+    command = [ROOT / "scripts" / "serve-locally", "job", "--port", port]
+    with pseudo_terminal.running(command, columns=120, cwd=tmp_path) as terminal:
+        terminal.wait_for(f"Serving job on http://127.0.0.1:{port} until Ctrl-C.")
+        assert terminal.text.index("Ready on port") < terminal.text.index("Serving job")
+        address = f"http://127.0.0.1:{port}/invocations"
+        assert run("predict", picture, "--url", address).returncode == 0
+        assert run("predict", "--accept", "text/csv", picture, "--url", address).returncode == 1
+        terminal.wait_for("406")
+        terminal.press(pseudo_terminal.CTRL_C)
+        assert terminal.exit_code() == 0
+    lines = [line for line in terminal.text.splitlines() if "POST /invocations" in line]
+    assert ["  200  1 image  " in lines[0], "  406  " in lines[1]] == [True, True]
+    assert "request_id" not in terminal.text
+
+
+def test_model_that_cannot_be_served_is_named_as_it_was_typed(model: Path, tmp_path: Path) -> None:
+    """Given a job's folder whose labels are missing -> exit 1, "Serving" is never said, and the path is the user's."""
+    (tmp_path / "job" / "input").mkdir(parents=True)
+    shutil.copytree(model, tmp_path / "job" / "model")
+    for name in ("labels_info.json", "class_label_to_prediction_index.json"):
+        (tmp_path / "job" / "model" / name).unlink(missing_ok=True)
+    done = run("serve-locally", "job", "--port", free_port(), cwd=tmp_path)
+    assert done.returncode != 0
+    assert "Serving" not in done.stdout
+    assert "job has no labels_info.json" in done.stderr
+    assert "serve-locally-" not in done.stderr
 
 
 def test_taken_port_is_said_before_anything_is_loaded(model: Path) -> None:
