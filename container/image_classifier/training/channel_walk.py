@@ -3,11 +3,13 @@
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.system_names import is_ignored
+from image_classifier.training.storage import Storage
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Findings:
     """Links out of the channel, and their targets."""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     """Folders that cannot be listed, and why."""
+    storage: Storage = field(default_factory=Storage)
 
 
 class Entry(NamedTuple):
@@ -45,15 +48,21 @@ def entries(folder: str, inside: str, seen: Findings) -> list[Entry]:
     """
     # The directory says itself what is a file and what a folder, so no file is asked: on a network that is a trip each.
     try:
-        with os.scandir(folder) as found:
-            # By name, which comes first and occurs once.
-            return sorted(_usable(found, inside, seen))
-    except OSError as error:
-        seen.unreadable.append((folder, error.strerror or type(error).__name__))
+        found = seen.storage.retry(lambda: _names(folder), folder)
+    except PlatformError as error:
+        reason = getattr(error.__cause__, "strerror", None) or type(error.__cause__).__name__
+        seen.unreadable.append((folder, reason))
         return []
+    # By name, which comes first and occurs once.
+    return sorted(_usable(found, inside, seen))
 
 
-def _usable(found: Iterator[os.DirEntry[str]], inside: str, seen: Findings) -> Iterator[Entry]:
+def _names(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        return list(found)
+
+
+def _usable(found: Iterable[os.DirEntry[str]], inside: str, seen: Findings) -> Iterator[Entry]:
     for entry in found:
         name = entry.name
         if is_ignored(name):

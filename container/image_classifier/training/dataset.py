@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from image_classifier.contract.errors import UserError
+from image_classifier.training.storage import Storage
 from image_classifier.training.unused_files import UnusedFiles
 
 
@@ -86,10 +87,13 @@ def fingerprint(listing: Listing) -> str:
     """Hash the names, labels and sizes of a listing's files; sha256, hexadecimal. No file is read.
 
     A file that one host alone has counts without its size, which the others cannot know.
+
+    Raises:
+        PlatformError: The storage does not give a file's size.
     """
-    digest = hashlib.sha256()
+    digest, storage = hashlib.sha256(), Storage()
     for example in sorted(listing.examples, key=listing.name):
-        size = example.path.stat().st_size if example.owner is None else ""
+        size = storage.size(example.path) if example.owner is None else ""
         line = f"{listing.name(example)}\0{example.label}\0{size}\n"
         # A file's name need not be UTF-8.
         digest.update(line.encode(errors="surrogateescape"))

@@ -43,7 +43,7 @@ class Storage:
             with path.open("rb") as file:
                 return file.read(size)
 
-        return self._retry(attempt, path)
+        return self.retry(attempt, str(path))
 
     def read_if_there(self, path: Path) -> bytes:
         """Return a file's bytes; none when it cannot be read."""
@@ -52,7 +52,16 @@ class Storage:
         except PlatformError:
             return b""
 
-    def _retry(self, attempt: Callable[[], T], path: Path) -> T:
+    def size(self, path: Path) -> int:
+        """Return a file's size in bytes; raises as `read` does."""
+        return self.retry(lambda: path.stat().st_size, str(path))
+
+    def retry(self, attempt: Callable[[], T], path: str) -> T:
+        """Return what `attempt` returns, repeated after failures that may pass; `path` is what it reads.
+
+        Raises:
+            PlatformError: It keeps failing with an `OSError`, which is the cause.
+        """
         for number, pause in enumerate((*self.pauses, 0.0)):
             try:
                 return attempt()
@@ -64,17 +73,17 @@ class Storage:
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _give_up(self, path: Path, reason: str, error: OSError) -> None:
+    def _give_up(self, path: str, reason: str, error: OSError) -> None:
         with self._lock:
-            self._failed[str(path)] = reason
+            self._failed[path] = reason
         raise self.error() from error
 
-    def _note(self, path: Path, reason: str) -> None:
+    def _note(self, path: str, reason: str) -> None:
         with self._lock:
             self.retried += 1
             first = self.retried == 1
         if first:
-            say(f"WARNING: Reading {on_one_line(str(path))} failed ({reason}); failed reads are retried.")
+            say(f"WARNING: Reading {on_one_line(path)} failed ({reason}); failed reads are retried.")
 
     @property
     def failed(self) -> bool:

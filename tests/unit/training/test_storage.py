@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from image_classifier.contract.errors import PlatformError
+from image_classifier.training import channel_listing, dataset
+from image_classifier.training.dataset import Example, Listing
 from image_classifier.training.storage import Storage
 
 TRANSIENT = ("EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "ENOENT", "ECONNRESET", "EREMOTEIO", "EHOSTDOWN", "EBUSY")
@@ -69,3 +71,30 @@ def test_name_that_is_not_utf8_is_escaped_in_the_error(tmp_path: Path) -> None:
     """A missing file named in Latin-1 -> its bytes shown, on one line."""
     with pytest.raises(PlatformError, match=r"caf\\xe9\\x0a\.jpg"):
         Storage(pauses=()).read(tmp_path / "caf\udce9\n.jpg")
+
+
+def test_folder_whose_listing_fails_once_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stale handle at the first listing of a class folder -> listed at the second, nothing is missing."""
+    for name in ("cat/1.jpg", "dog/1.jpg"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    real, failures = os.scandir, [errno.ESTALE]
+
+    def stale_once(folder: Any) -> Any:
+        if str(folder).endswith("cat") and failures:
+            raise OSError(failures.pop(), "Stale file handle", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", stale_once)
+    assert channel_listing.list_channel(tmp_path, "training").counts() == {"cat": 1, "dog": 1}
+    assert "cat failed (Stale file handle)" in capsys.readouterr().out
+
+
+def test_file_that_vanished_before_its_size_was_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listed file that is gone when the data are hashed -> PlatformError with its path, not a trace."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    gone = Listing(tmp_path, ("cat",), (Example(tmp_path / "cat/1.jpg", 0),))
+    with pytest.raises(PlatformError, match=r"cat/1\.jpg: No such file"):
+        dataset.fingerprint(gone)
