@@ -1,15 +1,17 @@
 """Fixtures of the training tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training import channel_listing, dataset
 from image_classifier.training.data import Data
 from image_classifier.training.stopping import Stop
-from tests.unit.training import small
+from tests import unprivileged
+from tests.unit.training import small, trees
 
 
 @pytest.fixture
@@ -52,3 +54,24 @@ def backbone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small.save_backbone(
         folder, ModelInfo(image_size=(32, 40), source="test network"), small.build_network((None, None))
     )
+
+
+@pytest.fixture
+def opt_ml(tmp_path: Path) -> OptMl:
+    """A tree whose training channel has two classes of four files."""
+    tree = OptMl(tmp_path / "ml")
+    trees.put(tree.channel_dir("training"), *(f"{name}/{index}.jpg" for name in ("blue", "red") for index in range(4)))
+    return tree
+
+
+@pytest.fixture
+def training(opt_ml: OptMl) -> Path:
+    """The training channel."""
+    return opt_ml.channel_dir("training")
+
+
+@pytest.fixture
+def modes_count() -> Iterator[None]:
+    """Let file modes apply to this process, even when it is root's."""
+    with unprivileged.modes_count():
+        yield
