@@ -18,7 +18,7 @@ from pathlib import Path
 from image_classifier import PROGRAM
 from image_classifier.contract.errors import JobError, PlatformError, UserError, complain
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.local import train_locally
+from image_classifier.local import chosen_model, train_locally
 from image_classifier.local.job_tree import LocalJob
 from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages
@@ -69,7 +69,7 @@ def run(data: str, keep_serving: bool) -> Score:
     watch = Stopwatch()
     cache, output = packages.cache_folder(), ROOT / "run" / f"demo-{Path(data).name}"
     with watch.phase("Stage the backbone: EfficientNet-Lite0, pre-trained on ImageNet"):
-        model = train_locally.default_model()
+        model = chosen_model.choose(None, {}).fetch()
     with watch.phase(f"Fetch the photographs: {data}"):
         training, held_out = _photographs(data, cache)
     with watch.phase("Train the head"):

@@ -60,7 +60,7 @@ class LocalJob:
 
     training: Path
     model: Path | None
-    """None: not staged yet, which `check` allows and `build_tree` does not."""
+    """None: not staged yet, or the job fetches it by its hyperparameter model_uri."""
     output: Path
     validation: Path | None = None
     test: Path | None = None
@@ -189,7 +189,6 @@ def build_tree(job: LocalJob) -> OptMl:
         UserError: See `check`; nothing was changed then. Or the disk refuses it.
     """
     check(job)
-    assert job.model is not None
     tree = OptMl(job.output.resolve())
     try:
         tree.base.mkdir(parents=True, exist_ok=True)
@@ -197,7 +196,7 @@ def build_tree(job: LocalJob) -> OptMl:
         _clear(tree.base, _INPUT)
         tree.failure_file.unlink(missing_ok=True)
         (tree.base / job_state.STATE_FILE).unlink(missing_ok=True)
-        _lay_out(tree, job, job.model)
+        _lay_out(tree, job)
     except OSError as error:
         raise UserError(
             f"--output {job.output} cannot be laid out: {error}. Look at that path and its disk."
@@ -205,14 +204,15 @@ def build_tree(job: LocalJob) -> OptMl:
     return tree
 
 
-def _lay_out(tree: OptMl, job: LocalJob, model: Path) -> None:
+def _lay_out(tree: OptMl, job: LocalJob) -> None:
+    model = job.model
     tree.hyperparameters_file.parent.mkdir(parents=True)
     tree.channel_dir("training").parent.mkdir()
     for name, folder in job.channels.items():
         tree.channel_dir(name).symlink_to(folder.resolve())
-    if model.is_dir():
+    if model and model.is_dir():
         tree.channel_dir("model").symlink_to(model.resolve())
-    else:
+    elif model:
         tree.channel_dir("model").mkdir()
         (tree.channel_dir("model") / "model.tar.gz").symlink_to(model.resolve())
     tree.hyperparameters_file.write_text(json.dumps(dict(job.hyperparameters or {})))

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from image_classifier import PROGRAM, own_files
+from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import JobError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
-from image_classifier.local import job_state, job_tree
+from image_classifier.local import chosen_model, job_state, job_tree
 from image_classifier.local.job_tree import LocalJob, build_tree
 from image_classifier.local.terminal import consoles, job_process, job_summary
 
@@ -54,7 +55,7 @@ def _identity(tree: OptMl) -> int | None:
 def _run(tree: OptMl, job: LocalJob, lock: int) -> int:
     environment = {**os.environ, BASE_DIR_VARIABLE: str(tree.base), "PYTHONUNBUFFERED": "1"}
     typed = {str(tree.channel_dir(name)): str(folder) for name, folder in job.channels.items()}
-    typed |= {str(tree.base): str(job.output), str(tree.channel_dir("model")): str(job.model)}
+    typed |= {str(tree.base): str(job.output), str(tree.channel_dir("model")): str(job.model or "")}
     command = [sys.executable, str(PROGRAM / "train")]
     return job_process.run(command, environment, typed, tree.base / job_tree.LOG, lock)
 
@@ -74,12 +75,10 @@ def _conclude(tree: OptMl, job: LocalJob, seconds: float) -> None:
         consoles.output().print(line)
 
 
-def advice(hyperparameters: Mapping[str, str]) -> str | None:
+def advice(settings: Mapping[str, str]) -> str | None:
     """Return the line that warns when the whole network would be tuned on a CPU."""
     # The aliases are the parser's business; it is asked, so that no spelling is missed.
-    from image_classifier.contract import hyperparameters as declared
-
-    if declared.parse(dict(hyperparameters)).values.train_only_top_layer or Path("/dev/nvidiactl").exists():
+    if hyperparameters.parse(dict(settings)).values.train_only_top_layer or Path("/dev/nvidiactl").exists():
         return None
     return (
         "train_only_top_layer is False, so the whole network is tuned, which is slow on a CPU. "
@@ -99,24 +98,34 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def default_model() -> Path:
-    """Stage EfficientNet-Lite0, which is converted once and then copied, and return its archive."""
-    from image_classifier.model_hub import packages, staging
-
-    archive = packages.cache_folder() / "lite0.tar.gz"
-    print("No --model given; using EfficientNet-Lite0.", flush=True)
-    return staging.stage("lite0", archive)
+def misplaced_hyperparameter(words: Sequence[str]) -> str | None:
+    """Return how a hyperparameter that was typed as an option is written here, such as `epochs=3` for `--epochs 3`."""
+    names = {declaration.name for declaration in hyperparameters.DECLARATIONS}
+    for position, word in enumerate(words):
+        name, _, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and (plain := name.replace("-", "_")) in names:
+            return f"{plain}={value or next(iter(words[position + 1 :]), 'VALUE')}"
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/train-locally`."""
     parser = argparse.ArgumentParser(
-        prog="scripts/train-locally", description="Train on this machine, as SageMaker would."
+        prog="scripts/train-locally",
+        description="Train on this machine, as SageMaker would.",
+        epilog="examples:\n  scripts/train-locally --training photos train_only_top_layer=True\n"
+        "  scripts/train-locally --training photos --model mobilenetv2-160 --output run/mine epochs=10\n\n"
+        "All hyperparameters: docs/reference/hyperparameters.md",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--training", type=Path, required=True, metavar="DIR", help="one folder a class")
     parser.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
     parser.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
-    parser.add_argument("--model", type=Path, metavar="TAR_OR_DIR", help="a backbone (default: EfficientNet-Lite0)")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="an id or short name (scripts/models), an archive, or a folder (default: EfficientNet-Lite0)",
+    )
     parser.add_argument(
         "--output",
         type=Path,
@@ -125,18 +134,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
     parser.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
+    if right := misplaced_hyperparameter(sys.argv[1:] if arguments is None else arguments):
+        parser.error(f"hyperparameters are written without dashes: write {right}")
     given = parser.parse_intermixed_args(arguments)
     try:
         settings = parse_settings(given.settings)
-        if line := advice(settings):
-            print(line, flush=True)
         output = given.output or PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")
-        job = LocalJob(given.training, given.model, output, given.validation, given.test, settings)
+        model = chosen_model.choose(given.model, settings)
+        job = LocalJob(given.training, model.path, output, given.validation, given.test, settings)
         job_tree.check(job)
         job_state.work_folder(output, given.overwrite)
-        if job.model is None:
-            job = replace(job, model=default_model())
-        return train(job, given.overwrite)
+        if line := advice(settings):
+            print(line, flush=True)
+        return train(replace(job, model=model.fetch()), given.overwrite)
     except JobError as error:
         return consoles.report_and_exit_code(error)
 

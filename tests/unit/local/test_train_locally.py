@@ -7,7 +7,7 @@ import pytest
 
 from image_classifier import own_files
 from image_classifier.contract.errors import UserError
-from image_classifier.local import job_tree, train_locally
+from image_classifier.local import chosen_model, job_tree, train_locally
 from image_classifier.local.job_tree import LocalJob
 
 
@@ -58,10 +58,10 @@ def test_output_is_checked_before_a_backbone_is_staged(
 ) -> None:
     """No --model, and a folder of the user's as --output -> rejected without fetching EfficientNet-Lite0 first."""
 
-    def unexpected() -> Path:
+    def unexpected(_: object) -> Path:
         raise AssertionError("staged")
 
-    monkeypatch.setattr(train_locally, "default_model", unexpected)
+    monkeypatch.setattr(chosen_model.ChosenModel, "fetch", unexpected)
     (tmp_path / "pictures").mkdir()
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "thesis.tex").touch()
@@ -79,3 +79,21 @@ def test_job_that_runs_keeps_its_folder(tmp_path: Path) -> None:
     with own_files.used_alone(tree.base), pytest.raises(UserError, match="Another job is running in"):
         train_locally.train(job)
     assert tree.hyperparameters_file.is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (["--epochs", "3"], "epochs=3"),
+        (["--learning-rate=0.1"], "learning_rate=0.1"),
+        (["--batch-size"], "batch_size=VALUE"),
+    ],
+    ids=" ".join,
+)
+def test_options_of_other_programs_are_translated(
+    words: list[str], right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a hyperparameter as an option, as elsewhere -> exit 2, and how it is written here."""
+    with pytest.raises(SystemExit, match="2"):
+        train_locally.main(["--training", "photos", *words])
+    assert capsys.readouterr().err.endswith(f"hyperparameters are written without dashes: write {right}\n")
