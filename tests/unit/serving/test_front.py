@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from image_classifier.serving.connections import front
 from tests.unit.serving.main_loop import BODY, LIMITS, Loop, answer, is_closed, request
 from tests.waiting import wait_until
 
@@ -66,11 +67,17 @@ def test_long_header_may_not_come_in_several_lines(loop: Loop) -> None:
     assert told.startswith(b"HTTP/1.1 431 ")
 
 
-def test_room_is_made_by_closing_what_is_idle(loop: Loop) -> None:
-    """Two idle connections and half a request -> room for new ones comes from the idle ones, the half one stays."""
+def test_room_is_made_by_closing_what_is_idle(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two idle connections and half a request -> room comes from the idle ones, then from the other when it is slow."""
     idle, begun = [loop.client() for _ in range(2)], loop.client(request()[:-1])
     assert loop.front.make_room(10) == 2
     assert [is_closed(client) for client in (*idle, begun)] == [True, True, False]
+    assert loop.front.make_room(10) == 0
+    monkeypatch.setattr(front, "SLOW_SECONDS", 0)
+    assert loop.front.make_room(10) == 1
+    begun.settimeout(10)
+    assert answer(begun).startswith(b"HTTP/1.1 503 ")
+    assert is_closed(begun)
 
 
 def test_bodies_share_a_budget(loop: Loop) -> None:

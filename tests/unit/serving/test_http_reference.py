@@ -157,6 +157,7 @@ def test_every_error_of_the_table_is_what_is_answered(asked: FlaskClient, client
         admission.busy(64),
         admission.no_memory(100 * MEGABYTE),
         admission.no_thread(),
+        admission.too_slow_for_others(),
         answer_files.no_room(MEGABYTE),
         answer_files.no_disk("No space left on device"),
         body_incomplete(),

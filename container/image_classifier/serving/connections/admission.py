@@ -41,6 +41,12 @@ def no_thread(retry_after: int = 1) -> RefusedError:
     return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
+def too_slow_for_others() -> RefusedError:
+    """Return the rejection of a request that arrives slowly while new connections find none free: 503."""
+    message = "The server is at its limit of connections, and this request arrives too slowly. Retry in 1 s."
+    return RefusedError(503, "busy", message, {"Retry-After": "1"})
+
+
 @dataclass(frozen=True, eq=False)
 class _Waiter:
     concurrency: int

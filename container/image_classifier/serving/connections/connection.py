@@ -51,12 +51,13 @@ class Connection:
         """Bytes of the body that the budget knows of."""
         self.dropped = 0
         """Bytes that were read since it is closing."""
-        self.deadline = float("inf")
-        """Until when its client may take, by the monotonic clock."""
+        self.since, self.deadline = time.monotonic(), float("inf")
+        """Since when, and until when, it waits for its client, by the monotonic clock."""
 
     def wait(self, seconds: float) -> None:
         """Give its client so much time from now on."""
-        self.deadline = time.monotonic() + seconds
+        self.since = time.monotonic()
+        self.deadline = self.since + seconds
 
     def send(self, data: bytes) -> bool:
         """Send a short answer without waiting; says whether all of it was taken."""

@@ -24,6 +24,7 @@ from image_classifier.serving.connections.limits import (
     HELD_BACK_SECONDS,
     LAST_CALL_SECONDS,
     OTHERS_AT_ONCE,
+    SLOW_SECONDS,
     Limits,
 )
 from image_classifier.serving.connections.malformed import malformed
@@ -78,8 +79,11 @@ class Front:
         return bool(self._pings or self._answered)
 
     def make_room(self, most: int) -> int:
-        """Close up to `most` idle connections in favour of new ones; says how many."""
-        return self.connections.close_idle(most)
+        """Close up to `most` connections in favour of new ones, idle ones or else slow ones; says how many."""
+        found = self.connections.dispensable(most, time.monotonic() - SLOW_SECONDS)
+        for connection in found:
+            self._guard(self._give_up, connection)
+        return len(found)
 
     def finished(self, connection: Connection, keep: bool) -> None:
         """Take a connection back from its thread."""
@@ -152,6 +156,14 @@ class Front:
         else:
             self._objections.count(connection, 0)
             self.connections.close(connection)
+
+    def _give_up(self, connection: Connection) -> None:
+        if not connection.idle:
+            rejection = admission.too_slow_for_others()
+            sent_back = self._observe(connection.incoming.request, rejection)
+            connection.send(rejection.as_bytes(False, sent_back, connection.incoming.is_head))
+        self._forget(connection)
+        self.connections.close(connection)
 
     def _ping(self, connection: Connection) -> None:
         self._take_back(connection, self._answer_here(connection))

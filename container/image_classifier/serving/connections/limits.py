@@ -16,6 +16,8 @@ OTHERS_AT_ONCE = 8
 """Requests that need no slot (/metrics, the page, unknown paths) and have a thread; more wait in the main loop."""
 HELD_BACK_SECONDS = 1.5
 """For which a rejected client that asks again at once may get a slot that becomes free, before its next 503."""
+SLOW_SECONDS = 2.0
+"""After which a request that still arrives is given up where there are more connections than the server may have."""
 LONGEST_PAUSE = 15
 """Seconds that Retry-After says at most."""
 LAST_CALL_SECONDS, ENDING_SECONDS = 0.5, 15.0

@@ -76,12 +76,14 @@ class OpenConnections:
             self._open.discard(connection)
             connection.sock.close()
 
-    def close_idle(self, most: int) -> int:
-        """Close up to `most` of those that wait for a request, the longest idle first; says how many."""
-        idle = sorted((found for found in self.arriving() if found.idle), key=lambda found: found.deadline)
-        for connection in idle[:most]:
-            self.close(connection)
-        return min(len(idle), most)
+    def dispensable(self, most: int, since: float) -> list[Connection]:
+        """Return up to `most` that can be closed for others, those with the least time left first.
+
+        Idle ones, or, where there are none, those whose request began to arrive at a time or before.
+        """
+        arriving = sorted(self.arriving(), key=lambda connection: connection.deadline)
+        idle = [connection for connection in arriving if connection.idle]
+        return (idle or [connection for connection in arriving if connection.since <= since])[:most]
 
     def _readable(self, connection: Connection, _: Any) -> None:
         # An earlier event of the same round may have closed it or answered it.

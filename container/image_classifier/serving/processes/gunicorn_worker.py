@@ -75,7 +75,7 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
     """A process with one copy of the model and many threads."""
 
     front: Front
-    _accept_again = 0.0
+    _accept_again = _look_again = 0.0
     _said_at = float("-inf")
 
     def init_process(self) -> None:
@@ -167,7 +167,9 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         super().wait_for_and_dispatch_events(min(timeout, pause))
         self.front.tick()
         self.nr_conns = len(self.front.connections)
-        if self.nr_conns >= self.worker_connections:
+        now = time.monotonic()
+        if self.nr_conns >= self.worker_connections and now >= self._look_again:
+            self._look_again = now + _PAUSE_SECONDS
             self.nr_conns -= self.front.make_room(_ROOM)
 
     def enqueue_req(self, conn: Connection) -> bool:
