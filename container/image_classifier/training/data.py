@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import channel_listing, dataset, preflight, sharded
-from image_classifier.training.channel_listing import Scan
+from image_classifier.training import channel_listing, channel_scan, dataset, preflight, sharded
+from image_classifier.training.channel_scan import Scan
 from image_classifier.training.dataset import Listing
 from image_classifier.training.problems import raise_all
 from image_classifier.training.progress import say
@@ -63,7 +63,7 @@ def _list(
     class_names: Sequence[str] | None = None,
 ) -> Listing:
     # Of a channel that is spread over the hosts, this one may have nothing.
-    scan = scans.get(channel) or channel_listing.scan(opt_ml.channel_dir(channel), channel)
+    scan = scans.get(channel) or channel_scan.scan(opt_ml.channel_dir(channel), channel)
     if hosts and _is_spread(opt_ml, channel, hosts):
         merged = sharded.merge_listings(hosts, scan.listing)
         return channel_listing.complete(replace(scan, listing=merged), class_names)

@@ -39,6 +39,11 @@ class Listing:
         # As text: pathlib takes seconds to do this for 100,000 pictures.
         return str(example.path).removeprefix(f"{self.folder}/")
 
+    def subfolders(self, label: int) -> set[str]:
+        """Return the names of the sub-folders of a class that hold images, at any depth."""
+        paths = (self.name(example).split("/") for example in self.examples if example.label == label)
+        return {parts[1] for parts in paths if len(parts) > 2}
+
     def counts(self) -> dict[str, int]:
         """Return the number of pictures of each class, in class order."""
         found = Counter(example.label for example in self.examples)

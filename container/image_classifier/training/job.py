@@ -16,7 +16,7 @@ from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training import backbone, data, failures, incremental, preflight, stopping
-from image_classifier.training.channel_listing import Scan
+from image_classifier.training.channel_scan import Scan
 from image_classifier.training.incremental import Start
 from image_classifier.training.progress import say
 from image_classifier.training.stopping import Stop

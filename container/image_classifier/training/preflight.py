@@ -13,8 +13,8 @@ from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.names import normalised, on_one_line
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import channel_listing, model_folder, permissions, sharded, split_folders
-from image_classifier.training.channel_listing import Scan
+from image_classifier.training import channel_listing, channel_scan, model_folder, permissions, sharded, split_folders
+from image_classifier.training.channel_scan import Scan
 from image_classifier.training.dataset import Listing
 from image_classifier.training.problems import Problem, listed, raise_all
 from image_classifier.training.progress import say
@@ -42,7 +42,7 @@ def check(opt_ml: OptMl, values: Hyperparameters) -> dict[str, Scan]:
     """
     problems = [*_problems_of_folders(opt_ml), *_problem_of_the_model_folder(opt_ml)]
     given = opt_ml.channel_names()
-    scans = {name: channel_listing.scan(opt_ml.channel_dir(name), name) for name in _IMAGES if _is_there(opt_ml, name)}
+    scans = {name: channel_scan.scan(opt_ml.channel_dir(name), name) for name in _IMAGES if _is_there(opt_ml, name)}
     for line in [*_lines_on_channels(given, scans), *(line for found in scans.values() for line in _notes(found))]:
         say(line)
     problems += _problems_of_channels(opt_ml, given, scans, values)
@@ -124,7 +124,7 @@ def _notes(found: Scan) -> list[str]:
 
 
 def _split_below(listing: Listing, label: int) -> list[str]:
-    return split_folders.parts(sorted(channel_listing.subfolders(listing, label)), lambda name: ())
+    return split_folders.parts(sorted(listing.subfolders(label)), lambda name: ())
 
 
 def _problems_of_channels(
@@ -167,10 +167,10 @@ def _piped(folder: Path) -> list[Path]:
 def _parts_of_a_split(found: Scan, values: Hyperparameters) -> list[Problem]:
     listing = found.listing
     labels = {name: label for label, name in enumerate(listing.class_names)}
-    parts = split_folders.parts(listing.class_names, lambda name: channel_listing.subfolders(listing, labels[name]))
+    parts = split_folders.parts(listing.class_names, lambda name: listing.subfolders(labels[name]))
     if not parts or set(parts) <= _weighted(values):
         return []
-    below = [channel_listing.subfolders(listing, labels[name]) for name in parts]
+    below = [listing.subfolders(labels[name]) for name in parts]
     return [Problem(split_folders.message(found.channel, list(map(on_one_line, parts)), set.intersection(*below)))]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import channel_listing, preflight
+from image_classifier.training import channel_listing, channel_scan, preflight
 from tests.unit.training import small
 from tests.unit.training.trees import log, put
 
@@ -47,7 +47,7 @@ def test_deep_nesting_is_walked(training: Path) -> None:
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack()) + 150)
     try:
-        found = channel_listing.scan(training, "training")
+        found = channel_scan.scan(training, "training")
     finally:
         sys.setrecursionlimit(limit)
     assert found.listing.counts()["blue"] == 5
