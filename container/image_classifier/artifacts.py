@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from image_classifier.contract import addresses
 from image_classifier.contract.errors import UserError
 
 SAVED_MODEL_DIR = "1"
@@ -78,6 +79,9 @@ def parse_model_info(found: Any, where: str) -> ModelInfo:
         raise UserError(f"{where} must hold a JSON object, got {type(found).__name__}.")
     known = {f.name for f in fields(ModelInfo)} - {"extra"}
     values = {key.lower(): value for key, value in found.items() if key.lower() in known}
+    if isinstance(values.get("source"), str):
+        # An earlier version recorded it as it was given.
+        values["source"] = addresses.without_secrets(values["source"])
     values["extra"] = {key: value for key, value in found.items() if key.lower() not in known}
     if values.get("image_size") is not None:
         values["image_size"] = _image_size(values["image_size"], where)
@@ -103,9 +107,18 @@ def _is_side(value: Any) -> bool:
 
 
 def write_model_info(folder: Path, info: ModelInfo) -> None:
-    """Write the model info; `extra` is laid beside the named keys."""
+    """Write the model info; `extra` is laid beside the named keys, and addresses lose their secrets."""
     named = {f.name: getattr(info, f.name) for f in fields(info) if f.name != "extra"}
-    write_json(folder / MODEL_INFO_FILE, {**named, **info.extra})
+    write_json(folder / MODEL_INFO_FILE, _without_secrets({**named, **info.extra}))
+
+
+def _without_secrets(value: Any) -> Any:
+    """Return a JSON value whose addresses have lost user info, query and fragment; names of entries stay."""
+    if isinstance(value, str):
+        return addresses.without_secrets(value) if "://" in value else value
+    if isinstance(value, Mapping):
+        return {name: _without_secrets(each) for name, each in value.items()}
+    return [_without_secrets(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def read_labels(folder: Path) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import PlatformError, UserError, first_line
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
@@ -34,6 +35,11 @@ class Location:
     key: str
 
     def __str__(self) -> str:
+        return without_secrets(self.uri)
+
+    @property
+    def uri(self) -> str:
+        """The whole address. For messages take `str`, which leaves out what was pasted behind a question mark."""
         return f"s3://{self.bucket}/{self.key}"
 
     def below(self, name: str) -> "Location":
@@ -77,7 +83,7 @@ def parse(uri: str) -> Location:
     found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", uri)
     if not found:
         raise UserError(
-            f"{uri!r} is no S3 address. Expected s3://bucket/key, such as s3://my-bucket/models/lite0.tar.gz."
+            f"{without_secrets(uri)!r} is no S3 address. Expected s3://bucket/key, such as s3://my-bucket/models/lite0.tar.gz."
         )
     return Location(found[1], found[2] or "")
 

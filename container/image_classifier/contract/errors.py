@@ -2,6 +2,8 @@
 
 import sys
 
+from image_classifier.contract.addresses import without_secrets
+
 
 class JobError(Exception):
     """Any failure that this program explains itself.
@@ -25,15 +27,19 @@ class PlatformError(JobError):
 
 def complain(error: Exception) -> int:
     """Print on standard error who must act and why, and return the exit code of a command that failed."""
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    print(f"{type(error).__name__}: {without_secrets(str(error))}", file=sys.stderr)
     return 1
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:
-    """Return an error's first line, at most `limit` characters, without its full stop; its type when it is silent."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:limit].rstrip(".")
+    """Return an error's first line, at most `limit` characters, without its full stop; its type when it is silent.
+
+    Addresses in it have lost their secrets.
+    """
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return without_secrets(line)[:limit].rstrip(".")
 
 
 def last_line(output: str) -> str:
-    """Return the last line that a program printed, which is where most say why they failed."""
-    return (output.strip().splitlines() or ["it gave no reason"])[-1]
+    """Return the last line that a program printed, which is where most say why they failed, without secrets."""
+    return without_secrets((output.strip().splitlines() or ["it gave no reason"])[-1])

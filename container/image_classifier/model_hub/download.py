@@ -51,7 +51,11 @@ class Source(Protocol):
 
     @property
     def address(self) -> str:
-        """The name for messages."""
+        """The name for messages, without secrets."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other sources; may hold secrets, and is neither shown nor written."""
 
     def open(self, start: int, version: str | None) -> Answer:
         """Read from byte `start` of the file that had this version.
@@ -67,7 +71,8 @@ class Source(Protocol):
 class _Part:
     """What is known of a half-read file."""
 
-    address: str
+    identity: str
+    """A digest of the source's."""
     version: str | None
     total: int | None
     md5: str | None
@@ -113,11 +118,11 @@ def _alone(into: Path) -> Iterator[None]:
 def _complete(source: Source, partial: Path, max_bytes: int) -> _Part:
     failures, most = 0, 0
     while True:
-        before = _read_note(partial, source.address)
+        before = _read_note(partial, source)
         start = partial.stat().st_size if before and partial.is_file() else 0
         try:
             with contextlib.closing(_Opened(source.open(start, before.version if before else None))) as opened:
-                return _append(source.address, opened.answer, partial, max_bytes)
+                return _append(source, opened.answer, partial, max_bytes)
         except ChangedError:
             _note(partial).unlink(missing_ok=True)
             reason = "the file has changed"
@@ -143,8 +148,8 @@ class _Opened:
         self.answer.stream.close()
 
 
-def _append(address: str, answer: Answer, partial: Path, max_bytes: int) -> _Part:
-    part = _Part(address, answer.version, answer.total, answer.md5)
+def _append(source: Source, answer: Answer, partial: Path, max_bytes: int) -> _Part:
+    part = _Part(_digest(source), answer.version, answer.total, answer.md5)
     _note(partial).write_text(json.dumps(asdict(part)))
     with partial.open("ab") as file:
         file.truncate(answer.start)
@@ -152,7 +157,7 @@ def _append(address: str, answer: Answer, partial: Path, max_bytes: int) -> _Par
         while True:
             if max(size, answer.total or 0) > max_bytes:
                 _discard(partial)
-                raise UserError(f"{address} is larger than {max_bytes:,} bytes, so it is not what was meant.")
+                raise UserError(f"{source.address} is larger than {max_bytes:,} bytes, so it is not what was meant.")
             if not (block := answer.stream.read(_BLOCK)):
                 break
             size += file.write(block)
@@ -186,10 +191,14 @@ def _note(partial: Path) -> Path:
     return partial.with_name(f"{partial.name}.json")
 
 
-def _read_note(partial: Path, address: str) -> _Part | None:
+def _digest(source: Source) -> str:
+    return hashlib.sha256(source.identity.encode(errors="surrogateescape")).hexdigest()
+
+
+def _read_note(partial: Path, source: Source) -> _Part | None:
     """Return what is known of the half-read file when it can be continued."""
     try:
         part = _Part(**json.loads(_note(partial).read_text()))
     except (OSError, ValueError, TypeError):
         return None
-    return part if part.address == address and part.version else None
+    return part if part.identity == _digest(source) and part.version else None

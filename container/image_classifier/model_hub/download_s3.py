@@ -26,8 +26,13 @@ class S3Object:
 
     @property
     def address(self) -> str:
-        """Its URI."""
+        """Its URI, as it is shown."""
         return str(self.location)
+
+    @property
+    def identity(self) -> str:
+        """Its whole URI."""
+        return self.location.uri
 
     def open(self, start: int, version: str | None) -> Answer:
         """Ask for the object from byte `start` on, if it still has this ETag."""

@@ -10,8 +10,10 @@ import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from image_classifier import archives, own_files
+from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import download, packages
 from image_classifier.model_hub.download_http import WebFile
@@ -19,6 +21,7 @@ from image_classifier.model_hub.download_http import WebFile
 CACHE_VARIABLE = "TFHUB_CACHE_DIR"
 HUB = "https://tfhub.dev"
 """What the handles of the catalogue begin with; it leads on to Kaggle."""
+_COMPRESSED = "tf-hub-format=compressed"
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,14 @@ def resolve(handle: str, sha256: str | None = None) -> HubModel:
         return kept
     folder = cache / _name(handle)
     archive = cache / f"{folder.name}.tar.gz"
-    joint = "&" if "?" in handle else "?"
-    found = download.fetch(WebFile(f"{handle}{joint}tf-hub-format=compressed"), archive, sha256)
+    parts = urlsplit(handle)
+    query = f"{parts.query}&{_COMPRESSED}" if parts.query else _COMPRESSED
+    found = download.fetch(WebFile(parts._replace(query=query).geturl()), archive, sha256)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
         _unpack(handle, archive, Path(scratch) / "model")
-        _descriptor(folder).write_text(f"Module: {handle}\nArchive sha256: {found}\n", encoding="utf-8")
+        _descriptor(folder).write_text(
+            f"Module: {without_secrets(handle)}\nArchive sha256: {found}\n", encoding="utf-8"
+        )
         # What was there has another checksum than is asked for, or none. Of another kind than a model it stays.
         if (folder / "saved_model.pb").is_file():
             own_files.remove_folder(folder)
@@ -67,15 +73,18 @@ def cached(cache: Path, handle: str) -> HubModel | None:
 
 
 def _unpack(handle: str, archive: Path, into: Path) -> None:
+    shown = without_secrets(handle)
     try:
         archives.unpack(archive, into)
     except UserError as error:
-        raise UserError(f"{handle} cannot be used: {error} A folder or an archive can be staged too.") from error
+        raise UserError(
+            f"{without_secrets(handle)} cannot be used: {error} A folder or an archive can be staged too."
+        ) from error
     finally:
         archive.unlink()
     if not (into / "saved_model.pb").is_file():
         raise UserError(
-            f"{handle} cannot be used: it sent an archive without saved_model.pb at its root. Expected the address of "
+            f"{shown} cannot be used: it sent an archive without saved_model.pb at its root. Expected the address of "
             "a SavedModel on TensorFlow Hub or Kaggle."
         )
 

@@ -49,8 +49,9 @@ def find(folder: Path, model_id: str, handles: Sequence[str]) -> Path | None:
 
 
 def address(server: str, handle: str) -> str:
-    """Return where a server that mirrors TensorFlow Hub has a handle."""
-    return f"{server.rstrip('/')}{handle.removeprefix(HUB)}"
+    """Return where a server that mirrors TensorFlow Hub has a handle; a query of the server's, as a token, is kept."""
+    parts = urlsplit(server)
+    return parts._replace(path=f"{parts.path.rstrip('/')}{handle.removeprefix(HUB)}").geturl()
 
 
 def _candidates(folder: Path) -> Iterator[_Candidate]:

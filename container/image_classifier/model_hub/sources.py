@@ -10,6 +10,7 @@ from pathlib import Path
 from image_classifier import archives
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Location, Storage
+from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import download, download_http, download_s3, hub_handle, jumpstart, mirror, packages
 from image_classifier.model_hub.catalogue import CatalogueModel
@@ -72,13 +73,22 @@ def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Pa
 
 
 def of_text(source: str, origin: Origin, scratch: Path) -> Found | None:
-    """Fetch what an address names (https, s3) or return what lies at a path; None when it is none of these."""
-    if source.startswith(download_http.SECURE):
+    """Fetch what an address names (https, s3) or return what lies at a path; None when it is none of these.
+
+    Raises:
+        JobError: It cannot be fetched, or it is an address of another kind.
+    """
+    if download_http.is_secure(source):
         return _of_handles([source], origin.sha256)
     if source.startswith("s3://"):
         return _of_location(s3.parse(source), Storage(origin.bucket.access), origin.sha256, scratch)
-    if Path(source).exists():
+    if "://" not in source and Path(source).exists():
         return _of_path(Path(source), origin.sha256, scratch)
+    if "://" in source:
+        raise UserError(
+            f"{without_secrets(source)} is not asked for: it is invalid, or what comes from there can be changed on "
+            "the way. Give an https:// or s3:// address."
+        )
     return None
 
 
@@ -101,13 +111,13 @@ def _of_handles(handles: Sequence[str], sha256: str | None) -> Found:
             if number == len(handles):
                 raise
         else:
-            return Found(found.folder, handle, found.archive_sha256)
+            return Found(found.folder, without_secrets(handle), found.archive_sha256)
     raise UserError("The catalogue has no handle of this model. Stage it from a folder or an archive.")
 
 
 def _of_location(location: Location, storage: Storage, sha256: str | None, scratch: Path) -> Found:
     # Outside the scratch folder: what is there after an error is not asked for again the next time.
-    kept = packages.cache_folder() / "downloads" / hashlib.sha256(str(location).encode()).hexdigest()[:16]
+    kept = packages.cache_folder() / "downloads" / hashlib.sha256(location.uri.encode()).hexdigest()[:16]
     if not location.key.endswith(download_s3.ARCHIVES):
         download_s3.fetch_folder(storage, location, kept)
         shutil.move(kept, scratch / "unpacked")

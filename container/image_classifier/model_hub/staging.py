@@ -15,6 +15,7 @@ from image_classifier import archives, artifacts, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Location, Storage
+from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import JobError, UserError, complain
 from image_classifier.model_hub import catalogue, converted, sources, untuned
 from image_classifier.model_hub.catalogue import CatalogueModel
@@ -52,14 +53,16 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
     Raises:
         JobError: The source is unknown, cannot be fetched, or holds no SavedModel; or `output` cannot be written.
     """
-    options = options or Options()
+    options, shown = options or Options(), without_secrets(source)
     if output.is_dir():
         raise UserError(
             f"--output {output} is a folder. Give the name of the archive, such as {output / 'lite0.tar.gz'}."
         )
     own_files.reject_foreign_file(output, "--output", "a staged backbone", _is_staged)
     if reason := own_files.unwritable(output.parent):
-        raise UserError(f"{source} cannot be staged to {output}: {reason}. Look at that path and its disk.")
+        raise UserError(
+            f"{without_secrets(source)} cannot be staged to {output}: {reason}. Look at that path and its disk."
+        )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
@@ -78,7 +81,7 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
                 _make_servable(Path(scratch) / "model", found.source)
             archives.pack(Path(scratch) / "model", output)
     except OSError as error:
-        raise UserError(f"{source} cannot be staged to {output}: {error}. Look at that path and its disk.") from error
+        raise UserError(f"{shown} cannot be staged to {output}: {error}. Look at that path and its disk.") from error
     return output
 
 

@@ -6,6 +6,7 @@ import shutil
 import traceback
 from pathlib import Path
 
+from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import JobError, PlatformError
 from image_classifier.contract.names import on_one_line
 
@@ -17,7 +18,7 @@ WITHHELD = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
 
 
 def message(error: Exception, base: Path) -> str:
-    """Return what to write into the log and the failure file.
+    """Return what to write into the log and the failure file; addresses in it have lost their secrets.
 
     `base` is the platform's folder, whose disk counts where an error about a full disk names no file.
     """
@@ -26,9 +27,9 @@ def message(error: Exception, base: Path) -> str:
     elif isinstance(error, OSError) and error.errno in WITHHELD:
         error = withheld(error)
     if isinstance(error, JobError):
-        return f"{type(error).__name__}: {error}"
+        return without_secrets(f"{type(error).__name__}: {error}")
     headline = f"AlgorithmError: unexpected {type(error).__name__}: {error}"
-    return f"{headline}\n\n{''.join(traceback.format_exception(error))}"
+    return without_secrets(f"{headline}\n\n{''.join(traceback.format_exception(error))}")
 
 
 def withheld(error: OSError) -> PlatformError:

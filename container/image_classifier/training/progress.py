@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable
 
+from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.names import printable
 
 
 def say(message: str) -> None:
-    """Print one line of the job's log at once."""
-    print(printable(message), flush=True)
+    """Print one line of the job's log at once; addresses in it lose their secrets."""
+    print(without_secrets(printable(message)), flush=True)
 
 
 def counter(phase: str, total: int) -> Callable[[int], None]:

@@ -7,6 +7,7 @@ import functools
 
 from rich.console import Console
 
+from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import complain
 
 
@@ -35,7 +36,7 @@ def report_and_exit_code(error: Exception) -> int:
     if not errors().is_terminal:
         return complain(error)
     errors().print("Error:", style="bold red", end=" ")
-    errors().print(str(error))
+    errors().print(without_secrets(str(error)))
     return 1
 
 
