@@ -1,10 +1,12 @@
 """The hosts of a job: their order and addresses, and a meeting of all before TensorFlow waits for them without end."""
 
 import contextlib
+import functools
 import json
 import os
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +23,10 @@ WAIT_SECONDS = 900.0
 _DIAL_SECONDS = 2.0
 _PAUSE_SECONDS = 0.2
 _COMPLETE = "complete"
+_MOST_STRANGERS = 64
+"""Besides one for each host: connections that have not yet said which host they are. Of more, the oldest are closed."""
+_GREETING_SECONDS = 60.0
+"""Within which a connection has to say so; a host does it in its first packet, which may be lost and sent again."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def meet(cluster: Cluster, seconds: float) -> float:
     name, port = _address(cluster, cluster.hosts[cluster.rank])
     try:
         # It sets SO_REUSEADDR: neither we nor TensorFlow, right after, may wait for connections that just ended.
-        listener = socket.create_server(("", port), backlog=len(cluster.hosts))
+        listener = socket.create_server(("", port), backlog=len(cluster.hosts) + _MOST_STRANGERS)
     except OSError as error:
         raise PlatformError(
             f"Port {port} of {name}, where the hosts of this job meet, cannot be used: {error.strerror}. "
@@ -93,14 +99,43 @@ def meet(cluster: Cluster, seconds: float) -> float:
 
 @dataclass
 class _Guest:
-    """A connection that came in, and what was said on it."""
+    """A connection that came in, and what was said on it: a greeting, and later "complete"."""
 
     connection: socket.socket
+    came: float = field(default_factory=time.monotonic)
     said: bytes = b""
+    host: str | None = None
+    """None until it has said which host it is."""
+    complete: bool = False
     ended: bool = False
 
-    def lines(self) -> list[str]:
-        return self.said.decode(errors="replace").split("\n")[:-1]
+    def receive(self, hosts: Mapping[bytes, str]) -> bool:
+        """Take in what has come; False when it is not what a host says. Never more than the longest message is kept.
+
+        Args:
+            hosts: The hosts by their greetings.
+        """
+        longest = max(map(len, hosts)) + len(_COMPLETE) + 2
+        try:
+            received = self.connection.recv(longest + 1 - len(self.said))
+        except BlockingIOError:
+            return True
+        except OSError:
+            received = b""
+        self.ended = not received
+        self.said += received
+        greeting, line_feed, rest = self.said.partition(b"\n")
+        self.host = hosts.get(greeting) if line_feed else None
+        self.complete = self.host is not None and rest == f"{_COMPLETE}\n".encode()
+        if self.host is None:
+            return not self.ended and not line_feed and any(known.startswith(greeting) for known in hosts)
+        return f"{_COMPLETE}\n".encode().startswith(rest)
+
+    def drop(self) -> None:
+        """Close it by a reset: nothing of it stays at the port, which TensorFlow needs."""
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
 
 
 @dataclass
@@ -109,6 +144,9 @@ class _Meeting:
 
     The caller speaks and the called one only listens, so nothing unread can turn the end of a connection into a reset;
     the caller also ends it, so what TCP remembers of it afterwards does not stay at the port that TensorFlow needs.
+
+    Whoever reaches the port may connect: what does not speak like a host is dropped, and takes neither memory nor time
+    from the hosts. Who speaks like one is believed; the hosts' network has to keep others out.
     """
 
     cluster: Cluster
@@ -141,10 +179,14 @@ class _Meeting:
     def _greeting(self, host: str) -> str:
         return json.dumps({"host": host, "of": self.cluster.hosts})
 
+    @functools.cached_property
+    def _greetings(self) -> dict[bytes, str]:
+        return {self._greeting(host).encode(): host for host in self._others}
+
     def _has(self, host: str, word: str = "") -> bool:
         """Whether a host is connected, or has said a word on its connection."""
-        calls = [guest for guest in self.guests if self._greeting(host) in guest.lines()[:1]]
-        return any(word in guest.lines() if word else not guest.ended or _COMPLETE in guest.lines() for guest in calls)
+        calls = [guest for guest in self.guests if guest.host == host]
+        return any(guest.complete if word else not guest.ended or guest.complete for guest in calls)
 
     def _until_none(self, missing: Callable[[], list[str]]) -> None:
         while still := missing():
@@ -157,7 +199,7 @@ class _Meeting:
             self._listen()
 
     def _went_away(self, host: str) -> bool:
-        came = any(self._greeting(host) in guest.lines()[:1] for guest in self.guests)
+        came = any(guest.host == host for guest in self.guests)
         return came and not self._has(host)
 
     def _dial(self, host: str) -> None:
@@ -173,19 +215,34 @@ class _Meeting:
             self.reached[host] = connection
 
     def _listen(self) -> None:
-        live = {guest.connection: guest for guest in self.guests if not guest.ended}
-        ready, _, _ = select.select([self.listener, *live], [], [], _PAUSE_SECONDS)
-        for connection in ready:
-            if connection is self.listener:
-                self.guests.append(_Guest(self.listener.accept()[0]))
-                continue
-            guest = live[connection]
-            try:
-                received = connection.recv(65536)
-            except OSError:
-                received = b""
-            guest.said += received
-            guest.ended = not received
+        live = [guest.connection for guest in self.guests if not guest.ended]
+        ready = set(select.select([self.listener, *live], [], [], _PAUSE_SECONDS)[0])
+        if self.listener in ready:
+            ready |= self._accept()
+        for guest in [guest for guest in self.guests if guest.connection in ready]:
+            if not guest.receive(self._greetings):
+                self._drop(guest)
+        strangers = [guest for guest in self.guests if guest.host is None]
+        late = [guest for guest in strangers if time.monotonic() - guest.came > _GREETING_SECONDS]
+        most = len(self.cluster.hosts) + _MOST_STRANGERS
+        for guest in {id(each): each for each in (*strangers[:-most], *late)}.values():
+            self._drop(guest)
+
+    def _accept(self) -> set[socket.socket]:
+        """Take in the connections that wait, as many at a time as strangers are kept."""
+        found: set[socket.socket] = set()
+        # One that is gone again, and a lack of descriptors, end this turn; the next one tries again.
+        with contextlib.suppress(OSError):
+            while len(found) < _MOST_STRANGERS:
+                connection = self.listener.accept()[0]
+                connection.setblocking(False)
+                self.guests.append(_Guest(connection))
+                found.add(connection)
+        return found
+
+    def _drop(self, guest: _Guest) -> None:
+        guest.drop()
+        self.guests.remove(guest)
 
     def _complaint(self, missing: list[str], left: list[str]) -> str:
         after = f"after {time.monotonic() - self.started:.0f} s"

@@ -163,3 +163,56 @@ def test_twenty_meetings_in_a_row_never_fail() -> None:
     for thread in threads:
         thread.join(60)
     assert failures == []
+
+
+def keep_sending(connection: socket.socket, content: bytes) -> int:
+    """Send until the other side ends it; return how many bytes it took."""
+    taken = 0
+    connection.settimeout(5)
+    try:
+        while taken < 100_000_000:
+            taken += connection.send(content)
+    except OSError:
+        pass
+    connection.close()
+    return taken
+
+
+def test_strangers_neither_fill_the_memory_nor_stall_the_hosts() -> None:
+    """Given one that never stops sending, one in a greeting's words, and 300 that are silent -> dropped, all meet."""
+    first, second = on_loopback(2)
+    name, port = first.hosts[1], int(first.addresses[0].split(":")[1])
+    greeting = json.dumps({"host": name, "of": first.hosts}).encode()
+    with ThreadPoolExecutor(5) as pool:
+        waiting = pool.submit(cluster.meet, first, 30)
+        endless = pool.submit(keep_sending, dial_when_open(port), b"x" * 65536)
+        alike = pool.submit(keep_sending, dial_when_open(port), greeting + b"\ncompleted and more\n" * 1000)
+        assert max(endless.result(20), alike.result(20)) < 20_000_000
+        silent = [dial_when_open(port) for _ in range(300)]
+        silent[0].close()
+        assert pool.submit(cluster.meet, second, 30).result() < 15
+        assert waiting.result() < 30
+    for stranger in silent:
+        stranger.close()
+
+
+def test_no_more_is_kept_of_a_connection_than_a_host_says() -> None:
+    """Given a stranger's megabyte, a greeting in two pieces, another's greeting -> dropped, kept, dropped."""
+    ours, theirs = socket.socketpair()
+    guest = cluster._Guest(ours)
+    ours.setblocking(False)
+    hosts = {b'{"host": "a"}': "a", b'{"host": "b"}': "b"}
+    theirs.sendall(b'{"host":')
+    assert guest.receive(hosts)
+    assert guest.host is None
+    theirs.sendall(b' "a"}\ncomp')
+    assert guest.receive(hosts)
+    assert (guest.host, guest.complete) == ("a", False)
+    theirs.sendall(b"lete\n")
+    assert guest.receive(hosts)
+    assert guest.complete
+    theirs.sendall(b"x" * 100_000)
+    assert not guest.receive(hosts)
+    assert len(guest.said) < 100
+    for connection in (ours, theirs):
+        connection.close()
