@@ -75,10 +75,13 @@ class Hosts:
 
     def gather_json(self, value: Any) -> list[Any]:
         """Return the JSON value of each host, in the order of their ranks; every host must call it."""
+        return self._gather_json(value)
+
+    def _gather_json(self, value: Any, seconds: float | None = None) -> list[Any]:
         text = json.dumps(value).encode()
         if self.count == 1:
             return [json.loads(text)]
-        content, sizes = self._exchange(np.frombuffer(text, np.uint8))
+        content, sizes = self._exchange(np.frombuffer(text, np.uint8), seconds)
         ends = np.cumsum(sizes)
         return [json.loads(content[end - size : end].tobytes()) for size, end in zip(sizes, ends, strict=True)]
 
@@ -86,9 +89,13 @@ class Hosts:
         """Say whether any host was told something, such as to stop, alike on every host; every host must call it."""
         return any(self.gather_json(told))
 
-    def end_together(self) -> None:
-        """Wait until every host has come to its end, so that none takes another for lost; every host must call it."""
-        self.gather_json(None)
+    def end_together(self, seconds: float) -> None:
+        """Wait until every host has come to its end, so that none takes another for lost; every host must call it.
+
+        Waits for a host that lives for `HUNG_HOST_SECONDS` more than `seconds`, which is how long the slowest may
+        rightly take; one that is gone is noticed by its heartbeats after `LOST_HOST_SECONDS`.
+        """
+        self._gather_json(None, lost_hosts.hung_seconds() + seconds)
 
     def map_rows(self, function: Callable[[Any], Any], inputs: NDArray[Any]) -> NDArray[Any]:
         """Run a compiled function of rows on each local device's part of them; no other host takes part.
@@ -126,9 +133,12 @@ class Hosts:
         finally:
             timer.cancel()
 
-    def _exchange(self, content: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[int]]:
+    def _exchange(
+        self, content: NDArray[np.uint8], seconds: float | None = None
+    ) -> tuple[NDArray[np.uint8], list[int]]:
         """Return the bytes of all hosts, one after the other, and how many each had."""
-        sizes = [int(size) for size in self._gather_words(np.full(self.local_replicas, content.size))[:, 0]]
+        counts = self._gather_words(np.full(self.local_replicas, content.size), seconds)
+        sizes = [int(size) for size in counts[:, 0]]
         starts = np.cumsum([0, *sizes])
         result = np.empty(starts[-1], np.uint8)
         unit = 8 * self.local_replicas
@@ -143,13 +153,13 @@ class Hosts:
                 result[start + position : start + max(end, position)] = part[: max(end - position, 0)]
         return result, sizes
 
-    def _gather_words(self, words: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _gather_words(self, words: NDArray[np.int64], seconds: float | None = None) -> NDArray[np.int64]:
         """Return (hosts, n) from the n words, a multiple of the local devices, that each host has."""
         # As int64, since TensorFlow gathers neither bytes nor booleans, and a GPU keeps int32 in the host's memory.
         if _gathering not in self._compiled:
             self._compiled[_gathering] = _gathering(self.strategy)
         values = self._on_local_replicas(words.reshape(self.local_replicas, -1))
-        with self.bounded():
+        with self.bounded(seconds):
             return np.asarray(self._compiled[_gathering](values)).reshape(self.count, -1)
 
     def _on_local_replicas(self, parts: NDArray[Any]) -> Any:

@@ -19,6 +19,7 @@ from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import conversion
 from image_classifier.training import (
+    child,
     classifier,
     data,
     dataset,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 TWIN_PICTURES = 32
 """That also go through the signature of bytes, which decodes inside the graph, one after the other."""
+LONGEST_SECONDS = 3 * child.LONGEST_SECONDS
+"""What the child processes may take: the IR, which is tried twice, and the verification."""
 _NOT_YET = "the job was stopped before it"
 _PHASES = {"openvino": "the OpenVINO IR", "verification": "the verification"}
 """By their keys in the model info."""

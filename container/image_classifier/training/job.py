@@ -128,7 +128,7 @@ def _train_and_leave(
     else:
         say(f"{hosts.names[0]} writes the model; this host waits for it.")
     # Version 2 of the SDK stops all containers of a local job when the first of them ends.
-    hosts.end_together()
+    hosts.end_together(finishing.LONGEST_SECONDS)
     if not stop.reason:
         # A job that was stopped may be started again, and continues; this one is finished.
         feature_chunks.remove(opt_ml.checkpoints_dir / preparation.FEATURES)

@@ -87,6 +87,15 @@ def lose(hosts: Any, end: Callable[[], None]) -> dict[str, Any]:
     return {}
 
 
+def end(hosts: Any, chief: Callable[[], None]) -> dict[str, Any]:
+    """Come to the end, to which the chief comes after something of its own."""
+    hosts.gather_json("here")
+    if hosts.is_chief:
+        chief()
+    hosts.end_together(60)
+    return {}
+
+
 WAYS = {"gather": gather, "differ": differ, "unequal": unequal}
 
 
@@ -100,10 +109,14 @@ def main(what: str, rank: int, names: tuple[str, ...]) -> None:
         "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
         "frozen": lambda: os.kill(os.getpid(), signal.SIGSTOP),
         "hanging": lambda: time.sleep(60),
+        "late": lambda: time.sleep(6),
     }
     started = time.monotonic()
     try:
-        found = lose(hosts, ends[what]) if what in ends else WAYS[what](hosts)
+        if what.startswith("chief "):
+            found = end(hosts, ends[what.removeprefix("chief ")])
+        else:
+            found = lose(hosts, ends[what]) if what in ends else WAYS[what](hosts)
     except Exception as error:
         explained = lost_hosts.explain(error, hosts.names)
         found = {"error": type(error).__name__, "text": str(error), "said": str(explained) if explained else None}

@@ -207,7 +207,7 @@ def test_no_more_is_kept_of_a_connection_than_a_host_says() -> None:
     assert guest.host is None
     theirs.sendall(b' "a"}\ncomp')
     assert guest.receive(hosts)
-    assert (guest.host, guest.complete) == ("a", False)
+    assert [guest.host, guest.complete] == ["a", False]
     theirs.sendall(b"lete\n")
     assert guest.receive(hosts)
     assert guest.complete

@@ -56,3 +56,34 @@ def test_only_errors_of_lost_hosts_are_explained() -> None:
     said = str(explain(gone))
     assert "algo-2 of algo-1, algo-2 (from /job:worker/replica:0/task:1: Socket closed)" in said
     assert "more" not in said
+
+
+def test_a_chief_that_is_at_work_is_waited_for() -> None:
+    """Given a chief that ends three times HUNG_HOST_SECONDS after the other host -> both end well."""
+    for process in start_hosts("chief late", HUNG_HOST_SECONDS="2", LOST_HOST_SECONDS="60"):
+        done = finished(process)
+        assert done.exit_code == 0, done.errors
+        assert found(done)["seconds"] >= 6
+
+
+@pytest.mark.parametrize("end", ["killed", "frozen"])
+def test_a_chief_that_is_gone_at_the_end_is_noticed(end: str) -> None:
+    """Given a chief that is killed or stopped while it writes the model -> the other says so, long before the limit."""
+    chief, other = start_hosts(f"chief {end}", LOST_HOST_SECONDS="5")
+    try:
+        done = finished(other)
+    finally:
+        chief.kill()
+        chief.communicate()
+    assert done.exit_code == 3, done.errors
+    left = found(done)
+    assert "Another host of this job ended or cannot be reached" in left["said"]
+    assert left["seconds"] < 40
+
+
+def test_the_last_wait_covers_what_the_chief_may_do() -> None:
+    """Given the chief's two conversions and its verification, an hour each -> the others wait for longer than all."""
+    tensorflow_start.start()
+    from image_classifier.training import child, finishing
+
+    assert finishing.LONGEST_SECONDS >= 3 * child.LONGEST_SECONDS
