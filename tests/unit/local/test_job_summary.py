@@ -82,3 +82,10 @@ def test_longest_path_is_restored_first() -> None:
     """Given a path that begins like another -> each becomes what was typed for it."""
     typed = {"/t/job": "job", "/t/job/input/data/training": "photos"}
     assert typed_paths.restore("/t/job/input/data/training/a in /t/job/model", typed) == "photos/a in job/model"
+
+
+def test_marks_before_names_are_undone(tree: OptMl) -> None:
+    """Given a class whose name the report marks with an apostrophe -> named without it."""
+    rows = ["1.jpg,'+plus,cat,0.9", "2.jpg,cat,cat,0.9"]
+    (tree.output_data_dir / "predictions.csv").write_text("\n".join(["file,label,predicted,probability", *rows]))
+    assert "Weakest class: +plus, 0 of 1 images right" in text(tree)

@@ -71,3 +71,11 @@ def test_every_image_has_its_row(tmp_path: Path) -> None:
     ]
     with pytest.raises(UserError, match="exists already"):
         answers.write_csv(tmp_path / "answers.csv", [])
+
+
+def test_names_in_the_table_are_never_formulas(tmp_path: Path) -> None:
+    """Given a file and classes that a spreadsheet would run -> an apostrophe before each, which undone is the name."""
+    labels = ("@sum", "-b")
+    answers.write_csv(tmp_path / "answers.csv", [answer("=1+1.jpg", "@sum", "-b", labels)])
+    row = (tmp_path / "answers.csv").read_text().splitlines()[1]
+    assert row == "'=1+1.jpg,'@sum,'-b,1.000000"
