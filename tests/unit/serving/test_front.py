@@ -1,5 +1,6 @@
 """What the main loop does with connections: real sockets and a real poller, without threads and processes."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -146,6 +147,25 @@ def test_slow_clients_are_sent_away(sent: bytes, told: bytes) -> None:
     client.close()
     loop.move()
     assert len(loop.front.connections) == 0
+    loop.close()
+
+
+@pytest.mark.parametrize("more", [b"", b"y"], ids=["silent", "sending"])
+def test_clients_that_do_not_hang_up_are_closed(monkeypatch: pytest.MonkeyPatch, more: bytes) -> None:
+    """A client that got 408, keeps its end open and perhaps sends a byte at times -> closed in the time for that."""
+    monkeypatch.setattr("image_classifier.serving.connections.open_connections.CLOSING_SECONDS", 0.05)
+    loop = Loop(replace(LIMITS, body_seconds=0.05))
+    client = loop.client(request()[:-1])
+
+    def closed() -> bool:
+        loop.move()
+        if loop.refused:
+            with contextlib.suppress(ConnectionError):
+                client.send(more)
+        return len(loop.front.connections) == 0
+
+    wait_until(closed, 10, "it is closed")
+    assert answer(client).startswith(b"HTTP/1.1 408 ")
     loop.close()
 
 
