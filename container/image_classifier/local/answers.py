@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier.contract import csv_cells
 from image_classifier.contract.errors import UserError
 from image_classifier.local.image_files import ImageFile
 from image_classifier.local.scoring import Answered, Score
@@ -62,7 +63,8 @@ def write_csv(path: Path, answers: Iterable[Answer]) -> None:
             writer.writerow(["file", "label", "predicted", "probability"])
             for answer in answers:
                 probability, predicted = answer.ranked[0] if answer.ranked else (0.0, "")
-                writer.writerow([answer.image.path, answer.image.folder_name or "", predicted, f"{probability:.6f}"])
+                names = map(csv_cells.cell, (str(answer.image.path), answer.image.folder_name or "", predicted))
+                writer.writerow([*names, f"{probability:.6f}"])
     except FileExistsError as error:
         raise UserError(f"--csv {path} exists already. Name a new file.") from error
     except OSError as error:

@@ -9,13 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import artifacts, own_files
-from image_classifier.contract.names import on_one_line
+from image_classifier.contract import csv_cells
 from image_classifier.inference.prediction import Prediction
 from image_classifier.training.dataset import Listing
 from image_classifier.training.decoding import Skipped
-
-_MARKED = ("'", "=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Beginnings of formulas, also in full width (OWASP, CSV Injection); tabs and line ends are escaped anyway."""
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -53,16 +50,4 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([_cell(value) for value in row] for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    """Return what a cell holds: numbers as they are, text such that no spreadsheet takes it for a formula.
-
-    Text that begins with one of `_MARKED` gets an apostrophe before it, also where it begins with one already, so
-    that a reader who drops one leading apostrophe has the text again. What UTF-8 or one line cannot hold is escaped.
-    """
-    if not isinstance(value, str):
-        return value
-    text = on_one_line(value)
-    return f"'{text}" if text.startswith(_MARKED) else text
+        writer.writerows([csv_cells.cell(value) for value in row] for row in rows)

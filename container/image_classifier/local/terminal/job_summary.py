@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier.contract import csv_cells
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.local.job_tree import LOG
@@ -61,7 +62,8 @@ def read(tree: OptMl) -> JobSummary:
         metrics = _json(tree.output_data_dir / "metrics.json")
         info = _json(tree.model_dir / "__model_info__.json")
         with (tree.output_data_dir / "predictions.csv").open(encoding="utf-8", newline="") as file:
-            answers = [(row["label"], row["predicted"]) for row in csv.DictReader(file)]
+            rows = csv.DictReader(file)
+            answers = [(csv_cells.text_of(row["label"]), csv_cells.text_of(row["predicted"])) for row in rows]
         return _summary(metrics, info, answers)
     except (OSError, ValueError, KeyError) as error:
         raise AlgorithmError(f"The reports in {tree.output_data_dir} are incomplete: {error!r}.") from error
