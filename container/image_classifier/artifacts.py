@@ -216,12 +216,17 @@ def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a reader sees the old file or the whole new one, never a part.
+    r"""Write JSON so that a reader sees the old file or the whole new one, never a part.
+
+    Half of a character, which UTF-8 cannot hold, is written as JSON escapes it: `\ud83c`.
 
     Raises:
         OSError: The disk refuses it; the old file is as it was.
     """
-    write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_whole(
+        path,
+        (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="backslashreplace"),
+    )
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ from image_classifier.training.problems import Problem, listed
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 """Bits of capability sets, from linux/capability.h."""
 _THREADS = 16
+_PART = 256
 _SCRATCH_VARIABLES = ("TMPDIR", "TEMP", "TMP")
 """In the order in which Python's tempfile looks at them."""
 
@@ -41,10 +42,15 @@ def unreadable_files(paths: Sequence[Path]) -> list[Problem]:
     """Return a problem when files may not be read; none is opened, and nothing is asked where modes mean nothing."""
     if not paths or reads_whatever_modes_say():
         return []
+    # A task for many files: one for each would cost more than the question.
+    parts = [paths[start : start + _PART] for start in range(0, len(paths), _PART)]
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="access") as pool:
-        allowed = pool.map(lambda path: os.access(path, os.R_OK, effective_ids=True), paths, chunksize=256)
-        wrong = [on_one_line(str(path)) for path, may in zip(paths, allowed, strict=True) if not may]
+        wrong = [on_one_line(str(path)) for some in pool.map(_not_readable, parts) for path in some]
     return [problem("cannot be read", "file", wrong)] if wrong else []
+
+
+def _not_readable(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if not os.access(path, os.R_OK, effective_ids=True)]
 
 
 def unwritable_folder(folder: Path) -> Problem | None:

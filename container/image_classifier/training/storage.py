@@ -40,7 +40,7 @@ class Storage:
         """
 
         def attempt() -> bytes:
-            with path.open("rb") as file:
+            with path.open("rb", buffering=0) as file:
                 return file.read(size)
 
         return self.retry(attempt, str(path))

@@ -15,6 +15,7 @@ NO_ENDING = "no extension"
 _PLAIN = re.compile(r"\.[a-z0-9_-]{1,12}")
 _THREADS = 16
 """A file's first bytes are a round trip on network storage, and no work."""
+_PART = 32
 LINES = 10
 """Of the log about endings, in all."""
 
@@ -84,10 +85,10 @@ def sniff(paths: Sequence[str], storage: Storage) -> list[tuple[bool, Kind | Non
         head = storage.read(Path(path), HEAD_BYTES)
         return imaging.sniff(head) is not None, kind_of(head, ending(path))
 
-    if not paths:
-        return []
-    with ThreadPoolExecutor(min(_THREADS, len(paths)), thread_name_prefix="sniff") as pool:
-        return list(pool.map(one, paths))
+    # A task for several files: one for each would cost more than the reading.
+    parts = [paths[start : start + _PART] for start in range(0, len(paths), _PART)]
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="sniff") as pool:
+        return [found for some in pool.map(lambda part: [one(path) for path in part], parts) for found in some]
 
 
 def gather(labelled: Iterable[tuple[str, str, Kind | None]], sniffed: Iterable[str]) -> UnusedFiles:

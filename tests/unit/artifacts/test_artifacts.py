@@ -146,3 +146,10 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path, value: 
         artifacts.write_json(path, value)
     assert json.loads(path.read_text()) == {"old": 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["half \ud83c of a character", "caf\udce9", "größer"])
+def test_json_holds_whatever_a_text_holds(tmp_path: Path, text: str) -> None:
+    """Half of a character, as JSON can spell it, or a byte that is not UTF-8 -> a UTF-8 file, read back equal."""
+    artifacts.write_json(tmp_path / "info.json", {"source": text})
+    assert json.loads((tmp_path / "info.json").read_text(encoding="utf-8")) == {"source": text}
