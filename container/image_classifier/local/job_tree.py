@@ -6,51 +6,18 @@ checkpoints; a finished one stays until its successor has finished (see `job_sta
 """
 
 import json
-import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from image_classifier import artifacts, own_files
+from image_classifier import own_files
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.local import job_state
+from image_classifier.local import job_content, job_state
 
 WRITER = "scripts/train-locally"
-CHECKPOINTS = "checkpoints"
-"""A job resumes from this folder; one that its user made is not in the way."""
 LOG = "job.log"
 """Everything that the job printed."""
-_INPUT = ("input",)
-_RESULT = ("model", "output", CHECKPOINTS)
-_CHECKED = (*_INPUT, "model", "output")
-_FOLDERS = (
-    *(*_INPUT, *_RESULT, f"{CHECKPOINTS}/checkpoint-*", f"{CHECKPOINTS}/features", f"{CHECKPOINTS}/features/*"),
-    *("input/config", "input/data", "input/data/model", "output/data"),
-    *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
-    *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
-)
-_FILES = (
-    *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),
-    *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
-    *("model/.saved_model.partial/*", "model/.unfinished"),
-    *(f"model/{place}/{name}" for place in ("openvino", ".openvino.partial") for name in artifacts.OPENVINO_FILES),
-    *(
-        f"model/{name}{ending}"
-        for name in (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE)
-        for ending in ("", ".partial")
-    ),
-    *(f"output/data/{name}" for name in ("metrics.json", "history.csv", "predictions.csv", "skipped.csv")),
-    *("output/data/*.partial", "output/failure"),
-    *(f"{CHECKPOINTS}/checkpoint-*/*", f"{CHECKPOINTS}/features/*"),
-)
-_LINKS = (
-    *(f"input/data/{name}" for name in ("training", "validation", "test", "model")),
-    "input/data/model/model.tar.gz",
-)
-"""What a job and this module write below the folder, as patterns of relative paths."""
 _SHOWN = 5
 
 
@@ -131,7 +98,11 @@ def _check_content(output: Path) -> None:
                 f"({own_files.MARKER}). Nothing was changed: give a new folder, or move that one away."
             )
         return
-    if foreign := sorted(path for path, written in _content(output, _CHECKED) if not written):
+    _reject_foreign(output, job_content.CHECKED)
+
+
+def _reject_foreign(output: Path, parts: Sequence[str]) -> None:
+    if foreign := sorted(path for path, written in job_content.content(output, parts) if not written):
         raise UserError(
             f"--output {output} holds what no job writes: {_listed(foreign)}. Nothing was changed: move it elsewhere, "
             "or give another folder."
@@ -139,44 +110,13 @@ def _check_content(output: Path) -> None:
 
 
 def _left_alone(output: Path) -> set[str]:
-    checkpoints = {CHECKPOINTS} if (output / CHECKPOINTS).is_dir() else set()
+    checkpoints = {job_content.CHECKPOINTS} if (output / job_content.CHECKPOINTS).is_dir() else set()
     return {f"{own_files.MARKER}.partial", *checkpoints}
 
 
 def _listed(names: list[str]) -> str:
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _content(output: Path, parts: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Yield what lies in some folders of a job, innermost first, and whether a job writes such a thing."""
-    for name in parts:
-        if os.path.lexists(output / name):
-            yield from _below(output, name)
-
-
-def _below(output: Path, name: str) -> Iterator[tuple[str, bool]]:
-    mode = (output / name).lstat().st_mode
-    patterns = _FOLDERS if stat.S_ISDIR(mode) else _LINKS if stat.S_ISLNK(mode) else _FILES
-    written = (stat.S_ISDIR(mode) or stat.S_ISLNK(mode) or stat.S_ISREG(mode)) and any(
-        fnmatchcase(name, pattern) for pattern in patterns
-    )
-    if stat.S_ISDIR(mode):
-        for entry in sorted((output / name).iterdir()):
-            yield from _below(output, f"{name}/{entry.name}")
-    yield name, written
-
-
-def _clear(output: Path, parts: Sequence[str]) -> None:
-    """Remove what an earlier job wrote, name by name: what has come since `check` is not touched."""
-    for name, written in _content(output, parts):
-        path = output / name
-        if not written:
-            raise UserError(f"{path} has appeared meanwhile, and no job writes it. Give --output another folder.")
-        if path.is_dir() and not path.is_symlink():
-            path.rmdir()
-        else:
-            path.unlink()
 
 
 def build_tree(job: LocalJob) -> OptMl:
@@ -193,8 +133,9 @@ def build_tree(job: LocalJob) -> OptMl:
     try:
         tree.base.mkdir(parents=True, exist_ok=True)
         own_files.mark(tree.base, WRITER)
-        _clear(tree.base, _INPUT)
+        job_content.clear(tree.base, job_content.INPUT)
         tree.failure_file.unlink(missing_ok=True)
+        own_files.remove_link(tree.base / LOG)
         (tree.base / job_state.STATE_FILE).unlink(missing_ok=True)
         _lay_out(tree, job)
     except OSError as error:
@@ -230,7 +171,8 @@ def empty(folder: Path) -> None:
         OSError: The disk refuses it.
     """
     if own_files.is_marked(folder, WRITER):
-        _clear(folder, (*_INPUT, *_RESULT))
+        _reject_foreign(folder, (*job_content.INPUT, *job_content.RESULT))
+        job_content.clear(folder, (*job_content.INPUT, *job_content.RESULT))
 
 
 def take_place(new: Path, old: Path) -> None:
@@ -242,8 +184,9 @@ def take_place(new: Path, old: Path) -> None:
         OSError: The disk refuses it.
     """
     _check_content(old)
-    for part in (*_INPUT, *_RESULT):
-        _clear(old, (part,))
+    _reject_foreign(old, job_content.RESULT)
+    for part in (*job_content.INPUT, *job_content.RESULT):
+        job_content.clear(old, (part,))
         (new / part).replace(old / part)
     for name in (LOG, job_state.STATE_FILE):
         if (new / name).exists():

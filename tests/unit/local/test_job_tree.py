@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from image_classifier import PROGRAM, own_files
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.local import job_state, job_tree
+from image_classifier.local import job_tree
 from image_classifier.local.job_tree import LocalJob
 
 
@@ -266,55 +265,3 @@ def test_empty_folder_and_checkpoints_are_no_obstacle(job: LocalJob) -> None:
     tree = job_tree.build_tree(job)
     assert (tree.checkpoints_dir / "kept").read_text() == "kept"
     assert own_files.is_marked(tree.base, job_tree.WRITER)
-
-
-def test_killed_job_leaves_no_obstacle(job: LocalJob) -> None:
-    """Given what a killed job leaves half-written -> it is no obstacle, and it can be removed as a job's own."""
-    tree = job_tree.build_tree(job)
-    for name in ("model/.saved_model.partial/variables/v.data", "model/.openvino.partial/model.xml"):
-        (tree.base / name).parent.mkdir(parents=True)
-        (tree.base / name).write_text("half")
-    for name in ("model/.unfinished", "model/__model_info__.json.partial", "output/data/metrics.json.partial"):
-        (tree.base / name).write_text("half")
-    job_tree.build_tree(job)
-    job_tree.empty(tree.base)
-    assert not tree.model_dir.exists()
-
-
-def test_finished_job_takes_the_place_of_an_earlier_one(job: LocalJob, tmp_path: Path) -> None:
-    """Given an earlier job with a note of the user's beside it -> the new model, log and state; the note is kept."""
-    old, new = job_tree.build_tree(job), job_tree.build_tree(replace(job, output=tmp_path / "out.partial"))
-    finish(old)
-    finish(new)
-    (old.base / "notes.txt").write_text("mine")
-    (new.model_dir / "labels_info.json").write_text("new")
-    (new.base / job_tree.LOG).write_text("new")
-    job_tree.take_place(new.base, old.base)
-    assert (old.model_dir / "labels_info.json").read_text() == (old.base / job_tree.LOG).read_text() == "new"
-    assert (old.base / "notes.txt").read_text() == "mine"
-    assert not new.base.exists()
-    assert own_files.is_marked(old.base, job_tree.WRITER)
-
-
-def test_file_of_the_user_keeps_both_jobs(job: LocalJob, tmp_path: Path) -> None:
-    """Given a file of the user's in the earlier job's model folder -> rejected, and both jobs are as they were."""
-    old, new = job_tree.build_tree(job), job_tree.build_tree(replace(job, output=tmp_path / "out.partial"))
-    finish(old)
-    finish(new)
-    (old.model_dir / "mine.txt").write_text("mine")
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UserError, match=r"holds what no job writes: model/mine\.txt"):
-        job_tree.take_place(new.base, old.base)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_finished_job_is_named_before_it_is_replaced(tmp_path: Path) -> None:
-    """Given a finished, a stopped and no job -> rejected with date and accuracy; resumed there; beside on request."""
-    (tmp_path / "out").mkdir()
-    assert job_state.work_folder(tmp_path / "out", overwrite=True) == tmp_path / "out"
-    job_state.record(tmp_path / "out", job_state.STOPPED, 0.5)
-    assert job_state.work_folder(tmp_path / "out", overwrite=False) == tmp_path / "out"
-    job_state.record(tmp_path / "out", job_state.FINISHED, 0.85351)
-    with pytest.raises(UserError, match=r"finished at 20\d\d-.* with validation accuracy 0.8535.*--overwrite"):
-        job_state.work_folder(tmp_path / "out", overwrite=False)
-    assert job_state.work_folder(tmp_path / "out", overwrite=True) == tmp_path / "out.partial"

@@ -1,0 +1,82 @@
+"""What a local job and its layout write, as patterns of paths in its folder, and the removal of that alone."""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from image_classifier import artifacts
+from image_classifier.contract.errors import UserError
+
+CHECKPOINTS = "checkpoints"
+"""A job resumes from this folder; one that its user made is not in the way."""
+INPUT = ("input",)
+RESULT = ("model", "output", CHECKPOINTS)
+_CHECKPOINTS = tuple(f"{CHECKPOINTS}/{name}" for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial"))
+CHECKED = (*INPUT, "model", "output")
+_FOLDERS = (
+    *(*INPUT, *RESULT, *_CHECKPOINTS),
+    *(f"{CHECKPOINTS}/features", f"{CHECKPOINTS}/features/*"),
+    *("input/config", "input/data", "input/data/model", "output/data"),
+    *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
+    *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
+    "model/.saved_model.partial/variables/*",
+)
+_FILES = (
+    *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),
+    *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
+    *(f"model/.saved_model.partial/{deep}" for deep in ("*", "*/*", "variables/*/*")),
+    "model/.unfinished",
+    *(f"model/{place}/{name}" for place in ("openvino", ".openvino.partial") for name in artifacts.OPENVINO_FILES),
+    *(
+        f"model/{name}{ending}"
+        for name in (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE)
+        for ending in ("", ".partial")
+    ),
+    *(f"output/data/{name}" for name in ("metrics.json", "history.csv", "predictions.csv", "skipped.csv")),
+    *("output/data/*.partial", "output/failure"),
+    *(f"{folder}/{name}" for folder in _CHECKPOINTS for name in ("manifest.json", "state.json", "*.npz")),
+    *(f"{CHECKPOINTS}/features/*/*.features{ending}" for ending in ("", ".partial")),
+)
+_LINKS = (
+    *(f"input/data/{name}" for name in ("training", "validation", "test", "model")),
+    "input/data/model/model.tar.gz",
+)
+"""What a job and this module write below the folder, as patterns of relative paths."""
+
+
+def content(output: Path, parts: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Yield what lies in some folders of a job, innermost first, and whether a job writes such a thing."""
+    for name in parts:
+        if os.path.lexists(output / name):
+            yield from _below(output, name)
+
+
+def _below(output: Path, name: str) -> Iterator[tuple[str, bool]]:
+    mode = (output / name).lstat().st_mode
+    patterns = _FOLDERS if stat.S_ISDIR(mode) else _LINKS if stat.S_ISLNK(mode) else _FILES
+    known = stat.S_ISDIR(mode) or stat.S_ISLNK(mode) or stat.S_ISREG(mode)
+    written = known and any(_matches(name, pattern) for pattern in patterns)
+    if stat.S_ISDIR(mode):
+        for entry in sorted((output / name).iterdir()):
+            yield from _below(output, f"{name}/{entry.name}")
+    yield name, written
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Compare part by part: a star of `fnmatch` alone would also stand for folders."""
+    parts, patterns = name.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
+
+
+def clear(output: Path, parts: Sequence[str]) -> None:
+    """Remove what an earlier job wrote, name by name: what has come since `check` is not touched."""
+    for name, written in content(output, parts):
+        path = output / name
+        if not written:
+            raise UserError(f"{path} has appeared meanwhile, and no job writes it. Give --output another folder.")
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
