@@ -7,7 +7,6 @@ jobs write one, endpoints serve one, and the `model` channel brings one in. No T
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,12 +14,8 @@ from typing import Any
 
 from image_classifier.contract import addresses
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.system_names import is_system_name
 
 SAVED_MODEL_DIR = "1"
-SAVED_MODEL_FILE = "saved_model.pb"
-_VERSION = re.compile(r"[0-9]{1,18}")
-"""As TensorFlow Serving's: a number of 64 bits."""
 LABELS_FILE = "labels_info.json"
 CLASS_INDEX_FILE = "class_label_to_prediction_index.json"
 MODEL_INFO_FILE = "__model_info__.json"
@@ -72,17 +67,6 @@ def read_model_info(folder: Path) -> ModelInfo:
         if (folder / name).is_file():
             return parse_model_info(_read_json(folder / name), where=str(folder / name))
     return ModelInfo()
-
-
-def unrecorded(folder: Path) -> list[str]:
-    """Return which of image_size and pixel_scaling_method no model info of a folder records.
-
-    Raises:
-        UserError: The model info is not valid JSON.
-    """
-    found: Any = next((_read_json(folder / name) for name in MODEL_INFO_NAMES if (folder / name).is_file()), {})
-    recorded = {key.lower() for key, value in found.items() if value is not None} if isinstance(found, dict) else set()
-    return [key for key in ("image_size", "pixel_scaling_method") if key not in recorded]
 
 
 def parse_model_info(found: Any, where: str) -> ModelInfo:
@@ -173,16 +157,17 @@ def write_labels(folder: Path, labels: Sequence[str]) -> None:
 
 
 def saved_model_folder(folder: Path) -> Path:
-    """Find the SavedModel of a model folder: the highest version, `1/` or `2/`, else the only folder that holds one.
+    """Find the SavedModel of a model folder: `1/`, else the only folder that holds one.
 
     Raises:
-        UserError: There is none, or there are several that are no versions.
+        UserError: There is none, or there are several.
     """
-    if versions := version_folders(folder):
-        return versions[-1]
+    first = folder / SAVED_MODEL_DIR
+    if (first / "saved_model.pb").is_file():
+        return first
     if not folder.is_dir():
         raise UserError(f"There is no model folder at {folder}. A training job writes one to /opt/ml/model.")
-    found = sorted(path.parent for path in model_files(folder) if path.name == SAVED_MODEL_FILE)
+    found = sorted(path.parent for path in folder.rglob("saved_model.pb"))
     if len(found) == 1:
         return found[0]
     holds = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
@@ -192,25 +177,10 @@ def saved_model_folder(folder: Path) -> Path:
     raise UserError(f"{folder} holds several SavedModels ({names}) and none under 1/. Keep one of them.")
 
 
-def version_folders(folder: Path) -> list[Path]:
-    """Return the SavedModels whose folders are numbers, by their numbers: TensorFlow Serving's versions."""
-    found = [path.parent for path in folder.glob(f"*/{SAVED_MODEL_FILE}") if path.is_file()]
-    return sorted((path for path in found if _VERSION.fullmatch(path.name)), key=lambda path: int(path.name))
-
-
-def model_files(folder: Path) -> list[Path]:
-    """Return a folder's files at any depth, by name, without those that systems leave: `.DS_Store`, `._weights`."""
-
-    def is_content(path: Path) -> bool:
-        return path.is_file() and not any(map(is_system_name, path.relative_to(folder).parts))
-
-    return sorted(filter(is_content, folder.rglob("*")))
-
-
 def folder_sha256(folder: Path) -> str:
-    """Hash `model_files`, their names and their content, in the order of their names."""
+    """Hash a folder's files, their names and their content, in the order of their names."""
     digest = hashlib.sha256()
-    for path in model_files(folder):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
@@ -238,14 +208,9 @@ def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
     """
     found = folder_sha256(saved_model)
     if info.sha256 not in (None, found):
-        others = [path.name for path in version_folders(saved_model.parent) if path != saved_model]
-        remedy = (
-            f"Of several versions the highest is used: keep {saved_model.name}/ with its own model info, or remove it."
-            if others
-            else "Fetch or stage it again."
-        )
         raise UserError(
-            f"{what} is damaged: its SavedModel has sha256 {found}, and its model info records {info.sha256}. {remedy}"
+            f"{what} is damaged: its SavedModel has sha256 {found}, and its model info records {info.sha256}. "
+            "Fetch or stage it again."
         )
     return found
 

@@ -67,6 +67,14 @@ def test_options_reach_docker(clone: Path, docker: RecordingDocker, monkeypatch:
     assert "secret" not in command
 
 
+def test_base_is_asked_for_again(clone: Path, docker: RecordingDocker) -> None:
+    """Given --pull, before and after other options -> docker pulls the base; without it, it takes what is there."""
+    build(clone, "--pull", "--target", "cpu")
+    build(clone, "--target", "cpu", "--pull", "--", "--network", "host")
+    build(clone, "--target", "cpu")
+    assert [" --pull " in command for command in docker.commands("build")] == [True, True, False]
+
+
 def test_commit_is_the_one_that_was_built(clone: Path, docker: RecordingDocker) -> None:
     """Given a clone as committed, then changed outside and inside the image -> its commit, the same, and -dirty."""
     git(clone, "init", "--quiet")
@@ -121,5 +129,5 @@ def test_without_docker(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_help_explains_every_option(clone: Path) -> None:
     """Given --help -> the options are listed, nothing is built."""
     printed = build(clone, "--help")
-    for option in ("--target", "--tag", "--base", "--build-arg", "--network host"):
+    for option in ("--target", "--tag", "--base", "--pull", "--build-arg", "--network host"):
         assert option in printed

@@ -5,7 +5,7 @@ import pytest
 from image_classifier.local.docker_image.locks import IMAGE_LOCKS, read
 from tests.repository.project import ROOT
 
-LOCKS = [*IMAGE_LOCKS.values(), "docker/requirements-dev.txt"]
+LOCKS = [*IMAGE_LOCKS.values(), "docker/requirements-dev.txt", "docker/requirements-audit.txt"]
 FLOORS = {
     # Rules of the project: releases without a known hole.
     "pillow": ("12.3", "CVE-2026-25990, -42311, -40192, -42310, -59200, -59203, -59204, -54058, -59199, -59205"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import archives, artifacts, imaging, model_layout, own_files
+from image_classifier import archives, artifacts, imaging, own_files, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import JobError, PlatformError, UserError, complain, first_line
 from image_classifier.imaging import ImageRejected
@@ -17,7 +17,6 @@ from image_classifier.inference import conversion, intermediate_representation
 from image_classifier.inference.conversion import NotConverted, Sample
 from image_classifier.inference.intermediate_representation import Record
 from image_classifier.inference.layout import check_layout
-from image_classifier.untrusted_models import assumptions
 
 SEED = 0
 
@@ -28,7 +27,7 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
     Args:
         artefact: A model folder or a .tar.gz of one.
         pictures: A folder of pictures to compare the engines on, in any subfolders; None for made-up ones.
-        trust: Whether the SavedModel may contain any operation, see `untrusted_models`.
+        trust: Whether file and Python operations are allowed in the SavedModel.
 
     Raises:
         UserError: The model cannot be used or converted, has an IR of another program, or there are no pictures.
@@ -39,8 +38,6 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
     with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
         folder = archives.materialise(artefact, Path(scratch) / "model")
         try:
-            for note in model_layout.notes(folder):
-                print(note.replace(str(folder), str(artefact)), flush=True)
             record = _convert_folder(folder, pictures, trust)
         except UserError as error:
             # Where an archive was unpacked to is gone when this is read.
@@ -51,15 +48,16 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
 
 
 def _convert_folder(folder: Path, pictures: Path | None, trust: bool) -> Record:
-    folder = model_layout.root(folder)
     check_layout(folder)
-    info, warning = assumptions.complete(folder, artifacts.read_model_info(folder))
-    if warning:
-        print(warning, flush=True)
+    info = artifacts.read_model_info(folder)
     _reject_foreign_ir(folder, info)
     sample = _sample(pictures, info) if pictures else conversion.made_up_sample(info, SEED)
+    tensorflow_start.start()
+    from image_classifier.inference.engines import saved_model_operations
+
+    saved_model_operations.refuse_unsafe_operations(artifacts.saved_model_folder(folder), trust)
     try:
-        record = conversion.convert(folder, info, sample, trust)
+        record = conversion.convert(folder, info, sample)
     except NotConverted as failure:
         raise UserError(f"{folder} gets no OpenVINO IR: {failure}. TensorFlow still serves it.") from failure
     artifacts.write_model_info(folder, intermediate_representation.with_record(info, record))
@@ -103,9 +101,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="pictures of the kind that it will see; else made-up ones"
     )
-    parser.add_argument(
-        "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"
-    )
+    parser.add_argument("--trust-model", action="store_true", help="accept file and Python operations in it")
     given = parser.parse_args(words)
     try:
         record = convert_model(given.artefact, given.pictures, given.trust_model)

@@ -45,6 +45,7 @@ class _SecureRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         to, secure = urlsplit(newurl).scheme.lower(), req.type == "https"
         if to != "https" and (secure or to != "http"):
+            fp.close()
             raise _InsecureRedirectError(without_secrets(newurl))
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from image_classifier import archives, artifacts, model_layout
+from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import JobError, UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.contract.system_names import is_ignored
-from image_classifier.training import model_channel
 from image_classifier.training.progress import say
-from image_classifier.untrusted_models import assumptions, loader
 
 if TYPE_CHECKING:
     from image_classifier.training.earlier_model import Head
@@ -33,23 +30,16 @@ def locate(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str = "") -> 
         UserError: None is there; the message names all places.
         JobError: `model_uri` cannot be fetched.
     """
-    given = _given(opt_ml, model_id, scratch, model_uri)
-    for note in model_layout.notes(given):
-        say(note)
-    return model_layout.root(given)
-
-
-def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
     channel = opt_ml.channel_dir("model")
-    if channel.is_dir() and not all(is_ignored(path.name) for path in channel.iterdir()):
-        return model_channel.unpacked(channel, scratch / "model")
+    if channel.is_dir() and any(channel.iterdir()):
+        return _unpacked(channel, scratch)
     if model_uri:
-        return model_channel.unpacked(_fetched(model_uri, scratch / "fetched"), scratch / "model")
+        return _unpacked(_fetched(model_uri, scratch / "fetched"), scratch)
     hub = Path(os.environ.get(HUB_DIR_VARIABLE, DEFAULT_HUB_DIR))
-    staged = sorted(path.name for path in hub.iterdir() if not is_ignored(path.name)) if hub.is_dir() else []
+    staged = sorted(path.name for path in hub.iterdir()) if hub.is_dir() else []
     if not model_id and len(staged) == 1:
         return archives.materialise(hub / staged[0], scratch / "model")
-    for name in (model_id, *(f"{model_id}{suffix}" for suffix in archives.SUFFIXES)):
+    for name in (model_id, f"{model_id}.tar.gz"):
         if name in staged:
             return archives.materialise(hub / name, scratch / "model")
     raise UserError(
@@ -58,6 +48,11 @@ def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
         f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
         "a staged model_id."
     )
+
+
+def _unpacked(folder: Path, scratch: Path) -> Path:
+    archive = next(iter(sorted(folder.rglob("*.tar.gz"))), None)
+    return archives.materialise(archive, scratch / "model") if archive else folder
 
 
 def _fetched(uri: str, into: Path) -> Path:
@@ -83,8 +78,6 @@ class Backbone:
     feature_count: int
     tunable: bool
     """False for TF1-format modules and for named signatures: they have no training mode."""
-    warning: str | None = None
-    """What is assumed of it, since nothing records it; for the log."""
     head: "Head | None" = None
     """Of an earlier job that trained this network; None on a backbone, or when a new head is wanted."""
 
@@ -122,15 +115,23 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             size, or shall be tuned but cannot be.
     """
     import tensorflow as tf
+    import tensorflow_hub as hub
 
-    info, warning, module = _loaded(folder, trust)
-    network, options, tunable, head = _parts(module, info, folder)
+    from image_classifier.inference.engines.saved_model_operations import refuse_unsafe_operations
+
+    info, saved_model = _undamaged(folder)
+    refuse_unsafe_operations(saved_model, trust)
+    try:
+        module = hub.load(str(saved_model))
+    except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
+        raise UserError(f"The backbone in {folder} cannot be loaded: {first_line(error)}. Stage it again.") from error
+    handle, options, tunable, head = _parts(module, info, folder, saved_model)
     if trainable and not tunable:
         raise UserError(
             f"The backbone in {folder} is called by its signature {options.get('signature', '')!r} (a TF1-format "
             "module, or a model info that names one), so only its head can be trained. Set train_only_top_layer=True."
         )
-    layer = loader.keras_layer(network, trainable, options)
+    layer = hub.KerasLayer(handle, trainable=trainable, name="backbone", **options)
     probe = np.zeros((1, *info.image_size, 3), np.float32)
     try:
         output = _first_replica(lambda: _pooled(layer(probe, training=False) if tunable else layer(probe)))
@@ -144,23 +145,11 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             f"The backbone in {folder} has no trainable variables, so only its head can be trained. "
             "Set train_only_top_layer=True."
         )
-    return Backbone(layer, info, folder, int(output.shape[-1]), tunable, warning, head)
+    return Backbone(layer, info, folder, int(output.shape[-1]), tunable, head)
 
 
-def _loaded(folder: Path, trust: bool) -> tuple[ModelInfo, str | None, Any]:
-    info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
-    try:
-        with loader.unchanged(saved_model):
-            sha256 = artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")
-            loaded = loader.load_untrusted(saved_model, trust)
-            info, warning = assumptions.complete(folder, info)
-            return replace(info, sha256=sha256), warning, loaded
-    except loader.UnloadableError as error:
-        raise UserError(f"The backbone in {folder} cannot be loaded: {error.reason}. Stage it again.") from error
-
-
-def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, Any], bool, Any]:
-    """Return what becomes the layer, with which options, whether it can be tuned, and an earlier job's head."""
+def _parts(module: Any, info: ModelInfo, folder: Path, saved_model: Path) -> tuple[Any, dict[str, Any], bool, Any]:
+    """Return what hub.KerasLayer loads, with which options, whether it can be tuned, and an earlier job's head."""
     from image_classifier.training import earlier_model
 
     found = earlier_model.take_apart(module)
@@ -171,7 +160,10 @@ def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, A
     signature, output_key = _calling_convention(module, info)
     if signature is None:
         return module, {}, True, None
-    return module, {"signature": signature, "output_key": output_key}, False, None
+    options: dict[str, Any] = {"signature": signature, "output_key": output_key}
+    if getattr(module, "_is_hub_module_v1", False):
+        options["tags"] = []
+    return str(saved_model), options, False, None
 
 
 def _not_what_it_says(folder: Path, finetuned: bool) -> str:
@@ -186,6 +178,11 @@ def _not_what_it_says(folder: Path, finetuned: bool) -> str:
         f'Put {artifacts.MODEL_INFO_FILE} beside it: {{"finetuned": true, "image_size": [height, width], '
         '"pixel_scaling_method": "normalize"}, as that job had them.'
     )
+
+
+def _undamaged(folder: Path) -> tuple[ModelInfo, Path]:
+    info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
+    return replace(info, sha256=artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")), saved_model
 
 
 def _calling_convention(module: Any, info: ModelInfo) -> tuple[str | None, str | None]:

@@ -125,8 +125,8 @@ EDITS = (
         15,
         "saying so",
         "image_classifier/serving/processes/startup.py",
-        "        _say([count.remark])\n",
-        "        pass\n",
+        "            print(count.remark, file=sys.stderr, flush=True)\n",
+        "            pass\n",
         ("test_serve_short_of_memory.py::test_fewer_processes_are_started_where_fewer_fit",),
     ),
     Edit(
@@ -156,10 +156,9 @@ EDITS = (
     Edit(
         16,
         "a sentence for what TensorFlow stumbles over",
-        "image_classifier/untrusted_models/loader.py",
-        "    except Exception as error:  # TensorFlow raises whatever a corrupt file makes it stumble over\n"
-        "        reason = first_line(error)\n"
-        '        raise UnloadableError(f"The SavedModel in {saved_model} cannot be loaded: {reason}.", reason) '
+        "image_classifier/inference/engines/tensorflow.py",
+        "    except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over\n"
+        '        raise UserError(f"The SavedModel in {saved_model} cannot be loaded: {first_line(error)}.") '
         "from error\n",
         "    finally:\n        pass\n",
         (f"{_BROKEN}[truncated weights]",),
@@ -167,8 +166,8 @@ EDITS = (
     Edit(
         16,
         "the look for operations of another TensorFlow",
-        "image_classifier/untrusted_models/operations.py",
-        "    if found.unknown:\n",
+        "image_classifier/inference/engines/saved_model_operations.py",
+        "    if unknown:\n",
         "    if False:\n",
         (f"{_BROKEN}[another TensorFlow]",),
     ),

@@ -1,4 +1,4 @@
-"""Archives that nobody trusts: unpacked within bounds, or rejected in a sentence that names them."""
+"""Archives that nobody trusts."""
 
 import io
 import tarfile
@@ -38,17 +38,17 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 1, link: str = 
     ],
     ids=lambda found: found.name,
 )
-def test_member_that_escapes_is_rejected(tmp_path: Path, hostile: tarfile.TarInfo) -> None:
-    """An archive whose member leaves the folder, links or is a device -> rejected by name, nothing written outside."""
+def test_member_that_escapes_is_refused(tmp_path: Path, hostile: tarfile.TarInfo) -> None:
+    """An archive whose member leaves the folder, links or is a device -> refused by name, nothing written outside."""
     archive = write_tar(tmp_path / "model.tar.gz", [member("1/ok"), hostile])
-    with pytest.raises(UserError, match=r"is rejected: its member"):
+    with pytest.raises(UserError, match=r"is refused: its member"):
         archives.unpack(archive, tmp_path / "into" / "deep")
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert written <= {"model.tar.gz", "ok"}
 
 
-def test_bomb_is_rejected_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small archive that unpacks to more than the limit -> rejected, and the large member is not written."""
+def test_bomb_is_refused_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small archive that unpacks to more than the limit -> refused, and the large member is not written."""
     monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", 1_000_000)
     archive = write_tar(tmp_path / "bomb.tar.gz", [member("1/zeros", size=2_000_000)])
     with pytest.raises(UserError, match="unpacks to more than 1,000,000 bytes"):
@@ -56,8 +56,8 @@ def test_bomb_is_rejected_before_it_is_written(tmp_path: Path, monkeypatch: pyte
     assert not (tmp_path / "into" / "1" / "zeros").exists()
 
 
-def test_too_many_members_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An archive of more files than the limit -> rejected with the limit."""
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive of more files than the limit -> refused with the limit."""
     monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
     archive = write_tar(tmp_path / "many.tar.gz", [member(str(index)) for index in range(4)])
     with pytest.raises(UserError, match="more than 3 files"):
@@ -67,7 +67,7 @@ def test_too_many_members_are_rejected(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     "content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00rubbish"], ids=["empty", "text", "gzip"]
 )
-def test_file_that_is_no_archive_is_rejected(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     """A file that is no tar archive -> one sentence that names it."""
     archive = tmp_path / "model.tar.gz"
     archive.write_bytes(content)
@@ -75,7 +75,7 @@ def test_file_that_is_no_archive_is_rejected(tmp_path: Path, content: bytes) -> 
         archives.unpack(archive, tmp_path / "into")
 
 
-def test_truncated_archive_is_rejected(tmp_path: Path) -> None:
+def test_truncated_archive_is_refused(tmp_path: Path) -> None:
     """An archive cut off in the middle -> one sentence, as for any other broken archive."""
     folder = tmp_path / "model"
     folder.mkdir()
@@ -101,7 +101,7 @@ def test_round_trip_keeps_content_and_is_reproducible(tmp_path: Path) -> None:
 
 
 def test_materialise_takes_folders_and_archives(tmp_path: Path) -> None:
-    """A folder -> itself; an archive -> unpacked; nothing there -> rejected."""
+    """A folder -> itself; an archive -> unpacked; nothing there -> refused."""
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "file").write_text("x")

@@ -108,28 +108,13 @@ def _tensorflow_has_gpu() -> bool:
     return not list(metadata.distributions(name="tensorflow-cpu"))
 
 
-def completed(folder: Path, info: ModelInfo, wish: Wish = NO_WISH) -> tuple[ModelInfo, str | None]:
-    """Return the model info with what the SavedModel itself declares, and a warning about what is assumed.
-
-    An IR declares everything that is needed of it, and is made only where TensorFlow answered as it does.
-
-    Raises:
-        UserError: The engine that is wanted cannot be had, or there is no readable SavedModel.
-    """
-    if not artifacts.unrecorded(folder) or choose(folder, info, wish).engine != "tensorflow":
-        return info, None
-    from image_classifier.untrusted_models import assumptions
-
-    return assumptions.complete(folder, info)
-
-
 def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "Engine":
     """Load the network of a model folder with the engine that suits it.
 
     Args:
         folder: A model folder.
         info: What its model info says.
-        trust: Whether the SavedModel may contain any operation, see `untrusted_models`; an IR has none that reach out.
+        trust: Whether file and Python operations are allowed in the SavedModel; an IR cannot have any.
         wish: Which engine, when it matters.
 
     Raises:
@@ -142,8 +127,10 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "E
 
         converted = intermediate_representation.folder_of(folder)
         return openvino.load_engine(converted, info, wish.precision, wish.compact, wish.exclusive)
+    saved_model = artifacts.saved_model_folder(folder)
     tensorflow_start.start()
-    from image_classifier.inference.engines import tensorflow
+    from image_classifier.inference.engines import saved_model_operations, tensorflow
     from image_classifier.inference.engines.manner import manner_of
 
-    return tensorflow.load_engine(folder, info, manner_of(info, tensorflow.has_gpu(), wish.exact), trust)
+    saved_model_operations.refuse_unsafe_operations(saved_model, trust)
+    return tensorflow.load_engine(folder, info, manner_of(info, tensorflow.has_gpu(), wish.exact))
