@@ -85,7 +85,8 @@ def serve(model: Path, port: int) -> int:
         before = signal.signal(signal.SIGTERM, pass_on), signal.signal(signal.SIGINT, pass_on)
         try:
             _watch(process, {str(tree.model_dir): str(model)}, f"http://{HOST}:{port}", model)
-            return process.wait()
+            process.communicate()
+            return process.returncode
         finally:
             signal.signal(signal.SIGTERM, before[0])
             signal.signal(signal.SIGINT, before[1])

@@ -34,3 +34,32 @@ def test_taken_and_impossible_ports_are_refused() -> None:
                 serve_locally.refuse_taken_port(port)
     serve_locally.refuse_taken_port(taken)
     assert taken > 0
+
+
+def test_server_listens_on_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that asks for all interfaces -> the server is started for 127.0.0.1 all the same."""
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"graph")
+    told = tmp_path / "told"
+    program = f"import os, pathlib; pathlib.Path({str(told)!r}).write_text(os.environ['SERVE_HOST'])"
+    (tmp_path / "serve").write_text(program)
+    monkeypatch.setattr(serve_locally, "PROGRAM", tmp_path)
+    monkeypatch.setenv("SERVE_HOST", "0.0.0.0")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert serve_locally.serve(tmp_path / "model", port) == 0
+    assert told.read_text() == "127.0.0.1"
+
+
+def test_model_is_only_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model folder that was served -> every file of it is as it was when the temporary tree is removed."""
+    (tmp_path / "model" / "1").mkdir(parents=True)
+    (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"graph")
+    (tmp_path / "serve").write_text("")
+    monkeypatch.setattr(serve_locally, "PROGRAM", tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    serve_locally.serve(tmp_path / "model", port)
+    assert (tmp_path / "model" / "1" / "saved_model.pb").read_bytes() == b"graph"
