@@ -26,9 +26,18 @@ def sections(guide: str) -> dict[str, list[str]]:
 
 
 def script(guide: str, section: str, **names: str | Path) -> str:
-    """Return a section's blocks behind lines that give the names which the guide asks the reader for."""
-    given = "".join(f"{name} = {str(value)!r}\n" for name, value in names.items())
-    return given + "".join(sections(guide)[section])
+    """Return a section's blocks with values of the test's own for names that the section assigns.
+
+    Raises:
+        ValueError: The section does not assign one of them, so that it could not be pasted.
+    """
+    found = "".join(sections(guide)[section])
+    for name, value in names.items():
+        assigned = re.search(rf"^{name} = .*$", found, re.MULTILINE)
+        if not assigned:
+            raise ValueError(f"{guide}, section {section}, does not assign {name}.")
+        found = f"{found[: assigned.start()]}{name} = {str(value)!r}{found[assigned.end() :]}"
+    return found
 
 
 def write_plain_picture(path: Path) -> Path:

@@ -7,7 +7,6 @@ import pytest
 
 from tests.aws import CREDENTIALS, aws_on_this_machine
 from tests.guides import script, write_plain_picture
-from tests.repository.project import ROOT
 
 NAMES = {
     "image_uri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:0.1.0-cpu",
@@ -25,7 +24,6 @@ def test_every_call_of_the_boto3_guide_is_valid(tmp_path: Path, monkeypatch: pyt
     with aws_on_this_machine() as address:
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("PYTHONPATH", str(ROOT / "container"))
         boto3.client("s3").create_bucket(
             Bucket="the-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
         )

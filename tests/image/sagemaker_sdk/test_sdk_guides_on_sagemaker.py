@@ -46,15 +46,20 @@ def names(version: str, tmp_path: Path, aws: str, client: Any) -> Mapping[str, s
     results = [{"Body": json.dumps(ANSWER), "ContentType": "application/json"}] * 3
     queue = json.dumps({"region": "eu-west-1", "results": results}).encode()
     urllib.request.urlopen(f"{aws}/moto-api/static/sagemaker/endpoint-results", queue).close()
+    of_version = {
+        "v2": {
+            "pictures": str(tmp_path / "pictures"),
+            "backbone": str(tmp_path / "backbone"),
+            "new_pictures": str(photo.parent),
+        },
+        "v3": {"photo": str(photo)},
+    }
     return {
         "image_uri": f"{REGISTRY}/image-classifier:0.1.0-cpu",
         "serve_image_uri": f"{REGISTRY}/image-classifier:0.1.0-serve",
         "role": ROLE,
         "bucket": bucket,
-        "pictures": str(tmp_path / "pictures"),
-        "backbone": str(tmp_path / "backbone"),
-        "new_pictures": str(photo.parent),
-        "photo": str(photo),
+        **of_version[version],
     }
 
 
@@ -75,4 +80,5 @@ def test_every_request_of_the_guide_is_valid(
     assert [channel["ChannelName"] for channel in job["InputDataConfig"]] == ["training", "model"]
     assert job["HyperParameters"]["train_only_top_layer"] in ("True", "true")
     assert job["EnableManagedSpotTraining"] is True
+    assert job["CheckpointConfig"]["S3Uri"].startswith(f"s3://{names['bucket']}/checkpoints/")
     assert client("sagemaker").list_endpoints()["Endpoints"] == []
