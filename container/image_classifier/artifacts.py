@@ -77,11 +77,10 @@ def parse_model_info(found: Any, where: str) -> ModelInfo:
     """
     if not isinstance(found, dict):
         raise UserError(f"{where} must hold a JSON object, got {type(found).__name__}.")
+    # An earlier version recorded addresses as they were given.
+    found = _without_secrets(found)
     known = {f.name for f in fields(ModelInfo)} - {"extra"}
     values = {key.lower(): value for key, value in found.items() if key.lower() in known}
-    if isinstance(values.get("source"), str):
-        # An earlier version recorded it as it was given.
-        values["source"] = addresses.without_secrets(values["source"])
     values["extra"] = {key: value for key, value in found.items() if key.lower() not in known}
     if values.get("image_size") is not None:
         values["image_size"] = _image_size(values["image_size"], where)

@@ -240,6 +240,10 @@ def test_model_info_is_written_without_secrets(tmp_path: Path) -> None:
 
 
 def test_secret_in_an_older_model_info_is_not_read() -> None:
-    """A model info that an earlier version wrote with a signature -> its source is read without it."""
-    found = artifacts.parse_model_info({"source": f"https://host/m?sig={SECRET}"}, "here")
+    """A model info that an earlier version wrote with signatures -> none of them is read."""
+    uri = f"s3://bucket/key?X-Amz-Signature={SECRET}"
+    written = {"source": f"https://host/m?sig={SECRET}", "hyperparameters": {"model_uri": uri}, "parents": [uri]}
+    found = artifacts.parse_model_info(written, "here")
     assert found.source == "https://host/m"
+    assert found.hyperparameters == {"model_uri": "s3://bucket/key"}
+    assert found.extra == {"parents": ["s3://bucket/key"]}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training import failures
+from image_classifier.training import failures, progress
 
 
 def test_error_of_ours_is_its_sentence_alone(tmp_path: Path) -> None:
@@ -60,3 +60,14 @@ def test_other_errors_of_the_disk_are_unexpected(tmp_path: Path) -> None:
     """A wrong argument -> no word of a full disk or a permission."""
     said = failures.message(OSError(errno.EINVAL, "Invalid argument", "/model"), tmp_path)
     assert said.startswith("AlgorithmError: unexpected OSError: ")
+
+
+def test_no_secret_of_an_address_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error, an unexpected one and a line of the log with a presigned address -> none has its signature."""
+    address = "https://user:hunter2@host/model.tar.gz?X-Amz-Signature=hunter2"
+    progress.say(f"Model: fetching {address}")
+    assert capsys.readouterr().out == "Model: fetching https://host/model.tar.gz\n"
+    for error in (UserError(f"model_uri is {address}."), ValueError(f"cannot open {address}")):
+        message = failures.message(error, tmp_path)
+        assert "hunter2" not in message
+        assert "https://host/model.tar.gz" in message
