@@ -46,11 +46,18 @@ def work_folder(output: Path, overwrite: bool) -> Path:
     """Return where a job for `output` works: there, or beside an earlier job until it can take its place.
 
     Raises:
-        UserError: A finished job lies there, and it must not be overwritten.
+        UserError: A finished job lies there, and it must not be overwritten; or it is a mount point.
     """
     found = read(output)
     if overwrite and output.is_dir() and any(output.iterdir()):
-        return output.with_name(f"{output.name}.partial")
+        # Beside what a link leads to, so that it can be renamed.
+        real = output.resolve()
+        if real.is_mount():
+            raise UserError(
+                f"--output {output} is where a volume is mounted, so a new job cannot take its place by renaming. Name "
+                "another folder, or a folder on that volume."
+            )
+        return real.with_name(f"{real.name}.partial")
     if found is None or found.state != FINISHED:
         return output
     raise UserError(

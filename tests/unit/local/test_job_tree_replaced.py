@@ -127,3 +127,15 @@ def test_log_that_is_a_link_is_replaced(job: LocalJob, tmp_path: Path) -> None:
     job_tree.build_tree(job)
     (tree.base / job_tree.LOG).write_text("log")
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_new_job_works_where_it_can_be_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a link to an earlier job -> beside what it leads to; given a mount point -> rejected before training."""
+    (tmp_path / "volume" / "out").mkdir(parents=True)
+    job_state.record(tmp_path / "volume" / "out", job_state.FINISHED, 0.5)
+    (tmp_path / "link").symlink_to(tmp_path / "volume" / "out")
+    expected = tmp_path.resolve() / "volume" / "out.partial"
+    assert job_state.work_folder(tmp_path / "link", overwrite=True) == expected
+    monkeypatch.setattr(Path, "is_mount", lambda _: True)
+    with pytest.raises(UserError, match="is where a volume is mounted"):
+        job_state.work_folder(tmp_path / "link", overwrite=True)
