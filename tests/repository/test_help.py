@@ -1,6 +1,9 @@
 """--help of the commands: at once, without effect, and with examples; scripts/help names every one of them."""
 
+import argparse
+import importlib
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +37,59 @@ def test_help_needs_nothing_and_changes_nothing(tmp_path: Path, name: str, optio
         examples = done.stdout.split("examples:\n")[1].splitlines()
         assert len(examples) == 2
         assert all(line.startswith(f"  scripts/{name}") or f" scripts/{name}" in line for line in examples)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "help"])
+def test_help_ends_with_two_examples(name: str) -> None:
+    """Given --help of each command -> exit 0, and at its end two examples of it."""
+    done = subprocess.run([SCRIPTS / name, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(examples_of(done.stdout)) == 2
+    assert all(f"scripts/{name}" in line for line in examples_of(done.stdout))
+
+
+def examples_of(text: str) -> list[str]:
+    """Return the lines of the examples, which end with the text or with an empty line."""
+    return text.split("\nexamples:\n")[1].split("\n\n")[0].splitlines()
+
+
+PARSERS = {
+    "convert-model": "image_classifier.inference.convert_model",
+    "docs": "image_classifier.local.documents.reference",
+    "models": "image_classifier.local.models",
+    "predict": "image_classifier.local.predict",
+    "publish": "image_classifier.local.docker_image.publish",
+    "sample-data": "image_classifier.local.photographs.sample_data_command",
+    "sbom": "image_classifier.local.docker_image.bill_of_materials",
+    "serve-locally": "image_classifier.local.serve_locally",
+    "stage-backbone": "image_classifier.model_hub.staging",
+    "test-gpu": "image_classifier.local.gpu_trial.gpu_trial",
+    "train-locally": "image_classifier.local.train_locally",
+}
+
+
+@pytest.mark.parametrize(("name", "module"), PARSERS.items(), ids=list(PARSERS))
+def test_examples_are_understood(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given the words of each example -> the command's own parser takes them; nothing is done with them here."""
+    parsed: list[argparse.Namespace] = []
+
+    class Parsed(Exception):  # noqa: N818 - it ends the command where its work would begin
+        pass
+
+    def stop(parser: argparse.ArgumentParser, words: list[str], *_: object) -> None:
+        found, rest = parser.parse_known_args(words)
+        assert rest == []
+        parsed.append(found)
+        raise Parsed
+
+    text = subprocess.run([SCRIPTS / name, "--help"], capture_output=True, text=True, check=True).stdout
+    main = importlib.import_module(module).main
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_intermixed_args", stop)
+    for line in examples_of(text):
+        with pytest.raises(Parsed):
+            main(shlex.split(line)[1:])
+    assert len(parsed) == 2
 
 
 def test_help_lists_every_command_on_one_screen() -> None:

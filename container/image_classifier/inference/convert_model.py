@@ -94,7 +94,13 @@ def _sample(pictures: Path, info: ModelInfo) -> Sample:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return the process's exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/convert-model", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="scripts/convert-model",
+        description=__doc__,
+        epilog="examples:\n  scripts/convert-model run/job/model\n"
+        "  scripts/convert-model model.tar.gz --pictures photos",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "artefact", type=Path, metavar="ARTEFACT", help="a model folder or a model.tar.gz; changed in place"
     )

@@ -149,7 +149,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/models",
         description="List the models that can be named by their id, or show all of one.",
-        epilog="scripts/models show ID [--json] shows one: handles, size, scaling, defaults, how to stage it, images.",
+        epilog="scripts/models show ID [--json] shows one: handles, size, scaling, defaults, how to stage it, images."
+        "\n\n"
+        "examples:\n  scripts/models --family MobileNet-V3\n  scripts/models show lite0",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--family", help=f"one of {', '.join(catalogue.FAMILIES)}")
     parser.add_argument("--search", default="", metavar="TEXT", help="words that must all be in id, handles or notes")

@@ -189,7 +189,13 @@ def _image_size(text: str) -> tuple[int, int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="scripts/stage-backbone", description="Make the model channel's archive.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/stage-backbone",
+        description="Make the model channel's archive.",
+        epilog="examples:\n  scripts/stage-backbone lite0 --output run/lite0.tar.gz\n"
+        "  scripts/stage-backbone lite0 --with-head --output run/imagenet.tar.gz",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     known = "; ".join(f"{name}: {conversion.description}" for name, conversion in CONVERSIONS.items())
     parser.add_argument(
         "source",

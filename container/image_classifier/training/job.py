@@ -15,7 +15,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone, data, failures, incremental, preflight, stopping
+from image_classifier.training import backbone, data, failures, incremental, named_model, preflight, stopping
 from image_classifier.training.channel_scan import Scan
 from image_classifier.training.incremental import Start
 from image_classifier.training.progress import say
@@ -85,6 +85,7 @@ def _run(
         values = settings.values
         folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
         info = artifacts.read_model_info(folder)
+        named_model.reject_another(info, values.model_id)
         settings = hyperparameters.parse(given, incremental.model_defaults(info, settings.values))
         stop.limit(settings.values.max_runtime)
         start = incremental.plan(folder, info, settings.values, found.training.class_names)

@@ -130,7 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/audit",
         description="Look up the packages of all locks in a database of known vulnerabilities. Needs a network.",
-        epilog=f"Exit code 0: none is known; {FOUND}: some are; {NOT_ASKED}: the database could not be asked.",
+        epilog=f"Exit code 0: none is known; {FOUND}: some are; {NOT_ASKED}: the database could not be asked.\n\n"
+        "examples:\n  scripts/audit\n  scripts/audit && scripts/build",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--service", choices=SERVICES, default=SERVICES[0], help="the database (default: %(default)s)")
     parser.add_argument("locks", nargs="*", type=Path, metavar="LOCK", help="default: all of the project")

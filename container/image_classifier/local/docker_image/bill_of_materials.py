@@ -123,7 +123,11 @@ def _moment(created: str) -> datetime:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/sbom`."""
     parser = argparse.ArgumentParser(
-        prog="scripts/sbom", description="List what is in an image: a bill of materials, CycloneDX 1.6 as JSON."
+        prog="scripts/sbom",
+        description="List what is in an image: a bill of materials, CycloneDX 1.6 as JSON.",
+        epilog="examples:\n  scripts/sbom image-classifier:gpu --output sbom.json\n"
+        "  scripts/sbom image-classifier:serve --licences",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("image", nargs="?", default=DEFAULT_IMAGE, metavar="IMAGE", help="default: %(default)s")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: standard output)")

@@ -110,6 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="scripts/publish",
         description="Push an image to Amazon ECR under its version, its commit and `latest`. Prints its URI alone on "
         "standard output: image_uri=$(scripts/publish ...).",
+        epilog="examples:\n  scripts/publish --repository image-classifier --region eu-west-1\n"
+        "  scripts/publish --repository image-classifier --image image-classifier:serve",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--repository", required=True, metavar="NAME", help="made when it is missing")
     parser.add_argument("--region", metavar="R", help="where the jobs run (default: the AWS configuration's)")

@@ -166,7 +166,12 @@ def _tuning(item: Declaration) -> str:
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Run `scripts/docs`."""
-    parser = argparse.ArgumentParser(prog="scripts/docs", description="Write the generated reference.")
+    parser = argparse.ArgumentParser(
+        prog="scripts/docs",
+        description="Write the generated reference.",
+        epilog="examples:\n  scripts/docs\n  scripts/docs --check",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 with a line for each stale file")
     check = parser.parse_args(arguments).check
     try:

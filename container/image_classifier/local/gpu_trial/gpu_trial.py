@@ -133,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/test-gpu",
         description="Try an image on this machine's GPU: devices, libraries, training, precision, speed, memory.",
-        epilog="Exit code 0: all passes; 1: something fails; 2: no GPU.",
+        epilog="Exit code 0: all passes; 1: something fails; 2: no GPU.\n\n"
+        "examples:\n  scripts/test-gpu image-classifier:gpu\n  scripts/test-gpu image-classifier:cpu --device cpu",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("image", metavar="IMAGE", help="such as image-classifier:gpu")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON (default: run/test-gpu-<time>.json)")

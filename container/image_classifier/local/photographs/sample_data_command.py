@@ -55,7 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/sample-data`."""
     names = "; ".join(f"{name}: {sample.description}" for name, sample in sample_data.SAMPLES.items())
     parser = argparse.ArgumentParser(
-        prog="scripts/sample-data", description="Fetch photographs and lay them out as class folders.", epilog=names
+        prog="scripts/sample-data",
+        description="Fetch photographs and lay them out as class folders.",
+        epilog=f"{names}\n\nexamples:\n  scripts/sample-data solar\n"
+        "  scripts/sample-data stamps --to photos --hold-out",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="|".join(sample_data.SAMPLES))
     parser.add_argument("--to", metavar="DIR|s3://BUCKET/KEY/", help="default: run/data/NAME")
