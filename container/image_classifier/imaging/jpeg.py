@@ -63,7 +63,7 @@ def read(data: bytes) -> Jpeg | None:
     coefficients = 0
     if frame.is_progressive or components_in_scan < frame.components:
         _check_scans(data, head.end, frame, head.segments)
-        coefficients = 128 * sum(frame.blocks.values())
+        coefficients = 128 * sum(count for _, count in frame.blocks())
     content = b"".join([*head.kept, memoryview(data)[head.end :]]) if head.has_waste else data
     return Jpeg(frame.size, frame.components, orientation, head.has_adobe, coefficients, content)
 
@@ -73,8 +73,18 @@ class _Frame:
     size: tuple[int, int]
     components: int
     is_progressive: bool
-    blocks: dict[int, int]
-    """Blocks of 8 x 8 coefficients by the component's identifier."""
+    sampling: tuple[tuple[int, int], ...]
+    """Of each component its identifier, and its horizontal and vertical sampling factor, four bits each."""
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """Return of each component its identifier and its blocks of 8 x 8 coefficients."""
+        width, height = self.size
+        across = max((factors >> 4 for _, factors in self.sampling), default=1) or 1
+        down = max((factors & 15 for _, factors in self.sampling), default=1) or 1
+        return [
+            (name, ceil(width * (factors >> 4) / across / 8) * ceil(height * (factors & 15) / down / 8))
+            for name, factors in self.sampling
+        ]
 
 
 class _Head:
@@ -129,19 +139,14 @@ class _Head:
 
 def _frame(marker: int, segment: bytes) -> _Frame:
     height, width, components = struct.unpack_from(">HHB", segment, 5)
-    described = [(segment[at], segment[at + 1]) for at in range(10, 10 + 3 * components, 3)]
-    across = max((sampling >> 4 for _, sampling in described), default=1) or 1
-    down = max((sampling & 15 for _, sampling in described), default=1) or 1
-    blocks = {
-        name: ceil(width * (sampling >> 4) / across / 8) * ceil(height * (sampling & 15) / down / 8)
-        for name, sampling in described
-    }
-    return _Frame((width, height), components, marker in _PROGRESSIVE, blocks)
+    sampling = tuple((segment[at], segment[at + 1]) for at in range(10, 10 + 3 * components, 3))
+    return _Frame((width, height), components, marker in _PROGRESSIVE, sampling)
 
 
 def _check_scans(data: bytes, position: int, frame: _Frame, segments: int) -> None:
     """Count what a decoder of several scans will pass over, from the first scan on."""
     scans = visits = 0
+    blocks = dict(frame.blocks())
     while found := _NEXT_MARKER.search(data, position):
         position = found.start()
         marker = data[position + 1]
@@ -154,7 +159,7 @@ def _check_scans(data: bytes, position: int, frame: _Frame, segments: int) -> No
         segments += 1
         if marker == _SCAN:
             scans += 1
-            visits += sum(frame.blocks.get(name, 0) for name in data[position + 5 : position + 2 + length : 2][:4])
+            visits += sum(blocks.get(name, 0) for name in data[position + 5 : position + 2 + length : 2][:4])
         for counted, given, limit in (
             ("segments", segments, MAX_SEGMENTS),
             ("scans", scans, MAX_SCANS),
