@@ -7,6 +7,7 @@ jobs write one, endpoints serve one, and the `model` channel brings one in. No T
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,8 +15,12 @@ from typing import Any
 
 from image_classifier.contract import addresses
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.system_names import is_system_name
 
 SAVED_MODEL_DIR = "1"
+SAVED_MODEL_FILE = "saved_model.pb"
+_VERSION = re.compile(r"[0-9]{1,18}")
+"""As TensorFlow Serving's: a number of 64 bits."""
 LABELS_FILE = "labels_info.json"
 CLASS_INDEX_FILE = "class_label_to_prediction_index.json"
 MODEL_INFO_FILE = "__model_info__.json"
@@ -156,17 +161,16 @@ def write_labels(folder: Path, labels: Sequence[str]) -> None:
 
 
 def saved_model_folder(folder: Path) -> Path:
-    """Find the SavedModel of a model folder: `1/`, else the only folder that holds one.
+    """Find the SavedModel of a model folder: the highest version, `1/` or `2/`, else the only folder that holds one.
 
     Raises:
-        UserError: There is none, or there are several.
+        UserError: There is none, or there are several that are no versions.
     """
-    first = folder / SAVED_MODEL_DIR
-    if (first / "saved_model.pb").is_file():
-        return first
+    if versions := version_folders(folder):
+        return versions[-1]
     if not folder.is_dir():
         raise UserError(f"There is no model folder at {folder}. A training job writes one to /opt/ml/model.")
-    found = sorted(path.parent for path in folder.rglob("saved_model.pb"))
+    found = sorted(path.parent for path in model_files(folder) if path.name == SAVED_MODEL_FILE)
     if len(found) == 1:
         return found[0]
     holds = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
@@ -176,10 +180,25 @@ def saved_model_folder(folder: Path) -> Path:
     raise UserError(f"{folder} holds several SavedModels ({names}) and none under 1/. Keep one of them.")
 
 
+def version_folders(folder: Path) -> list[Path]:
+    """Return the SavedModels whose folders are numbers, by their numbers: TensorFlow Serving's versions."""
+    found = [path.parent for path in folder.glob(f"*/{SAVED_MODEL_FILE}") if path.is_file()]
+    return sorted((path for path in found if _VERSION.fullmatch(path.name)), key=lambda path: int(path.name))
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Return a folder's files at any depth, by name, without those that systems leave: `.DS_Store`, `._weights`."""
+
+    def is_content(path: Path) -> bool:
+        return path.is_file() and not any(map(is_system_name, path.relative_to(folder).parts))
+
+    return sorted(filter(is_content, folder.rglob("*")))
+
+
 def folder_sha256(folder: Path) -> str:
-    """Hash a folder's files, their names and their content, in the order of their names."""
+    """Hash `model_files`, their names and their content, in the order of their names."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in model_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(1 << 20):
@@ -207,9 +226,14 @@ def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
     """
     found = folder_sha256(saved_model)
     if info.sha256 not in (None, found):
+        others = [path.name for path in version_folders(saved_model.parent) if path != saved_model]
+        remedy = (
+            f"Of several versions the highest is used: keep {saved_model.name}/ with its own model info, or remove it."
+            if others
+            else "Fetch or stage it again."
+        )
         raise UserError(
-            f"{what} is damaged: its SavedModel has sha256 {found}, and its model info records {info.sha256}. "
-            "Fetch or stage it again."
+            f"{what} is damaged: its SavedModel has sha256 {found}, and its model info records {info.sha256}. {remedy}"
         )
     return found
 

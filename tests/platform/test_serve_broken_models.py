@@ -31,9 +31,9 @@ def edit_labels(tree: Path, labels: list[str]) -> None:
 
 
 def duplicate(tree: Path) -> None:
-    """Leave two SavedModels, neither under 1/."""
-    (tree / "model" / "1").rename(tree / "model" / "2")
-    shutil.copytree(tree / "model" / "2", tree / "model" / "3")
+    """Leave two SavedModels, neither a version."""
+    (tree / "model" / "1").rename(tree / "model" / "first")
+    shutil.copytree(tree / "model" / "first", tree / "model" / "second")
 
 
 def truncate(tree: Path, name: str) -> None:

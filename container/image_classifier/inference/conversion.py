@@ -50,20 +50,20 @@ def made_up_sample(info: ModelInfo, seed: int = 0) -> Sample:
     return Sample(np.clip(pictures, 0, 255).astype(np.uint8), made_up=True)
 
 
-def convert(folder: Path, info: ModelInfo, sample: Sample) -> Record:
+def convert(folder: Path, info: ModelInfo, sample: Sample, trust: bool = False) -> Record:
     """Write the IR of a model folder, whole and checked, or leave everything as it is.
 
     Both engines compute in float32. The model info is not written; the record belongs into it.
 
     Raises:
         NotConverted: The network cannot be converted, or what came out answers otherwise than TensorFlow does.
-        UserError: The SavedModel cannot be loaded.
+        UserError: The SavedModel is rejected (see `load_untrusted`, also for `trust`) or cannot be loaded.
     """
     started = time.monotonic()
     tensorflow_start.start()
     from image_classifier.inference.engines import pixel_functions, tensorflow
 
-    engine = tensorflow.load_engine(folder, info)
+    engine = tensorflow.load_engine(folder, info, trust=trust)
     with pixel_functions.full_float32():
         expected = answers(engine, sample.pixels)
     partial = partial_folder(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import archives, artifacts, imaging, own_files, tensorflow_start
+from image_classifier import archives, artifacts, imaging, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import JobError, PlatformError, UserError, complain, first_line
 from image_classifier.imaging import ImageRejected
@@ -27,7 +27,7 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
     Args:
         artefact: A model folder or a .tar.gz of one.
         pictures: A folder of pictures to compare the engines on, in any subfolders; None for made-up ones.
-        trust: Whether file and Python operations are allowed in the SavedModel.
+        trust: Whether the SavedModel may contain any operation, see `untrusted_models`.
 
     Raises:
         UserError: The model cannot be used or converted, has an IR of another program, or there are no pictures.
@@ -52,12 +52,8 @@ def _convert_folder(folder: Path, pictures: Path | None, trust: bool) -> Record:
     info = artifacts.read_model_info(folder)
     _reject_foreign_ir(folder, info)
     sample = _sample(pictures, info) if pictures else conversion.made_up_sample(info, SEED)
-    tensorflow_start.start()
-    from image_classifier.inference.engines import saved_model_operations
-
-    saved_model_operations.refuse_unsafe_operations(artifacts.saved_model_folder(folder), trust)
     try:
-        record = conversion.convert(folder, info, sample)
+        record = conversion.convert(folder, info, sample, trust)
     except NotConverted as failure:
         raise UserError(f"{folder} gets no OpenVINO IR: {failure}. TensorFlow still serves it.") from failure
     artifacts.write_model_info(folder, intermediate_representation.with_record(info, record))
@@ -107,7 +103,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--pictures", type=Path, metavar="DIR", help="pictures of the kind that it will see; else made-up ones"
     )
-    parser.add_argument("--trust-model", action="store_true", help="accept file and Python operations in it")
+    parser.add_argument(
+        "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"
+    )
     given = parser.parse_args(words)
     try:
         record = convert_model(given.artefact, given.pictures, given.trust_model)

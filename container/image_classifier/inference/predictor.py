@@ -43,7 +43,7 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: Path, trust: bool = False, wish: Wish = engines.NO_WISH) -> "Predictor":
-        """Load a model folder; `trust` accepts file and Python operations in its SavedModel, `wish` names the engine.
+        """Load a model folder; `trust` accepts any operation in its SavedModel, `wish` names the engine.
 
         Raises:
             UserError: Something is missing or broken, there are other than one label for each output, or the engine

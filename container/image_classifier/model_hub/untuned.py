@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from image_classifier import PROGRAM, artifacts, tensorflow_start
+from image_classifier import PROGRAM, artifacts
 from image_classifier.contract.errors import UserError, last_line
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import imagenet_names
+from image_classifier.untrusted_models.loader import load_untrusted
 
 BACKGROUND = "background"
 SYNSETS = packages.Wheel("timm", "1.0.31", "5bd50f7d0fe6d09bf9285ac2523234a1b7e6bf075c0be3e7aed09139fcb617c7")
@@ -23,18 +24,14 @@ def add_labels(folder: Path) -> None:
     Which names, follows from the number of its outputs, which must be one of `NAMES`.
 
     Raises:
-        UserError: It has another number of outputs, so it needs a label file of its own.
+        UserError: It is rejected (see `load_untrusted`), or has another number of outputs, so it needs a label file of
+            its own.
         PlatformError: A package with names cannot be fetched.
     """
     if any((folder / name).is_file() for name in (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE)):
         return
-    tensorflow_start.start()
-    import tensorflow as tf
-
     saved_model = artifacts.saved_model_folder(folder)
-    # Modules of TensorFlow 1's Hub hold a second graph for training, and the one for inference has no tag.
-    tags: list[str] | None = [] if (saved_model / "tfhub_module.pb").exists() else None
-    found = set(_widths(tf.saved_model.load(str(saved_model), tags=tags)))
+    found = set(_widths(load_untrusted(saved_model, trust=False, info=artifacts.read_model_info(folder))))
     known = sorted(found & set(NAMES))
     if len(known) != 1:
         widths = ", ".join(map(str, sorted(found))) or "of unknown number"

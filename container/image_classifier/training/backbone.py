@@ -13,6 +13,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import JobError, UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.progress import say
+from image_classifier.untrusted_models import loader
 
 if TYPE_CHECKING:
     from image_classifier.training.earlier_model import Head
@@ -115,23 +116,15 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             size, or shall be tuned but cannot be.
     """
     import tensorflow as tf
-    import tensorflow_hub as hub
 
-    from image_classifier.inference.engines.saved_model_operations import refuse_unsafe_operations
-
-    info, saved_model = _undamaged(folder)
-    refuse_unsafe_operations(saved_model, trust)
-    try:
-        module = hub.load(str(saved_model))
-    except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
-        raise UserError(f"The backbone in {folder} cannot be loaded: {first_line(error)}. Stage it again.") from error
-    handle, options, tunable, head = _parts(module, info, folder, saved_model)
+    info, module = _loaded(folder, trust)
+    network, options, tunable, head = _parts(module, info, folder)
     if trainable and not tunable:
         raise UserError(
             f"The backbone in {folder} is called by its signature {options.get('signature', '')!r} (a TF1-format "
             "module, or a model info that names one), so only its head can be trained. Set train_only_top_layer=True."
         )
-    layer = hub.KerasLayer(handle, trainable=trainable, name="backbone", **options)
+    layer = loader.keras_layer(network, trainable, options)
     probe = np.zeros((1, *info.image_size, 3), np.float32)
     try:
         output = _first_replica(lambda: _pooled(layer(probe, training=False) if tunable else layer(probe)))
@@ -148,8 +141,18 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     return Backbone(layer, info, folder, int(output.shape[-1]), tunable, head)
 
 
-def _parts(module: Any, info: ModelInfo, folder: Path, saved_model: Path) -> tuple[Any, dict[str, Any], bool, Any]:
-    """Return what hub.KerasLayer loads, with which options, whether it can be tuned, and an earlier job's head."""
+def _loaded(folder: Path, trust: bool) -> tuple[ModelInfo, Any]:
+    info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
+    try:
+        with loader.unchanged(saved_model):
+            sha256 = artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")
+            return replace(info, sha256=sha256), loader.load_untrusted(saved_model, trust)
+    except loader.UnloadableError as error:
+        raise UserError(f"The backbone in {folder} cannot be loaded: {error.reason}. Stage it again.") from error
+
+
+def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, Any], bool, Any]:
+    """Return what becomes the layer, with which options, whether it can be tuned, and an earlier job's head."""
     from image_classifier.training import earlier_model
 
     found = earlier_model.take_apart(module)
@@ -160,10 +163,7 @@ def _parts(module: Any, info: ModelInfo, folder: Path, saved_model: Path) -> tup
     signature, output_key = _calling_convention(module, info)
     if signature is None:
         return module, {}, True, None
-    options: dict[str, Any] = {"signature": signature, "output_key": output_key}
-    if getattr(module, "_is_hub_module_v1", False):
-        options["tags"] = []
-    return str(saved_model), options, False, None
+    return module, {"signature": signature, "output_key": output_key}, False, None
 
 
 def _not_what_it_says(folder: Path, finetuned: bool) -> str:
@@ -178,11 +178,6 @@ def _not_what_it_says(folder: Path, finetuned: bool) -> str:
         f'Put {artifacts.MODEL_INFO_FILE} beside it: {{"finetuned": true, "image_size": [height, width], '
         '"pixel_scaling_method": "normalize"}, as that job had them.'
     )
-
-
-def _undamaged(folder: Path) -> tuple[ModelInfo, Path]:
-    info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
-    return replace(info, sha256=artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")), saved_model
 
 
 def _calling_convention(module: Any, info: ModelInfo) -> tuple[str | None, str | None]:

@@ -21,6 +21,7 @@ from image_classifier import artifacts, imaging, tensorflow_start
 from image_classifier.contract.opt_ml import Resources
 from image_classifier.inference.processors import available_processors
 from image_classifier.training import accelerators, cuda_libraries
+from image_classifier.untrusted_models.loader import load_untrusted
 
 PRECISIONS = ("float32", "tf32", "float16")
 """float32 throughout; float32 as TensorFlow has it, with TF32 in matrix products on GPUs that can; and float16 where
@@ -111,7 +112,7 @@ def _load(model: Path, precision: str, device: str) -> Callable[[NDArray[np.uint
     tf.config.experimental.enable_tensor_float_32_execution(precision != "float32")
     # Before loading: functions keep the options under which they were first called.
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision": precision == "float16"})
-    loaded: Any = tf.saved_model.load(str(artifacts.saved_model_folder(model)))
+    loaded = load_untrusted(artifacts.saved_model_folder(model), trust=False, info=artifacts.read_model_info(model))
     signature = loaded.signatures["pixels"]
 
     def probabilities(pixels: NDArray[np.uint8], keep: Any = loaded) -> NDArray[np.float32]:

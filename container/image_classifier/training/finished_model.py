@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from image_classifier import imaging, tensorflow_start
 from image_classifier.artifacts import FEATURES, PROBABILITIES, ModelInfo
-from image_classifier.contract.errors import AlgorithmError, first_line
+from image_classifier.contract.errors import AlgorithmError, UserError, first_line
 from image_classifier.inference.conversion import NotConverted
 from image_classifier.inference.engines import pixel_functions, tensorflow
 from image_classifier.training.stopping import Stop
+from image_classifier.untrusted_models.loader import load_untrusted
 
 _NOISE = (b"oneDNN supports DT_UINT8 only on",)
 """What TensorFlow 2.21 prints as an error where its usual kernel for bytes has to do."""
@@ -140,8 +141,9 @@ def load(saved_model: Path, info: ModelInfo) -> FinishedModel:
         AlgorithmError: It cannot be loaded.
     """
     try:
-        root = tf.saved_model.load(str(saved_model))
-    except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
+        # What this job wrote: its backbone was looked at, or is trusted.
+        root = load_untrusted(saved_model, trust=True)
+    except UserError as error:
         raise AlgorithmError(
             f"The finished model in {saved_model} cannot be loaded again: {first_line(error)}. Please report this."
         ) from error

@@ -156,9 +156,10 @@ EDITS = (
     Edit(
         16,
         "a sentence for what TensorFlow stumbles over",
-        "image_classifier/inference/engines/tensorflow.py",
-        "    except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over\n"
-        '        raise UserError(f"The SavedModel in {saved_model} cannot be loaded: {first_line(error)}.") '
+        "image_classifier/untrusted_models/loader.py",
+        "    except Exception as error:  # TensorFlow raises whatever a corrupt file makes it stumble over\n"
+        "        reason = first_line(error)\n"
+        '        raise UnloadableError(f"The SavedModel in {saved_model} cannot be loaded: {reason}.", reason) '
         "from error\n",
         "    finally:\n        pass\n",
         (f"{_BROKEN}[truncated weights]",),
@@ -166,8 +167,8 @@ EDITS = (
     Edit(
         16,
         "the look for operations of another TensorFlow",
-        "image_classifier/inference/engines/saved_model_operations.py",
-        "    if unknown:\n",
+        "image_classifier/untrusted_models/operations.py",
+        "    if found.unknown:\n",
         "    if False:\n",
         (f"{_BROKEN}[another TensorFlow]",),
     ),

@@ -211,8 +211,8 @@ def remove_index(folder: Path) -> None:
 
 def duplicate(folder: Path) -> None:
     """Leave two SavedModels, neither of them under 1/."""
-    (folder / "1").rename(folder / "2")
-    shutil.copytree(folder / "2", folder / "3")
+    (folder / "1").rename(folder / "first")
+    shutil.copytree(folder / "first", folder / "second")
 
 
 def remove_labels(folder: Path) -> None:

@@ -12,7 +12,8 @@ EARLY = "import image_classifier.training.job"
 LATE = """
 from image_classifier import tensorflow_start
 tensorflow_start.start()
-from image_classifier.inference.engines import saved_model_operations, tensorflow
+from image_classifier.inference.engines import tensorflow
+from image_classifier.untrusted_models import loader
 from image_classifier.training import accelerators, earlier_model, export, fine_tuning
 import tensorflow_hub
 """

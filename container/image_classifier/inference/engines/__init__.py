@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from image_classifier import artifacts, tensorflow_start
+from image_classifier import tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference import intermediate_representation, processors
@@ -114,7 +114,7 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "E
     Args:
         folder: A model folder.
         info: What its model info says.
-        trust: Whether file and Python operations are allowed in the SavedModel; an IR cannot have any.
+        trust: Whether the SavedModel may contain any operation, see `untrusted_models`; an IR has none that reach out.
         wish: Which engine, when it matters.
 
     Raises:
@@ -127,10 +127,8 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "E
 
         converted = intermediate_representation.folder_of(folder)
         return openvino.load_engine(converted, info, wish.precision, wish.compact, wish.exclusive)
-    saved_model = artifacts.saved_model_folder(folder)
     tensorflow_start.start()
-    from image_classifier.inference.engines import saved_model_operations, tensorflow
+    from image_classifier.inference.engines import tensorflow
     from image_classifier.inference.engines.manner import manner_of
 
-    saved_model_operations.refuse_unsafe_operations(saved_model, trust)
-    return tensorflow.load_engine(folder, info, manner_of(info, tensorflow.has_gpu(), wish.exact))
+    return tensorflow.load_engine(folder, info, manner_of(info, tensorflow.has_gpu(), wish.exact), trust)

@@ -18,8 +18,8 @@ from image_classifier.inference.engines.calling_conventions import Function
 from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.manner import PLAIN, Manner
 from image_classifier.inference.processors import available_processors
+from image_classifier.untrusted_models.loader import load_untrusted
 
-VERSION: str = tf.__version__
 LADDER = (1, 2, 4, 8, 16, 32)
 """Sizes of batches on a GPU: what is between is filled up, so that every size that occurs was warmed."""
 _MEAN = (0.485, 0.456, 0.406)
@@ -43,34 +43,6 @@ def scale(pixels: Any, method: str) -> Any:
     if method == "standardize_on_imagenet":
         return (pixels / 255.0 - tf.constant(_MEAN)) / tf.constant(_DEVIATION)
     raise ValueError(f"pixel_scaling_method {method!r} is none of {', '.join(artifacts.PIXEL_SCALING_METHODS)}")
-
-
-def operations_in(saved_model: Path) -> set[str]:
-    """Return the names of all operations in the graphs and function libraries of a SavedModel.
-
-    Raises:
-        UserError: saved_model.pb cannot be read.
-    """
-    try:
-        # The parser that loading uses too, so what is looked at is what is run.
-        found = tf.__internal__.saved_model.parse_saved_model(str(saved_model))
-    except OSError as error:
-        raise UserError(f"{saved_model} cannot be read as a SavedModel: {first_line(error)}. Copy it again.") from error
-    used: set[str] = set()
-    for meta_graph in found.meta_graphs:
-        graph = meta_graph.graph_def
-        used.update(node.op for node in graph.node)
-        used.update(node.op for function in graph.library.function for node in function.node_def)
-        # A function may be called by its own name, as if it were an operation.
-        used -= {function.signature.name for function in graph.library.function}
-    return used
-
-
-def is_registered(operation: str) -> bool:
-    """Say whether this TensorFlow has an operation."""
-    from tensorflow.python.framework import op_def_registry
-
-    return op_def_registry.get(operation) is not None
 
 
 def has_gpu() -> bool:
@@ -123,7 +95,7 @@ class TensorFlowEngine:
         return self.run(pixels).probabilities
 
 
-def load_engine(folder: Path, info: ModelInfo, manner: Manner = PLAIN) -> TensorFlowEngine:
+def load_engine(folder: Path, info: ModelInfo, manner: Manner = PLAIN, trust: bool = False) -> TensorFlowEngine:
     """Load the SavedModel of a model folder and find out how it is called.
 
     In this order: the signature that the model info names; `pixels`, which takes uint8 pixels; a signature that takes
@@ -131,19 +103,15 @@ def load_engine(folder: Path, info: ModelInfo, manner: Manner = PLAIN) -> Tensor
     or the first well-known signature on floats. Logits become probabilities.
 
     Raises:
-        UserError: It cannot be loaded or called with pictures of the recorded size, or has no classifier in it.
+        UserError: It is rejected (see `load_untrusted`, also for `trust`), cannot be loaded or called with pictures of
+            the recorded size, or has no classifier in it.
     """
     _claim_no_more_than_allowed()
     if manner.half:
         # Before anything runs: the functions inside a batch compute as the runtime was told when it started.
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision": True})
     saved_model = artifacts.saved_model_folder(folder)
-    # Modules of TensorFlow 1's Hub hold a second graph for training, and the one for inference has no tag.
-    tags: list[str] | None = [] if (saved_model / "tfhub_module.pb").exists() else None
-    try:
-        loaded = tf.saved_model.load(str(saved_model), tags=tags)
-    except Exception as error:  # TensorFlow raises whatever a damaged file makes it stumble over
-        raise UserError(f"The SavedModel in {saved_model} cannot be loaded: {first_line(error)}.") from error
+    loaded = load_untrusted(saved_model, trust, info)
     return make_engine(loaded, info, saved_model, manner)
 
 

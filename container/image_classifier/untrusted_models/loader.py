@@ -1,0 +1,109 @@
+"""The only place where a SavedModel is loaded: after its operations, its links and its checksum were looked at."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from image_classifier import artifacts, tensorflow_start
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError, first_line
+from image_classifier.untrusted_models import operations
+
+
+class UnloadableError(UserError):
+    """TensorFlow cannot load it; `reason` is what TensorFlow says, without a full stop."""
+
+    def __init__(self, message: str, reason: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None) -> Any:
+    """Check a SavedModel and load it: a TensorFlow 2 object, or a TensorFlow 1 module's signatures and variables.
+
+    Args:
+        saved_model: The folder that holds saved_model.pb.
+        trust: Accept every operation of this TensorFlow, and links. The checksum counts all the same.
+        info: Its model info, whose `sha256` the files must have; None when the caller has compared it.
+
+    Raises:
+        UserError: It is rejected, it is not the one that was recorded, or it changed meanwhile.
+        UnloadableError: TensorFlow cannot load it.
+    """
+    tensorflow_start.start()
+    with unchanged(saved_model):
+        if not trust:
+            _check_links(saved_model)
+        operations.check(saved_model, trust)
+        if info is not None and info.sha256 is not None:
+            artifacts.undamaged_sha256(saved_model, info, f"The model in {saved_model.parent}")
+        return _loaded(saved_model)
+
+
+@contextlib.contextmanager
+def unchanged(saved_model: Path) -> Iterator[None]:
+    """Hold that what was read at the block's beginning is what was loaded at its end.
+
+    Raises:
+        UserError: A file of the SavedModel is another one than before, or has changed.
+    """
+    before = _stamps(saved_model)
+    yield
+    if _stamps(saved_model) != before:
+        raise UserError(f"{saved_model} was changed while it was loaded. Copy the model again, then load it.")
+
+
+def _loaded(saved_model: Path) -> Any:
+    import tensorflow as tf
+
+    is_module = (saved_model / "tfhub_module.pb").exists()
+    try:
+        # A module of TensorFlow 1's Hub has a second graph for training; that for inference has no tag.
+        found = tf.saved_model.load(str(saved_model), tags=[] if is_module else None)
+    except Exception as error:  # TensorFlow raises whatever a corrupt file makes it stumble over
+        reason = first_line(error)
+        raise UnloadableError(f"The SavedModel in {saved_model} cannot be loaded: {reason}.", reason) from error
+    if is_module:
+        # As tensorflow_hub marks it; hub.KerasLayer asks.
+        found._is_hub_module_v1 = True
+    return found
+
+
+def keras_layer(loaded: Any, trainable: bool, options: Mapping[str, Any]) -> Any:
+    """Return the `hub.KerasLayer` of a loaded model, never of a path, which it would load without a check.
+
+    `options` are those of `hub.KerasLayer`; a model that is not callable needs `signature`.
+    """
+    import tensorflow_hub as hub
+
+    if isinstance(loaded, str | Path):
+        raise TypeError(f"{loaded!r} is a path; load it with load_untrusted first")
+    if not callable(loaded):
+        # hub.KerasLayer takes an object only if it is callable, and then calls the signature that is named.
+        kind = type(loaded)
+        loaded.__class__ = type(kind.__name__, (kind,), {"__call__": _has_no_call})
+    return hub.KerasLayer(loaded, trainable=trainable, name="backbone", **options)
+
+
+def _has_no_call(self: Any, *_: Any, **__: Any) -> None:
+    raise TypeError("this model is called by its signatures")
+
+
+def _check_links(saved_model: Path) -> None:
+    inside = saved_model.resolve()
+    for path in saved_model.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise UserError(
+                f"{path} is a link to something outside the SavedModel. Copy the file itself there, or, if you trust "
+                "the model's author, set trust_model=True for training or SERVE_TRUST_MODEL=true for serving."
+            )
+
+
+def _stamps(saved_model: Path) -> dict[str, tuple[int, ...]]:
+    """Return for each file what changes when its content does; without a lock nothing else tells."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path in artifacts.model_files(saved_model):
+        state = path.stat()
+        found[str(path)] = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    return found
