@@ -1,58 +1,109 @@
-"""Pack and unpack the tar archives that carry models, trusting nothing about them."""
+"""Pack and unpack the tar archives that carry models, trusting nothing about them. How they are read: tar_stream.py."""
 
+import errno
 import gzip
 import tarfile
 import tempfile
 import zlib
+from lzma import LZMAError
 from pathlib import Path
 
-from image_classifier import own_files
-from image_classifier.contract.errors import UserError
+from image_classifier import own_files, tar_stream
+from image_classifier.contract.errors import JobError, PlatformError, UserError, first_line
+from image_classifier.tar_stream import MAX_MEMBERS, MAX_UNPACKED_BYTES, ArchiveRejected
 
-MAX_UNPACKED_BYTES = 20 * 1024**3
-"""The largest model of the catalogue unpacks to under 4 GB; anything near this limit is a bomb."""
-MAX_MEMBERS = 10_000
+SUFFIXES = (".tar.gz", ".tgz", ".tar")
+"""How the names of model archives end."""
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+_NOT_COMPLETE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, LZMAError, EOFError, ValueError, OverflowError)
+"""What a corrupt archive makes the libraries raise."""
+
+
+def is_archive(path: Path) -> bool:
+    """Tell by its name whether a file is a model archive; its content says how it is compressed."""
+    return path.name.lower().endswith(SUFFIXES)
 
 
 def unpack(archive: Path, into: Path) -> None:
-    """Unpack a tar archive (gzip or plain) into an existing or new folder.
+    """Unpack a tar archive (gzip, bzip2, xz or plain) into an existing or new folder.
 
     Only regular files and folders below `into` are written. Owners and special bits are dropped.
 
     Raises:
-        UserError: The file is no tar archive, is cut off, would write outside the folder, holds links or
-            devices, or unpacks to more than `MAX_UNPACKED_BYTES` or `MAX_MEMBERS`.
+        UserError: The file is no tar archive, is cut off, would write outside the folder, holds links, devices or names
+            that no file can have, or unpacks to more than `MAX_UNPACKED_BYTES` or `MAX_MEMBERS`.
+        PlatformError: The disk is full or not writable.
     """
-    into.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        into.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlatformError(f"{archive} cannot be unpacked: {error.strerror} ({into}).") from error
+    try:
+        with archive.open("rb") as file, tar_stream.members(file) as (tar, members):
+            written: dict[tuple[str, ...], bool] = {}
             total = 0
-            for count, member in enumerate(tar, start=1):
+            for count, member in enumerate(members, start=1):
                 total += member.size
-                _refuse_unsafe(archive, member, count, total)
+                _reject_unsafe(member, count, total)
+                _reject_clash(member, written)
                 tar.extract(member, into, filter="data")
-    except tarfile.FilterError as error:
-        raise UserError(f"{archive} is refused: {error}. Pack the model folder itself, without links.") from error
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UserError(
-            f"{archive} is not a complete tar archive ({error}). "
-            "Expected a .tar.gz such as scripts/stage-backbone writes."
-        ) from error
+    except (ArchiveRejected, tarfile.FilterError) as error:
+        raise UserError(f"{archive} is rejected: {first_line(error)}. Pack the model folder itself.") from error
+    except OSError as error:
+        raise _of_the_system(archive, into, error) from error
+    except _NOT_COMPLETE as error:
+        raise _not_complete(archive, error) from error
 
 
-def _refuse_unsafe(archive: Path, member: tarfile.TarInfo, count: int, total: int) -> None:
+def _not_complete(archive: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{archive} is not a complete tar archive ({first_line(error)}). Expected a .tar.gz such as "
+        "scripts/stage-backbone writes."
+    )
+
+
+def _of_the_system(archive: Path, into: Path, error: OSError) -> JobError:
+    if isinstance(error, gzip.BadGzipFile) or error.errno is None:
+        return _not_complete(archive, error)
+    if error.errno in _OF_THE_MACHINE:
+        return PlatformError(
+            f"{archive} cannot be unpacked into {into}: {error.strerror} ({error.filename or into}). The model needs "
+            "that much space, in a folder that can be written to."
+        )
+    return UserError(
+        f"{archive} is rejected: a member cannot be written: {error.strerror}. Pack the model folder itself."
+    )
+
+
+def _reject_unsafe(member: tarfile.TarInfo, count: int, total: int) -> None:
     name = member.name
     if name.startswith("/") or ".." in Path(name).parts:
-        reason = f"its member {name!r} points outside the folder that it is unpacked into"
+        reason = f"its member {ascii(name)[:200]} points outside the folder that it is unpacked into"
     elif not (member.isreg() or member.isdir()):
-        reason = f"its member {name!r} is a link or a device; only files and folders are allowed"
+        reason = f"its member {ascii(name)[:200]} is a link or a device; only files and folders are allowed"
     elif count > MAX_MEMBERS:
         reason = f"it holds more than {MAX_MEMBERS:,} files"
-    elif total > MAX_UNPACKED_BYTES:
+    elif total > MAX_UNPACKED_BYTES or member.size < 0:
         reason = f"it unpacks to more than {MAX_UNPACKED_BYTES:,} bytes"
+    elif fault := tar_stream.fault_of_name(member):
+        reason = f"its member {ascii(name)[:200]} {fault}"
     else:
         return
-    raise UserError(f"{archive} is refused: {reason}. Pack the model folder itself.")
+    raise ArchiveRejected(reason)
+
+
+def _reject_clash(member: tarfile.TarInfo, written: dict[tuple[str, ...], bool]) -> None:
+    """Keep track of which names are folders (True) and which are files; a name that is both cannot be unpacked."""
+    parts = Path(member.name).parts
+    above = [parts[:length] for length in range(1, len(parts))]
+    clash = next((part for part in above if written.get(part) is False), None)
+    if clash is None and written.get(parts, member.isdir()) != member.isdir():
+        clash = parts
+    if clash is not None:
+        raise ArchiveRejected(f"its member {ascii('/'.join(clash))[:200]} is a file and a folder at once")
+    written.update(dict.fromkeys(above, True))
+    if parts:
+        written[parts] = member.isdir()
 
 
 def pack(folder: Path, archive: Path) -> None:
@@ -87,7 +138,8 @@ def materialise(model: Path, into: Path) -> Path:
     """Return a model folder for a folder or an archive; an archive is unpacked into `into`.
 
     Raises:
-        UserError: Nothing lies at `model`, the archive is refused, or something lies at `into` already.
+        UserError: Nothing lies at `model`, the archive is rejected, or something lies at `into` already.
+        PlatformError: The disk is full or not writable.
     """
     if model.is_dir():
         return model

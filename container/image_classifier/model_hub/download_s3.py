@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from image_classifier import archives
+from image_classifier import archives, tar_stream
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Listed, Location, Storage
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import download
 from image_classifier.model_hub.download import Answer
 
-ARCHIVES = (".tar.gz", ".tgz", ".tar")
+ARCHIVES = archives.SUFFIXES
 """How keys end that are one archive; every other key is a folder's."""
 _AT_ONCE = 8
 
@@ -88,10 +88,10 @@ def _refuse(folder: Location, found: list[Listed]) -> None:
         raise UserError(f"{folder} holds nothing. Look at the bucket and the key; the key of a folder ends in a slash.")
     if outside:
         raise UserError(f"{folder} is refused: its key {outside[0]!r} points outside the folder that it is written to.")
-    if len(found) > archives.MAX_MEMBERS or sum(item.size for item in found) > archives.MAX_UNPACKED_BYTES:
+    if len(found) > tar_stream.MAX_MEMBERS or sum(item.size for item in found) > tar_stream.MAX_UNPACKED_BYTES:
         raise UserError(
-            f"{folder} is refused: it holds more than {archives.MAX_MEMBERS:,} files or "
-            f"{archives.MAX_UNPACKED_BYTES:,} bytes. Give the folder of one model or data set."
+            f"{folder} is refused: it holds more than {tar_stream.MAX_MEMBERS:,} files or "
+            f"{tar_stream.MAX_UNPACKED_BYTES:,} bytes. Give the folder of one model or data set."
         )
 
 
