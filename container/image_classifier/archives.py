@@ -12,7 +12,7 @@ from image_classifier import own_files, tar_stream
 from image_classifier.contract.errors import JobError, PlatformError, UserError, first_line
 from image_classifier.tar_stream import MAX_MEMBERS, MAX_UNPACKED_BYTES, ArchiveRejected
 
-SUFFIXES = (".tar.gz", ".tgz", ".tar")
+SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """How the names of model archives end."""
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 _NOT_COMPLETE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, LZMAError, EOFError, ValueError, OverflowError)

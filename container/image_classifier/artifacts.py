@@ -74,6 +74,17 @@ def read_model_info(folder: Path) -> ModelInfo:
     return ModelInfo()
 
 
+def unrecorded(folder: Path) -> list[str]:
+    """Return which of image_size and pixel_scaling_method no model info of a folder records.
+
+    Raises:
+        UserError: The model info is not valid JSON.
+    """
+    found: Any = next((_read_json(folder / name) for name in MODEL_INFO_NAMES if (folder / name).is_file()), {})
+    recorded = {key.lower() for key, value in found.items() if value is not None} if isinstance(found, dict) else set()
+    return [key for key in ("image_size", "pixel_scaling_method") if key not in recorded]
+
+
 def parse_model_info(found: Any, where: str) -> ModelInfo:
     """Check a decoded model info; `where` names it in errors.
 

@@ -134,7 +134,7 @@ def test_names_arrive_as_they_were_sent(server: Server, models: list[TinyModel])
         ("x", "absent", (400, "invalid_url")),
         ("x", "empty", (400, "cannot_be_loaded")),
         ("x", "broken", (400, "cannot_be_loaded")),
-        ("x", "tensorflow", (507, "no_room")),
+        ("x", "tensorflow", (400, "cannot_be_loaded")),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_and_the_server_lives(

@@ -123,6 +123,12 @@ PRECISION = word(
     "What OpenVINO computes in; bf16 on CPUs with AVX-512 BF16 or AMX only: on our photographs it moved a probability "
     "by up to 0.09.",
 )
+PROGRAM = text(
+    "SAGEMAKER_PROGRAM",
+    "",
+    "a file's name",
+    "Where other containers find the program to run. This image runs none; one line of the log says so.",
+)
 LOG_LEVEL = log_level(
     "SAGEMAKER_CONTAINER_LOG_LEVEL", logging.INFO, "Which lines are printed: those of this level and above."
 )
@@ -136,6 +142,13 @@ MULTI_MODEL = truth(
     "SAGEMAKER_MULTI_MODEL",
     False,
     "Hold many models in one process and load them as the platform asks, with OpenVINO alone; set by it.",
+)
+MODEL_ROOTS = text(
+    "SERVE_MODEL_ROOTS",
+    "",
+    "absolute paths, separated by colons",
+    "With many models: the folders below which models may lie. Without them any folder will do that is neither one of "
+    "the system's nor at the root of the disk.",
 )
 PAGE = truth(
     "SERVE_PAGE", False, "Answer GET / with a page for people: drop pictures, see the answers. Not for many models."

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import archives, artifacts, imaging, own_files
+from image_classifier import archives, artifacts, imaging, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import JobError, PlatformError, UserError, complain, first_line
 from image_classifier.imaging import ImageRejected
@@ -17,6 +17,7 @@ from image_classifier.inference import conversion, intermediate_representation
 from image_classifier.inference.conversion import NotConverted, Sample
 from image_classifier.inference.intermediate_representation import Record
 from image_classifier.inference.layout import check_layout
+from image_classifier.untrusted_models import assumptions
 
 SEED = 0
 
@@ -38,6 +39,8 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
     with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
         folder = archives.materialise(artefact, Path(scratch) / "model")
         try:
+            for note in model_layout.notes(folder):
+                print(note.replace(str(folder), str(artefact)), flush=True)
             record = _convert_folder(folder, pictures, trust)
         except UserError as error:
             # Where an archive was unpacked to is gone when this is read.
@@ -48,8 +51,11 @@ def convert_model(artefact: Path, pictures: Path | None, trust: bool = False) ->
 
 
 def _convert_folder(folder: Path, pictures: Path | None, trust: bool) -> Record:
+    folder = model_layout.root(folder)
     check_layout(folder)
-    info = artifacts.read_model_info(folder)
+    info, warning = assumptions.complete(folder, artifacts.read_model_info(folder))
+    if warning:
+        print(warning, flush=True)
     _reject_foreign_ir(folder, info)
     sample = _sample(pictures, info) if pictures else conversion.made_up_sample(info, SEED)
     try:

@@ -25,6 +25,10 @@ from image_classifier.inference.prediction import Prediction
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
+BACKGROUND = "background"
+"""The built-in algorithm's convention: pre-trained classifiers for ImageNet have label files that begin with a class of
+this name, also where their head has none. A trained head's classes are the training channel's folders, this one or not.
+"""
 Observe = Callable[[str, float], None]
 """Told how many seconds a stage of some pictures took: "decode" or "engine"."""
 
@@ -40,6 +44,8 @@ class Predictor:
     info: ModelInfo
     labels: tuple[str, ...]
     engine: Engine
+    warning: str | None = None
+    """What is assumed of the model, since nothing records it; for the log."""
 
     @classmethod
     def load(cls, folder: Path, trust: bool = False, wish: Wish = engines.NO_WISH) -> "Predictor":
@@ -51,18 +57,18 @@ class Predictor:
         """
         check_layout(folder)
         info, labels = artifacts.read_model_info(folder), artifacts.read_labels(folder)
+        info, warning = engines.completed(folder, info, wish)
         engine = engines.load(folder, info, trust, wish)
-        # The built-in algorithm's convention: a head without a background class drops the label of that name.
-        if len(labels) == engine.outputs + 1 and labels[0] == "background":
-            labels = labels[1:]
         binary = engine.outputs == 1 and len(labels) == 2
+        if not binary and not info.finetuned and len(labels) == engine.outputs + 1 and labels[0] == BACKGROUND:
+            labels = labels[1:]
         if len(labels) != engine.outputs and not binary:
             raise UserError(
                 f"The label file of {folder} names {len(labels)} classes, but the model answers {engine.outputs} "
                 f"{'probability' if engine.outputs == 1 else 'probabilities'} for a picture. Put the "
                 f"{artifacts.LABELS_FILE} there that was written with this model."
             )
-        return cls(info, labels, engine)
+        return cls(info, labels, engine, warning)
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
         """Decode an image to the model's size, uint8 (height, width, 3).

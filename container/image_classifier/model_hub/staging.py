@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from image_classifier import archives, artifacts, own_files
+from image_classifier import archives, artifacts, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Location, Storage
 from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import JobError, UserError, complain
+from image_classifier.contract.system_names import is_system_name
 from image_classifier.model_hub import catalogue, converted, sources, untuned
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.converters import CONVERSIONS
 from image_classifier.model_hub.jumpstart import Bucket
 from image_classifier.model_hub.sources import ORIGINS, Found, Origin
+from image_classifier.untrusted_models import assumptions
 
 _LARGEST_INFO = 1 << 20
 """Bytes of a model info that is read to find out whose an archive is."""
@@ -132,14 +134,18 @@ def _replace(file: Path, target: Path) -> None:
 
 
 def _copy(found: Found, model: CatalogueModel | None, folder: Path, options: Options) -> None:
-    info = _with_catalogue(found.folder, model)
-    bare = (found.folder / "saved_model.pb").is_file()
-    saved_model = found.folder if bare else artifacts.saved_model_folder(found.folder)
-    shutil.copytree(saved_model, folder / artifacts.SAVED_MODEL_DIR)
+    for note in model_layout.notes(found.folder):
+        print(note.replace(str(found.folder), found.source), flush=True)
+    given = model_layout.root(found.folder)
+    info = _with_catalogue(given, model)
+    bare = (given / artifacts.SAVED_MODEL_FILE).is_file()
+    saved_model = given if bare else artifacts.saved_model_folder(given)
+    shutil.copytree(saved_model, folder / artifacts.SAVED_MODEL_DIR, ignore=_system_names)
+    info = _completed(info, given, found, model, options)
     names = (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE)
-    labels = any((found.folder / name).is_file() for name in names)
+    labels = any((given / name).is_file() for name in names)
     if labels:
-        artifacts.write_labels(folder, artifacts.read_labels(found.folder))
+        artifacts.write_labels(folder, artifacts.read_labels(given))
     recorded = {"archive_sha256": found.archive_sha256} if found.archive_sha256 else {}
     artifacts.write_model_info(
         folder,
@@ -152,6 +158,21 @@ def _copy(found: Found, model: CatalogueModel | None, folder: Path, options: Opt
             extra={**info.extra, **recorded},
         ),
     )
+
+
+def _system_names(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if is_system_name(name)]
+
+
+def _completed(info: ModelInfo, given: Path, found: Found, model: CatalogueModel | None, options: Options) -> ModelInfo:
+    """Add what the SavedModel itself says, and warn of what is assumed and will be recorded."""
+    if model:
+        return info
+    known = {"image_size": options.image_size, "pixel_scaling_method": options.pixel_scaling_method}
+    info, warning = assumptions.complete(given, info, [key for key, value in known.items() if value])
+    if warning:
+        print(warning.replace(str(given), found.source), flush=True)
+    return info
 
 
 def _make_servable(folder: Path, source: str) -> None:

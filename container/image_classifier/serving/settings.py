@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from image_classifier.contract import serving_variables as variables
@@ -75,6 +76,10 @@ class Settings:
     """Which engine runs the network, and in what it computes."""
     log_level: int = variables.LOG_LEVEL.default
     access_log: str = variables.ACCESS_LOG.default
+    program: str = variables.PROGRAM.default
+    """What SAGEMAKER_PROGRAM names, which is not run."""
+    model_roots: tuple[Path, ...] = ()
+    """Where models may lie that a server of many is asked to load."""
     page: bool = variables.PAGE.default
     allowed_hosts: tuple[str, ...] = ()
     """Beside this machine's names and the bound one, where the page is on."""
@@ -132,6 +137,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION), exclusive=workers == 1),
         log_level=reader.get(variables.LOG_LEVEL),
         access_log=reader.get(variables.ACCESS_LOG),
+        program=reader.get(variables.PROGRAM),
+        model_roots=reader.understood(variables.MODEL_ROOTS, (), _folders),
         page=reader.get(variables.PAGE),
         allowed_hosts=tuple(reader.get(variables.ALLOWED_HOSTS).lower().replace(",", " ").split()),
         multi_model=reader.get(variables.MULTI_MODEL),
@@ -195,6 +202,13 @@ class _Reader:
             allowed = str(error) or variable.allowed
             self.problems.append(f"The environment variable {variable.name} is {text!r}; allowed: {allowed}.")
             return default
+
+
+def _folders(text: str) -> tuple[Path, ...]:
+    found = tuple(Path(part) for part in text.split(":") if part)
+    if not found or not all(path.is_absolute() for path in found):
+        raise ValueError
+    return found
 
 
 def _form(text: str) -> AnswerForm:

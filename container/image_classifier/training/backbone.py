@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifacts, model_layout
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import JobError, UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.contract.system_names import is_ignored
+from image_classifier.training import model_channel
 from image_classifier.training.progress import say
-from image_classifier.untrusted_models import loader
+from image_classifier.untrusted_models import assumptions, loader
 
 if TYPE_CHECKING:
     from image_classifier.training.earlier_model import Head
@@ -31,16 +33,23 @@ def locate(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str = "") -> 
         UserError: None is there; the message names all places.
         JobError: `model_uri` cannot be fetched.
     """
+    given = _given(opt_ml, model_id, scratch, model_uri)
+    for note in model_layout.notes(given):
+        say(note)
+    return model_layout.root(given)
+
+
+def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
     channel = opt_ml.channel_dir("model")
-    if channel.is_dir() and any(channel.iterdir()):
-        return _unpacked(channel, scratch)
+    if channel.is_dir() and not all(is_ignored(path.name) for path in channel.iterdir()):
+        return model_channel.unpacked(channel, scratch / "model")
     if model_uri:
-        return _unpacked(_fetched(model_uri, scratch / "fetched"), scratch)
+        return model_channel.unpacked(_fetched(model_uri, scratch / "fetched"), scratch / "model")
     hub = Path(os.environ.get(HUB_DIR_VARIABLE, DEFAULT_HUB_DIR))
-    staged = sorted(path.name for path in hub.iterdir()) if hub.is_dir() else []
+    staged = sorted(path.name for path in hub.iterdir() if not is_ignored(path.name)) if hub.is_dir() else []
     if not model_id and len(staged) == 1:
         return archives.materialise(hub / staged[0], scratch / "model")
-    for name in (model_id, f"{model_id}.tar.gz"):
+    for name in (model_id, *(f"{model_id}{suffix}" for suffix in archives.SUFFIXES)):
         if name in staged:
             return archives.materialise(hub / name, scratch / "model")
     raise UserError(
@@ -49,11 +58,6 @@ def locate(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str = "") -> 
         f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
         "a staged model_id."
     )
-
-
-def _unpacked(folder: Path, scratch: Path) -> Path:
-    archive = next(iter(sorted(folder.rglob("*.tar.gz"))), None)
-    return archives.materialise(archive, scratch / "model") if archive else folder
 
 
 def _fetched(uri: str, into: Path) -> Path:
@@ -79,6 +83,8 @@ class Backbone:
     feature_count: int
     tunable: bool
     """False for TF1-format modules and for named signatures: they have no training mode."""
+    warning: str | None = None
+    """What is assumed of it, since nothing records it; for the log."""
     head: "Head | None" = None
     """Of an earlier job that trained this network; None on a backbone, or when a new head is wanted."""
 
@@ -117,7 +123,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     """
     import tensorflow as tf
 
-    info, module = _loaded(folder, trust)
+    info, warning, module = _loaded(folder, trust)
     network, options, tunable, head = _parts(module, info, folder)
     if trainable and not tunable:
         raise UserError(
@@ -138,15 +144,17 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             f"The backbone in {folder} has no trainable variables, so only its head can be trained. "
             "Set train_only_top_layer=True."
         )
-    return Backbone(layer, info, folder, int(output.shape[-1]), tunable, head)
+    return Backbone(layer, info, folder, int(output.shape[-1]), tunable, warning, head)
 
 
-def _loaded(folder: Path, trust: bool) -> tuple[ModelInfo, Any]:
+def _loaded(folder: Path, trust: bool) -> tuple[ModelInfo, str | None, Any]:
     info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
     try:
         with loader.unchanged(saved_model):
             sha256 = artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")
-            return replace(info, sha256=sha256), loader.load_untrusted(saved_model, trust)
+            loaded = loader.load_untrusted(saved_model, trust)
+            info, warning = assumptions.complete(folder, info)
+            return replace(info, sha256=sha256), warning, loaded
     except loader.UnloadableError as error:
         raise UserError(f"The backbone in {folder} cannot be loaded: {error.reason}. Stage it again.") from error
 

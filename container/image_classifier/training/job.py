@@ -115,6 +115,8 @@ def _train_and_leave(
 
     with hosts.strategy.scope():
         loaded = load()
+    if loaded.warning:
+        say(loaded.warning)
     if values.max_runtime and hosts.is_chief:
         finishing.rehearse(opt_ml, loaded if hosts.replicas == 1 else load(), len(class_names), values, stop)
     trained = fine_tuning.train(found, loaded, values, stop, hosts, _checkpoints_dir(opt_ml))

@@ -41,7 +41,7 @@ def check(saved_model: Path, trust: bool) -> None:
         UserError: saved_model.pb cannot be read, needs an operation that is not part of this TensorFlow (a custom
             operation's library, or a newer release), or contains what is not allowed and is not trusted.
     """
-    found = objections(_parsed(saved_model))
+    found = objections(parse(saved_model))
     if found.unknown:
         import tensorflow as tf
 
@@ -127,7 +127,12 @@ def _bytes(node: Any) -> int:
     return count * (tf.dtypes.as_dtype(tensor.dtype).size or 1) if tensor.dtype else 0
 
 
-def _parsed(saved_model: Path) -> Any:
+def parse(saved_model: Path) -> Any:
+    """Return the `SavedModel` protocol buffer of a folder, by the parser that loading uses too.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     tensorflow_start.start()
     import tensorflow as tf
 
@@ -137,7 +142,6 @@ def _parsed(saved_model: Path) -> Any:
                 f"{saved_model / 'saved_model.pb'} has {size:,} bytes; a SavedModel's graph has at most "
                 f"{MAX_GRAPH_BYTES:,}. Save the model with its weights as variables."
             )
-        # The parser that loading uses too, so what is looked at is what is run.
         return tf.__internal__.saved_model.parse_saved_model(str(saved_model))
     except OSError as error:
         raise UserError(f"{saved_model} cannot be read as a SavedModel: {first_line(error)}. Copy it again.") from error

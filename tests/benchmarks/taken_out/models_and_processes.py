@@ -125,8 +125,8 @@ EDITS = (
         15,
         "saying so",
         "image_classifier/serving/processes/startup.py",
-        "            print(count.remark, file=sys.stderr, flush=True)\n",
-        "            pass\n",
+        "        _say([count.remark])\n",
+        "        pass\n",
         ("test_serve_short_of_memory.py::test_fewer_processes_are_started_where_fewer_fit",),
     ),
     Edit(

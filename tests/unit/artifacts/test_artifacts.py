@@ -96,11 +96,13 @@ def put_saved_model(folder: Path) -> None:
     (folder / "saved_model.pb").write_bytes(b"")
 
 
-def test_saved_model_under_1_wins(tmp_path: Path) -> None:
-    """SavedModels under 1/ and elsewhere -> the one under 1/."""
-    put_saved_model(tmp_path / "1")
-    put_saved_model(tmp_path / "2")
-    assert artifacts.saved_model_folder(tmp_path) == tmp_path / "1"
+def test_highest_version_wins(tmp_path: Path) -> None:
+    """SavedModels under 1/, 9/, 10/ and elsewhere, one of them a copy of macOS's -> the highest number's."""
+    for name in ("1", "9", "10", "other", "._11", "11.5", "1²"):
+        put_saved_model(tmp_path / name)
+    (tmp_path / "12").mkdir()
+    assert artifacts.saved_model_folder(tmp_path) == tmp_path / "10"
+    assert [path.name for path in artifacts.version_folders(tmp_path)] == ["1", "9", "10"]
 
 
 def test_single_saved_model_is_found_anywhere(tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_single_saved_model_is_found_anywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folders", "message"), [([], "holds no SavedModel"), (["2", "3"], "holds several SavedModels")]
+    ("folders", "message"), [([], "holds no SavedModel"), (["two", "three"], "holds several SavedModels")]
 )
 def test_no_or_several_saved_models_are_refused(tmp_path: Path, folders: list[str], message: str) -> None:
     """No SavedModel, or several and none under 1/ -> refused with what was found."""
@@ -153,3 +155,36 @@ def test_json_holds_whatever_a_text_holds(tmp_path: Path, text: str) -> None:
     """Half of a character, as JSON can spell it, or a byte that is not UTF-8 -> a UTF-8 file, read back equal."""
     artifacts.write_json(tmp_path / "info.json", {"source": text})
     assert json.loads((tmp_path / "info.json").read_text(encoding="utf-8")) == {"source": text}
+
+
+@pytest.mark.parametrize(
+    "name", [".DS_Store", "._saved_model.pb", "variables/._variables.index", "__MACOSX/1/x", "Thumbs.db"]
+)
+def test_files_of_systems_are_no_content(tmp_path: Path, name: str) -> None:
+    """A SavedModel, and what macOS or Windows leaves in it -> the same checksum, the same SavedModel."""
+    put_saved_model(tmp_path / "1")
+    before = artifacts.folder_sha256(tmp_path / "1")
+    (tmp_path / "1" / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "1" / name).write_bytes(b"\0\5\26\7")
+    assert artifacts.folder_sha256(tmp_path / "1") == before
+    (tmp_path / "1" / "weights").write_bytes(b"x")
+    assert artifacts.folder_sha256(tmp_path / "1") != before
+
+
+def test_checksum_names_the_versions(tmp_path: Path) -> None:
+    """A model info of version 1 beside a version 2 -> the message says that the highest is used, and what to do."""
+    for name in ("1", "2"):
+        put_saved_model(tmp_path / name)
+        (tmp_path / name / "weights").write_text(name)
+    info = ModelInfo(sha256=artifacts.folder_sha256(tmp_path / "1"))
+    with pytest.raises(UserError, match=r"Of several versions the highest is used: keep 2/ with its own model info"):
+        artifacts.undamaged_sha256(tmp_path / "2", info, "The model")
+
+
+def test_unrecorded_keys_are_told(tmp_path: Path) -> None:
+    """No model info, one with a size, one with null and other cases -> which of size and scaling nothing records."""
+    assert artifacts.unrecorded(tmp_path) == ["image_size", "pixel_scaling_method"]
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text('{"Image_Size": 96, "pixel_scaling_method": null}')
+    assert artifacts.unrecorded(tmp_path) == ["pixel_scaling_method"]
+    artifacts.write_model_info(tmp_path, ModelInfo())
+    assert artifacts.unrecorded(tmp_path) == []

@@ -22,7 +22,26 @@ def test_model_that_just_fits_is_loaded_and_one_more_byte_is_refused(tmp_path: P
     enough = fitting.needed_bytes(folder, available_processors()) + KEPT_MEGABYTES * MEGABYTE
     assert fitting.load(folder, "f32", lambda: enough).engine.name == "openvino"
     with pytest.raises(NoRoomError, match=rf"Loading {folder} needs about \d+ MB, 64 MB stay free .* MB are left"):
-        fitting.load(folder, "f32", lambda: enough - 1)
+        fitting.load(folder, "f32", lambda: enough - 1, held=lambda: [folder])
+
+
+def test_model_that_no_unload_makes_room_for_is_the_users(tmp_path: Path) -> None:
+    """Given too little memory, even without the models that are held -> UserError, so 400 and not 507."""
+    small, large = (tiny_models.write(tmp_path / f"{size}", "a", megabytes=size).folder for size in (1, 40))
+    needed, freed = (fitting.needed_bytes(folder, available_processors()) for folder in (large, small))
+    enough = needed + KEPT_MEGABYTES * MEGABYTE
+    with pytest.raises(UserError, match=r"without the 0 models that are loaded\. Take an instance with more memory"):
+        fitting.load(large, "f32", lambda: enough - 1)
+    with pytest.raises(UserError, match=r"without the 1 models that are loaded"):
+        fitting.load(large, "f32", lambda: enough - freed - 1, held=lambda: [small])
+    with pytest.raises(NoRoomError, match="Unload another model first"):
+        fitting.load(large, "f32", lambda: enough - freed, held=lambda: [small])
+
+
+def test_folder_around_everything_is_stepped_into(tmp_path: Path) -> None:
+    """Given a model one folder below the one that is named -> loaded with its own labels and size."""
+    tiny_models.write(tmp_path / "given" / "my-model", "a")
+    assert fitting.load(tmp_path / "given", "f32").labels[0] == "a-red"
 
 
 def test_need_grows_with_weights_cpus_and_pictures(tmp_path: Path) -> None:
@@ -47,11 +66,11 @@ def test_memory_is_asked_for_again_after_giving_back(tmp_path: Path) -> None:
 def test_model_of_tensorflow_is_refused_with_the_remedy(tmp_path: Path) -> None:
     """Given a model without an IR, and one whose SavedModel is another -> refused before loading, with what to do."""
     without = tiny_models.without_representation(tiny_models.write(tmp_path / "without", "a")).folder
-    with pytest.raises(NoRoomError, match=r"has no OpenVINO IR\. TensorFlow would .*scripts/convert-model"):
+    with pytest.raises(UserError, match=r"has no OpenVINO IR\. TensorFlow would .*scripts/convert-model"):
         fitting.load(without, "f32")
     other = tiny_models.write(tmp_path / "other", "a").folder
     (other / "1" / "saved_model.pb").write_bytes(b"another")
-    with pytest.raises(NoRoomError, match=r"IR of another SavedModel .*scripts/convert-model"):
+    with pytest.raises(UserError, match=r"IR of another SavedModel .*scripts/convert-model"):
         fitting.load(other, "f32")
 
 
@@ -80,6 +99,51 @@ def test_other_names_are_refused(tmp_path: Path, name: object) -> None:
         parse(json.dumps({"model_name": name, "url": str(tmp_path)}).encode())
     assert (found.value.status, found.value.code) == (400, "invalid_model_name")
     assert "1 to 256 visible ASCII characters" in found.value.message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/",
+        "//",
+        "/usr/..",
+        "/proc/self/root",
+        "/proc/self/root/.",
+        "/tmp",
+        "/usr/lib",
+        "/etc/ssl",
+        "/proc/1",
+        "/dev",
+    ],
+)
+def test_folders_of_the_system_are_rejected_at_once(url: str) -> None:
+    """Given a path that leads to the disk's root, to a folder there, or into the system -> 400 without a search."""
+    with pytest.raises(RefusedError) as found:
+        parse(json.dumps({"model_name": "a", "url": url}).encode())
+    assert (found.value.status, found.value.code) == (400, "invalid_url")
+
+
+def test_link_to_the_system_is_rejected(tmp_path: Path) -> None:
+    """Given a link in a folder of models to / and to /usr -> 400 with what it leads to; a link to a model -> taken."""
+    for name, target in (("root", Path("/")), ("usr", Path("/usr")), ("model", tmp_path)):
+        (tmp_path / name).symlink_to(target)
+    for name in ("root", "usr"):
+        with pytest.raises(RefusedError, match="a folder of the system or at the root of the disk"):
+            parse(json.dumps({"model_name": "a", "url": str(tmp_path / name)}).encode())
+    assert parse(json.dumps({"model_name": "a", "url": str(tmp_path / "model")}).encode()).folder == tmp_path / "model"
+
+
+def test_roots_that_are_set_are_the_only_ones(tmp_path: Path) -> None:
+    """Given SERVE_MODEL_ROOTS -> what lies below them is taken, what only begins with them or leads out is not."""
+    for name in ("models/a", "models-2", "other"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "models" / "out").symlink_to(tmp_path / "other")
+    roots = (tmp_path / "absent", tmp_path / "models")
+    body = json.dumps({"model_name": "a", "url": str(tmp_path / "models" / "a")}).encode()
+    assert parse(body, roots).folder == tmp_path / "models" / "a"
+    for name in ("models-2", "other", "models/out", "models/../other"):
+        with pytest.raises(RefusedError, match=r"SERVE_MODEL_ROOTS allows models below .*/absent, .*/models alone"):
+            parse(json.dumps({"model_name": "a", "url": str(tmp_path / name)}).encode(), roots)
 
 
 @pytest.mark.parametrize("url", ["", "/", "relative", "/nowhere/at/all", "/dev/null", "/" + "a" * 5000, "/\0", None, 7])

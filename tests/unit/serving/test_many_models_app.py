@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.multi_model import fitting
 from image_classifier.serving.multi_model.app import PAGE, create_app
-from image_classifier.serving.multi_model.store import ModelStore
+from image_classifier.serving.multi_model.store import InUseError, Listed, ModelStore
 from image_classifier.serving.settings import Settings
 from tests import tiny_models
 
@@ -102,3 +102,26 @@ def test_odd_paths_are_not_there(method: str, path: str) -> None:
     answer = client_of(pytest.fail).open(path, method=method, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.get_json()["error"]) == (404, "not_found")
     assert "Location" not in answer.headers
+
+
+def test_unload_that_waits_too_long_is_503(tmp_path: Path) -> None:
+    """Given a model whose request does not end -> DELETE answers 503 with a code and Retry-After."""
+
+    class Busy(ModelStore):
+        def unload(self, name: str) -> Listed:
+            raise InUseError("a is in use. Unload it later.")
+
+    client = create_app(Busy(lambda folder: pytest.fail("loaded")), Settings()).test_client()
+    answer = client.delete("/models/a")
+    assert (answer.status_code, answer.get_json()["error"]) == (503, "model_in_use")
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_roots_of_the_settings_count(tmp_path: Path) -> None:
+    """Given SERVE_MODEL_ROOTS -> a model elsewhere is 400."""
+    client = create_app(
+        ModelStore(lambda folder: pytest.fail("loaded")), Settings(model_roots=(tmp_path / "models",))
+    ).test_client()
+    (tmp_path / "other").mkdir()
+    answer = client.post("/models", json={"model_name": "a", "url": str(tmp_path / "other")})
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_url")

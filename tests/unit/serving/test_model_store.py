@@ -13,7 +13,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference import memory
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.multi_model import fitting
-from image_classifier.serving.multi_model.store import AlreadyLoadedError, ModelStore, NotLoadedError
+from image_classifier.serving.multi_model.store import AlreadyLoadedError, InUseError, ModelStore, NotLoadedError
 from tests import tiny_models
 from tests.tiny_models import TinyModel
 from tests.waiting import wait_until
@@ -214,3 +214,30 @@ def test_pages_hold_each_model_once_while_others_come_and_go(models: list[TinyMo
     assert ([model.name for model in first.models], first.more_after) == (["a", "b"], "b")
     assert ([model.name for model in second.models], second.more_after) == (["c", "d"], "d")
     assert store.page("d", 1).more_after is None
+
+
+def test_unload_that_waits_too_long_is_told(models: list[TinyModel], pool: ThreadPoolExecutor) -> None:
+    """Given a request that does not end -> unload says so after its time, the model serves on, and goes later."""
+    store, gate = ModelStore(real, unload_seconds=0.2), Gate()
+    store.load("a", models[0].folder)
+    answer = busy(store, pool, gate)
+    with pytest.raises(InUseError, match=r"a is in use \(requests in flight: 1\) after 0\.2 s"):
+        store.unload("a")
+    assert store.use("a", seen) == seen(real(models[0].folder))
+    gate.open.set()
+    answer.result(SECONDS)
+    assert store.unload("a").name == "a"
+    assert store.folders() == []
+
+
+def test_unload_of_a_load_that_takes_too_long_is_told(models: list[TinyModel], pool: ThreadPoolExecutor) -> None:
+    """Given a load that does not end -> unload says so after its time, and the load goes on."""
+    gate = Gate()
+    store = ModelStore(loading_through(gate, real), unload_seconds=0.2)
+    loading = pool.submit(store.load, "a", models[0].folder)
+    assert gate.begun.wait(SECONDS)
+    with pytest.raises(InUseError, match=r"a is still being loaded after 0\.2 s"):
+        store.unload("a")
+    gate.open.set()
+    assert loading.result(SECONDS).name == "a"
+    assert store.folders() == [models[0].folder]

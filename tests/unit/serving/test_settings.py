@@ -1,6 +1,7 @@
 """What the environment says about serving."""
 
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -140,3 +141,12 @@ def test_execution_parameters_of_nobody_fit_the_platform() -> None:
     found = settings.read({"SAGEMAKER_BATCH": "true"}).execution_parameters
     assert 4 <= found.concurrent_transforms <= 16
     assert 75 < found.concurrent_transforms * found.payload_megabytes <= 100
+
+
+def test_model_roots_are_absolute_folders() -> None:
+    """Given folders separated by colons -> all of them; a relative one, or colons alone -> named as not allowed."""
+    assert settings.read({"SERVE_MODEL_ROOTS": "/a:/b/c:"}).model_roots == (Path("/a"), Path("/b/c"))
+    assert settings.read({}).model_roots == ()
+    for text in ("models", "/a:models", ":"):
+        with pytest.raises(UserError, match=f"SERVE_MODEL_ROOTS is '{text}'; allowed: absolute paths"):
+            settings.read({"SERVE_MODEL_ROOTS": text})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from image_classifier import tensorflow_start
+from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference import intermediate_representation, processors
@@ -106,6 +106,21 @@ def _tensorflow_has_gpu() -> bool:
 
     # Asking TensorFlow itself would import it.
     return not list(metadata.distributions(name="tensorflow-cpu"))
+
+
+def completed(folder: Path, info: ModelInfo, wish: Wish = NO_WISH) -> tuple[ModelInfo, str | None]:
+    """Return the model info with what the SavedModel itself declares, and a warning about what is assumed.
+
+    An IR declares everything that is needed of it, and is made only where TensorFlow answered as it does.
+
+    Raises:
+        UserError: The engine that is wanted cannot be had, or there is no readable SavedModel.
+    """
+    if not artifacts.unrecorded(folder) or choose(folder, info, wish).engine != "tensorflow":
+        return info, None
+    from image_classifier.untrusted_models import assumptions
+
+    return assumptions.complete(folder, info)
 
 
 def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "Engine":

@@ -21,10 +21,12 @@ Unset and empty mean the default. Words and switches are taken in any case.
 {table(("name", "values", "default", "meaning"), rows)}
 Unless they are given, `OMP_NUM_THREADS` is set to the number of CPUs that the container may use, and
 `TF_CPP_MIN_LOG_LEVEL` to 3. Variables that AWS's own containers know and this one has no use for are ignored:
-`SAGEMAKER_PROGRAM`, `SAGEMAKER_SUBMIT_DIRECTORY`, `MODEL_CACHE_ROOT` and others.
+`SAGEMAKER_SUBMIT_DIRECTORY`, `MODEL_CACHE_ROOT` and others.
 """
 
 
 def _default(item: Variable[object]) -> str:
+    if item.default == "":
+        return item.computed or "none"
     text = str(item.default)
     return item.computed or code(text.lower() if isinstance(item.default, bool) else text)

@@ -22,7 +22,13 @@ from image_classifier.serving.monitoring import measurement, observation
 from image_classifier.serving.monitoring.metrics import Metrics
 from image_classifier.serving.multi_model import fitting, load_request
 from image_classifier.serving.multi_model.fitting import NoRoomError
-from image_classifier.serving.multi_model.store import AlreadyLoadedError, Listed, ModelStore, NotLoadedError
+from image_classifier.serving.multi_model.store import (
+    AlreadyLoadedError,
+    InUseError,
+    Listed,
+    ModelStore,
+    NotLoadedError,
+)
 from image_classifier.serving.refusal import RefusedError
 from image_classifier.serving.settings import Settings
 
@@ -39,14 +45,16 @@ def application(settings: Settings) -> Flask:
     """Return the application of a process that loads what it is asked to load."""
     memory.return_large_blocks()
     log.info("Ready on port %d, without a model: each is loaded when it is asked for.", settings.port)
-    return create_app(ModelStore(lambda folder: fitting.load(folder, settings.engine.precision)), settings)
+    precision = settings.engine.precision
+    store = ModelStore(lambda folder: fitting.load(folder, precision, held=store.folders))
+    return create_app(store, settings)
 
 
 def create_app(store: ModelStore, settings: Settings) -> Flask:
     """Build the WSGI application of a server that starts without a model."""
     app = Flask("image_classifier", static_folder=None)
     admission, metrics, ready_at = Admission(settings.in_flight), Metrics(), time.time()
-    api = _ModelsApi(store, Invocations(settings, admission), admission)
+    api = _ModelsApi(store, Invocations(settings, admission), admission, settings.model_roots)
     app.add_url_rule("/ping", view_func=_ping)
     app.add_url_rule("/models", view_func=api.list_models, methods=["GET"])
     app.add_url_rule("/models", view_func=api.load, methods=["POST"])
@@ -63,8 +71,8 @@ def _ping() -> Response:
 
 
 class _ModelsApi:
-    def __init__(self, store: ModelStore, invocations: Invocations, admission: Admission):
-        self._store, self._invocations, self._admission = store, invocations, admission
+    def __init__(self, store: ModelStore, invocations: Invocations, admission: Admission, roots: tuple[Path, ...]):
+        self._store, self._invocations, self._admission, self._roots = store, invocations, admission, roots
 
     def list_models(self) -> Response:
         page = self._store.page(request.args.get("next_page_token", ""), PAGE)
@@ -74,14 +82,17 @@ class _ModelsApi:
     def load(self) -> Response:
         # Takes a place, so that loads that wait for each other leave threads to /ping.
         with self._admission.place():
-            wanted = load_request.parse(body.read(load_request.MAX_BODY_BYTES))
+            wanted = load_request.parse(body.read(load_request.MAX_BODY_BYTES), self._roots)
             return _json(_told(_loaded(self._store, wanted.name, wanted.folder)))
 
     def describe(self, name: str) -> Response:
         return _json(_told(_known(name, self._store.describe)))
 
     def unload(self, name: str) -> Response:
-        listed = _known(name, self._store.unload)
+        try:
+            listed = _known(name, self._store.unload)
+        except InUseError as error:
+            raise RefusedError(503, "model_in_use", str(error), {"Retry-After": "1"}) from error
         log.info("Unloaded %s.", name)
         return _json(_told(listed))
 

@@ -1,10 +1,11 @@
 """Whether a model folder can be one of many: it has an OpenVINO IR, and there is memory for it. Said before loading."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from image_classifier import artifacts
-from image_classifier.contract.errors import PlatformError
+from image_classifier import artifacts, model_layout
+from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.inference import intermediate_representation, memory
 from image_classifier.inference.engines import Wish
 
@@ -13,6 +14,8 @@ from image_classifier.inference.engines import openvino as _openvino  # noqa: F4
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.predictor import Predictor
 from image_classifier.inference.processors import available_processors
+
+log = logging.getLogger("image_classifier.serving")
 
 MEGABYTE = 1024 * 1024
 BASE_MEGABYTES, CPU_MEGABYTES, FACTOR = 10, 12, 2.6
@@ -29,24 +32,34 @@ KEPT_MEGABYTES = 64
 
 
 class NoRoomError(PlatformError):
-    """A model cannot be held here beside the others; unloading some may help."""
+    """A model cannot be held here beside the others; without some of them it can."""
 
 
-def load(folder: Path, precision: str, available: Callable[[], int] = memory.available_bytes) -> Predictor:
+def load(
+    given: Path,
+    precision: str,
+    available: Callable[[], int] = memory.available_bytes,
+    held: Callable[[], Iterable[Path]] = tuple,
+) -> Predictor:
     """Load a model folder with OpenVINO and warm it up.
 
     Args:
-        folder: A model folder.
+        given: A model folder, or one with a folder around everything.
         precision: One of `engines.PRECISIONS`.
         available: Tells how many bytes this process may still take.
+        held: Tells the folders of the models that could be unloaded.
 
     Raises:
-        NoRoomError: There is not enough memory, or TensorFlow would have to serve it.
-        UserError: The folder is no model that can be served.
+        NoRoomError: There is not enough memory, and there would be without the models that are `held`.
+        UserError: The folder is no model that can be served here, whatever is unloaded: it is broken, TensorFlow would
+            have to serve it, or it is larger than this machine allows.
     """
+    folder = model_layout.root(given)
     check_layout(folder)
+    for note in model_layout.notes(given):
+        log.info(note)
     _require_representation(folder)
-    _require_memory(folder, available)
+    _require_memory(folder, available, held)
     predictor = Predictor.load(folder, wish=Wish("openvino", precision, compact=True))
     predictor.warm_up()
     return predictor
@@ -67,20 +80,31 @@ def _require_representation(folder: Path) -> None:
     if record is not None and not intermediate_representation.is_stale(folder, record):
         return
     lack = "has no OpenVINO IR" if record is None else "has an OpenVINO IR of another SavedModel than the one beside it"
-    raise NoRoomError(
+    raise UserError(
         f"{folder} {lack}. TensorFlow would have to serve it, and does not give memory back when a model is unloaded, "
         "so it is not loaded beside others. Run scripts/convert-model on the model's archive and upload it again."
     )
 
 
-def _require_memory(folder: Path, available: Callable[[], int]) -> None:
+def _require_memory(folder: Path, available: Callable[[], int], held: Callable[[], Iterable[Path]]) -> None:
     needed, found = needed_bytes(folder, available_processors()), available()
     if needed + KEPT_MEGABYTES * MEGABYTE > found:
         # What failed loads have left counts as this process's until it is given back.
         memory.give_back()
         found = available()
-    if needed + KEPT_MEGABYTES * MEGABYTE > found:
-        raise NoRoomError(
-            f"Loading {folder} needs about {needed // MEGABYTE} MB, {KEPT_MEGABYTES} MB stay free for requests, and "
-            f"{found // MEGABYTE} MB are left. Unload another model first, or take an instance with more memory."
+    wanted = needed + KEPT_MEGABYTES * MEGABYTE
+    if wanted <= found:
+        return
+    said = (
+        f"Loading {folder} needs about {needed // MEGABYTE} MB, {KEPT_MEGABYTES} MB stay free for requests, and "
+        f"{found // MEGABYTE} MB are left"
+    )
+    others = [model_layout.root(one) for one in held()]
+    # The estimates are generous, so what is too large by them is too large in any case.
+    most = found + sum(needed_bytes(one, available_processors()) for one in others)
+    if wanted > most:
+        raise UserError(
+            f"{said}, or about {most // MEGABYTE} MB without the {len(others)} models that are loaded. Take an "
+            "instance with more memory."
         )
+    raise NoRoomError(f"{said}. Unload another model first, or take an instance with more memory.")

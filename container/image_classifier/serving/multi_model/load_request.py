@@ -1,15 +1,24 @@
 """What the platform says when a model shall be loaded: the body of `POST /models`."""
 
 import json
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from image_classifier.contract.serving_variables import MODEL_ROOTS
 from image_classifier.serving.refusal import RefusedError
 
 MAX_BODY_BYTES = 1024 * 1024
 # Without the slash a name is one segment of a path, and without . and .. no client on the way tidies it up.
 _NAME = re.compile(r"(?!\.{1,2}\Z)[!-.0-~]{1,256}\Z")
+_OF_THE_SYSTEM = frozenset(
+    {"bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "snap", "sys", "usr", "var"}
+)
+"""At the root of the disk (https://refspecs.linuxfoundation.org/FHS_3.0/fhs/index.html)."""
+_SHARED = frozenset({"/opt/ml", "/opt/ml/models"})
+"""Where the platform puts all models."""
 _EXPECTED = 'Expected {"model_name": "<name>", "url": "<folder of the unpacked model>"}.'
 
 
@@ -21,8 +30,10 @@ class LoadRequest:
     folder: Path
 
 
-def parse(body: bytes) -> LoadRequest:
-    """Read the body of `POST /models`.
+def parse(body: bytes, roots: Sequence[Path] = ()) -> LoadRequest:
+    """Read the body of `POST /models`; `roots` are the folders below which models may lie, any without them.
+
+    What a path leads to counts, through `..` and links. A folder of the system is none for a model.
 
     Raises:
         RefusedError: It is no such JSON, the name is not allowed, or the folder is none (400).
@@ -35,7 +46,7 @@ def parse(body: bytes) -> LoadRequest:
         ) from error
     if not isinstance(found, dict):
         raise RefusedError(400, "invalid_json", f"The body is no JSON object. {_EXPECTED}")
-    return LoadRequest(_name(found.get("model_name")), _folder(found.get("url")))
+    return LoadRequest(_name(found.get("model_name")), _folder(found.get("url"), roots))
 
 
 def _name(given: object) -> str:
@@ -47,13 +58,28 @@ def _name(given: object) -> str:
     return given
 
 
-def _folder(given: object) -> Path:
+def _folder(given: object, roots: Sequence[Path]) -> Path:
     folder = Path(given) if isinstance(given, str) else Path()
-    # All of the disk would be searched for a model.
-    if not folder.is_absolute() or folder == folder.parent or not _is_folder(folder):
+    if not folder.is_absolute() or not _is_folder(folder):
         message = f"url is {_shown(given)}; expected the absolute path of a folder that exists, a model's files in it."
         raise RefusedError(400, "invalid_url", message)
+    real = Path(os.path.realpath(folder))
+    if roots and not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
+        allowed = ", ".join(map(str, roots))
+        message = f"url is {_shown(given)}; {MODEL_ROOTS.name} allows models below {allowed} alone."
+        raise RefusedError(400, "invalid_url", message)
+    if not roots and _is_of_the_system(real):
+        message = (
+            f"url is {_shown(given)}, which is {_shown(str(real))}: a folder of the system or at the root of the disk. "
+            "Expected a model's own folder, such as /opt/ml/models/flowers/model."
+        )
+        raise RefusedError(400, "invalid_url", message)
     return folder
+
+
+def _is_of_the_system(real: Path) -> bool:
+    # A whole disk, or all that is mounted in one place, would be searched for a model.
+    return len(real.parts) < 3 or real.parts[1] in _OF_THE_SYSTEM or str(real) in _SHARED
 
 
 def _is_folder(path: Path) -> bool:

@@ -14,6 +14,9 @@ from image_classifier.inference.predictor import Predictor
 _LAST_LOOKS = (0, 0.01, 0.05, 0.2, 1)
 """Seconds to wait for the frames of a request that is answered already, and for an error's, to let go of a model."""
 
+UNLOAD_SECONDS = 60.0
+"""For which an unload waits for requests that are under way, or for a load, before it says that they are."""
+
 _T = TypeVar("_T")
 
 
@@ -23,6 +26,10 @@ class NotLoadedError(Exception):
 
 class AlreadyLoadedError(Exception):
     """There is a model of this name."""
+
+
+class InUseError(Exception):
+    """A model cannot be unloaded yet; the text says why, and it is as it was."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,8 @@ class ModelStore:
     Whoever asks for a model that is on its way in or out waits for the outcome, except for using it.
     """
 
-    def __init__(self, load: Callable[[Path], Predictor]):
-        self._load = load
+    def __init__(self, load: Callable[[Path], Predictor], unload_seconds: float = UNLOAD_SECONDS):
+        self._load, self._unload_seconds = load, unload_seconds
         self._models: dict[str, _Held] = {}
         self._changed = threading.Condition()
         # What a model takes can be told only while no other is coming in.
@@ -106,16 +113,25 @@ class ModelStore:
                     self._changed.notify_all()
 
     def unload(self, name: str) -> Listed:
-        """Refuse further use of a model, wait for those who use it, and return when its memory is the system's again.
+        """Reject further use of a model, wait for its requests, and return when its memory is the system's again.
 
         Raises:
             NotLoadedError: There is none, or someone else unloads it already.
+            InUseError: Its requests, or its load, took longer than an unload waits; it can be used as before.
         """
+        deadline = time.monotonic() + self._unload_seconds
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_coming(name))
+            if not self._changed.wait_for(lambda: not self._is_coming(name), self._unload_seconds):
+                raise InUseError(f"{name} is still being loaded after {self._unload_seconds:g} s. Unload it later.")
             model = self._usable(name)
             model.leaving = True
-            self._changed.wait_for(lambda: not model.users)
+            if not self._changed.wait_for(lambda: not model.users, max(0.0, deadline - time.monotonic())):
+                model.leaving = False
+                self._changed.notify_all()
+                raise InUseError(
+                    f"{name} is in use (requests in flight: {model.users}) after {self._unload_seconds:g} s, and stays "
+                    "loaded. Unload it later."
+                )
         _free(model)
         self._forget(model)
         return model.listed
@@ -133,6 +149,11 @@ class ModelStore:
         """Return the usable models by name; to look at, and not to be kept."""
         with self._changed:
             return {name: model.predictor for name, model in self._models.items() if model.predictor}
+
+    def folders(self) -> list[Path]:
+        """Return the folders of the models that are loaded."""
+        with self._changed:
+            return [model.listed.folder for model in self._models.values() if model.predictor]
 
     def page(self, after: str, size: int) -> Page:
         """Return at most `size` usable models whose names come after one in the order of characters."""

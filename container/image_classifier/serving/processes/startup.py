@@ -1,12 +1,14 @@
 """What `serve` does before the server runs: look at settings, model folder and memory, then become gunicorn."""
 
 import contextlib
+import logging
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from image_classifier import PROGRAM, artifacts
+from image_classifier import PROGRAM, artifacts, model_layout
 from image_classifier.contract.errors import JobError, complain
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.contract.serving_variables import WORKERS
@@ -56,14 +58,23 @@ def _open_missing_streams() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
-def _processes(folder: Path, chosen: Settings) -> int:
+def _processes(given: Path, chosen: Settings) -> int:
+    folder = model_layout.root(given)
     check_layout(folder)
+    # Here, since each of several processes would say it again.
+    if chosen.log_level <= logging.INFO:
+        _say(model_layout.notes(given, chosen.program))
     choice = engines.choose(folder, artifacts.read_model_info(folder), chosen.engine)
     count = process_count.fitting(chosen.workers, footprint.process_bytes(folder, choice), memory.available_bytes())
     if count.remark:
-        with contextlib.suppress(OSError):  # a log that takes nothing is no reason not to serve
-            print(count.remark, file=sys.stderr, flush=True)
+        _say([count.remark])
     return count.processes
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        with contextlib.suppress(OSError):  # a log that takes nothing is no reason not to serve
+            print(line, file=sys.stderr, flush=True)
 
 
 def _environment(opt_ml: OptMl, processes: int) -> dict[str, str]:

@@ -7,7 +7,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
-from image_classifier import garbage
+from image_classifier import garbage, model_layout
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
@@ -52,7 +52,7 @@ def application() -> "Flask":
             "process %d answers GET /metrics, it shows its own requests alone.",
             os.getpid(),
         )
-    folder, started = OptMl.from_environment().model_dir, time.monotonic()
+    folder, started = model_layout.root(OptMl.from_environment().model_dir), time.monotonic()
 
     def load() -> "Predictor":
         # The application, which is imported meanwhile, included: to look through both took 30 ms of everybody's time.
@@ -61,6 +61,8 @@ def application() -> "Flask":
 
             predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
             predictor.warm_up()
+        if predictor.warning:
+            log.warning(predictor.warning)
         if remark := engines.choose(folder, predictor.info, chosen.engine).remark:
             log.warning(remark)
         height, width = predictor.info.image_size
