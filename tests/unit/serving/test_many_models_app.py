@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.multi_model import fitting
 from image_classifier.serving.multi_model.app import PAGE, create_app
+from image_classifier.serving.multi_model.fitting import NoRoomError
 from image_classifier.serving.multi_model.store import InUseError, Listed, ModelStore
 from image_classifier.serving.settings import Settings
 from tests import tiny_models
@@ -102,6 +103,16 @@ def test_odd_paths_are_not_there(method: str, path: str) -> None:
     answer = client_of(pytest.fail).open(path, method=method, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.get_json()["error"]) == (404, "not_found")
     assert "Location" not in answer.headers
+
+
+def test_model_without_room_is_507(tmp_path: Path) -> None:
+    """Given a model that fits once others are unloaded -> 507, by which the platform unloads some."""
+
+    def load(folder: Path) -> Predictor:
+        raise NoRoomError("Unload another model first.")
+
+    answer = client_of(load).post("/models", json={"model_name": "a", "url": str(tmp_path)})
+    assert (answer.status_code, answer.get_json()["error"]) == (507, "no_room")
 
 
 def test_unload_that_waits_too_long_is_503(tmp_path: Path) -> None:
