@@ -149,14 +149,11 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
 
 def _loaded(folder: Path, trust: bool) -> tuple[ModelInfo, str | None, Any]:
     info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
-    try:
-        with loader.unchanged(saved_model):
-            sha256 = artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")
-            loaded = loader.load_untrusted(saved_model, trust)
-            info, warning = assumptions.complete(folder, info)
-            return replace(info, sha256=sha256), warning, loaded
-    except loader.UnloadableError as error:
-        raise UserError(f"The backbone in {folder} cannot be loaded: {error.reason}. Stage it again.") from error
+    with loader.unchanged(saved_model):
+        sha256 = artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")
+        loaded = loader.load_untrusted(saved_model, trust, where=folder)
+        info, warning = assumptions.complete(folder, info)
+        return replace(info, sha256=sha256), warning, loaded
 
 
 def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, Any], bool, Any]:

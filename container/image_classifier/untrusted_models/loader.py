@@ -11,25 +11,18 @@ from image_classifier.contract.errors import UserError, first_line
 from image_classifier.untrusted_models import operations
 
 
-class UnloadableError(UserError):
-    """TensorFlow cannot load it; `reason` is what TensorFlow says, without a full stop."""
-
-    def __init__(self, message: str, reason: str):
-        super().__init__(message)
-        self.reason = reason
-
-
-def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None) -> Any:
+def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None, where: Path | None = None) -> Any:
     """Check a SavedModel and load it: a TensorFlow 2 object, or a TensorFlow 1 module's signatures and variables.
 
     Args:
         saved_model: The folder that holds saved_model.pb.
         trust: Accept every operation of this TensorFlow, and links. The checksum counts all the same.
         info: Its model info, whose `sha256` the files must have; None when the caller has compared it.
+        where: The backbone's folder, for the message, when a job trains on it.
 
     Raises:
-        UserError: It is rejected, it is not the one that was recorded, or it changed meanwhile.
-        UnloadableError: TensorFlow cannot load it.
+        UserError: It is rejected, it is not the one that was recorded, it changed meanwhile, or TensorFlow cannot load
+            it.
     """
     tensorflow_start.start()
     with unchanged(saved_model):
@@ -38,7 +31,12 @@ def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None
         operations.check(saved_model, trust)
         if info is not None and info.sha256 is not None:
             artifacts.undamaged_sha256(saved_model, info, f"The model in {saved_model.parent}")
-        return _loaded(saved_model)
+        try:
+            return _loaded(saved_model)
+        except Exception as error:  # TensorFlow raises whatever a corrupt file makes it stumble over
+            what, remedy = ("SavedModel", "") if where is None else ("backbone", " Stage it again.")
+            reason = first_line(error)
+            raise UserError(f"The {what} in {where or saved_model} cannot be loaded: {reason}.{remedy}") from error
 
 
 @contextlib.contextmanager
@@ -58,12 +56,8 @@ def _loaded(saved_model: Path) -> Any:
     import tensorflow as tf
 
     is_module = (saved_model / "tfhub_module.pb").exists()
-    try:
-        # A module of TensorFlow 1's Hub has a second graph for training; that for inference has no tag.
-        found = tf.saved_model.load(str(saved_model), tags=[] if is_module else None)
-    except Exception as error:  # TensorFlow raises whatever a corrupt file makes it stumble over
-        reason = first_line(error)
-        raise UnloadableError(f"The SavedModel in {saved_model} cannot be loaded: {reason}.", reason) from error
+    # A module of TensorFlow 1's Hub has a second graph for training; that for inference has no tag.
+    found = tf.saved_model.load(str(saved_model), tags=[] if is_module else None)
     if is_module:
         # As tensorflow_hub marks it; hub.KerasLayer asks.
         found._is_hub_module_v1 = True

@@ -204,6 +204,23 @@ def test_image_size_of_the_model_info_must_be_the_networks(representation: Path)
         openvino.load_engine(representation, ModelInfo(image_size=(10, 11)))
 
 
+@pytest.mark.parametrize("word", [b"body", b"then_body", b"else_body"])
+def test_graph_of_bodies_in_bodies_is_rejected(representation: Path, word: bytes) -> None:
+    """A graph with 3,000 loops or branches in each other, which OpenVINO's reader does not survive -> one sentence."""
+    nested = b"<layers><layer><" + word + b">", b"</" + word + b"></layer></layers>"
+    (representation / "model.xml").write_bytes(b"<net>" + nested[0] * 3_000 + nested[1] * 3_000 + b"</net>")
+    with pytest.raises(UserError, match=r"is rejected: model\.xml has .* and 3,000 bodies of loops and branches"):
+        openvino.load_engine(representation, INFO)
+
+
+def test_graph_of_gigabytes_is_not_read(representation: Path) -> None:
+    """A sparse model.xml of 1 GB -> its size in the message, at once."""
+    with (representation / "model.xml").open("wb") as file:
+        file.truncate(2**30)
+    with pytest.raises(UserError, match=r"model\.xml has 1,073,741,824 bytes"):
+        openvino.load_engine(representation, INFO)
+
+
 @pytest.mark.parametrize(("name", "kept"), [("model.xml", 0), ("model.xml", 500), ("model.bin", 0)])
 def test_truncated_file_cannot_be_loaded(representation: Path, name: str, kept: int) -> None:
     """A file that was cut off, past every checksum -> refused in one line with the folder."""

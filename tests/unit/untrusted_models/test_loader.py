@@ -92,12 +92,14 @@ def test_layer_is_never_made_from_a_path(folder: Path) -> None:
             loader.keras_layer(path, False, {})
 
 
-def test_corrupt_weights_are_said(folder: Path) -> None:
-    """Weights cut short -> what TensorFlow says of them, in one line, and alone as the reason."""
-    weights = folder / "variables" / "variables.data-00000-of-00001"
-    weights.write_bytes(b"")
-    with pytest.raises(loader.UnloadableError, match=f"The SavedModel in {folder} cannot be loaded: ") as found:
+@pytest.mark.parametrize("part", ["variables.data-00000-of-00001", "variables.index"])
+def test_corrupt_weights_are_said(folder: Path, part: str) -> None:
+    """Weights cut short -> what TensorFlow says of them, in one line; of a job's backbone with its remedy."""
+    (folder / "variables" / part).write_bytes(b"")
+    with pytest.raises(UserError, match=f"The SavedModel in {folder} cannot be loaded: ") as found:
         loader.load_untrusted(folder, trust=False)
     assert "\n" not in str(found.value)
-    assert found.value.reason
-    assert not found.value.reason.endswith(".")
+    # The log names the owner of an error by its type.
+    assert type(found.value) is UserError
+    with pytest.raises(UserError, match=rf"The backbone in {folder.parent} cannot be loaded: .*\. Stage it again\."):
+        loader.load_untrusted(folder, trust=False, where=folder.parent)

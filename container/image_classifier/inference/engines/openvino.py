@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,11 @@ _DECODING = 2
 """Threads beyond the requests: they decode meanwhile."""
 _NICENESS = 10
 """Of OpenVINO's threads: whoever decodes and answers goes before them. All three measured in docs/decisions/0016."""
+MAX_GRAPH_BYTES = 256 * 1024**2
+"""Of model.xml, which has no weights."""
+MAX_BODIES = 100
+"""Of loops and branches in model.xml. 3,000 in each other overflow the stack; networks of images have a few."""
+_BODY = re.compile(rb"<(?:then_|else_)?body[\s>]")
 _Made = TypeVar("_Made")
 _ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
 
@@ -130,6 +136,7 @@ def load_engine(
     Raises:
         UserError: It cannot be read, or takes other pictures than the model info says.
     """
+    _check_graph(folder / artifacts.OPENVINO_FILES[0])
     core, processors = openvino.Core(), available_processors()
     try:
         model = core.read_model(*(folder / name for name in artifacts.OPENVINO_FILES))
@@ -152,6 +159,21 @@ def load_engine(
         Port(answer, widths[answer]),
         None if pooled is None else Port(pooled, widths[pooled]),
     )
+
+
+def _check_graph(graph: Path) -> None:
+    """Reject a graph that would take the process with it: OpenVINO 2026.4 reads bodies in bodies by recursion."""
+    try:
+        size = graph.stat().st_size
+        bodies = len(_BODY.findall(graph.read_bytes())) if size <= MAX_GRAPH_BYTES else 0
+    except OSError as error:
+        raise UserError(f"The OpenVINO IR in {graph.parent} cannot be loaded: {first_line(error)}.") from error
+    if size > MAX_GRAPH_BYTES or bodies > MAX_BODIES:
+        raise UserError(
+            f"The OpenVINO IR in {graph.parent} is rejected: {graph.name} has {size:,} bytes and {bodies:,} bodies of "
+            f"loops and branches; at most {MAX_GRAPH_BYTES:,} and {MAX_BODIES:,} are read. Make it by "
+            "scripts/convert-model."
+        )
 
 
 def yielding(make: Callable[[], _Made]) -> _Made:
