@@ -7,6 +7,7 @@ from pathlib import Path
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.names import code_points, on_one_line
 from image_classifier.imaging import EXTENSIONS
+from image_classifier.training import split_folders
 from image_classifier.training.channel_scan import Scan, scan
 from image_classifier.training.dataset import Listing
 from image_classifier.training.problems import Problem, listed, raise_all
@@ -100,6 +101,8 @@ def _alone(listing: Listing, channel: str) -> list[str]:
         return []
     below = sorted(listing.subfolders(0))
     nested = f" It holds the folders {listed(list(map(on_one_line, below)))}." if below else ""
+    if split_folders.parts(below, lambda _: ()):
+        nested += " They look like parts of a split: give each as a channel of its own, training, validation, test."
     return [
         f"The {channel} channel {on_one_line(str(listing.folder))} has one class, "
         f"{on_one_line(listing.class_names[0])}; a classifier needs two.{nested} Give each class its own folder "

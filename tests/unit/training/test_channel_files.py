@@ -94,6 +94,13 @@ def test_loose_images_are_named(opt_ml: OptMl, training: Path, capsys: pytest.Ca
     assert "It holds image(s) outside class folders, such as loose.jpg" in refused(opt_ml)
 
 
+def test_split_in_a_wrapping_folder_is_explained(opt_ml: OptMl, training: Path) -> None:
+    """Parts of a split in one more folder -> one class, and the parts are said to be channels."""
+    training.rename(training.with_name("old"))
+    put(training, "flowers/train/rose/1.jpg", "flowers/val/rose/1.jpg")
+    assert "It holds the folders train, val. They look like parts of a split: give each as a channel" in refused(opt_ml)
+
+
 def test_single_wrapping_folder_is_explained(opt_ml: OptMl, training: Path) -> None:
     """Everything in one more folder -> one class, and the folders in it are named."""
     training.rename(training.with_name("old"))

@@ -26,7 +26,7 @@ def test_unwritable_folder_is_the_platforms(opt_ml: OptMl, modes_count: None, pa
 
 @pytest.mark.parametrize("part", ["model", "output", "output/data", "checkpoints"])
 def test_file_where_a_folder_should_be_is_the_platforms(opt_ml: OptMl, part: str) -> None:
-    """A file in place of a folder that the job writes to -> PlatformError with its path, whoever runs the job."""
+    """A file in place of a folder that the job writes to -> PlatformError with its path."""
     put(opt_ml.base, part)
     said = refused(opt_ml)
     assert said.startswith("PlatformError: ")
