@@ -150,7 +150,8 @@ def _bmp(data: bytes) -> Header:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     size = abs(width), abs(height)  # a negative height is a raster from top to bottom
     if compression not in _RUN_LENGTH:
-        return Header("BMP", size, data, 5 if bits <= 8 else 4)
+        # With masks of bits there may be alpha.
+        return Header("BMP", size, data, {3: 8}.get(compression, 5 if bits <= 8 else 4))
     # Runs of one pixel take two bytes each, and the end of a row two more; what is beyond changes nothing but the work.
     raster = struct.unpack_from("<I", data, 10)[0]
     content = data[: raster + 2 * size[0] * size[1] + 4 * size[1] + 1024]

@@ -134,6 +134,14 @@ def test_work_ends_when_the_client_has_gone(loading: Loading, green: bytes) -> N
     assert decoded == []
 
 
+def test_one_image_is_answered_to_a_client_that_sends_no_more(loading: Loading, green: bytes) -> None:
+    """A client that looks gone since it has closed its own direction -> its only image is classified."""
+    predictor = loading.predictor
+    assert isinstance(predictor, Predictor)
+    with released(work(gone=lambda: True)) as asked:
+        assert len(predictor.predict([green], work=asked)) == 1
+
+
 def test_shortage_of_memory_is_503(client: FlaskClient, green: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that gets no memory -> 503 with the sentence, for an image and for lines."""
 

@@ -60,7 +60,7 @@ class RequestWork:
         self._client_is_gone = client_is_gone
         self._seconds = shared.limits.seconds * times
         self._deadline = time.monotonic() + self._seconds
-        self._pixels = 0
+        self._pixels = self._images = 0
         self._permit: ExitStack | None = None
 
     @property
@@ -104,7 +104,7 @@ class RequestWork:
                 held.enter_context(self._shared.lane(self._concurrency).hold(1, self.check))
             self.acquire()
             held.callback(self.release)
-            self.check()
+            self._check_time()
             yield
 
     def memory(self, size: int) -> AbstractContextManager[None]:
@@ -113,7 +113,10 @@ class RequestWork:
         Raises:
             RefusedError: As for `step`.
         """
-        self.check()
+        # The first image costs little more than the look, and its client may have closed its own direction alone.
+        self._images += 1
+        if self._images > 1:
+            self.check()
         return self._shared.rasters.hold(size, self.check)
 
     def acquire(self) -> None:
@@ -135,14 +138,17 @@ class RequestWork:
         Raises:
             RefusedError: The time is over (503), or the client has gone (499).
         """
+        self._check_time()
+        if self._client_is_gone():
+            raise RefusedError(499, "client_gone", "The client closed the connection before its images were done.")
+
+    def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
             message = (
                 f"The request was not finished within {self._seconds:g} s. "
                 "Send fewer or smaller images in one request, or retry in 1 s."
             )
             raise RefusedError(503, DEADLINE, message, {"Retry-After": "1"})
-        if self._client_is_gone():
-            raise RefusedError(499, "client_gone", "The client closed the connection before its images were done.")
 
 
 @contextlib.contextmanager
