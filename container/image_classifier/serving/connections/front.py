@@ -117,10 +117,7 @@ class Front:
         self._looked = now
         self._line.lapse(now)
         for connection in self.connections.late(now):
-            if connection.stage is Stage.CLOSING:  # its client has its answer, and does not hang up
-                self.connections.close(connection)
-            else:
-                self._guard(self._time_is_over, connection)
+            self._guard(self._time_is_over, connection)
 
     def end(self) -> None:
         """Prepare for the end: what has begun is served, what is idle is closed."""

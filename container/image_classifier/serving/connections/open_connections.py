@@ -30,8 +30,12 @@ class OpenConnections:
         return [connection for connection in self._open if connection.stage is Stage.ARRIVING]
 
     def late(self, now: float) -> list[Connection]:
-        """Return those whose time is over."""
-        return [connection for connection in self._open if connection.deadline <= now]
+        """Close those whose clients have their answer and do not hang up; return the others whose time is over."""
+        found = [connection for connection in self._open if connection.deadline <= now]
+        for connection in found:
+            if connection.stage is Stage.CLOSING:
+                self.close(connection)
+        return [connection for connection in found if connection.stage is not Stage.CLOSING]
 
     def watch(self, connection: Connection) -> None:
         """Look at it from now on."""
