@@ -1,19 +1,26 @@
-"""Send all kinds of wrong requests to a server at once and look at it from outside: who died, what it holds."""
+"""Send all kinds of wrong requests to a server, alone and at once, and look at it from outside: exits, cost, memory."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from tests.benchmarks.fuzz import raw_requests
-from tests.benchmarks.fuzz.bodies import Document, documents
-from tests.benchmarks.fuzz.client import Client, Findings
-from tests.benchmarks.fuzz.mutants import Mutant, mutants
-from tests.benchmarks.fuzz.raw_requests import RawRequest
+from tests.benchmarks.fuzz.bodies import documents
+from tests.benchmarks.fuzz.bounds import PING_SECONDS, Bounds
+from tests.benchmarks.fuzz.client import Client, Findings, Work
+from tests.benchmarks.fuzz.cost import StillBusyError
+from tests.benchmarks.fuzz.extremes import extremes
+from tests.benchmarks.fuzz.mutants import mutants
+from tests.benchmarks.fuzz.oracle import Oracle
 from tests.benchmarks.watched_server import Watched
+from tests.image.closed_loop import pinging
 
 CLIENTS = 4
-GROWTH_MEGABYTES = 10
-"""What the second round may add to memory. Both send as many requests, and no two the same."""
+GROWTH_MEGABYTES = 32
+"""What the second round may add to memory. Both send as many requests, and no two the same; an allocator may keep what
+one raster took."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +31,19 @@ class Campaign:
     raw: int
     """Of the listed raw requests; as many again get bytes changed."""
     documents: int
+    extremes: int
     seed: int
 
-    def work(self, round_number: int) -> list[Mutant | Document | RawRequest]:
+    def work(self, round_number: int) -> list[Work]:
         """Return what a round sends, in a random order that is the same every time."""
         random = Random(f"{self.seed}/{round_number}")
         listed, listed_documents = list(raw_requests.every_raw_request()), list(documents())
-        found: list[Mutant | Document | RawRequest] = [
+        found: list[Work] = [
             *mutants(self.mutants, random.randrange(1 << 32)),
             *random.sample(listed, min(self.raw, len(listed))),
             *raw_requests.mutated(self.raw, random.randrange(1 << 32), listed),
             *random.sample(listed_documents, min(self.documents, len(listed_documents))),
+            *extremes(self.extremes, random.randrange(1 << 32)),
         ]
         random.shuffle(found)
         return found
@@ -44,7 +53,12 @@ class Campaign:
 class Result:
     """What a campaign found."""
 
+    inputs: int
+    """Each was sent twice, some with a good image after it."""
     findings: Findings
+    oracle: Oracle
+    slowest_ping: float
+    """In seconds, beside inputs that were sent alone."""
     deaths: int
     megabytes: tuple[float, ...]
     """PSS before, after the first round, after the second."""
@@ -67,7 +81,9 @@ class Result:
     @property
     def faults(self) -> list[str]:
         """What a server that does not break would not have shown."""
-        found = list(self.findings.wrong)
+        found = [*self.findings.wrong, *self.oracle.excesses]
+        if self.slowest_ping > PING_SECONDS:
+            found.append(f"/ping took {self.slowest_ping:.1f} s beside a single input; allowed: {PING_SECONDS}")
         if self.deaths:
             found.append(f"{self.deaths} processes died")
         if self.growth > GROWTH_MEGABYTES:
@@ -75,21 +91,29 @@ class Result:
         return found
 
 
-def run(server: Watched, campaign: Campaign) -> Result:
+def run(server: Watched, campaign: Campaign, bounds: Bounds) -> Result:
     """Carry out a campaign against a server that is ready.
+
+    Each input is sent twice: once with nothing beside it but pings, judged by the oracle, and once among others.
 
     Raises:
         AssertionError: It does not even answer a good picture.
         TimeoutError: It neither answers nor closes a connection.
     """
-    findings, workers = Findings(), server.workers()
+    findings, workers, pings, sent = Findings(), server.workers(), [], 0
     randoms = [Random(f"{campaign.seed}/{number}") for number in range(CLIENTS)]
     clients = [Client(server.port, server.invoke, findings, random) for random in randoms]
     expected, megabytes = clients[0].good_answer(), [server.megabytes()]
+    oracle = Oracle(server, bounds)
     for round_number in range(2):
         work = campaign.work(round_number)
+        sent += len(work)
+        with pinging(server.port) as beside, contextlib.suppress(StillBusyError):
+            for one in work:
+                oracle.judge(one, partial(clients[0].send, one, expected))
+        pings.append(beside)
 
-        def send_part(number: int, work: list[Mutant | Document | RawRequest] = work) -> None:
+        def send_part(number: int, work: list[Work] = work) -> None:
             for one in work[number::CLIENTS]:
                 clients[number].send(one, expected)
 
@@ -100,4 +124,5 @@ def run(server: Watched, campaign: Campaign) -> Result:
         client.close()
     if "Traceback" in (log := server.log()):
         findings.wrong.append(f"a trace in the log: {log[-2000:]}")
-    return Result(findings, len(set(workers) - set(server.workers())), tuple(megabytes))
+    slowest = max((found for beside in pings for found in beside.seconds), default=0.0)
+    return Result(sent, findings, oracle, slowest, len(set(workers) - set(server.workers())), tuple(megabytes))

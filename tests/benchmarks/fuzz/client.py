@@ -8,10 +8,12 @@ import re
 import socket
 import struct
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from tests.benchmarks.fuzz.bodies import Document
+from tests.benchmarks.fuzz.extremes.extreme import Extreme
 from tests.benchmarks.fuzz.mutants import Mutant
 from tests.benchmarks.fuzz.raw_requests import CLOSE, HALF_CLOSE, RESET, WHOLE, RawRequest
 from tests.platform import pictures
@@ -22,6 +24,7 @@ GOOD = pictures.encode(pictures.plain(), "PNG")
 _GOOD_EVERY = 25
 _TYPES = ("application/x-image", "image/jpeg", "image/png", "application/octet-stream", "image/webp", "text/plain", "")
 _ACCEPTS = ("*/*", "application/json", "application/json;verbose", "application/json;verbose;n_predictions=2")
+Work = Mutant | Document | RawRequest | Extreme
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 
@@ -59,7 +62,7 @@ class Client:
         assert status == 200, answer
         return answer
 
-    def send(self, work: Mutant | Document | RawRequest, expected: bytes) -> None:
+    def send(self, work: Work, expected: bytes) -> None:
         """Send one of the wrong requests and count what comes back; `expected` is what a good picture gets."""
         if isinstance(work, Mutant):
             self._send_mutant(work)
@@ -67,6 +70,8 @@ class Client:
             path = "/models" if work.loads_a_model else self._invoke
             status, answer = self._post(work.content, work.content_type, path)
             self._findings.add("JSON", status, what=f" {work.content[:60]!r}, {answer[:200]!r}")
+        elif isinstance(work, Extreme):
+            self._send_extreme(work)
         else:
             self._send_raw(work)
         self._sent += 1
@@ -90,21 +95,46 @@ class Client:
         if status is None:
             self._findings.wrong.append(f"{mutant.damage} of {mutant.form}: no answer")
 
+    def _send_extreme(self, extreme: Extreme) -> None:
+        sized = (
+            ("Transfer-Encoding", "chunked") if extreme.chunk_bytes else ("Content-Length", f"{len(extreme.content)}")
+        )
+        fields = [("Content-Type", extreme.content_type), sized, *extreme.headers]
+        status, answer = self._exchange(self._invoke, fields, framed(extreme))
+        self._findings.add(extreme.kind, status, what=f" of {extreme.weight:,} bytes, {answer[:200]!r}")
+        if status is None:
+            self._findings.wrong.append(f"{extreme.kind} of {extreme.weight:,} bytes: no answer")
+
     def _post(self, body: bytes, content_type: str, path: str | None = None) -> tuple[int | None, bytes]:
-        headers = {"Accept": self._random.choice(_ACCEPTS) if body is not GOOD else "*/*"}
-        if content_type:
-            headers["Content-Type"] = content_type
+        fields = [("Content-Length", f"{len(body)}")]
+        fields.append(("Accept", self._random.choice(_ACCEPTS) if body is not GOOD else "*/*"))
+        fields += [("Content-Type", content_type)] if content_type else []
+        return self._exchange(path or self._invoke, fields, body)
+
+    def _exchange(self, path: str, fields: Sequence[tuple[str, str]], body: bytes) -> tuple[int | None, bytes]:
         # A connection that the server has closed meanwhile, as it may, is opened again once.
         for _ in range(2):
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                self._connection.request("POST", path or self._invoke, body, headers)
-                answer = self._connection.getresponse()
-                return answer.status, answer.read()
-            self._connection.close()
+            try:
+                return self._exchange_once(path, fields, body)
+            except TimeoutError:
+                break
+            except (OSError, http.client.HTTPException):
+                self._connection.close()
+        self._connection.close()
         return None, b""
 
+    def _exchange_once(self, path: str, fields: Sequence[tuple[str, str]], body: bytes) -> tuple[int, bytes]:
+        self._connection.putrequest("POST", path)
+        for name, value in fields:
+            self._connection.putheader(name, value.encode("latin-1"))
+        # The server may have rejected the request before it has all of it, and its response waits here.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.endheaders(body)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read()
+
     def _send_raw(self, request: RawRequest) -> None:
-        statuses = _exchange(self._port, request, request.content.replace(b"/invocations", self._invoke.encode()))
+        statuses = _raw_exchange(self._port, request, request.content.replace(b"/invocations", self._invoke.encode()))
         # Who half closes while it waits for its turn cannot be told from who has gone.
         if request.kind == WHOLE and statuses not in ([200], [499] if request.ending == HALF_CLOSE else [200]):
             self._findings.wrong.append(f"a raw request {WHOLE}, {request.ending}: {statuses}")
@@ -115,7 +145,16 @@ class Client:
             self._findings.add(request.kind, status, allowed, what)
 
 
-def _exchange(port: int, request: RawRequest, content: bytes) -> list[int]:
+def framed(extreme: Extreme) -> bytes:
+    """Return the body as it is sent: in chunks (RFC 9112, 7.1) when the input asks for them."""
+    size, content = extreme.chunk_bytes, extreme.content
+    if not size:
+        return content
+    pieces = (content[start : start + size] for start in range(0, len(content), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def _raw_exchange(port: int, request: RawRequest, content: bytes) -> list[int]:
     """Send raw bytes, end as the request says and return the statuses that came back."""
     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
         # The server may have had enough before it has everything.

@@ -1,23 +1,34 @@
 """The servers that are attacked: one of a small model, and one that holds it as one of many."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests import tiny_models
+from tests.benchmarks.fuzz.slow_clients import SERVER_SECONDS
 from tests.benchmarks.watched_server import Watched, of_process
 from tests.platform.serving import running, start_server
 
-_PLACES = {"SERVE_MAX_IN_FLIGHT": "64"}
-"""Enough, so that a 503 would be a fault and not overload."""
+Serving = Callable[[Path], AbstractContextManager[Watched]]
+"""Serves from a folder that it is given empty."""
+MAX_PIXELS = 1_000_000
+"""Of a request: few, so that what an input costs beyond its pixels is seen."""
+_SETTINGS = {
+    # Enough, so that a 503 would be a fault and not overload.
+    "SERVE_MAX_IN_FLIGHT": "64",
+    "SERVE_MAX_PIXELS": f"{MAX_PIXELS}",
+    "SERVE_MAX_REQUEST_PIXELS": f"{MAX_PIXELS}",
+    "SERVE_HEADER_SECONDS": f"{SERVER_SECONDS}",
+    "SERVE_BODY_SECONDS": f"{SERVER_SECONDS}",
+}
 
 
 @contextmanager
 def of_one_model(tree: Path) -> Iterator[Watched]:
     """Serve a small model from `tree`, an empty folder."""
     tiny_models.write(tree / "model", "tiny")
-    with running(start_server(tree, **_PLACES)) as server:
+    with running(start_server(tree, **_SETTINGS)) as server:
         yield of_process(server)
 
 
@@ -25,7 +36,7 @@ def of_one_model(tree: Path) -> Iterator[Watched]:
 def of_many_models(tree: Path) -> Iterator[Watched]:
     """Serve the same model as one of many, loaded under the name `good`."""
     tiny_models.write(tree / "good", "tiny")
-    with running(start_server(tree, SAGEMAKER_MULTI_MODEL="true", **_PLACES)) as server:
+    with running(start_server(tree, SAGEMAKER_MULTI_MODEL="true", **_SETTINGS)) as server:
         wanted = json.dumps({"model_name": "good", "url": str(tree / "good")})
         loaded = server.ask("/models", wanted, Content_Type="application/json")
         assert loaded.status == 200, loaded.body
