@@ -1,0 +1,140 @@
+"""Images of some 40 bytes and of as many pixels as a header can say, sent to the slim image with 1 GB of memory."""
+
+import base64
+import json
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.fuzz.extremes import animations, texts
+from tests.benchmarks.watched_server import of_container
+from tests.image.closed_loop import Pings, pinging
+from tests.image.containers import Start, ask, docker
+from tests.waiting import free_port
+
+BOMB = base64.b64decode("UklGRiAAAABXRUJQVlA4TBQAAAAv8qQ8CQdQgVQIIAAKmv7HiIj+Bw==")
+"""A WebP of 9,459 x 9,459 pixels in 40 bytes, as it was reported."""
+ALLOWED_SIDE = 4_000
+"""Of one that is decoded by default: 16 million pixels, some 256 MB."""
+AT_ONCE, SECONDS = 6, 4.0
+PING_SECONDS, OTHER_SECONDS = 0.1, 1.0
+"""What was promised: the 99th percentile of /ping, and the longest that another client's request takes."""
+LOADED_PING_SECONDS = 0.5
+"""The same percentile while all CPUs decode what is allowed, as in test_image_overload.py."""
+REPORTED = ("alone", "512 in a list")
+"""Of `bombs`: those that were reported, and that must be rejected by their headers."""
+
+
+def test_bombs_neither_end_the_server_nor_stop_the_others(
+    start: Start, serve_image: str, untuned_model: Path, picture: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given 1 GB and bombs, alone and 512 in a list, six at a time -> nothing is killed, and the others are served."""
+    port = free_port()
+    options = (
+        *(
+            "--network",
+            "host",
+            "--memory",
+            "1g",
+            "--memory-swap",
+            "1g",
+            "--volume",
+            f"{untuned_model}:/opt/ml/model:ro",
+        ),
+        *("--env", f"SAGEMAKER_BIND_TO_PORT={port}", "--env", "SERVE_HOST=127.0.0.1"),
+        *("--volume", f"{untuned_model}:/opt/ml/model:ro"),
+    )
+    container = start("serve", image=serve_image, options=options)
+    address = f"http://127.0.0.1:{port}"
+    container.wait_for_ping(address)
+    workers = of_container(container, port).workers()
+    others, stop = Others(address, picture), threading.Event()
+    assert others.ask() == 200
+    beside = threading.Thread(target=others.ask_until, args=(stop,))
+    beside.start()
+    rounds = {what: bombard(address, port, *body) for what, body in bombs().items()}
+    stop.set()
+    beside.join()
+    with capsys.disabled():
+        print(f"\n1 GB and bombs; other clients {dict(others.statuses)}, at most {others.slowest:.2f} s")
+        print(*(f"{what}: {found}" for what, found in rounds.items()), sep="\n")
+    assert docker("inspect", "--format", "{{.State.Running}} {{.State.OOMKilled}}", container.name) == "true false"
+    assert of_container(container, port).workers() == workers, container.log()
+    assert set(others.statuses) <= {200, 503}
+    assert others.statuses[200] > 0
+    assert others.slowest < OTHER_SECONDS
+    for what, found in rounds.items():
+        assert set(found.statuses) <= ({413} if what in REPORTED else {200, 413, 503}), what
+        assert found.pings.statuses == {200}, what
+        assert found.pings.quantile(0.99) < (PING_SECONDS if what in REPORTED else LOADED_PING_SECONDS), what
+    assert others.ask() == 200
+
+
+def bombs() -> dict[str, tuple[bytes, str]]:
+    """Return bodies and their types."""
+    allowed = animations.webp_of_size(ALLOWED_SIDE, ALLOWED_SIDE).content
+    return {
+        "alone": (BOMB, "application/x-image"),
+        "512 in a list": (listed(BOMB), "application/json"),
+        "within the limits": (allowed, "application/x-image"),
+        "within the limits, 512 in a list": (listed(allowed), "application/json"),
+    }
+
+
+def listed(content: bytes) -> bytes:
+    """Ask for an image as often as one list may."""
+    row = {"b64": base64.b64encode(content).decode()}
+    return json.dumps({"instances": [row] * texts.MOST_IN_A_LIST}).encode()
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came back for one body, and for pings meanwhile."""
+
+    statuses: Counter[int]
+    pings: Pings
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        p99, slowest = 1000 * self.pings.quantile(0.99), 1000 * max(self.pings.seconds)
+        return f"{dict(self.statuses)}, /ping p99 {p99:.1f} ms, at most {slowest:.0f} ms"
+
+
+def bombard(address: str, port: int, body: bytes, content_type: str) -> Round:
+    """Send a body from six clients at a time, each as soon as it is answered, for some seconds."""
+    end, statuses = time.monotonic() + SECONDS, Counter[int]()
+
+    def send(_: int) -> Counter[int]:
+        found = Counter[int]()
+        while time.monotonic() < end:
+            found[ask(f"{address}/invocations", body, content_type).status] += 1
+        return found
+
+    with pinging(port) as pings, ThreadPoolExecutor(AT_ONCE) as pool:
+        statuses = sum(pool.map(send, range(AT_ONCE)), statuses)
+    return Round(statuses, pings)
+
+
+class Others:
+    """A client of the same server that sends good images, one after the other."""
+
+    def __init__(self, address: str, picture: bytes) -> None:
+        self._address, self._picture = address, picture
+        self.statuses: Counter[int] = Counter()
+        self.slowest = 0.0
+
+    def ask(self) -> int:
+        """Send one, and return the status."""
+        return ask(f"{self._address}/invocations", self._picture).status
+
+    def ask_until(self, stop: threading.Event) -> None:
+        """Send one every 50 ms until the event is set."""
+        while not stop.wait(0.05):
+            began = time.monotonic()
+            self.statuses[self.ask()] += 1
+            self.slowest = max(self.slowest, time.monotonic() - began)
