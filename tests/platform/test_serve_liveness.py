@@ -77,7 +77,7 @@ def slow_readers(server: Server, sent: bytes, count: int) -> Iterator[None]:
     ],
     ids=["lines", "another spelling", "metrics", "errors"],
 )
-def test_slow_readers_silence_nobody(server: Server, sent: bytes, count: int) -> None:
+def test_slow_readers_do_not_hold_up_others(server: Server, sent: bytes, count: int) -> None:
     """More slow readers than slots or threads -> /ping is answered at once all the time, and others again and again."""
     with slow_readers(server, sent, count):
         end, pings, answered = time.monotonic() + 8, [], 0
@@ -218,7 +218,7 @@ def fill(folder: Path) -> None:
 
 
 def test_processes_outlive_full_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes, full disks, one killed -> none dies of it, another takes its place, and all routes are served."""
+    """Two processes, full disks, one killed -> no other exits, it is restarted, and all routes are served."""
     tiny_models.write(tmp_path / "model", "tiny")
     server, small = start_with_small_disks(tmp_path, monkeypatch, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     with running(server):

@@ -17,7 +17,7 @@ KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemin", "gauge_livema
 """The files of a process, by the names that prometheus_client gives them."""
 FILE_BYTES = 128 * 1024
 """Of each; twice what all series of a server take. A file that is only as long as it says takes no room when it is
-made, and the process dies of SIGBUS when it later writes where the disk has none."""
+made, and the process is killed by SIGBUS when it later writes where the disk has none."""
 _IN_MEMORY = Path("/dev/shm")
 _LOADING, _READY = "loading_", "ready_"
 

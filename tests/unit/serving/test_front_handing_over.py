@@ -119,7 +119,7 @@ def test_request_that_waits_for_a_thread_too_long_gets_503() -> None:
 
 
 def test_failure_inside_closes_one_connection_alone(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error that nobody foresaw at one connection -> that one is closed, and the next one served."""
+    """An unforeseen error at one connection -> that one is closed, and the next one served."""
 
     def fail(answering: Answering, connection: Connection, patience: float) -> bool:
         raise MemoryError("no more")

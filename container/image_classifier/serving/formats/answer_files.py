@@ -102,7 +102,7 @@ class LongAnswer:
         self._written = 0
 
     def __del__(self) -> None:
-        # Whoever fails between making and sending an answer does not close it.
+        # After an error between making and sending the answer nothing else closes it.
         self.close()
 
     def _write_out(self) -> None:

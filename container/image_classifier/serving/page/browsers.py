@@ -65,6 +65,6 @@ def _is_of_another_site(headers: Headers) -> bool:
 
 
 def _is_navigation() -> bool:
-    # A link to the page, which its policy lets nobody frame.
+    # A link to the page; its policy forbids that another site shows it in a frame.
     found = (request.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))
     return request.method in ("GET", "HEAD") and request.path == "/" and tuple(found) == ("navigate", "document")
