@@ -177,3 +177,51 @@ def test_output_is_looked_at_before_anything_is_fetched(hub: str, tmp_path: Path
             staging.stage(f"{hub}/absent", tmp_path / name)
     assert (tmp_path / "link.tar.gz").is_symlink()
     assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_hostile_classifier_is_not_loaded_for_its_labels(tmp_path: Path) -> None:
+    """--with-head and a table whose initialiser writes a file -> rejected by the operation, and nothing is written."""
+    import tensorflow as tf
+
+    class Writing(tf.lookup.KeyValueTensorInitializer):  # type: ignore[misc, unused-ignore]
+        def initialize(self, table: object) -> object:
+            tf.raw_ops.WriteFile(filename=str(tmp_path / "written"), contents="x")
+            return super().initialize(table)
+
+    module = tf.Module()
+    module.table = tf.lookup.StaticHashTable(Writing(["a"], [1]), 0)
+    specification = tf.TensorSpec((None, 8, 8, 3), tf.uint8, name="pixels")
+
+    def classify(pixels: object) -> dict[str, object]:
+        with tf.control_dependencies([module.table.lookup(tf.constant(["a"]))]):
+            return {"probabilities": tf.fill((tf.shape(pixels)[0], 1000), 0.001)}
+
+    signature = tf.function(classify, input_signature=[specification], autograph=False)
+    tf.saved_model.save(module, str(tmp_path / "model" / "1"), signatures={"pixels": signature})
+    (tmp_path / "written").unlink(missing_ok=True)
+    with pytest.raises(UserError, match=r"is rejected: .*WriteFile"):
+        staging.stage(str(tmp_path / "model"), tmp_path / "x.tar.gz", Options(with_head=True))
+    assert not (tmp_path / "written").exists()
+
+
+def test_what_is_assumed_of_a_bare_model_is_said(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A SavedModel without a model info -> a WARNING with what is recorded; with both options -> none."""
+    staged(str(model_folder / "1"), tmp_path / "a")
+    said = capsys.readouterr().out
+    assert f"WARNING: No model info in {model_folder / '1'} records image_size and pixel_scaling_method" in said
+    staged(str(model_folder / "1"), tmp_path / "b", Options(image_size=(32, 40)))
+    assert "records pixel_scaling_method: pixel_scaling_method normalize (assumed)" in capsys.readouterr().out
+    staged(str(model_folder / "1"), tmp_path / "c", Options(image_size=(32, 40), pixel_scaling_method="center"))
+    assert "WARNING" not in capsys.readouterr().out
+
+
+def test_folder_around_everything_is_staged_with_its_info(model_folder: Path, tmp_path: Path) -> None:
+    """An archive with one folder around a model, and what macOS adds -> its info and its SavedModel, nothing else."""
+    archives.pack(model_folder, tmp_path / "m.tar.gz")
+    archives.unpack(tmp_path / "m.tar.gz", tmp_path / "given" / "my-model")
+    (tmp_path / "given" / "my-model" / "1" / "._saved_model.pb").write_bytes(b"x")
+    folder = staged(str(tmp_path / "given"), tmp_path)
+    assert artifacts.read_model_info(folder).image_size == (32, 40)
+    assert not (folder / "1" / "._saved_model.pb").exists()
