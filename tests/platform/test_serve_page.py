@@ -267,6 +267,8 @@ def test_serve_locally_shows_it(tmp_path: Path) -> None:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url.replace("invocations", "")) as found:
             assert b"<title>Image classifier</title>" in found.read()
         assert process.stdout is not None
-        first, second = process.stdout.readline(), process.stdout.readline()
+        # The server's own line, that it is ready, may come before them.
+        lines = [process.stdout.readline() for _ in range(3)]
+    (first, second) = [line for line in lines if not line.startswith("Ready on port")][:2]
     assert url.removesuffix("/invocations") in first
     assert "Open that address in a browser" in second
