@@ -15,8 +15,10 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.fuzz import bounds, page, servers
+from tests.benchmarks.fuzz.bodies import documents
 from tests.benchmarks.fuzz.campaign import Campaign, run
 from tests.benchmarks.fuzz.page import Attack
+from tests.benchmarks.fuzz.raw_requests import every_raw_request
 from tests.benchmarks.fuzz.slow_clients import besiege
 
 SLOW_CLIENTS = 216
@@ -54,10 +56,11 @@ def attack(serving: servers.Serving, inputs: int, seed: int) -> Attack:
 
 
 def campaign(inputs: int, seed: int) -> Campaign:
-    """Divide a number of inputs into two rounds: a third extreme ones, at most a fifth raw ones and documents."""
+    """Divide a number of inputs into two rounds: a third extreme ones, at most a tenth of each list, the rest mutants."""
     a_round = inputs // 2
-    raw, documents, extremes = min(1_000, a_round // 10), min(1_000, a_round // 10), a_round // 3
-    return Campaign(a_round - 2 * raw - documents - extremes, raw, documents, extremes, seed)
+    raw = min(a_round // 10, len(list(every_raw_request())))
+    listed, extremes = min(a_round // 10, len(list(documents()))), a_round // 3
+    return Campaign(a_round - 2 * raw - listed - extremes, raw, listed, extremes, seed)
 
 
 if __name__ == "__main__":
