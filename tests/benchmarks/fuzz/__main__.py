@@ -56,7 +56,7 @@ def attack(serving: servers.Serving, inputs: int, seed: int) -> Attack:
 
 
 def campaign(inputs: int, seed: int) -> Campaign:
-    """Divide a number of inputs into two rounds: a third extreme ones, at most a tenth of each list, the rest mutants."""
+    """Divide inputs into two rounds: a third extreme ones, at most a tenth of each list, and mutants for the rest."""
     a_round = inputs // 2
     raw = min(a_round // 10, len(list(every_raw_request())))
     listed, extremes = min(a_round // 10, len(list(documents()))), a_round // 3
