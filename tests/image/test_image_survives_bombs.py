@@ -21,9 +21,10 @@ BOMB = base64.b64decode("UklGRiAAAABXRUJQVlA4TBQAAAAv8qQ8CQdQgVQIIAAKmv7HiIj+Bw=
 """A WebP of 9,459 x 9,459 pixels in 40 bytes, as it was reported."""
 ALLOWED_SIDE = 4_000
 """Of one that is decoded by default: 16 million pixels, some 256 MB."""
-AT_ONCE, SECONDS = 6, 4.0
+AT_ONCE, SECONDS, PAUSE = 6, 4.0, 0.05
 PING_SECONDS, OTHER_SECONDS = 0.1, 1.0
-"""What was promised: the 99th percentile of /ping, and the longest that another client's request takes."""
+"""What was promised: the 99th percentile of /ping, and the longest that another client's request takes. On 2 CPUs which
+others used too, and on which the clients run as well, it was 0.042 s and 0.26 s."""
 LOADED_PING_SECONDS = 0.5
 """The same percentile while all CPUs decode what is allowed, as in test_image_overload.py."""
 REPORTED = ("alone", "512 in a list")
@@ -106,17 +107,16 @@ class Round:
 
 
 def bombard(address: str, port: int, body: bytes, content_type: str) -> Round:
-    """Send a body from six clients at a time, each as soon as it is answered, for some seconds."""
+    """Send a body six times at once, again and again for some seconds."""
     end, statuses = time.monotonic() + SECONDS, Counter[int]()
 
-    def send(_: int) -> Counter[int]:
-        found = Counter[int]()
-        while time.monotonic() < end:
-            found[ask(f"{address}/invocations", body, content_type).status] += 1
-        return found
+    def send(_: int) -> int:
+        return ask(f"{address}/invocations", body, content_type).status
 
     with pinging(port) as pings, ThreadPoolExecutor(AT_ONCE) as pool:
-        statuses = sum(pool.map(send, range(AT_ONCE)), statuses)
+        while time.monotonic() < end:
+            statuses.update(pool.map(send, range(AT_ONCE)))
+            time.sleep(PAUSE)
     return Round(statuses, pings)
 
 
