@@ -132,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--accept", metavar="TYPE", help=f"default: {BEST_THREE}; {EVERY_CLASS} with --json or folders")
     parser.add_argument("--json", action="store_true", help="a JSON object a line: the file and the server's answer")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
+    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
     given = parser.parse_args(arguments)
     try:
         if given.csv and given.csv.exists():

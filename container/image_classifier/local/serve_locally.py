@@ -67,7 +67,8 @@ def serve(model: Path, port: int) -> int:
         variables = {
             BASE_DIR_VARIABLE: str(tree.base),
             "SAGEMAKER_BIND_TO_PORT": str(port),
-            "SERVE_HOST": HOST,
+            # The container of --docker has an address of its own.
+            "SERVE_HOST": os.environ.get("IMAGE_CLASSIFIER_BIND") or HOST,
             "SERVE_PAGE": os.environ.get("SERVE_PAGE") or "true",
         }
         process = subprocess.Popen(
@@ -122,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "model", type=Path, metavar="MODEL", help="a local job's folder, or a model folder or .tar.gz that a job left"
     )
     parser.add_argument("--port", type=int, default=8080, help="default: 8080")
+    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
     given = parser.parse_args(arguments)
     try:
         return serve(given.model, given.port)

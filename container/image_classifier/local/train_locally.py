@@ -133,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
+    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
     parser.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
     if right := misplaced_hyperparameter(sys.argv[1:] if arguments is None else arguments):
         parser.error(f"hyperparameters are written without dashes: write {right}")
