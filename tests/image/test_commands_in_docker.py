@@ -67,7 +67,7 @@ def port(folder: Path, image: str, trained: str, published: tuple[str, ...]) -> 
 
 
 def test_training_looks_as_without_docker(trained: str, folder: Path) -> None:
-    """Given a clone without .venv -> the terminal's view, the user's own paths, and a model that belongs to the user."""
+    """Given a clone without .venv -> the view of a terminal, the paths as typed, and a model that the user owns."""
     assert "Settings: epochs=3, train_only_top_layer=True" in trained
     assert "Epoch 3/3" in trained
     assert "Validation accuracy" in trained
