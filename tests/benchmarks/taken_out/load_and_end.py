@@ -86,8 +86,8 @@ EDITS = (
         11,
         "the deadlines",
         "image_classifier/serving/connections/open_connections.py",
-        "return [connection for connection in self._open if connection.deadline <= now]",
-        "return []",
+        "found = [connection for connection in self._open if connection.deadline <= now]",
+        "found = list[Connection]()",
         ("test_serve_slow_clients.py::test_many_slow_clients_hold_nobody_up",),
     ),
     Edit(
