@@ -232,7 +232,7 @@ def test_hostile_archive_is_refused(tmp_path: Path, kind: str) -> None:
         tar.addfile(member)
     done = run("serve-locally", archive, "--port", free_port())
     assert done.returncode == 1
-    assert f"{archive} is refused" in done.stderr
+    assert f"{archive} is rejected" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "escaped").exists()
 

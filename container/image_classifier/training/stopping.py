@@ -53,6 +53,8 @@ class Stop:
         self._export = 0.0
         self._waiting = ""
         self._interrupted = False
+        self.abandoned = False
+        """Whether a second SIGINT came, whose exception Python drops where it hits a destructor."""
         self.limit(limit_seconds, started)
 
     @property
@@ -109,6 +111,7 @@ class Stop:
         if number == signal.SIGINT and self._interrupted:
             # The third one kills the process.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            self.abandoned = True
             raise KeyboardInterrupt
         if number == signal.SIGINT:
             self._interrupted = True

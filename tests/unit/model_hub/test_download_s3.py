@@ -1,5 +1,6 @@
 """Downloads from S3: moto's server over HTTP, asked through boto3."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,8 @@ def test_object_whole_and_continued(bucket: LocalBucket, tmp_path: Path) -> None
     assert (tmp_path / "whole").read_bytes() == b"0123456789"
     etag = bucket.client.head_object(Bucket=bucket.name, Key="folder/file")["ETag"]
     (tmp_path / "half.partial").write_bytes(b"abcde")
-    note = {"address": uri, "version": etag, "total": 10, "md5": None}
+    identity = hashlib.sha256(uri.encode()).hexdigest()
+    note = {"identity": identity, "version": etag, "total": 10, "md5": None}
     (tmp_path / "half.partial.json").write_text(json.dumps(note))
     fetch(uri, tmp_path / "half")
     assert (tmp_path / "half").read_bytes() == b"abcde56789"

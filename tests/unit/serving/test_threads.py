@@ -1,5 +1,6 @@
 """The threads that answer requests, also where the system starts no more of them."""
 
+import logging
 import threading
 
 import pytest
@@ -41,6 +42,8 @@ def test_system_without_threads_is_no_error(
     held: Held, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A system that starts no further thread -> the threads that are there work, the rest is told, with one line."""
+    # Another test of this process may have set the level that an operator chooses.
+    caplog.set_level(logging.WARNING, "image_classifier.serving")
     pool = Threads(AT_START + 9)
 
     def start(thread: threading.Thread) -> None:
