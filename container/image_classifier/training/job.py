@@ -120,8 +120,6 @@ def _train_and_leave(
     if values.max_runtime and hosts.is_chief:
         finishing.rehearse(opt_ml, loaded if hosts.replicas == 1 else load(), len(class_names), values, stop)
     trained = fine_tuning.train(found, loaded, values, stop, hosts, _checkpoints_dir(opt_ml))
-    if stop.abandoned:
-        raise KeyboardInterrupt
     numbers = _print_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
         say(line)

@@ -25,6 +25,9 @@ REASONS = {
 }
 """For the log, by signal."""
 CTRL_C_ANSWER = "Stop requested (SIGINT): saving the best model so far. Press Ctrl-C again to stop without saving.\n"
+ABANDONED = "Stopped by a second SIGINT, without saving.\n"
+INTERRUPTED = 128 + signal.SIGINT
+"""What a shell calls the exit code of a process that SIGINT ended."""
 ANOTHER_HOST = "another host was stopped"
 MAX_RUNTIME = "max_runtime"
 """With what the reason begins when the time limit is the reason."""
@@ -53,8 +56,6 @@ class Stop:
         self._export = 0.0
         self._waiting = ""
         self._interrupted = False
-        self.abandoned = False
-        """Whether a second SIGINT came, whose exception Python drops where it hits a destructor."""
         self.limit(limit_seconds, started)
 
     @property
@@ -104,18 +105,18 @@ class Stop:
     def handle_signal(self, number: int, frame: object) -> None:
         """Take note of a signal, in the main thread, between any two of Python's operations.
 
+        The second SIGINT ends the process: the user does not want to wait until the model is saved.
+
         Raises:
-            KeyboardInterrupt: It is the second SIGINT: the user does not want to wait until the model is saved.
             JobStopped: The job only waits, see `interrupts`.
         """
         if number == signal.SIGINT and self._interrupted:
-            # The third one kills the process.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            self.abandoned = True
-            raise KeyboardInterrupt
+            # Not an exception: Python drops it where it hits a destructor, and prints its trace.
+            _write_at_once(ABANDONED)
+            os._exit(INTERRUPTED)
         if number == signal.SIGINT:
             self._interrupted = True
-            _answer_ctrl_c()
+            _write_at_once(CTRL_C_ANSWER)
         self.set(REASONS[signal.Signals(number)])
         # Once: the next signal may come while the block is left.
         waiting, self._waiting = self._waiting, ""
@@ -153,10 +154,10 @@ class Stop:
         return f"{MAX_RUNTIME}={self._seconds:g}: {passed:.0f} s have passed since the job's start"
 
 
-def _answer_ctrl_c() -> None:
+def _write_at_once(line: str) -> None:
     # Not print: the signal may have come in the middle of one.
     with contextlib.suppress(OSError):
-        os.write(1, CTRL_C_ANSWER.encode())
+        os.write(1, line.encode())
 
 
 def process_start() -> float:

@@ -80,13 +80,16 @@ def test_signals_of_a_terminal_stop_the_job_too(handler: None, number: signal.Si
     assert number.name in stop.reason
 
 
-def test_second_ctrl_c_does_not_wait_for_the_model(handler: None) -> None:
-    """Given SIGINT after SIGTERM -> it only asks; given SIGINT once more -> KeyboardInterrupt."""
+def test_second_ctrl_c_does_not_wait_for_the_model(handler: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given SIGINT after SIGTERM -> it only asks; given SIGINT once more -> the process ends with the shell's code."""
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
     stopping.listen()
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), signal.SIGINT)
+    assert codes == []
+    os.kill(os.getpid(), signal.SIGINT)
+    assert codes == [130]
 
 
 def test_signal_that_is_ignored_on_purpose_stays_ignored(handler: None) -> None:
