@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.platform import pictures
 from tests.platform.serving import Server, running, start_server
+from tests.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
 
@@ -91,16 +92,14 @@ def test_hundred_megabytes_of_lines_stay_flat_in_memory(server: Server) -> None:
     Image.new("RGB", (160, 120), pictures.GREEN).save(file, "BMP")
     one = line(file.getvalue()) + b"\n"
     count = 99 * MEGABYTE // len(one)
-    before, after = server.resident_megabytes(), []
+    before = server.resident_megabytes()
     for _ in range(2):
         answer = server.ask("/invocations", one * count, Content_Type="application/jsonlines")
         assert answer.status == 200, answer.body
         assert answer.body.count(b"\n") == answer.body.count(b'{"probabilities":[') == count > 1000
-        after.append(server.resident_megabytes())
+        # The thread lets go of the body a moment after the client has the last byte.
+        wait_until(lambda: server.resident_megabytes() - before < 20, 10, "the memory of the body is free again")
     assert peak_megabytes(server) - before < 99 + 60
-    # The allocator keeps some of what was freed, once.
-    assert after[0] - before < 80
-    assert after[1] - after[0] < 20
 
 
 def peak_megabytes(server: Server) -> float:
