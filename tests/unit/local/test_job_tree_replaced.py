@@ -7,41 +7,9 @@ import pytest
 
 from image_classifier import own_files
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.opt_ml import OptMl
 from image_classifier.local import job_state, job_tree
 from image_classifier.local.job_tree import LocalJob
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> LocalJob:
-    """A job with pictures of one class and a model folder, all beside each other."""
-    (tmp_path / "pictures" / "cat").mkdir(parents=True)
-    (tmp_path / "pictures" / "cat" / "1.jpg").write_bytes(b"cat")
-    (tmp_path / "backbone").mkdir()
-    return LocalJob(tmp_path / "pictures", tmp_path / "backbone", tmp_path / "out")
-
-
-def content(folder: Path) -> dict[str, bytes | str]:
-    """Return every file below a folder with its content, and every link with where it leads."""
-    return {
-        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_symlink() or path.is_file()
-    }
-
-
-def finish(tree: OptMl) -> None:
-    """Leave what a finished job leaves."""
-    files = [
-        *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.index"),
-        *("model/openvino/model.xml", "model/openvino/model.bin", "model/labels_info.json"),
-        *("model/class_label_to_prediction_index.json", "model/__model_info__.json"),
-        *("output/data/metrics.json", "output/data/history.csv", "output/data/predictions.csv"),
-        *("output/data/skipped.csv", "output/failure"),
-    ]
-    for name in files:
-        (tree.base / name).parent.mkdir(parents=True, exist_ok=True)
-        (tree.base / name).write_text("earlier")
+from tests.unit.local.job_folders import content, finish
 
 
 def test_killed_job_leaves_no_obstacle(job: LocalJob) -> None:

@@ -38,9 +38,3 @@ def report_and_exit_code(error: Exception) -> int:
     errors().print("Error:", style="bold red", end=" ")
     errors().print(without_secrets(str(error)))
     return 1
-
-
-def forget() -> None:
-    """Forget the consoles, so that the next ones see the streams and variables of their time; for tests."""
-    output.cache_clear()
-    errors.cache_clear()

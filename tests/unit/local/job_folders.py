@@ -1,0 +1,28 @@
+"""What local jobs leave in their folders, and how two states of a folder are compared."""
+
+from pathlib import Path
+
+from image_classifier.contract.opt_ml import OptMl
+
+
+def content(folder: Path) -> dict[str, bytes | str]:
+    """Return every file below a folder with its content, and every link with where it leads."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+def finish(tree: OptMl) -> None:
+    """Leave what a finished job leaves."""
+    files = [
+        *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.index"),
+        *("model/openvino/model.xml", "model/openvino/model.bin", "model/labels_info.json"),
+        *("model/class_label_to_prediction_index.json", "model/__model_info__.json"),
+        *("output/data/metrics.json", "output/data/history.csv", "output/data/predictions.csv"),
+        *("output/data/skipped.csv", "output/failure"),
+    ]
+    for name in files:
+        (tree.base / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree.base / name).write_text("earlier")
