@@ -105,7 +105,7 @@ FROM installer AS gpu-packages
 COPY requirements.txt /tmp/requirements.txt
 RUN install-packages /tmp/requirements.txt
 # With the check of NVIDIA's libraries that jobs make at their start.
-COPY docker/smoke-test container/image_classifier/training/cuda_libraries.py /usr/local/bin/
+COPY docker/smoke-test container/image_classifier/training/devices/cuda_libraries.py /usr/local/bin/
 RUN smoke-test gpu
 
 

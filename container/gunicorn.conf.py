@@ -3,7 +3,7 @@
 import logging
 import os
 
-from image_classifier.serving import settings, shared_folder
+from image_classifier.serving import settings, worker_state
 from image_classifier.serving.monitoring import log_stream
 from image_classifier.serving.processes import supervision
 from image_classifier.serving.processes.gunicorn_worker import connections_allowed
@@ -27,8 +27,8 @@ keepalive = 60
 # A connection costs a file and a few KB; those that wait for a place or for bytes hold no thread.
 worker_connections = max(connections_allowed(), threads + 1)
 backlog = 2048
-_deaths = supervision.Deaths(_chosen.worker_deaths)
-_folder = shared_folder.prepare(_chosen.workers)
+_deaths = supervision.CrashBudget(_chosen.worker_deaths)
+_folder = worker_state.prepare(_chosen.workers)
 # No proxy stands before it: a client's SCRIPT_NAME or PATH_INFO is none, and would fail below the application.
 forwarder_headers = ""
 os.environ.pop("SCRIPT_NAME", None)
@@ -53,11 +53,11 @@ def post_fork(server, worker):
 
 def child_exit(server, worker):
     """Count a process that died, unless the server itself is ending; what it was doing then counts no more."""
-    shared_folder.forget(_folder, worker.pid)
+    worker_state.forget(_folder, worker.pid)
     if server.LISTENERS:
         _deaths.note(worker.pid)
 
 
 def on_exit(server):
     """Leave nothing behind."""
-    shared_folder.remove(_folder)
+    worker_state.remove(_folder)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.environments import coverage_variables
+from tests.support.environments import coverage_variables
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,7 +9,7 @@ from lzma import LZMAError
 from pathlib import Path
 
 from image_classifier import own_files, tar_stream
-from image_classifier.contract.errors import JobError, PlatformError, UserError, first_line
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.tar_stream import MAX_MEMBERS, MAX_UNPACKED_BYTES, ArchiveRejected
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -62,7 +62,7 @@ def _not_complete(archive: Path, error: Exception) -> UserError:
     )
 
 
-def _of_the_system(archive: Path, into: Path, error: OSError) -> JobError:
+def _of_the_system(archive: Path, into: Path, error: OSError) -> ExplainedError:
     if isinstance(error, gzip.BadGzipFile) or error.errno is None:
         return _not_complete(archive, error)
     if error.errno in _OF_THE_MACHINE:

@@ -31,7 +31,7 @@ OPENVINO_FILES = ("model.xml", "model.bin")
 """The graph and the weights of the OpenVINO IR, in `OPENVINO_DIR`."""
 PIXEL_SCALING_METHODS = ("normalize", "center", "standardize_on_imagenet")
 LARGEST_SIDE = 4096
-"""Of an image size, in pixels. The largest of the Hub's models is 600; a picture of 4096 is 200 MB as floats."""
+"""Of an image size, in pixels. The largest of the Hub's models is 600; an image of 4096 is 200 MB as floats."""
 FEATURES, LOGITS, PROBABILITIES = OUTPUTS = ("features", "logits", "probabilities")
 """What a network may answer, and what an output of that kind is called in signatures and in the IR."""
 
@@ -244,7 +244,7 @@ def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
             else "Fetch or stage it again."
         )
         raise UserError(
-            f"{what} is damaged: its SavedModel has sha256 {found}, and its model info records {info.sha256}. {remedy}"
+            f"{what} is corrupt: its SavedModel has sha256 {found}, and its model info records {info.sha256}. {remedy}"
         )
     return found
 
@@ -255,7 +255,7 @@ def write_json(path: Path, value: Any) -> None:
     Half of a character, which UTF-8 cannot hold, is written as JSON escapes it: `\ud83c`.
 
     Raises:
-        OSError: The disk refuses it; the old file is as it was.
+        OSError: The disk rejects it; the old file is as it was.
     """
     write_whole(
         path,
@@ -267,7 +267,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a reader sees the old one or the whole new one, never a part.
 
     Raises:
-        OSError: The disk refuses it; the old file is as it was, and `filename` names a file.
+        OSError: The disk rejects it; the old file is as it was, and `filename` names a file.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -277,7 +277,7 @@ def write_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        # A refused write does not say of which file.
+        # A rejected write does not say of which file.
         error.filename = error.filename or str(path)
         raise
     finally:

@@ -22,7 +22,7 @@ def mark(folder: Path, writer: str) -> None:
     """Write the marker of `writer`, a command's name, into an existing folder, whole or not at all.
 
     Raises:
-        OSError: The disk refuses it.
+        OSError: The disk rejects it.
     """
     partial = folder / f"{MARKER}.partial"
     partial.unlink(missing_ok=True)

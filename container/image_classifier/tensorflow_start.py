@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import util
 
-from image_classifier import garbage
+from image_classifier.resources import garbage_collection
 
 TENSORFLOW_NOISE = (b"All log messages before absl::InitializeLog()", b"oneDNN custom operations are on")
 """What TensorFlow 2.21 prints at every import, whatever TF_CPP_MIN_LOG_LEVEL says."""
@@ -39,7 +39,7 @@ def is_installed() -> bool:
 
 def configure() -> None:
     """Set what counts only before TensorFlow is imported; what the environment says already is left alone."""
-    # hub.KerasLayer is a tf_keras layer, and a Keras 3 model refuses it.
+    # hub.KerasLayer is a tf_keras layer, and a Keras 3 model rejects it.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # tf_keras would read settings from the home folder, which change its arithmetic, and write them there.
@@ -54,5 +54,5 @@ def start() -> None:
     configure()
     if "tensorflow" in sys.modules:
         return
-    with without(TENSORFLOW_NOISE), garbage.never_collected():
+    with without(TENSORFLOW_NOISE), garbage_collection.gc_frozen():
         import tensorflow  # noqa: F401

@@ -19,14 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import archives
+from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract import hyperparameters
-from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
 from image_classifier.model_hub.staging import Options
-from image_classifier.training import backbone, channel_listing, dataset, fine_tuning
-from image_classifier.training.data import Data
-from image_classifier.training.dataset import Listing
-from image_classifier.training.stopping import Stop
+from image_classifier.training import fine_tuning
+from image_classifier.training.data import channel_listing, dataset
+from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data.splits import Data
+from image_classifier.training.model import backbone
+from image_classifier.training.stopping import StopSignal
 
 FOLDS = 5
 HEAD = {"train_only_top_layer": True, "epochs": 40, "learning_rate": 0.003}
@@ -51,7 +53,7 @@ def folds(listing: Listing, seed: int = 0) -> list[Data]:
 
 
 def shuffled(data: Data, seed: int) -> Data:
-    """Give the training and validation pictures each other's labels; the test pictures keep theirs."""
+    """Give the training and validation images each other's labels; the test images keep theirs."""
 
     def mix(listing: Listing) -> Listing:
         labels = [example.label for example in listing.examples]
@@ -66,7 +68,7 @@ def accuracy(data: Data, model: Path, given: Mapping[str, Any]) -> float:
     """Train as a job does; return the accuracy on the test part, which chose nothing."""
     values = hyperparameters.parse(given).values
     loaded = backbone.load(model, trainable=not values.train_only_top_layer, trust=False)
-    trained = fine_tuning.train(data, loaded, values, Stop())
+    trained = fine_tuning.train(data, loaded, values, StopSignal())
     assert trained.test is not None
     return trained.test.metrics["accuracy"]
 
@@ -83,7 +85,7 @@ def main() -> None:
         model = archives.materialise(archive, Path(scratch) / "lite0")
         untrained = staging.stage("lite0", Path(scratch) / "random.tar.gz", Options(random_weights=True))
         noise = archives.materialise(untrained, Path(scratch) / "random")
-        stamps = sample_data.fetch("stamps", CACHE / "data" / "stamps")
+        stamps = sample_sets.fetch("stamps", CACHE / "data" / "stamps")
         everything = channel_listing.list_channel(_together(stamps, Path(scratch) / "stamps"), "training")
         parts = folds(everything)
         sizes = Counter(example.label for example in everything.examples)
@@ -94,7 +96,7 @@ def main() -> None:
         rows["stamps, head alone, shuffled labels"] = _mean([accuracy(part, model, HEAD) for part in wrong])
         if given.whole:
             rows["stamps, whole network"] = _mean([accuracy(part, model, WHOLE) for part in parts])
-        solar = sample_data.fetch("solar", CACHE / "data" / "solar")
+        solar = sample_sets.fetch("solar", CACHE / "data" / "solar")
         whole = channel_listing.list_channel(solar / "train", "training")
         training, validation = dataset.split(whole, 0.2, 123)
         held_out = channel_listing.list_channel(solar / "held-out", "test", training.class_names)

@@ -23,18 +23,18 @@ from pathlib import Path
 import numpy as np
 
 from image_classifier import PROGRAM, archives
-from image_classifier.inference.engines import Wish
-from image_classifier.inference.processors import available_processors, has_bfloat16
-from image_classifier.local.photographs import sample_data
+from image_classifier.cli.photographs import sample_sets
+from image_classifier.inference.engines import EngineOptions
 from image_classifier.model_hub import packages, staging
+from image_classifier.resources.processors import available_processors, has_bfloat16
 
 CACHE = packages.cache_folder()
 THREADS = 4
-"""That ask for one picture after another, for pictures/s."""
+"""That ask for one image after another, for images/s."""
 ENGINES = {
-    "TensorFlow, float32": Wish("tensorflow"),
-    "OpenVINO, float32": Wish("openvino"),
-    "OpenVINO, bf16": Wish("openvino", "bf16"),
+    "TensorFlow, float32": EngineOptions("tensorflow"),
+    "OpenVINO, float32": EngineOptions("openvino"),
+    "OpenVINO, bf16": EngineOptions("openvino", "bf16"),
 }
 TRAIN = ("train_only_top_layer=True", "epochs=30", "learning_rate=0.003", "validation_split_ratio=0.2")
 
@@ -46,18 +46,18 @@ class Figures:
     ready_seconds: float
     """From the process's start to its first answer."""
     milliseconds: float
-    """Median of one picture after another."""
-    pictures_per_second: float
+    """Median of one image after another."""
+    images_per_second: float
     resident_megabytes: float
 
 
-def measure(folder: Path, wish: Wish, pictures: Path, seconds: float) -> None:
+def measure(folder: Path, wish: EngineOptions, images: Path, seconds: float) -> None:
     """Be the fresh process: answer, say so, be measured, and leave the probabilities beside the pixels."""
     from image_classifier.inference.predictor import Predictor
 
     predictor = Predictor.load(folder, wish=wish)
     predictor.warm_up()
-    files, engine = sorted(pictures.rglob("*.png")), predictor.engine
+    files, engine = sorted(images.rglob("*.png")), predictor.engine
     one = predictor.pixels(files[0].read_bytes())[None]
     engine.probabilities(one)
     print(json.dumps("ready"), flush=True)
@@ -90,9 +90,9 @@ def _under_load(ask: Callable[[], object], seconds: float) -> float:
     return sum(counts) / seconds
 
 
-def run(folder: Path, wish: Wish, pictures: Path, seconds: float) -> tuple[Figures, np.ndarray]:
-    """Measure in a fresh process; returns the figures and the probabilities of all pictures."""
-    words = json.dumps([str(folder), asdict(wish), str(pictures), seconds])
+def run(folder: Path, wish: EngineOptions, images: Path, seconds: float) -> tuple[Figures, np.ndarray]:
+    """Measure in a fresh process; returns the figures and the probabilities of all images."""
+    words = json.dumps([str(folder), asdict(wish), str(images), seconds])
     started = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
@@ -111,7 +111,7 @@ def models(scratch: Path, stamps: Path) -> dict[str, Path]:
     archive = scratch / "lite0.tar.gz"
     subprocess.run([scripts / "stage-backbone", "lite0", "--with-head", "--output", archive], check=True)
     lite0 = archives.materialise(archive, scratch / "lite0")
-    subprocess.run([scripts / "convert-model", lite0, "--pictures", stamps], check=True)
+    subprocess.run([scripts / "convert-model", lite0, "--images", stamps], check=True)
     backbone = staging.stage("mobilenetv2-160", CACHE / "mobilenetv2-160.tar.gz")
     words: list[str | Path] = ["--training", stamps, "--model", backbone, "--output", scratch / "job", *TRAIN]
     subprocess.run([scripts / "train-locally", *words], check=True, stdout=subprocess.DEVNULL)
@@ -129,7 +129,7 @@ def rows(name: str, measured: dict[str, list[Figures]], answers: dict[str, np.nd
         cells = []
         for field, form, upside_down in (
             ("milliseconds", "{:.1f}", True),
-            ("pictures_per_second", "{:.0f}", False),
+            ("images_per_second", "{:.0f}", False),
             ("resident_megabytes", "{:.0f}", True),
             ("ready_seconds", "{:.2f}", True),
         ):
@@ -151,10 +151,10 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        folder, wish, pictures, seconds = json.loads(given.measure)
-        measure(Path(folder), Wish(**wish), Path(pictures), seconds)
+        folder, wish, images, seconds = json.loads(given.measure)
+        measure(Path(folder), EngineOptions(**wish), Path(images), seconds)
         return
-    stamps = sample_data.fetch("stamps", CACHE / "data" / "stamps") / "train"
+    stamps = sample_sets.fetch("stamps", CACHE / "data" / "stamps") / "train"
     wanted = {name: wish for name, wish in ENGINES.items() if wish.precision == "f32" or has_bfloat16()}
     with tempfile.TemporaryDirectory() as scratch:
         table = []
@@ -166,11 +166,9 @@ def main() -> None:
                     figures, answers[engine] = run(folder, wish, stamps, given.seconds)
                     measured[engine].append(figures)
             table += rows(name, measured, answers)
-    pictures = len(next(iter(answers.values())))
-    print(
-        f"{available_processors()} CPUs, {given.rounds} rounds, {pictures} pictures, {THREADS} threads for pictures/s"
-    )
-    print("| model | engine | largest Δp | ms, one picture | pictures/s | resident MB | s to the first answer |")
+    images = len(next(iter(answers.values())))
+    print(f"{available_processors()} CPUs, {given.rounds} rounds, {images} images, {THREADS} threads for images/s")
+    print("| model | engine | largest Δp | ms, one image | images/s | resident MB | s to the first answer |")
     print("|---|---|---|---|---|---|---|")
     print("\n".join(table))
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
-from image_classifier.inference.processors import available_processors
+from image_classifier.resources.processors import available_processors
 from tests.families import page
 from tests.families.page import Row, Run
 
@@ -53,8 +53,8 @@ class Network:
 
 
 def network_of(name: str) -> Network:
-    """Return how to build the network of a case, and for which pictures."""
-    from image_classifier.model_hub import efficientnet_lite0
+    """Return how to build the network of a case, and for which images."""
+    from image_classifier.model_hub.converters import efficientnet_lite0
     from tests.families import bit, swin, vision_transformer
     from tests.families.architectures import ARCHITECTURES, settle
 
@@ -78,7 +78,7 @@ def network_of(name: str) -> Network:
 def make(folder: Path, name: str) -> dict[str, Any]:
     """Be the fresh process that stages, trains and converts; leaves `folder/model`."""
     tensorflow_start.start()
-    from image_classifier.inference.conversion import NotConverted
+    from image_classifier.inference.openvino_model.conversion import NotConverted
     from tests.families import tf1_module, trial
 
     case, batch = network_of(name), SMALL_BATCH.get(name, 4)
@@ -91,7 +91,7 @@ def make(folder: Path, name: str) -> dict[str, Any]:
         trial.stage(staged, network, info)
     found: dict[str, Any] = {"parameters": network.count_params(), "batch": batch}
     del network
-    head = trial.train(staged, whole=False, size=case.size, pictures=batch, batch=batch)
+    head = trial.train(staged, whole=False, size=case.size, images=batch, batch=batch)
     function = head.loaded.feature_function()
     found |= {"features": head.loaded.feature_count, "head_milliseconds": _milliseconds(lambda: function(head.pixels))}
     found["head_milliseconds"] /= batch
@@ -114,7 +114,7 @@ def make(folder: Path, name: str) -> dict[str, Any]:
 def _train_whole(staged: Path, folder: Path, case: Network, batch: int, found: dict[str, Any]) -> Path:
     from tests.families import trial
 
-    whole = trial.train(staged, whole=True, size=case.size, pictures=batch, batch=batch)
+    whole = trial.train(staged, whole=True, size=case.size, images=batch, batch=batch)
     found["training_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     last = trial.write(whole, folder / "model")
     found["whole_error"] = float(np.abs(trial.answers(last, whole.pixels, "tensorflow") - whole.probabilities).max())
@@ -137,10 +137,10 @@ def _untuned(name: str, case: Network, folder: Path) -> int:
 
 def serve(folder: Path, engine: str, seconds: float) -> dict[str, Any]:
     """Be the fresh process that serves."""
-    from image_classifier.inference.engines import Wish
+    from image_classifier.inference.engines import EngineOptions
     from image_classifier.inference.predictor import Predictor
 
-    predictor = Predictor.load(folder, wish=Wish(engine))
+    predictor = Predictor.load(folder, wish=EngineOptions(engine))
     predictor.warm_up()
     one = np.random.default_rng(0).integers(0, 256, (1, *predictor.info.image_size, 3), np.uint8)
     times: list[float] = []
@@ -170,18 +170,18 @@ def measure(name: str, seconds: float) -> Row:
         slow = _process("serve", str(folder / "model"), "tensorflow", seconds)
         fast = _process("serve", str(folder / "model"), "openvino", seconds) if converts else {}
     case = network_of(name)
-    none, refused = "not converted", "refused: a TF1 module has no training mode"
+    none, rejected = "not converted", "rejected: a TF1 module has no training mode"
     return Row(
         name=name,
         pixels=f"{case.size[0]}x{case.size[1]}",
         sizes="any" if case.dynamic else "this one",
         head_only=_works(made["head_error"]),
-        whole_network=refused if name == TF1 else _works(made["whole_error"]),
+        whole_network=rejected if name == TF1 else _works(made["whole_error"]),
         untuned=f"works, {made['classes']:,} classes" if name != TF1 else "not tried",
         openvino="converts" if converts else f"TensorFlow serves it: {made['not_converted']}",
         largest_difference=made.get("largest_difference", none),
-        step_milliseconds=made["step_milliseconds"] if name != TF1 else "refused",
-        training_megabytes=made["training_megabytes"] if name != TF1 else "refused",
+        step_milliseconds=made["step_milliseconds"] if name != TF1 else "rejected",
+        training_megabytes=made["training_megabytes"] if name != TF1 else "rejected",
         tensorflow_rate=slow["rate"],
         tensorflow_megabytes=slow["megabytes"],
         openvino_rate=fast.get("rate", none),

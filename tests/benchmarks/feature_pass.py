@@ -1,6 +1,6 @@
 """What OpenVINO saves in the one pass of a frozen backbone, its conversion included.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/feature_pass.py [--rounds N] [--pictures N ...]
+    PYTHONPATH=container .venv/bin/python tests/benchmarks/feature_pass.py [--rounds N] [--images N ...]
 
 Photographs of solar cells through EfficientNet-Lite0 on CPU, from the loaded backbone to the last feature: tracing,
 conversion, comparison, decoding. Every figure is of a fresh process; the engines take turns in every round. Printed: a
@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from image_classifier import PROGRAM, archives
-from image_classifier.local.photographs import sample_data
+from image_classifier.cli.photographs import sample_sets
 from image_classifier.model_hub import packages, staging
 
 ENGINES = ("tensorflow", "openvino")
@@ -34,12 +34,15 @@ def be_the_pass(engine: str, count: int) -> None:
     from image_classifier import tensorflow_start
 
     tensorflow_start.start()
-    from image_classifier.training import backbone, channel_listing, distribution, feature_network, features
-    from image_classifier.training.decoding import Decoder
-    from image_classifier.training.stopping import Stop
+    from image_classifier.training.data import channel_listing
+    from image_classifier.training.data.decoding import Decoder
+    from image_classifier.training.distributed import cluster
+    from image_classifier.training.features import feature_network, feature_pass
+    from image_classifier.training.model import backbone
+    from image_classifier.training.stopping import StopSignal
 
     cache = packages.cache_folder()
-    solar = sample_data.fetch("solar", cache / "data" / "solar")
+    solar = sample_sets.fetch("solar", cache / "data" / "solar")
     found = [
         item for part in ("train", "held-out") for item in channel_listing.list_channel(solar / part, part).examples
     ]
@@ -52,9 +55,9 @@ def be_the_pass(engine: str, count: int) -> None:
         loaded = backbone.load(folder, trainable=False, trust=False)
         feature_network.PAYS_FROM = 0 if engine == "openvino" else sys.maxsize
         started, used = time.monotonic(), time.process_time()
-        network = feature_network.FeatureNetwork(loaded, distribution.alone(), count)
+        network = feature_network.FeatureNetwork(loaded, cluster.alone(), count)
         decoder = Decoder(loaded.info.image_size, "bilinear")
-        features.compute(network, decoder, examples, "Pictures", Stop())
+        feature_pass.compute(network, decoder, examples, "Images", StopSignal())
         figures = [time.monotonic() - started, time.process_time() - used, network.largest_difference or 0.0]
     if network.engine != engine:
         raise RuntimeError(f"{network.engine} computed instead of {engine}")
@@ -63,7 +66,7 @@ def be_the_pass(engine: str, count: int) -> None:
 
 def measure(engine: str, count: int) -> list[float]:
     """Start a fresh process."""
-    words = [sys.executable, __file__, "--be", engine, "--pictures", str(count)]
+    words = [sys.executable, __file__, "--be", engine, "--images", str(count)]
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -88,17 +91,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pictures", type=int, nargs="+", default=COUNTS, metavar="N")
+    parser.add_argument("--images", type=int, nargs="+", default=COUNTS, metavar="N")
     parser.add_argument("--be", choices=ENGINES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.be:
-        be_the_pass(given.be, given.pictures[0])
+        be_the_pass(given.be, given.images[0])
         return
-    print(
-        "| pictures | TensorFlow, s | OpenVINO, s | ratio | TensorFlow, CPU s | OpenVINO, CPU s | ratio | largest Δ |"
-    )
+    print("| images | TensorFlow, s | OpenVINO, s | ratio | TensorFlow, CPU s | OpenVINO, CPU s | ratio | largest Δ |")
     print("|---|---|---|---|---|---|---|---|")
-    for count in given.pictures:
+    for count in given.images:
         print(
             row(count, [{engine: measure(engine, count) for engine in ENGINES} for _ in range(given.rounds)]),
             flush=True,

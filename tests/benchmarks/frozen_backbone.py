@@ -1,8 +1,8 @@
 """What the features that are computed once save, and that the head is the same as the one trained the long way.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/frozen_backbone.py [--pictures N] [--epochs N]
+    PYTHONPATH=container .venv/bin/python tests/benchmarks/frozen_backbone.py [--images N] [--epochs N]
 
-On solar cells with EfficientNet-Lite0: seconds of one pass over the pictures, of a training of 10 epochs on features
+On solar cells with EfficientNet-Lite0: seconds of one pass over the images, of a training of 10 epochs on features
 (pass included), and of the same training with the frozen backbone run in every epoch; validation accuracy of both.
 """
 
@@ -15,24 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from image_classifier import archives
+from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract import hyperparameters
-from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages, staging
-from image_classifier.training import (
-    backbone,
-    channel_listing,
-    classifier,
-    dataset,
-    decoding,
-    fine_tuning,
-    loop,
-    preparation,
-)
-from image_classifier.training.batches import Rows
-from image_classifier.training.classifier import Network
-from image_classifier.training.data import Data
-from image_classifier.training.loop import Session
-from image_classifier.training.stopping import Stop
+from image_classifier.training import fine_tuning, preparation
+from image_classifier.training.data import channel_listing, dataset, decoding
+from image_classifier.training.data.batches import Rows
+from image_classifier.training.data.splits import Data
+from image_classifier.training.loop import fitting
+from image_classifier.training.loop.fitting import Session
+from image_classifier.training.model import backbone, classifier
+from image_classifier.training.model.classifier import Network
+from image_classifier.training.stopping import StopSignal
 
 CACHE = packages.cache_folder()
 
@@ -40,13 +34,13 @@ CACHE = packages.cache_folder()
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=10)
     given = parser.parse_args()
     values = hyperparameters.parse({"train_only_top_layer": True, "epochs": given.epochs}).values
-    solar = sample_data.fetch("solar", CACHE / "data" / "solar")
+    solar = sample_sets.fetch("solar", CACHE / "data" / "solar")
     listing = channel_listing.list_channel(solar / "train", "training")
-    chosen = np.random.default_rng(0).permutation(len(listing.examples))[: given.pictures]
+    chosen = np.random.default_rng(0).permutation(len(listing.examples))[: given.images]
     listing = replace(listing, examples=tuple(listing.examples[index] for index in chosen))
     training, validation = dataset.split(listing, 0.2, values.random_seed)
     data = Data(training, validation, None)
@@ -54,11 +48,11 @@ def main() -> None:
         folder = archives.materialise(staging.stage("lite0", CACHE / "lite0.tar.gz"), Path(scratch) / "lite0")
         loaded = backbone.load(folder, trainable=False, trust=False)
         one_pass = _one_pass(loaded, data, values)
-        short = fine_tuning.train(data, loaded, values, Stop())
+        short = fine_tuning.train(data, loaded, values, StopSignal())
         long_seconds, long_accuracy = _the_long_way(loaded, data, values)
     short_accuracy = short.history.best["val_accuracy"]
-    print(f"pictures {len(chosen)}, epochs {given.epochs}")
-    print(f"one pass over the pictures      {one_pass:8.1f} s")
+    print(f"images {len(chosen)}, epochs {given.epochs}")
+    print(f"one pass over the images      {one_pass:8.1f} s")
     print(f"features once, then the head    {short.seconds:8.1f} s   {short.seconds / one_pass:.2f} passes")
     print(f"backbone in every epoch         {long_seconds:8.1f} s   {long_seconds / one_pass:.2f} passes")
     print(f"validation accuracy             {short_accuracy:.4f} and {long_accuracy:.4f}")
@@ -81,10 +75,10 @@ def _the_long_way(
     rows = []
     for part in (data.training, data.validation):
         labels = np.array([example.label for example in part.examples], np.int64)
-        rows.append(Rows(decoding.Pictures(decoder, part.examples), labels))
+        rows.append(Rows(decoding.Images(decoder, part.examples), labels))
     names = data.training.class_names
     network = Network(classifier.build_head(values, loaded.feature_count, len(names)), loaded)
-    history = loop.fit(network, values, rows[0], rows[1], names, Session())
+    history = fitting.fit(network, values, rows[0], rows[1], names, Session())
     return time.monotonic() - started, history.best["val_accuracy"]
 
 

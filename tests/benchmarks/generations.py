@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from image_classifier.cli.photographs import sample_sets
 from image_classifier.inference.predictor import Predictor
-from image_classifier.local.photographs import sample_data
 from image_classifier.model_hub import packages
 
 PROJECT = Path(__file__).parents[2]
@@ -29,14 +29,14 @@ WHOLE = ("epochs=3", "learning_rate=0.0001", "batch_size=16")
 
 
 def divide(folder: Path, into: Path) -> list[Path]:
-    """Deal out the pictures of class folders, each class on its own, to `GENERATIONS` folders."""
+    """Deal out the images of class folders, each class on its own, to `GENERATIONS` folders."""
     for class_folder in sorted(folder.iterdir()):
-        pictures = sorted(class_folder.iterdir())
-        random.Random(0).shuffle(pictures)
-        for index, picture in enumerate(pictures):
+        images = sorted(class_folder.iterdir())
+        random.Random(0).shuffle(images)
+        for index, image in enumerate(images):
             target = into / str(index % GENERATIONS) / class_folder.name
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(picture, target / picture.name)
+            shutil.copyfile(image, target / image.name)
     return sorted(into.iterdir())
 
 
@@ -49,7 +49,7 @@ def train(training: Path, held_out: Path, model: Path, output: Path, settings: t
     info = json.loads((output / "model/__model_info__.json").read_text())
     saved_model = output / "model" / "1"
     return {
-        "pictures": sum(info["data"]["classes"].values()),
+        "images": sum(info["data"]["classes"].values()),
         "held_out_accuracy": metrics["test_accuracy"],
         "graph_kilobytes": (saved_model / "saved_model.pb").stat().st_size / 1e3,
         "weights_megabytes": sum(path.stat().st_size for path in (saved_model / "variables").iterdir()) / 1e6,
@@ -59,13 +59,13 @@ def train(training: Path, held_out: Path, model: Path, output: Path, settings: t
     }
 
 
-def _milliseconds(model: Path, picture: bytes) -> float:
+def _milliseconds(model: Path, image: bytes) -> float:
     predictor = Predictor.load(model)
     predictor.warm_up()
     times = []
     for _ in range(50):
         started = time.perf_counter()
-        predictor.predict([picture])
+        predictor.predict([image])
         times.append(time.perf_counter() - started)
     return 1000 * sorted(times)[len(times) // 2]
 
@@ -77,7 +77,7 @@ def main() -> int:
     parser.add_argument("--whole", action="store_true", help="tune the whole network in each generation")
     parser.add_argument("--json", type=Path, help="write the rows there too")
     given = parser.parse_args()
-    photographs = sample_data.fetch(given.data, CACHE / "data" / given.data)
+    photographs = sample_sets.fetch(given.data, CACHE / "data" / given.data)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / "lite0.tar.gz"

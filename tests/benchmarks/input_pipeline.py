@@ -1,8 +1,8 @@
-"""Pictures a second of the decoding alone, with one and two workers, against the loop that most people write.
+"""Images a second of the decoding alone, with one and two workers, against the loop that most people write.
 
     PYTHONPATH=container .venv/bin/python tests/benchmarks/input_pipeline.py [--rounds N] [--seconds S]
 
-The loop is Pillow's: open, draft, turn by EXIF, RGB, resize; one picture after another. Ours is `Decoder`, in as many
+The loop is Pillow's: open, draft, turn by EXIF, RGB, resize; one image after another. Ours is `Decoder`, in as many
 threads as CPUs: threads that waited for each other's Python lock would not get faster by a second CPU. How much faster
 this machine gets by one at all, two processes of the loop tell. Every figure is of a fresh process that is held to one
 or two CPUs; they take turns in every round. Time in which a thread could run and other programs had the CPU does not
@@ -28,10 +28,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from image_classifier import PROGRAM
-from image_classifier.inference.processors import available_processors
-from image_classifier.local.photographs import sample_data
+from image_classifier.cli.photographs import sample_sets
 from image_classifier.model_hub import packages
-from image_classifier.training.decoding import Decoder
+from image_classifier.resources.processors import available_processors
+from image_classifier.training.data.decoding import Decoder
 
 SIZE = (224, 224)
 KINDS = {
@@ -51,9 +51,9 @@ WAYS = {
 
 def with_pillow(path: Path) -> object:
     """Decode as people do."""
-    with Image.open(path) as picture:
-        picture.draft("RGB", (2 * SIZE[1], 2 * SIZE[0]))
-        upright = ImageOps.exif_transpose(picture).convert("RGB")
+    with Image.open(path) as image:
+        image.draft("RGB", (2 * SIZE[1], 2 * SIZE[0]))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
         return np.asarray(upright.resize((SIZE[1], SIZE[0]), Image.Resampling.BILINEAR))
 
 
@@ -89,7 +89,7 @@ def waited() -> float:
 
 
 def measure(folder: Path, way: str, seconds: float) -> float:
-    """Start fresh processes that decode, each on CPUs of its own; return pictures/s of all.
+    """Start fresh processes that decode, each on CPUs of its own; return images/s of all.
 
     Raises:
         RuntimeError: One of them failed.
@@ -118,9 +118,9 @@ def measure(folder: Path, way: str, seconds: float) -> float:
     return rate
 
 
-def make_pictures(folder: Path) -> dict[str, Path]:
-    """Write a folder of pictures of each kind."""
-    solar = sample_data.fetch("solar", packages.cache_folder() / "data" / "solar")
+def make_images(folder: Path) -> dict[str, Path]:
+    """Write a folder of images of each kind."""
+    solar = sample_sets.fetch("solar", packages.cache_folder() / "data" / "solar")
     originals = sorted((solar / "train").rglob("*.png"))
     png, thumbnail, camera = KINDS
     folders = {kind: folder / str(number) for number, kind in enumerate(KINDS)}
@@ -131,8 +131,8 @@ def make_pictures(folder: Path) -> dict[str, Path]:
                 (where / f"{number}.png").write_bytes(original.read_bytes())
                 continue
             size = (224, 224) if kind == thumbnail else (4000, 3000)
-            with Image.open(original) as picture:
-                larger = picture.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+            with Image.open(original) as image:
+                larger = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
             exif = Image.Exif()
             if kind == camera:
                 exif[0x0112] = 6
@@ -162,10 +162,10 @@ def main() -> None:
     if given.be:
         be_the_workers(given.folder, with_pillow if given.be == "loop" else Decoder(SIZE, "bilinear"), given.seconds)
         return
-    print(f"| pictures/s | {' | '.join(WAYS)} | 1 worker / loop | 2 workers / 1 | 2 processes / 1 |")
+    print(f"| images/s | {' | '.join(WAYS)} | 1 worker / loop | 2 workers / 1 | 2 processes / 1 |")
     print(f"|---|{'---|' * (len(WAYS) + 3)}")
     with tempfile.TemporaryDirectory() as scratch:
-        for kind, folder in make_pictures(Path(scratch)).items():
+        for kind, folder in make_images(Path(scratch)).items():
             rounds = [{way: measure(folder, way, given.seconds) for way in WAYS} for _ in range(given.rounds)]
             print(row(kind, rounds), flush=True)
 

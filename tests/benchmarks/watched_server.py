@@ -22,7 +22,7 @@ class Watched:
     """What its processes hold together: PSS, in which a page that several share counts once."""
     log: Callable[[], str]
     invoke: str = "/invocations"
-    """The path to which pictures are posted."""
+    """The path to which images are posted."""
 
 
 def of_process(server: Server, invoke: str = "/invocations") -> Watched:

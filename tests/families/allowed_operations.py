@@ -17,10 +17,10 @@ import tensorflow as tf  # noqa: E402
 
 from image_classifier.artifacts import ModelInfo  # noqa: E402
 from image_classifier.untrusted_models import allow_list  # noqa: E402
-from tests import builtin_artifact  # noqa: E402
 from tests.families import bit, swin, tf1_module, trial, vision_transformer  # noqa: E402
 from tests.families.architectures import ARCHITECTURES  # noqa: E402
 from tests.families.pure_operations import PURE  # noqa: E402
+from tests.support import builtin_artifact  # noqa: E402
 from tests.unit.inference import colours  # noqa: E402
 
 SMALL = (32, 48)

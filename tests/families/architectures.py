@@ -20,13 +20,13 @@ class Architecture:
     size: Size
     """Height and width that it was published for."""
     body: Callable[[Any], tf_keras.Model]
-    """From scaled pictures, a Keras tensor, to a network whose last feature map or vector is the output."""
+    """From scaled images, a Keras tensor, to a network whose last feature map or vector is the output."""
     cut_after: str
     """The layer that the small one ends with."""
     scale: tuple[float, float] | None = None
     """Factor and offset from [0, 1] to what the body takes, inside the network as Hub modules have it."""
     dynamic: bool = False
-    """Whether the module takes pictures of any size."""
+    """Whether the module takes images of any size."""
     small_size: Size = (32, 48)
 
     def build(self, classes: int | None = None) -> tf_keras.Model:
@@ -34,7 +34,7 @@ class Architecture:
         return self._built(self.size, None, classes)
 
     def build_small(self, classes: int | None = None) -> tf_keras.Model:
-        """Return its first blocks, for small pictures that are not square."""
+        """Return its first blocks, for small images that are not square."""
         return self._built(self.small_size, self.cut_after, classes)
 
     def _built(self, size: Size, cut_after: str | None, classes: int | None) -> tf_keras.Model:
@@ -48,22 +48,22 @@ class Architecture:
 
 
 def settle(network: tf_keras.Model, size: Size) -> None:
-    """Give BatchNorm the statistics of made-up pictures.
+    """Give BatchNorm the statistics of synthetic images.
 
-    With those that it starts with, the answers of a deep random network are the same for every picture or overflow,
+    With those that it starts with, the answers of a deep random network are the same for every image or overflow,
     and then two engines agree whatever is wrong.
     """
     normalisations = [layer for layer in network.layers if isinstance(layer, layers.BatchNormalization)]
     momenta = [layer.momentum for layer in normalisations]
     for layer in normalisations:
         layer.momentum = 0.0
-    network(made_up_pictures(8, size).astype(np.float32) / 255, training=True)
+    network(made_up_images(8, size).astype(np.float32) / 255, training=True)
     for layer, momentum in zip(normalisations, momenta, strict=True):
         layer.momentum = momentum
 
 
-def made_up_pictures(count: int, size: Size, seed: int = 0) -> np.ndarray:
-    """Return pictures, uint8 (count, h, w, 3), of one colour each with noise."""
+def made_up_images(count: int, size: Size, seed: int = 0) -> np.ndarray:
+    """Return images, uint8 (count, h, w, 3), of one colour each with noise."""
     noise = np.random.default_rng(seed)
     colours, strength = noise.uniform(0, 255, (count, 1, 1, 3)), noise.uniform(5, 60, (count, 1, 1, 1))
     return np.clip(colours + strength * noise.normal(size=(count, *size, 3)), 0, 255).astype(np.uint8)

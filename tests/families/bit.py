@@ -1,6 +1,6 @@
 """A BiT network (Big Transfer, arXiv 1912.11370): a ResNet V2 with GroupNorm and weight-standardised convolutions.
 
-Pictures of any size, as the modules of the Hub take.
+Images of any size, as the modules of the Hub take.
 """
 
 from collections.abc import Sequence

@@ -17,7 +17,7 @@ class Row:
     name: str
     pixels: str
     sizes: str
-    """Of the pictures that its SavedModel takes."""
+    """Of the images that its SavedModel takes."""
     features: int
     parameters: int
     saved_megabytes: float
@@ -25,9 +25,9 @@ class Row:
     head_only: str
     whole_network: str
     head_milliseconds: float
-    """Of training the head on one picture's features, the one pass of the backbone included."""
+    """Of training the head on one image's features, the one pass of the backbone included."""
     step_milliseconds: float | str
-    """Of training the whole network, a picture."""
+    """Of training the whole network, an image."""
     training_megabytes: int | str
     """Most that a process held while it trained the whole network in batches of `batch`."""
     batch: int
@@ -37,10 +37,10 @@ class Row:
     largest_difference: float | str
     """Largest |Δp| between TensorFlow and OpenVINO."""
     spread: float
-    """Between the pictures' probabilities, which says whether a difference could show at all."""
+    """Between the images' probabilities, which says whether a difference could show at all."""
     tensorflow_rate: float
     openvino_rate: float | str
-    """Pictures a second, one after the other."""
+    """Images a second, one after the other."""
     tensorflow_megabytes: int
     openvino_megabytes: int | str
     """That a process holds which serves it."""
@@ -81,7 +81,7 @@ def text(run: Run) -> str:
 
 Real graphs with **random weights**: nothing here says how well a network classifies. Each was saved as a model of the
 Hub is, trained (head alone; whole network), written, loaded by a new process, and served by both engines. BatchNorm has
-the statistics of made-up pictures, so that answers differ from picture to picture.
+the statistics of synthetic images, so that answers differ from image to image.
 
 `{COMMAND}` writes this page ({run.machine}).{f" {run.note}" if run.note else ""}
 
@@ -89,7 +89,7 @@ the statistics of made-up pictures, so that answers differ from picture to pictu
 
 {_table(_WORKS, [_works(row) for row in rows])}
 
-"Spread of p": how far a probability varies between the pictures, without which no difference could show. Networks that
+"Spread of p": how far a probability varies between the images, without which no difference could show. Networks that
 do not convert are served by TensorFlow. Short versions of these graphs go the same way in every run of `scripts/test`.
 
 Of the catalogue's families these were not tried: Inception V1 and V2, PNASNet, CaiT, and the largest ones of each.
@@ -98,8 +98,8 @@ Of the catalogue's families these were not tried: Inception V1 and V2, PNASNet, 
 
 {_table(_COSTS, [_costs(row) for row in rows])}
 
-Pictures/s: one after the other, without decoding and HTTP. MB: what the process holds, Python and libraries included;
-while training, the most that it held, in batches of {batches} pictures. The head's time is that of the
+Images/s: one after the other, without decoding and HTTP. MB: what the process holds, Python and libraries included;
+while training, the most that it held, in batches of {batches} images. The head's time is that of the
 one pass of the backbone; what follows on the features costs next to nothing.
 """
 
@@ -109,8 +109,8 @@ _WORKS = (
     *("largest Δp", "spread of p"),
 )
 _COSTS = (
-    *("network", "million parameters", "SavedModel, MB", "head, ms a picture", "all, ms a picture", "MB training all"),
-    *("TensorFlow, pictures/s", "OpenVINO, pictures/s", "MB serving, TensorFlow", "MB serving, OpenVINO"),
+    *("network", "million parameters", "SavedModel, MB", "head, ms an image", "all, ms an image", "MB training all"),
+    *("TensorFlow, images/s", "OpenVINO, images/s", "MB serving, TensorFlow", "MB serving, OpenVINO"),
 )
 
 

@@ -82,7 +82,7 @@ def build(
     hidden = layers.LayerNormalization()(layers.Conv2D(width, 4, strides=4, name="patches")(inputs))
     for stage, (depth, count) in enumerate(zip(depths, heads, strict=True)):
         for index in range(depth):
-            # Where one window is the whole picture there is nothing to shift to.
+            # Where one window is the whole image there is nothing to shift to.
             shift = window // 2 if index % 2 and min(hidden.shape[1:3]) > window else 0
             attention = WindowAttention(count, window, shift, name=f"attention_{stage}_{index}")
             hidden = layers.Add()([hidden, attention(layers.LayerNormalization()(hidden))])

@@ -12,24 +12,28 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.inference import conversion, intermediate_representation
-from image_classifier.inference.conversion import Sample
-from image_classifier.inference.engines import Wish
-from image_classifier.inference.intermediate_representation import Record
+from image_classifier.inference.engines import EngineOptions
+from image_classifier.inference.openvino_model import conversion, ir_record
+from image_classifier.inference.openvino_model.conversion import Sample
+from image_classifier.inference.openvino_model.ir_record import Record
 from image_classifier.inference.predictor import Predictor
-from image_classifier.model_hub import reusable_saved_model
-from image_classifier.training import backbone, batches, classifier, export, loop, preparation
-from image_classifier.training.backbone import Backbone
-from image_classifier.training.batches import Rows
-from image_classifier.training.classifier import Network
-from image_classifier.training.loop import Session
-from image_classifier.training.steps import Steps
-from tests.families.architectures import Size, made_up_pictures
+from image_classifier.model_hub.converters import reusable_saved_model
+from image_classifier.training import preparation
+from image_classifier.training.data import batches
+from image_classifier.training.data.batches import Rows
+from image_classifier.training.export import saved_model_export
+from image_classifier.training.loop import fitting
+from image_classifier.training.loop.fitting import Session
+from image_classifier.training.loop.steps import Steps
+from image_classifier.training.model import backbone, classifier
+from image_classifier.training.model.backbone import Backbone
+from image_classifier.training.model.classifier import Network
+from tests.families.architectures import Size, made_up_images
 
 CLASSES = ("blue", "green", "red")
 LEARNING_RATE = {False: 1e-3, True: 1e-5}
 """Of the head alone and of the whole network. A larger step makes a deep random network certain of one class for every
-picture, and then nothing can differ any more."""
+image, and then nothing can differ any more."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ def stage(folder: Path, network: tf_keras.Model, info: ModelInfo, labels: int = 
     return folder
 
 
-def train(staged: Path, whole: bool, size: Size, pictures: int = 8, batch: int = 4) -> Trial:
-    """Train one epoch on made-up pictures, as the job does: the whole network, or the head on features.
+def train(staged: Path, whole: bool, size: Size, images: int = 8, batch: int = 4) -> Trial:
+    """Train one epoch on synthetic images, as the job does: the whole network, or the head on features.
 
     Raises:
         UserError: The staged model cannot be used, or not tuned.
@@ -71,13 +75,13 @@ def train(staged: Path, whole: bool, size: Size, pictures: int = 8, batch: int =
         {"train_only_top_layer": not whole, "epochs": 1, "batch_size": batch, "learning_rate": LEARNING_RATE[whole]}
     ).values
     loaded = backbone.load(staged, trainable=whole, trust=False)
-    pixels = made_up_pictures(pictures, size)
+    pixels = made_up_images(images, size)
     head = classifier.build_head(values, loaded.feature_count, len(CLASSES))
     network = Network(head, None if preparation.uses_features(values) else loaded)
     inputs = np.asarray(loaded.feature_function()(pixels)) if preparation.uses_features(values) else pixels
-    rows = Rows(inputs, np.arange(pictures) % len(CLASSES))
+    rows = Rows(inputs, np.arange(images) % len(CLASSES))
     session = Session()
-    history = loop.fit(network, values, rows, rows, CLASSES, session)
+    history = fitting.fit(network, values, rows, rows, CLASSES, session)
     assert history.answers is not None
     steps = Steps(network, values, np.ones(len(CLASSES), np.float32), session.hosts, session.precision)
 
@@ -97,7 +101,7 @@ def train(staged: Path, whole: bool, size: Size, pictures: int = 8, batch: int =
 
 def write(done: Trial, folder: Path) -> Path:
     """Write the model folder that a job would leave, without an IR."""
-    saved_model = export.save(folder, done.loaded, done.head, done.values)
+    saved_model = saved_model_export.save(folder, done.loaded, done.head, done.values)
     artifacts.write_labels(folder, CLASSES)
     info = ModelInfo(
         image_size=done.loaded.info.image_size,
@@ -110,20 +114,20 @@ def write(done: Trial, folder: Path) -> Path:
     return folder
 
 
-def convert(folder: Path, pictures: int = 8) -> Record:
-    """Add the IR, checked on made-up pictures, and return what was found.
+def convert(folder: Path, images: int = 8) -> Record:
+    """Add the IR, checked on synthetic images, and return what was found.
 
     Raises:
         NotConverted: There is none.
     """
     info = artifacts.read_model_info(folder)
-    sample = Sample(conversion.made_up_sample(info).pixels[:pictures], made_up=True)
+    sample = Sample(conversion.made_up_sample(info).pixels[:images], synthetic=True)
     record = conversion.convert(folder, info, sample)
-    artifacts.write_model_info(folder, intermediate_representation.with_record(info, record))
+    artifacts.write_model_info(folder, ir_record.with_record(info, record))
     return record
 
 
 def answers(folder: Path, pixels: np.ndarray, engine: str) -> np.ndarray:
     """Load a model folder as serving does and return its probabilities, float32 (n, classes)."""
-    predictor = Predictor.load(folder, wish=Wish(engine))
+    predictor = Predictor.load(folder, wish=EngineOptions(engine))
     return np.array([prediction.probabilities for prediction in predictor.classify(pixels)], np.float32)

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 """That any one answer of the browser may take."""
@@ -64,7 +64,7 @@ class Tab:
         self.wait_for("document.readyState === 'complete'")
 
     def call(self, method: str, **parameters: Any) -> Any:
-        """Give a command and return its result; AssertionError when the browser refuses it or says nothing."""
+        """Give a command and return its result; AssertionError when the browser rejects it or says nothing."""
         self._last += 1
         message = {"id": self._last, "method": method, "params": parameters, **self._session}
         os.write(self._commands, json.dumps(message).encode() + b"\0")
@@ -130,7 +130,7 @@ class Tab:
         return [event["params"] for event in self.events if event.get("method") == method]
 
     def complaints(self) -> list[str]:
-        """Return errors and warnings: uncaught ones, the console's, and the browser's own, such as a refused load."""
+        """Return errors and warnings: uncaught ones, the console's, and the browser's own, such as a rejected load."""
         said = [
             call for call in self.told("Runtime.consoleAPICalled") if call["type"] in ("error", "warning", "assert")
         ]

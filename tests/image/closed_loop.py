@@ -23,12 +23,12 @@ class Outcome:
     statuses: Counter[int] = field(default_factory=Counter)
     breaks: list[str] = field(default_factory=list)
     """Connections that ended without an answer, by the reason."""
-    refused_after: list[float] = field(default_factory=list)
-    """Seconds of the first answer of each connection that was refused."""
+    rejected_after: list[float] = field(default_factory=list)
+    """Seconds of the first answer of each connection that was rejected."""
 
     @property
     def goodput(self) -> float:
-        """Pictures answered a second."""
+        """Images answered a second."""
         return self.statuses[200] / self.seconds
 
 
@@ -77,13 +77,13 @@ class _Asking:
         status = int(head[9:12])
         self._outcome.statuses[status] += 1
         if self._first and status == 503:
-            self._outcome.refused_after.append(time.monotonic() - self._asked)
+            self._outcome.rejected_after.append(time.monotonic() - self._asked)
         self._first = False
         self._answered = True
         if b"connection: close" in head.lower():
             self.close()
             self._connect()
-        elif not self._left:  # a refusal may come before all is sent
+        elif not self._left:  # a rejection may come before all is sent
             self._ask()
 
     def _again(self, reason: str) -> None:
@@ -103,7 +103,7 @@ def load(port: int, request: bytes, connections: int, seconds: float) -> Outcome
     with selectors.DefaultSelector() as poller:
         asking = [_Asking(("127.0.0.1", port), request, poller, warm) for _ in range(connections)]
         _move(poller, 1.0)
-        outcome.refused_after, outcome.breaks = warm.refused_after, warm.breaks
+        outcome.rejected_after, outcome.breaks = warm.rejected_after, warm.breaks
         for connection in asking:
             connection._outcome = outcome
         outcome.seconds = _move(poller, seconds)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier import archives, artifacts
-from image_classifier.model_hub import untuned
+from image_classifier.model_hub import pretrained_classifier
 from tests.image.containers import ISOLATED, Container, Job, Start, docker
-from tests.photographs import some_solar_cells
+from tests.support.photographs import some_solar_cells
 
 PROJECT = Path(__file__).parents[2]
 RUN = os.environ.get("IMAGE_CLASSIFIER_TEST_RUN", "by-hand")
@@ -82,13 +82,13 @@ def published() -> Iterator[tuple[str, ...]]:
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Solar cells: `train/` with 80 pictures of each class, `held-out/` with 25."""
+    """Solar cells: `train/` with 80 images of each class, `held-out/` with 25."""
     return some_solar_cells(tmp_path_factory.mktemp("solar"), {"train": 80, "held-out": 25})
 
 
 @pytest.fixture(scope="session")
-def picture(photographs: Path) -> bytes:
-    """A picture that training never saw."""
+def photo(photographs: Path) -> bytes:
+    """A photo that training never saw."""
     return min((photographs / "held-out").glob("*/*")).read_bytes()
 
 
@@ -109,7 +109,7 @@ def untuned_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(stage, check=True, capture_output=True)
     folder = archives.materialise(archive, scratch / "model")
     if not (folder / artifacts.OPENVINO_DIR).is_dir():
-        assert untuned.add_ir(folder)
+        assert pretrained_classifier.add_ir(folder)
     return folder
 
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.waiting import answers, free_port, wait_until
+from tests.support.waiting import answers, free_port, wait_until
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests import python_environments
-from tests.python_environments import PROJECT
+from tests.support import python_environments
+from tests.support.python_environments import PROJECT
 
 
 def python_with_sdk(version: str) -> Path:

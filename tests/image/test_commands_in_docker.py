@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import pseudo_terminal
 from tests.image.conftest import PROJECT, RUN
 from tests.image.containers import ask, docker
-from tests.waiting import free_port, wait_until
+from tests.support import pseudo_terminal
+from tests.support.waiting import free_port, wait_until
 
 LABEL = f"--label image-classifier-test={RUN}"
 

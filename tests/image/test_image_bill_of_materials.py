@@ -9,9 +9,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from image_classifier.local.docker_image import licences
-from image_classifier.local.docker_image.locks import normalised, pins_of
 from tests.image.conftest import PROJECT, TARGETS, name_of_image
+from tools.docker_image import licences
+from tools.docker_image.locks import normalised, pins_of
 
 
 def sbom(*words: str) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.image.conftest import PROJECT
 
-FEW = ("--pictures", "8", "--model-id", "mobilenetv2-160", "--batch-sizes", "1", "2", "--seconds", "0.1")
+FEW = ("--images", "8", "--model-id", "mobilenetv2-160", "--batch-sizes", "1", "2", "--seconds", "0.1")
 
 
 def run_trial(image: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -21,7 +21,7 @@ def test_every_step_runs_without_a_gpu_too(image: str, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert (found["passed"], found["rehearsal"]) == (True, True)
     assert {"training, head only", "training, whole network", "answers, float16"} <= set(found["figures"])
-    assert found["figures"]["answers, float32"]["pictures_per_second"]["2"] > 0
+    assert found["figures"]["answers, float32"]["images_per_second"]["2"] > 0
     assert found["figures"]["answers, float32"]["peak_memory"] is None
     assert "REHEARSAL ON CPU, no figure is a GPU's" in done.stdout
     assert "no GPU was tested" in done.stdout

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
 from tests.image.conftest import PROJECT
 from tests.image.containers import docker
 from tests.image.registry import serve_registry
+from tests.support.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TAGS = ["1.2.3-serve", f"{COMMIT[:12]}-serve", "latest-serve"]
@@ -100,14 +100,14 @@ def test_pushing_again_changes_nothing(small_image: str, registry: str, tmp_path
 
 
 def test_registry_is_closed_to_others(registry: str) -> None:
-    """Given no password -> the registry of these tests refuses, so the pushes above did log in."""
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    """Given no password -> the registry of these tests rejects, so the pushes above did log in."""
+    with pytest.raises(urllib.error.HTTPError) as rejected:
         urllib.request.urlopen(f"http://{registry}/v2/", timeout=20)
-    assert refused.value.code == 401
-    refused.value.close()
+    assert rejected.value.code == 401
+    rejected.value.close()
 
 
-def test_registry_refuses_the_password(small_image: str, registry: str, tmp_path: Path) -> None:
+def test_registry_rejects_the_password(small_image: str, registry: str, tmp_path: Path) -> None:
     """Given a registry that takes another password -> exit code 1, its reason in one sentence, nothing pushed."""
     other = USER_HASHED.replace("90.uVV", "90.uVW")
     (tmp_path / "users").write_text(f"{other}\n", encoding="utf-8")

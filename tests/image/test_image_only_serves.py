@@ -14,7 +14,7 @@ def test_train_in_the_serve_image_names_the_right_target(start: Start, serve_ima
     assert (tmp_path / "output" / "failure").read_text(encoding="utf-8").strip() == lines[0]
 
 
-def test_artefact_without_an_openvino_model_is_refused_with_the_remedy(
+def test_artefact_without_an_openvino_model_is_rejected_with_the_remedy(
     start: Start, serve_image: str, trained: Job, tmp_path: Path
 ) -> None:
     """Given an older job's artefact in the serve image -> exit code 1 and one sentence with scripts/convert-model."""

@@ -46,7 +46,7 @@ def test_job_on_a_gpu_instance_without_a_device_says_so(gpu_image: str) -> None:
     program = (
         "from image_classifier import tensorflow_start; tensorflow_start.start()\n"
         "from image_classifier.contract.opt_ml import Resources\n"
-        "from image_classifier.training import accelerators\n"
+        "from image_classifier.training.devices import accelerators\n"
         "print(*accelerators.prepare(Resources(current_instance_type='ml.g5.xlarge')), sep='\\n')\n"
     )
     options = ("--network", "none", "--env", "PYTHONPATH=/opt/program")

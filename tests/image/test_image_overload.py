@@ -11,17 +11,17 @@ from PIL import Image
 
 from tests.image.closed_loop import Outcome, load, pinging
 from tests.image.containers import Container, Job, Start, docker
-from tests.waiting import free_port
+from tests.support.waiting import free_port
 
 SECONDS = 6.0
 IN_FLIGHT = 64
 Listening = Callable[[], tuple[Container, int]]
 
 
-def invocation(picture: bytes) -> bytes:
-    """Write the request of a picture."""
+def invocation(photo: bytes) -> bytes:
+    """Write the request of an image."""
     head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-image\r\n"
-    return f"{head}Content-Length: {len(picture)}\r\n\r\n".encode() + picture
+    return f"{head}Content-Length: {len(photo)}\r\n\r\n".encode() + photo
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -47,20 +47,20 @@ def listening(start: Start, serve_image: str, trained: Job) -> Listening:
 
 
 def test_overload_costs_the_others_nothing(
-    listening: Listening, picture: bytes, capsys: pytest.CaptureFixture[str]
+    listening: Listening, photo: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Given 16, 256 and 512 clients that never pause -> the same goodput, 503 at once, no resets, /ping as quick."""
     container, port = listening()
     found: dict[int, Outcome] = {}
     for clients in (16, 256, 512):
         with pinging(port) as pings:
-            found[clients] = load(port, invocation(picture), clients, SECONDS)
-        refused = sorted(found[clients].refused_after)
+            found[clients] = load(port, invocation(photo), clients, SECONDS)
+        rejected = sorted(found[clients].rejected_after)
         with capsys.disabled():
             print(
-                f"\n{clients} clients: {found[clients].goodput:.0f} pictures/s, {dict(found[clients].statuses)}; "
+                f"\n{clients} clients: {found[clients].goodput:.0f} images/s, {dict(found[clients].statuses)}; "
                 f"/ping p50 {1000 * pings.quantile(0.5):.1f} ms, p99 {1000 * pings.quantile(0.99):.1f} ms; "
-                f"503 after {1000 * refused[len(refused) // 2] if refused else 0:.0f} ms (median)"
+                f"503 after {1000 * rejected[len(rejected) // 2] if rejected else 0:.0f} ms (median)"
             )
         assert pings.statuses == {200}
         assert pings.quantile(0.99) < 0.5
@@ -73,7 +73,7 @@ def test_overload_costs_the_others_nothing(
 
 
 def test_sigterm_loses_none_of_64_requests_in_flight(listening: Listening) -> None:
-    """Given SIGTERM while 64 large pictures wait -> each is answered with 200, new ones are not let in, exit 0."""
+    """Given SIGTERM while 64 large images wait -> each is answered with 200, new ones are not let in, exit 0."""
     container, port = listening()
     file = io.BytesIO()
     # Smooth, so that 64 of them fit into the memory for bodies.

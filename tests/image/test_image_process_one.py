@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.image.containers import Container, Job, Start, docker
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 def test_serve_is_process_one(server: Container) -> None:

@@ -11,12 +11,12 @@ LOCKED_DOWN = (*ISOLATED, "--read-only", "--tmpfs", "/tmp", "--user", "41234:412
 
 
 @pytest.mark.parametrize("target", ["serve", "cpu"])
-def test_serves_locked_down(target: str, start: Start, trained: Job, picture: bytes) -> None:
+def test_serves_locked_down(target: str, start: Start, trained: Job, photo: bytes) -> None:
     """Given nothing but /tmp to write to, no user of its own, no /dev/shm, no network -> the server answers."""
     options = (*LOCKED_DOWN, *trained.model_mounted())
     container = start("serve", image=name_of_image(target), options=options)
     container.wait_for_ping()
-    assert container.ask("/invocations", picture).status == 200
+    assert container.ask("/invocations", photo).status == 200
 
 
 def test_trains_locked_down(start: Start, make_opt_ml: Callable[..., Path], photographs: Path) -> None:

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from tests.image.containers import Container, Job, Start, ask, docker
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LIMITS = ("--read-only", "--tmpfs", "/tmp:size=16m", "--ipc", "none", "--memory", "1g", "--memory-swap", "1g")
 """The smallest memory that the platform offers."""
@@ -29,14 +29,14 @@ def test_serves_within_what_the_platform_gives(
     serve_image: str,
     published: tuple[str, ...],
     trained: Job,
-    picture: bytes,
+    photo: bytes,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Given 1 GB and 16 MB of /tmp -> ready in under 3 s at the quickest of three, 200 pictures, nobody killed."""
+    """Given 1 GB and 16 MB of /tmp -> ready in under 3 s at the quickest of three, 200 images, nobody killed."""
     options = (*published, *LIMITS, *trained.model_mounted())
     starts = [cold_start(start, serve_image, options) for _ in range(3)]
     container = starts[0][0]
-    statuses = [ask(f"{container.published()}/invocations", picture).status for _ in range(200)]
+    statuses = [ask(f"{container.published()}/invocations", photo).status for _ in range(200)]
     peak = docker("exec", container.name, "sh", "-c", f"cat {' '.join(PEAK_FILES)} 2>/dev/null || true")
     with capsys.disabled():
         print("\nserverless, from docker run to 200:", ", ".join(f"{seconds:.1f} s" for _, seconds in starts))

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests import tiny_models
 from tests.image.containers import ISOLATED, Answer, Container, Start, docker
+from tests.support import tiny_models
 
 MANY = ("--env", "SAGEMAKER_MULTI_MODEL=true")
 COLOURS = {"red": (230, 20, 10), "blue": (10, 30, 220)}
 
 
-def picture(colour: str) -> bytes:
-    """Write a picture of one colour."""
+def image(colour: str) -> bytes:
+    """Write an image of one colour."""
     file = io.BytesIO()
     Image.new("RGB", (48, 36), COLOURS[colour]).save(file, "JPEG")
     return file.getvalue()
@@ -64,16 +64,16 @@ def test_two_models_are_loaded_used_and_unloaded(start: Start, serve_image: str,
     assert [load(container, name).status for name in ("one", "two")] == [200, 200]
     assert load(container, "one").status == 409
     for name, colour in (("one", "red"), ("two", "blue")):
-        answer = container.ask(f"/models/{name}/invoke", picture(colour), accept="application/json;verbose")
+        answer = container.ask(f"/models/{name}/invoke", image(colour), accept="application/json;verbose")
         assert json.loads(answer.body)["predicted_label"] == f"{name}-{colour}"
     assert unload(container, "one").status == 200
-    assert container.ask("/models/one/invoke", picture("red")).status == 404
-    assert container.ask("/models/two/invoke", picture("red")).status == 200
+    assert container.ask("/models/one/invoke", image("red")).status == 404
+    assert container.ask("/models/two/invoke", image("red")).status == 200
     docker("stop", container.name)
     assert container.exit_code() == 0
 
 
-def test_beyond_the_memory_of_the_container_is_refused_before_it_is_taken(
+def test_beyond_the_memory_of_the_container_is_rejected_before_it_is_taken(
     start: Start, serve_image: str, models: Path
 ) -> None:
     """Given 416 MB and models of 64 MB -> the third gets 507, none is killed, and after an unload it is loaded."""
@@ -81,5 +81,5 @@ def test_beyond_the_memory_of_the_container_is_refused_before_it_is_taken(
     assert [load(container, f"large{index}").status for index in range(3)] == [200, 200, 507]
     assert unload(container, "large0").status == 200
     assert load(container, "large2").status == 200
-    assert container.ask("/models/large2/invoke", picture("red")).status == 200
-    assert container.ask("/models/large1/invoke", picture("red")).status == 200
+    assert container.ask("/models/large2/invoke", image("red")).status == 200
+    assert container.ask("/models/large1/invoke", image("red")).status == 200

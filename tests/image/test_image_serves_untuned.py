@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import named_photographs
 from tests.image.containers import ISOLATED, Container, Start
+from tests.support import named_photographs
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def endpoint(untuned_model: Path, start: Start, serve_image: str) -> Container:
 def test_photographs_get_their_names(endpoint: Container, tmp_path: Path) -> None:
     """Given a dozen photographs -> each has its subject among the best five names, and espresso comes first."""
     best = {}
-    for name, picture in named_photographs.read(tmp_path).items():
-        answer = endpoint.ask("/invocations", picture, accept="application/json;verbose;n_predictions=5")
+    for name, image in named_photographs.read(tmp_path).items():
+        answer = endpoint.ask("/invocations", image, accept="application/json;verbose;n_predictions=5")
         assert answer.status == 200, answer.body
         best[name] = [label.split(",")[0] for label in json.loads(answer.body)["labels"]]
     missed = {name: said for name, said in best.items() if not named_photographs.EXPECTED[name] & set(said)}

@@ -1,7 +1,7 @@
 import pytest
 
-from tests import tiny_models
 from tests.image.containers import ISOLATED, Start
+from tests.support import tiny_models
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import tiny_models
 from tests.benchmarks.soak.__main__ import LEAK
 from tests.benchmarks.soak.watch import LIMIT, Soak, watch
 from tests.benchmarks.watched_server import of_container
 from tests.image.containers import Start
-from tests.waiting import free_port
+from tests.support import tiny_models
+from tests.support.waiting import free_port
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def soak(start: Start, serve_image: str, model: Path) -> Callable[..., Soak]:
 def test_a_minute_of_mixed_load_leaves_memory_flat(
     soak: Callable[..., Soak], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given 60 s of pictures, bad ones, lists, pings and early hang-ups -> right answers, no death, flat memory."""
+    """Given 60 s of images, bad ones, lists, pings and early hang-ups -> right answers, no death, flat memory."""
     found = soak(60)
     with capsys.disabled():
         last = found.samples[-1]

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from tests.image.containers import Job, Start, ask
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 SECONDS = 3
 """What the platform's users were promised from `docker run` to the first 200."""

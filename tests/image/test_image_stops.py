@@ -6,7 +6,7 @@ import pytest
 
 from tests.image.conftest import name_of_image
 from tests.image.containers import ISOLATED, Answer, Job, Start, ask, docker
-from tests.waiting import free_port, wait_until
+from tests.support.waiting import free_port, wait_until
 
 CLIENTS = 8
 
@@ -26,7 +26,7 @@ def test_sigterm_ends_a_job_with_its_best_model(
 
 
 @pytest.mark.parametrize("target", ["serve", "cpu"])
-def test_docker_stop_loses_no_accepted_request(target: str, start: Start, trained: Job, picture: bytes) -> None:
+def test_docker_stop_loses_no_accepted_request(target: str, start: Start, trained: Job, photo: bytes) -> None:
     """Given `docker stop` while clients ask without a pause -> each got its answer or was never let in; exit code 0."""
     # On the host's network, since a published port is Docker's, which takes connections for a server that is gone.
     port, stopped = free_port(), threading.Event()
@@ -38,7 +38,7 @@ def test_docker_stop_loses_no_accepted_request(target: str, start: Start, traine
 
     def keep_asking() -> None:
         while not stopped.is_set():
-            answers.append(ask(f"{url}/invocations", picture))
+            answers.append(ask(f"{url}/invocations", photo))
             if answers[-1].status == 0:
                 return
 
@@ -50,8 +50,8 @@ def test_docker_stop_loses_no_accepted_request(target: str, start: Start, traine
     stopped.set()
     for client in clients:
         client.join(timeout=60)
-    refused = [answer for answer in answers if answer.status == 0]
+    rejected = [answer for answer in answers if answer.status == 0]
     assert {answer.status for answer in answers} <= {200, 503, 0}
-    assert len(answers) - len(refused) > 5 * CLIENTS
-    assert all(b"refused" in answer.body for answer in refused), refused
+    assert len(answers) - len(rejected) > 5 * CLIENTS
+    assert all(b"rejected" in answer.body for answer in rejected), rejected
     assert container.exit_code() == 0, container.log()

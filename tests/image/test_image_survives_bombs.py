@@ -15,7 +15,7 @@ from tests.benchmarks.fuzz.extremes import animations, texts
 from tests.benchmarks.watched_server import of_container
 from tests.image.closed_loop import Pings, pinging
 from tests.image.containers import Start, ask, docker
-from tests.waiting import free_port
+from tests.support.waiting import free_port
 
 BOMB = base64.b64decode("UklGRiAAAABXRUJQVlA4TBQAAAAv8qQ8CQdQgVQIIAAKmv7HiIj+Bw==")
 """A WebP of 9,459 x 9,459 pixels in 40 bytes, as it was reported."""
@@ -32,7 +32,7 @@ REPORTED = ("alone", "512 in a list")
 
 
 def test_bombs_neither_end_the_server_nor_stop_the_others(
-    start: Start, serve_image: str, untuned_model: Path, picture: bytes, capsys: pytest.CaptureFixture[str]
+    start: Start, serve_image: str, untuned_model: Path, photo: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Given 1 GB and bombs, alone and 512 in a list, six at a time -> nothing is killed, and the others are served."""
     port = free_port()
@@ -54,7 +54,7 @@ def test_bombs_neither_end_the_server_nor_stop_the_others(
     address = f"http://127.0.0.1:{port}"
     container.wait_for_ping(address)
     workers = of_container(container, port).workers()
-    others, stop = Others(address, picture), threading.Event()
+    others, stop = Others(address, photo), threading.Event()
     assert others.ask() == 200
     beside = threading.Thread(target=others.ask_until, args=(stop,))
     beside.start()
@@ -123,14 +123,14 @@ def bombard(address: str, port: int, body: bytes, content_type: str) -> Round:
 class Others:
     """A client of the same server that sends good images, one after the other."""
 
-    def __init__(self, address: str, picture: bytes) -> None:
-        self._address, self._picture = address, picture
+    def __init__(self, address: str, photo: bytes) -> None:
+        self._address, self._image = address, photo
         self.statuses: Counter[int] = Counter()
         self.slowest = 0.0
 
     def ask(self) -> int:
         """Send one, and return the status."""
-        return ask(f"{self._address}/invocations", self._picture).status
+        return ask(f"{self._address}/invocations", self._image).status
 
     def ask_until(self, stop: threading.Event) -> None:
         """Send one every 50 ms until the event is set."""

@@ -25,10 +25,10 @@ def test_training_writes_to_opt_ml_and_tmp_alone(
 
 
 @pytest.mark.parametrize("target", ["serve", "cpu"])
-def test_serving_writes_to_tmp_alone(target: str, start: Start, trained: Job, picture: bytes) -> None:
+def test_serving_writes_to_tmp_alone(target: str, start: Start, trained: Job, photo: bytes) -> None:
     """Given a root file system that can be written -> a server leaves nothing in it."""
     container = start("serve", image=name_of_image(target), options=(*ISOLATED, *trained.model_mounted()))
     container.wait_for_ping()
-    assert container.ask("/invocations", picture).status == 200
+    assert container.ask("/invocations", photo).status == 200
     docker("stop", container.name)
     assert written(container) == []

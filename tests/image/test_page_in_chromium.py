@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from image_classifier import artifacts
-from tests import named_photographs
 from tests.image import chromium
 from tests.image.chromium import Tab
 from tests.image.conftest import PROJECT
 from tests.image.containers import ISOLATED, Start
 from tests.platform.serving import served_locally
+from tests.support import named_photographs
 
 MARKUP = "<img src=x onerror=\"document.title='owned'\"><b>bold</b>"
-PICTURES = ("coffee.png", "chelsea.png")
+IMAGES = ("coffee.png", "chelsea.png")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Shown:
     tab: Tab
     port: int
     folder: Path
-    """With the pictures, and a text that is named like one."""
+    """With the images, and a text that is named like one."""
 
     def wait_until_answered(self, count: int) -> None:
         """Wait until there are so many cards, none of which waits."""
@@ -63,16 +63,16 @@ def model(untuned_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def shown(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """The page with an answer for each photograph and the reason why a text gets none."""
     folder = tmp_path_factory.mktemp("browser")
-    for name in PICTURES:
+    for name in IMAGES:
         (folder / name).write_bytes(named_photographs.of_wheel(name))
-    (folder / "text.jpg").write_text("no picture")
+    (folder / "text.jpg").write_text("no image")
     with served_locally(model) as (_, url), chromium.opened(url.removesuffix("invocations"), folder) as tab:
         found = Shown(tab, urllib.parse.urlsplit(url).port or 0, folder)
         tab.wait_for("document.getElementById('about').childElementCount > 0")
-        tab.choose_files("#files", *(folder / name for name in (*PICTURES, "text.jpg")))
+        tab.choose_files("#files", *(folder / name for name in (*IMAGES, "text.jpg")))
         found.wait_until_answered(3)
         yield found
-        # Whatever the tests did to the page; that the text was refused and the server away once is no fault.
+        # Whatever the tests did to the page; that the text was rejected and the server away once is no fault.
         expected = ("status of 400", "ERR_INTERNET_DISCONNECTED")
         assert [text for text in tab.complaints() if not any(word in text for word in expected)] == []
 
@@ -84,9 +84,9 @@ def lines(tab: Tab, card: int) -> list[list[str]]:
     return [list(map(str, entry)) for entry in tab.evaluate(f"{bars}.map((row) => {row})")]
 
 
-def test_pictures_show_the_servers_answers(shown: Shown) -> None:
+def test_images_show_the_servers_answers(shown: Shown) -> None:
     """Two photographs -> the label, the five best names and their probabilities as over HTTP, bars as long as these."""
-    for card, name in enumerate(PICTURES):
+    for card, name in enumerate(IMAGES):
         expected = shown.classify(name, 5)
         answer = shown.tab.evaluate(f"document.querySelectorAll('.card .answer')[{card}].textContent")
         assert answer == expected["predicted_label"]
@@ -106,8 +106,8 @@ def test_pictures_show_the_servers_answers(shown: Shown) -> None:
     assert time.endswith(" in the server")
 
 
-def test_refusal_is_the_servers_sentence(shown: Shown) -> None:
-    """A text named like a picture -> what the server says about it, on the card and to those who only listen."""
+def test_rejection_is_the_servers_sentence(shown: Shown) -> None:
+    """A text named like an image -> what the server says about it, on the card and to those who only listen."""
     message = shown.classify("text.jpg", 5)["message"]
     assert shown.tab.evaluate("document.querySelector('.card.failed .answer').textContent") == message
     news = shown.tab.evaluate("document.querySelector('[aria-live=polite]').textContent")
@@ -190,7 +190,7 @@ def test_call_is_copied(shown: Shown) -> None:
     compile(text, "the call", "exec")
 
 
-def test_picture_is_asked_again_when_the_server_is_back(shown: Shown) -> None:
+def test_image_is_asked_again_when_the_server_is_back(shown: Shown) -> None:
     """A server that cannot be reached -> the card says so and keeps a button that asks again, which later works."""
     shown.tab.disconnect(True)
     shown.tab.choose_files("#files", shown.folder / "coffee.png")

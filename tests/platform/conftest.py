@@ -16,7 +16,7 @@ from pathlib import Path
 import image_classifier.training
 import tf_keras
 from image_classifier import archives, artifacts
-from image_classifier.model_hub import reusable_saved_model
+from image_classifier.model_hub.converters import reusable_saved_model
 
 folder, archive = map(Path, sys.argv[1:])
 inputs = tf_keras.Input((None, None, 3))

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.environments import unmeasured
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
-from tests.waiting import free_port
+from tests.support.environments import unmeasured
+from tests.support.waiting import free_port
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 200

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.waiting import answers, free_port, wait_until
+from tests.support.waiting import answers, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,9 +56,9 @@ class Server:
         finally:
             connection.close()
 
-    def classify(self, picture: bytes, **headers: str) -> Answer:
-        """Send a picture as clients of SageMaker do."""
-        return self.ask("/invocations", picture, **{"Content_Type": "application/x-image", **headers})
+    def classify(self, image: bytes, **headers: str) -> Answer:
+        """Send an image as clients of SageMaker do."""
+        return self.ask("/invocations", image, **{"Content_Type": "application/x-image", **headers})
 
     def ping(self) -> int:
         """Return what /ping says, 0 when nothing listens yet."""

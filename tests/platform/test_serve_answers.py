@@ -1,4 +1,4 @@
-"""What a server answers, with each engine: the forms, odd pictures; and that the engines are what they say."""
+"""What a server answers, with each engine: the forms, odd images; and that the engines are what they say."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, running, start_server
 
 
@@ -44,8 +44,10 @@ def either(request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture(scope="module")
 def plain(with_openvino: Server) -> list[float]:
-    """The probabilities of the plain picture."""
-    found: list[float] = with_openvino.classify(pictures.encode(pictures.plain(), "PNG")).json["probabilities"]
+    """The probabilities of the plain image."""
+    found: list[float] = with_openvino.classify(sample_images.encode(sample_images.plain(), "PNG")).json[
+        "probabilities"
+    ]
     return found
 
 
@@ -53,13 +55,13 @@ def test_ready_line_is_all_that_was_logged_at_the_start(either: Server, request:
     """A healthy start -> the first line of the log says ready and names the engine, which said nothing itself."""
     engine = request.node.callspec.params["either"]
     assert either.log().startswith(f"Ready on port {either.port} after ")
-    assert f"{engine}, 3 classes, pictures of 24x32 pixels." in either.log().splitlines()[0]
+    assert f"{engine}, 3 classes, images of 24x32 pixels." in either.log().splitlines()[0]
 
 
 def test_engines_answer_alike(with_openvino: Server, with_tensorflow: Server, plain: list[float]) -> None:
-    """One picture for both engines -> the same probabilities, to float32's rounding."""
-    picture = pictures.encode(pictures.plain(), "PNG")
-    assert with_tensorflow.classify(picture).json["probabilities"] == pytest.approx(plain, abs=1e-5)
+    """One image for both engines -> the same probabilities, to float32's rounding."""
+    image = sample_images.encode(sample_images.plain(), "PNG")
+    assert with_tensorflow.classify(image).json["probabilities"] == pytest.approx(plain, abs=1e-5)
 
 
 def test_tensorflow_is_loaded_where_it_runs(with_openvino: Server, with_tensorflow: Server) -> None:
@@ -70,52 +72,54 @@ def test_tensorflow_is_loaded_where_it_runs(with_openvino: Server, with_tensorfl
 
 
 def test_the_three_forms_of_an_answer(either: Server, plain: list[float]) -> None:
-    """One picture, three Accept headers -> probabilities; with labels; the best two, sorted."""
-    picture = pictures.encode(pictures.plain(), "PNG")
+    """One image, three Accept headers -> probabilities; with labels; the best two, sorted."""
+    image = sample_images.encode(sample_images.plain(), "PNG")
     assert sum(plain) == pytest.approx(1, abs=1e-5)
-    verbose = either.classify(picture, Accept="application/json;verbose").json
+    verbose = either.classify(image, Accept="application/json;verbose").json
     assert list(verbose) == ["probabilities", "labels", "predicted_label"]
     assert verbose["probabilities"] == pytest.approx(plain, abs=1e-6)
     assert (verbose["labels"], verbose["predicted_label"]) == (["red", "green", "blue"], "green")
-    best = either.classify(picture, Accept="application/json;verbose;n_predictions=2").json
+    best = either.classify(image, Accept="application/json;verbose;n_predictions=2").json
     assert best["labels"] == ["green", "blue"]
     assert best["probabilities"] == pytest.approx(sorted(plain, reverse=True)[:2], abs=1e-6)
 
 
-def test_instances_get_what_pictures_get(either: Server, plain: list[float]) -> None:
-    """The picture as two rows of JSON -> two entries with its probabilities."""
-    row = {"b64": base64.b64encode(pictures.encode(pictures.plain(), "PNG")).decode()}
+def test_instances_get_what_images_get(either: Server, plain: list[float]) -> None:
+    """The image as two rows of JSON -> two entries with its probabilities."""
+    row = {"b64": base64.b64encode(sample_images.encode(sample_images.plain(), "PNG")).decode()}
     answer = either.ask("/invocations", json.dumps({"instances": [row, row]}), Content_Type="application/json")
     assert answer.status == 200, answer.body
     for entry in answer.json["predictions"]:
         assert entry == pytest.approx(plain, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", pictures.odd_forms())
-def test_odd_picture_is_answered_as_the_plain_one(either: Server, plain: list[float], name: str) -> None:
-    """The plain picture in each odd form -> its probabilities, to 0.01 where the form loses something."""
-    answer = either.classify(pictures.odd_forms()[name])
+@pytest.mark.parametrize("name", sample_images.odd_forms())
+def test_odd_image_is_answered_as_the_plain_one(either: Server, plain: list[float], name: str) -> None:
+    """The plain image in each odd form -> its probabilities, to 0.01 where the form loses something."""
+    answer = either.classify(sample_images.odd_forms()[name])
     assert answer.status == 200, answer.body
     lossy = "JPEG" in name or "GIF" in name or "palette" in name
     assert answer.json["probabilities"] == pytest.approx(plain, abs=0.01 if lossy else 1e-4)
 
 
-def test_grey_pictures_of_all_depths_are_one(either: Server) -> None:
+def test_grey_images_of_all_depths_are_one(either: Server) -> None:
     """Grey in 8 and 16 bits, with alpha, as RGB -> the same probabilities."""
-    answers = [either.classify(data).json["probabilities"] for data in pictures.grey_forms().values()]
+    answers = [either.classify(data).json["probabilities"] for data in sample_images.grey_forms().values()]
     for answer in answers[1:]:
         assert answer == pytest.approx(answers[0], abs=1e-3)
 
 
 def test_the_check_above_can_fail(either: Server, plain: list[float]) -> None:
-    """The plain picture turned without saying so -> other probabilities, so orientation is seen by the model."""
-    turned = either.classify(pictures.encode(pictures.plain().rotate(90, expand=True), "PNG")).json["probabilities"]
+    """The plain image turned without saying so -> other probabilities, so orientation is seen by the model."""
+    turned = either.classify(sample_images.encode(sample_images.plain().rotate(90, expand=True), "PNG")).json[
+        "probabilities"
+    ]
     assert max(abs(a - b) for a, b in zip(turned, plain, strict=True)) > 0.2
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 20_000), (20_000, 1)])
 def test_extreme_shapes_are_answered(either: Server, size: tuple[int, int]) -> None:
-    """A picture of one pixel, of one column, of one row -> finite probabilities."""
-    answer = either.classify(pictures.encode(pictures.plain().resize(size), "PNG"))
+    """An image of one pixel, of one column, of one row -> finite probabilities."""
+    answer = either.classify(sample_images.encode(sample_images.plain().resize(size), "PNG"))
     assert answer.status == 200, answer.body
     assert all(math.isfinite(p) for p in answer.json["probabilities"])

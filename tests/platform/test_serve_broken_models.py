@@ -15,7 +15,7 @@ from tests.platform.serving import ROOT, Server
 
 pytestmark = pytest.mark.no_cover
 
-Start = Callable[..., Server]
+HeadPlan = Callable[..., Server]
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_model_ends_the_server_with_one_line(start: Start, tree: Path, name: str) -> None:
+def test_broken_model_ends_the_server_with_one_line(start: HeadPlan, tree: Path, name: str) -> None:
     """Each way in which a model folder can be broken -> another exit code than 0, one plain line, within seconds."""
     damage, message = BROKEN[name]
     damage(tree)
@@ -84,7 +84,7 @@ def test_broken_model_ends_the_server_with_one_line(start: Start, tree: Path, na
     assert str(tree / "model") in lines[0]
 
 
-def test_model_that_answers_nan_is_not_served(start: Start, tree: Path) -> None:
+def test_model_that_answers_nan_is_not_served(start: HeadPlan, tree: Path) -> None:
     """Weights that are NaN -> the server ends with the reason instead of answering."""
     script = (
         "import sys; from pathlib import Path; from tests.unit.inference import colours; "
@@ -98,7 +98,7 @@ def test_model_that_answers_nan_is_not_served(start: Start, tree: Path) -> None:
     assert server.end(60) != 0
     assert server.log().splitlines() == [
         "UserError: The model answers with numbers that are not finite (NaN or infinity). "
-        "Its weights are damaged or its training diverged; train it again."
+        "Its weights are corrupt or its training diverged; train it again."
     ]
 
 
@@ -109,7 +109,7 @@ def tree_with_ir(colour_models: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_ir_that_answers_nan_is_not_served(start: Start, tree_with_ir: Path) -> None:
+def test_ir_that_answers_nan_is_not_served(start: HeadPlan, tree_with_ir: Path) -> None:
     """Given an IR, undamaged, one of whose weights is NaN -> the server ends with the reason instead of answering."""
     weights, info_file = tree_with_ir / "model/openvino/model.bin", tree_with_ir / "model" / artifacts.MODEL_INFO_FILE
     sharpness, nan = struct.pack("<f", 12.0), struct.pack("<f", float("nan"))
@@ -124,7 +124,7 @@ def test_ir_that_answers_nan_is_not_served(start: Start, tree_with_ir: Path) -> 
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], list("abcd")])
-def test_labels_are_counted_whatever_the_engine(start: Start, tree_with_ir: Path, labels: list[str]) -> None:
+def test_labels_are_counted_whatever_the_engine(start: HeadPlan, tree_with_ir: Path, labels: list[str]) -> None:
     """Given an IR of three classes and a label too few or too many -> the server ends with both numbers."""
     edit_labels(tree_with_ir, labels)
     server = start(tree_with_ir)

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from image_classifier import archives
-from tests import pseudo_terminal
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import ROOT, served_locally
-from tests.waiting import free_port
+from tests.support import pseudo_terminal
+from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
 
@@ -36,10 +36,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture that is green on its left half, in a file."""
-    path = tmp_path_factory.mktemp("pictures") / "green.png"
-    path.write_bytes(pictures.encode(pictures.plain(), "PNG"))
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image that is green on its left half, in a file."""
+    path = tmp_path_factory.mktemp("images") / "green.png"
+    path.write_bytes(sample_images.encode(sample_images.plain(), "PNG"))
     return path
 
 
@@ -56,57 +56,57 @@ def run(script: str, *words: object, cwd: Path | None = None) -> Finished:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=cwd)
 
 
-def test_table_shows_the_best_three(url: str, picture: Path) -> None:
-    """Two pictures -> a line each with the names and percentages, the most probable first."""
-    done = run("predict", picture, picture, "--url", url)
+def test_table_shows_the_best_three(url: str, image: Path) -> None:
+    """Two images -> a line each with the names and percentages, the most probable first."""
+    done = run("predict", image, image, "--url", url)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert len(lines) == 2
-    assert lines[0].startswith(f"{picture}  green ")
+    assert lines[0].startswith(f"{image}  green ")
     assert next(word for word in lines[0].split() if word in ("red", "green", "blue")) == "green"
     assert lines[0].count("%") == 3
 
 
-def test_json_lines_hold_file_and_answer(url: str, picture: Path) -> None:
+def test_json_lines_hold_file_and_answer(url: str, image: Path) -> None:
     """--json -> an object a line: the file and everything that the server answers."""
-    done = run("predict", "--json", picture, "--url", url)
+    done = run("predict", "--json", image, "--url", url)
     found = json.loads(done.stdout)
     assert list(found) == ["file", "probabilities", "labels", "predicted_label"]
-    assert (found["file"], found["predicted_label"], len(found["probabilities"])) == (str(picture), "green", 3)
+    assert (found["file"], found["predicted_label"], len(found["probabilities"])) == (str(image), "green", 3)
 
 
-def test_accept_is_passed_on(url: str, picture: Path) -> None:
+def test_accept_is_passed_on(url: str, image: Path) -> None:
     """--accept application/json -> probabilities alone; without names the table shows indices."""
-    assert list(json.loads(run("predict", "--json", "--accept", "application/json", picture, "--url", url).stdout)) == [
+    assert list(json.loads(run("predict", "--json", "--accept", "application/json", image, "--url", url).stdout)) == [
         "file",
         "probabilities",
     ]
-    assert "class 1 " in run("predict", "--accept", "application/json", picture, "--url", url).stdout
-    refused = run("predict", "--accept", "text/csv", picture, "--url", url)
-    assert refused.returncode == 1
-    assert "rejected with 406: Accept 'text/csv' is not offered." in refused.stderr
+    assert "class 1 " in run("predict", "--accept", "application/json", image, "--url", url).stdout
+    rejected = run("predict", "--accept", "text/csv", image, "--url", url)
+    assert rejected.returncode == 1
+    assert "rejected with 406: Accept 'text/csv' is not offered." in rejected.stderr
 
 
-def test_refused_pictures_do_not_stop_the_others(url: str, picture: Path, tmp_path: Path) -> None:
-    """A text, a file that is not there, a picture -> a sentence for each of the first two, an answer, exit 1."""
+def test_rejected_images_do_not_stop_the_others(url: str, image: Path, tmp_path: Path) -> None:
+    """A text, a file that is not there, an image -> a sentence for each of the first two, an answer, exit 1."""
     text = tmp_path / "text.jpg"
-    text.write_text("no picture")
-    done = run("predict", "--json", text, tmp_path / "absent.jpg", picture, "--url", url)
+    text.write_text("no image")
+    done = run("predict", "--json", text, tmp_path / "absent.jpg", image, "--url", url)
     assert done.returncode == 1
-    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(picture)]
+    assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(image)]
     first, second = done.stderr.splitlines()
     assert first.startswith(f"UserError: {text}: rejected with 400: The bytes are not an image")
     assert second == f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory."
 
 
 @pytest.fixture(scope="module")
-def labelled(picture: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def labelled(image: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders with 23 green images, two of which lie in the folder of another class."""
     folder = tmp_path_factory.mktemp("labelled")
     for name, count in (("green", 21), ("red", 2)):
         (folder / name).mkdir()
         for number in range(count):
-            shutil.copy(picture, folder / name / f"{number:02}.png")
+            shutil.copy(image, folder / name / f"{number:02}.png")
     return folder
 
 
@@ -134,7 +134,7 @@ def test_terminal_shows_the_wrong_answers_alone(url: str, labelled: Path) -> Non
         assert "Accuracy 0.9130 (21 of 23 images" in terminal.text
 
 
-def test_errors_are_red_on_a_terminal_and_plain_on_request(picture: Path, tmp_path: Path) -> None:
+def test_errors_are_red_on_a_terminal_and_plain_on_request(image: Path, tmp_path: Path) -> None:
     """Given a file that is not there -> "Error:" in red on a terminal, without an escape sequence under NO_COLOR."""
     command = [ROOT / "scripts" / "predict", tmp_path / "absent.jpg"]
     for variables, is_red in ((dict[str, str](), True), ({"NO_COLOR": "1"}, False)):
@@ -144,21 +144,21 @@ def test_errors_are_red_on_a_terminal_and_plain_on_request(picture: Path, tmp_pa
             assert ("\x1b[1;31mError:" in terminal.raw) == is_red
 
 
-def test_no_server_is_said(picture: Path) -> None:
+def test_no_server_is_said(image: Path) -> None:
     """Nothing listens at the address -> exit 1 and one sentence that says how to start a server."""
-    done = run("predict", picture, "--url", f"http://127.0.0.1:{free_port()}/invocations")
+    done = run("predict", image, "--url", f"http://127.0.0.1:{free_port()}/invocations")
     assert done.returncode == 1
     assert done.stderr.startswith("PlatformError: No server answers as expected at http://127.0.0.1:")
     assert "scripts/serve-locally starts one" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_archive_is_served_and_sigterm_is_passed_on(model: Path, picture: Path, tmp_path: Path) -> None:
+def test_archive_is_served_and_sigterm_is_passed_on(model: Path, image: Path, tmp_path: Path) -> None:
     """A model.tar.gz -> served; SIGTERM to the command -> the server ends and exit code 0."""
     archive = tmp_path / "model.tar.gz"
     archives.pack(model, archive)
     with served_locally(archive) as (process, address):
-        found = json.loads(run("predict", "--json", picture, "--url", address).stdout)
+        found = json.loads(run("predict", "--json", image, "--url", address).stdout)
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=40)
     assert found["predicted_label"] == "green"
@@ -166,7 +166,7 @@ def test_archive_is_served_and_sigterm_is_passed_on(model: Path, picture: Path, 
     assert f"Serving {archive} on http://127.0.0.1:" in output
 
 
-def test_job_folder_is_served_once_it_is_ready(model: Path, picture: Path, tmp_path: Path) -> None:
+def test_job_folder_is_served_once_it_is_ready(model: Path, image: Path, tmp_path: Path) -> None:
     """Given a local job's folder, on a terminal -> served; "Serving" after "Ready", a short line for each request."""
     (tmp_path / "job" / "input").mkdir(parents=True)
     shutil.copytree(model, tmp_path / "job" / "model")
@@ -176,8 +176,8 @@ def test_job_folder_is_served_once_it_is_ready(model: Path, picture: Path, tmp_p
         terminal.wait_for(f"Serving job on http://127.0.0.1:{port} until Ctrl-C.")
         assert terminal.text.index("Ready on port") < terminal.text.index("Serving job")
         address = f"http://127.0.0.1:{port}/invocations"
-        assert run("predict", picture, "--url", address).returncode == 0
-        assert run("predict", "--accept", "text/csv", picture, "--url", address).returncode == 1
+        assert run("predict", image, "--url", address).returncode == 0
+        assert run("predict", "--accept", "text/csv", image, "--url", address).returncode == 1
         terminal.wait_for("406")
         terminal.press(pseudo_terminal.CTRL_C)
         assert terminal.exit_code() == 0
@@ -220,8 +220,8 @@ def test_missing_model_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["outside", "absolute", "link", "hard link", "device"])
-def test_hostile_archive_is_refused(tmp_path: Path, kind: str) -> None:
-    """A member outside the folder, a link, a device -> exit 1, refused by name, nothing written."""
+def test_hostile_archive_is_rejected(tmp_path: Path, kind: str) -> None:
+    """A member outside the folder, a link, a device -> exit 1, rejected by name, nothing written."""
     member = tarfile.TarInfo({"outside": "../escaped", "absolute": str(tmp_path / "escaped")}.get(kind, "1"))
     member.type = {"link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "device": tarfile.CHRTYPE}.get(
         kind, tarfile.REGTYPE
@@ -258,7 +258,7 @@ def test_pickles_are_never_opened(tmp_path: Path, name: str) -> None:
 
 
 def test_model_that_reads_files_needs_trust(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A graph with ReadFile -> refused with one line; with SERVE_TRUST_MODEL=true -> served."""
+    """A graph with ReadFile -> rejected with one line; with SERVE_TRUST_MODEL=true -> served."""
     script = (
         "import sys, tensorflow as tf\n"
         "from tests.unit.inference.colours import SIZE\n"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, running, start_server
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 LIST = "application/json"
 
@@ -43,9 +43,9 @@ def cpu_seconds(server: Server) -> float:
 
 def test_bombs_in_parallel_leave_others_alone(server: Server) -> None:
     """Six clients with 40 bytes of WebP of 89 megapixels, alone and 512 times -> 413 each; others get 200 meanwhile."""
-    bomb = pictures.webp_of_one_colour()
-    bodies = [(bomb, "application/x-image"), (pictures.listed([bomb] * 512), LIST)] * 3
-    photograph = pictures.encode(pictures.plain(), "JPEG")
+    bomb = sample_images.webp_of_one_colour()
+    bodies = [(bomb, "application/x-image"), (sample_images.listed([bomb] * 512), LIST)] * 3
+    photograph = sample_images.encode(sample_images.plain(), "JPEG")
     before, found, slowest = server.resident_megabytes(), [], 0.0
     threads = [
         threading.Thread(
@@ -67,8 +67,8 @@ def test_bombs_in_parallel_leave_others_alone(server: Server) -> None:
 
 def test_heavy_list_lets_others_through(server: Server) -> None:
     """Two clients with lists of 20 WebPs of 7 megapixels that fill the memory for decoding -> others are answered."""
-    body = pictures.listed([webp(2_700)] * 20)
-    photograph = pictures.encode(pictures.plain(), "JPEG")
+    body = sample_images.listed([webp(2_700)] * 20)
+    photograph = sample_images.encode(sample_images.plain(), "JPEG")
     found = []
     threads = [
         threading.Thread(target=lambda: found.append(server.ask("/invocations", body, Content_Type=LIST)))
@@ -91,7 +91,7 @@ def test_work_ends_soon_after_its_client_has_gone(server: Server, lines: bool) -
     """A list, and lines, of 40 WebPs of 7 megapixels whose client goes at once -> a fraction of their CPU is used."""
     image = webp(2_700)
     line = json.dumps({"b64": base64.b64encode(image).decode()}).encode() + b"\n"
-    body, kind = (line * 40, "application/jsonlines") if lines else (pictures.listed([image] * 40), LIST)
+    body, kind = (line * 40, "application/jsonlines") if lines else (sample_images.listed([image] * 40), LIST)
     before = cpu_seconds(server)
     assert server.classify(image).status == 200
     one = cpu_seconds(server) - before
@@ -116,6 +116,6 @@ def test_request_beyond_its_time_is_told_so(colour_models: Path, tmp_path: Path,
     server = start(tmp_path, SERVE_WORK_SECONDS="1")
     server.wait_until_ready()
     began = time.monotonic()
-    answer = server.ask("/invocations", pictures.listed([webp(3_000)] * 100), Content_Type=LIST)
+    answer = server.ask("/invocations", sample_images.listed([webp(3_000)] * 100), Content_Type=LIST)
     assert (answer.status, answer.json["error"], answer.headers["Retry-After"]) == (503, "deadline_exceeded", "1")
     assert time.monotonic() - began < 10

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.inference.processors import has_bfloat16
-from tests.platform import pictures
+from image_classifier.resources.processors import has_bfloat16
+from tests.platform import sample_images
 from tests.platform.serving import ROOT, Server
-from tests.waiting import free_port
+from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
 
-Start = Callable[..., Server]
+HeadPlan = Callable[..., Server]
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def tree_of(colour_models: Path, tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
-def refusal(tree: Path, python: Path | str = sys.executable, **variables: str) -> str:
-    """Run the serving program until it refuses, with 1; returns the one line that it prints."""
+def rejection(tree: Path, python: Path | str = sys.executable, **variables: str) -> str:
+    """Run the serving program until it rejects, with 1; returns the one line that it prints."""
     own = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_BIND_TO_PORT": str(free_port())}
     command = [str(python), str(ROOT / "container" / "serve")]
     environment = {**os.environ, **own, **variables}
@@ -74,8 +74,8 @@ def test_slim_environment_serves_a_model_with_an_ir(
     server = slim_server(tree_of(form), slim_python)
     try:
         server.wait_until_ready(60)
-        picture = pictures.encode(pictures.plain(), "PNG")
-        found = server.classify(picture, Accept="application/json;verbose").json
+        image = sample_images.encode(sample_images.plain(), "PNG")
+        found = server.classify(image, Accept="application/json;verbose").json
         assert (found["predicted_label"], len(found["probabilities"])) == ("green", classes)
         assert " openvino, " in server.log().splitlines()[0]
     finally:
@@ -83,37 +83,37 @@ def test_slim_environment_serves_a_model_with_an_ir(
         assert server.end() == 0
 
 
-def test_slim_environment_refuses_a_model_without_an_ir(tree_of: Callable[[str], Path], slim_python: Path) -> None:
+def test_slim_environment_rejects_a_model_without_an_ir(tree_of: Callable[[str], Path], slim_python: Path) -> None:
     """A model without an IR where TensorFlow is not installed -> exit 1 at once, one line with the remedy."""
     tree = tree_of("both")
-    assert refusal(tree, slim_python) == (
+    assert rejection(tree, slim_python) == (
         f"UserError: TensorFlow is not installed here, and {tree / 'model'} has no OpenVINO IR. Run "
         f"scripts/convert-model {tree / 'model'} where TensorFlow is installed, which makes one."
     )
 
 
-def test_slim_environment_refuses_to_run_tensorflow(tree_of: Callable[[str], Path], slim_python: Path) -> None:
+def test_slim_environment_rejects_to_run_tensorflow(tree_of: Callable[[str], Path], slim_python: Path) -> None:
     """SERVE_ENGINE=tensorflow where it is not installed -> exit 1, one line that names the targets with it."""
-    line = refusal(tree_of("both+openvino"), slim_python, SERVE_ENGINE="tensorflow")
+    line = rejection(tree_of("both+openvino"), slim_python, SERVE_ENGINE="tensorflow")
     assert line.startswith("UserError: SERVE_ENGINE is tensorflow, which is not installed here.")
     assert "cpu or gpu target" in line
 
 
-def test_openvino_without_an_ir_is_refused(tree_of: Callable[[str], Path]) -> None:
+def test_openvino_without_an_ir_is_rejected(tree_of: Callable[[str], Path]) -> None:
     """SERVE_ENGINE=openvino for a model without an IR -> exit 1, one line with the same remedy."""
-    line = refusal(tree_of("both"), SERVE_ENGINE="openvino")
+    line = rejection(tree_of("both"), SERVE_ENGINE="openvino")
     assert line.startswith("UserError: SERVE_ENGINE is openvino, and ")
     assert "Run scripts/convert-model" in line
 
 
-def test_unknown_engine_and_precision_are_refused(tree_of: Callable[[str], Path]) -> None:
+def test_unknown_engine_and_precision_are_rejected(tree_of: Callable[[str], Path]) -> None:
     """Words that are none of the allowed -> exit 1, one line with both lists."""
-    line = refusal(tree_of("both"), SERVE_ENGINE="onnx", SERVE_PRECISION="int8")
+    line = rejection(tree_of("both"), SERVE_ENGINE="onnx", SERVE_PRECISION="int8")
     assert "SERVE_ENGINE is 'onnx'; allowed: auto, openvino, tensorflow." in line
     assert "SERVE_PRECISION is 'int8'; allowed: f32, bf16." in line
 
 
-def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: Start) -> None:
+def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: HeadPlan) -> None:
     """An IR with a byte that is another -> the server ends, one line with the folder and what to do."""
     tree = tree_of("both+openvino")
     weights = tree / "model" / "openvino" / "model.bin"
@@ -121,11 +121,13 @@ def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: Start
     server = start(tree)
     assert server.end(30) != 0
     assert len(server.log().splitlines()) == 1
-    assert server.log().startswith(f"UserError: The OpenVINO IR in {tree / 'model' / 'openvino'} is damaged: ")
+    assert server.log().startswith(f"UserError: The OpenVINO IR in {tree / 'model' / 'openvino'} is corrupt: ")
     assert "run scripts/convert-model" in server.log()
 
 
-def test_ir_of_another_model_is_passed_over(tree_of: Callable[[str], Path], colour_models: Path, start: Start) -> None:
+def test_ir_of_another_model_is_passed_over(
+    tree_of: Callable[[str], Path], colour_models: Path, start: HeadPlan
+) -> None:
     """Another SavedModel beside the IR -> TensorFlow answers with it, and the log says why."""
     tree = tree_of("both+openvino")
     shutil.rmtree(tree / "model" / "1")
@@ -138,9 +140,9 @@ def test_ir_of_another_model_is_passed_over(tree_of: Callable[[str], Path], colo
 
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this CPU does not compute in bfloat16")
-def test_bfloat16_is_served_where_the_cpu_has_it(tree_of: Callable[[str], Path], start: Start) -> None:
+def test_bfloat16_is_served_where_the_cpu_has_it(tree_of: Callable[[str], Path], start: HeadPlan) -> None:
     """SERVE_PRECISION=bf16 -> ready, and the right label."""
     server = start(tree_of("both+openvino"), SERVE_PRECISION="bf16")
     server.wait_until_ready()
-    answer = server.classify(pictures.encode(pictures.plain(), "PNG"), Accept="application/json;verbose")
+    answer = server.classify(sample_images.encode(sample_images.plain(), "PNG"), Accept="application/json;verbose")
     assert answer.json["predicted_label"] == "green"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import tiny_models
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, start_server
-from tests.waiting import wait_until
+from tests.support import tiny_models
+from tests.support.waiting import wait_until
 
 PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
 FILES = 90
@@ -59,7 +59,7 @@ def test_idle_clients_make_room_for_new_ones(server: Server) -> None:
                 kept.recv(65536)
         began = time.monotonic()
         assert server.ping() == 200
-        assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
+        assert server.classify(sample_images.encode(sample_images.plain(), "PNG")).status == 200
         assert time.monotonic() - began < 5
         before = cpu_seconds(worker)
         time.sleep(1)

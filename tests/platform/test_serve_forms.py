@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, running, start_server
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 MEGABYTE = 1024 * 1024
 
@@ -29,7 +29,7 @@ def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def line(data: bytes) -> bytes:
-    """Write a picture as a line without its end."""
+    """Write an image as a line without its end."""
     return json.dumps({"b64": base64.b64encode(data).decode()}).encode()
 
 
@@ -41,10 +41,10 @@ def answers(server: Server, body: bytes, accept: str = "application/jsonlines") 
     return [json.loads(found) for found in answer.body.splitlines()]
 
 
-def test_lines_are_answered_as_the_pictures_alone(server: Server) -> None:
-    """Fifty pictures of different colours in lines with CR LF -> fifty lines, each what its picture gets alone."""
+def test_lines_are_answered_as_the_images_alone(server: Server) -> None:
+    """Fifty images of different colours in lines with CR LF -> fifty lines, each what its image gets alone."""
     colours = np.random.default_rng(3).integers(0, 256, (50, 3))
-    images = [pictures.encode(Image.new("RGB", (40, 30), tuple(map(int, colour))), "PNG") for colour in colours]
+    images = [sample_images.encode(Image.new("RGB", (40, 30), tuple(map(int, colour))), "PNG") for colour in colours]
     body = b"\r\n".join(map(line, images)) + b"\r\n\r\n"
     found = answers(server, body, "application/jsonlines;verbose")
     assert len(found) == 50
@@ -53,43 +53,47 @@ def test_lines_are_answered_as_the_pictures_alone(server: Server) -> None:
     assert len({entry["predicted_label"] for entry in found}) == 3
 
 
-def test_bad_picture_leaves_the_others_their_answers(server: Server) -> None:
-    """A cut-off picture, a bomb and no JSON among pictures -> their codes in their lines; the same process goes on."""
-    plain, workers = pictures.encode(pictures.plain(), "JPEG"), server.workers()
-    body = b"\n".join([line(plain), line(plain[: len(plain) // 2]), line(pictures.bomb()), b"{", line(plain)])
-    first, *refused, last = answers(server, body)
+def test_bad_image_leaves_the_others_their_answers(server: Server) -> None:
+    """A cut-off image, a bomb and no JSON among images -> their codes in their lines; the same process goes on."""
+    plain, workers = sample_images.encode(sample_images.plain(), "JPEG"), server.workers()
+    body = b"\n".join([line(plain), line(plain[: len(plain) // 2]), line(sample_images.bomb()), b"{", line(plain)])
+    first, *rejected, last = answers(server, body)
     assert first == last == server.classify(plain).json
-    assert [entry["error"] for entry in refused] == ["corrupt", "too_many_pixels", "invalid_json"]
-    assert all(list(entry) == ["error", "message"] for entry in refused)
+    assert [entry["error"] for entry in rejected] == ["corrupt", "too_many_pixels", "invalid_json"]
+    assert all(list(entry) == ["error", "message"] for entry in rejected)
     assert server.workers() == workers
 
 
 def test_embedding_is_the_pooled_features(server: Server) -> None:
-    """A picture with Accept ;embedding -> the means of its halves, which is what this network pools, with 4 digits."""
-    answer = server.classify(pictures.encode(pictures.plain(), "PNG"), Accept="application/json;embedding").json
+    """An image with Accept ;embedding -> the means of its halves, which is what this network pools, with 4 digits."""
+    answer = server.classify(
+        sample_images.encode(sample_images.plain(), "PNG"), Accept="application/json;embedding"
+    ).json
     assert list(answer) == ["probabilities", "embedding"]
-    expected = [channel / 255 for channel in (*pictures.GREEN, *pictures.RED)]
+    expected = [channel / 255 for channel in (*sample_images.GREEN, *sample_images.RED)]
     assert answer["embedding"] == pytest.approx(expected, abs=0.02)
-    both = answers(server, line(pictures.encode(pictures.plain(), "PNG")), "application/json;embedding;verbose")
+    both = answers(
+        server, line(sample_images.encode(sample_images.plain(), "PNG")), "application/json;embedding;verbose"
+    )
     assert list(both[0]) == ["probabilities", "labels", "predicted_label", "embedding"]
     assert both[0]["embedding"] == answer["embedding"]
 
 
 def test_threshold_names_what_reaches_it(server: Server) -> None:
-    """A green picture with a threshold of 0.5 and of 1 -> green alone, and no label at all; 2 is no threshold."""
-    picture = pictures.encode(pictures.plain(), "PNG")
-    above = server.classify(picture, Accept="application/json;verbose;threshold=0.5").json
+    """A green image with a threshold of 0.5 and of 1 -> green alone, and no label at all; 2 is no threshold."""
+    image = sample_images.encode(sample_images.plain(), "PNG")
+    above = server.classify(image, Accept="application/json;verbose;threshold=0.5").json
     assert (above["labels"], above["predicted_label"], len(above["probabilities"])) == (["green"], "green", 1)
-    none = server.classify(picture, Accept="application/json;verbose;threshold=1.0").json
+    none = server.classify(image, Accept="application/json;verbose;threshold=1.0").json
     assert none == {"probabilities": [], "labels": [], "predicted_label": None}
-    refused = server.classify(picture, Accept="application/json;verbose;threshold=2")
-    assert (refused.status, refused.json["error"]) == (406, "not_acceptable")
+    rejected = server.classify(image, Accept="application/json;verbose;threshold=2")
+    assert (rejected.status, rejected.json["error"]) == (406, "not_acceptable")
 
 
 def test_hundred_megabytes_of_lines_stay_flat_in_memory(server: Server) -> None:
-    """Just below 100 MB of pictures in lines, twice -> an answer each, little more in memory than one body, no more."""
+    """Just below 100 MB of images in lines, twice -> an answer each, little more in memory than one body, no more."""
     file = io.BytesIO()
-    Image.new("RGB", (160, 120), pictures.GREEN).save(file, "BMP")
+    Image.new("RGB", (160, 120), sample_images.GREEN).save(file, "BMP")
     one = line(file.getvalue()) + b"\n"
     count = 99 * MEGABYTE // len(one)
     before = server.resident_megabytes()

@@ -18,12 +18,12 @@ from tests.benchmarks.fuzz.extremes.extreme import Extreme
 from tests.benchmarks.fuzz.oracle import Oracle
 from tests.benchmarks.fuzz.slow_clients import Siege, besiege
 from tests.benchmarks.watched_server import Watched
-from tests.waiting import free_port, wait_until
+from tests.support.waiting import free_port, wait_until
 
 BOUNDS = bounds.of(servers.MAX_PIXELS)
 
 
-def test_broken_pictures_documents_and_requests_break_nothing(tmp_path: Path) -> None:
+def test_broken_images_documents_and_requests_break_nothing(tmp_path: Path) -> None:
     """Given 900 hostile inputs, alone and mixed -> bounded cost, no 5xx, no exit, flat memory, good answers."""
     with servers.of_one_model(tmp_path) as server:
         result = run(server, Campaign(mutants=200, raw=60, documents=40, extremes=90, seed=7), BOUNDS)
@@ -49,7 +49,7 @@ def answered(result: Result, status: str) -> int:
 
 
 class Failing(BaseHTTPRequestHandler):
-    """Answers pings, the first good picture, and everything after it with 500."""
+    """Answers pings, the first good image, and everything after it with 500."""
 
     protocol_version = "HTTP/1.1"
     answered = threading.Event()
@@ -100,7 +100,7 @@ def test_the_attack_sees_what_breaks(failing: Watched) -> None:
     """Given a server that answers 500, exits, grows and logs a trace -> each of these is found."""
     found = run(failing, Campaign(mutants=60, raw=0, documents=5, extremes=0, seed=7), BOUNDS).faults
     assert sum(": 500" in text for text in found) >= 100
-    for words in ("a good picture in between", "a trace in the log", "1 processes died", "grew by 40.0 MB"):
+    for words in ("a good image in between", "a trace in the log", "1 processes died", "grew by 40.0 MB"):
         assert any(words in text for text in found), words
 
 

@@ -1,4 +1,4 @@
-"""One server of a small model: routes, forms, odd and hostile pictures, limits."""
+"""One server of a small model: routes, forms, odd and hostile images, limits."""
 
 import http.client
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, running, start_server
 
 
@@ -26,8 +26,8 @@ def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def plain(server: Server) -> list[float]:
-    """The probabilities of the plain picture."""
-    found: list[float] = server.classify(pictures.encode(pictures.plain(), "PNG")).json["probabilities"]
+    """The probabilities of the plain image."""
+    found: list[float] = server.classify(sample_images.encode(sample_images.plain(), "PNG")).json["probabilities"]
     return found
 
 
@@ -44,10 +44,10 @@ def test_gunicorn_is_the_first_process(server: Server) -> None:
     assert len(server.workers()) == 1
 
 
-@pytest.mark.parametrize("name", pictures.hostile())
-def test_hostile_body_is_refused_and_the_server_lives(server: Server, name: str) -> None:
-    """Each hostile body -> its status in JSON within 50 ms; the same process answers the next picture."""
-    data, status, code = pictures.hostile()[name]
+@pytest.mark.parametrize("name", sample_images.hostile())
+def test_hostile_body_is_rejected_and_the_server_lives(server: Server, name: str) -> None:
+    """Each hostile body -> its status in JSON within 50 ms; the same process answers the next image."""
+    data, status, code = sample_images.hostile()[name]
     worker = server.workers()
     seconds = []
     for _ in range(5):
@@ -59,13 +59,13 @@ def test_hostile_body_is_refused_and_the_server_lives(server: Server, name: str)
     assert b"Traceback" not in answer.body
     # The quickest of five, since others use this machine too; decoding the bomb would take a second each time.
     assert min(seconds) < 0.05
-    assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
+    assert server.classify(sample_images.encode(sample_images.plain(), "PNG")).status == 200
     assert server.workers() == worker
 
 
 def test_bombs_leave_no_trace_in_memory(server: Server) -> None:
     """Twenty bombs after a first one -> less than 10 MB more in memory; one raster would be 50 MB at least."""
-    data = pictures.bomb()
+    data = sample_images.bomb()
     assert len(data) < 60_000
     server.classify(data)
     before = server.resident_megabytes()
@@ -73,15 +73,15 @@ def test_bombs_leave_no_trace_in_memory(server: Server) -> None:
     assert server.resident_megabytes() - before < 10
 
 
-def test_large_bodies_are_refused_with_flat_memory(server: Server) -> None:
+def test_large_bodies_are_rejected_with_flat_memory(server: Server) -> None:
     """60 MB announced, and 60 MB in chunks -> 413 with the limit and Connection: close, most unread, flat memory."""
     before = server.resident_megabytes()
     for chunked in (False, True):
-        refused, sent = send_zeros(server, 60, chunked)
+        rejected, sent = send_zeros(server, 60, chunked)
         assert sent < 60 * 16
-        assert refused.startswith(b"HTTP/1.1 413 ")
-        assert b"Connection: close" in refused
-        assert b"2 MB" in refused
+        assert rejected.startswith(b"HTTP/1.1 413 ")
+        assert b"Connection: close" in rejected
+        assert b"2 MB" in rejected
     assert server.resident_megabytes() - before < 20
     assert server.ping() == 200
 
@@ -136,10 +136,10 @@ def test_types_that_are_not_served(
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "application/octet-stream", None])
-def test_pictures_are_served_under_each_name(server: Server, plain: list[float], content_type: str | None) -> None:
-    """A PNG under each accepted type, a wrong one and none -> the answer of the picture."""
+def test_images_are_served_under_each_name(server: Server, plain: list[float], content_type: str | None) -> None:
+    """A PNG under each accepted type, a wrong one and none -> the answer of the image."""
     headers = {"Content_Type": content_type} if content_type else {}
-    answer = server.ask("/invocations", pictures.encode(pictures.plain(), "PNG"), **headers)
+    answer = server.ask("/invocations", sample_images.encode(sample_images.plain(), "PNG"), **headers)
     assert answer.json["probabilities"] == plain
 
 
@@ -181,11 +181,11 @@ def test_what_is_no_http_is_told_in_json(server: Server, sent: bytes, status: in
     assert server.ping() == 200
 
 
-def test_ping_does_not_wait_behind_pictures(server: Server) -> None:
-    """Many pictures on many connections -> each ping meanwhile is answered well within the platform's 2 s."""
-    picture = pictures.encode(pictures.plain().resize((3000, 2000)), "PNG")
+def test_ping_does_not_wait_behind_images(server: Server) -> None:
+    """Many images on many connections -> each ping meanwhile is answered well within the platform's 2 s."""
+    image = sample_images.encode(sample_images.plain().resize((3000, 2000)), "PNG")
     with ThreadPoolExecutor(12) as pool:
-        work = [pool.submit(server.classify, picture) for _ in range(48)]
+        work = [pool.submit(server.classify, image) for _ in range(48)]
         slowest, pings = 0.0, 0
         while not all(task.done() for task in work):
             started = time.monotonic()
@@ -199,16 +199,20 @@ def test_ping_does_not_wait_behind_pictures(server: Server) -> None:
 
 
 def test_no_secret_of_a_request_is_logged(server: Server) -> None:
-    """A refused body and a header with a word -> the word is nowhere in the log."""
+    """A rejected body and a header with a word -> the word is nowhere in the log."""
     server.classify(b"sesame in the body", X_Amzn_SageMaker_Custom_Attributes="sesame in a header")
     assert "sesame" not in server.log()
 
 
 def test_connections_are_kept(server: Server) -> None:
-    """Three pictures on one connection, one of them refused -> three answers on it."""
+    """Three images on one connection, one of them rejected -> three answers on it."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     statuses = []
-    for body in (pictures.encode(pictures.plain(), "PNG"), b"text", pictures.encode(pictures.plain(), "JPEG")):
+    for body in (
+        sample_images.encode(sample_images.plain(), "PNG"),
+        b"text",
+        sample_images.encode(sample_images.plain(), "JPEG"),
+    ):
         connection.request("POST", "/invocations", body, {"Content-Type": "application/x-image"})
         answer = connection.getresponse()
         answer.read()

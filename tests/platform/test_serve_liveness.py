@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from image_classifier import artifacts
-from tests import tiny_models
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, running, start_server
-from tests.waiting import wait_until
+from tests.support import tiny_models
+from tests.support.waiting import wait_until
 
-PICTURE = pictures.encode(pictures.plain(), "PNG")
+IMAGE = sample_images.encode(sample_images.plain(), "PNG")
 LINES = b'{"b64":"AAAA"}\n' * 10_000
 """Answered by 1.3 MB of reasons."""
 
@@ -85,11 +85,11 @@ def test_slow_readers_do_not_hold_up_others(server: Server, sent: bytes, count: 
             began = time.monotonic()
             assert server.ping() == 200
             pings.append(time.monotonic() - began)
-            answered += server.classify(PICTURE).status == 200
+            answered += server.classify(IMAGE).status == 200
             time.sleep(0.1)
     assert max(pings) < 2
     assert answered > 0
-    wait_until(lambda: server.classify(PICTURE).status == 200, 20, "a slot is free again")
+    wait_until(lambda: server.classify(IMAGE).status == 200, 20, "a slot is free again")
 
 
 def test_ping_on_a_rejected_connection(server: Server) -> None:
@@ -108,7 +108,7 @@ def test_ping_on_a_rejected_connection(server: Server) -> None:
 
     def rejected_once() -> bool:
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
-            client.sendall(post("/invocations", PICTURE, "image/png"))
+            client.sendall(post("/invocations", IMAGE, "image/png"))
             if not client.recv(65536).startswith(b"HTTP/1.1 503 "):
                 return False
             began = time.monotonic()
@@ -225,7 +225,7 @@ def test_processes_outlive_full_disks(tmp_path: Path, monkeypatch: pytest.Monkey
         wait_until(lambda: server.log().count("Ready on port") == 2, 60, "both are ready")
         before = set(server.workers())
         fill(small)
-        requests = (("/invocations", PICTURE), ("/invocations", b"text"), ("/metrics", None), ("/nothing", None))
+        requests = (("/invocations", IMAGE), ("/invocations", b"text"), ("/metrics", None), ("/nothing", None))
         for path, body in requests * 5:
             assert server.ask(path, body, Content_Type="image/png").status in (200, 400, 404)
         assert set(server.workers()) == before
@@ -243,11 +243,11 @@ def test_long_answer_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     model = tiny_models.write(tmp_path / "model", "tiny")
     artifacts.write_labels(model.folder, [letter * 1000 for letter in "abc"])
     server, _ = start_with_small_disks(tmp_path, monkeypatch)
-    line = json.dumps({"b64": base64.b64encode(PICTURE).decode()}).encode() + b"\n"
+    line = json.dumps({"b64": base64.b64encode(IMAGE).decode()}).encode() + b"\n"
     headers = {"Content_Type": "application/jsonlines", "Accept": "application/json;verbose"}
     with running(server):
-        refused = server.ask("/invocations", line * 3000, **headers)
-        assert (refused.status, refused.json["error"]) == (507, "no_disk_space")
-        assert "No space left on device" in refused.json["message"]
+        rejected = server.ask("/invocations", line * 3000, **headers)
+        assert (rejected.status, rejected.json["error"]) == (507, "no_disk_space")
+        assert "No space left on device" in rejected.json["message"]
         assert server.ask("/invocations", line * 30, **headers).status == 200
         assert server.ping() == 200

@@ -10,12 +10,12 @@ from typing import IO
 
 import pytest
 
-from tests import tiny_models
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import ROOT, Server
-from tests.waiting import free_port
+from tests.support import tiny_models
+from tests.support.waiting import free_port
 
-PICTURE = pictures.encode(pictures.plain(), "PNG")
+IMAGE = sample_images.encode(sample_images.plain(), "PNG")
 JUMPING_CLOCK = Path(__file__).parent / "jumping_clock"
 DAY = 86_400
 
@@ -54,8 +54,8 @@ def start_with(tree: Path) -> Iterator[Started]:
 def exit_code_after_work(server: Server) -> int:
     """Ask for what is logged and for what is not, end it, and return how it ended."""
     for _ in range(20):
-        noted = server.ask("/invocations", PICTURE, Content_Type="text/plain")
-        assert (noted.status, server.classify(b"text").status, server.classify(PICTURE).status) == (200, 400, 200)
+        noted = server.ask("/invocations", IMAGE, Content_Type="text/plain")
+        assert (noted.status, server.classify(b"text").status, server.classify(IMAGE).status) == (200, 400, 200)
     with_no_http = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     with_no_http.request("GET", "/ping", headers={"Content-Length": "x"})
     assert with_no_http.getresponse().status == 400
@@ -109,7 +109,7 @@ def test_closed_output_streams_are_nobodys_connection(start_with: Started) -> No
 
 
 def test_broken_model_ends_the_server_although_nobody_hears_why(start_with: Started, tree: Path) -> None:
-    """Given a damaged model and a full log disk -> an exit code other than 0, not a server without a model."""
+    """Given a corrupt model and a full log disk -> an exit code other than 0, not a server without a model."""
     (tree / "model" / "openvino" / "model.bin").write_bytes(b"x")
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - as above
         server = start_with(full)
@@ -131,15 +131,15 @@ def test_clock_that_jumps_does_not_matter(start_with: Started, tree: Path) -> No
     begun = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     begun.putrequest("POST", "/invocations")
     begun.putheader("Content-Type", "image/png")
-    begun.putheader("Content-Length", str(len(PICTURE)))
-    begun.endheaders(PICTURE[:50])
+    begun.putheader("Content-Length", str(len(IMAGE)))
+    begun.endheaders(IMAGE[:50])
     # A request later, the server is inside the first one.
     assert server.ping() == 200
     for days in (1, -1):
         replace(offset, str(days * DAY))
         # gunicorn looks at its processes and at idle connections each second.
         time.sleep(1.2)
-    begun.send(PICTURE[50:])
+    begun.send(IMAGE[50:])
     assert begun.getresponse().status == 200
     kept.request("GET", "/ping")
     assert kept.getresponse().status == 200

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests import tiny_models
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Answer, Server, running, start_server
-from tests.tiny_models import TinyModel
-from tests.waiting import wait_until
+from tests.support import tiny_models
+from tests.support.tiny_models import TinyModel
+from tests.support.waiting import wait_until
 
 COUNT = 20
 STORM_SECONDS = 2
 X_IMAGE = "application/x-image"
-RED = pictures.encode(Image.new("RGB", (48, 36), (230, 20, 10)), "PNG")
+RED = sample_images.encode(Image.new("RGB", (48, 36), (230, 20, 10)), "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def load(server: Server, name: object, folder: Path | str) -> Answer:
     return server.ask("/models", body, Content_Type="application/json")
 
 
-def invoke(server: Server, name: str, picture: bytes = RED) -> Answer:
-    """Have a picture classified by a model."""
+def invoke(server: Server, name: str, image: bytes = RED) -> Answer:
+    """Have an image classified by a model."""
     headers = {
         "Content_Type": X_IMAGE,
         "Accept": "application/json;verbose",
         "X_Amzn_SageMaker_Custom_Attributes": "a=b",
     }
-    return server.ask(f"/models/{name}/invoke", picture, X_Amzn_SageMaker_Target_Model=f"{name}.tar.gz", **headers)
+    return server.ask(f"/models/{name}/invoke", image, X_Amzn_SageMaker_Target_Model=f"{name}.tar.gz", **headers)
 
 
 def unload(server: Server, name: str) -> Answer:
@@ -75,8 +75,8 @@ def seconds_of_work(server: Server) -> float:
     return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
-    """Return status and code of a refusal, which is JSON with a sentence."""
+def rejection(answer: Answer) -> tuple[int, str]:
+    """Return status and code of a rejection, which is JSON with a sentence."""
     assert list(answer.json) == ["error", "message"]
     assert answer.json["message"].endswith(".")
     return answer.status, answer.json["error"]
@@ -87,7 +87,7 @@ def test_server_is_ready_without_a_model(server: Server) -> None:
     found = server.ask("/ping")
     assert (found.status, found.body) == (200, b"")
     assert server.ask("/models").json == {"models": []}
-    assert refusal(server.ask("/invocations", RED, Content_Type=X_IMAGE)) == (404, "not_found")
+    assert rejection(server.ask("/invocations", RED, Content_Type=X_IMAGE)) == (404, "not_found")
 
 
 def test_model_is_loaded_used_told_and_unloaded(server: Server, models: list[TinyModel]) -> None:
@@ -101,7 +101,7 @@ def test_model_is_loaded_used_told_and_unloaded(server: Server, models: list[Tin
         assert invoke(server, model.name).json["predicted_label"] == model.label("red")
     assert unload(server, one.name).status == 200
     for answer in (invoke(server, one.name), unload(server, one.name), server.ask(f"/models/{one.name}")):
-        assert refusal(answer) == (404, "unknown_model")
+        assert rejection(answer) == (404, "unknown_model")
     assert invoke(server, two.name).json["predicted_label"] == two.label("red")
 
 
@@ -137,7 +137,7 @@ def test_names_arrive_as_they_were_sent(server: Server, models: list[TinyModel])
         ("x", "tensorflow", (400, "cannot_be_loaded")),
     ],
 )
-def test_what_cannot_be_loaded_is_refused_and_the_server_lives(
+def test_what_cannot_be_loaded_is_rejected_and_the_server_lives(
     server: Server, models: list[TinyModel], tmp_path: Path, name: str, folder: str, expected: tuple[int, str]
 ) -> None:
     """Given a bad name, no folder, an empty, a broken, TensorFlow's -> each its status; the other model answers."""
@@ -147,17 +147,17 @@ def test_what_cannot_be_loaded_is_refused_and_the_server_lives(
     tiny_models.without_representation(tiny_models.write(tmp_path / "tensorflow", "x"))
     load(server, models[0].name, models[0].folder)
     answer = load(server, name, tmp_path / folder)
-    assert refusal(answer) == expected
+    assert rejection(answer) == expected
     if folder == "tensorflow":
         assert "scripts/convert-model" in answer.json["message"]
     assert invoke(server, models[0].name).status == 200
     assert [model["modelName"] for model in server.ask("/models").json["models"]] == [models[0].name]
 
 
-def test_name_that_is_taken_is_refused(server: Server, models: list[TinyModel]) -> None:
+def test_name_that_is_taken_is_rejected(server: Server, models: list[TinyModel]) -> None:
     """Given a model under a name, and eight loads of another at once -> 409 for the first; one 200, seven 409."""
     load(server, "taken", models[0].folder)
-    assert refusal(load(server, "taken", models[1].folder)) == (409, "already_loaded")
+    assert rejection(load(server, "taken", models[1].folder)) == (409, "already_loaded")
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda _: load(server, "other", models[1].folder).status, range(8)))
     assert Counter(statuses) == {200: 1, 409: 7}
@@ -167,7 +167,7 @@ def test_unload_waits_for_a_request_that_is_under_way(server: Server, models: li
     """Given a request that takes seconds -> unload waits, new requests get 404, the first is answered, then 200."""
     name = models[0].name
     load(server, name, models[0].folder)
-    large = base64.b64encode(pictures.encode(Image.new("RGB", (4000, 3000)), "PNG")).decode()
+    large = base64.b64encode(sample_images.encode(Image.new("RGB", (4000, 3000)), "PNG")).decode()
     # More seconds than the store, at last, looks for frames that hold on to a model.
     rows = json.dumps({"instances": [{"b64": large}] * 24})
     before = seconds_of_work(server)
@@ -233,7 +233,7 @@ def test_twenty_models_under_concurrent_load_use_and_unload(server: Server, mode
     assert server.resident_megabytes() < held + 20
 
 
-def test_several_processes_are_refused(tmp_path: Path) -> None:
+def test_several_processes_are_rejected(tmp_path: Path) -> None:
     """Given SAGEMAKER_MODEL_SERVER_WORKERS=2 -> exit code 1 and one sentence with the reason."""
     found = start_server(tmp_path, SAGEMAKER_MULTI_MODEL="true", SAGEMAKER_MODEL_SERVER_WORKERS="2")
     assert found.end() == 1

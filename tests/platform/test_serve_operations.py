@@ -12,25 +12,25 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, running, start_server
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
-PICTURES = 40
+IMAGES = 40
 
 
 @pytest.fixture(scope="module")
 def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two processes that have answered 40 pictures together; nothing of theirs is left in the temporary folder."""
+    """Two processes that have answered 40 images together; nothing of theirs is left in the temporary folder."""
     tree = tmp_path_factory.mktemp("opt-ml")
     shutil.copytree(colour_models / "both+openvino", tree / "model")
     (tree / "tmp").mkdir()
     with running(start_server(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", TMPDIR=str(tree / "tmp"))) as found:
         wait_until(lambda: found.log().count("Ready on port") == 2, 60, "both processes are ready")
-        picture = pictures.encode(pictures.plain(), "PNG")
+        image = sample_images.encode(sample_images.plain(), "PNG")
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: found.classify(picture).status, range(PICTURES)))
-        assert answers == [200] * PICTURES
+            answers = list(pool.map(lambda _: found.classify(image).status, range(IMAGES)))
+        assert answers == [200] * IMAGES
         yield found
     assert list((tree / "tmp").iterdir()) == []
 
@@ -42,26 +42,26 @@ def counted(server: Server, name: str) -> float:
 
 
 def test_whoever_is_asked_answers_for_all(server: Server) -> None:
-    """Given 40 pictures on two processes -> /metrics says 40 each time, whichever process answers."""
-    found = {counted(server, "image_classifier_request_pictures_sum") for _ in range(8)}
-    assert found == {PICTURES}
+    """Given 40 images on two processes -> /metrics says 40 each time, whichever process answers."""
+    found = {counted(server, "image_classifier_request_images_sum") for _ in range(8)}
+    assert found == {IMAGES}
     assert counted(server, "image_classifier_model_info") == 1
 
 
 def test_numbers_outlive_a_process(server: Server) -> None:
-    """Given one process that is killed -> another takes its place, and the 40 pictures are still counted."""
+    """Given one process that is killed -> another takes its place, and the 40 images are still counted."""
     before = server.workers()
     os.kill(before[0], signal.SIGKILL)
     wait_until(lambda: server.log().count("Ready on port") == 3, 60, "a new process is ready")
-    assert {counted(server, "image_classifier_request_pictures_sum") for _ in range(8)} == {PICTURES}
+    assert {counted(server, "image_classifier_request_images_sum") for _ in range(8)} == {IMAGES}
     assert counted(server, "image_classifier_requests_in_work") == 0
 
 
-def test_log_has_a_line_a_picture(server: Server) -> None:
-    """Given 40 pictures and many more questions of machines -> 40 lines of JSON in the log, each with its times."""
+def test_log_has_a_line_a_image(server: Server) -> None:
+    """Given 40 images and many more questions of machines -> 40 lines of JSON in the log, each with its times."""
     lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
     answered = [line for line in lines if line["path"] == "/invocations" and line["status"] == 200]
-    assert len(answered) == PICTURES
+    assert len(answered) == IMAGES
     assert {line["path"] for line in lines} == {"/invocations"}
     for line in answered:
         assert 0 < line["engine_ms"] <= line["total_ms"]
@@ -74,15 +74,15 @@ def test_batch_transform_asks_first(server: Server) -> None:
     assert answer["MaxConcurrentTransforms"] * answer["MaxPayloadInMB"] <= 100
 
 
-def test_a_gigabyte_is_refused_by_its_announcement(server: Server) -> None:
+def test_a_gigabyte_is_rejected_by_its_announcement(server: Server) -> None:
     """Given 1 GB announced, as asynchronous inference may send it -> 413 before a byte of it, memory where it was."""
     before = server.resident_megabytes()
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-image\r\n"
         connection.sendall(f"{head}Content-Length: {1 << 30}\r\n\r\n".encode())
-        refused = b""
+        rejected = b""
         while block := connection.recv(65536):
-            refused += block
-    assert refused.startswith(b"HTTP/1.1 413 ")
-    assert b"25 MB" in refused
+            rejected += block
+    assert rejected.startswith(b"HTTP/1.1 413 ")
+    assert b"25 MB" in rejected
     assert server.resident_megabytes() - before < 5

@@ -18,9 +18,9 @@ from PIL import Image
 
 import image_classifier
 from image_classifier import artifacts
-from tests import tiny_models
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import ROOT, Server, running, served_locally, start_server
+from tests.support import tiny_models
 
 PAGE = ROOT / "container" / "image_classifier" / "serving" / "page"
 MARKUP = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
@@ -102,11 +102,11 @@ def test_page_is_sent_with_a_policy(server: Server) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_other_methods_are_refused_and_other_files_are_not_there(server: Server) -> None:
+def test_other_methods_are_rejected_and_other_files_are_not_there(server: Server) -> None:
     """POST to the page, names outside its folder -> 405 with Allow, 404; JSON, and the sentence names the page."""
-    refused = server.ask("/", b"x")
-    assert (refused.status, refused.json["error"]) == (405, "method_not_allowed")
-    assert "GET" in refused.headers["Allow"]
+    rejected = server.ask("/", b"x")
+    assert (rejected.status, rejected.json["error"]) == (405, "method_not_allowed")
+    assert "GET" in rejected.headers["Allow"]
     for path in ("/page/absent.js", "/page/__init__.py", "/page/..%2fapp.py", "/page/", "/page"):
         missing = server.ask(path)
         assert (missing.status, missing.json["error"]) == (404, "not_found"), path
@@ -150,7 +150,7 @@ def test_facts_are_the_models(server: Server) -> None:
     assert (found["name"], found["class_names"]) == (MARKUP, list(LABELS))
     assert (found["height"], found["width"], found["engine"]) == (24, 32, "openvino")
     assert (found["source"], found["finetuned"]) == (None, False)
-    assert found["measures"] == [{"name": "Accuracy on validation pictures", "value": 0.875}]
+    assert found["measures"] == [{"name": "Accuracy on validation images", "value": 0.875}]
     assert found["trained_with"] == [{"name": "numpy", "version": MARKUP}]
     assert found["served_by"][0] == {"name": "image-classifier", "version": image_classifier.__version__}
     assert [entry["name"] for entry in found["served_by"][1:]] == ["openvino", "Python"]
@@ -163,8 +163,8 @@ def test_model_cannot_write_into_the_page(page: str) -> None:
 
 
 def test_answers_tell_their_time(server: Server) -> None:
-    """A picture -> a Server-Timing header with the milliseconds of the whole request, which the page shows."""
-    found = server.classify(pictures.encode(pictures.plain(), "PNG")).headers["Server-Timing"]
+    """An image -> a Server-Timing header with the milliseconds of the whole request, which the page shows."""
+    found = server.classify(sample_images.encode(sample_images.plain(), "PNG")).headers["Server-Timing"]
     total = re.search(r"\btotal;dur=(\d+\.\d)", found)
     assert total is not None
     assert 0 < float(total[1]) < 60_000
@@ -204,9 +204,9 @@ def calls(server: Server, page: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the picture that the calls name; it is green."""
+    """A folder with the image that the calls name; it is green."""
     found = tmp_path_factory.mktemp("calls")
-    (found / "picture.jpg").write_bytes(pictures.encode(Image.new("RGB", (64, 48), pictures.GREEN), "JPEG"))
+    (found / "image.jpg").write_bytes(sample_images.encode(Image.new("RGB", (64, 48), sample_images.GREEN), "JPEG"))
     return found
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests import tiny_models
 from tests.platform.serving import Server
+from tests.support import tiny_models
 
 WORD = "sesame"
 
 
-def picture_with_a_word() -> bytes:
-    """Make a picture that holds the word as a text."""
+def image_with_a_word() -> bytes:
+    """Make an image that holds the word as a text."""
     text, file = PngInfo(), io.BytesIO()
     text.add_text("Comment", WORD * 5)
     Image.new("RGB", (64, 48), (30, 200, 40)).save(file, "PNG", pnginfo=text)
@@ -22,17 +22,17 @@ def picture_with_a_word() -> bytes:
 
 
 def test_nothing_of_requests_and_environment_is_logged(start: Callable[..., Server], tmp_path: Path) -> None:
-    """Given a word in pictures, texts, headers and environment, and the most talkative log -> it is not in the log."""
+    """Given a word in images, texts, headers and environment, and the most talkative log -> it is not in the log."""
     tiny_models.write(tmp_path / "model", "tiny")
     secrets = {"AWS_SECRET_ACCESS_KEY": WORD, "SESAME_KEY": WORD, "GUNICORN_SECRET": WORD}
     server = start(tmp_path, SAGEMAKER_CONTAINER_LOG_LEVEL="10", **secrets)
     server.wait_until_ready()
-    picture = picture_with_a_word()
-    coded = base64.b64encode(picture).decode()
+    image = image_with_a_word()
+    coded = base64.b64encode(image).decode()
     headers = {"X_Amzn_SageMaker_Custom_Attributes": WORD, "Authorization": WORD, "Cookie": WORD}
-    assert server.classify(picture, **headers).status == 200
-    assert server.ask("/invocations", picture, Content_Type="text/plain", **headers).status == 200
-    assert server.classify(picture[:-40], **headers).status == 400
+    assert server.classify(image, **headers).status == 200
+    assert server.ask("/invocations", image, Content_Type="text/plain", **headers).status == 200
+    assert server.classify(image[:-40], **headers).status == 400
     assert server.classify(WORD.encode(), **headers).status == 400
     for document in ({"instances": [{"b64": coded}]}, {"instances": [{"b64": f"?{coded}"}]}, {WORD: WORD}):
         server.ask("/invocations", json.dumps(document), Content_Type="application/json", **headers)
@@ -41,11 +41,11 @@ def test_nothing_of_requests_and_environment_is_logged(start: Callable[..., Serv
     assert server.end() == 0
     log = server.log().lower()
     assert f"port {server.port}" in log
-    for secret in (WORD, coded[:24].lower(), repr(picture[:12])[2:-1].lower()):
+    for secret in (WORD, coded[:24].lower(), repr(image[:12])[2:-1].lower()):
         assert secret not in log
 
 
-def test_a_refused_start_tells_nothing_of_the_environment(start: Callable[..., Server], tmp_path: Path) -> None:
+def test_a_rejected_start_tells_nothing_of_the_environment(start: Callable[..., Server], tmp_path: Path) -> None:
     """Given no model, and a setting that is wrong -> one line each time, without the word that other variables hold."""
     for variables in ({}, {"SERVE_ENGINE": "onnx"}):
         server = start(tmp_path, AWS_SECRET_ACCESS_KEY=WORD, SAGEMAKER_CONTAINER_LOG_LEVEL="10", **variables)

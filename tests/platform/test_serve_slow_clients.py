@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server, running, start_server
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 SLOW_CLIENTS = 200
-PICTURE = pictures.encode(pictures.plain(), "PNG")
+IMAGE = sample_images.encode(sample_images.plain(), "PNG")
 HEAD = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
-REQUEST = HEAD + b"Content-Length: %d\r\n\r\n" % len(PICTURE) + PICTURE
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(PICTURE), PICTURE)
+REQUEST = HEAD + b"Content-Length: %d\r\n\r\n" % len(IMAGE) + IMAGE
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(IMAGE), IMAGE)
 PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -52,14 +52,14 @@ def read_all(connection: socket.socket) -> bytes:
 
 def test_many_slow_clients_hold_nobody_up(server: Server) -> None:
     """200 clients: silent ones, half headers, bodies that trickle -> others are answered, each slow one gets 408."""
-    beginnings = [b"", b"POST /invo", REQUEST[: -len(PICTURE)], CHUNKED[:-60]]
+    beginnings = [b"", b"POST /invo", REQUEST[: -len(IMAGE)], CHUNKED[:-60]]
     with ExitStack() as stack:
         slow = [stack.enter_context(connect(server, beginnings[n % 4])) for n in range(SLOW_CLIENTS)]
         seconds = []
         for _ in range(5):
             started = time.monotonic()
             assert server.ping() == 200
-            assert server.classify(PICTURE).status == 200
+            assert server.classify(IMAGE).status == 200
             seconds.append(time.monotonic() - started)
             for connection in slow[2::4]:
                 connection.sendall(b"x")
@@ -73,7 +73,7 @@ def test_many_slow_clients_hold_nobody_up(server: Server) -> None:
 
 
 def test_requests_in_one_go_and_garbage_behind_them(server: Server) -> None:
-    """A ping, two pictures and garbage sent in one go -> 200, 200, 200, 400 in this order, and the end."""
+    """A ping, two images and garbage sent in one go -> 200, 200, 200, 400 in this order, and the end."""
     with connect(server, PING + REQUEST + CHUNKED + b"\0\xff garbage\r\n") as connection:
         answer = read_all(connection)
     assert [part[:4] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 ", b"200 ", b"200 ", b"400 "]
@@ -82,17 +82,17 @@ def test_requests_in_one_go_and_garbage_behind_them(server: Server) -> None:
 
 
 def test_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
-    """`Expect: 100-continue`, as curl sends it with large pictures -> 100 at once, then the answer."""
-    head = HEAD + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
+    """`Expect: 100-continue`, as curl sends it with large images -> 100 at once, then the answer."""
+    head = HEAD + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(IMAGE)
     with connect(server, head) as connection:
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        connection.sendall(PICTURE)
+        connection.sendall(IMAGE)
         answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 def test_body_that_ends_early_is_told(server: Server) -> None:
-    """Half a picture, and no more to come -> 400 in JSON, though not a thread was given to it."""
+    """Half an image, and no more to come -> 400 in JSON, though not a thread was given to it."""
     with connect(server, REQUEST[:-30]) as connection:
         connection.shutdown(socket.SHUT_WR)
         answer = read_all(connection)
@@ -105,14 +105,14 @@ def test_clients_that_go_early_leave_the_server_as_it_was(server: Server) -> Non
     before = server.log().count("Errno")
     for length in (1, 40, len(REQUEST) - 1, len(REQUEST), len(REQUEST)) * 10:
         connect(server, REQUEST[:length]).close()
-    wait_until(lambda: server.classify(PICTURE).status == 200, 10, "a place is free again")
+    wait_until(lambda: server.classify(IMAGE).status == 200, 10, "a place is free again")
     assert server.ping() == 200
     assert server.log().count("Errno") == before
 
 
-def test_connection_is_kept_after_a_refusal(server: Server) -> None:
+def test_connection_is_kept_after_a_rejection(server: Server) -> None:
     """Clients that share two places and keep asking -> 200 or 503 with their id and attributes, connections kept."""
-    heavy = json.dumps({"instances": [{"b64": _base64(large_picture())}] * 4}).encode()
+    heavy = json.dumps({"instances": [{"b64": _base64(large_image())}] * 4}).encode()
     connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(6)]
     for number, connection in enumerate(connections):
         headers = {"X-Request-Id": f"client {number}", "X-Amzn-SageMaker-Custom-Attributes": f"trace={number}"}
@@ -133,9 +133,9 @@ def test_connection_is_kept_after_a_refusal(server: Server) -> None:
         connection.close()
 
 
-def large_picture() -> bytes:
-    """Make a picture of 12 megapixels that is small as a file."""
-    return pictures.encode(pictures.plain().resize((4000, 3000)), "PNG")
+def large_image() -> bytes:
+    """Make an image of 12 megapixels that is small as a file."""
+    return sample_images.encode(sample_images.plain().resize((4000, 3000)), "PNG")
 
 
 def _base64(data: bytes) -> str:

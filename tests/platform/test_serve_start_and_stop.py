@@ -1,4 +1,4 @@
-"""How a server begins, how it refuses to, and how it ends."""
+"""How a server begins, how it rejects to, and how it ends."""
 
 import base64
 import http.client
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
-Start = Callable[..., Server]
+HeadPlan = Callable[..., Server]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def quick_tree(colour_models: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_wrong_settings_are_told_before_anything_starts(start: Start, tree: Path) -> None:
+def test_wrong_settings_are_told_before_anything_starts(start: HeadPlan, tree: Path) -> None:
     """Two variables with values that are not allowed -> exit code 1 and one line that names both."""
     server = start(tree, SERVE_MAX_IN_FLIGHT="many", SAGEMAKER_MODEL_SERVER_WORKERS="0")
     assert server.end(30) == 1
@@ -46,21 +46,21 @@ def test_wrong_settings_are_told_before_anything_starts(start: Start, tree: Path
     assert "SAGEMAKER_MODEL_SERVER_WORKERS" in server.log()
 
 
-def test_ping_says_not_yet_while_the_model_loads(start: Start, tree: Path) -> None:
+def test_ping_says_not_yet_while_the_model_loads(start: HeadPlan, tree: Path) -> None:
     """A server that has just begun -> /ping and /invocations say 503 first, then /ping says 200."""
     server = start(tree)
     wait_until(lambda: server.ping() != 0, 30, "the server listens")
     early = server.ask("/ping")
-    refused = server.classify(pictures.encode(pictures.plain(), "PNG"))
+    rejected = server.classify(sample_images.encode(sample_images.plain(), "PNG"))
     server.wait_until_ready()
     assert early.status == 503
     assert early.json["error"] == "loading"
-    assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+    assert (rejected.status, rejected.headers["Retry-After"]) == (503, "1")
 
 
 @pytest.mark.parametrize(("form", "answer"), [("called", "green"), ("binary", "green")])
 def test_other_forms_of_models_are_served(
-    start: Start, colour_models: Path, tmp_path: Path, form: str, answer: str
+    start: HeadPlan, colour_models: Path, tmp_path: Path, form: str, answer: str
 ) -> None:
     """An untuned classifier as Hub models are called, and a binary model -> the right label."""
     shutil.copytree(colour_models / form, tmp_path / "model")
@@ -68,7 +68,7 @@ def test_other_forms_of_models_are_served(
     (tmp_path / "model" / "1" / "fingerprint.pb").unlink()
     server = start(tmp_path)
     server.wait_until_ready()
-    found = server.classify(pictures.encode(pictures.plain(), "PNG"), Accept="application/json;verbose").json
+    found = server.classify(sample_images.encode(sample_images.plain(), "PNG"), Accept="application/json;verbose").json
     assert found["predicted_label"] == answer
     assert len(found["probabilities"]) == (1 if form == "binary" else 3)
     remark, ready, *_ = server.log().splitlines()
@@ -79,18 +79,18 @@ def test_other_forms_of_models_are_served(
     assert ready.startswith("Ready on port ")
 
 
-def test_model_folder_is_only_read(start: Start, quick_tree: Path) -> None:
+def test_model_folder_is_only_read(start: HeadPlan, quick_tree: Path) -> None:
     """A server that has answered -> the model folder is as it was, and a read-only one is enough."""
     before = sorted((str(path), path.stat().st_mtime_ns) for path in (quick_tree / "model").rglob("*"))
     for path in [quick_tree / "model", *(quick_tree / "model").rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     server = start(quick_tree)
     server.wait_until_ready()
-    assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
+    assert server.classify(sample_images.encode(sample_images.plain(), "PNG")).status == 200
     assert sorted((str(path), path.stat().st_mtime_ns) for path in (quick_tree / "model").rglob("*")) == before
 
 
-def test_files_of_the_working_folder_are_not_imported(start: Start, quick_tree: Path) -> None:
+def test_files_of_the_working_folder_are_not_imported(start: HeadPlan, quick_tree: Path) -> None:
     """A flask.py in the folder where serve is started -> it is not ours, and the server starts."""
     (quick_tree / "flask.py").write_text("raise SystemExit('imported')")
     server = start(quick_tree)
@@ -100,7 +100,7 @@ def test_files_of_the_working_folder_are_not_imported(start: Start, quick_tree: 
 
 @dataclass
 class SlowSender:
-    """A client that sends the first bytes of a picture, and the rest when it is told to."""
+    """A client that sends the first bytes of an image, and the rest when it is told to."""
 
     server: Server
     begun: threading.Event = field(default_factory=threading.Event)
@@ -122,60 +122,60 @@ class SlowSender:
         return self.statuses[0] if self.statuses else None
 
     def _send(self) -> None:
-        picture = pictures.encode(pictures.plain(), "PNG")
+        image = sample_images.encode(sample_images.plain(), "PNG")
 
         def parts() -> Iterator[bytes]:
-            yield picture[:50]
+            yield image[:50]
             self.begun.set()
             self.go.wait(60)
-            yield picture[50:]
+            yield image[50:]
 
-        headers = {"Content_Type": "image/png", "Content_Length": str(len(picture))}
+        headers = {"Content_Type": "image/png", "Content_Length": str(len(image))}
         self.statuses.append(self.server.ask("/invocations", parts(), method="POST", **headers).status)
 
 
-def test_more_requests_than_places_are_refused_at_once(start: Start, quick_tree: Path) -> None:
-    """One place, held by a list of large pictures -> others get 503, /ping 200; then the place is free."""
+def test_more_requests_than_places_are_rejected_at_once(start: HeadPlan, quick_tree: Path) -> None:
+    """One place, held by a list of large images -> others get 503, /ping 200; then the place is free."""
     server = start(quick_tree, SERVE_MAX_IN_FLIGHT="1")
     server.wait_until_ready()
-    large = pictures.encode(pictures.plain().resize((4000, 3000)), "PNG")
+    large = sample_images.encode(sample_images.plain().resize((4000, 3000)), "PNG")
     many = json.dumps({"instances": [{"b64": base64.b64encode(large).decode()}] * 4})
-    picture = pictures.encode(pictures.plain(), "PNG")
+    image = sample_images.encode(sample_images.plain(), "PNG")
 
     def hold() -> int:
-        # Again when one of the small pictures below had the place.
+        # Again when one of the small images below had the place.
         while (status := server.ask("/invocations", many, Content_Type="application/json").status) == 503:
             pass
         return status
 
     with ThreadPoolExecutor(1) as pool:
         held = pool.submit(hold)
-        wait_until(lambda: server.classify(picture).status == 503, 20, "the place is taken")
-        refused = server.classify(picture)
+        wait_until(lambda: server.classify(image).status == 503, 20, "the place is taken")
+        rejected = server.classify(image)
         ping = server.ping()
         assert not held.done()
         assert held.result() == 200
-    assert (refused.status, refused.json["error"], refused.headers["Retry-After"]) == (503, "busy", "1")
+    assert (rejected.status, rejected.json["error"], rejected.headers["Retry-After"]) == (503, "busy", "1")
     assert ping == 200
-    assert server.classify(picture).status == 200
+    assert server.classify(image).status == 200
 
 
-def test_slow_senders_hold_no_place(start: Start, quick_tree: Path) -> None:
-    """One place, three senders that do not come to an end -> another picture is answered, and later theirs."""
+def test_slow_senders_hold_no_place(start: HeadPlan, quick_tree: Path) -> None:
+    """One place, three senders that do not come to an end -> another image is answered, and later theirs."""
     server = start(quick_tree, SERVE_MAX_IN_FLIGHT="1")
     server.wait_until_ready()
     senders = [SlowSender(server).start() for _ in range(3)]
     try:
         wait_until(lambda: all(sender.begun.is_set() for sender in senders), 20, "all have begun")
-        status = server.classify(pictures.encode(pictures.plain(), "PNG")).status
+        status = server.classify(sample_images.encode(sample_images.plain(), "PNG")).status
     finally:
         statuses = [sender.finish() for sender in senders]
     assert status == 200
     assert statuses == [200, 200, 200]
 
 
-def test_refused_clients_that_stay_hold_nobody_up(start: Start, quick_tree: Path) -> None:
-    """Five clients that are refused and do not close their side -> /ping is answered at once meanwhile."""
+def test_rejected_clients_that_stay_hold_nobody_up(start: HeadPlan, quick_tree: Path) -> None:
+    """Five clients that are rejected and do not close their side -> /ping is answered at once meanwhile."""
     server = start(quick_tree)
     server.wait_until_ready()
     stubborn = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(5)]
@@ -191,8 +191,8 @@ def test_refused_clients_that_stay_hold_nobody_up(start: Start, quick_tree: Path
             connection.close()
 
 
-def test_sigterm_finishes_what_was_begun(start: Start, quick_tree: Path) -> None:
-    """SIGTERM while a request is being sent -> new connections are refused, the request is answered, exit code 0."""
+def test_sigterm_finishes_what_was_begun(start: HeadPlan, quick_tree: Path) -> None:
+    """SIGTERM while a request is being sent -> new connections are rejected, the request is answered, exit code 0."""
     server = start(quick_tree)
     server.wait_until_ready()
     sender = SlowSender(server).start()
@@ -202,7 +202,7 @@ def test_sigterm_finishes_what_was_begun(start: Start, quick_tree: Path) -> None
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
         server.process.send_signal(signal.SIGTERM)
         try:
-            wait_until(lambda: server.ping() == 0, 10, "new connections are refused")
+            wait_until(lambda: server.ping() == 0, 10, "new connections are rejected")
             # Who has begun gets longer than who has not.
             assert idle.recv(1) == b""
             assert server.process.poll() is None
@@ -212,7 +212,7 @@ def test_sigterm_finishes_what_was_begun(start: Start, quick_tree: Path) -> None
     assert server.end(15) == 0
 
 
-def test_sigterm_serves_connections_that_wait_to_be_accepted(start: Start, quick_tree: Path) -> None:
+def test_sigterm_serves_connections_that_wait_to_be_accepted(start: HeadPlan, quick_tree: Path) -> None:
     """SIGTERM with more connections in the kernel's queue than are accepted at once -> each is answered."""
     server = start(quick_tree)
     server.wait_until_ready()
@@ -239,7 +239,7 @@ def pending_signals(process: int) -> set[int]:
     return {number for number in range(1, 64) if mask & 1 << (number - 1)}
 
 
-def test_idle_connections_do_not_hold_up_the_end(start: Start, quick_tree: Path) -> None:
+def test_idle_connections_do_not_hold_up_the_end(start: HeadPlan, quick_tree: Path) -> None:
     """SIGTERM while a client keeps an idle connection -> exit code 0 long before the platform's SIGKILL."""
     server = start(quick_tree)
     server.wait_until_ready()
@@ -253,7 +253,7 @@ def test_idle_connections_do_not_hold_up_the_end(start: Start, quick_tree: Path)
     assert time.monotonic() - started < 15
 
 
-def test_sigterm_while_loading_ends_at_once(start: Start, tree: Path) -> None:
+def test_sigterm_while_loading_ends_at_once(start: HeadPlan, tree: Path) -> None:
     """SIGTERM before the model is there -> exit code 0 without waiting for it, and no trace."""
     server = start(tree)
     wait_until(lambda: server.ping() == 503, 30, "the server listens and loads")

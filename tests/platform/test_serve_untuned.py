@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier import archives, artifacts
-from image_classifier.model_hub import untuned
-from tests import named_photographs
+from image_classifier.model_hub import pretrained_classifier
 from tests.platform.serving import ROOT, Server
+from tests.support import named_photographs
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
@@ -24,7 +24,7 @@ def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run(stage, check=True, capture_output=True)
     folder = archives.materialise(scratch / "a.tar.gz", scratch / "model")
     if not (folder / artifacts.OPENVINO_DIR).is_dir():
-        assert untuned.add_ir(folder)
+        assert pretrained_classifier.add_ir(folder)
     return folder
 
 
@@ -43,8 +43,8 @@ def test_photographs_get_their_names(
     server = start(tmp_path, SERVE_ENGINE=engine)
     server.wait_until_ready()
     best = {}
-    for name, picture in photographs.items():
-        answer = server.classify(picture, Accept="application/json;verbose;n_predictions=5").json
+    for name, image in photographs.items():
+        answer = server.classify(image, Accept="application/json;verbose;n_predictions=5").json
         best[name] = [label.split(",")[0] for label in answer["labels"]]
         assert len(answer["probabilities"]) == 5
     missed = {name: said for name, said in best.items() if not named_photographs.EXPECTED[name] & set(said)}
@@ -57,12 +57,12 @@ def test_whole_answer_is_a_distribution_over_names(lite0: Path, tmp_path: Path, 
     (tmp_path / "model").symlink_to(lite0)
     server = start(tmp_path)
     server.wait_until_ready()
-    picture = named_photographs.of_wheel("coffee.png")
-    answer = server.classify(picture, Accept="application/json;verbose").json
+    image = named_photographs.of_wheel("coffee.png")
+    answer = server.classify(image, Accept="application/json;verbose").json
     assert len(answer["labels"]) == len(answer["probabilities"]) == 1000
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-4)
     assert answer["predicted_label"].startswith("espresso")
-    best = server.classify(picture, Accept="application/json;verbose;n_predictions=3").json
+    best = server.classify(image, Accept="application/json;verbose;n_predictions=3").json
     assert best["labels"][0] == best["predicted_label"] == answer["predicted_label"]
     assert best["probabilities"] == sorted(answer["probabilities"], reverse=True)[:3]
 
@@ -74,7 +74,7 @@ from image_classifier import artifacts, tensorflow_start
 
 tensorflow_start.start()
 import tf_keras
-from image_classifier.model_hub import reusable_saved_model
+from image_classifier.model_hub.converters import reusable_saved_model
 
 for outputs in map(int, sys.argv[2:]):
     inputs = tf_keras.Input((32, 40, 3))
@@ -86,10 +86,10 @@ for outputs in map(int, sys.argv[2:]):
     artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), output="logits"))
 """
 _ADD_LABELS = """
-from image_classifier.model_hub import untuned
+from image_classifier.model_hub import pretrained_classifier
 for outputs in sys.argv[2:]:
-    untuned.add_labels(Path(sys.argv[1]) / outputs)
-    assert untuned.add_ir(Path(sys.argv[1]) / outputs)
+    pretrained_classifier.add_labels(Path(sys.argv[1]) / outputs)
+    assert pretrained_classifier.add_ir(Path(sys.argv[1]) / outputs)
 """
 FIRST_NAMES = {1000: "goldfish", 1001: "tench", 21841: "benthos", 21843: "benthos"}
 """Of the second output, by how many there are."""
@@ -121,8 +121,8 @@ def test_heads_of_four_sizes_get_imagenets_names(
     assert (labels[0] == "background") is (outputs == 1001)
     server = start(tmp_path, SERVE_ENGINE="openvino")
     server.wait_until_ready()
-    picture = named_photographs.of_wheel("coffee.png")
-    answer = server.classify(picture, Accept="application/json;verbose;n_predictions=1").json
+    image = named_photographs.of_wheel("coffee.png")
+    answer = server.classify(image, Accept="application/json;verbose;n_predictions=1").json
     assert answer["predicted_label"].split(",")[0] == FIRST_NAMES[outputs]
 
 

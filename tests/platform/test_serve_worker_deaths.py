@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import Server
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
-PICTURE = pictures.encode(pictures.plain(), "PNG")
-Start = Callable[..., Server]
+IMAGE = sample_images.encode(sample_images.plain(), "PNG")
+HeadPlan = Callable[..., Server]
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def wait_for_ready_lines(server: Server, count: int) -> None:
     wait_until(lambda: server.log().count("Ready on port") == count, 60, f"{count} processes were ready")
 
 
-def test_others_serve_while_a_dead_process_is_replaced(start: Start, tree: Path) -> None:
-    """One of two processes killed, one that aborts, one that crashes -> pictures are answered; the third waits 2 s."""
+def test_others_serve_while_a_dead_process_is_replaced(start: HeadPlan, tree: Path) -> None:
+    """One of two processes killed, one that aborts, one that crashes -> images are answered; the third waits 2 s."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     server.wait_until_ready()
     began = 0.0
@@ -45,7 +45,7 @@ def test_others_serve_while_a_dead_process_is_replaced(start: Start, tree: Path)
         wait_for_ready_lines(server, ready)
         began = time.monotonic()
         kill_one(server, how)
-        wait_until(lambda: server.classify(PICTURE).status == 200, 20, "a picture is answered", pause=0.1)
+        wait_until(lambda: server.classify(IMAGE).status == 200, 20, "an image is answered", pause=0.1)
     wait_for_ready_lines(server, 5)
     assert time.monotonic() - began > 2
     died = [line for line in server.log().splitlines() if line.endswith("died; another takes its place.")]
@@ -56,8 +56,8 @@ def test_others_serve_while_a_dead_process_is_replaced(start: Start, tree: Path)
     assert server.log().count("died") == 3
 
 
-def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: Start, tree: Path) -> None:
-    """One of two processes killed, and the next takes seconds to load -> meanwhile no picture gets a 503."""
+def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: HeadPlan, tree: Path) -> None:
+    """One of two processes killed, and the next takes seconds to load -> meanwhile no image gets a 503."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", SERVE_ENGINE="tensorflow")
     server.wait_until_ready()
     wait_for_ready_lines(server, 2)
@@ -65,7 +65,7 @@ def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: St
     statuses: list[int] = []
 
     def is_replaced() -> bool:
-        statuses.append(server.classify(PICTURE).status)
+        statuses.append(server.classify(IMAGE).status)
         return server.log().count("Ready on port") == 3
 
     wait_until(is_replaced, 60, "the next one is ready", pause=0.01)
@@ -75,7 +75,7 @@ def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: St
     assert server.end() == 0
 
 
-def test_too_many_deaths_end_the_server(start: Start, tree: Path) -> None:
+def test_too_many_deaths_end_the_server(start: HeadPlan, tree: Path) -> None:
     """Two deaths where one a minute is borne -> exit code 1 and one last line that says so."""
     server = start(tree, SERVE_MAX_WORKER_DEATHS="1")
     server.wait_until_ready()

@@ -17,7 +17,7 @@ Jobs = dict[str, list[Host]]
 
 @pytest.fixture(scope="module", params=["head only", "whole network"])
 def jobs(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
-    """The same job, finished, on one device, on two devices, and on two hosts; 24 pictures, batches of 5."""
+    """The same job, finished, on one device, on two devices, and on two hosts; 24 images, batches of 5."""
     values: dict[str, Any] = HEAD_ONLY if request.param == "head only" else WHOLE_NETWORK
     folder = tmp_path_factory.mktemp("jobs")
     found = {

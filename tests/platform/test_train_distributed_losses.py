@@ -7,7 +7,7 @@ import pytest
 
 from tests.platform import hosts
 from tests.platform.hosts import Host
-from tests.waiting import free_port, wait_until
+from tests.support.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.no_cover
 

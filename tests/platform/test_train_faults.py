@@ -1,4 +1,4 @@
-"""Faults in the middle of a job: a full disk, a picture that cannot be read, a loss that is no number."""
+"""Faults in the middle of a job: a full disk, an image that cannot be read, a loss that is no number."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from image_classifier import archives, artifacts
-from tests.environments import unmeasured
 from tests.platform.serving import ROOT
 from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
 from tests.platform.training_process import RunningJob
+from tests.support.environments import unmeasured
 
 pytestmark = pytest.mark.no_cover
 
@@ -65,11 +65,11 @@ def test_full_disk_at_a_checkpoint(tmp_path: Path, tiny_backbone: Path) -> None:
     assert artifacts.folder_sha256(tree / "checkpoints") == before
 
 
-def test_unreadable_picture_in_the_middle(tmp_path: Path, tiny_backbone: Path) -> None:
-    """A truncated picture among those of the whole network's training -> skipped, listed, the job succeeds."""
+def test_unreadable_image_in_the_middle(tmp_path: Path, tiny_backbone: Path) -> None:
+    """A truncated image among those of the whole network's training -> skipped, listed, the job succeeds."""
     tree = make_tree(tmp_path, COLOURS, **WHOLE)
-    picture = tree / "input/data/training/blue/07.jpg"
-    picture.write_bytes(picture.read_bytes()[:200])
+    image = tree / "input/data/training/blue/07.jpg"
+    image.write_bytes(image.read_bytes()[:200])
     link_backbone(tree, tiny_backbone)
     done = run_train(tree)
     assert done.returncode == 0, done.stderr
@@ -82,7 +82,7 @@ def test_killed_verification_does_not_lose_the_model(tmp_path: Path, tiny_backbo
     tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="1")
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
-        job.wait_for_child("image_classifier.training.verification")
+        job.wait_for_child("image_classifier.training.export.verification")
         for child in job.children():
             os.kill(child, signal.SIGKILL)
         assert job.exit_code(60) == 0, job.log()

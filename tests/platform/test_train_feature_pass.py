@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
-from tests.platform.training_process import RunningJob, add_large_pictures
+from tests.platform.training_process import RunningJob, add_large_images
 
 pytestmark = pytest.mark.no_cover
 
@@ -14,10 +14,10 @@ def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, 
     """SIGTERM in the middle of the pass, with a folder for checkpoints -> the next job goes on where it was."""
     tree = make_tree(tmp_path, COLOURS, count=2, train_only_top_layer="True", epochs="1", batch_size="4")
     (tree / "checkpoints").mkdir()
-    add_large_pictures(tree, count=301, height=900, width=1200)
+    add_large_images(tree, count=301, height=900, width=1200)
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
-        job.wait_for("Training pictures: ")
+        job.wait_for("Training images: ")
         job.terminate()
         assert job.exit_code(60) == 0, job.log()
         assert "no model was saved" in job.log()
@@ -27,5 +27,5 @@ def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, 
     assert 0 < stop < 250
     with RunningJob(tree) as job:
         assert job.exit_code(120) == 0, job.log()
-        assert f"Training pictures: the features of {stop} pictures were kept by an earlier run" in job.log()
+        assert f"Training images: the features of {stop} images were kept by an earlier run" in job.log()
     assert (tree / "model" / "1" / "saved_model.pb").is_file()

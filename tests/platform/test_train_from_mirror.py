@@ -15,12 +15,12 @@ from PIL import Image
 
 from image_classifier import archives
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone
-from tests.buckets import LocalBucket, bucket_on_this_machine
-from tests.faulty_server import Cut, FaultyServer, serving
+from image_classifier.training.model import backbone
 from tests.platform.serving import ROOT, Server, running
 from tests.platform.test_train_process import COLOURS, failure, make_tree, run_train
-from tests.waiting import free_port
+from tests.support.buckets import LocalBucket, bucket_on_this_machine
+from tests.support.faulty_server import Cut, FaultyServer, serving
+from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
 
@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 import image_classifier.training
 import tf_keras
-from image_classifier.model_hub import reusable_saved_model
+from image_classifier.model_hub.converters import reusable_saved_model
 
 tf_keras.utils.set_random_seed(1)
 network = tf_keras.applications.MobileNetV2((96, 96, 3), alpha=0.35, include_top=False, weights=None, pooling="avg")

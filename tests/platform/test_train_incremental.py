@@ -24,7 +24,7 @@ from pathlib import Path
 from image_classifier import archives, tensorflow_start
 
 tensorflow_start.start()
-from tests import builtin_artifact
+from tests.support import builtin_artifact
 
 backbone, folder, archive = map(Path, sys.argv[1:])
 network = archives.materialise(backbone, folder.parent / "backbone") / "1"
@@ -105,7 +105,7 @@ def test_changed_classes_fail_before_tensorflow_is_loaded(tmp_path: Path, packed
     assert "Backbone: " not in done.stdout
 
 
-def test_false_on_a_backbone_is_refused(tmp_path: Path, tiny_backbone: Path) -> None:
+def test_false_on_a_backbone_is_rejected(tmp_path: Path, tiny_backbone: Path) -> None:
     """Given a backbone and reinitialize_top_layer=False -> exit 1: there is no head to keep."""
     tree = make_tree(tmp_path, COLOURS, count=2, reinitialize_top_layer="False")
     link_backbone(tree, tiny_backbone)
@@ -113,7 +113,7 @@ def test_false_on_a_backbone_is_refused(tmp_path: Path, tiny_backbone: Path) -> 
     assert "without a head to keep" in failure(tree)
 
 
-def test_damaged_earlier_model_is_refused(tmp_path: Path, first: Path) -> None:
+def test_damaged_earlier_model_is_rejected(tmp_path: Path, first: Path) -> None:
     """Given an earlier model with a changed byte among its weights -> exit 1, both sha256, nothing trained."""
     tree = make_tree(tmp_path, COLOURS, **SETTINGS)
     channel = tree / "input" / "data" / "model"
@@ -124,7 +124,7 @@ def test_damaged_earlier_model_is_refused(tmp_path: Path, first: Path) -> None:
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
     assert run_train(tree).returncode == 1
-    assert "is damaged: its SavedModel has sha256" in failure(tree)
+    assert "is corrupt: its SavedModel has sha256" in failure(tree)
 
 
 def test_builtin_artefact_is_trained_further(tmp_path: Path, tiny_backbone: Path) -> None:

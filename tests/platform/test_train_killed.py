@@ -1,4 +1,4 @@
-"""One job killed three times, its checkpoints damaged in between: `tests/benchmarks/chaos` in small."""
+"""One job killed three times, its checkpoints corrupt in between: `tests/benchmarks/chaos` in small."""
 
 import random
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def step_of(checkpoint: Path) -> int:
 
 def test_truncated_checkpoint_is_passed_over(story: Story) -> None:
     """The newest checkpoint cut after a kill -> the restart names it and its file, and goes on from the one before."""
-    complaint = f"The checkpoint {story.truncated} is damaged and passed over: now.npz has "
+    complaint = f"The checkpoint {story.truncated} is corrupt and passed over: now.npz has "
     assert complaint in story.after_truncation
     step = step_of(Path(story.truncated)) - 1
     assert f"Continuing from a checkpoint: epoch 1, after step {step} of 13" in story.after_truncation
@@ -82,7 +82,7 @@ def test_truncated_checkpoint_is_passed_over(story: Story) -> None:
 
 def test_flipped_bit_is_noticed(story: Story) -> None:
     """A bit of the newest checkpoint flipped after a kill -> the restart names it and its file, and goes on."""
-    complaint = f"The checkpoint {story.flipped} is damaged and passed over: best.npz does not have the checksum"
+    complaint = f"The checkpoint {story.flipped} is corrupt and passed over: best.npz does not have the checksum"
     assert complaint in story.after_flip
     assert "Continuing from a checkpoint: epoch " in story.after_flip
 
@@ -95,5 +95,5 @@ def test_job_killed_in_its_export_does_not_train_again(story: Story) -> None:
 
 
 def test_job_killed_three_times_ends_like_one_that_was_not(story: Story) -> None:
-    """Three kills and two damaged checkpoints -> reports, weights, served answers, last checkpoint: the same bits."""
+    """Three kills and two corrupt checkpoints -> reports, weights, served answers, last checkpoint: the same bits."""
     assert results.different(results.read(story.whole), results.read(story.tree)) == []

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests import pseudo_terminal
 from tests.platform.serving import ROOT
-from tests.waiting import wait_until
+from tests.support import pseudo_terminal
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.no_cover
 

@@ -26,7 +26,7 @@ def test_odd_data_is_trained_on(tmp_path: Path, tiny_backbone: Path) -> None:
     (training / NFD).mkdir()
     (training / NFC / "00.jpg").rename(training / NFD / "00.jpg")
     (training / "@eaDir").mkdir()
-    (training / "pictures.zip").write_bytes(b"PK\3\4")
+    (training / "images.zip").write_bytes(b"PK\3\4")
     for name in ("blue", NFD):
         (validation / name).mkdir(parents=True)
         for number in range(1, 4):
@@ -40,14 +40,14 @@ def test_odd_data_is_trained_on(tmp_path: Path, tiny_backbone: Path) -> None:
     done = run_train(tree)
     assert done.returncode == 0, done.stderr
     assert json.loads((tree / "model/labels_info.json").read_text()) == {"labels": ["blue", NFC]}
-    assert f"training: 24 pictures of 2 classes (blue 12, {NFC} 12)" in done.stdout
+    assert f"training: 24 images of 2 classes (blue 12, {NFC} 12)" in done.stdout
     metrics = json.loads((tree / "output/data/metrics.json").read_text())
     assert (metrics["skipped"], metrics["verification"]["twin_left_out"]) == (0, 1)
     with (tree / "output/data/predictions.csv").open(encoding="utf-8", newline="") as file:
         names = [row["file"] for row in csv.DictReader(file)]
     assert "blue/caf\\xe9.jpg" in names
     assert len(names) == 9
-    for words in ("pictures.zip (a zip archive", "Used 2 image(s)", "@eaDir 1", "U+0301"):
+    for words in ("images.zip (a zip archive", "Used 2 image(s)", "@eaDir 1", "U+0301"):
         assert words in done.stdout
 
 

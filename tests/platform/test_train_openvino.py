@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.platform.serving import ROOT, running, start_server
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree, run_train
 
@@ -52,7 +52,7 @@ def test_job_leaves_a_checked_ir_that_is_served(tmp_path: Path, tiny_backbone: P
     done = run_train(tree)
     assert (done.returncode, done.stderr) == (0, "")
     record = info_of(tree)["openvino"]
-    assert (record["other_answers"], record["made_up"]) == (0, False)
+    assert (record["other_answers"], record["synthetic"]) == (0, False)
     assert record["largest_difference"] <= 1e-3
     said = [line for line in done.stdout.splitlines() if line.startswith(("OpenVINO IR: on ", "Verification: "))]
     assert [line.split()[0] for line in said] == ["OpenVINO", "Verification:"]
@@ -60,7 +60,7 @@ def test_job_leaves_a_checked_ir_that_is_served(tmp_path: Path, tiny_backbone: P
     assert sorted(path.name for path in (tree / "model").iterdir() if path.name.startswith((".", "o"))) == ["openvino"]
     with running(start_server(tree)) as server:
         assert " openvino, 2 classes" in server.log()
-        assert server.classify(pictures.encode(pictures.plain(), "PNG")).status == 200
+        assert server.classify(sample_images.encode(sample_images.plain(), "PNG")).status == 200
 
 
 def test_network_that_openvino_cannot_take_is_left_to_tensorflow(tmp_path: Path) -> None:

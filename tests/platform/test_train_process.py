@@ -26,7 +26,7 @@ def run_train(tree: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def make_tree(base: Path, classes: dict[str, tuple[int, int, int]], count: int = 12, **hyperparameters: Any) -> Path:
-    """Lay out a tree whose training channel has pictures of one colour a class."""
+    """Lay out a tree whose training channel has images of one colour a class."""
     for number, (name, colour) in enumerate(classes.items()):
         folder = base / "input" / "data" / "training" / name
         folder.mkdir(parents=True)
@@ -79,7 +79,7 @@ def test_five_mistakes_make_one_message(tmp_path: Path) -> None:
     [
         (lambda tree: (tree / "input/data/training").rename(tree / "elsewhere"), "training channel is missing"),
         (lambda tree: (tree / "input/data/training/red").rename(tree / "elsewhere"), "has one class, blue"),
-        (lambda tree: (tree / "input/data/training/green").mkdir(), "classes without a picture: green"),
+        (lambda tree: (tree / "input/data/training/green").mkdir(), "classes without an image: green"),
         (lambda tree: None, "There is no backbone to train on"),
         (lambda tree: (tree / "input/config/hyperparameters.json").write_text("{"), "is not valid JSON"),
     ],
@@ -98,9 +98,9 @@ def test_unusable_input_fails_before_tensorflow_is_loaded(tmp_path: Path, break_
 
 
 def test_train_leaves_everything_the_platform_collects(tmp_path: Path, tiny_backbone: Path) -> None:
-    """A small job with a damaged picture -> exit 0, artefact, labels, model info, four reports, the log's lines."""
+    """A small job with a corrupt image -> exit 0, artefact, labels, model info, four reports, the log's lines."""
     tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="4", learning_rate="0.05")
-    (tree / "input/data/training/blue/00.jpg").write_text("no picture")
+    (tree / "input/data/training/blue/00.jpg").write_text("no image")
     (tree / "checkpoints").mkdir()
     link_backbone(tree, tiny_backbone)
     done = run_train(tree)
@@ -146,14 +146,14 @@ def test_metric_regexes_read_the_log_as_the_platform_does(tmp_path: Path, tiny_b
     assert {name: read[name] for name in names} == pytest.approx({name: written[name] for name in names}, abs=1e-4)
 
 
-def test_damaged_pictures_beyond_the_limit_fail_the_job(tmp_path: Path, tiny_backbone: Path) -> None:
-    """A quarter of the pictures unreadable -> exit 1 with the count and the limit, no model."""
+def test_damaged_images_beyond_the_limit_fail_the_job(tmp_path: Path, tiny_backbone: Path) -> None:
+    """A quarter of the images unreadable -> exit 1 with the count and the limit, no model."""
     tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True")
     for index in range(6):
         (tree / f"input/data/training/red/{index:02}.jpg").write_bytes(b"\xff\xd8\xff broken")
     link_backbone(tree, tiny_backbone)
     assert run_train(tree).returncode == 1
-    assert "6 of 24 pictures could not be read, more than max_bad_fraction=0.1" in failure(tree)
+    assert "6 of 24 images could not be read, more than max_bad_fraction=0.1" in failure(tree)
     assert not (tree / "model" / "1").exists()
 
 
@@ -189,8 +189,8 @@ def test_staged_model_id_needs_no_model_channel(tmp_path: Path, tiny_backbone: P
     assert done.returncode == 0, done.stderr
 
 
-def test_hostile_model_archive_is_refused(tmp_path: Path) -> None:
-    """A model archive with a member outside its folder -> exit 1, refused by name."""
+def test_hostile_model_archive_is_rejected(tmp_path: Path) -> None:
+    """A model archive with a member outside its folder -> exit 1, rejected by name."""
     tree = make_tree(tmp_path, COLOURS, count=2)
     channel = tree / "input" / "data" / "model"
     channel.mkdir()

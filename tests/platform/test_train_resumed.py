@@ -14,7 +14,7 @@ from tests.benchmarks.chaos.small_job import ROOT
 pytestmark = pytest.mark.no_cover
 
 BATCH = 2
-PICTURES = 39
+IMAGES = 39
 """That are trained on; the other nine are for validation."""
 _NOTE_OPENED_FILES = """
 import os, runpy, sys
@@ -32,16 +32,16 @@ runpy.run_path(program, run_name="__main__")
 
 
 def start(tree: Path) -> small_job.Running:
-    """Start the training program, with a note of each picture that it opens, in order."""
-    pictures = f"{tree / 'input' / 'data' / 'training'}/"
+    """Start the training program, with a note of each image that it opens, in order."""
+    images = f"{tree / 'input' / 'data' / 'training'}/"
     program = ROOT / "container" / "train"
-    return small_job.start(tree, "-c", _NOTE_OPENED_FILES, pictures, str(tree / "opened"), str(program))
+    return small_job.start(tree, "-c", _NOTE_OPENED_FILES, images, str(tree / "opened"), str(program))
 
 
 def opened_batches(tree: Path, after: int = 0) -> list[set[str]]:
-    """Return the pictures of the first epoch's batches, as a process opened them that began `after` some steps."""
-    # Threads decode the pictures of a batch side by side, so within it the order is theirs.
-    names = (tree / "opened").read_text().split()[: PICTURES - BATCH * after]
+    """Return the images of the first epoch's batches, as a process opened them that began `after` some steps."""
+    # Threads decode the images of a batch side by side, so within it the order is theirs.
+    names = (tree / "opened").read_text().split()[: IMAGES - BATCH * after]
     return [set(names[first : first + BATCH]) for first in range(0, len(names), BATCH)]
 
 
@@ -91,7 +91,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_job_killed_after_an_odd_step_sees_the_same_next_ten_batches(pair: Pair) -> None:
-    """Killed inside the first epoch -> the new process says so and opens the pictures of the next ten batches."""
+    """Killed inside the first epoch -> the new process says so and opens the images of the next ten batches."""
     assert pair.step % 2 == 1
     assert f"Continuing from a checkpoint: epoch 1, after step {pair.step} of 20" in pair.log
     expected = opened_batches(pair.whole)[pair.step :]
@@ -122,12 +122,12 @@ def test_job_killed_after_training_exports_without_training(pair: Pair, tmp_path
 
 
 @pytest.mark.parametrize("pair", [False], indirect=True, ids=["plain"])
-def test_checkpoints_of_another_job_are_refused(pair: Pair, tmp_path: Path, inputs: Path) -> None:
+def test_checkpoints_of_another_job_are_rejected(pair: Pair, tmp_path: Path, inputs: Path) -> None:
     """The folder of a job with another optimizer and fewer epochs -> exit 1, what differs and what to do; no model."""
     tree = small_job.lay_out(tmp_path / "tree", inputs, batch_size=BATCH, epochs=2, optimizer="sgd")
     shutil.copytree(pair.whole / "checkpoints", tree / "checkpoints", dirs_exist_ok=True)
-    with small_job.start(tree) as refused:
-        assert refused.process.wait(120) == 1
+    with small_job.start(tree) as rejected:
+        assert rejected.process.wait(120) == 1
     message = (tree / "output" / "failure").read_text()
     assert message.startswith("UserError: The checkpoint ")
     # More epochs, or fewer, are no other job.

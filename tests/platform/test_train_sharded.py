@@ -1,4 +1,4 @@
-"""Two hosts that each hold a part of the pictures (`ShardedByS3Key`), as processes."""
+"""Two hosts that each hold a part of the images (`ShardedByS3Key`), as processes."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 
 from tests.platform import hosts
 from tests.platform.hosts import Host
-from tests.waiting import free_port
+from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
 
@@ -18,7 +18,7 @@ VALUES = {"epochs": "3", "learning_rate": "0.05", "batch_size": "6"}
 
 
 def start_on_shards(folder: Path, backbone: Path, **values: Any) -> list[Host]:
-    """Start two hosts, the first with a third of the pictures and the second with the others."""
+    """Start two hosts, the first with a third of the images and the second with the others."""
     names = tuple(sorted(f"127.0.0.1:{free_port()}" for _ in range(2)))
     trees = [hosts.tree_of(folder / f"host-{rank}", backbone, names, rank, **values) for rank in range(2)]
     described = {"training": {"TrainingInputMode": "File", "S3DistributionType": "ShardedByS3Key"}}
@@ -47,13 +47,13 @@ def test_head_on_shards_is_the_head_of_one_host(tiny_backbone: Path, tmp_path: P
 
 
 def test_whole_network_on_shards_learns(tiny_backbone: Path, tmp_path: Path) -> None:
-    """Given the whole network -> both hosts end alike, and the chief's model is verified on the pictures it has."""
+    """Given the whole network -> both hosts end alike, and the chief's model is verified on the images it has."""
     values: dict[str, Any] = {**VALUES, "train_only_top_layer": "False", "learning_rate": "0.01", "epochs": "6"}
     chief, other = finished(start_on_shards(tmp_path, tiny_backbone, **values))
     info = json.loads((chief.tree / "model/__model_info__.json").read_text())
     metrics = json.loads((chief.tree / "output/data/metrics.json").read_text())
     assert info["verified"] is True
-    assert 0 < info["verification"]["pictures"] < sum(info["data"]["classes"].values())
+    assert 0 < info["verification"]["images"] < sum(info["data"]["classes"].values())
     assert metrics["val_accuracy"] == pytest.approx(1.0)
     measured = [re.findall(r"^\d+/\d+ - \d+s - (loss: .*)$", host.log, re.MULTILINE) for host in (chief, other)]
     assert len(measured[0]) == 6

@@ -8,16 +8,16 @@ import pytest
 
 from image_classifier import artifacts
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
-from tests.platform.training_process import RunningJob, add_large_pictures
-from tests.waiting import free_port
+from tests.platform.training_process import RunningJob, add_large_images
+from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
 
 GRACE_SECONDS = 60
 """Less than the 100 s that a job may take on a machine that does nothing else."""
 LONG: dict[str, Any] = {"train_only_top_layer": "True", "epochs": "2", "batch_size": "4"}
-CONVERTS = "image_classifier.training.intermediate_representation"
-VERIFIES = "image_classifier.training.verification"
+CONVERTS = "image_classifier.training.export.openvino_ir"
+VERIFIES = "image_classifier.training.export.verification"
 
 
 def info_of(tree: Path) -> dict[str, Any]:
@@ -63,12 +63,12 @@ def test_told_to_stop_while_waiting_for_another_host(tmp_path: Path, tiny_backbo
 def test_told_to_stop_before_an_epoch_was_measured(tmp_path: Path, tiny_backbone: Path, whole: bool) -> None:
     """SIGTERM in the feature pass or in the first epoch -> exit 0, no model; one line names the checkpoint, or none."""
     tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": str(not whole)})
-    add_large_pictures(tree, count=401, height=1200, width=1600)
+    add_large_images(tree, count=401, height=1200, width=1600)
     link_backbone(tree, tiny_backbone)
     if whole:
         (tree / "checkpoints").mkdir()
     with RunningJob(tree) as job:
-        job.wait_for("Training pictures: ")
+        job.wait_for("Training images: ")
         last = end(job, tree).splitlines()[-1]
     assert last.startswith("Stopped (SIGTERM")
     assert "before any epoch was measured: no model was saved" in last
@@ -136,10 +136,10 @@ def test_ctrl_c_saves_the_best_model(tmp_path: Path, tiny_backbone: Path) -> Non
 def test_second_ctrl_c_does_not_save(tmp_path: Path, tiny_backbone: Path) -> None:
     """Given SIGINT twice in the first epoch -> the exit code of an interrupted command, one line, no trace."""
     tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": "False"})
-    add_large_pictures(tree, count=401, height=1200, width=1600)
+    add_large_images(tree, count=401, height=1200, width=1600)
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
-        job.wait_for("Training pictures: ")
+        job.wait_for("Training images: ")
         job.interrupt()
         job.wait_for("Press Ctrl-C again")
         job.interrupt()

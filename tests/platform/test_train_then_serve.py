@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.photographs import some_solar_cells
 from tests.platform.serving import ROOT, served_locally
+from tests.support.photographs import some_solar_cells
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
@@ -46,7 +46,7 @@ def job(request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pyt
 
 
 def test_served_answers_are_those_of_training(job: Path, photographs: Path) -> None:
-    """Validation pictures over HTTP, as bytes and as instances -> predictions.csv's answers, and features of each."""
+    """Validation images over HTTP, as bytes and as instances -> predictions.csv's answers, and features of each."""
     with (job / "output/data/predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 30
@@ -78,8 +78,8 @@ import json, sys
 import tensorflow as tf
 
 model = tf.saved_model.load(sys.argv[1])
-pictures = tf.constant([open(path, "rb").read() for path in sys.argv[2:]])
-json.dump(model.signatures["serving_default"](pictures)["probabilities"].numpy().tolist(), sys.stdout)
+images = tf.constant([open(path, "rb").read() for path in sys.argv[2:]])
+json.dump(model.signatures["serving_default"](images)["probabilities"].numpy().tolist(), sys.stdout)
 assert "image_classifier" not in sys.modules
 """
 
@@ -106,7 +106,7 @@ def test_image_size_is_the_backbones(job: Path) -> None:
 
 def test_demo_tells_how_well(photographs: Path) -> None:
     """The demo on a folder of photographs -> exit 0, accuracy above the majority, every phase's time, what to try."""
-    command = [sys.executable, "-m", "image_classifier.local.demo", "--data", str(photographs / "train")]
+    command = [sys.executable, "-m", "image_classifier.cli.demo", "--data", str(photographs / "train")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr

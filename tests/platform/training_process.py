@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from tests.platform.serving import ROOT
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
-def add_large_pictures(tree: Path, count: int, height: int, width: int) -> None:
-    """Add pictures of noise to the class `red`, one file under many names, so that decoding them takes a while."""
+def add_large_images(tree: Path, count: int, height: int, width: int) -> None:
+    """Add images of noise to the class `red`, one file under many names, so that decoding them takes a while."""
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     first = tree / "input/data/training/red/large.jpg"
     Image.fromarray(noise).save(first)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from image_classifier import __version__
-from tests.recording_docker import RecordingDocker, put_on_path
 from tests.repository.project import ROOT
+from tests.support.recording_docker import RecordingDocker, put_on_path
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The page of the families against the data that it is made of."""
 
-from image_classifier.inference.agreement import TOLERANCE
+from image_classifier.inference.openvino_model.agreement import TOLERANCE
 from tests.benchmarks import families
 from tests.families import page
 
@@ -11,7 +11,7 @@ def test_page_shows_the_data_of_the_run_that_is_kept() -> None:
 
 
 def test_every_difference_could_have_shown() -> None:
-    """Each network's answers -> they vary between pictures far more than engines may differ."""
+    """Each network's answers -> they vary between images far more than engines may differ."""
     assert {name: row.spread for name, row in page.read().rows.items() if row.spread < 10 * TOLERANCE} == {}
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.metrics import definitions
-from image_classifier.local.documents import reference
+from tools.documents import reference
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("docs/reference/hyperparameters.md", "docs/reference/metrics.md")

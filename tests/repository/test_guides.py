@@ -5,7 +5,7 @@ import re
 import pytest
 
 from image_classifier.contract.metrics import definitions
-from tests.guides import EXECUTED, GUIDES, sections
+from tests.support.guides import EXECUTED, GUIDES, sections
 
 PAGES = sorted(path.name for path in GUIDES.glob("*.md"))
 

@@ -54,17 +54,17 @@ def examples_of(text: str) -> list[str]:
 
 
 PARSERS = {
-    "convert-model": "image_classifier.inference.convert_model",
-    "docs": "image_classifier.local.documents.reference",
-    "models": "image_classifier.local.models",
-    "predict": "image_classifier.local.predict",
-    "publish": "image_classifier.local.docker_image.publish",
-    "sample-data": "image_classifier.local.photographs.sample_data_command",
-    "sbom": "image_classifier.local.docker_image.bill_of_materials",
-    "serve-locally": "image_classifier.local.serve_locally",
+    "convert-model": "image_classifier.cli.convert_model",
+    "docs": "tools.documents.reference",
+    "models": "image_classifier.cli.models",
+    "predict": "image_classifier.cli.predict",
+    "publish": "tools.docker_image.publish",
+    "sample-data": "image_classifier.cli.sample_data",
+    "sbom": "tools.docker_image.bill_of_materials",
+    "serve-locally": "image_classifier.cli.serve_locally",
     "stage-backbone": "image_classifier.model_hub.staging",
-    "test-gpu": "image_classifier.local.gpu_trial.gpu_trial",
-    "train-locally": "image_classifier.local.train_locally",
+    "test-gpu": "tools.gpu_check.gpu_check",
+    "train-locally": "image_classifier.cli.train_locally",
 }
 
 

@@ -1,21 +1,21 @@
 import pytest
 
-from image_classifier.local.docker_image import licences
-from image_classifier.local.docker_image.installed_packages import PythonPackage, python_packages
-from image_classifier.local.docker_image.licences import NVIDIA, Licence
-from image_classifier.local.docker_image.locks import normalised
+from tools.docker_image import licences
+from tools.docker_image.installed_packages import PythonPackage, python_packages
+from tools.docker_image.licences import NVIDIA, Licence
+from tools.docker_image.locks import normalised
 
 
 def test_every_locked_package_has_an_allowed_licence() -> None:
     """Given everything that an image installs -> each licence is known and on the list of those that may come in."""
     found = licences.locked_licences()
     assert [name for name, licence in found.items() if licence is None] == []
-    refused = {
+    rejected = {
         name: licence.expression
         for name, licence in found.items()
         if licence and not licences.is_allowed(name, licence.expression)
     }
-    assert refused == {}
+    assert rejected == {}
 
 
 def test_nothing_is_stated_without_need() -> None:

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from image_classifier.local.docker_image.locks import IMAGE_LOCKS, read
 from tests.repository.project import ROOT
+from tools.docker_image.locks import IMAGE_LOCKS, read
 
 LOCKS = [*IMAGE_LOCKS.values(), "docker/requirements-dev.txt", "docker/requirements-audit.txt"]
 FLOORS = {

@@ -5,8 +5,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.aws import CREDENTIALS, aws_on_this_machine
-from tests.guides import script, write_plain_picture
+from tests.support.aws import CREDENTIALS, aws_on_this_machine
+from tests.support.guides import script, write_plain_image
 
 NAMES = {
     "serve_image_uri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:0.1.0-serve",
@@ -17,7 +17,7 @@ NAMES = {
 
 def test_every_call_of_the_multi_model_guide_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given the guide's blocks and a stand-in for AWS -> all requests are accepted, and the model is one of many."""
-    photo = write_plain_picture(tmp_path / "one.bmp")
+    photo = write_plain_image(tmp_path / "one.bmp")
     for name in ("birds", "flowers"):
         (tmp_path / f"{name}.tar.gz").write_bytes(b"\x1f\x8b")
     with aws_on_this_machine() as address:

@@ -9,7 +9,7 @@ from tests.repository.project import ROOT
 
 pytestmark = pytest.mark.no_cover
 
-CUDA_LIBRARIES = ROOT / "container" / "image_classifier" / "training" / "cuda_libraries.py"
+CUDA_LIBRARIES = ROOT / "container" / "image_classifier" / "training" / "devices" / "cuda_libraries.py"
 
 
 def smoke_test(*words: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -50,7 +50,7 @@ def test_one_module_alone_loads_models() -> None:
     assert {name: calls for name, calls in found.items() if calls} == {
         LOADER: ["hub.KerasLayer", "saved_model.load"],
         # TensorFlow's own CUDA libraries, at fixed names.
-        "container/image_classifier/training/cuda_libraries.py": ["tf.load_op_library"],
+        "container/image_classifier/training/devices/cuda_libraries.py": ["tf.load_op_library"],
     }
 
 

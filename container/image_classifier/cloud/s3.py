@@ -92,7 +92,7 @@ class Storage:
     """S3 as one caller sees it. Every method says in one sentence why it fails.
 
     Raises:
-        UserError: There are no credentials, or S3 refuses or lacks what is asked for.
+        UserError: There are no credentials, or S3 rejects or lacks what is asked for.
         PlatformError: S3 does not answer.
     """
 
@@ -184,7 +184,7 @@ def _explained(what: str, again: bool = False) -> Iterator[None]:
             "role's; elsewhere run `aws configure`, or set AWS_PROFILE."
         ) from error
     except exceptions.ClientError as error:
-        raise _refused(what, error, again) from error
+        raise _rejected(what, error, again) from error
     except offline as error:
         if again:
             raise TransientError(first_line(error)) from error
@@ -195,7 +195,7 @@ def _explained(what: str, again: bool = False) -> Iterator[None]:
         ) from error
 
 
-def _refused(what: str, error: Any, again: bool) -> Exception:
+def _rejected(what: str, error: Any, again: bool) -> Exception:
     code, message = error.response["Error"]["Code"], str(error.response["Error"].get("Message", "")).rstrip(".")
     status = int(error.response["ResponseMetadata"].get("HTTPStatusCode", 400))
     if code in _CHANGED:
@@ -207,6 +207,6 @@ def _refused(what: str, error: Any, again: bool) -> Exception:
     if code in _ABSENT:
         return UserError(f"{what} does not exist ({code}: {message}). Look at the bucket, the key and the region.")
     return UserError(
-        f"{what} is refused by S3 ({code}: {message}). Reading takes s3:GetObject and s3:ListBucket, writing "
+        f"{what} is rejected by S3 ({code}: {message}). Reading takes s3:GetObject and s3:ListBucket, writing "
         "s3:PutObject."
     )

@@ -20,12 +20,12 @@ class BuiltinHyperparameters:
     """What a job of the built-in algorithm can be told, with our defaults."""
 
     augmentation: bool = declare(
-        False, meaning="Change training pictures at random: flip, rotation and zoom.", since=_SINCE
+        False, meaning="Change training images at random: flip, rotation and zoom.", since=_SINCE
     )
     augmentation_random_flip: str = declare(
         "horizontal_and_vertical",
         choices=("horizontal_and_vertical", "horizontal", "vertical", "None"),
-        meaning="How pictures may be mirrored, with augmentation.",
+        meaning="How images may be mirrored, with augmentation.",
         since=_SINCE,
     )
     augmentation_random_rotation: float = declare(
@@ -39,11 +39,11 @@ class BuiltinHyperparameters:
         0.1,
         minimum=-1.0,
         maximum=1.0,
-        meaning="Largest zoom, a share of the picture, with augmentation; drawn in and out, the aspect ratio is kept.",
+        meaning="Largest zoom, a share of the image, with augmentation; drawn in and out, the aspect ratio is kept.",
         since=_SINCE,
     )
     batch_size: int = declare(
-        32, minimum=1, tunable=(8, 512), meaning="Pictures a step, divided over the GPUs.", since=_SINCE
+        32, minimum=1, tunable=(8, 512), meaning="Images a step, divided over the GPUs.", since=_SINCE
     )
     beta_1: float = declare(0.9, **_SHARE, tunable=(1e-6, 0.999), meaning="Decay of the first moment estimate; adam.")
     beta_2: float = declare(
@@ -63,7 +63,7 @@ class BuiltinHyperparameters:
     early_stopping_patience: int = declare(
         5, minimum=1, meaning="Epochs to wait for progress, with early_stopping.", since=_SINCE
     )
-    epochs: int = declare(3, minimum=1, builtin_default=5, meaning="Passes over the training pictures.", since=_SINCE)
+    epochs: int = declare(3, minimum=1, builtin_default=5, meaning="Passes over the training images.", since=_SINCE)
     epsilon: float = declare(
         1e-7,
         **_SHARE,
@@ -80,7 +80,7 @@ class BuiltinHyperparameters:
     image_resize_interpolation: str = declare(
         "bilinear",
         choices=_RESIZE_METHODS,
-        meaning="How pictures are brought to the model's size, in training and in serving.",
+        meaning="How images are brought to the model's size, in training and in serving.",
         since=_SINCE,
     )
     initial_accumulator_value: float = declare(
@@ -125,13 +125,13 @@ class BuiltinHyperparameters:
     validation_split_ratio: float = declare(
         0.2,
         **_SHARE,
-        meaning="Share of the training pictures held out for validation when there is no validation channel.",
+        meaning="Share of the training images held out for validation when there is no validation channel.",
     )
     random_seed: int = declare(
         123,
         minimum=0,
         # What numpy.random.seed takes.
         maximum=2**32 - 1,
-        meaning="Decides the split, the order of the pictures, the augmentation and the first weights.",
+        meaning="Decides the split, the order of the images, the augmentation and the first weights.",
         since=_SINCE,
     )

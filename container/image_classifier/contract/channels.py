@@ -24,19 +24,19 @@ CHANNELS = (
         name="training",
         required=True,
         content_types=FOLDER_PER_CLASS,
-        meaning="Pictures to train on: one folder a class, and the names of the folders are the class names.",
+        meaning="Images to train on: one folder a class, and the names of the folders are the class names.",
     ),
     Channel(
         name="validation",
         required=False,
         content_types=FOLDER_PER_CLASS,
-        meaning="Pictures that choose the best epoch, laid out as training; without it a part of training is held out.",
+        meaning="Images that choose the best epoch, laid out as training; without it a part of training is held out.",
     ),
     Channel(
         name="test",
         required=False,
         content_types=FOLDER_PER_CLASS,
-        meaning="Pictures that are scored once, after training; laid out as training.",
+        meaning="Images that are scored once, after training; laid out as training.",
     ),
     Channel(
         name="model",

@@ -5,7 +5,7 @@ import sys
 from image_classifier.contract.addresses import without_secrets
 
 
-class JobError(Exception):
+class ExplainedError(Exception):
     """Any failure that this program explains itself.
 
     The text is one sentence or a list of sentences: what is wrong, where, what was given,
@@ -13,19 +13,19 @@ class JobError(Exception):
     """
 
 
-class UserError(JobError):
+class UserError(ExplainedError):
     """The request, its data or its model must be changed by whoever sent it."""
 
 
-class AlgorithmError(JobError):
+class AlgorithmError(ExplainedError):
     """This program failed at something that it promised; the fix is ours."""
 
 
-class PlatformError(JobError):
+class PlatformError(ExplainedError):
     """The machine or the platform withheld something: memory, disk, a device, a host."""
 
 
-def complain(error: Exception) -> int:
+def report_and_exit_code(error: Exception) -> int:
     """Print on standard error who must act and why, and return the exit code of a command that failed."""
     print(f"{type(error).__name__}: {without_secrets(str(error))}", file=sys.stderr)
     return 1

@@ -33,7 +33,7 @@ class Hyperparameters(BuiltinHyperparameters):
     class_weights: str = declare(
         "none",
         **_OURS,
-        meaning="How much a picture of each class counts in the loss: none, auto (so that all classes count the same "
+        meaning="How much an image of each class counts in the loss: none, auto (so that all classes count the same "
         'in all), or a JSON object such as {"cat": 2.5}, where unnamed classes have 1.',
     )
     deterministic: bool = declare(
@@ -55,7 +55,7 @@ class Hyperparameters(BuiltinHyperparameters):
         meaning="How learning_rate goes on after the warm-up: cosine and linear fall towards 0 at the job's end.",
     )
     max_bad_fraction: float = declare(
-        0.1, **_SHARE, meaning="The job fails when a larger share of the pictures cannot be read."
+        0.1, **_SHARE, meaning="The job fails when a larger share of the images cannot be read."
     )
     max_runtime: int = declare(
         0,

@@ -45,12 +45,12 @@ class Measure:
 
     @property
     def training(self) -> Line:
-        """The number on the training pictures."""
+        """The number on the training images."""
         return Line(self.name, f"training: {self.meaning}", self.decimals, self._names(f"train_{self.name}"))
 
     @property
     def validation(self) -> Line:
-        """The number on the validation pictures."""
+        """The number on the validation images."""
         # The guide's and JumpStart's names of the same number.
         others = (OBJECTIVE, "tflow-ic:val-accuracy") if self.name == "accuracy" else ()
         label = f"val_{self.name}"
@@ -58,7 +58,7 @@ class Measure:
 
     @property
     def test(self) -> Line:
-        """The number on the test pictures."""
+        """The number on the test images."""
         return Line(f"Test {self.name}", f"test: {self.meaning}", self.decimals, self._names(f"test_{self.name}"))
 
     def _names(self, name: str) -> tuple[str, ...]:
@@ -68,15 +68,13 @@ class Measure:
 MEASURES = (
     Measure("loss", "cross-entropy, with the penalties of the weights", decimals=6),
     Measure("accuracy", "share of right answers"),
-    Measure(
-        "top_5_accuracy", "share of pictures whose class is among the five most probable; with more than 5 classes"
-    ),
-    Measure("true_positives", "pictures of class 1 answered so", decimals=0, binary=True),
-    Measure("false_positives", "pictures of class 0 answered as class 1", decimals=0, binary=True),
-    Measure("true_negatives", "pictures of class 0 answered so", decimals=0, binary=True),
-    Measure("false_negatives", "pictures of class 1 answered as class 0", decimals=0, binary=True),
+    Measure("top_5_accuracy", "share of images whose class is among the five most probable; with more than 5 classes"),
+    Measure("true_positives", "images of class 1 answered so", decimals=0, binary=True),
+    Measure("false_positives", "images of class 0 answered as class 1", decimals=0, binary=True),
+    Measure("true_negatives", "images of class 0 answered so", decimals=0, binary=True),
+    Measure("false_negatives", "images of class 1 answered as class 0", decimals=0, binary=True),
     Measure("precision", "right share of the answers that say class 1", binary=True),
-    Measure("recall", "share of the pictures of class 1 that were found", binary=True),
+    Measure("recall", "share of the images of class 1 that were found", binary=True),
     Measure("auc", "area under the ROC curve", binary=True),
     Measure("prc", "area under the precision-recall curve", binary=True),
 )

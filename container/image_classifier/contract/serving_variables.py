@@ -151,7 +151,7 @@ MODEL_ROOTS = text(
     "the system's nor at the root of the disk.",
 )
 PAGE = truth(
-    "SERVE_PAGE", False, "Answer GET / with a page for people: drop pictures, see the answers. Not for many models."
+    "SERVE_PAGE", False, "Answer GET / with a page for people: drop images, see the answers. Not for many models."
 )
 ALLOWED_HOSTS = text(
     "SERVE_ALLOWED_HOSTS",

@@ -61,7 +61,7 @@ def word(name: str, choices: tuple[str, ...], meaning: str) -> Variable[str]:
 
 
 def text(name: str, default: str, allowed: str, meaning: str) -> Variable[str]:
-    """Declare a text that whoever reads it understands or refuses."""
+    """Declare a text that whoever reads it understands or rejects."""
     return Variable(name=name, default=default, allowed=allowed, parse=str, meaning=meaning)
 
 

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
-from image_classifier import resampling
 from image_classifier.contract.errors import PlatformError
-from image_classifier.imaging import exif
+from image_classifier.imaging import exif, resampling
 from image_classifier.imaging.header import (
     DEFAULT_MAX_PIXELS,
     MAX_RASTER_PIXELS,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from image_classifier import artifacts
-from image_classifier.inference import intermediate_representation
-from image_classifier.inference.engines import Choice
+from image_classifier.inference.engines import EngineSelection
+from image_classifier.inference.openvino_model import ir_record
 
 MEGABYTE = 1024 * 1024
 OPENVINO = (50, 2.0)
@@ -16,13 +16,13 @@ of libraries and weights are left out, which processes share and the system can 
 """
 
 
-def process_bytes(folder: Path, choice: Choice) -> int:
+def process_bytes(folder: Path, choice: EngineSelection) -> int:
     """Estimate what a warm serving process of a model folder holds, in bytes: rather too little than too much.
 
     `choice` is what `engines.choose` said of the folder.
     """
     if choice.record is not None:
-        weights, (program, factor) = intermediate_representation.folder_of(folder), OPENVINO
+        weights, (program, factor) = ir_record.folder_of(folder), OPENVINO
     else:
         weights, (program, factor) = artifacts.saved_model_folder(folder), TENSORFLOW
     size = sum(path.stat().st_size for path in weights.rglob("*") if path.is_file())

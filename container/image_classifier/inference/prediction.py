@@ -1,4 +1,4 @@
-"""What is said of one picture: its classes with their probabilities, and the features that they were computed from."""
+"""What is said of one image: its classes with their probabilities, and the features that they were computed from."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The classes of one picture.
+    """The classes of one image.
 
     `labels` are in index order and as many as `probabilities`, except in binary mode: there two labels share one
     probability, that of the second.

@@ -1,4 +1,4 @@
-"""The model folder as one object: bytes of pictures in, named probabilities out."""
+"""The model folder as one object: bytes of images in, named probabilities out."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ from image_classifier.contract.errors import AlgorithmError, UserError
 from image_classifier.imaging import Header, ImageRejected
 from image_classifier.inference import decode_work, engines
 from image_classifier.inference.decode_work import UNBOUNDED, Work
-from image_classifier.inference.engines import Wish
+from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.prediction import Prediction
@@ -30,7 +30,7 @@ BACKGROUND = "background"
 this name, also where their head has none. A trained head's classes are the training channel's folders, this one or not.
 """
 Observe = Callable[[str, float], None]
-"""Told how many seconds a stage of some pictures took: "decode" or "engine"."""
+"""Told how many seconds a stage of some images took: "decode" or "engine"."""
 
 
 def unobserved(stage: str, seconds: float) -> None:
@@ -48,7 +48,7 @@ class Predictor:
     """What is assumed of the model, since nothing records it; for the log."""
 
     @classmethod
-    def load(cls, folder: Path, trust: bool = False, wish: Wish = engines.NO_WISH) -> "Predictor":
+    def load(cls, folder: Path, trust: bool = False, wish: EngineOptions = engines.NO_WISH) -> "Predictor":
         """Load a model folder; `trust` accepts any operation in its SavedModel, `wish` names the engine.
 
         Raises:
@@ -65,7 +65,7 @@ class Predictor:
         if len(labels) != engine.outputs and not binary:
             raise UserError(
                 f"The label file of {folder} names {len(labels)} classes, but the model answers {engine.outputs} "
-                f"{'probability' if engine.outputs == 1 else 'probabilities'} for a picture. Put the "
+                f"{'probability' if engine.outputs == 1 else 'probabilities'} for an image. Put the "
                 f"{artifacts.LABELS_FILE} there that was written with this model."
             )
         return cls(info, labels, engine, warning)
@@ -149,7 +149,7 @@ class Predictor:
         ]
 
     def warm_up(self) -> None:
-        """Answer a few made-up pictures, so that the first real one waits neither for the engine nor for the decoder.
+        """Answer a few synthetic images, so that the first real one waits neither for the engine nor for the decoder.
 
         Raises:
             UserError: The network answers something that is no number.
@@ -160,7 +160,7 @@ class Predictor:
                 self.classify(noise.integers(0, 256, (count, *self.info.image_size, 3), dtype=np.uint8))
             self.predict([_photograph()])
         except AlgorithmError as error:
-            raise UserError(f"{error} Its weights are damaged or its training diverged; train it again.") from error
+            raise UserError(f"{error} Its weights are corrupt or its training diverged; train it again.") from error
 
 
 def _photograph() -> bytes:
@@ -182,7 +182,7 @@ def _named(act: Callable[[_Given, Work], _Made], given: Sequence[_Given], index:
     except ImageRejected as rejected:
         if len(given) == 1:
             raise
-        raise ImageRejected(rejected.code, f"Picture {index + 1} of {len(given)}: {rejected}") from rejected
+        raise ImageRejected(rejected.code, f"Image {index + 1} of {len(given)}: {rejected}") from rejected
 
 
 @contextlib.contextmanager

@@ -61,7 +61,7 @@ class Source(Protocol):
         """Read from byte `start` of the file that had this version.
 
         Raises:
-            JobError: The server refuses, and will refuse again.
+            ExplainedError: The server rejects, and will reject again.
             TransientError: It may answer when asked again.
             ChangedError: The part that there is cannot be continued.
         """
@@ -84,7 +84,7 @@ def fetch(source: Source, into: Path, sha256: str | None = None, max_bytes: int 
     Until the file is whole and checked it is called `<into>.partial`.
 
     Raises:
-        JobError: The server refuses, does not answer, or sends something that is too large or is not the file meant.
+        ExplainedError: The server rejects the request, does not answer, or sends another file or too large a one.
     """
     into.parent.mkdir(parents=True, exist_ok=True)
     partial = into.with_name(f"{into.name}.partial")

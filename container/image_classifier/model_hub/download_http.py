@@ -72,7 +72,7 @@ class WebFile:
             answer = urllib.request.build_opener(_SecureRedirects).open(self._request(headers), timeout=60)
         except urllib.error.HTTPError as error:
             error.close()
-            raise self._refused(error) from None
+            raise self._rejected(error) from None
         except _InsecureRedirectError as error:
             raise UserError(
                 f"{self.address} leads on to {error}, where what is sent can be changed on the way. It is not "
@@ -108,7 +108,7 @@ class WebFile:
             request.add_unredirected_header("Authorization", f"Basic {basic}")
         return request
 
-    def _refused(self, error: urllib.error.HTTPError) -> Exception:
+    def _rejected(self, error: urllib.error.HTTPError) -> Exception:
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return ChangedError()
         said = cut_out(f"{error.code} {error.reason}", self.identity)
@@ -116,7 +116,7 @@ class WebFile:
             return TransientError(f"the server answered {said}")
         kind = AbsentError if error.code in (404, 410) else UserError
         return kind(
-            f"{self.address} answered {said}. {_HINTS.get(error.code, 'The server refuses it')}. "
+            f"{self.address} answered {said}. {_HINTS.get(error.code, 'The server rejects it')}. "
             "A folder, an archive or a mirror can be staged too."
         )
 

@@ -66,10 +66,10 @@ def fetch_folder(storage: Storage, folder: Location, into: Path) -> int:
 
     Raises:
         UserError: The folder is empty, too large, or holds a key that points outside.
-        JobError: S3 refuses or does not answer.
+        ExplainedError: S3 rejects or does not answer.
     """
     found = list(storage.list(folder))
-    _refuse(folder, found)
+    _reject(folder, found)
 
     def fetch(item: Listed) -> None:
         target = into / item.name
@@ -82,15 +82,17 @@ def fetch_folder(storage: Storage, folder: Location, into: Path) -> int:
     return len(found)
 
 
-def _refuse(folder: Location, found: list[Listed]) -> None:
+def _reject(folder: Location, found: list[Listed]) -> None:
     outside = [item.name for item in found if not _is_inside(item.name)]
     if not found:
         raise UserError(f"{folder} holds nothing. Look at the bucket and the key; the key of a folder ends in a slash.")
     if outside:
-        raise UserError(f"{folder} is refused: its key {outside[0]!r} points outside the folder that it is written to.")
+        raise UserError(
+            f"{folder} is rejected: its key {outside[0]!r} points outside the folder that it is written to."
+        )
     if len(found) > tar_stream.MAX_MEMBERS or sum(item.size for item in found) > tar_stream.MAX_UNPACKED_BYTES:
         raise UserError(
-            f"{folder} is refused: it holds more than {tar_stream.MAX_MEMBERS:,} files or "
+            f"{folder} is rejected: it holds more than {tar_stream.MAX_MEMBERS:,} files or "
             f"{tar_stream.MAX_UNPACKED_BYTES:,} bytes. Give the folder of one model or data set."
         )
 
@@ -104,7 +106,7 @@ def fetch_model(uri: str, into: Path) -> None:
     """Download what lies at an S3 address into a folder: one archive, as `model.tar.gz`, or a folder's files.
 
     Raises:
-        JobError: See `download.fetch` and `fetch_folder`.
+        ExplainedError: See `download.fetch` and `fetch_folder`.
     """
     location = s3.parse(uri)
     storage = Storage(Access())

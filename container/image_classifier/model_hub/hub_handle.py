@@ -38,7 +38,7 @@ def resolve(handle: str, sha256: str | None = None) -> HubModel:
     It is kept where TFHUB_CACHE_DIR says, else in our own cache: tensorflow_hub's default is open to every user.
 
     Raises:
-        JobError: The server refuses it or does not answer, or what it sends is no model archive.
+        ExplainedError: The server rejects it or does not answer, or what it sends is no model archive.
     """
     cache = Path(os.environ.get(CACHE_VARIABLE) or packages.cache_folder() / "hub")
     kept = cached(cache, handle)

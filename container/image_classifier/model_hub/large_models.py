@@ -2,7 +2,7 @@
 
 The guide says that large models train with a smaller batch and only at the top, not which models are large. Here a
 model's weight is parameters times pixels: of a convolutional network or a vision transformer, the multiplications and
-the activations of one picture grow with both. Why these thresholds: docs/decisions/0007-which-models-are-large.md.
+the activations of one image grow with both. Why these thresholds: docs/decisions/0007-which-models-are-large.md.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ def weight(parameters: int, image_size: tuple[int, int]) -> int:
 def defaults(parameters: int | None, image_size: tuple[int, int]) -> Mapping[str, str]:
     """Return what a model trains with where that differs from the declaration, as text; nothing for most models.
 
-    The batch of a large one is the largest power of two with which a step is no more work than 32 pictures of a model
+    The batch of a large one is the largest power of two with which a step is no more work than 32 images of a model
     at the threshold, between `SMALLEST_BATCH` and `LARGEST_BATCH`. Unknown `parameters`: not large.
     """
     heaviness = weight(parameters or 0, image_size) / LARGE

@@ -48,7 +48,7 @@ def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Pa
     """Fetch a model of the catalogue; its features, or the classifier with its head.
 
     Raises:
-        JobError: It is nowhere to be had; the message says who answered what.
+        ExplainedError: It is nowhere to be had; the message says who answered what.
     """
     handles = model.classifier_handles if with_head else model.feature_vector_handles
     if origin.name == "jumpstart":
@@ -76,7 +76,7 @@ def of_text(source: str, origin: Origin, scratch: Path) -> Found | None:
     """Fetch what an address names (https, s3) or return what lies at a path; None when it is none of these.
 
     Raises:
-        JobError: It cannot be fetched, or it is an address of another kind.
+        ExplainedError: It cannot be fetched, or it is an address of another kind.
     """
     if download_http.is_secure(source):
         return _of_handles([source], origin.sha256)

@@ -16,11 +16,12 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Location, Storage
 from image_classifier.contract.addresses import without_secrets
-from image_classifier.contract.errors import JobError, UserError, complain
+from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.contract.system_names import is_system_name
-from image_classifier.model_hub import catalogue, converted, sources, untuned
+from image_classifier.model_hub import catalogue, pretrained_classifier, sources
 from image_classifier.model_hub.catalogue import CatalogueModel
-from image_classifier.model_hub.converters import CONVERSIONS
+from image_classifier.model_hub.converters import converted
+from image_classifier.model_hub.converters.table import CONVERSIONS
 from image_classifier.model_hub.jumpstart import Bucket
 from image_classifier.model_hub.sources import ORIGINS, Found, Origin
 from image_classifier.untrusted_models import assumptions
@@ -53,7 +54,7 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
     An archive that was staged before is replaced, any other file is not.
 
     Raises:
-        JobError: The source is unknown, cannot be fetched, or holds no SavedModel; or `output` cannot be written.
+        ExplainedError: The source is unknown, cannot be fetched, or holds no SavedModel; or `output` cannot be written.
     """
     options, shown = options or Options(), without_secrets(source)
     if output.is_dir():
@@ -178,10 +179,10 @@ def _completed(info: ModelInfo, given: Path, found: Found, model: CatalogueModel
 def _make_servable(folder: Path, source: str) -> None:
     """Add what the classifier needs to be served untuned, also without TensorFlow: names, and an OpenVINO IR."""
     try:
-        untuned.add_labels(folder)
+        pretrained_classifier.add_labels(folder)
     except UserError as error:
         raise UserError(str(error).replace(str(folder), source)) from error
-    untuned.add_ir(folder)
+    pretrained_classifier.add_ir(folder)
 
 
 def _with_catalogue(folder: Path, model: CatalogueModel | None) -> ModelInfo:
@@ -263,8 +264,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 archive = stage(given.source, Path(scratch) / "model.tar.gz", options)
                 storage.put(archive, location, _WRITER)
                 size = archive.stat().st_size
-    except JobError as error:
-        return complain(error)
+    except ExplainedError as error:
+        return report_and_exit_code(error)
     print(f"{given.output}: {size / 1e6:.1f} MB")
     return 0
 

@@ -10,7 +10,7 @@ from image_classifier.serving.connections.admission import Admission
 from image_classifier.serving.invocations import Invocations
 from image_classifier.serving.monitoring import observation
 from image_classifier.serving.monitoring.metrics import Metrics
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 from image_classifier.serving.settings import Settings
 
 _ROUTES = "This server answers GET /ping, POST /invocations, GET /execution-parameters and GET /metrics."
@@ -68,5 +68,5 @@ def _loaded(model: Model) -> Predictor:
     predictor = model.predictor
     if predictor is None:
         message = "The model is still being loaded; try again in a second."
-        raise RefusedError(503, "loading", message, {"Retry-After": "1"})
+        raise RejectedError(503, "loading", message, {"Retry-After": "1"})
     return predictor

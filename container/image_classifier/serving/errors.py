@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from image_classifier.serving.monitoring import measurement
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 log = logging.getLogger("image_classifier.serving")
 
@@ -17,20 +17,20 @@ def explain(app: Flask, routes: str) -> None:
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
 
-    @app.errorhandler(RefusedError)
-    def refused(refusal: RefusedError) -> Response:
-        measurement.current().error = refusal.code
-        return Response(refusal.body, refusal.status, dict(refusal.headers), mimetype="application/json")
+    @app.errorhandler(RejectedError)
+    def rejected(rejection: RejectedError) -> Response:
+        measurement.current().error = rejection.code
+        return Response(rejection.body, rejection.status, dict(rejection.headers), mimetype="application/json")
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         code = error.name.lower().replace(" ", "_")
         allow = {name: value for name, value in error.get_headers() if name == "Allow"}
         message = f"{error.name}: {request.method} {request.path[:200]}. {routes}"
-        return refused(RefusedError(error.code or 500, code, message, allow))
+        return rejected(RejectedError(error.code or 500, code, message, allow))
 
     @app.errorhandler(Exception)
     def failed(error: Exception) -> Response:
         log.error("%s %s failed.", request.method, request.path, exc_info=error)
         message = "The request failed inside the server; its log says more."
-        return refused(RefusedError(500, "internal_error", message))
+        return rejected(RejectedError(500, "internal_error", message))

@@ -1,4 +1,4 @@
-"""The story of a request: body and Content-Type -> pictures -> predictions -> Accept -> body."""
+"""The story of a request: body and Content-Type -> images -> predictions -> Accept -> body."""
 
 import logging
 import time
@@ -11,14 +11,14 @@ from image_classifier.contract.errors import PlatformError
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.connections.admission import Admission, Place
+from image_classifier.serving.connections.admission import Admission, Slot
 from image_classifier.serving.connections.request_work import DEADLINE, RequestWork, SharedWork, released
-from image_classifier.serving.formats import answer_forms, body, codecs, content_encoding, json_lines
-from image_classifier.serving.formats.answer_files import AnswerFiles
-from image_classifier.serving.formats.codecs import Pictures
+from image_classifier.serving.formats import body, codecs, content_encoding, json_lines, response_formats
+from image_classifier.serving.formats.codecs import Images
+from image_classifier.serving.formats.response_files import AnswerFiles
 from image_classifier.serving.monitoring import measurement
 from image_classifier.serving.monitoring.measurement import QUEUE, Measurement
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 from image_classifier.serving.settings import Settings
 
 LINES_TIMES = 10
@@ -38,9 +38,9 @@ class Invocations:
         """Answer the request that is being served.
 
         Raises:
-            RefusedError: It cannot be answered; status, code and message say why.
+            RejectedError: It cannot be answered; status, code and message say why.
         """
-        form = answer_forms.negotiate(request.headers.get("Accept"), self._settings.default_form)
+        form = response_formats.negotiate(request.headers.get("Accept"), self._settings.default_form)
         concurrency, measured = predictor.engine.concurrency, measurement.current()
         with self._admission.place() as place:
 
@@ -56,32 +56,32 @@ class Invocations:
                 encoding = request.headers.get("Content-Encoding")
                 content = content_encoding.decoded(encoding, content, self._settings.max_body_bytes)
                 asked = codecs.decode(request.headers.get("Content-Type"), content)
-                if isinstance(asked, Pictures):
+                if isinstance(asked, Images):
                     del content
                     predictions = _predict(predictor, asked, measured, work)
-            if isinstance(asked, Pictures):
+            if isinstance(asked, Images):
                 # After the turn: a thousand numbers take their time to write, which the next one need not wait for.
                 return Response(codecs.encode(predictions, asked.many, form, asked.key), mimetype=form.media_type)
             return json_lines.answer(asked, form, _of_lines(predictor, begin(LINES_TIMES), measured), self._files)
 
 
 @contextmanager
-def _turn(place: Place, concurrency: int, measured: Measurement) -> Iterator[None]:
+def _turn(place: Slot, concurrency: int, measured: Measurement) -> Iterator[None]:
     began = time.perf_counter()
     with place.turn(concurrency):
         measured.add(QUEUE, time.perf_counter() - began)
         yield
 
 
-def _predict(predictor: Predictor, pictures: Pictures, measured: Measurement, work: RequestWork) -> list[Prediction]:
-    if pictures.note:
-        log.info("%s.", pictures.note)
-    measured.pictures = len(pictures.images)
+def _predict(predictor: Predictor, images: Images, measured: Measurement, work: RequestWork) -> list[Prediction]:
+    if images.note:
+        log.info("%s.", images.note)
+    measured.images = len(images.images)
     try:
-        return predictor.predict(pictures.images, measured.add, work)
+        return predictor.predict(images.images, measured.add, work)
     except ImageRejected as error:
         status = 413 if error.code == "too_many_pixels" else 400
-        raise RefusedError(status, error.code, str(error)) from error
+        raise RejectedError(status, error.code, str(error)) from error
     except PlatformError as error:
         raise _no_memory(error) from error
 
@@ -90,19 +90,19 @@ def _of_lines(predictor: Predictor, work: RequestWork, measured: Measurement) ->
     """Return what classifies a batch of lines: a permit for each step, so that a long list lets others through."""
 
     def classify(images: Sequence[bytes]) -> list[json_lines.Outcome]:
-        measured.pictures += len(images)
+        measured.images += len(images)
         try:
             with released(work):
                 return [*predictor.predict_each(images, measured.add, work)]
         except PlatformError as error:
             raise _no_memory(error) from error
-        except RefusedError as refusal:
-            if refusal.code != DEADLINE:
+        except RejectedError as rejection:
+            if rejection.code != DEADLINE:
                 raise
-            return [refusal] * len(images)
+            return [rejection] * len(images)
 
     return classify
 
 
-def _no_memory(error: PlatformError) -> RefusedError:
-    return RefusedError(503, "no_memory", str(error), {"Retry-After": "1"})
+def _no_memory(error: PlatformError) -> RejectedError:
+    return RejectedError(503, "no_memory", str(error), {"Retry-After": "1"})

@@ -10,13 +10,13 @@ from image_classifier.contract import serving_variables as variables
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.variable import Variable
 from image_classifier.inference import engines
-from image_classifier.inference.engines import Wish
-from image_classifier.inference.processors import available_processors
+from image_classifier.inference.engines import EngineOptions
+from image_classifier.resources.processors import available_processors
 from image_classifier.serving.connections.limits import ANSWERS_ON_THEIR_WAY, OTHERS_AT_ONCE
 from image_classifier.serving.connections.work_limits import WorkLimits
-from image_classifier.serving.formats import answer_forms
-from image_classifier.serving.formats.answer_forms import AnswerForm
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.formats import response_formats
+from image_classifier.serving.formats.response_formats import ResponseFormat
+from image_classifier.serving.rejection import RejectedError
 
 MEGABYTE = 1024 * 1024
 REAL_TIME_MEGABYTES, BATCH_MEGABYTES = 25, 100
@@ -70,9 +70,9 @@ class Settings:
     worker_deaths: int = variables.WORKER_DEATHS.default
     timeout_seconds: int = variables.TIMEOUT.default
     """After which gunicorn takes a process that shows no sign of life for dead."""
-    default_form: AnswerForm = answer_forms.PLAIN
+    default_form: ResponseFormat = response_formats.PLAIN
     trust_model: bool = variables.TRUST_MODEL.default
-    engine: Wish = engines.NO_WISH
+    engine: EngineOptions = engines.NO_WISH
     """Which engine runs the network, and in what it computes."""
     log_level: int = variables.LOG_LEVEL.default
     access_log: str = variables.ACCESS_LOG.default
@@ -132,9 +132,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         answer_file_bytes=reader.get(variables.ANSWER_FILES) * MEGABYTE,
         worker_deaths=reader.get(variables.WORKER_DEATHS),
         timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
-        default_form=reader.understood(variables.DEFAULT_ACCEPT, answer_forms.PLAIN, _form),
+        default_form=reader.understood(variables.DEFAULT_ACCEPT, response_formats.PLAIN, _form),
         trust_model=reader.get(variables.TRUST_MODEL),
-        engine=Wish(reader.get(variables.ENGINE), reader.get(variables.PRECISION), exclusive=workers == 1),
+        engine=EngineOptions(reader.get(variables.ENGINE), reader.get(variables.PRECISION), exclusive=workers == 1),
         log_level=reader.get(variables.LOG_LEVEL),
         access_log=reader.get(variables.ACCESS_LOG),
         program=reader.get(variables.PROGRAM),
@@ -192,7 +192,7 @@ class _Reader:
         return self.understood(variable, variable.default if default is None else default, variable.parse)
 
     def understood(self, variable: Variable[Any], default: _T, parse: Callable[[str], _T]) -> _T:
-        """Return what `parse` makes of the text, `default` without one; what it refuses becomes a problem."""
+        """Return what `parse` makes of the text, `default` without one; what it rejects becomes a problem."""
         text = self.environment.get(variable.name, "").strip()
         if not text:
             return default
@@ -211,8 +211,8 @@ def _folders(text: str) -> tuple[Path, ...]:
     return found
 
 
-def _form(text: str) -> AnswerForm:
+def _form(text: str) -> ResponseFormat:
     try:
-        return answer_forms.negotiate(text)
-    except RefusedError as refusal:
-        raise ValueError(", ".join(answer_forms.OFFERS)) from refusal
+        return response_formats.negotiate(text)
+    except RejectedError as rejection:
+        raise ValueError(", ".join(response_formats.OFFERS)) from rejection

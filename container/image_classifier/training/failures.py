@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from image_classifier.contract.addresses import without_secrets
-from image_classifier.contract.errors import JobError, PlatformError
+from image_classifier.contract.errors import ExplainedError, PlatformError
 from image_classifier.contract.names import on_one_line
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -26,7 +26,7 @@ def message(error: Exception, base: Path) -> str:
         error = disk_is_full(error, base)
     elif isinstance(error, OSError) and error.errno in WITHHELD:
         error = withheld(error)
-    if isinstance(error, JobError):
+    if isinstance(error, ExplainedError):
         return without_secrets(f"{type(error).__name__}: {error}")
     headline = f"AlgorithmError: unexpected {type(error).__name__}: {error}"
     return without_secrets(f"{headline}\n\n{''.join(traceback.format_exception(error))}")

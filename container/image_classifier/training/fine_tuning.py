@@ -1,4 +1,4 @@
-"""Train a classifier on a backbone: on features computed once, or the whole network on decoded pictures."""
+"""Train a classifier on a backbone: on features computed once, or the whole network on decoded images."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,28 +12,22 @@ import tf_keras
 from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.training import (
-    accelerators,
-    classifier,
-    dataset,
-    decoding,
-    loop,
-    precision,
-    preparation,
-    snapshots,
-    stopping,
-)
-from image_classifier.training.backbone import Backbone
-from image_classifier.training.checkpoints import Checkpoints
-from image_classifier.training.classifier import Network
-from image_classifier.training.data import Data
-from image_classifier.training.dataset import Listing
-from image_classifier.training.decoding import Skipped
-from image_classifier.training.distribution import Hosts, alone
-from image_classifier.training.evaluation import Evaluator
-from image_classifier.training.loop import Session
+from image_classifier.training import preparation, stopping
+from image_classifier.training.checkpoints.store import Checkpoints
+from image_classifier.training.data import dataset, decoding
+from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data.decoding import Skipped
+from image_classifier.training.data.splits import Data
+from image_classifier.training.devices import accelerators, precision
+from image_classifier.training.distributed.cluster import Cluster, alone
+from image_classifier.training.loop import fitting, snapshots
+from image_classifier.training.loop.fitting import Session
+from image_classifier.training.loop.scoring import Evaluator
+from image_classifier.training.model import classifier
+from image_classifier.training.model.backbone import Backbone
+from image_classifier.training.model.classifier import Network
 from image_classifier.training.preparation import Prepared, uses_features
-from image_classifier.training.stopping import JobStopped, Stop
+from image_classifier.training.stopping import JobStopped, StopSignal
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class TestResult:
 
     metrics: dict[str, float]
     seconds: float
-    pictures: int
+    images: int
 
 
 @dataclass(frozen=True)
@@ -53,12 +47,12 @@ class Trained:
     head: tf_keras.Sequential
     learned: Sequence[NDArray[Any]]
     """Values of `Network.learned`, for `rebuilt`."""
-    history: loop.History
+    history: fitting.History
     training: Listing
     validation: Listing
     """Those that the best epoch's answers are of."""
     probabilities: NDArray[np.float32]
-    """Of the validation pictures: (n, K), or (n, 1) in binary mode."""
+    """Of the validation images: (n, K), or (n, 1) in binary mode."""
     skipped: tuple[Skipped, ...]
     test: TestResult | None
     precision: str
@@ -68,15 +62,15 @@ class Trained:
     parameters: int
     trainable_parameters: int
     seconds: float
-    """From the first decoded picture to the last epoch."""
+    """From the first decoded image to the last epoch."""
 
 
 def train(
     data: Data,
     backbone: Backbone,
     values: Hyperparameters,
-    stop: Stop,
-    hosts: Hosts | None = None,
+    stop: StopSignal,
+    hosts: Cluster | None = None,
     checkpoints_dir: Path | None = None,
 ) -> Trained:
     """Train on `data`; see `preparation` for the two ways. On several hosts each calls it, and all get the result.
@@ -84,7 +78,7 @@ def train(
     A checkpoint in `checkpoints_dir` is continued, and new ones are written there; None: neither.
 
     Raises:
-        UserError: Too many pictures are unreadable, a class lost all of its pictures, the loss diverged at once, or
+        UserError: Too many images are unreadable, a class lost all of its images, the loss diverged at once, or
             the checkpoints are another job's.
         JobStopped: `stop` was set before any epoch was measured.
     """
@@ -93,20 +87,20 @@ def train(
     network_of_features = preparation.feature_network(backbone, values, session, data)
     kept = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
     prepare = preparation.prepare_function(backbone, values, session, network_of_features, kept)
-    training = prepare(data.training, "Training pictures")
-    validation = prepare(data.validation, "Validation pictures")
+    training = prepare(data.training, "Training images")
+    validation = prepare(data.validation, "Validation images")
     if stopping.agreed(stop, session.hosts):
         raise JobStopped
 
     def check() -> None:
-        preparation.refuse_losses(data, [training, validation], values, session.hosts)
+        preparation.reject_losses(data, [training, validation], values, session.hosts)
 
     check()
     with session.hosts.strategy.scope():
         network = build(backbone, values, len(data.training.class_names))
     evaluator = Evaluator(network, values, session.hosts)
     names = data.training.class_names
-    history = loop.fit(network, values, training.rows, validation.rows, names, session, check, evaluator)
+    history = fitting.fit(network, values, training.rows, validation.rows, names, session, check, evaluator)
     if history.answers is None:
         raise JobStopped
     seconds = time.monotonic() - started
@@ -132,15 +126,15 @@ def train(
 
 
 def _session(
-    data: Data, backbone: Backbone, values: Hyperparameters, stop: Stop, hosts: Hosts, folder: Path | None
+    data: Data, backbone: Backbone, values: Hyperparameters, stop: StopSignal, hosts: Cluster, folder: Path | None
 ) -> Session:
     kind = precision.choose(values, accelerators.describe(tf.config.list_physical_devices("GPU")))
     checkpoints = None
     if folder and hosts.is_chief:
         sources = {
             "classes": list(data.training.class_names),
-            "training pictures": dataset.fingerprint(data.training),
-            "validation pictures": dataset.fingerprint(data.validation),
+            "training images": dataset.fingerprint(data.training),
+            "validation images": dataset.fingerprint(data.validation),
             "backbone": backbone.info.sha256,
         }
         checkpoints = Checkpoints(folder, snapshots.identity(values, sources))
@@ -174,12 +168,12 @@ def _score_test(
     if stopping.agreed(session.stop, session.hosts):
         return None
     try:
-        part = prepare(listing, "Test pictures")
+        part = prepare(listing, "Test images")
         answers = evaluator.ask(part.rows, session.stop_alone)
     except JobStopped:
         return None
     skipped = part.skipped(session.hosts)
-    decoding.refuse_too_many(skipped, len(listing.examples), values.max_bad_fraction)
+    decoding.reject_too_many(skipped, len(listing.examples), values.max_bad_fraction)
     metrics = evaluator.measure(answers, part.rows.labels)
     return TestResult(metrics, time.monotonic() - started, len(answers.rows)), skipped
 

@@ -15,25 +15,27 @@ from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, Settings
 from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone, data, failures, incremental, named_model, preflight, stopping
-from image_classifier.training.channel_scan import Scan
-from image_classifier.training.incremental import Start
+from image_classifier.training import failures, stopping
+from image_classifier.training.data import preflight, splits
+from image_classifier.training.data.channel_scan import Scan
+from image_classifier.training.model import backbone, named_model, warm_start
+from image_classifier.training.model.warm_start import HeadPlan
 from image_classifier.training.progress import say
-from image_classifier.training.stopping import Stop
+from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
-    from image_classifier.training.distribution import Hosts
+    from image_classifier.training.distributed.cluster import Cluster
     from image_classifier.training.fine_tuning import Trained
 
 
-def run(opt_ml: OptMl, stop: Stop) -> None:
+def run(opt_ml: OptMl, stop: StopSignal) -> None:
     """Train on the platform's tree and leave the checked model and the reports there.
 
     Raises:
-        JobError: Something is wrong, and the message says what and whose it is.
+        ExplainedError: Something is wrong, and the message says what and whose it is.
         JobStopped: SIGTERM came before there was anything to keep.
     """
-    _refuse_without_tensorflow()
+    _reject_without_tensorflow()
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
     scans = preflight.check(opt_ml, settings.values)
@@ -53,21 +55,22 @@ def run(opt_ml: OptMl, stop: Stop) -> None:
         raise explained from error
 
 
-def _start(opt_ml: OptMl, values: Hyperparameters) -> "Hosts":
+def _start(opt_ml: OptMl, values: Hyperparameters) -> "Cluster":
     tensorflow_start.start()
-    from image_classifier.training import accelerators, distribution, precision
+    from image_classifier.training.devices import accelerators, precision
+    from image_classifier.training.distributed import cluster
 
     resources = opt_ml.read_resources()
     for line in accelerators.prepare(resources):
         say(line)
     precision.make_deterministic(values)
-    return distribution.start(resources)
+    return cluster.start(resources)
 
 
-def _explained(error: Exception, hosts: "Hosts | None") -> Exception | None:
+def _explained(error: Exception, hosts: "Cluster | None") -> Exception | None:
     if hosts is None:
         return None
-    from image_classifier.training import lost_hosts
+    from image_classifier.training.distributed import lost_hosts
 
     return lost_hosts.explain(error, hosts.names)
 
@@ -77,19 +80,19 @@ def _run(
     given: Mapping[str, Any],
     settings: Settings,
     scans: Mapping[str, Scan],
-    hosts: "Hosts | None",
-    stop: Stop,
+    hosts: "Cluster | None",
+    stop: StopSignal,
 ) -> None:
-    found = data.read(opt_ml, settings.values, hosts, scans)
+    found = splits.read(opt_ml, settings.values, hosts, scans)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
         values = settings.values
         folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
         info = artifacts.read_model_info(folder)
         named_model.reject_another(info, values.model_id)
-        settings = hyperparameters.parse(given, incremental.model_defaults(info, settings.values))
+        settings = hyperparameters.parse(given, warm_start.model_defaults(info, settings.values))
         stop.limit(settings.values.max_runtime)
-        start = incremental.plan(folder, info, settings.values, found.training.class_names)
-        for line in [*settings.log_lines(), *data.describe(found), start.line]:
+        start = warm_start.plan(folder, info, settings.values, found.training.class_names)
+        for line in [*settings.log_lines(), *splits.describe(found), start.line]:
             say(line)
         hosts = hosts or _start(opt_ml, settings.values)
         _train_and_leave(hosts, opt_ml, settings, found, _Model(folder, start), stop)
@@ -100,13 +103,16 @@ class _Model:
     """Where the model lies that the job starts from, and what it takes of it."""
 
     folder: Path
-    start: Start
+    start: HeadPlan
 
 
 def _train_and_leave(
-    hosts: "Hosts", opt_ml: OptMl, settings: Settings, found: data.Data, model: _Model, stop: Stop
+    hosts: "Cluster", opt_ml: OptMl, settings: Settings, found: splits.Data, model: _Model, stop: StopSignal
 ) -> None:
-    from image_classifier.training import accelerators, feature_chunks, fine_tuning, finishing, preparation
+    from image_classifier.training import fine_tuning, preparation
+    from image_classifier.training.devices import accelerators
+    from image_classifier.training.export import finalisation
+    from image_classifier.training.features import feature_chunks
 
     values, class_names = settings.values, found.training.class_names
 
@@ -118,7 +124,7 @@ def _train_and_leave(
     if loaded.warning:
         say(loaded.warning)
     if values.max_runtime and hosts.is_chief:
-        finishing.rehearse(opt_ml, loaded if hosts.replicas == 1 else load(), len(class_names), values, stop)
+        finalisation.rehearse(opt_ml, loaded if hosts.replicas == 1 else load(), len(class_names), values, stop)
     trained = fine_tuning.train(found, loaded, values, stop, hosts, _checkpoints_dir(opt_ml))
     numbers = _print_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
@@ -127,11 +133,11 @@ def _train_and_leave(
         if hosts.replicas > 1:
             # What is exported belongs to no strategy, as if one device had trained it.
             trained = fine_tuning.rebuilt(trained, load(), values)
-        finishing.leave(finishing.Job(opt_ml, settings, found, trained, numbers), stop)
+        finalisation.leave(finalisation.Job(opt_ml, settings, found, trained, numbers), stop)
     else:
         say(f"{hosts.names[0]} writes the model; this host waits for it.")
     # Version 2 of the SDK stops all containers of a local job when the first of them ends.
-    hosts.end_together(finishing.LONGEST_SECONDS)
+    hosts.barrier(finalisation.LONGEST_SECONDS)
     if not stop.reason:
         # A job that was stopped may be started again, and continues; this one is finished.
         feature_chunks.remove(opt_ml.checkpoints_dir / preparation.FEATURES)
@@ -148,8 +154,8 @@ def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
 def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence[str]) -> backbone.Backbone:
     started, folder = time.monotonic(), model.folder
     loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=values.trust_model)
-    loaded = replace(loaded, head=incremental.kept_head(loaded, model.start, values, class_names))
-    # The method of this job's pictures is recorded in the artefact, and serving uses it.
+    loaded = replace(loaded, head=warm_start.kept_head(loaded, model.start, values, class_names))
+    # The method of this job's images is recorded in the artefact, and serving uses it.
     loaded = replace(loaded, info=replace(loaded.info, resize_method=values.image_resize_interpolation))
     height, width = loaded.info.image_size
     say(
@@ -171,16 +177,16 @@ def _print_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any
     numbers |= {"epochs": epochs, "best_epoch": (history.best_epoch or 0) + 1, "skipped": len(trained.skipped)}
     if trained.test:
         test = trained.test
-        lines += metrics.test_lines(test.metrics, test.seconds, test.pictures)
+        lines += metrics.test_lines(test.metrics, test.seconds, test.images)
         numbers |= {f"test_{name}": value for name, value in test.metrics.items()}
     for line in lines:
         say(line)
     if trained.skipped:
-        say(f"Skipped {len(trained.skipped)} unreadable picture(s); they are listed in skipped.csv.")
+        say(f"Skipped {len(trained.skipped)} unreadable image(s); they are listed in skipped.csv.")
     return numbers
 
 
-def _refuse_without_tensorflow() -> None:
+def _reject_without_tensorflow() -> None:
     if not tensorflow_start.is_installed():
         raise UserError(
             "This image only serves: TensorFlow, which trains, is not in it. Train with an image that scripts/build "
@@ -188,7 +194,7 @@ def _refuse_without_tensorflow() -> None:
         )
 
 
-def main(stop: Stop) -> int:
+def main(stop: StopSignal) -> int:
     """Run the job of this container; return the process's exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A locale without UTF-8 must not end a job by a name that it prints.
@@ -206,7 +212,7 @@ def main(stop: Stop) -> int:
     return 0
 
 
-def _stopped_without_model(opt_ml: OptMl, stop: Stop, doing: str) -> str:
+def _stopped_without_model(opt_ml: OptMl, stop: StopSignal, doing: str) -> str:
     where = f"; {doing}" if doing else ""
     newest = max((path.name for path in opt_ml.checkpoints_dir.glob("checkpoint-*")), default=None)
     if newest:

@@ -1,4 +1,4 @@
-"""Turn listed pictures into what is trained on: features of a frozen backbone, or pixels decoded on demand."""
+"""Turn listed images into what is trained on: features of a frozen backbone, or pixels decoded on demand."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,17 +11,19 @@ from numpy.typing import NDArray
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.names import on_one_line
-from image_classifier.training import decoding, feature_chunks, features, progress
-from image_classifier.training.backbone import Backbone
-from image_classifier.training.batches import Rows
-from image_classifier.training.data import Data
-from image_classifier.training.dataset import Example, Listing
-from image_classifier.training.decoding import Decoder, Pictures, Skipped
-from image_classifier.training.distribution import Hosts
-from image_classifier.training.feature_chunks import ChunkFolder
-from image_classifier.training.feature_network import FeatureNetwork
-from image_classifier.training.features import FeatureStore
-from image_classifier.training.loop import Session
+from image_classifier.training import progress
+from image_classifier.training.data import decoding
+from image_classifier.training.data.batches import Rows
+from image_classifier.training.data.dataset import Example, Listing
+from image_classifier.training.data.decoding import Decoder, Images, Skipped
+from image_classifier.training.data.splits import Data
+from image_classifier.training.distributed.cluster import Cluster
+from image_classifier.training.features import feature_chunks, feature_pass
+from image_classifier.training.features.feature_chunks import ChunkFolder
+from image_classifier.training.features.feature_network import FeatureNetwork
+from image_classifier.training.features.feature_pass import FeatureStore
+from image_classifier.training.loop.fitting import Session
+from image_classifier.training.model.backbone import Backbone
 
 FEATURES = "features"
 """The folder, beside the checkpoints, of features that a restart need not compute again."""
@@ -37,24 +39,24 @@ class Prepared:
     """Left out of `found` and `rows`, since they could not be read when the features were computed."""
     seconds: float
 
-    def skipped(self, hosts: Hosts) -> tuple[Skipped, ...]:
-        """Return the pictures that could not be read, as far as any host asked for them; every host must ask."""
-        pictures = self.rows.inputs
-        if not isinstance(pictures, Pictures):
+    def skipped(self, hosts: Cluster) -> tuple[Skipped, ...]:
+        """Return the images that could not be read, as far as any host asked for them; every host must ask."""
+        images = self.rows.inputs
+        if not isinstance(images, Images):
             return self.skipped_before
         if hosts.count == 1:
-            return pictures.skipped
-        every = hosts.gather_json([[str(one.path), one.reason] for one in pictures.skipped])
+            return images.skipped
+        every = hosts.gather_json([[str(one.path), one.reason] for one in images.skipped])
         reasons = {path: reason for each in every for path, reason in each}
         return tuple(Skipped(Path(path), reasons[path]) for path in sorted(reasons))
 
     def without(self, skipped: Sequence[Skipped]) -> Listing:
-        """Return the other pictures."""
+        """Return the other images."""
         gone = {one.path for one in skipped}
         return replace(self.found, examples=tuple(one for one in self.found.examples if one.path not in gone))
 
     def chosen(self, rows: NDArray[np.int64]) -> Listing:
-        """Return the pictures of some rows."""
+        """Return the images of some rows."""
         return replace(self.found, examples=tuple(self.found.examples[row] for row in rows))
 
 
@@ -62,12 +64,12 @@ def feature_network(backbone: Backbone, values: Hyperparameters, session: Sessio
     """Return what computes the features of all parts of `data`; None when the job needs none."""
     if not uses_features(values):
         return None
-    pictures = sum(len(part.examples) for part in (data.training, data.validation, data.test) if part)
-    return FeatureNetwork(backbone, session.hosts, pictures, session.precision)
+    images = sum(len(part.examples) for part in (data.training, data.validation, data.test) if part)
+    return FeatureNetwork(backbone, session.hosts, images, session.precision)
 
 
 def uses_features(values: Hyperparameters) -> bool:
-    """Tell whether the backbone needs to see every picture only once: it is frozen and the pictures never change."""
+    """Tell whether the backbone needs to see every image only once: it is frozen and the images never change."""
     return values.train_only_top_layer and not values.augmentation
 
 
@@ -78,7 +80,7 @@ def prepare_function(
     network: FeatureNetwork | None,
     features_dir: Path | None = None,
 ) -> Callable[[Listing, str], Prepared]:
-    """Return what turns a listing into rows: features by `network`, or pictures decoded on demand without one.
+    """Return what turns a listing into rows: features by `network`, or images decoded on demand without one.
 
     Finished parts of the features are kept in `features_dir`, and taken from there.
     """
@@ -88,13 +90,13 @@ def prepare_function(
         started = time.monotonic()
         examples, owners = listing.examples, _owners(listing.examples)
         if network is None:
-            pictures = Pictures(decoder, examples, progress.counter(phase, len(examples)))
-            return Prepared(listing, Rows(pictures, _labels(examples), owners), (), time.monotonic() - started)
+            images = Images(decoder, examples, progress.counter(phase, len(examples)))
+            return Prepared(listing, Rows(images, _labels(examples), owners), (), time.monotonic() - started)
         key = feature_chunks.network_key(backbone.info, decoder.resize_method, network.planned)
         chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
 
         def compute(some: Sequence[Example], part: slice | None = None) -> FeatureStore:
-            return features.compute(network, decoder, some, phase, session.stop, session.hosts, chunks, part)
+            return feature_pass.compute(network, decoder, some, phase, session.stop, session.hosts, chunks, part)
 
         store = compute(examples) if owners is None else _of_owners(compute, examples, owners, session.hosts)
         rows = Rows(store.features, _labels(store.examples))
@@ -103,8 +105,8 @@ def prepare_function(
     return prepare
 
 
-def refuse_losses(data: Data, parts: Sequence[Prepared], values: Hyperparameters, hosts: Hosts) -> None:
-    """Stop the job when too many pictures of both parts, or all of a class, could not be read.
+def reject_losses(data: Data, parts: Sequence[Prepared], values: Hyperparameters, hosts: Cluster) -> None:
+    """Stop the job when too many images of both parts, or all of a class, could not be read.
 
     Raises:
         UserError: It is so; the message names the first of them.
@@ -114,13 +116,13 @@ def refuse_losses(data: Data, parts: Sequence[Prepared], values: Hyperparameters
     if not skipped:
         return
     total = len(data.training.examples) + len(data.validation.examples)
-    decoding.refuse_too_many(skipped, total, values.max_bad_fraction)
+    decoding.reject_too_many(skipped, total, values.max_bad_fraction)
     training, validation = (part.without(lost) for part, lost in zip(parts, each, strict=True))
     empty = [name for name, count in training.counts().items() if not count]
     if empty or not validation.examples:
         raise UserError(
-            f"No readable picture is left of {', '.join(empty) or 'the validation pictures'}; "
-            f"first: {on_one_line(skipped[0].path.name)}: {skipped[0].reason} Replace the damaged files."
+            f"No readable image is left of {', '.join(empty) or 'the validation images'}; "
+            f"first: {on_one_line(skipped[0].path.name)}: {skipped[0].reason} Replace the corrupt files."
         )
 
 
@@ -137,7 +139,7 @@ def _of_owners(
     compute: Callable[[Sequence[Example], slice], FeatureStore],
     examples: Sequence[Example],
     owners: NDArray[np.int64],
-    hosts: Hosts,
+    hosts: Cluster,
 ) -> FeatureStore:
     """Let each host compute the features of its own files; the result is in the order of `examples` again."""
     by_owner = np.argsort(owners, kind="stable")

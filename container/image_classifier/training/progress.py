@@ -22,6 +22,6 @@ def counter(phase: str, total: int) -> Callable[[int], None]:
         tenth = 10 * done // max(total, 1)
         if tenth > printed:
             printed = tenth
-            say(f"{phase}: {done}/{total} pictures, {time.monotonic() - started:.0f} s")
+            say(f"{phase}: {done}/{total} images, {time.monotonic() - started:.0f} s")
 
     return report

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from image_classifier.training.distribution import Hosts
+    from image_classifier.training.distributed.cluster import Cluster
 
 SIGTERM = "SIGTERM"
 REASONS = {
@@ -43,7 +43,7 @@ class JobStopped(Exception):  # noqa: N818 - it is no error
     """The job was told to stop before there was a model worth keeping; the text, if any, says how far it came."""
 
 
-class Stop:
+class StopSignal:
     """Tells the job's phases to end, since it was told to, or since its time is up.
 
     `limit_seconds` after `started`, a time of `time.monotonic`, the job has to have ended; 0 is no limit. Without
@@ -175,9 +175,9 @@ def process_start() -> float:
     return now - max(age, 0.0)
 
 
-def listen() -> Stop:
+def listen() -> StopSignal:
     """Return what the signals of `REASONS` set; call it from the main thread."""
-    stop = Stop()
+    stop = StopSignal()
     for number in REASONS:
         # `nohup` and a shell's background jobs ignore some of them on purpose.
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -192,7 +192,7 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def agreed(stop: Stop, hosts: "Hosts") -> bool:
+def agreed(stop: StopSignal, hosts: "Cluster") -> bool:
     """Say whether the job shall end on any of its hosts, alike on all of them; every host must call it."""
     told = hosts.agree(stop.is_set())
     if told:
@@ -200,7 +200,7 @@ def agreed(stop: Stop, hosts: "Hosts") -> bool:
     return told
 
 
-def stop_if_told(stop: Stop, doing: str = "") -> None:
+def stop_if_told(stop: StopSignal, doing: str = "") -> None:
     """Leave a phase that has nothing to keep; `doing` says for the log how far it came.
 
     Raises:

@@ -28,13 +28,13 @@ Written by `PYTHONPATH=container:. .venv/bin/python -m tests.benchmarks.chaos --
 A job of {durations} on {cpus} CPUs, two at a time beside other work, is killed (SIGKILL, with all its processes) at
 seeded random moments, spread evenly over its whole life, and started again until its end: on another machine, where
 only `/opt/ml/checkpoints` comes back, or where all files still lie. A checkpoint is written after every step, so that
-many kills hit one. After some kills a file of the newest checkpoint is damaged as well. Compared with a job that nobody
+many kills hit one. After some kills a file of the newest checkpoint is corrupt as well. Compared with a job that nobody
 disturbed, bit for bit (`deterministic=True`): reports, weights in the SavedModel, the serving code's answers to all
-pictures, variables, optimizer slots and state of the last checkpoint.
+images, variables, optimizer slots and state of the last checkpoint.
 
-**{verdict}** Kills by phase: {phases}. {half} checkpoints were half written, {damaged} were damaged.
+**{verdict}** Kills by phase: {phases}. {half} checkpoints were half written, {corrupt} were corrupt.
 
-| kind of job | killed after | phase | what lay there | started again | damaged | the restart said | result |
+| kind of job | killed after | phase | what lay there | started again | corrupt | the restart said | result |
 |---|---:|---|---|---|---|---|---|
 """
 
@@ -76,7 +76,7 @@ def line(row: Row) -> str:
         row.phase,
         row.left,
         "another machine" if row.plan.another_machine else "same files",
-        row.damaged,
+        row.corrupt,
         row.said,
         f"differs: {', '.join(row.different)}" if row.different else "equal",
     )
@@ -95,7 +95,7 @@ def page(rows: Sequence[Row], references: dict[str, Reference], seed: int) -> st
         verdict=f"{equal} of {len(rows)} restarts finished with the same result.",
         phases=", ".join(f"{phase} {phases[phase]}" for phase in kills.PHASES.values() if phases[phase]),
         half=sum("a checkpoint half written" in row.left for row in rows),
-        damaged=sum(bool(row.damaged) for row in rows),
+        corrupt=sum(bool(row.corrupt) for row in rows),
     )
     ordered = sorted(rows, key=lambda row: (row.plan.kind, row.seconds))
     return introduction + "".join(f"{line(row)}\n" for row in ordered)

@@ -20,8 +20,8 @@ PHASES = {
     "Head: ": "import of TensorFlow",
     "Devices: ": "loading of the backbone",
     "Backbone: ": "building of the network",
-    "Training pictures: ": "features or first steps",
-    "Validation pictures: ": "features or first validation",
+    "Training images: ": "features or first steps",
+    "Validation images: ": "features or first validation",
     "13/13 - ": "steps",
     "- Average training duration": "export or IR",
     "OpenVINO IR: ": "verification",
@@ -63,7 +63,7 @@ class Row:
     phase: str
     left: str
     """What the kill left of checkpoints and of the model."""
-    damaged: str
+    corrupt: str
     said: str
     """By the restart, of checkpoints."""
     different: tuple[str, ...]
@@ -99,7 +99,7 @@ def carry_out(plan: Plan, tree: Path, inputs: Path, reference: Reference) -> Row
     left = _left(tree)
     if plan.another_machine:
         small_job.move_to_another_machine(tree)
-    damaged = _damage(plan, checkpoints)
+    corrupt = _damage(plan, checkpoints)
     again = small_job.start(tree)
     try:
         again.finish()
@@ -109,7 +109,7 @@ def carry_out(plan: Plan, tree: Path, inputs: Path, reference: Reference) -> Row
         found = ("it did not finish",)
     said = _said(again.log())
     shutil.rmtree(tree)
-    return Row(plan, seconds, phase_of(log), left, damaged, said, found)
+    return Row(plan, seconds, phase_of(log), left, corrupt, said, found)
 
 
 def _killed(plan: Plan, tree: Path, inputs: Path, whole: float) -> tuple[small_job.Running, float]:

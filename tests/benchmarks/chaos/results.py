@@ -8,7 +8,7 @@ import numpy as np
 
 from image_classifier import artifacts
 from image_classifier.inference.predictor import Predictor
-from image_classifier.training.checkpoints import Checkpoint, Checkpoints
+from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
 
 _VARIABLES = Path(artifacts.SAVED_MODEL_DIR) / "variables" / "variables.data-00000-of-00001"
 
@@ -34,7 +34,7 @@ def different(one: Mapping[str, bytes], other: Mapping[str, bytes]) -> list[str]
 
 
 def answers(tree: Path) -> bytes:
-    """Return the probabilities that the serving code gives all training pictures, float64."""
+    """Return the probabilities that the serving code gives all training images, float64."""
     predictor = Predictor.load(tree / "model", False)
     paths = sorted((tree / "input" / "data" / "training").glob("*/*.png"))
     predictions = [predictor.predict([path.read_bytes()])[0].probabilities for path in paths]

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.environments import unmeasured
-from tests.waiting import wait_until
+from tests.support.environments import unmeasured
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 SETTINGS: dict[str, Any] = {
@@ -38,12 +38,12 @@ from tests.unit.training import small
 folder = Path(sys.argv[1])
 info = ModelInfo(image_size=(32, 40), source="test network")
 small.save_backbone(folder / "model", info, small.build_network((None, None)))
-small.write_pictures(folder / "training", count=16)
+small.write_images(folder / "training", count=16)
 """
 
 
 def make_inputs(folder: Path) -> Path:
-    """Write what all jobs are given: 48 pictures of 3 classes, and a network with BatchNorm; returns the folder."""
+    """Write what all jobs are given: 48 images of 3 classes, and a network with BatchNorm; returns the folder."""
     environment = unmeasured(PYTHONPATH=f"{ROOT / 'container'}:{ROOT}")
     command = [sys.executable, "-c", _MAKE_INPUTS, str(folder)]
     subprocess.run(command, check=True, env=environment, capture_output=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.platform import pictures
+from tests.platform import sample_images
 
 TYPES = (
     *("application/json", "application/jsonlines", "application/json; charset=utf-16", "text/json"),
@@ -32,7 +32,7 @@ def documents() -> Iterator[Document]:
 
 
 def _contents() -> list[bytes]:
-    good = base64.b64encode(pictures.encode(pictures.plain(), "PNG")).decode()
+    good = base64.b64encode(sample_images.encode(sample_images.plain(), "PNG")).decode()
     row = json.dumps({"b64": good})
     texts = [
         *("", " ", "{", "}", "null", "true", "0", "NaN", "-Infinity", "1e999", "9" * 5_000, '"', '"\\ud800"'),

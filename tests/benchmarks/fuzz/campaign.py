@@ -97,7 +97,7 @@ def run(server: Watched, campaign: Campaign, bounds: Bounds) -> Result:
     Each input is sent twice: once with nothing beside it but pings, judged by the oracle, and once among others.
 
     Raises:
-        AssertionError: It does not even answer a good picture.
+        AssertionError: It does not even answer a good image.
         TimeoutError: It neither answers nor closes a connection.
     """
     findings, workers, pings, sent = Findings(), server.workers(), [], 0

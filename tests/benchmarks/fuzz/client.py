@@ -1,4 +1,4 @@
-"""One client of the server under attack: sends pictures, documents and raw bytes, and judges what comes back."""
+"""One client of the server under attack: sends images, documents and raw bytes, and judges what comes back."""
 
 import base64
 import contextlib
@@ -16,11 +16,11 @@ from tests.benchmarks.fuzz.bodies import Document
 from tests.benchmarks.fuzz.extremes.extreme import Extreme
 from tests.benchmarks.fuzz.mutants import Mutant
 from tests.benchmarks.fuzz.raw_requests import CLOSE, HALF_CLOSE, RESET, WHOLE, RawRequest
-from tests.platform import pictures
+from tests.platform import sample_images
 
 SECONDS = 30
 """A server that has neither answered nor closed by then is stuck."""
-GOOD = pictures.encode(pictures.plain(), "PNG")
+GOOD = sample_images.encode(sample_images.plain(), "PNG")
 _GOOD_EVERY = 25
 _TYPES = ("application/x-image", "image/jpeg", "image/png", "application/octet-stream", "image/webp", "text/plain", "")
 _ACCEPTS = ("*/*", "application/json", "application/json;verbose", "application/json;verbose;n_predictions=2")
@@ -35,7 +35,7 @@ class Findings:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     good: int = 0
-    """Good pictures in between that got their answer."""
+    """Good images in between that got their answer."""
 
     def add(self, kind: str, status: int | None, allowed: int = 0, what: str = "") -> None:
         """Count an outcome; a status from 500 on is wrong unless it is the one that is `allowed`."""
@@ -45,7 +45,7 @@ class Findings:
 
 
 class Client:
-    """Keeps a connection, and asks for a good picture on it after every few others."""
+    """Keeps a connection, and asks for a good image on it after every few others."""
 
     def __init__(self, port: int, invoke: str, findings: Findings, random: Random):
         self._port, self._invoke, self._findings, self._random = port, invoke, findings, random
@@ -53,7 +53,7 @@ class Client:
         self._sent = 0
 
     def good_answer(self) -> bytes:
-        """Return what the server answers to a good picture.
+        """Return what the server answers to a good image.
 
         Raises:
             AssertionError: It is not answered.
@@ -63,7 +63,7 @@ class Client:
         return answer
 
     def send(self, work: Work, expected: bytes) -> None:
-        """Send one of the wrong requests and count what comes back; `expected` is what a good picture gets."""
+        """Send one of the wrong requests and count what comes back; `expected` is what a good image gets."""
         if isinstance(work, Mutant):
             self._send_mutant(work)
         elif isinstance(work, Document):
@@ -79,7 +79,7 @@ class Client:
             status, answer = self._post(GOOD, "image/png")
             self._findings.good += (status, answer) == (200, expected)
             if (status, answer) != (200, expected):
-                self._findings.wrong.append(f"a good picture in between: {status}, {answer[:200]!r}")
+                self._findings.wrong.append(f"a good image in between: {status}, {answer[:200]!r}")
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,4 +1,4 @@
-"""What is done to the bytes of a picture: one function a kind of damage, all by the generator that they are given."""
+"""What is done to the bytes of an image: one function a kind of damage, all by the generator that they are given."""
 
 import struct
 import zlib
@@ -32,7 +32,7 @@ def header(data: bytes, random: Random) -> bytes:
 
 
 def trailing(data: bytes, random: Random) -> bytes:
-    """Go on after the end, with noise or with the picture again."""
+    """Go on after the end, with noise or with the image again."""
     return data + random.choice((random.randbytes(random.randint(1, 4_096)), data, bytes(4_096)))
 
 
@@ -118,7 +118,7 @@ DAMAGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
     "a part twice": doubled,
     "a part zeroed": zeroed,
     "other sides in the header": sized,
-    "damaged behind its checksums": inside,
+    "corrupt behind its checksums": inside,
     "wrong EXIF": exif,
 }
 """By what the report calls them."""

@@ -1,4 +1,4 @@
-"""Pictures made badly on purpose: a form and up to three damages, or few bytes that unpack to many; all seeded."""
+"""Images made badly on purpose: a form and up to three damages, or few bytes that unpack to many; all seeded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from tests.benchmarks.fuzz.damages import DAMAGES
 from tests.benchmarks.fuzz.originals import originals
 from tests.unit.imaging import samples
 
-UNDAMAGED, UNPACKS_TO_MUCH, SPLICED = "undamaged", "few bytes that unpack to many", "two pictures in one"
+UNDAMAGED, UNPACKS_TO_MUCH, SPLICED = "undamaged", "few bytes that unpack to many", "two images in one"
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """The bytes of a picture, what it was made of and what was done to it first."""
+    """The bytes of an image, what it was made of and what was done to it first."""
 
     form: str
     damage: str

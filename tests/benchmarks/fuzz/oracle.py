@@ -13,7 +13,7 @@ from tests.benchmarks.fuzz.extremes.texts import MOST_IN_A_LIST
 from tests.benchmarks.fuzz.mutants import Mutant
 from tests.benchmarks.fuzz.raw_requests import CLOSE, RESET, RawRequest
 from tests.benchmarks.watched_server import Watched
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The pictures that mutants are made of: every form that an encoder here can write, small, the same at every call."""
+"""The images that mutants are made of: every form that an encoder here can write, small, the same at every call."""
 
 import io
 import itertools
@@ -29,8 +29,8 @@ def originals() -> dict[str, bytes]:
 
 
 def _forms() -> Iterator[tuple[str, bytes | None]]:
-    picture = Image.fromarray(samples.PLAIN)
-    small = picture.resize(_SMALL)
+    image = Image.fromarray(samples.PLAIN)
+    small = image.resize(_SMALL)
     for kind, mode in itertools.product((*FORMATS, "TIFF"), MODES):
         yield f"{kind} {mode}", written(in_mode(small, mode), kind)
     for kind, orientation in itertools.product(_TURNABLE, range(10)):
@@ -39,32 +39,32 @@ def _forms() -> Iterator[tuple[str, bytes | None]]:
         yield f"PNG depth {bits}", written(small.quantize(1 << bits), "PNG", bits=bits)
     for quality, subsampling in itertools.product((1, 50, 100), (0, 2)):
         options = {"quality": quality, "subsampling": subsampling}
-        yield f"JPEG quality {quality}/{subsampling}", written(picture, "JPEG", **options)
-        yield f"JPEG progressive {quality}/{subsampling}", written(picture, "JPEG", progressive=True, **options)
-    yield "JPEG restart markers", written(picture, "JPEG", restart_marker_rows=1)
+        yield f"JPEG quality {quality}/{subsampling}", written(image, "JPEG", **options)
+        yield f"JPEG progressive {quality}/{subsampling}", written(image, "JPEG", progressive=True, **options)
+    yield "JPEG restart markers", written(image, "JPEG", restart_marker_rows=1)
     others = [small.rotate(90), small.convert("L").convert("RGB"), small.resize((7, 50))]
     for kind in ("GIF", "PNG", "WEBP"):
         yield f"{kind} animated", written(small, kind, save_all=True, append_images=others[:2])
     yield "GIF animated, other sizes", written(small, "GIF", save_all=True, append_images=others)
-    yield "WEBP lossless", written(picture, "WEBP", lossless=True)
+    yield "WEBP lossless", written(image, "WEBP", lossless=True)
     for kind in ("PNG", "GIF"):
         yield f"{kind} transparent", written(small.quantize(20), kind, transparency=3)
     for size in ((1, 1), (1, 600), (600, 1)):
-        yield f"PNG {size[0]}x{size[1]}", written(picture.resize(size), "PNG")
+        yield f"PNG {size[0]}x{size[1]}", written(image.resize(size), "PNG")
 
 
-def in_mode(picture: Image.Image, mode: str) -> Image.Image:
-    """Return a colour picture in one of `MODES`."""
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Return a colour image in one of `MODES`."""
     if mode == "I;16":
-        return Image.fromarray(np.asarray(picture.convert("L"), np.uint16) * 257)
-    return picture.convert("L").convert(mode) if mode in ("I", "F", "LA") else picture.convert(mode)
+        return Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257)
+    return image.convert("L").convert(mode) if mode in ("I", "F", "LA") else image.convert(mode)
 
 
-def written(picture: Image.Image, kind: str, **options: Any) -> bytes | None:
-    """Write a picture into bytes, None when the format has no such pictures."""
+def written(image: Image.Image, kind: str, **options: Any) -> bytes | None:
+    """Write an image into bytes, None when the format has no such images."""
     file = io.BytesIO()
     try:
-        picture.save(file, kind, **options)
+        image.save(file, kind, **options)
     except (OSError, KeyError, ValueError):
         return None
     return file.getvalue()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.platform import pictures
+from tests.platform import sample_images
 
 CLOSE, HALF_CLOSE, RESET, WAIT = "closed", "half closed", "reset", "kept open"
 WHOLE = "as it should be"
@@ -73,12 +73,12 @@ class RawRequest:
 
 def every_raw_request() -> Iterator[RawRequest]:
     """Yield each listed mistake once."""
-    picture = pictures.encode(pictures.plain(), "PNG")
+    image = sample_images.encode(sample_images.plain(), "PNG")
     for method, path in itertools.product(_METHODS, _PATHS):
         yield RawRequest("method and path", f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     for first in _FIRST_LINES:
         yield RawRequest("first line", first + b"\r\nHost: x\r\n\r\n")
-    for length, body in itertools.product(_LENGTHS, (b"", b"hello", picture)):
+    for length, body in itertools.product(_LENGTHS, (b"", b"hello", image)):
         yield RawRequest("length", _post(f"Content-Length: {length}".encode(), body))
     for coding, body in itertools.product(_CODINGS, (b"", b"5\r\nhello\r\n0\r\n\r\n")):
         yield RawRequest("coding", _post(f"Transfer-Encoding: {coding}".encode(), body), unknown_coding=True)
@@ -86,18 +86,18 @@ def every_raw_request() -> Iterator[RawRequest]:
         yield RawRequest("chunks", _post(b"Transfer-Encoding: chunked", chunks))
     for line in _HEADERS:
         yield RawRequest("header", b"GET /ping HTTP/1.1\r\n" + line + b"\r\n\r\n")
-        yield RawRequest("header", _post(line + b"\r\nContent-Length: %d" % len(picture), picture))
-    yield from _pipelines(picture)
-    yield from _endings(picture)
+        yield RawRequest("header", _post(line + b"\r\nContent-Length: %d" % len(image), image))
+    yield from _pipelines(image)
+    yield from _endings(image)
 
 
 def _post(headers: bytes, body: bytes) -> bytes:
     return b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n" + headers + b"\r\n\r\n" + body
 
 
-def _pipelines(picture: bytes) -> Iterator[RawRequest]:
+def _pipelines(image: bytes) -> Iterator[RawRequest]:
     ping = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
-    good, text = _post(b"Content-Length: %d" % len(picture), picture), _post(b"Content-Length: 5", b"hello")
+    good, text = _post(b"Content-Length: %d" % len(image), image), _post(b"Content-Length: 5", b"hello")
     unread = b"PUT /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 70000\r\n\r\n" + bytes(70_000)
     smuggled = _post(b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"0\r\n\r\n") + ping
     twice = _post(b"Content-Length: 5\r\nContent-Length: 6", b"hello") + ping
@@ -108,15 +108,15 @@ def _pipelines(picture: bytes) -> Iterator[RawRequest]:
     yield RawRequest("pipelined", good * 10)
 
 
-def _endings(picture: bytes) -> Iterator[RawRequest]:
-    whole = _post(b"Connection: close\r\nContent-Length: %d" % len(picture), picture)
-    chunked = _post(b"Transfer-Encoding: chunked", b"%x\r\n" % len(picture) + picture + b"\r\n0\r\n\r\n")
+def _endings(image: bytes) -> Iterator[RawRequest]:
+    whole = _post(b"Connection: close\r\nContent-Length: %d" % len(image), image)
+    chunked = _post(b"Transfer-Encoding: chunked", b"%x\r\n" % len(image) + image + b"\r\n0\r\n\r\n")
     for ending in (CLOSE, HALF_CLOSE, RESET):
         for request, part in itertools.product((whole, chunked), range(9)):
             yield RawRequest(f"broken off, {ending}", request[: len(request) * part // 8], ending)
     for ending in (WAIT, HALF_CLOSE):
         yield RawRequest(WHOLE, whole, ending)
-    yield RawRequest("promised much", _post(b"Content-Length: 26214400", picture), CLOSE)
+    yield RawRequest("promised much", _post(b"Content-Length: 26214400", image), CLOSE)
 
 
 def mutated(count: int, seed: int, sources: Sequence[RawRequest]) -> Iterator[RawRequest]:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from tests import tiny_models
 from tests.benchmarks.fuzz.slow_clients import SERVER_SECONDS
 from tests.benchmarks.watched_server import Watched, of_process
 from tests.platform.serving import running, start_server
+from tests.support import tiny_models
 
 Serving = Callable[[Path], AbstractContextManager[Watched]]
 """Serves from a folder that it is given empty."""

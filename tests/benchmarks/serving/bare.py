@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.serving.bare WORDS
 
-Started by runs.py with the slim environment's Python; WORDS is JSON: model folder, small pictures, large pictures,
+Started by runs.py with the slim environment's Python; WORDS is JSON: model folder, small images, large images,
 seconds. Prints "ready" after the first answer and a line of JSON for each load, then waits for its end.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_classifier import artifacts, imaging
-from image_classifier.inference.processors import available_processors
+from image_classifier.resources.processors import available_processors
 
 
 def main() -> None:
@@ -30,11 +30,11 @@ def main() -> None:
     size = artifacts.read_model_info(Path(folder)).image_size
     threads = available_processors()
     requests = _compile(Path(folder), size, threads)
-    pictures, enlarged = ([Path(name).read_bytes() for name in names] for names in (small, large))
-    _answer(requests[0], pictures[0], size)
+    images, enlarged = ([Path(name).read_bytes() for name in names] for names in (small, large))
+    _answer(requests[0], images[0], size)
     print("ready", flush=True)
-    _measure(requests, pictures, size, 0.5)
-    for used, sent in ((requests[:1], pictures), (requests, pictures), (requests, enlarged)):
+    _measure(requests, images, size, 0.5)
+    for used, sent in ((requests[:1], images), (requests, images), (requests, enlarged)):
         print(json.dumps(_measure(used, sent, size, seconds)), flush=True)
     print(json.dumps(_largest_differences(requests[0], enlarged, size)), flush=True)
     sys.stdin.read()
@@ -58,8 +58,8 @@ def _compile(folder: Path, size: tuple[int, int], streams: int) -> list[Any]:
     return requests
 
 
-def _answer(request: Any, picture: bytes, size: tuple[int, int]) -> NDArray[np.float32]:
-    return _run(request, imaging.load_pixels(picture, size))
+def _answer(request: Any, image: bytes, size: tuple[int, int]) -> NDArray[np.float32]:
+    return _run(request, imaging.load_pixels(image, size))
 
 
 def _run(request: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -69,7 +69,7 @@ def _run(request: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.array(request.get_output_tensor(0).data[0], np.float32)
 
 
-def _measure(requests: Sequence[Any], pictures: Sequence[bytes], size: tuple[int, int], seconds: float) -> list[Any]:
+def _measure(requests: Sequence[Any], images: Sequence[bytes], size: tuple[int, int], seconds: float) -> list[Any]:
     """Return seconds and the milliseconds of every answer, a thread a request."""
     times: list[list[float]] = [[] for _ in requests]
     end = time.perf_counter() + seconds
@@ -77,7 +77,7 @@ def _measure(requests: Sequence[Any], pictures: Sequence[bytes], size: tuple[int
     def work(number: int) -> None:
         turn, now = number, time.perf_counter()
         while now < end:
-            _answer(requests[number], pictures[turn % len(pictures)], size)
+            _answer(requests[number], images[turn % len(images)], size)
             then, now = now, time.perf_counter()
             times[number].append(1000 * (now - then))
             turn += 1
@@ -91,24 +91,24 @@ def _measure(requests: Sequence[Any], pictures: Sequence[bytes], size: tuple[int
     return [time.perf_counter() - began, [milliseconds for found in times for milliseconds in found]]
 
 
-def _largest_differences(request: Any, pictures: Sequence[bytes], size: tuple[int, int]) -> dict[str, float]:
+def _largest_differences(request: Any, images: Sequence[bytes], size: tuple[int, int]) -> dict[str, float]:
     """Return the largest |Δp| between reduced-scale decoding and decoding every pixel, "full".
 
     And of both against every pixel decoded and resized in floating point, "exact" and "full_exact": Pillow resizes in
     8 bits and rounds twice, which alone changes probabilities.
     """
     found: dict[str, list[NDArray[np.float32]]] = {}
-    for picture in pictures:
-        exact = _run(request, _resized_exactly(picture, size))
-        reduced, full = _answer(request, picture, size), _answer(request, _unpacked(picture), size)
+    for image in images:
+        exact = _run(request, _resized_exactly(image, size))
+        reduced, full = _answer(request, image, size), _answer(request, _unpacked(image), size)
         for name, difference in (("full", reduced - full), ("exact", reduced - exact), ("full_exact", full - exact)):
             found.setdefault(name, []).append(difference)
     return {name: float(np.abs(differences).max()) for name, differences in found.items()}
 
 
 def _resized_exactly(jpeg: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(jpeg)) as picture:
-        bands = [np.asarray(band, np.float32) for band in picture.convert("RGB").split()]
+    with Image.open(io.BytesIO(jpeg)) as image:
+        bands = [np.asarray(band, np.float32) for band in image.convert("RGB").split()]
     wanted = (size[1], size[0])
     resized = [np.asarray(Image.fromarray(band).resize(wanted, Image.Resampling.BILINEAR)) for band in bands]
     return np.asarray(np.clip(np.rint(np.stack(resized, axis=-1)), 0, 255), np.uint8)
@@ -116,8 +116,8 @@ def _resized_exactly(jpeg: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 def _unpacked(jpeg: bytes) -> bytes:
     file = io.BytesIO()
-    with Image.open(io.BytesIO(jpeg)) as picture:
-        picture.save(file, "BMP")
+    with Image.open(io.BytesIO(jpeg)) as image:
+        image.save(file, "BMP")
     return file.getvalue()
 
 

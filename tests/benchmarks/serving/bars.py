@@ -72,7 +72,7 @@ def _large() -> list[Promise[Round]]:
 
     return [
         Promise(f"12 megapixels, requests/s, times {rows.FLASK_OPENVINO.title}: >= 3", ratio, 3.0),
-        Promise("12 megapixels, time of a picture, times one of 533x400: <= 3", cost, 3.0, at_least=False),
+        Promise("12 megapixels, time of an image, times one of 533x400: <= 3", cost, 3.0, at_least=False),
         *(
             Promise(f"{largest} {words}: <= 0.01", difference(name), 0.01, at_least=False)
             for name, words in (
@@ -123,7 +123,7 @@ def _large_load(found: Round, row: Row) -> Load | None:
 
 
 def check_same_work(found: Round) -> None:
-    """Compare what the rows answer to the same pictures.
+    """Compare what the rows answer to the same images.
 
     Raises:
         RuntimeError: A row's probabilities are not ours.

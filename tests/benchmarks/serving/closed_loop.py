@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-HEADER = "| threads | way | pictures/s | p50, ms | p99, ms |\n|---|---|---|---|---|"
+HEADER = "| threads | way | images/s | p50, ms | p99, ms |\n|---|---|---|---|---|"
 Classify = Callable[[bytes], None]
 
 

@@ -23,24 +23,24 @@ class Load:
     p50: float
     p99: float
     """Milliseconds from request to answer. wrk's are corrected for coordinated omission."""
-    refused: int = 0
+    rejected: int = 0
     """Answers with status 503."""
     failed: int = 0
     """Answers with any other status."""
     broken: int = 0
-    """Connections that were refused, reset or timed out."""
+    """Connections that were rejected, reset or timed out."""
     client_cpu: float = 0.0
     """CPU seconds of the client per second: 1.0 is a whole CPU."""
 
     @property
     def rate(self) -> float:
-        """Pictures answered in a second."""
+        """Images answered in a second."""
         return self.answers / self.seconds
 
     @property
     def errors(self) -> int:
         """Everything that was not an answer with status 200."""
-        return self.refused + self.failed + self.broken
+        return self.rejected + self.failed + self.broken
 
 
 def find_wrk() -> str:
@@ -55,14 +55,14 @@ def find_wrk() -> str:
     return found
 
 
-def put(url: str, connections: int, seconds: float, pictures: Sequence[Path]) -> Load:
-    """Post pictures to a URL over so many connections for so many seconds (whole ones, as wrk knows no others).
+def put(url: str, connections: int, seconds: float, images: Sequence[Path]) -> Load:
+    """Post images to a URL over so many connections for so many seconds (whole ones, as wrk knows no others).
 
     Raises:
         RuntimeError: wrk is missing or fails.
     """
     command = [find_wrk(), "--threads", "1", "--connections", str(connections), "--duration", f"{round(seconds)}s"]
-    command += ["--timeout", f"{PATIENCE}s", "--latency", "--script", str(SCRIPT), url, "--", *map(str, pictures)]
+    command += ["--timeout", f"{PATIENCE}s", "--latency", "--script", str(SCRIPT), url, "--", *map(str, images)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         printed = process.stdout.read()
@@ -87,10 +87,10 @@ def read(printed: str, cpu_seconds: float = 0.0) -> Load:
     seconds = found["microseconds"] / 1e6
     return Load(
         seconds=seconds,
-        answers=found["requests"] - found["refused"] - found["failed"],
+        answers=found["requests"] - found["rejected"] - found["failed"],
         p50=found["p50"] / 1000,
         p99=found["p99"] / 1000,
-        refused=found["refused"],
+        rejected=found["rejected"],
         failed=found["failed"],
         broken=found["broken"],
         client_cpu=cpu_seconds / seconds,

@@ -1,10 +1,10 @@
-"""OpenVINO on CPU: a picture a call, or several of them, the network alone, interleaved inside one process.
+"""OpenVINO on CPU: an image a call, or several of them, the network alone, interleaved inside one process.
 
     PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.openvino_batches [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 in float32, compiled for each size of a batch with a stream a CPU and with one stream, always a
-request more than there are streams, so that none waits. Printed: pictures/s, and the medians of their ratios to a
-picture a call with a stream a CPU, inside a round. What was kept, and why, stands in docs/decisions/0016.
+request more than there are streams, so that none waits. Printed: images/s, and the medians of their ratios to a
+image a call with a stream a CPU, inside a round. What was kept, and why, stands in docs/decisions/0016.
 """
 
 import itertools
@@ -16,7 +16,7 @@ import openvino
 
 from image_classifier import artifacts
 from image_classifier.inference.engines.request_pool import RequestPool
-from image_classifier.inference.processors import available_processors
+from image_classifier.resources.processors import available_processors
 from tests.benchmarks.serving import closed_loop, places
 from tests.benchmarks.serving.closed_loop import Classify
 from tests.benchmarks.serving.markdown import head, line
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def compiled(folder: Path, streams: int, batch: int) -> Classify:
-    """Compile the network for so many pictures a call and return the call, which has noise as its input."""
+    """Compile the network for so many images a call and return the call, which has noise as its input."""
     core = openvino.Core()
     network = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
     size = artifacts.read_model_info(folder).image_size
@@ -70,7 +70,7 @@ def compiled(folder: Path, streams: int, batch: int) -> Classify:
 def table(rates: dict[tuple[int, int], list[float]]) -> list[str]:
     """Return a line for each way: medians, and in brackets those of the ratios to the first way inside a round."""
     first = next(iter(rates.values()))
-    lines = head("streams", "pictures a call", "pictures/s")
+    lines = head("streams", "images a call", "images/s")
     for (streams, batch), found in rates.items():
         ratio = statistics.median(rate / other for rate, other in zip(found, first, strict=True))
         lines.append(line(str(streams), str(batch), f"{statistics.median(found):.0f} ({ratio:.2f})"))

@@ -3,8 +3,8 @@
     PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.overload [--rounds N] [--seconds S] [--write]
 
 In every round: 16 and 64 connections, of which the one is the peak whose median is better, then 256 and 512, all while
-other clients ping and send pictures in between; then SIGTERM with 64 requests in flight. Once: memory after 1,000
-requests, and after 100 pictures of 12 megapixels more. `--write` puts it into docs/reference/serving-benchmark.md.
+other clients ping and send images in between; then SIGTERM with 64 requests in flight. Once: memory after 1,000
+requests, and after 100 images of 12 megapixels more. `--write` puts it into docs/reference/serving-benchmark.md.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _INTRODUCTION = """Written by
 {machine}
 
 The peak is that of {peak} connections whose median is better, taken in the same round; goodput counts answers with
-status 200. Pings, and pictures whose 503 is timed, come from other clients as well, each on a connection of its own, at
+status 200. Pings, and images whose 503 is timed, come from other clients as well, each on a connection of its own, at
 the peak as under overload.
 """
 

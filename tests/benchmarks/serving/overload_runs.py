@@ -13,13 +13,13 @@ from tests.benchmarks.serving import load, rows, servers
 from tests.benchmarks.serving.load import Load
 from tests.benchmarks.serving.places import Places
 from tests.benchmarks.serving.servers import PATH, READY_PATH, Running
-from tests.waiting import free_port
+from tests.support.waiting import free_port
 
 IN_FLIGHT = 64
 _HEAD_START = 0.1
 """Seconds between the last request and SIGTERM, for the server to take them in."""
 _PING_PAUSE, _PROBE_PAUSE = 0.05, 0.2
-"""Seconds between two pings, and two pictures, of clients that come in between."""
+"""Seconds between two pings, and two images, of clients that come in between."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Overload:
 
     load: Load
     pings: tuple[float, ...]
-    refusals: tuple[float, ...]
-    """Milliseconds of answers to /ping, and of answers 503 to pictures, each on a connection of its own."""
+    rejections: tuple[float, ...]
+    """Milliseconds of answers to /ping, and of answers 503 to images, each on a connection of its own."""
     unanswered: int
     """Of both, those without an answer, and pings answered by another status than 200."""
     taken: int = 0
-    """Pictures of those other clients that were answered with status 200."""
+    """Images of those other clients that were answered with status 200."""
 
     @property
     def goodput(self) -> float:
-        """Pictures answered in a second, whosever they were."""
+        """Images answered in a second, whosever they were."""
         return (self.load.answers + self.taken) / self.load.seconds
 
 
@@ -49,7 +49,7 @@ class Ended:
     """Answered before SIGTERM."""
     answered: int
     """With status 200 after it."""
-    refused: int
+    rejected: int
     """Told by 503 to come again."""
     lost: int
     """Without a whole answer, or with another status."""
@@ -63,7 +63,7 @@ class Round:
     """What one round measured of one server."""
 
     peaks: Mapping[int, float]
-    """Pictures answered in a second, by number of connections, as many as it can take."""
+    """Images answered in a second, by number of connections, as many as it can take."""
     overloads: Mapping[int, Overload]
     """By number of connections, more than it can take."""
     ended: Ended
@@ -88,10 +88,10 @@ def ours(places: Places) -> Iterator[Running]:
 
 
 def overload(server: Running, places: Places, connections: int, seconds: float) -> Overload:
-    """Put load on a server over so many connections, while others ping it and send pictures now and then."""
-    over, picture = threading.Event(), places.small[0].read_bytes()
+    """Put load on a server over so many connections, while others ping it and send images now and then."""
+    over, image = threading.Event(), places.small[0].read_bytes()
     pings: list[float] = []
-    refusals: list[float] = []
+    rejections: list[float] = []
     statuses: list[int] = []
     unanswered: list[str] = []
 
@@ -105,10 +105,10 @@ def overload(server: Running, places: Places, connections: int, seconds: float) 
 
     def probe() -> None:
         began = time.perf_counter()
-        status, _ = servers.ask(server.port, "POST", PATH, picture)
+        status, _ = servers.ask(server.port, "POST", PATH, image)
         statuses.append(status)
         if status == 503:
-            refusals.append(1000 * (time.perf_counter() - began))
+            rejections.append(1000 * (time.perf_counter() - began))
 
     def repeat(what: Callable[[], None], pause: float) -> None:
         while not over.wait(pause):
@@ -127,18 +127,18 @@ def overload(server: Running, places: Places, connections: int, seconds: float) 
         over.set()
         for thread in others:
             thread.join()
-    return Overload(found, tuple(pings), tuple(refusals), len(unanswered), statuses.count(200))
+    return Overload(found, tuple(pings), tuple(rejections), len(unanswered), statuses.count(200))
 
 
 def end_under_load(server: Running, places: Places) -> Ended:
     """Send `IN_FLIGHT` requests, then SIGTERM, and count what comes back."""
-    picture, statuses = places.small[0].read_bytes(), list[int]()
+    image, statuses = places.small[0].read_bytes(), list[int]()
     sent = threading.Semaphore(0)
 
     def post() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
         with contextlib.closing(connection):
-            connection.request("POST", PATH, picture, {"Content-Type": "image/jpeg"})
+            connection.request("POST", PATH, image, {"Content-Type": "image/jpeg"})
             sent.release()
             with contextlib.suppress(OSError, http.client.HTTPException):
                 answer = connection.getresponse()
@@ -157,12 +157,12 @@ def end_under_load(server: Running, places: Places) -> Ended:
     for thread in threads:
         thread.join()
     code, seconds = server.process.wait(60), time.perf_counter() - began
-    answered, refused = statuses.count(200), statuses.count(503)
-    return Ended(before, answered - before, refused, IN_FLIGHT - answered - refused, code, seconds)
+    answered, rejected = statuses.count(200), statuses.count(503)
+    return Ended(before, answered - before, rejected, IN_FLIGHT - answered - rejected, code, seconds)
 
 
 def memory(server: Running, places: Places) -> Held:
-    """Read the memory before, after 1,000 small pictures (16 at a time) and after 100 large ones (4 at a time)."""
+    """Read the memory before, after 1,000 small images (16 at a time) and after 100 large ones (4 at a time)."""
     ready = server.megabytes()
     _post(server, [path.read_bytes() for path in places.small], count=1000, at_once=16)
     after_small = server.megabytes()
@@ -170,7 +170,7 @@ def memory(server: Running, places: Places) -> Held:
     return Held(ready, after_small, server.megabytes())
 
 
-def _post(server: Running, pictures: list[bytes], count: int, at_once: int) -> None:
+def _post(server: Running, images: list[bytes], count: int, at_once: int) -> None:
     with ThreadPoolExecutor(at_once) as pool:
-        for _ in pool.map(lambda number: servers.timed(server.port, pictures[number % len(pictures)]), range(count)):
+        for _ in pool.map(lambda number: servers.timed(server.port, images[number % len(images)]), range(count)):
             pass

@@ -12,9 +12,9 @@ from tests.benchmarks.serving.promises import Promise
 
 _COLUMNS: tuple[tuple[str, Callable[[Overload], float], str], ...] = (
     ("answers/s", lambda found: found.goodput, "{:.0f}"),
-    ("503", lambda found: found.load.refused, "{:.0f}"),
-    ("503, p50 ms", lambda found: percentile(found.refusals, 50), "{:.1f}"),
-    ("503, p99 ms", lambda found: percentile(found.refusals, 99), "{:.1f}"),
+    ("503", lambda found: found.load.rejected, "{:.0f}"),
+    ("503, p50 ms", lambda found: percentile(found.rejections, 50), "{:.1f}"),
+    ("503, p99 ms", lambda found: percentile(found.rejections, 99), "{:.1f}"),
     ("other errors", lambda found: _errors(found), "{:.0f}"),
     ("/ping p50 ms", lambda found: percentile(found.pings, 50), "{:.1f}"),
     ("/ping p99 ms", lambda found: percentile(found.pings, 99), "{:.1f}"),
@@ -42,7 +42,7 @@ def verdicts(rounds: Sequence[Round], held: Held) -> list[str]:
     )
     memory: tuple[Promise[Held], ...] = (
         Promise("MB after 1,000 requests: < 220", lambda one: one.after_small, 220, at_least=False),
-        Promise("MB after 100 pictures of 12 megapixels: < 250", lambda one: one.after_large, 250, at_least=False),
+        Promise("MB after 100 images of 12 megapixels: < 250", lambda one: one.after_large, 250, at_least=False),
     )
     return [*lines, *(one.row(rounds) for one in at_the_end), *(one.row([held]) for one in memory)]
 
@@ -63,7 +63,7 @@ def _under_load(count: int, best: int) -> list[Promise[Round]]:
     return [
         Promise(f"{what}, goodput / peak: >= 0.95", goodput, 0.95),
         _never_more(f"{what}, resets, and answers that are neither 200 nor 503: 0", of(_errors), 0),
-        _at_most(f"{what}, ms to a 503, p50: < 50", of(lambda found: percentile(found.refusals, 50)), 50),
+        _at_most(f"{what}, ms to a 503, p50: < 50", of(lambda found: percentile(found.rejections, 50)), 50),
         _at_most(f"{what}, ms of /ping, p50: < 20", of(lambda found: percentile(found.pings, 50)), 20),
         _at_most(f"{what}, ms of /ping, p99: < 500", of(lambda found: percentile(found.pings, 99)), 500),
     ]
@@ -99,11 +99,11 @@ def _ends(rounds: Sequence[Round]) -> list[str]:
     lines = head(f"SIGTERM with {IN_FLIGHT} requests in flight", *_ENDED)
     for number, one in enumerate(rounds, start=1):
         ended = one.ended
-        numbers = (ended.before, ended.answered, ended.refused, ended.lost, ended.exit_code)
+        numbers = (ended.before, ended.answered, ended.rejected, ended.lost, ended.exit_code)
         lines.append(line(f"round {number}", *map(str, numbers), f"{ended.seconds:.2f}"))
     return lines
 
 
 def _memory(held: Held) -> list[str]:
-    names = ("MB (PSS) when ready", "after 1,000 requests", "after 100 pictures of 12 megapixels more")
+    names = ("MB (PSS) when ready", "after 1,000 requests", "after 100 images of 12 megapixels more")
     return [*head(*names), line(*(f"{size:.0f}" for size in (held.ready, held.after_small, held.after_large)))]

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from image_classifier import PROGRAM
-from image_classifier.inference.processors import CPU_INFORMATION, available_processors
-from image_classifier.local.docker_image import locks
+from image_classifier.resources.processors import CPU_INFORMATION, available_processors
 from tests.benchmarks.serving.places import PEERS_LOCK, PROGRAM_LOCK
+from tools.docker_image import locks
 
 PAGE = PROGRAM.parent / "docs" / "reference" / "serving-benchmark.md"
 _NAMED = (

@@ -1,4 +1,4 @@
-"""What is made before anything is measured: the model, the pictures, and a Python environment for each side."""
+"""What is made before anything is measured: the model, the images, and a Python environment for each side."""
 
 import functools
 import subprocess
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from image_classifier import PROGRAM, archives, artifacts
 from image_classifier.model_hub import packages
-from tests import python_environments
-from tests.benchmarks.serving import load, pictures
+from tests.benchmarks.serving import benchmark_images, load
+from tests.support import python_environments
 
 ROOT = PROGRAM.parent
 PEERS_LOCK = Path(__file__).with_name("requirements-peers.txt")
@@ -27,7 +27,7 @@ class Places:
     """As the platform lays out /opt/ml."""
     small: tuple[Path, ...]
     large: tuple[Path, ...]
-    """Pictures as JPEG files, see pictures.py."""
+    """Images as JPEG files, see images.py."""
     slim_python: Path
     """With what the serve image installs: there is no TensorFlow."""
 
@@ -54,7 +54,7 @@ def prepare(scratch: Path) -> Places:
     """
     load.find_wrk()
     slim = python_environments.locked(_environments() / "slim", SERVE_LOCK)
-    small, large = pictures.write_small(scratch / "small"), pictures.write_large(scratch / "large")
+    small, large = benchmark_images.write_small(scratch / "small"), benchmark_images.write_large(scratch / "large")
     make_model(scratch, scratch / "small")
     return Places(scratch, scratch / "ml", tuple(small), tuple(large), slim)
 
@@ -67,7 +67,7 @@ def _environments() -> Path:
 def model_and_photographs() -> Iterator[tuple[Path, list[bytes]]]:
     """Give a model folder and the small photographs, for who compares ways inside one process."""
     with tempfile.TemporaryDirectory(prefix="model-") as scratch:
-        written = pictures.write_small(Path(scratch) / "small")
+        written = benchmark_images.write_small(Path(scratch) / "small")
         yield make_model(Path(scratch), written[0].parent), [path.read_bytes() for path in written]
 
 
@@ -76,7 +76,7 @@ def make_model(scratch: Path, photographs: Path) -> Path:
     archive, folder = scratch / "lite0.tar.gz", scratch / "ml" / "model"
     commands: list[list[str | Path]] = [
         [ROOT / "scripts" / "stage-backbone", "lite0", "--with-head", "--output", archive],
-        [ROOT / "scripts" / "convert-model", folder, "--pictures", photographs],
+        [ROOT / "scripts" / "convert-model", folder, "--images", photographs],
     ]
     subprocess.run(commands[0], check=True, stdout=subprocess.DEVNULL)
     archives.unpack(archive, folder)

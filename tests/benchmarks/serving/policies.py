@@ -1,9 +1,9 @@
-"""Who computes which picture: ways to hand pictures to OpenVINO's streams, interleaved inside one process.
+"""Who computes which image: ways to hand images to OpenVINO's streams, interleaved inside one process.
 
     PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.policies [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 in float32 behind a closed loop of threads that decode a photograph and have it classified, without
-HTTP. Printed: pictures/s, p50 and p99, and the medians of their ratios to a stream a CPU, inside a round. What was
+HTTP. Printed: images/s, p50 and p99, and the medians of their ratios to a stream a CPU, inside a round. What was
 kept, and why, stands in docs/decisions/0016.
 """
 
@@ -19,7 +19,7 @@ import openvino
 from image_classifier import artifacts, imaging
 from image_classifier.inference.engines.openvino import yielding
 from image_classifier.inference.engines.request_pool import RequestPool
-from image_classifier.inference.processors import available_processors
+from image_classifier.resources.processors import available_processors
 from tests.benchmarks.serving import closed_loop, places
 
 THREADS = (1, 2, 4, 16)
@@ -32,10 +32,10 @@ class Policy:
     pool: RequestPool[Any]
     turns: int
     announced: bool
-    """Whether a picture that is being decoded counts as company."""
+    """Whether an image that is being decoded counts as company."""
 
     def company(self) -> AbstractContextManager[None]:
-        """Announce a picture, if this way does."""
+        """Announce an image, if this way does."""
         return self.pool.expecting() if self.announced else contextlib.nullcontext()
 
 

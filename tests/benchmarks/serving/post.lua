@@ -1,7 +1,7 @@
--- For wrk: posts the pictures whose files are named after `--`, one after the other, and ends with a line of JSON.
+-- For wrk: posts the images whose files are named after `--`, one after the other, and ends with a line of JSON.
 
 local requests, turn, threads = {}, 0, {}
-refused, failed = 0, 0
+rejected, failed = 0, 0
 
 function setup(thread)
     table.insert(threads, thread)
@@ -22,22 +22,22 @@ end
 
 function response(status)
     if status == 503 then
-        refused = refused + 1
+        rejected = rejected + 1
     elseif status ~= 200 then
         failed = failed + 1
     end
 end
 
 function done(summary, latency, _)
-    local refused_by_all, failed_by_all = 0, 0
+    local rejected_by_all, failed_by_all = 0, 0
     for _, thread in ipairs(threads) do
-        refused_by_all = refused_by_all + thread:get("refused")
+        rejected_by_all = rejected_by_all + thread:get("rejected")
         failed_by_all = failed_by_all + thread:get("failed")
     end
     local errors = summary.errors
     io.write(string.format(
-        '{"requests": %d, "microseconds": %d, "p50": %.0f, "p99": %.0f, "refused": %d, "failed": %d, "broken": %d}\n',
+        '{"requests": %d, "microseconds": %d, "p50": %.0f, "p99": %.0f, "rejected": %d, "failed": %d, "broken": %d}\n',
         summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-        refused_by_all, failed_by_all, errors.connect + errors.read + errors.write + errors.timeout
+        rejected_by_all, failed_by_all, errors.connect + errors.read + errors.write + errors.timeout
     ))
 end

@@ -21,7 +21,7 @@ from image_classifier import PROGRAM
 from tests.benchmarks.serving import markdown, page, places, rows, runs
 from tests.benchmarks.serving.places import ROOT, Places
 from tests.benchmarks.serving.runs import Figures
-from tests.waiting import free_port
+from tests.support.waiting import free_port
 
 Pair = tuple[Figures, Figures]
 """Of one round: this working tree, the other revision."""

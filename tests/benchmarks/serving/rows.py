@@ -1,6 +1,6 @@
 """What is compared: ours, the bare engine, and six servers as people write them, each with its best usual settings.
 
-All answer the same JSON, the 1000 probabilities of a picture that comes as a raw JPEG body, and compute in float32.
+All answer the same JSON, the 1000 probabilities of an image that comes as a raw JPEG body, and compute in float32.
 
 * LitServe: `max_batch_size`, `batch_timeout`, the fast queue and the thread pool that decodes a batch are those of
   LitServe's own benchmark of an image classifier on a CPU. The body comes as bytes, which spares it base64. One worker,
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from image_classifier import PROGRAM
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE
-from image_classifier.inference.processors import available_processors
+from image_classifier.resources.processors import available_processors
 from tests.benchmarks.serving.places import Places
 
 PEERS = Path(__file__).with_name("peers")
@@ -39,7 +39,7 @@ class Row:
     hint: str = ""
     """OpenVINO's performance hint, where a peer leaves the choice."""
     large: bool = False
-    """Whether it is measured with pictures of 12 megapixels too."""
+    """Whether it is measured with images of 12 megapixels too."""
 
     @property
     def place(self) -> int:

@@ -15,7 +15,7 @@ from tests.benchmarks.serving.memory import tree_megabytes
 from tests.benchmarks.serving.places import ROOT, Places
 from tests.benchmarks.serving.rows import Row
 from tests.benchmarks.serving.servers import Running
-from tests.waiting import free_port
+from tests.support.waiting import free_port
 
 WARM_UP_SECONDS = 1
 LARGE_CONNECTIONS = 4
@@ -35,13 +35,13 @@ class Figures:
     """Milliseconds of the first answer and of later ones, one at a time; the bare engine has no requests."""
     megabytes: float
     peak_megabytes: float
-    """PSS of all processes after the load with small pictures, and the largest seen in any load."""
+    """PSS of all processes after the load with small images, and the largest seen in any load."""
     large: Load | None = None
-    """With pictures of 12 megapixels, over `LARGE_CONNECTIONS`."""
+    """With images of 12 megapixels, over `LARGE_CONNECTIONS`."""
     differences: Mapping[str, float] = field(default_factory=dict)
-    """Largest |Δp| of pictures of 12 megapixels, see bare.py; of the bare engine."""
+    """Largest |Δp| of images of 12 megapixels, see bare.py; of the bare engine."""
     answers: tuple[tuple[float, ...], ...] = ()
-    """Probabilities of the small pictures; the bare engine gives none away."""
+    """Probabilities of the small images; the bare engine gives none away."""
 
     @property
     def errors(self) -> int:
@@ -85,10 +85,10 @@ def measure_server(
     Raises:
         RuntimeError: It does not start, or fails.
     """
-    pictures = [path.read_bytes() for path in places.small]
-    with servers.running(command, environment, port, places.scratch, pictures[0]) as server:
-        steady = server.steady_request(pictures)
-        answers = tuple(server.probabilities(picture) for picture in pictures)
+    images = [path.read_bytes() for path in places.small]
+    with servers.running(command, environment, port, places.scratch, images[0]) as server:
+        steady = server.steady_request(images)
+        answers = tuple(server.probabilities(image) for image in images)
         load.put(server.url, 4, WARM_UP_SECONDS, places.small)
         memory: list[float] = []
         loads = {count: _watched_load(server, count, seconds, places, memory) for count in connections}

@@ -32,13 +32,13 @@ class Running:
     ready: float
     """Seconds from the process's start to the first 200 of /ping."""
     first_answer: float
-    """Seconds from the process's start to the first picture's answer."""
+    """Seconds from the process's start to the first image's answer."""
     first_request: float
     """Milliseconds that this answer took."""
 
     @property
     def url(self) -> str:
-        """Where pictures are posted to."""
+        """Where images are posted to."""
         return f"http://127.0.0.1:{self.port}{PATH}"
 
     def tail(self) -> str:
@@ -49,23 +49,21 @@ class Running:
         """Return what all its processes hold, see `tree_megabytes`."""
         return tree_megabytes(self.process.pid)
 
-    def steady_request(self, pictures: Sequence[bytes]) -> float:
+    def steady_request(self, images: Sequence[bytes]) -> float:
         """Return the median milliseconds of one request after the other, each on a connection of its own."""
-        return statistics.median(
-            timed(self.port, pictures[number % len(pictures)])[1] for number in range(STEADY_REQUESTS)
-        )
+        return statistics.median(timed(self.port, images[number % len(images)])[1] for number in range(STEADY_REQUESTS))
 
-    def probabilities(self, picture: bytes) -> tuple[float, ...]:
-        """Return what it answers for a picture."""
-        found: Any = json.loads(timed(self.port, picture)[0])
+    def probabilities(self, image: bytes) -> tuple[float, ...]:
+        """Return what it answers for an image."""
+        found: Any = json.loads(timed(self.port, image)[0])
         return tuple(found["probabilities"])
 
 
 @contextmanager
 def running(
-    command: Sequence[str], environment: Mapping[str, str], port: int, scratch: Path, picture: bytes
+    command: Sequence[str], environment: Mapping[str, str], port: int, scratch: Path, image: bytes
 ) -> Iterator[Running]:
-    """Give a server that has answered its first picture; afterwards it is ended with all its processes.
+    """Give a server that has answered its first image; afterwards it is ended with all its processes.
 
     Raises:
         RuntimeError: It ends, or does not get ready; the end of its log is in the message.
@@ -80,22 +78,22 @@ def running(
     try:
         _wait_until_ready(process, port, log)
         ready = time.perf_counter() - began
-        _, milliseconds = timed(port, picture)
+        _, milliseconds = timed(port, image)
         yield Running(process, port, log, ready, time.perf_counter() - began, milliseconds)
     finally:
         end(process)
 
 
-def timed(port: int, picture: bytes) -> tuple[bytes, float]:
-    """Post a picture on a connection of its own and return the answer's body and the milliseconds.
+def timed(port: int, image: bytes) -> tuple[bytes, float]:
+    """Post an image on a connection of its own and return the answer's body and the milliseconds.
 
     Raises:
         RuntimeError: The status is another one than 200.
     """
     began = time.perf_counter()
-    status, body = ask(port, "POST", PATH, picture)
+    status, body = ask(port, "POST", PATH, image)
     if status != 200:
-        raise RuntimeError(f"The server answers a picture with {status}: {body[:500]!r}")
+        raise RuntimeError(f"The server answers an image with {status}: {body[:500]!r}")
     return body, 1000 * (time.perf_counter() - began)
 
 

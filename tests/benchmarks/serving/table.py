@@ -53,7 +53,7 @@ _OTHERS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
 
 
 def others(rounds: Sequence[Round]) -> list[str]:
-    """Format memory, start, first request, and the pictures of 12 megapixels."""
+    """Format memory, start, first request, and the images of 12 megapixels."""
     lines = head("", *(name for name, _, _ in _OTHERS))
     for row in _rows(rounds):
         cells = []

@@ -1,17 +1,17 @@
-"""TensorFlow's engine on CPU: every picture by itself, or those that come at the same time in one batch.
+"""TensorFlow's engine on CPU: every image by itself, or those that come at the same time in one batch.
 
     PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.tensorflow_batches [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 in float32 behind a closed loop of threads that decode a photograph and have it classified, without
-HTTP; batches are those of TensorFlow's own operation, as on a GPU. Printed: pictures/s, p50 and p99, and the medians
-of their ratios to pictures by themselves, inside a round. What was kept, and why, stands in docs/decisions/0016.
+HTTP; batches are those of TensorFlow's own operation, as on a GPU. Printed: images/s, p50 and p99, and the medians
+of their ratios to images by themselves, inside a round. What was kept, and why, stands in docs/decisions/0016.
 """
 
 import numpy as np
 
 from image_classifier import artifacts, imaging, tensorflow_start
 from image_classifier.inference.engines.engine import Engine
-from image_classifier.inference.engines.manner import Manner
+from image_classifier.inference.engines.execution_mode import ExecutionMode
 from image_classifier.inference.engines.request_pool import RequestPool
 from tests.benchmarks.serving import closed_loop, places
 from tests.benchmarks.serving.closed_loop import Classify
@@ -28,7 +28,7 @@ def main() -> None:
     with places.model_and_photographs() as (folder, photographs):
         info = artifacts.read_model_info(folder)
         ways = {
-            name: classifying(tensorflow.load_engine(folder, info, Manner(batches=batches)), info.image_size)
+            name: classifying(tensorflow.load_engine(folder, info, ExecutionMode(batches=batches)), info.image_size)
             for name, batches in (("by itself", False), ("in batches", True))
         }
         closed_loop.compare(ways, THREADS, photographs, given.rounds, given.seconds)

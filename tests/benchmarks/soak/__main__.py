@@ -14,11 +14,11 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from tests import tiny_models
 from tests.benchmarks.soak import load
 from tests.benchmarks.soak.watch import LIMIT, Sample, Soak, watch
 from tests.benchmarks.watched_server import of_process
 from tests.platform.serving import ROOT, running, start_server
+from tests.support import tiny_models
 
 PAGE = ROOT / "docs" / "reference" / "soak.md"
 LEAK = Path(__file__).parent / "leak"

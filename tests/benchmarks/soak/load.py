@@ -1,4 +1,4 @@
-"""A mixed load as an endpoint has it: pictures of many sizes, bad ones, lists, pings, and clients that hang up."""
+"""A mixed load as an endpoint has it: images of many sizes, bad ones, lists, pings, and clients that hang up."""
 
 import base64
 import contextlib
@@ -13,18 +13,18 @@ from random import Random
 
 from PIL import Image
 
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.unit.imaging import samples
 
 CLIENTS = 4
 _SECONDS = 60
 _REQUESTS_A_CONNECTION = 20
 WEIGHTS: Mapping[str, int] = {
-    "small picture": 40,
-    "picture of 800x600": 15,
-    "picture of 12 megapixels": 1,
-    "list of pictures": 8,
-    "bad picture": 12,
+    "small image": 40,
+    "image of 800x600": 15,
+    "image of 12 megapixels": 1,
+    "list of images": 8,
+    "bad image": 12,
     "bad JSON": 4,
     "ping": 12,
     "unknown route": 2,
@@ -33,9 +33,9 @@ WEIGHTS: Mapping[str, int] = {
 }
 """What is asked, of a hundred requests."""
 EXPECTED: Mapping[str, frozenset[int]] = {
-    **{kind: frozenset({200}) for kind in ("small picture", "picture of 800x600", "picture of 12 megapixels")},
-    **{kind: frozenset({200}) for kind in ("list of pictures", "ping")},
-    "bad picture": frozenset({400, 413}),
+    **{kind: frozenset({200}) for kind in ("small image", "image of 800x600", "image of 12 megapixels")},
+    **{kind: frozenset({200}) for kind in ("list of images", "ping")},
+    "bad image": frozenset({400, 413}),
     "bad JSON": frozenset({400, 413}),
     "unknown route": frozenset({404}),
 }
@@ -54,14 +54,14 @@ class Bodies:
 
 
 def make_bodies() -> Bodies:
-    """Encode the pictures: photograph-like, in every format, of three sizes."""
+    """Encode the images: photograph-like, in every format, of three sizes."""
     photograph = Image.fromarray(samples.photograph(600, 800))
     small = photograph.resize((224, 224))
-    encoded = [pictures.encode(small, kind) for kind in ("JPEG", "JPEG", "PNG", "WEBP", "GIF", "BMP")]
-    large = pictures.encode(photograph.resize((4_000, 3_000)), "JPEG", quality=85)
-    bad = [data for data, _, _ in pictures.hostile().values()]
+    encoded = [sample_images.encode(small, kind) for kind in ("JPEG", "JPEG", "PNG", "WEBP", "GIF", "BMP")]
+    large = sample_images.encode(photograph.resize((4_000, 3_000)), "JPEG", quality=85)
+    bad = [data for data, _, _ in sample_images.hostile().values()]
     documents = [b"{", b"[]", b'{"instances": [{"b64": "?"}]}', b"9" * 99_999]
-    return Bodies(encoded, pictures.encode(photograph, "JPEG", quality=90), large, bad, documents)
+    return Bodies(encoded, sample_images.encode(photograph, "JPEG", quality=90), large, bad, documents)
 
 
 class Load:
@@ -117,15 +117,15 @@ class Load:
 
     def _request(self, kind: str, random: Random) -> tuple[str, bytes | None, str]:
         bodies = self._bodies
-        picture: Mapping[str, Callable[[], bytes]] = {
-            "small picture": lambda: random.choice(bodies.small),
-            "picture of 800x600": lambda: bodies.medium,
-            "picture of 12 megapixels": lambda: bodies.large,
-            "bad picture": lambda: random.choice(bodies.bad),
+        image: Mapping[str, Callable[[], bytes]] = {
+            "small image": lambda: random.choice(bodies.small),
+            "image of 800x600": lambda: bodies.medium,
+            "image of 12 megapixels": lambda: bodies.large,
+            "bad image": lambda: random.choice(bodies.bad),
         }
-        if kind in picture:
-            return "/invocations", picture[kind](), "application/x-image"
-        if kind == "list of pictures":
+        if kind in image:
+            return "/invocations", image[kind](), "application/x-image"
+        if kind == "list of images":
             chosen = random.choices(bodies.small, k=random.randint(1, 8))
             rows = [{"b64": base64.b64encode(one).decode()} for one in chosen]
             return "/invocations", json.dumps({"instances": rows}).encode(), "application/json"

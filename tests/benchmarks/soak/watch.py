@@ -56,7 +56,7 @@ def growth(samples: list[Sample]) -> float:
     """Return the slope of memory over requests, in MB for each 1,000: the median of the slopes between all pairs.
 
     Theil, A rank-invariant method of linear and polynomial regression analysis (1950), and Sen (1968): up to 29 % of
-    the samples may lie anywhere, such as those taken while a large picture was decoded.
+    the samples may lie anywhere, such as those taken while a large image was decoded.
     """
     requests = np.array([sample.requests for sample in samples], np.float64)
     megabytes = np.array([sample.megabytes for sample in samples])

@@ -3,8 +3,8 @@
 from tests.benchmarks.taken_out.edit import Edit
 
 _CODECS = "image_classifier/serving/formats/codecs.py"
-_OBJECTIONS = "image_classifier/serving/connections/objections.py"
-_FORMS = "image_classifier/serving/formats/answer_forms.py"
+_OBJECTIONS = "image_classifier/serving/connections/rejections.py"
+_FORMS = "image_classifier/serving/formats/response_formats.py"
 
 EDITS = (
     Edit(
@@ -13,29 +13,29 @@ EDITS = (
         _CODECS,
         "    if not body:\n",
         "    if False:\n",
-        ("test_codecs.py::test_empty_body_is_refused",),
+        ("test_codecs.py::test_empty_body_is_rejected",),
     ),
     Edit(
         1,
-        "JSON as the type of a refusal",
+        "JSON as the type of a rejection",
         "image_classifier/serving/errors.py",
-        'dict(refusal.headers), mimetype="application/json")',
-        'dict(refusal.headers), mimetype="text/html")',
-        ("test_serve_http.py::test_hostile_body_is_refused_and_the_server_lives",),
+        'dict(rejection.headers), mimetype="application/json")',
+        'dict(rejection.headers), mimetype="text/html")',
+        ("test_serve_http.py::test_hostile_body_is_rejected_and_the_server_lives",),
     ),
     Edit(
         2,
         "looking at the first bytes",
         _CODECS,
-        "if picture_format := imaging.sniff(body):",
-        "if picture_format := None:",
-        ("test_serve_http.py::test_pictures_are_served_under_each_name",),
+        "if image_format := imaging.sniff(body):",
+        "if image_format := None:",
+        ("test_serve_http.py::test_images_are_served_under_each_name",),
     ),
     Edit(
         2,
         "the note in the log",
         "image_classifier/serving/invocations.py",
-        '        log.info("%s.", pictures.note)',
+        '        log.info("%s.", images.note)',
         "        pass",
         ("test_app.py::test_wrong_content_type_is_noted_in_the_log",),
     ),
@@ -44,7 +44,7 @@ EDITS = (
         "415",
         _CODECS,
         "    if decoder is None:\n",
-        "    decoder = decoder or one_picture\n    if False:\n",
+        "    decoder = decoder or one_image\n    if False:\n",
         ("test_serve_http.py::test_types_that_are_not_served",),
     ),
     Edit(
@@ -62,7 +62,7 @@ EDITS = (
         "            return _form(wanted, accept)\n    raise _not_offered(accept)",
         "            return _form(wanted, accept)\n    return default",
         (
-            "test_codecs.py::test_what_is_not_offered_is_refused_with_the_offers",
+            "test_codecs.py::test_what_is_not_offered_is_rejected_with_the_offers",
             "test_serve_http.py::test_types_that_are_not_served",
         ),
     ),
@@ -72,7 +72,7 @@ EDITS = (
         _FORMS,
         "Offered: {', '.join(OFFERS)}; k is",
         "k is",
-        ("test_codecs.py::test_what_is_not_offered_is_refused_with_the_offers",),
+        ("test_codecs.py::test_what_is_not_offered_is_rejected_with_the_offers",),
     ),
     Edit(
         3,
@@ -96,7 +96,7 @@ EDITS = (
         _OBJECTIONS,
         "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
         "if incoming.received > limits.max_body_bytes:",
-        ("test_front.py::test_larger_body_than_is_allowed_is_refused_by_its_header",),
+        ("test_front.py::test_larger_body_than_is_allowed_is_rejected_by_its_header",),
     ),
     Edit(
         4,
@@ -104,15 +104,15 @@ EDITS = (
         _OBJECTIONS,
         "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
         "if (incoming.announced or 0) > limits.max_body_bytes:",
-        ("test_serve_http.py::test_large_bodies_are_refused_with_flat_memory",),
+        ("test_serve_http.py::test_large_bodies_are_rejected_with_flat_memory",),
     ),
     Edit(
         4,
-        "the end of reading after the refusal",
+        "the end of reading after the rejection",
         "image_classifier/serving/connections/open_connections.py",
         "if not data or connection.dropped > CLOSING_BYTES:",
         "if not data:",
-        ("test_serve_http.py::test_large_bodies_are_refused_with_flat_memory",),
+        ("test_serve_http.py::test_large_bodies_are_rejected_with_flat_memory",),
     ),
     Edit(
         4,
@@ -120,7 +120,7 @@ EDITS = (
         "image_classifier/serving/formats/body.py",
         "if announced is not None and announced > limit:",
         "if False:",
-        ("test_app.py::test_large_body_is_refused_unread",),
+        ("test_app.py::test_large_body_is_rejected_unread",),
     ),
     Edit(
         4,
@@ -128,6 +128,6 @@ EDITS = (
         "image_classifier/serving/formats/body.py",
         ".read(limit + 1)",
         ".read()",
-        ("test_app.py::test_large_body_is_refused_unread",),
+        ("test_app.py::test_large_body_is_rejected_unread",),
     ),
 )

@@ -3,20 +3,20 @@
 from tests.benchmarks.taken_out.edit import Edit
 
 _FRONT, _WORKER = (
-    "image_classifier/serving/connections/front.py",
+    "image_classifier/serving/connections/connection_loop.py",
     "image_classifier/serving/processes/gunicorn_worker.py",
 )
-_OBJECTIONS = "image_classifier/serving/connections/objections.py"
+_OBJECTIONS = "image_classifier/serving/connections/rejections.py"
 _ADMISSION = "image_classifier/serving/connections/admission.py"
 
 EDITS = (
     Edit(
         10,
-        "refusing at once, by the header",
+        "rejecting at once, by the header",
         _OBJECTIONS,
-        "if connection.takes_place and (first or incoming.whole) and self._answering.is_full:",
-        "if connection.takes_place and incoming.whole and self._answering.is_full:",
-        ("test_front_rejections.py::test_second_request_is_refused_at_once_and_its_connection_kept",),
+        "if connection.needs_slot and (first or incoming.whole) and self._answering.is_full:",
+        "if connection.needs_slot and incoming.whole and self._answering.is_full:",
+        ("test_front_rejections.py::test_second_request_is_rejected_at_once_and_its_connection_kept",),
     ),
     Edit(
         10,
@@ -24,15 +24,15 @@ EDITS = (
         "image_classifier/serving/connections/answering.py",
         "return held >= self._in_flight or",
         "return",
-        ("test_front_rejections.py::test_second_request_is_refused_at_once_and_its_connection_kept",),
+        ("test_front_rejections.py::test_second_request_is_rejected_at_once_and_its_connection_kept",),
     ),
     Edit(
         10,
         "Retry-After",
-        "image_classifier/serving/refusal.py",
+        "image_classifier/serving/rejection.py",
         "in (*self.headers.items(), *sent_back.items())",
         "in sent_back.items()",
-        ("test_serve_start_and_stop.py::test_more_requests_than_places_are_refused_at_once",),
+        ("test_serve_start_and_stop.py::test_more_requests_than_places_are_rejected_at_once",),
     ),
     Edit(
         10,
@@ -40,31 +40,31 @@ EDITS = (
         _OBJECTIONS,
         "return left or self._answering.pace.seconds(len(self._line) + 1)",
         "return 1",
-        ("test_front_rejections.py::test_refused_clients_are_told_when_there_will_be_a_place",),
+        ("test_front_rejections.py::test_rejected_clients_are_told_when_there_will_be_a_place",),
     ),
     Edit(
         10,
         "keeping the connection",
         _FRONT,
-        "            refusal.status == 503\n            and not self._ending\n",
+        "            rejection.status == 503\n            and not self._ending\n",
         "            False\n            and not self._ending\n",
-        ("test_serve_slow_clients.py::test_connection_is_kept_after_a_refusal",),
+        ("test_serve_slow_clients.py::test_connection_is_kept_after_a_rejection",),
     ),
     Edit(
         10,
         "letting those who hammer wait",
         _FRONT,
-        "if refusal and refusal.status == 503 and self._hold_back(connection):",
+        "if rejection and rejection.status == 503 and self._hold_back(connection):",
         "if False:",
-        ("test_front_rejections.py::test_refused_client_that_hammers_waits_for_a_place",),
+        ("test_front_rejections.py::test_rejected_client_that_hammers_waits_for_a_place",),
     ),
     Edit(
         10,
         "/ping without a place",
         _OBJECTIONS,
-        'connection.takes_place = incoming.request.method == "POST" and incoming.path.endswith(_WORK)',
-        "connection.takes_place = True",
-        ("test_serve_start_and_stop.py::test_more_requests_than_places_are_refused_at_once",),
+        'connection.needs_slot = incoming.request.method == "POST" and incoming.path.endswith(_WORK)',
+        "connection.needs_slot = True",
+        ("test_serve_start_and_stop.py::test_more_requests_than_places_are_rejected_at_once",),
     ),
     Edit(
         10,
@@ -118,7 +118,7 @@ EDITS = (
         11,
         "an answer to what is no HTTP",
         _FRONT,
-        "self._refuse(connection, malformed(error))",
+        "self._reject(connection, malformed(error))",
         "self.connections.close(connection)",
         (
             "test_serve_slow_clients.py::test_requests_in_one_go_and_garbage_behind_them",

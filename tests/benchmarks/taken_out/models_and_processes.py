@@ -29,7 +29,7 @@ EDITS = (
     Edit(
         9,
         "the look at the loss",
-        "image_classifier/training/loop.py",
+        "image_classifier/training/loop/fitting.py",
         "if not math.isfinite(outcome.loss):",
         "if False:",
         ("test_fine_tuning.py::test_loss_that_is_no_number_stops_the_job",),
@@ -86,7 +86,7 @@ EDITS = (
     Edit(
         14,
         "leaving connections to those that are ready",
-        "image_classifier/serving/shared_folder.py",
+        "image_classifier/serving/worker_state.py",
         "return any(path.name.startswith(_READY) for path in Path(folder).iterdir())",
         "return False",
         ("test_serve_worker_deaths.py::test_process_that_loads_leaves_connections_to_those_that_are_ready",),
@@ -109,7 +109,7 @@ EDITS = (
         "    if fit < 1:\n",
         "    if False:\n",
         (
-            "test_process_count.py::test_too_little_for_one_is_refused",
+            "test_process_count.py::test_too_little_for_one_is_rejected",
             "test_serve_short_of_memory.py::test_too_little_for_one_is_told_before_the_start",
         ),
     ),
@@ -147,7 +147,7 @@ EDITS = (
     ),
     Edit(
         16,
-        "refusing several SavedModels",
+        "rejecting several SavedModels",
         "image_classifier/artifacts.py",
         "    if len(found) == 1:\n",
         "    if found:\n",
@@ -180,7 +180,7 @@ EDITS = (
     Edit(
         16,
         "the check sum of the IR",
-        "image_classifier/inference/intermediate_representation.py",
+        "image_classifier/inference/openvino_model/ir_record.py",
         "    if found != record.sha256:\n",
         "    if False:\n",
         ("test_serve_engines.py::test_damaged_ir_ends_the_server",),
@@ -191,7 +191,7 @@ EDITS = (
         "image_classifier/inference/engines/__init__.py",
         'if wanted == "openvino" or not installed:',
         'if wanted == "openvino":',
-        ("test_serve_engines.py::test_slim_environment_refuses_a_model_without_an_ir",),
+        ("test_serve_engines.py::test_slim_environment_rejects_a_model_without_an_ir",),
     ),
     Edit(
         17,

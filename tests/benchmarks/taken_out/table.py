@@ -2,10 +2,10 @@
 
 from tests.benchmarks.taken_out import (
     bodies_and_types,
+    images,
     load_and_end,
     many_models_and_logs,
     models_and_processes,
-    pictures,
 )
 from tests.benchmarks.taken_out.edit import Edit
 
@@ -14,7 +14,7 @@ EDITS: tuple[Edit, ...] = tuple(
     sorted(
         (
             *bodies_and_types.EDITS,
-            *pictures.EDITS,
+            *images.EDITS,
             *load_and_end.EDITS,
             *models_and_processes.EDITS,
             *many_models_and_logs.EDITS,

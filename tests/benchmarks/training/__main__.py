@@ -2,7 +2,7 @@
 
     PYTHONPATH=container .venv/bin/python -m tests.benchmarks.training [--rounds N] [--quick] [--only CASE ...]
 
-Solar cells and EfficientNet-Lite0; the same training and validation pictures, epochs, batch size, learning rate and
+Solar cells and EfficientNet-Lite0; the same training and validation images, epochs, batch size, learning rate and
 seed (another one each round) for both. Every run is a fresh process; the two take turns, and change who is first.
 Printed: medians, ratios inside a round, whether each bar holds, and where the time goes. Ours ends later than at its
 export: OpenVINO IR, verification and report, which the loop lacks, have rows of their own.
@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from image_classifier import archives, artifacts
-from image_classifier.inference.processors import available_processors
-from image_classifier.local.photographs import sample_data
+from image_classifier.cli.photographs import sample_sets
 from image_classifier.model_hub import packages, staging
+from image_classifier.resources.processors import available_processors
 from tests.benchmarks.training import runs, table
 from tests.benchmarks.training.runs import Case, Places
 from tests.benchmarks.training.table import Pair
@@ -55,7 +55,7 @@ def main() -> None:
 
 def prepare(scratch: Path) -> Places:
     """Fetch and stage what both train on, before anything is measured."""
-    solar = sample_data.fetch("solar", packages.cache_folder() / "data" / "solar")
+    solar = sample_sets.fetch("solar", packages.cache_folder() / "data" / "solar")
     archive = staging.stage("lite0", scratch / "lite0.tar.gz")
     folder = archives.materialise(archive, scratch / "lite0")
     return Places(solar / "train", solar / "held-out", archive, artifacts.saved_model_folder(folder))

@@ -36,7 +36,7 @@ def main() -> None:
     tf_keras.utils.set_random_seed(given.seed)
 
     def dataset(folder: str, shuffle: bool) -> tf.data.Dataset:
-        pictures = tf_keras.utils.image_dataset_from_directory(
+        images = tf_keras.utils.image_dataset_from_directory(
             folder,
             label_mode="categorical",
             image_size=SIZE,
@@ -45,10 +45,10 @@ def main() -> None:
             seed=given.seed,
         )
         rescaling = tf_keras.layers.Rescaling(1.0 / 255)
-        pictures = pictures.map(lambda pixels, labels: (rescaling(pixels), labels))
+        images = images.map(lambda pixels, labels: (rescaling(pixels), labels))
         if not given.no_cache:
-            pictures = pictures.cache()
-        return pictures.prefetch(tf.data.AUTOTUNE)
+            images = images.cache()
+        return images.prefetch(tf.data.AUTOTUNE)
 
     classes = len(next(os.walk(given.training))[1])
     training, validation = dataset(given.training, shuffle=True), dataset(given.validation, shuffle=False)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from image_classifier import PROGRAM, artifacts
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE
-from image_classifier.local.job_tree import LocalJob, build_tree
+from image_classifier.runners.job_tree import LocalJob, build_tree
 from tests.benchmarks.training.watched import Watched, watch
 
 BATCH_SIZE = 32
-_PASSES = ("training pictures", "validation pictures")
+_PASSES = ("training images", "validation images")
 _EPOCH = re.compile(r"^\d+/\d+ - .*val_accuracy: ([0-9.]+)")
 _LOADED = re.compile(r"^Backbone: .* loaded in ([0-9.]+) s")
 
@@ -48,11 +48,11 @@ class Figures:
     seconds: float
     """When the process was gone."""
     training: float
-    """Seconds from the first picture to the end of the last epoch."""
+    """Seconds from the first image to the end of the last epoch."""
     epochs: tuple[float, ...]
     """Of every epoch, training and validation."""
     accuracies: tuple[float, ...]
-    """On validation pictures, of every epoch."""
+    """On validation images, of every epoch."""
     megabytes: float
     """Largest memory of the process tree until the model was exported."""
     whole_megabytes: float
@@ -108,7 +108,7 @@ def _environment() -> dict[str, str]:
 def read_job(seen: Watched, exported: float, whole: bool = False) -> Figures:
     """Read our job's log; `exported` is the second at which the SavedModel was written.
 
-    A job that trains the `whole` network decodes the pictures in its first epoch, any other before it.
+    A job that trains the `whole` network decodes the images in its first epoch, any other before it.
     """
     backbone, found = next((line.seconds, match) for line in seen.lines if (match := _LOADED.match(line.text)))
     load = float(found[1])

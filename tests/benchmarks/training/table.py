@@ -36,7 +36,7 @@ class Bar:
         if not values:
             return f"NOT MEASURED  {what}"
         value = statistics.median(values)
-        # A share of pictures has no exact form; 1e-9 keeps a loss of just ACCURACY_LOSS within it.
+        # A share of images has no exact form; 1e-9 keeps a loss of just ACCURACY_LOSS within it.
         holds = value >= self.limit - 1e-9 if self.at_least else value <= self.limit + 1e-9
         return f"{'holds        ' if holds else 'DOES NOT HOLD'} {what}: {value:.4g}"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws import CREDENTIALS, aws_on_this_machine
 from tests.image.conftest import PROJECT, RUN
 from tests.image.containers import ISOLATED, docker
 from tests.image.sdk_environments import python_with_sdk
-from tests.photographs import some_solar_cells
-from tests.waiting import free_port
+from tests.support.aws import CREDENTIALS, aws_on_this_machine
+from tests.support.photographs import some_solar_cells
+from tests.support.waiting import free_port
 
 COMPOSE_PROJECT = f"image-classifier-test-{RUN}"
 """What the containers and networks that the SDKs leave behind are found by."""
@@ -123,14 +123,14 @@ def _variables(scratch: Path, aws: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def few_photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Solar cells: `train/` with 40 pictures of each class, `held-out/` with 3."""
+    """Solar cells: `train/` with 40 images of each class, `held-out/` with 3."""
     return some_solar_cells(tmp_path_factory.mktemp("few"), {"train": 40, "held-out": 3})
 
 
 @pytest.fixture(scope="session")
-def folder_of_pictures(few_photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The held-out pictures in one folder, as for a batch."""
-    folder = tmp_path_factory.mktemp("pictures")
-    for picture in (few_photographs / "held-out").glob("*/*"):
-        shutil.copy(picture, folder / f"{picture.parent.name}-{picture.name}")
+def folder_of_images(few_photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The held-out images in one folder, as for a batch."""
+    folder = tmp_path_factory.mktemp("images")
+    for image in (few_photographs / "held-out").glob("*/*"):
+        shutil.copy(image, folder / f"{image.parent.name}-{image.name}")
     return folder

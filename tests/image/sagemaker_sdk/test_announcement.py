@@ -30,12 +30,12 @@ print("artefact:", estimator.model_data)
 BUCKET = "the-announcement"
 
 
-def upload(aws: str, pictures: Path, backbone: Path) -> None:
-    """Lay out the bucket: pictures, the model's archive, and an archive with a script that must not run."""
+def upload(aws: str, images: Path, backbone: Path) -> None:
+    """Lay out the bucket: images, the model's archive, and an archive with a script that must not run."""
     s3 = boto3.Session("test", "test", region_name="eu-west-1").client("s3", endpoint_url=aws)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    for picture in pictures.glob("*/*"):
-        s3.upload_file(str(picture), BUCKET, f"training/{picture.parent.name}/{picture.name}")
+    for image in images.glob("*/*"):
+        s3.upload_file(str(image), BUCKET, f"training/{image.parent.name}/{image.name}")
     s3.upload_file(str(backbone), BUCKET, "models/model.tar.gz")
     text, packed = b"raise SystemExit('the script was run')\n", io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:

@@ -8,8 +8,8 @@ import boto3
 import pytest
 from moto.core.responses import ActionResult
 
-from tests.guides import script, write_plain_picture
 from tests.image.sagemaker_sdk.conftest import ROLE, Run, sleeping_at_most
+from tests.support.guides import script, write_plain_image
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 ANSWER = {"probabilities": [0.9, 0.1], "labels": ["a", "b"], "predicted_label": "a"}
@@ -36,7 +36,7 @@ def version(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def names(version: str, tmp_path: Path, aws: str, client: Any) -> Mapping[str, str]:
     """What the guides ask the reader for: role and bucket are there, and endpoints answer as the image does."""
-    photo = write_plain_picture(tmp_path / "pictures" / "a class" / "one.bmp")
+    photo = write_plain_image(tmp_path / "images" / "a class" / "one.bmp")
     (tmp_path / "backbone").mkdir()
     (tmp_path / "backbone" / "model.tar.gz").write_bytes(b"\x1f\x8b")
     bucket = f"bucket-of-{version}"
@@ -48,9 +48,9 @@ def names(version: str, tmp_path: Path, aws: str, client: Any) -> Mapping[str, s
     urllib.request.urlopen(f"{aws}/moto-api/static/sagemaker/endpoint-results", queue).close()
     of_version = {
         "v2": {
-            "pictures": str(tmp_path / "pictures"),
+            "images": str(tmp_path / "images"),
             "backbone": str(tmp_path / "backbone"),
-            "new_pictures": str(photo.parent),
+            "new_images": str(photo.parent),
         },
         "v3": {"photo": str(photo)},
     }

@@ -9,29 +9,29 @@ from typing import Any
 
 import pytest
 
-from tests.guides import script
 from tests.image.containers import Job, Start, ask
 from tests.image.sagemaker_sdk.conftest import NO_AWS, ROLE, Ran, Run, sleeping_at_most
-from tests.photographs import some_solar_cells
+from tests.support.guides import script
+from tests.support.photographs import some_solar_cells
 
 LINES_A_FILE = 50
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of 200 photographs."""
     chosen = some_solar_cells(tmp_path_factory.mktemp("solar"), {"train": 100})
     folder = tmp_path_factory.mktemp("batch")
-    for picture in chosen.glob("*/*/*"):
-        shutil.copy(picture, folder / f"{picture.parent.name}-{picture.name}")
+    for image in chosen.glob("*/*/*"):
+        shutil.copy(image, folder / f"{image.parent.name}-{image.name}")
     return folder
 
 
 @pytest.fixture(scope="module")
-def lines(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lines(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of four files with 50 lines each, the photographs in the order of their names."""
     folder = tmp_path_factory.mktemp("lines")
-    written = [json.dumps({"b64": base64.b64encode(path.read_bytes()).decode()}) for path in sorted(pictures.iterdir())]
+    written = [json.dumps({"b64": base64.b64encode(path.read_bytes()).decode()}) for path in sorted(images.iterdir())]
     for number in range(0, len(written), LINES_A_FILE):
         text = "".join(f"{line}\n" for line in written[number : number + LINES_A_FILE])
         (folder / f"from-{number:03d}.jsonl").write_text(text, encoding="utf-8")
@@ -40,19 +40,19 @@ def lines(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def one_by_one(
-    start: Start, serve_image: str, published: tuple[str, ...], trained: Job, pictures: Path
+    start: Start, serve_image: str, published: tuple[str, ...], trained: Job, images: Path
 ) -> dict[str, Any]:
     """What a server answers for each photograph alone, by the photograph's name."""
     container = start("serve", image=serve_image, options=(*published, *trained.model_mounted()))
     url = f"{container.published()}/invocations"
     container.wait_for_ping(container.published())
-    answers = {path.name: ask(url, path.read_bytes(), accept="application/json;verbose") for path in pictures.iterdir()}
+    answers = {path.name: ask(url, path.read_bytes(), accept="application/json;verbose") for path in images.iterdir()}
     assert {answer.status for answer in answers.values()} == {200}
     return {name: json.loads(answer.body) for name, answer in answers.items()}
 
 
 @pytest.fixture(scope="module")
-def done(run_with_sdk: Run, serve_image: str, trained: Job, pictures: Path, lines: Path, scratch: Path) -> Ran:
+def done(run_with_sdk: Run, serve_image: str, trained: Job, images: Path, lines: Path, scratch: Path) -> Ran:
     """The guide's blocks in local mode, without AWS."""
     artefact = scratch / "model.tar.gz"
     with tarfile.open(artefact, "w:gz") as archive:
@@ -61,7 +61,7 @@ def done(run_with_sdk: Run, serve_image: str, trained: Job, pictures: Path, line
         "serve_image_uri": serve_image,
         "artefact": artefact,
         "role": ROLE,
-        "pictures": pictures,
+        "images": images,
         "lines": lines,
         "answers": scratch / "answers",
     }
@@ -77,10 +77,10 @@ def same(answer: Any, expected: Any) -> bool:
     )
 
 
-def test_pictures_are_answered_as_alone(done: Ran, scratch: Path, one_by_one: dict[str, Any]) -> None:
+def test_images_are_answered_as_alone(done: Ran, scratch: Path, one_by_one: dict[str, Any]) -> None:
     """Given 200 photographs as objects -> one file of answers each, equal to what a server says to it alone."""
     assert done.exit_code == 0, done.output[-6000:]
-    found = {path.name: json.loads(path.read_bytes()) for path in (scratch / "answers" / "of-pictures").iterdir()}
+    found = {path.name: json.loads(path.read_bytes()) for path in (scratch / "answers" / "of-images").iterdir()}
     assert sorted(found) == sorted(f"{name}.out" for name in one_by_one)
     assert len(found) == 200
     assert [name for name, expected in one_by_one.items() if not same(found[f"{name}.out"], expected)] == []

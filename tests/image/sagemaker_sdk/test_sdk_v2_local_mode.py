@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.guides import script
 from tests.image.sagemaker_sdk.conftest import NO_AWS, ROLE, Ran, Run, sleeping_at_most
+from tests.support.guides import script
 
 
 @pytest.fixture(scope="module")
 def done(
-    run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, folder_of_pictures: Path, scratch: Path
+    run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, folder_of_images: Path, scratch: Path
 ) -> Ran:
     """The guide's calls in local mode, without AWS: fit, deploy, predict, transform."""
     names: dict[str, str | Path] = {
         "image_uri": image,
         "role": ROLE,
-        "pictures": few_photographs / "train",
+        "images": few_photographs / "train",
         "backbone": backbone.parent,
-        "new_pictures": folder_of_pictures,
+        "new_images": folder_of_images,
         "output": scratch / "output",
         "answers": scratch / "answers",
     }
@@ -58,10 +58,10 @@ def test_predict_gives_both_forms(done: Ran) -> None:
     assert verbose["probabilities"] == printed(done, "plain")["probabilities"]
 
 
-def test_transform_answers_every_picture(done: Ran, scratch: Path, folder_of_pictures: Path) -> None:
-    """Given a batch over a folder -> one answer a picture, named after it, in the form that was asked for."""
+def test_transform_answers_every_image(done: Ran, scratch: Path, folder_of_images: Path) -> None:
+    """Given a batch over a folder -> one answer an image, named after it, in the form that was asked for."""
     answers = {path.name: json.loads(path.read_bytes()) for path in (scratch / "answers").iterdir()}
-    assert sorted(answers) == sorted(f"{path.name}.out" for path in folder_of_pictures.iterdir())
+    assert sorted(answers) == sorted(f"{path.name}.out" for path in folder_of_images.iterdir())
     assert len(answers) == 6
     for answer in answers.values():
         assert set(answer) == {"probabilities", "labels", "predicted_label"}

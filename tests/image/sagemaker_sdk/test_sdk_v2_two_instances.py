@@ -15,7 +15,7 @@ Estimator(
     image_uri={image!r}, role={role!r}, instance_count={hosts}, instance_type="local",
     hyperparameters={{"epochs": 3, "train_only_top_layer": True, "learning_rate": 0.01, "batch_size": 10}},
     output_path="file://{scratch}/{hosts}",
-).fit({{"training": "file://{pictures}", "model": "file://{backbone}"}})
+).fit({{"training": "file://{images}", "model": "file://{backbone}"}})
 """
 
 Jobs = dict[int, Ran]
@@ -25,8 +25,8 @@ Jobs = dict[int, Ran]
 def jobs(run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, scratch: Path) -> Jobs:
     """The same job with one instance and with two."""
     names = {"image": image, "role": ROLE, "scratch": scratch, "backbone": backbone.parent}
-    pictures = few_photographs / "train"
-    return {count: run_with_sdk("v2", FIT.format(hosts=count, pictures=pictures, **names)) for count in (1, 2)}
+    images = few_photographs / "train"
+    return {count: run_with_sdk("v2", FIT.format(hosts=count, images=images, **names)) for count in (1, 2)}
 
 
 def member(folder: Path, archive: str, name: str) -> dict[str, Any]:

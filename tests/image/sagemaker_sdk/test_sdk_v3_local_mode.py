@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guides import script
 from tests.image.sagemaker_sdk.conftest import NO_AWS, Ran, Run
+from tests.support.guides import script
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def output(scratch: Path) -> Path:
 @pytest.fixture(scope="module")
 def done(run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, output: Path) -> Ran:
     """The guide's call in local container mode, which names no command, without AWS."""
-    names = {"pictures": few_photographs / "train", "backbone": backbone.parent, "output": output}
+    names = {"images": few_photographs / "train", "backbone": backbone.parent, "output": output}
     return run_with_sdk("v3", script("sdk-v3.md", "On your machine", image_uri=image, **names), **NO_AWS)
 
 

@@ -50,7 +50,7 @@ def test_model_info_keys_in_any_case_under_any_known_name(tmp_path: Path, name: 
         ('{"output": "boxes"}', "output is 'boxes'"),
     ],
 )
-def test_broken_model_info_is_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_broken_model_info_is_rejected(tmp_path: Path, content: str, message: str) -> None:
     """A model info that cannot be used -> one sentence with the value and what is allowed."""
     (tmp_path / artifacts.MODEL_INFO_FILE).write_text(content)
     with pytest.raises(UserError, match=message):
@@ -77,15 +77,15 @@ def test_labels_from_the_class_index_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ['{"labels": []}', '{"labels": [1, 2]}', '{"names": ["a"]}', '"a"'])
-def test_labels_of_another_form_are_refused(tmp_path: Path, content: str) -> None:
+def test_labels_of_another_form_are_rejected(tmp_path: Path, content: str) -> None:
     """A label file of another form -> one sentence with the form that is expected."""
     (tmp_path / artifacts.LABELS_FILE).write_text(content)
     with pytest.raises(UserError, match="names in index order"):
         artifacts.read_labels(tmp_path)
 
 
-def test_missing_labels_are_refused(tmp_path: Path) -> None:
-    """No label file -> refused with what to put there."""
+def test_missing_labels_are_rejected(tmp_path: Path) -> None:
+    """No label file -> rejected with what to put there."""
     with pytest.raises(UserError, match=r"has no labels_info\.json"):
         artifacts.read_labels(tmp_path)
 
@@ -114,16 +114,16 @@ def test_single_saved_model_is_found_anywhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folders", "message"), [([], "holds no SavedModel"), (["two", "three"], "holds several SavedModels")]
 )
-def test_no_or_several_saved_models_are_refused(tmp_path: Path, folders: list[str], message: str) -> None:
-    """No SavedModel, or several and none under 1/ -> refused with what was found."""
+def test_no_or_several_saved_models_are_rejected(tmp_path: Path, folders: list[str], message: str) -> None:
+    """No SavedModel, or several and none under 1/ -> rejected with what was found."""
     for name in folders:
         put_saved_model(tmp_path / name)
     with pytest.raises(UserError, match=message):
         artifacts.saved_model_folder(tmp_path)
 
 
-def test_missing_model_folder_is_refused(tmp_path: Path) -> None:
-    """No folder at all -> refused with its path."""
+def test_missing_model_folder_is_rejected(tmp_path: Path) -> None:
+    """No folder at all -> rejected with its path."""
     with pytest.raises(UserError, match="There is no model folder at"):
         artifacts.saved_model_folder(tmp_path / "absent")
 

@@ -13,11 +13,11 @@ from tests.benchmarks.serving.overload_runs import Ended, Held, Overload, Round
 from tests.benchmarks.serving.promises import Promise
 from tests.benchmarks.serving.runs import Figures
 from tests.benchmarks.training.watched import tree
-from tests.waiting import free_port, wait_until
+from tests.support.waiting import free_port, wait_until
 
 PRINTED = """Running 5s test @ http://127.0.0.1:1/invocations
   Requests/sec:    104.00
-{"requests": 520, "microseconds": 5000000, "p50": 9500, "p99": 12250, "refused": 15, "failed": 5, "broken": 2}
+{"requests": 520, "microseconds": 5000000, "p50": 9500, "p99": 12250, "rejected": 15, "failed": 5, "broken": 2}
 """
 SMALL_SERVER = """
 import http.server, sys, time
@@ -37,13 +37,13 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_
 
 
 def figures(rate: float, p50: float = 10.0, p99: float = 12.0) -> Figures:
-    """Return figures of one second at this rate over any number of connections, a fifth of it with large pictures."""
+    """Return figures of one second at this rate over any number of connections, a fifth of it with large images."""
     loads = {count: Load(1.0, round(rate), p50, p99) for count in command.CONNECTIONS}
     return Figures(loads, 0.5, 0.6, 30.0, 15.0, 100.0, 120.0, Load(1.0, round(rate / 5), 50.0, 60.0))
 
 
 def test_what_wrk_printed_is_read() -> None:
-    """Given wrk's output with refused and failed answers -> only the others count, times are in milliseconds."""
+    """Given wrk's output with rejected and failed answers -> only the others count, times are in milliseconds."""
     found = load.read(PRINTED, cpu_seconds=0.5)
     assert (found.rate, found.p50, found.p99, found.errors, found.client_cpu) == (100.0, 9.5, 12.25, 22, 0.1)
 
@@ -109,7 +109,7 @@ def test_tails_and_first_request_are_ours_alone() -> None:
     verdicts = {bar.words: bar.holds([found]) for bar in bars.all_bars()}
     assert [kept for words, kept in verdicts.items() if words.startswith("p99")] == [True, True, False, False]
     assert verdicts["first request, times a steady one: <= 2.5"] is True
-    assert verdicts["12 megapixels, time of a picture, times one of 533x400: <= 3"] is False
+    assert verdicts["12 megapixels, time of an image, times one of 533x400: <= 3"] is False
 
 
 def test_a_row_that_answers_something_else_is_found() -> None:
@@ -139,14 +139,14 @@ def test_every_row_is_first_once() -> None:
 
 def test_overload_is_judged_by_its_worst_round() -> None:
     """Given one lost request in one of two rounds -> that falls short, goodput at 0.96 of the peak holds."""
-    many = Overload(Load(1.0, 96, 400.0, 900.0, refused=500), (1.0, 2.0), (3.0,), unanswered=0)
+    many = Overload(Load(1.0, 96, 400.0, 900.0, rejected=500), (1.0, 2.0), (3.0,), unanswered=0)
     rounds = [Round({16: 100.0, 64: 90.0}, {256: many}, Ended(10, 54 - lost, 0, lost, 0, 1.0)) for lost in (0, 1)]
     text = overload_table.report(rounds, Held(90.0, 200.0, 260.0))
     assert "| 256 connections, goodput / peak: >= 0.95 | holds | 0.96 (0.96 to 0.96) |" in text
     assert "| SIGTERM, requests lost: 0 | **falls short** |" in text
     assert "| round 2 | 10 | 53 | 0 | 1 | 0 | 1.00 |" in text
     assert "| MB after 1,000 requests: < 220 | holds | 200 |" in text
-    assert "| MB after 100 pictures of 12 megapixels: < 250 | **falls short** | 260 |" in text
+    assert "| MB after 100 images of 12 megapixels: < 250 | **falls short** | 260 |" in text
 
 
 def test_peak_is_not_the_luck_of_a_round() -> None:
@@ -180,12 +180,12 @@ def test_a_server_is_timed_from_its_start(tmp_path: Path) -> None:
     """Given a server that sleeps before it listens -> it is ready and answers after that, and is gone at last."""
     port = free_port()
     command_line = [sys.executable, "-c", SMALL_SERVER, str(port)]
-    with servers.running(command_line, {}, port, tmp_path, b"a picture") as server:
+    with servers.running(command_line, {}, port, tmp_path, b"an image") as server:
         assert 0.2 < server.ready < server.first_answer
-        assert server.steady_request([b"a picture"]) > 0
-        assert server.probabilities(b"a picture") == (0.25, 0.75)
+        assert server.steady_request([b"an image"]) > 0
+        assert server.probabilities(b"an image") == (0.25, 0.75)
         assert server.megabytes() > 1
-        with pytest.raises(RuntimeError, match="answers a picture with 503"):
+        with pytest.raises(RuntimeError, match="answers an image with 503"):
             servers.timed(port, b"bad")
     assert server.process.returncode is not None
     assert memory.tree_megabytes(server.process.pid) == 0
@@ -196,7 +196,7 @@ def test_what_a_server_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     child = "import subprocess; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])"
     port = free_port()
     command_line = [sys.executable, "-c", f"import sys; {child}\n{SMALL_SERVER}", str(port)]
-    with servers.running(command_line, {}, port, tmp_path, b"a picture") as server:
+    with servers.running(command_line, {}, port, tmp_path, b"an image") as server:
         _, sleeper = tree(server.process.pid)
     wait_until(lambda: memory.tree_megabytes(sleeper) == 0, 5, "the child is gone")
     assert memory.tree_megabytes(sleeper) == 0
@@ -210,16 +210,16 @@ def test_a_server_that_ends_tells_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
-def test_wrk_posts_the_pictures_in_turn(tmp_path: Path) -> None:
-    """Given one picture that is answered and one that is refused -> wrk sends both equally often and counts each."""
-    for name, content in (("good", b"a picture"), ("bad", b"bad")):
+def test_wrk_posts_the_images_in_turn(tmp_path: Path) -> None:
+    """Given one image that is answered and one that is rejected -> wrk sends both equally often and counts each."""
+    for name, content in (("good", b"an image"), ("bad", b"bad")):
         (tmp_path / name).write_bytes(content)
     port = free_port()
     command_line = [sys.executable, "-c", SMALL_SERVER, str(port)]
-    with servers.running(command_line, {}, port, tmp_path, b"a picture") as server:
+    with servers.running(command_line, {}, port, tmp_path, b"an image") as server:
         found = load.put(server.url, 2, 1, [tmp_path / "good", tmp_path / "bad"])
     assert found.answers > 10
-    assert abs(found.answers - found.refused) <= 2
+    assert abs(found.answers - found.rejected) <= 2
     assert (found.failed, found.broken) == (0, 0)
     assert 0 < found.p50 <= found.p99
     assert found.client_cpu > 0

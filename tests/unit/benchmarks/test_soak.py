@@ -17,7 +17,7 @@ def test_slope_is_found_in_shaking_memory(rise: float) -> None:
     assert growth(samples(rise)) == pytest.approx(rise, abs=0.1)
 
 
-def test_large_pictures_do_not_count_as_growth() -> None:
+def test_large_images_do_not_count_as_growth() -> None:
     """Given flat memory and 50 MB more in each of the last twenty of a hundred moments -> hardly any slope."""
     flat = samples(0.0)
     raised = [Sample(s.seconds, s.requests, s.megabytes + 50 * (s.seconds > 160)) for s in flat]

@@ -12,9 +12,9 @@ from tests.benchmarks.taken_out.table import EDITS
 from tests.benchmarks.taken_out.trial import Outcome, Ran
 from tests.repository.faults_page import NUMBERS, existing_tests, named_in_rows, written_by_hand
 from tests.repository.project import ROOT
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
-REFUSAL = Edit(1, "the refusal", "app.py", "if not body:", "if False:", ("test_app.py::test_empty",))
+REFUSAL = Edit(1, "the rejection", "app.py", "if not body:", "if False:", ("test_app.py::test_empty",))
 
 
 def name(edit: Edit) -> str:
@@ -54,16 +54,16 @@ def test_passage_that_is_gone_or_there_twice_is_told() -> None:
 def root(tmp_path: Path) -> Path:
     """A project of one file."""
     (tmp_path / "container").mkdir()
-    (tmp_path / "container" / REFUSAL.file).write_text("if not body:\n    refuse()\n")
+    (tmp_path / "container" / REFUSAL.file).write_text("if not body:\n    reject()\n")
     return tmp_path
 
 
 def attempt(edit: Edit, root: Path) -> Outcome:
-    """Try an edit; a stand-in for pytest passes tests as long as the file refuses, and those named blind always."""
+    """Try an edit; a stand-in for pytest passes tests as long as the file rejects, and those named blind always."""
 
     def run(tests: Sequence[str]) -> Ran:
-        refuses = REFUSAL.old in (root / "container" / REFUSAL.file).read_text()
-        return Ran(True, "") if refuses or "blind" in tests[0] else Ran(False, f"FAILED {tests[0]}")
+        rejects = REFUSAL.old in (root / "container" / REFUSAL.file).read_text()
+        return Ran(True, "") if rejects or "blind" in tests[0] else Ran(False, f"FAILED {tests[0]}")
 
     return trial.attempt(edit, root, run)
 
@@ -93,7 +93,7 @@ def test_what_no_test_sees_is_not_noticed(root: Path, edit: Edit) -> None:
     assert not found.noticed
     assert "NOT NOTICED" in command.said(found)
     assert command.verdict([found, attempt(REFUSAL, root)]) == "1 of 2 taken-out behaviours were noticed"
-    assert "| 1 | the refusal | **nothing** |" in command.block([found])
+    assert "| 1 | the rejection | **nothing** |" in command.block([found])
 
 
 def test_unchanged_program_has_to_pass() -> None:

@@ -12,13 +12,13 @@ HEAD, WHOLE = Case("head", False, 2, 1e-3), Case("whole", True, 2, 1e-4)
 JOB = (
     (1.0, "Hyperparameters:"),
     (4.0, "Backbone: lite0, 224x224 pixels, 1280 features, loaded in 1.5 s"),
-    (8.0, "Training pictures: 8/10 pictures, 4 s"),
-    (9.0, "Training pictures: 10/10 pictures, 5 s"),
-    (10.0, "Validation pictures: 4/4 pictures, 1 s"),
+    (8.0, "Training images: 8/10 images, 4 s"),
+    (9.0, "Training images: 10/10 images, 5 s"),
+    (10.0, "Validation images: 4/4 images, 1 s"),
     (12.0, "2/2 - 2s - loss: 0.700000 - accuracy: 0.5000 - val_loss: 0.600000 - val_accuracy: 0.7500"),
     (13.0, "2/2 - 1s - loss: 0.600000 - accuracy: 0.6000 - val_loss: 0.500000 - val_accuracy: 0.5000"),
     (13.5, "- val_accuracy: 0.7500"),
-    (18.0, "OpenVINO IR: on 4 validation pictures its probabilities differ"),
+    (18.0, "OpenVINO IR: on 4 validation images its probabilities differ"),
     (21.0, "Bytes signature on 4 of them: median difference 0.000100"),
 )
 LOOP = (
@@ -47,7 +47,7 @@ def test_our_log_comes_apart_into_phases(pair: Pair) -> None:
     """Given our job's log -> each phase has its seconds, and together they are the whole run."""
     phases = pair.ours.phases
     assert phases["importing TensorFlow"] == 1.5
-    assert phases["training pictures"] == 5.0
+    assert phases["training images"] == 5.0
     assert phases["export"] == 2.5
     assert phases["OpenVINO IR"] == 2.0
     assert phases["verification"] == 3.0
@@ -59,7 +59,7 @@ def test_whole_network_decodes_in_its_first_epoch() -> None:
     figures = runs.read_job(seen(JOB, 22.0), exported=16.0, whole=True)
     assert figures.epochs == (8.0, 1.0)
     assert figures.phases["epochs"] == 9.0
-    assert "training pictures" not in figures.phases
+    assert "training images" not in figures.phases
     assert sum(figures.phases.values()) == pytest.approx(22.0)
 
 
@@ -79,7 +79,7 @@ def test_memory_counts_until_the_export(pair: Pair) -> None:
     assert pair.ours.whole_megabytes == 900.0
 
 
-def test_a_log_without_its_end_is_refused() -> None:
+def test_a_log_without_its_end_is_rejected() -> None:
     """Given a loop that never said that it saved -> the missing line is named."""
     with pytest.raises(ValueError, match="Saved"):
         runs.read_loop(seen(LOOP[:-1], 25.0))

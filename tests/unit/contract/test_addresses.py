@@ -5,7 +5,7 @@ import time
 import pytest
 
 from image_classifier.contract import addresses
-from image_classifier.contract.errors import UserError, complain, first_line, last_line
+from image_classifier.contract.errors import UserError, first_line, last_line, report_and_exit_code
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from image_classifier.contract.errors import UserError, complain, first_line, la
         ("HTTPS://user:hunter2@host/m", "HTTPS://host/m"),
         ("https:/host/m?sig=hunter2", "https:/host/m"),
         ("s3://bucket/key?X-Amz-Security-Token=hunter2", "s3://bucket/key"),
-        ("Proxy http://user:hunter2@proxy:3128 refused", "Proxy http://proxy:3128 refused"),
+        ("Proxy http://user:hunter2@proxy:3128 rejected", "Proxy http://proxy:3128 rejected"),
         ("'https://h/p?sig=hunter2' cannot be read.", "'https://h/p' cannot be read."),
         ("https://h/p?sig=hunter2: 403; https://h/q?sig=hunter2, too", "https://h/p: 403; https://h/q, too"),
         ("(found at '/m.tar.gz?sig=hunter2')", "(found at '/m.tar.gz')"),
@@ -39,7 +39,7 @@ def test_secrets_of_an_address_are_not_shown(given: str, shown: str) -> None:
     [
         *("s3://bucket/a@b/c.tar.gz", "https://tfhub.dev/google/bit/1", "http://127.0.0.1:8080/a@b/invocations"),
         *("/opt/ml/model is empty. Is there 1 GB of memory?", "epochs=5; did you mean epochs?", "C:/a?"),
-        *("training: 20 pictures of 2 classes (a 10, b 10)", "what? is=this", ""),
+        *("training: 20 images of 2 classes (a 10, b 10)", "what? is=this", ""),
     ],
 )
 def test_other_texts_are_left_as_they_are(text: str) -> None:
@@ -80,5 +80,5 @@ def test_messages_of_errors_are_free_of_them(capsys: pytest.CaptureFixture[str])
     text = "Could not connect to http://user:hunter2@host/bucket?sig=hunter2."
     assert first_line(ValueError(text)) == "Could not connect to http://host/bucket"
     assert last_line(f"first\n{text}\n") == "Could not connect to http://host/bucket."
-    assert complain(UserError(text)) == 1
+    assert report_and_exit_code(UserError(text)) == 1
     assert "hunter2" not in capsys.readouterr().err

@@ -9,15 +9,15 @@ from image_classifier.contract.hyperparameters import parse
 
 
 def problems(given: dict[str, Any], model_defaults: dict[str, Any] | None = None) -> str:
-    """Return the message with which the hyperparameters are refused."""
-    with pytest.raises(UserError) as refused:
+    """Return the message with which the hyperparameters are rejected."""
+    with pytest.raises(UserError) as rejected:
         parse(given, model_defaults or {})
-    return str(refused.value)
+    return str(rejected.value)
 
 
 @pytest.mark.parametrize("metric", ["precision", "recall", "auc", "prc"])
 def test_metrics_of_binary_mode(metric: str) -> None:
-    """A metric of two classes -> accepted with binary_mode, also the model's, and refused without."""
+    """A metric of two classes -> accepted with binary_mode, also the model's, and rejected without."""
     assert parse({"eval_metric": metric, "binary_mode": "true"}).values.eval_metric == metric
     assert parse({"eval_metric": metric}, {"binary_mode": True}).values.eval_metric == metric
     assert "binary_mode=True" in problems({"eval_metric": metric})
@@ -56,14 +56,14 @@ def test_forms_of_class_weights(written: str) -> None:
     ],
 )
 def test_class_weights_of_another_form(written: str, reason: str) -> None:
-    """No JSON object, or weights that are no positive finite numbers -> refused with the reason and what is allowed."""
+    """Not a JSON object, or weights that are not positive, finite -> rejected with a reason and the allowed values."""
     message = problems({"class_weights": written})
     assert reason in message
     assert "; allowed: none, auto, or a JSON object of a positive number a class name." in message
 
 
 def test_a_backbone_that_would_never_be_trained() -> None:
-    """A head alone for ever, by the caller or the model, or for all epochs -> refused; for fewer epochs -> accepted."""
+    """A head alone, by the caller or the model, or for all epochs -> rejected; for fewer epochs -> accepted."""
     assert parse({"unfreeze_after": "2"}).values.unfreeze_after == 2
     assert "allowed: 0, or train_only_top_layer=False." in problems({"unfreeze_after": 1, "train_only_top_layer": True})
     assert "train_only_top_layer=True never" in problems({"unfreeze_after": 1}, {"train_only_top_layer": "True"})

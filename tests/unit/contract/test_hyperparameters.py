@@ -57,10 +57,10 @@ OURS = {
 
 
 def problems(given: dict[str, Any], model_defaults: dict[str, Any] | None = None) -> str:
-    """Return the message with which the hyperparameters are refused."""
-    with pytest.raises(UserError) as refused:
+    """Return the message with which the hyperparameters are rejected."""
+    with pytest.raises(UserError) as rejected:
         parse(given, model_defaults or {})
-    return str(refused.value)
+    return str(rejected.value)
 
 
 def test_nothing_given() -> None:
@@ -130,7 +130,7 @@ def test_other_names(written: str, name: str) -> None:
     ],
 )
 def test_one_thing_given_two_values(given: dict[str, str]) -> None:
-    """Two spellings of one name with different values -> refused, both shown."""
+    """Two spellings of one name with different values -> rejected, both shown."""
     message = problems(given)
     for spelling in given:
         assert spelling in message
@@ -182,12 +182,12 @@ def test_script_of_the_user_is_not_run() -> None:
     ],
 )
 def test_misspelt_names(written: str, meant: str) -> None:
-    """A name that nobody declared -> refused with the name that was probably meant."""
+    """A name that nobody declared -> rejected with the name that was probably meant."""
     assert f"{written} is no hyperparameter; did you mean {meant}?" in problems({written: "1"})
 
 
 def test_a_name_like_no_other() -> None:
-    """A name that resembles none -> refused without a guess."""
+    """A name that resembles none -> rejected without a guess."""
     message = problems({"xyzzy": "1"})
     assert "xyzzy is no hyperparameter" in message
     assert "did you mean" not in message
@@ -219,14 +219,14 @@ def test_a_hundred_mistakes_of_great_length() -> None:
 
 
 def test_dropping_everything() -> None:
-    """dropout_rate 1.0, inside the guide's range -> refused with the reason."""
+    """dropout_rate 1.0, inside the guide's range -> rejected with the reason."""
     message = problems({"dropout_rate": "1.0"})
     assert "drops every feature" in message
     assert "a number from 0 to 1, but not 1" in message
 
 
 def test_not_finite() -> None:
-    """NaN -> refused as no finite number."""
+    """NaN -> rejected as no finite number."""
     assert "which is not a finite number" in problems({"learning_rate": "NaN"})
 
 
@@ -236,7 +236,7 @@ def test_a_negative_rotation() -> None:
 
 
 def test_a_broken_default_of_the_model() -> None:
-    """A staged model with an impossible default -> refused, naming the model; a given value takes its place."""
+    """A staged model with an impossible default -> rejected, naming the model; a given value takes its place."""
     assert "batch_size (the model's default) is 'many'" in problems({}, {"batch_size": "many"})
     assert parse({"batch_size": 4}, {"batch_size": "many"}).values.batch_size == 4
 
@@ -245,7 +245,7 @@ def test_a_broken_default_of_the_model() -> None:
     "declared", [item for item in DECLARATIONS if item.minimum is not None], ids=lambda it: it.name
 )
 def test_bounds_are_inclusive(declared: Any) -> None:
-    """A value on a bound -> accepted unless it is excluded with a reason; a value beyond -> refused with the range."""
+    """A value on a bound -> accepted unless it is excluded with a reason; a value beyond -> rejected with the range."""
     for bound, step in ((declared.minimum, -1), (declared.maximum, 1)):
         if bound is None:
             continue

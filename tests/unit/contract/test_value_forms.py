@@ -94,8 +94,8 @@ def test_every_accepted_form(name: str, written: object, value: object) -> None:
 
 
 @pytest.mark.parametrize(("name", "written"), REFUSED)
-def test_every_refused_form(name: str, written: object) -> None:
-    """A value of another type, out of range or not finite -> refused, whatever its form."""
+def test_every_rejected_form(name: str, written: object) -> None:
+    """A value of another type, out of range or not finite -> rejected, whatever its form."""
     with pytest.raises(ValueError, match=r"^$|which"):
         decode(BY_NAME[name], written)
 

@@ -39,7 +39,7 @@ def test_allowed_text_becomes_a_value(declared: Variable[object], text: str, val
         *((LEVEL, text) for text in ("loud", "1e1", "9" * 5000)),
     ],
 )
-def test_other_text_is_refused(declared: Variable[object], text: str) -> None:
+def test_other_text_is_rejected(declared: Variable[object], text: str) -> None:
     """Given a text that is not allowed, though Python might take it for one -> ValueError without words of its own."""
     with pytest.raises(ValueError, match=r"^$"):
         declared.parse(text)

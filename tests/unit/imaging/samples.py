@@ -1,4 +1,4 @@
-"""Pictures in bytes for the tests of imaging: small, seeded, and some that no encoder writes."""
+"""Images in bytes for the tests of imaging: small, seeded, and some that no encoder writes."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ from PIL import Image
 
 
 def photograph(height: int = 150, width: int = 211) -> NDArray[np.uint8]:
-    """Make a smooth coloured picture, as photographs are."""
+    """Make a smooth coloured image, as photographs are."""
     waves = np.random.default_rng(0).normal(0, 1, (height, width, 3)).cumsum(0).cumsum(1)
     waves = (waves - waves.min()) / (waves.max() - waves.min())
     return np.asarray(20 + 200 * waves, np.uint8)
@@ -21,10 +21,10 @@ PLAIN = photograph()
 
 
 def encode(pixels: NDArray[Any] | Image.Image, kind: str, **options: Any) -> bytes:
-    """Write a picture into bytes."""
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    """Write an image into bytes."""
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     file = io.BytesIO()
-    picture.save(file, kind, **options)
+    image.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -84,10 +84,10 @@ def webp_canvas(width: int, height: int) -> bytes:
 
 
 def with_alpha() -> Image.Image:
-    """Give the picture an alpha channel that hides half of it."""
-    picture = Image.fromarray(PLAIN).convert("RGBA")
-    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
-    return picture
+    """Give the image an alpha channel that hides half of it."""
+    image = Image.fromarray(PLAIN).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return image
 
 
 def exif(orientation: int) -> Image.Exif:

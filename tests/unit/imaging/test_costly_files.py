@@ -80,7 +80,7 @@ FLOODS: dict[str, Callable[[], bytes]] = {
     "JPEG, filling bytes": lambda: into_jpeg(b"\xff" * MEGABYTE),
     "JPEG, restart markers": lambda: into_jpeg(b"\xff\xd0" * 500_000),
     "JPEG, EXIF that loops": lambda: into_jpeg(segment(0xE1, loop())),
-    "JPEG, multi-picture index": lambda: into_jpeg(segment(0xE2, b"MPF\0" + loop()[6:])),
+    "JPEG, multi-image index": lambda: into_jpeg(segment(0xE2, b"MPF\0" + loop()[6:])),
     "PNG, text": lambda: into_png(chunk(b"tEXt", b"k\0v") * 70_000),
     "PNG, 60,000 texts": lambda: into_png(chunk(b"tEXt", b"k\0v") * 60_000),
     "PNG, colour profile": lambda: into_png(chunk(b"iCCP", b"p\0\0" + zlib.compress(bytes(50 * MEGABYTE)))),

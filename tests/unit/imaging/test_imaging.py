@@ -1,4 +1,4 @@
-"""Bytes to pixels: every odd picture of the list of faults gives the plain picture's pixels."""
+"""Bytes to pixels: every odd image of the list of faults gives the plain image's pixels."""
 
 import io
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +15,13 @@ SIZE = (48, 64)
 
 
 def difference(data: bytes, other: bytes | None = None) -> int:
-    """Return the largest difference of a level between a picture and the plain one."""
+    """Return the largest difference of a level between an image and the plain one."""
     expected = imaging.load_pixels(other or encode(PLAIN, "PNG"), SIZE)
     return int(np.abs(imaging.load_pixels(data, SIZE).astype(int) - expected).max())
 
 
 GREY = Image.fromarray(PLAIN).convert("L")
-SAME_PICTURE = {
+SAME_IMAGE = {
     "progressive JPEG": (encode(PLAIN, "JPEG", quality=97, progressive=True), 12),
     "CMYK JPEG": (encode(Image.fromarray(PLAIN).convert("CMYK"), "JPEG", quality=97), 12),
     "alpha PNG": (encode(with_alpha(), "PNG"), 0),
@@ -37,16 +37,16 @@ SAME_PICTURE = {
 }
 
 
-@pytest.mark.parametrize("name", SAME_PICTURE)
-def test_odd_picture_gives_the_plain_ones_pixels(name: str) -> None:
-    """Each odd form of a picture -> the plain picture's pixels, exactly where the form loses nothing."""
-    data, tolerance = SAME_PICTURE[name]
+@pytest.mark.parametrize("name", SAME_IMAGE)
+def test_odd_image_gives_the_plain_ones_pixels(name: str) -> None:
+    """Each odd form of an image -> the plain image's pixels, exactly where the form loses nothing."""
+    data, tolerance = SAME_IMAGE[name]
     assert difference(data) <= tolerance
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "animated GIF"])
 def test_palette_gives_the_pixels_of_its_colours(kind: str) -> None:
-    """A palette picture, and an animation's first frame -> exactly the pixels of its colours stored plainly."""
+    """A palette image, and an animation's first frame -> exactly the pixels of its colours stored plainly."""
     palette = Image.fromarray(PLAIN).quantize(255)
     red = Image.new("RGB", palette.size, "red").quantize(255)
     options = {"save_all": True, "append_images": [red]} if "animated" in kind else {}
@@ -54,8 +54,8 @@ def test_palette_gives_the_pixels_of_its_colours(kind: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["grey", "grey and alpha", "16-bit grey", "palette of greys"])
-def test_grey_pictures_are_three_equal_channels(mode: str) -> None:
-    """Grey in every depth -> the 8-bit grey picture's pixels in all three channels; 16 bits do not saturate."""
+def test_grey_images_are_three_equal_channels(mode: str) -> None:
+    """Grey in every depth -> the 8-bit grey image's pixels in all three channels; 16 bits do not saturate."""
     wide = Image.fromarray((np.asarray(GREY).astype(np.uint16) << 8) + 7)
     forms = {
         "grey": GREY,
@@ -67,8 +67,8 @@ def test_grey_pictures_are_three_equal_channels(mode: str) -> None:
     assert difference(encode(forms[mode], "PNG"), expected) == 0
 
 
-def test_sixteen_bit_grey_with_alpha_is_the_grey_picture() -> None:
-    """16-bit grey beside 16-bit alpha, which Pillow does not write -> the grey picture's pixels."""
+def test_sixteen_bit_grey_with_alpha_is_the_grey_image() -> None:
+    """16-bit grey beside 16-bit alpha, which Pillow does not write -> the grey image's pixels."""
     wide = np.stack([np.asarray(GREY).astype(np.uint16) * 257, np.full(PLAIN.shape[:2], 999, np.uint16)], axis=2)
     assert difference(png(211, 150, rows_of_png(wide), depth=16, colour_type=4), encode(GREY, "PNG")) == 0
 
@@ -81,14 +81,14 @@ def test_transparent_palette_keeps_its_colours(transparency: Any) -> None:
 
 
 def test_transparent_pixels_of_a_gif_are_black() -> None:
-    """A GIF whose colour 3 is transparent -> the picture with black there, as TensorFlow decodes it."""
+    """A GIF whose colour 3 is transparent -> the image with black there, as TensorFlow decodes it."""
     palette = Image.fromarray(PLAIN).quantize(200)
     expected = np.array(palette.convert("RGB"))
     expected[np.asarray(palette) == 3] = 0
     assert difference(encode(palette, "GIF", transparency=3), encode(expected, "PNG")) == 0
 
 
-def test_picture_of_a_stereo_camera_is_its_first_jpeg() -> None:
+def test_image_of_a_stereo_camera_is_its_first_jpeg() -> None:
     """A JPEG with a second one behind it (MPO) -> the pixels of the first, decoded at reduced scale like it."""
     large = Image.fromarray(PLAIN).resize((1600, 1200))
     both = encode(large, "MPO", save_all=True, append_images=[Image.new("RGB", large.size, "red")])
@@ -98,7 +98,7 @@ def test_picture_of_a_stereo_camera_is_its_first_jpeg() -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
-    """A picture stored in each of the eight orientations -> upright, as if it had been stored so."""
+    """An image stored in each of the eight orientations -> upright, as if it had been stored so."""
     stored = {
         1: PLAIN,
         2: PLAIN[:, ::-1],
@@ -116,12 +116,12 @@ def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
 
 @pytest.mark.parametrize("orientation", [0, 9, 65_535])
 def test_orientation_that_there_is_none_of_counts_as_upright(orientation: int) -> None:
-    """An orientation other than the eight -> the picture as it is stored, of the size that was asked for."""
+    """An orientation other than the eight -> the image as it is stored, of the size that was asked for."""
     assert difference(encode(PLAIN, "PNG", exif=exif(orientation))) == 0
 
 
 def test_broken_exif_counts_as_upright() -> None:
-    """An EXIF block of rubbish beside a sound raster -> the picture as it is stored."""
+    """An EXIF block of rubbish beside a sound raster -> the image as it is stored."""
     assert difference(encode(PLAIN, "PNG", exif=b"Exif\0\0rubbish and more rubbish")) == 0
 
 
@@ -133,9 +133,9 @@ def noise(height: int, width: int) -> bytes:
 
 def decoded(data: bytes, reduction: int = 1) -> Image.Image:
     """Decode a JPEG by Pillow alone, at a half, a quarter or an eighth."""
-    picture = Image.open(io.BytesIO(data))
-    picture.draft(None, (picture.width // reduction, picture.height // reduction))
-    return picture.convert("RGB")
+    image = Image.open(io.BytesIO(data))
+    image.draft(None, (image.width // reduction, image.height // reduction))
+    return image.convert("RGB")
 
 
 @pytest.mark.parametrize(
@@ -153,23 +153,23 @@ def test_large_jpeg_is_reduced_as_long_as_twice_the_target_is_left(times: int, m
 
 
 def test_nearest_picks_pixels_of_the_whole_jpeg() -> None:
-    """A JPEG of many times the target by `nearest` -> every 16th stored pixel, not averages of a reduced picture."""
+    """A JPEG of many times the target by `nearest` -> every 16th stored pixel, not averages of a reduced image."""
     data = noise(16 * SIZE[0], 16 * SIZE[1])
     assert np.array_equal(imaging.load_pixels(data, SIZE, "nearest"), np.asarray(decoded(data))[8::16, 8::16])
 
 
 @pytest.mark.parametrize("method", imaging.RESIZE_METHODS)
 def test_many_threads_get_the_pixels_of_one(method: str) -> None:
-    """The same pictures decoded by eight threads at once -> equal to those decoded one after the other."""
-    pictures = [encode(PLAIN[: 40 + 5 * n, : 60 + 7 * n], kind) for n, kind in enumerate(4 * imaging.FORMATS)]
-    alone = [imaging.load_pixels(data, SIZE, method) for data in pictures]
+    """The same images decoded by eight threads at once -> equal to those decoded one after the other."""
+    images = [encode(PLAIN[: 40 + 5 * n, : 60 + 7 * n], kind) for n, kind in enumerate(4 * imaging.FORMATS)]
+    alone = [imaging.load_pixels(data, SIZE, method) for data in images]
     with ThreadPoolExecutor(8) as threads:
-        together = list(threads.map(lambda data: imaging.load_pixels(data, SIZE, method), pictures))
+        together = list(threads.map(lambda data: imaging.load_pixels(data, SIZE, method), images))
     assert np.array_equal(alone, together)
 
 
 def test_pixels_are_an_array_that_its_owner_may_change() -> None:
-    """A picture by any method -> uint8, C-contiguous, writable."""
+    """An image by any method -> uint8, C-contiguous, writable."""
     for method in imaging.RESIZE_METHODS:
         pixels = imaging.load_pixels(encode(PLAIN, "PNG", exif=exif(6)), SIZE, method)
         assert pixels.dtype == np.uint8
@@ -179,7 +179,7 @@ def test_pixels_are_an_array_that_its_owner_may_change() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 20_000), (20_000, 1), (2, 3)])
 def test_extreme_shapes_are_answered(height: int, width: int) -> None:
-    """A picture of one pixel or of one row -> pixels of the target size in its colour."""
+    """An image of one pixel or of one row -> pixels of the target size in its colour."""
     pixels = imaging.load_pixels(encode(Image.new("RGB", (width, height), (10, 200, 30)), "PNG"), SIZE)
     assert pixels.shape == (*SIZE, 3)
     assert (pixels == (10, 200, 30)).all()

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from image_classifier import imaging, resampling
-from image_classifier.training.in_graph_imaging import decode_and_resize
+from image_classifier import imaging
+from image_classifier.imaging import resampling
+from image_classifier.training.data.in_graph_imaging import decode_and_resize
 from tests.unit.imaging.samples import (
     PLAIN,
     encode,
@@ -27,22 +28,22 @@ ROUNDING = dict.fromkeys(imaging.RESIZE_METHODS, 0) | dict.fromkeys(("area", *re
 """Levels. The five whose sums are floats may round a half to the other side; nothing else differs, for any format:
 the libjpeg, libpng and libwebp of Pillow 13 and of TensorFlow 2.21 decode to the same pixels."""
 
-PICTURE = Image.fromarray(PLAIN)
-GREY = PICTURE.convert("L")
-PALETTE = PICTURE.quantize(200)
-RED = Image.new("RGB", PICTURE.size, "red")
+IMAGE = Image.fromarray(PLAIN)
+GREY = IMAGE.convert("L")
+PALETTE = IMAGE.quantize(200)
+RED = Image.new("RGB", IMAGE.size, "red")
 FORMS = {
     "JPEG": encode(PLAIN, "JPEG", quality=90),
     "JPEG, progressive": encode(PLAIN, "JPEG", quality=90, progressive=True),
     "JPEG, all colours": encode(PLAIN, "JPEG", subsampling=0),
-    "JPEG, CMYK": encode(PICTURE.convert("CMYK"), "JPEG"),
-    "JPEG, CMYK without Adobe's marker": without_adobe_marker(encode(PICTURE.convert("CMYK"), "JPEG")),
+    "JPEG, CMYK": encode(IMAGE.convert("CMYK"), "JPEG"),
+    "JPEG, CMYK without Adobe's marker": without_adobe_marker(encode(IMAGE.convert("CMYK"), "JPEG")),
     "JPEG, grey": encode(GREY, "JPEG"),
     "PNG": encode(PLAIN, "PNG"),
     "PNG, interlaced": interlaced_png(PLAIN),
     "PNG, grey": encode(GREY, "PNG"),
-    "PNG, black and white": encode(PICTURE.convert("1"), "PNG"),
-    "PNG, grey and alpha": encode(PICTURE.convert("LA"), "PNG"),
+    "PNG, black and white": encode(IMAGE.convert("1"), "PNG"),
+    "PNG, grey and alpha": encode(IMAGE.convert("LA"), "PNG"),
     "PNG, alpha": encode(with_alpha(), "PNG"),
     "PNG, one transparent colour": encode(PLAIN, "PNG", transparency=(1, 2, 3)),
     "PNG, palette": encode(PALETTE, "PNG"),
@@ -73,7 +74,7 @@ def apart(twin: Any, data: bytes, size: tuple[int, int], method: str) -> int:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_twin_gives_our_pixels_for_every_form(form: str) -> None:
-    """Each still form of a picture, and an animation's first frame, through the graph -> exactly our pixels."""
+    """Each still form of an image, and an animation's first frame, through the graph -> exactly our pixels."""
     assert apart(decode_and_resize(tf.constant(FORMS[form]), SIZE, "bilinear"), FORMS[form], SIZE, "bilinear") == 0
 
 
@@ -129,24 +130,24 @@ def test_twin_survives_being_saved(tmp_path: Path) -> None:
         b"BM",
         b"RIFF",
         b"RIFF\0\0\0\0WEBPVP8X",
-        b"no picture at all",
+        b"no image at all",
         encode(PLAIN, "PNG")[:500],
         encode(PLAIN, "JPEG")[:500],
         encode(PLAIN, "WEBP")[:300],
         webp_canvas(8, 8),
         encode(PLAIN, "WEBP", save_all=True, append_images=[RED]),
         encode(with_alpha(), "WEBP", save_all=True, append_images=[RED.convert("RGBA")]),
-        encode(PICTURE.convert("1"), "BMP"),
+        encode(IMAGE.convert("1"), "BMP"),
     ],
     ids=range(12),
 )
 def test_what_tensorflow_cannot_decode_is_an_error_of_the_call(data: bytes) -> None:
-    """Damaged files, animated WebP, a BMP of one bit -> InvalidArgumentError, and the process lives."""
+    """Corrupt files, animated WebP, a BMP of one bit -> InvalidArgumentError, and the process lives."""
     with pytest.raises(tf.errors.InvalidArgumentError):
         decode_and_resize(tf.constant(data), SIZE, "bilinear")
 
 
-def test_twin_does_not_turn_a_picture() -> None:
+def test_twin_does_not_turn_a_image() -> None:
     """A JPEG whose EXIF block says that it lies on its side -> stored as it is in the twin, upright in ours."""
     lying = encode(PLAIN, "JPEG", exif=exif(6))
     twin = decode_and_resize(tf.constant(lying), SIZE, "bilinear")

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from image_classifier import imaging, resampling
+from image_classifier import imaging
+from image_classifier.imaging import resampling
 from tests.unit.imaging.samples import PLAIN, encode
 
 SIZES = [(64, 96), (224, 224), (301, 150), (7, 400)]
 ROUNDING = dict.fromkeys(imaging.RESIZE_METHODS, 1) | {"nearest": 0, "bicubic": 2, "lanczos3": 2}
-"""Levels, on smooth pictures. Pillow rounds and clips to whole levels between the two passes, which overshooting
-kernels multiply: its bicubic and lanczos3 differ by up to 13 and 19 at hard edges (126 pictures of the sample data at
+"""Levels, on smooth images. Pillow rounds and clips to whole levels between the two passes, which overshooting
+kernels multiply: its bicubic and lanczos3 differ by up to 13 and 19 at hard edges (126 images of the sample data at
 224), and by up to 26 and 49 on white noise of odd sizes."""
 
 
@@ -40,8 +41,8 @@ def test_methods_that_pillow_lacks_equal_tensorflows_at_any_size_and_contrast(me
         assert np.count_nonzero(apart) <= apart.size / 10
 
 
-def test_picture_in_strips_is_the_picture_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same picture multiplied in strips of a row and in one piece -> the same levels, but for a rounding."""
+def test_image_in_strips_is_the_image_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same image multiplied in strips of a row and in one piece -> the same levels, but for a rounding."""
     for method in ("area", *resampling.KERNELS):
         at_once = resampling.resize(PLAIN, (40, 50), method).astype(int)
         with monkeypatch.context() as small:
@@ -50,7 +51,7 @@ def test_picture_in_strips_is_the_picture_at_once(monkeypatch: pytest.MonkeyPatc
 
 
 def test_methods_differ_from_each_other() -> None:
-    """The same picture by each method -> eight different results, so that the comparison above can fail."""
+    """The same image by each method -> eight different results, so that the comparison above can fail."""
     results = {imaging.load_pixels(encode(PLAIN, "PNG"), (30, 40), m).tobytes() for m in imaging.RESIZE_METHODS}
     assert len(results) == len(imaging.RESIZE_METHODS)
 

@@ -1,6 +1,6 @@
-"""A small real classifier: which of red, green and blue the left half of a picture is, saved in every form.
+"""A small real classifier: which of red, green and blue the left half of an image is, saved in every form.
 
-Half, so that a picture that lies on its side is another picture.
+Half, so that an image that lies on its side is another image.
 """
 
 import sys
@@ -72,11 +72,11 @@ def save(folder: Path, form: str = "both", labels: tuple[str, ...] = LABELS, sha
 
 def convert(folder: Path) -> Path:
     """Add the OpenVINO IR to a saved classifier."""
-    from image_classifier.inference import conversion, intermediate_representation
+    from image_classifier.inference.openvino_model import conversion, ir_record
 
     info = artifacts.read_model_info(folder)
     record = conversion.convert(folder, info, conversion.made_up_sample(info))
-    artifacts.write_model_info(folder, intermediate_representation.with_record(info, record))
+    artifacts.write_model_info(folder, ir_record.with_record(info, record))
     return folder
 
 

@@ -52,7 +52,7 @@ def either_model(
 
 @pytest.fixture(scope="session")
 def halves() -> NDArray[np.uint8]:
-    """Three pictures whose left halves are rather red, green and blue; the right halves say something else."""
+    """Three images whose left halves are rather red, green and blue; the right halves say something else."""
     pixels = np.full((3, *colours.SIZE, 3), 90, np.uint8)
     for index in range(3):
         pixels[index, :, : colours.SIZE[1] // 2, index] = 200

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from image_classifier.inference import agreement
+from image_classifier.inference.openvino_model import agreement
 
 TABLES = [
     # the same answers; another one, too close to call; another one, clearly
@@ -23,7 +23,7 @@ TABLES = [
 def test_differences_are_counted(
     expected: list[list[float]], found: list[list[float]], largest: float, other: int, close: int
 ) -> None:
-    """Two tables of one picture -> the largest difference, and another top-1 answer in its kind."""
+    """Two tables of one image -> the largest difference, and another top-1 answer in its kind."""
     measured = agreement.measure(np.array(expected, np.float32), np.array(found, np.float32))
     assert measured.largest_difference == pytest.approx(largest, abs=1e-5)
     assert (measured.other_answers, measured.close_answers) == (other, close)

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
-from image_classifier.inference import conversion, engines
-from image_classifier.inference.conversion import NotConverted, Sample
+from image_classifier.inference import engines
+from image_classifier.inference.openvino_model import conversion
+from image_classifier.inference.openvino_model.conversion import NotConverted, Sample
 from tests.unit.inference import colours
 
 INFO = ModelInfo(image_size=colours.SIZE)
@@ -34,7 +35,7 @@ def means(pixels: Any) -> Any:
 
 
 def convert(folder: Path, info: ModelInfo = INFO) -> Any:
-    """Convert on made-up pictures."""
+    """Convert on synthetic images."""
     return conversion.convert(folder, info, conversion.made_up_sample(info))
 
 
@@ -45,7 +46,7 @@ def test_every_form_is_converted_and_measured(tmp_path: Path, form: str) -> None
     record = convert(folder, artifacts.read_model_info(folder))
     assert sorted(path.name for path in (folder / "openvino").iterdir()) == ["model.bin", "model.xml"]
     assert record.largest_difference < 1e-4
-    assert (record.other_answers, record.pictures, record.made_up) == (0, 50, True)
+    assert (record.other_answers, record.images, record.synthetic) == (0, 50, True)
     assert record.sha256 == artifacts.folder_sha256(folder / "openvino")
     assert record.network_sha256 == artifacts.network_sha256(folder / "1")
 
@@ -62,7 +63,7 @@ def test_outputs_have_their_names_and_probabilities_come_first(tmp_path: Path, f
 
 
 def test_features_are_tensorflows(tmp_path: Path) -> None:
-    """A model that answers features -> both engines answer the same for fifty made-up pictures."""
+    """A model that answers features -> both engines answer the same for fifty synthetic images."""
     from image_classifier.inference.engines import openvino, tensorflow
 
     folder = colours.save(tmp_path, "pixels")
@@ -83,15 +84,15 @@ def test_folder_with_a_comma_in_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scaled", [False, True])
 def test_graph_that_decodes_is_cut_behind_its_decoder(tmp_path: Path, halves: NDArray[np.uint8], scaled: bool) -> None:
-    """Bytes decoded to float pictures, scaled in the map or after it, no other way to call -> TensorFlow's answers."""
+    """Bytes decoded to float images, scaled in the map or after it, no other way to call -> TensorFlow's answers."""
 
     def decode(one: Any) -> Any:
-        picture = tf.image.resize(tf.io.decode_image(one, channels=3, expand_animations=False), colours.SIZE)
-        return picture / 255.0 if scaled else picture
+        image = tf.image.resize(tf.io.decode_image(one, channels=3, expand_animations=False), colours.SIZE)
+        return image / 255.0 if scaled else image
 
     def answer(encoded: Any) -> Any:
-        pictures = tf.map_fn(decode, encoded, fn_output_signature=tf.TensorSpec((*colours.SIZE, 3), tf.float32))
-        return means(pictures * 255.0 if scaled else pictures)
+        images = tf.map_fn(decode, encoded, fn_output_signature=tf.TensorSpec((*colours.SIZE, 3), tf.float32))
+        return means(images * 255.0 if scaled else images)
 
     folder = save(tmp_path, answer, tf.TensorSpec((None,), tf.string), "serving_default")
     convert(folder)
@@ -124,7 +125,7 @@ def no_number(pixels: Any) -> Any:
         (no_rule, r"^OpenVINO cannot convert it: No conversion rule found for operations: "),
         (
             random_answer,
-            r"^on 50 pictures its probabilities differ from TensorFlow's by up to 0\.\d+ \(allowed: 0\.001\)$",
+            r"^on 50 images its probabilities differ from TensorFlow's by up to 0\.\d+ \(allowed: 0\.001\)$",
         ),
         (no_number, r"differ from TensorFlow's by up to nan"),
     ],
@@ -166,13 +167,13 @@ def test_weights_are_not_compressed(tmp_path: Path, halves: NDArray[np.uint8]) -
     """A weight that 16 bits cannot hold -> the IR answers as TensorFlow does, to float32's rounding."""
     folder = colours.save(tmp_path, sharpness=12.3456789)
     info = artifacts.read_model_info(folder)
-    record = conversion.convert(folder, info, Sample(halves, made_up=False))
+    record = conversion.convert(folder, info, Sample(halves, synthetic=False))
     assert record.largest_difference < 1e-6
     assert b"f16" not in (folder / "openvino" / "model.xml").read_bytes()
     assert engines.load(folder, replace(info, extra={}), False).name == "tensorflow"
 
 
-def test_made_up_pictures_are_the_same_and_cover_the_range() -> None:
+def test_made_up_images_are_the_same_and_cover_the_range() -> None:
     """Two samples of a seed, one of another -> equal, different; dark and bright pixels of every channel."""
     first, again, other = (conversion.made_up_sample(INFO, seed).pixels for seed in (0, 0, 1))
     assert first.shape == (50, *colours.SIZE, 3)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_classifier import archives, artifacts
-from image_classifier.inference import convert_model
+from image_classifier.cli import convert_model
 from image_classifier.inference.predictor import Predictor
 from tests.unit.inference import colours
 
@@ -36,10 +36,10 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 
 
 def test_folder_gets_an_ir(model: Path, halves: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]) -> None:
-    """A model folder -> exit 0, one line with the figures that says the pictures are made up, and it is served."""
+    """A model folder -> exit 0, one line with the figures that says the images are made up, and it is served."""
     code, said, complained = run(capsys, model)
     assert (code, complained) == (0, "")
-    assert said.startswith(f"{model} has an OpenVINO IR now. On 50 made-up pictures (--pictures DIR takes real ones) ")
+    assert said.startswith(f"{model} has an OpenVINO IR now. On 50 synthetic images (--images DIR takes real ones) ")
     assert len(said.splitlines()) == 1
     predictor = Predictor.load(model)
     assert predictor.engine.name == "openvino"
@@ -59,32 +59,32 @@ def test_archive_gets_an_ir_in_place(
     assert Predictor.load(tmp_path / "after").engine.name == "openvino"
 
 
-def test_pictures_are_the_ones_that_were_given(
+def test_images_are_the_ones_that_were_given(
     model: Path, tmp_path: Path, halves: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Three pictures in a subfolder beside a text -> both engines are asked about these three."""
-    folder = tmp_path / "pictures" / "some"
+    """Three images in a subfolder beside a text -> both engines are asked about these three."""
+    folder = tmp_path / "images" / "some"
     folder.mkdir(parents=True)
-    (folder / "notes.txt").write_text("no picture")
+    (folder / "notes.txt").write_text("no image")
     for index, pixels in enumerate(halves):
         Image.fromarray(pixels).save(folder / f"{index}.png")
-    code, said, _ = run(capsys, model, "--pictures", tmp_path / "pictures")
+    code, said, _ = run(capsys, model, "--images", tmp_path / "images")
     assert code == 0
-    assert f"On 3 pictures of {tmp_path / 'pictures'} its probabilities differ" in said
+    assert f"On 3 images of {tmp_path / 'images'} its probabilities differ" in said
     info = artifacts.read_model_info(model)
-    assert (info.extra["openvino"]["pictures"], info.extra["openvino"]["made_up"]) == (3, False)
+    assert (info.extra["openvino"]["images"], info.extra["openvino"]["synthetic"]) == (3, False)
 
 
-def test_folder_without_pictures_is_refused(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_images_is_rejected(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder with a text alone, and one that is not there -> exit 1 and one sentence; no IR."""
     (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "notes.txt").write_text("no picture")
-    code, _, complained = run(capsys, model, "--pictures", tmp_path / "texts")
+    (tmp_path / "texts" / "notes.txt").write_text("no image")
+    code, _, complained = run(capsys, model, "--images", tmp_path / "texts")
     assert code == 1
     assert complained == (
-        f"UserError: {tmp_path / 'texts'} holds no picture among 1 files. Give another folder, or leave it out.\n"
+        f"UserError: {tmp_path / 'texts'} holds no image among 1 files. Give another folder, or leave it out.\n"
     )
-    assert run(capsys, model, "--pictures", tmp_path / "absent")[0] == 1
+    assert run(capsys, model, "--images", tmp_path / "absent")[0] == 1
     assert not (model / "openvino").exists()
 
 

@@ -9,14 +9,16 @@ import pytest
 
 from image_classifier import artifacts
 from image_classifier.contract.errors import UserError
-from image_classifier.inference import engines, intermediate_representation, processors
-from image_classifier.inference.engines import Choice, Wish
+from image_classifier.inference import engines
+from image_classifier.inference.engines import EngineOptions, EngineSelection
+from image_classifier.inference.openvino_model import ir_record
+from image_classifier.resources import processors
 from tests.unit.inference import colours
 
 
-def choose(folder: Path, engine: str = "auto", precision: str = "f32") -> Choice:
+def choose(folder: Path, engine: str = "auto", precision: str = "f32") -> EngineSelection:
     """Choose for a folder as serving does."""
-    return engines.choose(folder, artifacts.read_model_info(folder), Wish(engine, precision))
+    return engines.choose(folder, artifacts.read_model_info(folder), EngineOptions(engine, precision))
 
 
 @pytest.fixture
@@ -31,15 +33,15 @@ def stale(converted_model: Callable[[str], Path], tmp_path: Path) -> Path:
 @pytest.mark.parametrize("wanted", ["auto", "openvino"])
 def test_model_with_an_ir_gets_openvino(converted_model: Callable[[str], Path], wanted: str) -> None:
     """An IR and no GPU -> openvino, without a remark."""
-    assert choose(converted_model("both"), wanted) == Choice("openvino")
+    assert choose(converted_model("both"), wanted) == EngineSelection("openvino")
 
 
 def test_tensorflow_can_be_asked_for(converted_model: Callable[[str], Path]) -> None:
     """An IR, and tensorflow wanted -> tensorflow, which answers the same."""
     folder = converted_model("both")
-    assert choose(folder, "tensorflow") == Choice("tensorflow")
+    assert choose(folder, "tensorflow") == EngineSelection("tensorflow")
     info = artifacts.read_model_info(folder)
-    assert engines.load(folder, info, False, Wish("tensorflow")).name == "tensorflow"
+    assert engines.load(folder, info, False, EngineOptions("tensorflow")).name == "tensorflow"
     assert engines.load(folder, info, False).name == "openvino"
 
 
@@ -47,7 +49,7 @@ def test_model_without_an_ir_gets_tensorflow_and_a_remark(colour_model: Callable
     """No IR -> tensorflow, with the command that adds one; where openvino is wanted that is an error."""
     folder = colour_model("both")
     remark = f"TensorFlow answers, since {folder} has no OpenVINO IR: scripts/convert-model {folder} makes one."
-    assert choose(folder) == Choice("tensorflow", remark)
+    assert choose(folder) == EngineSelection("tensorflow", remark)
     with pytest.raises(
         UserError, match=rf"^SERVE_ENGINE is openvino, and {folder} has no OpenVINO IR\. Run scripts/co"
     ):
@@ -72,7 +74,7 @@ def test_ir_without_a_record_is_none(converted_model: Callable[[str], Path], tmp
 
 
 def test_incomplete_record_is_an_error(converted_model: Callable[[str], Path], tmp_path: Path) -> None:
-    """A record without its checksum -> refused with what it lacks and the remedy."""
+    """A record without its checksum -> rejected with what it lacks and the remedy."""
     folder = Path(shutil.copytree(converted_model("both"), tmp_path / "model"))
     info = json.loads((folder / "__model_info__.json").read_text())
     del info["openvino"]["sha256"]
@@ -85,17 +87,17 @@ def test_record_is_read_as_it_was_written(converted_model: Callable[[str], Path]
     """A converted model -> figures of its check in its model info, which come back as the same record."""
     folder = converted_model("both")
     info = artifacts.read_model_info(folder)
-    record = intermediate_representation.read_record(folder, info)
+    record = ir_record.read_record(folder, info)
     assert record is not None
-    assert intermediate_representation.with_record(info, record) == info
-    assert (record.other_answers, record.made_up) == (0, True)
+    assert ir_record.with_record(info, record) == info
+    assert (record.other_answers, record.synthetic) == (0, True)
     assert 0 <= record.largest_difference < 1e-4
 
 
 def test_bfloat16_needs_a_cpu_and_an_ir(
     converted_model: Callable[[str], Path], colour_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """bf16 on a CPU with it, for a model without an IR, on a CPU without it -> openvino, refused, refused."""
+    """bf16 on a CPU with it, for a model without an IR, on a CPU without it -> openvino, rejected, rejected."""
     monkeypatch.setattr(processors, "has_bfloat16", lambda: True)
     assert choose(converted_model("both"), precision="bf16").engine == "openvino"
     with pytest.raises(UserError, match="SERVE_PRECISION is bf16, which the engine openvino alone offers"):

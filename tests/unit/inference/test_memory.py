@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from image_classifier import PROGRAM
-from image_classifier.inference import memory
+from image_classifier.resources import memory
 
 MEGABYTE = 1 << 20
 MACHINE = f"MemTotal: {4000 * 1024} kB\nMemFree: 1 kB\nMemAvailable: {1000 * 1024} kB\nHugePages_Total: 0\n"

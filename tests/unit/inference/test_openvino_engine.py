@@ -18,10 +18,10 @@ from openvino import opset13
 from image_classifier import PROGRAM, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.inference import intermediate_representation
 from image_classifier.inference.engines import openvino, tensorflow
+from image_classifier.inference.openvino_model import ir_record
 from image_classifier.inference.predictor import Predictor
-from image_classifier.inference.processors import has_bfloat16
+from image_classifier.resources.processors import has_bfloat16
 from tests.unit.inference import colours
 
 INFO = ModelInfo(image_size=colours.SIZE)
@@ -29,14 +29,14 @@ INFO = ModelInfo(image_size=colours.SIZE)
 
 @pytest.fixture
 def representation(converted_model: Callable[[str], Path], tmp_path: Path) -> Path:
-    """A copy of an IR that may be damaged."""
-    found = intermediate_representation.folder_of(converted_model("both"))
+    """A copy of an IR that may be corrupt."""
+    found = ir_record.folder_of(converted_model("both"))
     return Path(shutil.copytree(found, tmp_path / "openvino"))
 
 
 @pytest.fixture
 def noise() -> NDArray[np.uint8]:
-    """Seventy pictures of noise, more than are classified at once."""
+    """Seventy images of noise, more than are classified at once."""
     return np.random.default_rng(1).integers(0, 256, (70, *colours.SIZE, 3), np.uint8)
 
 
@@ -44,10 +44,10 @@ def noise() -> NDArray[np.uint8]:
 def test_every_form_answers_as_tensorflow_does(
     converted_model: Callable[[str], Path], halves: NDArray[np.uint8], form: str
 ) -> None:
-    """One network behind each way to call it -> TensorFlow's probabilities, float32, one row a picture."""
+    """One network behind each way to call it -> TensorFlow's probabilities, float32, one row an image."""
     folder = converted_model(form)
     info = artifacts.read_model_info(folder)
-    engine = openvino.load_engine(intermediate_representation.folder_of(folder), info)
+    engine = openvino.load_engine(ir_record.folder_of(folder), info)
     answered, expected = engine.probabilities(halves), tensorflow.load_engine(folder, info).probabilities(halves)
     assert answered.dtype == np.float32
     assert (engine.name, answered.shape) == ("openvino", (3, engine.outputs))
@@ -55,9 +55,7 @@ def test_every_form_answers_as_tensorflow_does(
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 70])
-def test_any_number_of_pictures_is_answered_in_order(
-    representation: Path, noise: NDArray[np.uint8], count: int
-) -> None:
+def test_any_number_of_images_is_answered_in_order(representation: Path, noise: NDArray[np.uint8], count: int) -> None:
     """None, one, several, more than there are requests -> what each gets alone, in order."""
     engine = openvino.load_engine(representation, INFO)
     alone = [engine.probabilities(noise[index : index + 1])[0] for index in range(count)]
@@ -65,7 +63,7 @@ def test_any_number_of_pictures_is_answered_in_order(
 
 
 def test_many_threads_get_their_own_answers(representation: Path, noise: NDArray[np.uint8]) -> None:
-    """Twelve threads with batches of different pictures -> each gets the rows of its pictures, no request is lost."""
+    """Twelve threads with batches of different images -> each gets the rows of its images, no request is lost."""
     engine = openvino.load_engine(representation, INFO)
     requests = engine.pool.idle
     expected = engine.probabilities(noise)
@@ -77,7 +75,7 @@ def test_many_threads_get_their_own_answers(representation: Path, noise: NDArray
     assert engine.pool.idle == requests >= 1
 
 
-def test_pictures_of_another_size_leave_the_engine_usable(representation: Path, halves: NDArray[np.uint8]) -> None:
+def test_images_of_another_size_leave_the_engine_usable(representation: Path, halves: NDArray[np.uint8]) -> None:
     """Pixels of another size -> an error, and afterwards the same answers from as many requests."""
     engine = openvino.load_engine(representation, INFO)
     requests, before = engine.pool.idle, engine.probabilities(halves)
@@ -87,7 +85,7 @@ def test_pictures_of_another_size_leave_the_engine_usable(representation: Path, 
     assert np.array_equal(engine.probabilities(halves), before)
 
 
-def test_an_error_is_that_of_its_picture_alone(representation: Path, noise: NDArray[np.uint8]) -> None:
+def test_an_error_is_that_of_its_image_alone(representation: Path, noise: NDArray[np.uint8]) -> None:
     """Threads of which every third brings pixels of another size -> those get the error, the others their answers."""
     engine = openvino.load_engine(representation, INFO)
     expected, wrong = engine.probabilities(noise[:60]), np.zeros((1, 5, 5, 3), np.uint8)
@@ -166,7 +164,7 @@ def niceness_of_threads() -> dict[str, int]:
 
 @pytest.mark.parametrize("order", [("probabilities", "features"), ("features", "probabilities")])
 def test_features_are_found_by_name(tmp_path: Path, halves: NDArray[np.uint8], order: tuple[str, str]) -> None:
-    """A network with two outputs, in either order -> probabilities and features of every picture."""
+    """A network with two outputs, in either order -> probabilities and features of every image."""
     two_outputs(tmp_path, order)
     engine = openvino.load_engine(tmp_path, INFO)
     found = engine.run(halves)
@@ -199,7 +197,7 @@ def test_precision_is_the_one_that_was_asked_for(representation: Path, precision
 
 
 def test_image_size_of_the_model_info_must_be_the_networks(representation: Path) -> None:
-    """A model info with another size than the network's -> refused with both."""
+    """A model info with another size than the network's -> rejected with both."""
     with pytest.raises(UserError, match=r"takes u8 \[\?,24,32,3\] .* expected u8 \[\?,10,11,3\]"):
         openvino.load_engine(representation, ModelInfo(image_size=(10, 11)))
 
@@ -223,7 +221,7 @@ def test_graph_of_gigabytes_is_not_read(representation: Path) -> None:
 
 @pytest.mark.parametrize(("name", "kept"), [("model.xml", 0), ("model.xml", 500), ("model.bin", 0)])
 def test_truncated_file_cannot_be_loaded(representation: Path, name: str, kept: int) -> None:
-    """A file that was cut off, past every checksum -> refused in one line with the folder."""
+    """A file that was cut off, past every checksum -> rejected in one line with the folder."""
     path = representation / name
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(UserError) as found:
@@ -237,16 +235,16 @@ def test_truncated_file_cannot_be_loaded(representation: Path, name: str, kept: 
 def test_changed_file_is_found_before_it_is_used(
     converted_model: Callable[[str], Path], tmp_path: Path, name: str
 ) -> None:
-    """A byte of the IR that is another, or a file that is gone -> refused as damaged, with the remedy."""
+    """A byte of the IR that is another, or a file that is gone -> rejected as corrupt, with the remedy."""
     folder = Path(shutil.copytree(converted_model("both"), tmp_path / "model"))
     path = folder / "openvino" / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"is damaged: it has sha256 .* or run scripts/convert-model"):
+    with pytest.raises(UserError, match=r"is corrupt: it has sha256 .* or run scripts/convert-model"):
         Predictor.load(folder)
     path.unlink()
-    with pytest.raises(UserError, match=f"is damaged: it lacks {name}"):
+    with pytest.raises(UserError, match=f"is corrupt: it lacks {name}"):
         Predictor.load(folder)
 
 

@@ -33,7 +33,7 @@ def copied_either(either_model: Callable[[str], Path], tmp_path: Path) -> Callab
 
 @pytest.fixture
 def copied(colour_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path]:
-    """Return a function from a form to a copy of its model folder that may be damaged."""
+    """Return a function from a form to a copy of its model folder that may be corrupt."""
 
     def copy(form: str = "both") -> Path:
         return Path(shutil.copytree(colour_model(form), tmp_path / "model"))
@@ -41,8 +41,8 @@ def copied(colour_model: Callable[[str], Path], tmp_path: Path) -> Callable[[str
     return copy
 
 
-def test_pictures_get_their_labels(either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode) -> None:
-    """More pictures than are classified at once -> a prediction each, in order, with names and probabilities."""
+def test_images_get_their_labels(either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode) -> None:
+    """More images than are classified at once -> a prediction each, in order, with names and probabilities."""
     predictor = Predictor.load(either_model("both"))
     predictor.warm_up()
     count = 2 * BATCH + 3
@@ -53,7 +53,7 @@ def test_pictures_get_their_labels(either_model: Callable[[str], Path], halves: 
 
 
 def test_features_are_those_of_the_network(either_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
-    """A model that answers features -> both engines give each picture its own; a model that does not -> none."""
+    """A model that answers features -> both engines give each image its own; a model that does not -> none."""
     found = Predictor.load(either_model("pixels")).classify(halves)
     middle = colours.SIZE[1] // 2
     expected = [[*one[:, :middle].mean((0, 1)), *one[:, middle:].mean((0, 1))] for one in halves / 255]
@@ -64,7 +64,7 @@ def test_features_are_those_of_the_network(either_model: Callable[[str], Path], 
 def test_seconds_of_both_stages_are_told_for_each_batch(
     either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
 ) -> None:
-    """One picture more than a batch -> decoding and the engine, twice, in turn; a refused picture -> nothing."""
+    """One image more than a batch -> decoding and the engine, twice, in turn; a rejected image -> nothing."""
     predictor = Predictor.load(either_model("both"))
     seen: list[tuple[str, float]] = []
     predictor.predict([png(halves[0])] * (BATCH + 1), observe=lambda stage, seconds: seen.append((stage, seconds)))
@@ -74,10 +74,10 @@ def test_seconds_of_both_stages_are_told_for_each_batch(
         predictor.predict([b"text"], observe=lambda stage, seconds: pytest.fail(stage))
 
 
-def test_refused_picture_costs_the_others_nothing(
+def test_rejected_image_costs_the_others_nothing(
     either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
 ) -> None:
-    """Pictures around a text and an empty one -> each answered as alone, the reasons in their places."""
+    """Images around a text and an empty one -> each answered as alone, the reasons in their places."""
     predictor = Predictor.load(either_model("both"))
     images = [b"text", png(halves[2]), b"", png(halves[0])]
     found = predictor.predict_each(images)
@@ -148,12 +148,12 @@ def test_threshold_of_a_binary_prediction_counts_both_classes() -> None:
     assert Prediction(("cat", "dog"), np.array([0.5], np.float32)).at_least(0.5).most_probable(1).labels == ("dog",)
 
 
-def test_refused_picture_is_named_among_several(
+def test_rejected_image_is_named_among_several(
     either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
 ) -> None:
-    """A text among pictures -> refused with its place; alone -> refused without one."""
+    """A text among images -> rejected with its place; alone -> rejected without one."""
     predictor = Predictor.load(either_model("both"))
-    with pytest.raises(ImageRejected, match=r"^Picture 2 of 3: The bytes are not an image") as found:
+    with pytest.raises(ImageRejected, match=r"^Image 2 of 3: The bytes are not an image") as found:
         predictor.predict([png(halves[0]), b"text", png(halves[1])])
     assert found.value.code == "unsupported_format"
     with pytest.raises(ImageRejected, match=r"^The bytes are not an image"):
@@ -161,8 +161,8 @@ def test_refused_picture_is_named_among_several(
 
 
 @pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c", "d"), ("a",)])
-def test_label_map_of_another_length_is_refused(copied_either: Callable[[], Path], labels: tuple[str, ...]) -> None:
-    """Fewer or more labels than outputs -> refused with both counts."""
+def test_label_map_of_another_length_is_rejected(copied_either: Callable[[], Path], labels: tuple[str, ...]) -> None:
+    """Fewer or more labels than outputs -> rejected with both counts."""
     folder = copied_either()
     artifacts.write_labels(folder, labels)
     with pytest.raises(UserError, match=f"names {len(labels)} classes, but the model answers 3 probabilities"):
@@ -179,14 +179,14 @@ def test_background_label_is_dropped_for_a_head_without_it(copied_either: Callab
 def test_model_that_answers_nan_is_not_served(tmp_path: Path, halves: NDArray[np.uint8]) -> None:
     """A weight that is NaN -> warming up says so, and a request is answered by an error of ours, never by NaN."""
     predictor = Predictor.load(colours.save(tmp_path, sharpness=float("nan")))
-    with pytest.raises(UserError, match=r"not finite \(NaN or infinity\)\. Its weights are damaged"):
+    with pytest.raises(UserError, match=r"not finite \(NaN or infinity\)\. Its weights are corrupt"):
         predictor.warm_up()
     with pytest.raises(AlgorithmError, match="not finite"):
         predictor.classify(halves)
 
 
 def test_unsafe_model_needs_trust(copied: Callable[[], Path]) -> None:
-    """A graph with an operation of the forbidden list -> refused, unless it is trusted."""
+    """A graph with an operation of the forbidden list -> rejected, unless it is trusted."""
     import tensorflow as tf
 
     folder = copied()

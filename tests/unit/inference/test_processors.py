@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.inference.processors import available_processors, has_bfloat16, has_gpu
+from image_classifier.resources.processors import available_processors, has_bfloat16, has_gpu
 
 HERE = len(os.sched_getaffinity(0))
 

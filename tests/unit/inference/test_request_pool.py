@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from image_classifier.inference.engines.request_pool import RequestPool
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 def test_alone_gets_the_fast_request_and_company_does_not() -> None:

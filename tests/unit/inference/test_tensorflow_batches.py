@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference.engines import tensorflow
-from image_classifier.inference.engines.manner import Manner, manner_of
-from image_classifier.inference.engines.tensorflow import LADDER, TensorFlowEngine
+from image_classifier.inference.engines.execution_mode import ExecutionMode, execution_mode_of
+from image_classifier.inference.engines.tensorflow import BATCH_SIZES, TensorFlowEngine
 
 SIZE = (4, 6)
 INFO = ModelInfo(image_size=SIZE)
@@ -40,7 +40,7 @@ def load(folder: Path, sign: float = 1.0) -> TensorFlowEngine:
 
     @tf.function(input_signature=[tf.TensorSpec((None, *SIZE, 3), tf.uint8, name="pixels")])
     def answer(pixels):  # type: ignore[no-untyped-def]
-        check = tf.debugging.Assert(tf.reduce_all(pixels < REFUSED), ["a picture that this network fails at"])
+        check = tf.debugging.Assert(tf.reduce_all(pixels < REFUSED), ["an image that this network fails at"])
         with tf.control_dependencies([check]):
             level = tf.cast(pixels[:, 0, 0, :1], tf.float32) / REFUSED
         slow = tf.reduce_sum(tf.linalg.matmul(tf.linalg.matmul(noise, noise), noise)) * 0.0
@@ -48,11 +48,11 @@ def load(folder: Path, sign: float = 1.0) -> TensorFlowEngine:
         return {"probabilities": tf.sigmoid(module.sign * level) + slow, "features": tf.zeros_like(level) + count}
 
     tf.saved_model.save(module, str(folder / "1"), signatures={"pixels": answer})
-    return tensorflow.load_engine(folder, INFO, Manner(batches=True))
+    return tensorflow.load_engine(folder, INFO, ExecutionMode(batches=True))
 
 
 def grey(*levels: int) -> NDArray[np.uint8]:
-    """Return a picture a level."""
+    """Return an image a level."""
     return np.full((len(levels), *SIZE, 3), np.reshape(levels, (-1, 1, 1, 1)), np.uint8)
 
 
@@ -77,7 +77,7 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def test_every_thread_gets_its_own_answer(engine: TensorFlowEngine) -> None:
-    """Thirty-two threads with another picture each, five times -> each its own answer, and some shared a batch."""
+    """Thirty-two threads with another image each, five times -> each its own answer, and some shared a batch."""
 
     def ask(number: int) -> float:
         found = [engine.run(grey(5 * number + turn)) for turn in range(5)]
@@ -85,11 +85,11 @@ def test_every_thread_gets_its_own_answer(engine: TensorFlowEngine) -> None:
             assert outputs.probabilities == pytest.approx(expected(5 * number + turn), abs=1e-6)
         return max(float(outputs.features[0, 0]) for outputs in found if outputs.features is not None)
 
-    assert 1 < max(at_once(32, ask)) <= LADDER[-1]
+    assert 1 < max(at_once(32, ask)) <= BATCH_SIZES[-1]
 
 
 def test_who_is_alone_waits_for_nobody(engine: TensorFlowEngine) -> None:
-    """One picture while nobody else asks -> a batch of one, begun without a time to wait for others."""
+    """One image while nobody else asks -> a batch of one, begun without a time to wait for others."""
     outputs = engine.run(grey(7))
     assert outputs.features is not None
     assert outputs.features.tolist() == [[1.0]]
@@ -99,7 +99,7 @@ def test_who_is_alone_waits_for_nobody(engine: TensorFlowEngine) -> None:
 
 @pytest.mark.parametrize(("count", "computed"), [(3, [4] * 3), (32, [32] * 32), (33, [32] * 32 + [1])])
 def test_batches_have_the_sizes_that_were_warmed(engine: TensorFlowEngine, count: int, computed: list[int]) -> None:
-    """Three pictures, as many as a batch holds, one more -> batches of the ladder's sizes, every answer in order."""
+    """Three images, as many as a batch holds, one more -> batches of the ladder's sizes, every answer in order."""
     outputs = engine.run(grey(*range(count)))
     assert outputs.features is not None
     assert outputs.features[:, 0].tolist() == computed
@@ -108,7 +108,7 @@ def test_batches_have_the_sizes_that_were_warmed(engine: TensorFlowEngine, count
 
 
 def test_a_failure_reaches_all_that_waited_for_it(engine: TensorFlowEngine) -> None:
-    """Sixteen threads with a picture that the network fails at -> an error each, and the next call is answered."""
+    """Sixteen threads with an image that the network fails at -> an error each, and the next call is answered."""
     failed = at_once(16, lambda number: engine.run(grey(REFUSED)))
     assert [type(error) for error in failed] == [tf.errors.InvalidArgumentError] * 16
     assert engine.probabilities(grey(7)) == pytest.approx(expected(7), abs=1e-6)
@@ -126,10 +126,10 @@ def test_two_networks_keep_apart(engine: TensorFlowEngine, tmp_path: Path) -> No
 def test_batches_and_float16_are_for_gpus() -> None:
     """A model trained in float16 on a CPU, on a GPU, there with exactness wanted -> only where they help."""
     trained = ModelInfo(image_size=SIZE, extra={"mixed_precision": "float16"})
-    assert manner_of(trained, gpu=False) == Manner()
-    assert manner_of(trained, gpu=True) == Manner(half=True, batches=True)
-    assert manner_of(trained, gpu=True, exact=True) == Manner(batches=True)
-    assert manner_of(INFO, gpu=True) == Manner(batches=True)
+    assert execution_mode_of(trained, gpu=False) == ExecutionMode()
+    assert execution_mode_of(trained, gpu=True) == ExecutionMode(half=True, batches=True)
+    assert execution_mode_of(trained, gpu=True, exact=True) == ExecutionMode(batches=True)
+    assert execution_mode_of(INFO, gpu=True) == ExecutionMode(batches=True)
 
 
 def test_more_threads_are_let_in_where_batches_form(engine: TensorFlowEngine) -> None:
@@ -143,7 +143,7 @@ def test_rewriting_to_float16_is_switched_on_for_the_process(engine: TensorFlowE
     before = options().get("auto_mixed_precision", False)
     load(tmp_path)
     try:
-        tensorflow.load_engine(tmp_path, INFO, Manner(half=True))
+        tensorflow.load_engine(tmp_path, INFO, ExecutionMode(half=True))
         after = options()["auto_mixed_precision"]
     finally:
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision": False})

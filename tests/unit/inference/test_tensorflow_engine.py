@@ -109,13 +109,13 @@ def test_tuple_and_mapping_outputs_count_by_their_classes(tmp_path: Path, halves
 
 
 def test_wrong_size_is_said(colour_model: Callable[[str], Path]) -> None:
-    """A model info with another image size than the network's -> refused with that size."""
-    with pytest.raises(UserError, match="does not answer pictures of 10x11 pixels, the image_size"):
+    """A model info with another image size than the network's -> rejected with that size."""
+    with pytest.raises(UserError, match="does not answer images of 10x11 pixels, the image_size"):
         tensorflow.load_engine(colour_model("pixels"), ModelInfo(image_size=(10, 11)))
 
 
 def test_backbone_is_no_classifier(colour_model: Callable[[str], Path], tmp_path: Path) -> None:
-    """Features, recorded or by their shape -> refused, since nothing could name them."""
+    """Features, recorded or by their shape -> rejected, since nothing could name them."""
     with pytest.raises(UserError, match="is a backbone: it answers features, not classes"):
         tensorflow.load_engine(colour_model("called"), replace(INFO, output="features"))
     module = tf.__internal__.tracking.AutoTrackable()
@@ -127,9 +127,9 @@ def test_backbone_is_no_classifier(colour_model: Callable[[str], Path], tmp_path
 
 
 def test_model_that_cannot_be_called_is_said(tmp_path: Path) -> None:
-    """A SavedModel without any function, and one with a signature of two inputs -> refused with what it has."""
+    """A SavedModel without any function, and one with a signature of two inputs -> rejected with what it has."""
     tf.saved_model.save(tf.__internal__.tracking.AutoTrackable(), str(tmp_path / "none" / "1"))
-    with pytest.raises(UserError, match="cannot be called with pictures: it has no signatures"):
+    with pytest.raises(UserError, match="cannot be called with images: it has no signatures"):
         tensorflow.load_engine(tmp_path / "none", INFO)
     module = tf.__internal__.tracking.AutoTrackable()
     numbers = tf.TensorSpec((None,), tf.float32)
@@ -157,7 +157,7 @@ def test_damaged_model_is_said_in_one_line(colour_model: Callable[[str], Path], 
 
 
 def test_threads_share_one_engine(colour_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
-    """Eight threads with pictures of their own -> each gets its own picture's answer."""
+    """Eight threads with images of their own -> each gets its own image's answer."""
     engine = tensorflow.load_engine(colour_model("both"), INFO)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: engine.probabilities(halves[n % 3 : n % 3 + 1]), range(96)))

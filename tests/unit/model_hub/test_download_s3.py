@@ -12,9 +12,9 @@ from image_classifier.cloud.s3 import Access, Location, Storage
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.model_hub import download, download_s3
 from image_classifier.model_hub.download_s3 import S3Object
-from tests.buckets import LocalBucket, bucket_on_this_machine
-from tests.file_server import answering
-from tests.waiting import free_port
+from tests.support.buckets import LocalBucket, bucket_on_this_machine
+from tests.support.file_server import answering
+from tests.support.waiting import free_port
 
 
 @pytest.fixture
@@ -61,10 +61,10 @@ def test_absent_object_and_bucket_are_said(bucket: LocalBucket, tmp_path: Path) 
         fetch("s3://no-such-bucket/file", tmp_path / "file")
 
 
-def test_refusal_and_anonymous_access(bucket: LocalBucket, tmp_path: Path) -> None:
-    """A private object without a signature -> refused with the permission it takes; a public one -> fetched."""
+def test_rejection_and_anonymous_access(bucket: LocalBucket, tmp_path: Path) -> None:
+    """A private object without a signature -> rejected with the permission it takes; a public one -> fetched."""
     private, public = bucket.put("private", b"x"), bucket.put("public", b"y", public=True)
-    with pytest.raises(UserError, match=r"private is refused by S3 \(.*s3:GetObject"):
+    with pytest.raises(UserError, match=r"private is rejected by S3 \(.*s3:GetObject"):
         fetch(private, tmp_path / "file", Access(anonymous=True))
     fetch(public, tmp_path / "file", Access(anonymous=True))
     assert (tmp_path / "file").read_bytes() == b"y"
@@ -105,8 +105,8 @@ def test_folder_with_its_folders(bucket: LocalBucket, tmp_path: Path) -> None:
     assert found == {"1/saved_model.pb": b"graph", "info.json": b"[]"}
 
 
-def test_empty_and_escaping_folders_are_refused(bucket: LocalBucket, tmp_path: Path) -> None:
-    """A folder without objects, a key that points outside -> refused, and nothing is written."""
+def test_empty_and_escaping_folders_are_rejected(bucket: LocalBucket, tmp_path: Path) -> None:
+    """A folder without objects, a key that points outside -> rejected, and nothing is written."""
     with pytest.raises(UserError, match="holds nothing"):
         download_s3.fetch_folder(Storage(Access()), Location(bucket.name, "m/"), tmp_path / "into")
     bucket.put("m/..\\escaped", b"x")

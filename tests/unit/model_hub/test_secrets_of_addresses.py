@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from image_classifier import artifacts
-from image_classifier.contract.errors import JobError, PlatformError, UserError
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 from image_classifier.model_hub import download, mirror, packages, staging
 from image_classifier.model_hub.download_http import WebFile
 
@@ -118,7 +118,7 @@ REFUSALS: dict[str, Answer] = {
 
 @pytest.mark.parametrize("answer", REFUSALS)
 def test_secret_is_in_no_error(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: str) -> None:
-    """A server that refuses, repeats the request in its words, or sends something else -> no secret anywhere."""
+    """A server that rejects, repeats the request in its words, or sends something else -> no secret anywhere."""
     server.answer = REFUSALS[answer]
     address = server.at(f"user:{SECRET}@", f"/m/1?X-Amz-Signature={SECRET}")
     staging.main([address, "--output", str(tmp_path / "out.tar.gz")])
@@ -152,12 +152,12 @@ def test_secret_of_an_address_that_cannot_be_asked_is_not_shown(
 
 
 def test_errors_are_not_chained_to_what_quotes_the_address(server: Server, tmp_path: Path) -> None:
-    """A refusal -> an exception without a cause that a traceback would show."""
+    """A rejection -> an exception without a cause that a traceback would show."""
     server.answer = REFUSALS["quoted by the server"]
-    with pytest.raises(JobError) as refused:
+    with pytest.raises(ExplainedError) as rejected:
         download.fetch(WebFile(server.at(rest=f"/m?sig={SECRET}")), tmp_path / "file")
-    assert refused.value.__cause__ is None
-    assert SECRET not in str(refused.value)
+    assert rejected.value.__cause__ is None
+    assert SECRET not in str(rejected.value)
 
 
 def test_proxy_with_a_password_is_not_shown(

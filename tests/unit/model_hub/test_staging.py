@@ -41,7 +41,7 @@ def test_bare_saved_model_gets_the_options(model_folder: Path, tmp_path: Path) -
 
 
 def test_labels_are_kept_and_needed_with_a_head(model_folder: Path, tmp_path: Path) -> None:
-    """--with-head, 12 outputs, no label file -> refused by the source's name; with one -> both files are staged."""
+    """--with-head, 12 outputs, no label file -> rejected by the source's name; with one -> both files are staged."""
     folder = tmp_path / "model"
     archives.pack(model_folder, tmp_path / "m.tar.gz")
     archives.unpack(tmp_path / "m.tar.gz", folder)
@@ -52,11 +52,11 @@ def test_labels_are_kept_and_needed_with_a_head(model_folder: Path, tmp_path: Pa
 
 
 def test_changed_file_is_found_by_the_checksum(model_folder: Path, tmp_path: Path) -> None:
-    """A bit of a staged SavedModel flipped -> staging it again is refused with both checksums."""
+    """A bit of a staged SavedModel flipped -> staging it again is rejected with both checksums."""
     folder = staged(str(model_folder), tmp_path)
     graph = folder / "1" / "saved_model.pb"
     graph.write_bytes(graph.read_bytes()[:-1] + b"\x00")
-    with pytest.raises(UserError, match="is damaged: its SavedModel has sha256"):
+    with pytest.raises(UserError, match="is corrupt: its SavedModel has sha256"):
         staging.stage(str(folder), tmp_path / "again.tar.gz")
 
 
@@ -77,7 +77,7 @@ def test_hub_handle_is_fetched_compressed(hub: str, tmp_path: Path) -> None:
         ("rubbish/1", "cannot be used: .*not a complete tar archive"),
     ],
 )
-def test_server_that_refuses_is_said(hub: str, tmp_path: Path, path: str, message: str) -> None:
+def test_server_that_rejects_is_said(hub: str, tmp_path: Path, path: str, message: str) -> None:
     """403, 404, or an answer that is no archive -> one sentence with the handle and what to do."""
     with pytest.raises(UserError, match=message):
         staging.stage(f"{hub}/{path}", tmp_path / "x.tar.gz")
@@ -107,10 +107,10 @@ def test_output_that_cannot_be_written_is_said(model_folder: Path, tmp_path: Pat
     ("text", "size"),
     [("64", (64, 64)), ("64x48", (64, 48)), ("0", None), ("-3", None), ("1x2x3", None), ("9999", None)],
 )
-def test_image_size_is_read_or_refused(
+def test_image_size_is_read_or_rejected(
     model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, size: tuple[int, int] | None
 ) -> None:
-    """One number, height x width -> recorded; zero, negative, three numbers, too many -> refused with what is meant."""
+    """One number, height x width -> recorded; zero, negative, three numbers, too many -> rejected with a remedy."""
     output = tmp_path / "out.tar.gz"
     arguments = [str(model_folder), "--output", str(output), f"--image-size={text}"]
     if size is None:

@@ -13,12 +13,13 @@ import pytest
 from image_classifier import archives, artifacts
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
-from image_classifier.model_hub import catalogue, packages, reusable_saved_model, staging
+from image_classifier.model_hub import catalogue, packages, staging
+from image_classifier.model_hub.converters import reusable_saved_model
 from image_classifier.model_hub.jumpstart import Bucket
 from image_classifier.model_hub.sources import Origin
 from image_classifier.model_hub.staging import Options
-from tests.buckets import LocalBucket, bucket_on_this_machine
-from tests.faulty_server import Cut, FaultyServer, serving
+from tests.support.buckets import LocalBucket, bucket_on_this_machine
+from tests.support.faulty_server import Cut, FaultyServer, serving
 from tests.unit.training import small
 
 pytestmark = pytest.mark.no_cover
@@ -95,7 +96,7 @@ def test_broken_download_is_continued_and_then_kept(server: FaultyServer, hub_ar
     assert server.asked == []
 
 
-def test_wrong_checksum_and_refusals_are_said(server: FaultyServer, tmp_path: Path) -> None:
+def test_wrong_checksum_and_rejections_are_said(server: FaultyServer, tmp_path: Path) -> None:
     """Another archive than the one meant, 403, 404 -> one sentence each, no archive."""
     with pytest.raises(PlatformError, match="expected 0000"):
         stage(tmp_path, mirror=server.address, sha256="0" * 64)
@@ -108,8 +109,8 @@ def test_wrong_checksum_and_refusals_are_said(server: FaultyServer, tmp_path: Pa
     assert not (tmp_path / "staged.tar.gz").exists()
 
 
-def test_archive_that_escapes_is_refused(server: FaultyServer, tmp_path: Path) -> None:
-    """A server whose archive has a member outside -> refused by name, nothing written, not kept."""
+def test_archive_that_escapes_is_rejected(server: FaultyServer, tmp_path: Path) -> None:
+    """A server whose archive has a member outside -> rejected by name, nothing written, not kept."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as tar:
         tar.add(__file__, arcname="../escaped.py")
@@ -242,12 +243,12 @@ def test_jumpstart_hosting_artefact_has_the_head(bucket: LocalBucket, model_fold
     assert_described(folder, f"s3://{bucket.name}/{prefix}/")
 
 
-def test_jumpstart_that_lacks_or_refuses_it_is_said(bucket: LocalBucket, tmp_path: Path) -> None:
+def test_jumpstart_that_lacks_or_rejects_it_is_said(bucket: LocalBucket, tmp_path: Path) -> None:
     """No artefact under the id, an artefact that is not for everybody -> one sentence each with its address."""
     with pytest.raises(UserError, match=rf"train-{MODEL.model_id}\.tar\.gz does not exist"):
         stage(tmp_path, name="jumpstart", bucket=Bucket(bucket.name))
     bucket.put(f"tensorflow-training/v3.0.0/train-{MODEL.model_id}.tar.gz", b"x")
-    with pytest.raises(UserError, match="is refused by S3"):
+    with pytest.raises(UserError, match="is rejected by S3"):
         stage(tmp_path, name="jumpstart", bucket=Bucket(bucket.name, Access(anonymous=True)))
 
 

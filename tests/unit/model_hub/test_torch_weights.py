@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.model_hub import torch_weights
+from image_classifier.model_hub.converters import torch_weights
 
 MAGIC = 0x1950A86A20F9469CFC6C
 
@@ -88,8 +88,8 @@ def test_views_are_read_by_their_strides(torch_names: Any) -> None:
     assert found["count"] == 9
 
 
-def test_pickle_that_would_run_code_is_refused(tmp_path: Any) -> None:
-    """A pickle that calls a system function -> refused by its name, nothing was run."""
+def test_pickle_that_would_run_code_is_rejected(tmp_path: Any) -> None:
+    """A pickle that calls a system function -> rejected by its name, nothing was run."""
 
     class Hostile:
         def __reduce__(self) -> tuple[Any, ...]:
@@ -101,13 +101,13 @@ def test_pickle_that_would_run_code_is_refused(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"text", pickle.dumps(MAGIC), pickle.dumps([1, 2])])
-def test_other_files_are_refused(data: bytes) -> None:
+def test_other_files_are_rejected(data: bytes) -> None:
     """Empty, text, or pickles of something else -> one sentence."""
     with pytest.raises(UserError, match="is no PyTorch weight file"):
         torch_weights.read(data)
 
 
-def test_damaged_files_are_refused(torch_names: Any) -> None:
+def test_damaged_files_are_rejected(torch_names: Any) -> None:
     """Another magic number, cut off, too long, another type, a tensor beyond its storage -> one sentence each."""
     good = one_tensor(torch_names, (6,), (1,))
     assert torch_weights.read(good)["weight"].tolist() == [0, 1, 2, 3, 4, 5]

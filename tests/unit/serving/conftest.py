@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
-from image_classifier.serving.processes.loading import Loading
+from image_classifier.serving.processes.model_loader import ModelLoader
 from image_classifier.serving.settings import Settings
 from tests.unit.inference import colours
 
@@ -23,16 +23,16 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def loading(model_folder: Path) -> Loading:
+def loading(model_folder: Path) -> ModelLoader:
     """The small classifier, loaded as a server loads it."""
-    found = Loading(lambda: Predictor.load(model_folder), pytest.fail)
+    found = ModelLoader(lambda: Predictor.load(model_folder), pytest.fail)
     found.start()
     assert found.wait(60)
     return found
 
 
 @pytest.fixture
-def client_of(loading: Loading) -> Callable[..., FlaskClient]:
+def client_of(loading: ModelLoader) -> Callable[..., FlaskClient]:
     """Return a function from changed settings to a client of the application."""
 
     def make(**changed: object) -> FlaskClient:

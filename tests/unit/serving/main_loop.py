@@ -9,9 +9,9 @@ from typing import Any
 from gunicorn.config import Config
 
 from image_classifier.serving.connections.connection import Connection
-from image_classifier.serving.connections.front import Front
+from image_classifier.serving.connections.connection_loop import ConnectionLoop
 from image_classifier.serving.connections.limits import Limits
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 LIMITS = Limits(
     in_flight=1,
@@ -36,10 +36,10 @@ class Loop:
     def __init__(self, changed: Limits = LIMITS):
         self.poller = selectors.DefaultSelector()
         self.served: list[Connection] = []
-        self.refused: list[tuple[str, int, str]] = []
+        self.rejected: list[tuple[str, int, str]] = []
         self.pinged: list[Connection] = []
         self.has_threads = True
-        self.front = Front(self.poller, Config(), changed, self._answer, self._answer_here, self._refused)
+        self.front = ConnectionLoop(self.poller, Config(), changed, self._answer, self._answer_here, self._rejected)
         self.clients: list[socket.socket] = []
         self.servers: list[socket.socket] = []
 
@@ -89,9 +89,9 @@ class Loop:
         connection.send(b"pong")
         return True
 
-    def _refused(self, asked: Any, refusal: RefusedError) -> Mapping[str, str]:
-        self.refused.append((asked.path if asked else "", refusal.status, refusal.code))
-        return {"X-Number": str(len(self.refused))}
+    def _rejected(self, asked: Any, rejection: RejectedError) -> Mapping[str, str]:
+        self.rejected.append((asked.path if asked else "", rejection.status, rejection.code))
+        return {"X-Number": str(len(self.rejected))}
 
 
 def answer(client: socket.socket) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from image_classifier.serving.monitoring import access_log
-from image_classifier.serving.monitoring.access_log import Exchange
+from image_classifier.serving.monitoring.access_log import AccessRecord
 from image_classifier.serving.monitoring.measurement import Measurement
 
 X_IMAGE = {"Content-Type": "application/x-image"}
@@ -28,7 +28,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, objec
 def test_answered_request_leaves_a_line(
     client: FlaskClient, green: bytes, lines: Callable[[], list[dict[str, object]]]
 ) -> None:
-    """Given a picture that is answered -> one line: what was asked, sizes, stages that add up to less than all."""
+    """Given an image that is answered -> one line: what was asked, sizes, stages that add up to less than all."""
     answer = client.post("/invocations", data=green, headers={**X_IMAGE, "X-Request-Id": "abc-1"})
     [line] = lines()
     times = [line.pop(name) for name in ("queue_ms", "decode_ms", "engine_ms", "total_ms")]
@@ -39,14 +39,14 @@ def test_answered_request_leaves_a_line(
         "status": 200,
         "bytes_in": len(green),
         "bytes_out": len(answer.data),
-        "pictures": 1,
+        "images": 1,
     }
     assert all(isinstance(time, float) and time >= 0 for time in times)
     assert sum(times[:3]) <= times[3] + 0.2  # type: ignore[arg-type, operator]
 
 
-def test_refused_request_leaves_its_code(client: FlaskClient, lines: Callable[[], list[dict[str, object]]]) -> None:
-    """Given a body that is no picture -> the line has the code, and no stage that was not reached."""
+def test_rejected_request_leaves_its_code(client: FlaskClient, lines: Callable[[], list[dict[str, object]]]) -> None:
+    """Given a body that is no image -> the line has the code, and no stage that was not reached."""
     client.post("/invocations", data=b"text", headers=X_IMAGE)
     [line] = lines()
     assert (line["status"], line["error"]) == (400, "unsupported_format")
@@ -67,7 +67,7 @@ def test_machines_that_look_often_leave_none(
 
 
 def test_level_above_info_leaves_none(client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Given level WARNING -> no line, neither of an answered nor of a refused request."""
+    """Given level WARNING -> no line, neither of an answered nor of a rejected request."""
     caplog.set_level(logging.WARNING, "image_classifier.serving")
     for body in (green, b"text"):
         client.post("/invocations", data=body, headers=X_IMAGE)
@@ -82,7 +82,7 @@ def test_the_setting_says_which_requests(
     which: str,
     statuses: list[int],
 ) -> None:
-    """Given an answered and a refused request -> lines for those that the setting names."""
+    """Given an answered and a rejected request -> lines for those that the setting names."""
     client = client_of(access_log=which)
     for body in (green, b"text"):
         client.post("/invocations", data=body, headers=X_IMAGE)
@@ -92,7 +92,7 @@ def test_the_setting_says_which_requests(
 def test_nothing_of_the_request_but_its_id_is_repeated(
     client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Given headers, a query and a picture with words in them -> none of the words is in the log at level DEBUG."""
+    """Given headers, a query and an image with words in them -> none of the words is in the log at level DEBUG."""
     caplog.set_level(logging.DEBUG, "image_classifier.serving")
     headers = {**X_IMAGE, "Authorization": "secret-1", "X-Amzn-SageMaker-Custom-Attributes": "secret-2"}
     client.post("/invocations?key=secret-3", data=green + b"secret-4", headers=headers)
@@ -125,7 +125,7 @@ def test_id_that_is_not_sane_is_replaced(given: str) -> None:
 def test_line_stays_one_line() -> None:
     """Given a path with line breaks and 1,000 more characters -> one line of JSON of the usual length."""
     path = "/a\nb\r\u2028" + "x" * 1000
-    text = access_log.line(Exchange("GET", path, 404, "id"), Measurement(error="not_found"))
+    text = access_log.line(AccessRecord("GET", path, 404, "id"), Measurement(error="not_found"))
     assert len(text.splitlines()) == 1
     assert len(text) < 400
     assert json.loads(text)["path"].startswith("/a\nb")

@@ -5,16 +5,16 @@ from contextlib import ExitStack
 
 import pytest
 
-from image_classifier.serving.connections.admission import Admission, ByteBudget, Pace
-from image_classifier.serving.refusal import RefusedError
-from tests.waiting import wait_until
+from image_classifier.serving.connections.admission import Admission, BodyMemoryBudget, RetryAfterEstimator
+from image_classifier.serving.rejection import RejectedError
+from tests.support.waiting import wait_until
 
 
-def test_beyond_the_limit_is_refused_at_once() -> None:
+def test_beyond_the_limit_is_rejected_at_once() -> None:
     """Two places taken of two -> 503 with Retry-After and the limit; a place given back -> taken again."""
     admission = Admission(2)
     with admission.place():
-        with admission.place(), pytest.raises(RefusedError) as found, admission.place():
+        with admission.place(), pytest.raises(RejectedError) as found, admission.place():
             pytest.fail("there was no place")
         with admission.place():
             assert admission.held == 2
@@ -39,7 +39,7 @@ class Crowd:
     def __init__(self, admission: Admission):
         self.admission = admission
         self.order: list[int] = []
-        self.refused: list[RefusedError] = []
+        self.rejected: list[RejectedError] = []
         self.threads: list[threading.Thread] = []
 
     def join(self, number: int, gone: bool = False) -> None:
@@ -59,8 +59,8 @@ class Crowd:
         try:
             with self.admission.place() as place, place.turn(1, lambda: gone):
                 self.order.append(number)
-        except RefusedError as refusal:
-            self.refused.append(refusal)
+        except RejectedError as rejection:
+            self.rejected.append(rejection)
 
 
 def test_turns_are_given_first_come_first_served() -> None:
@@ -75,14 +75,14 @@ def test_turns_are_given_first_come_first_served() -> None:
 
 
 def test_work_of_clients_that_have_gone_is_not_begun() -> None:
-    """The second of three that wait has lost its client -> only the others work, it is refused with 499."""
+    """The second of three that wait has lost its client -> only the others work, it is rejected with 499."""
     crowd = Crowd(Admission(4))
     with crowd.admission.place() as place, place.turn(1):
         for number in range(3):
             crowd.join(number, gone=number == 1)
     crowd.finish()
     assert crowd.order == [0, 2]
-    assert [refusal.status for refusal in crowd.refused] == [499]
+    assert [rejection.status for rejection in crowd.rejected] == [499]
     assert crowd.admission.held == 0
 
 
@@ -101,8 +101,8 @@ def test_as_many_work_at_once_as_is_said() -> None:
 
 
 def test_large_bodies_share_a_budget_and_small_ones_are_free() -> None:
-    """100 bytes beyond the first 10 of each -> what is beyond is counted, given back, refused when it is too much."""
-    budget = ByteBudget(100, free=10)
+    """100 bytes beyond the first 10 of each -> what is beyond is counted, given back, rejected when it is too much."""
+    budget = BodyMemoryBudget(100, free=10)
     assert all(budget.change(0, 10) for _ in range(50))
     assert budget.change(0, 70)
     assert budget.fits(50)
@@ -115,7 +115,7 @@ def test_large_bodies_share_a_budget_and_small_ones_are_free() -> None:
 
 def test_pace_is_that_of_a_busy_server() -> None:
     """Places free every 0.5 s of a busy server, an idle hour between -> two a second, with a margin; at first 1 s."""
-    pace = Pace()
+    pace = RetryAfterEstimator()
     assert pace.seconds(1000) == 1
     for start in (0.0, 3600.0):
         pace.freed(start - 100, was_busy=False)
@@ -126,7 +126,7 @@ def test_pace_is_that_of_a_busy_server() -> None:
 
 def test_pace_follows_what_is_asked() -> None:
     """A hundred quick requests, then slow ones -> after sixteen of them most of what is told is their pace."""
-    pace, now = Pace(), 0.0
+    pace, now = RetryAfterEstimator(), 0.0
     for seconds in [0.01] * 100 + [3.2] * 17:
         now += seconds
         pace.freed(now, was_busy=True)

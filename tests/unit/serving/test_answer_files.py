@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.serving.formats import answer_files
-from image_classifier.serving.formats.answer_files import AnswerFiles, LongAnswer
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.formats import response_files
+from image_classifier.serving.formats.response_files import AnswerFiles, LongAnswer
+from image_classifier.serving.rejection import RejectedError
 
 
 @pytest.fixture(autouse=True)
 def short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of more than 1,000 bytes go into files, below a temporary folder of the test's own."""
-    monkeypatch.setattr(answer_files, "IN_MEMORY", 1000)
-    monkeypatch.setattr(answer_files, "SENT_AT_ONCE", 256)
+    monkeypatch.setattr(response_files, "IN_MEMORY", 1000)
+    monkeypatch.setattr(response_files, "SENT_AT_ONCE", 256)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 
@@ -37,7 +37,7 @@ def test_answers_share_the_space_and_give_it_back() -> None:
     files = AnswerFiles(5000)
     first, second = LongAnswer(files), LongAnswer(files)
     first.write(b"x" * 4000)
-    with pytest.raises(RefusedError, match="SERVE_ANSWER_FILES_MB") as found:
+    with pytest.raises(RejectedError, match="SERVE_ANSWER_FILES_MB") as found:
         second.write(b"x" * 4000)
     assert (found.value.status, found.value.code, found.value.headers["Retry-After"]) == (503, "busy", "1")
     second.close()
@@ -57,7 +57,7 @@ def test_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         "tempfile.TemporaryFile", lambda buffering: os.fdopen(os.open("/dev/full", os.O_RDWR), "w+b", 0)
     )
     answer = LongAnswer(files)
-    with pytest.raises(RefusedError, match=r"No space left on device.*Send fewer images") as found:
+    with pytest.raises(RejectedError, match=r"No space left on device.*Send fewer images") as found:
         answer.write(b"x" * 4000)
     assert (found.value.status, found.value.code) == (507, "no_disk_space")
     answer.close()
@@ -69,6 +69,6 @@ def test_missing_temporary_folder_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     answer = LongAnswer(AnswerFiles(100_000))
     answer.write(b"x" * 900)
-    with pytest.raises(RefusedError, match="No such file or directory"):
+    with pytest.raises(RejectedError, match="No such file or directory"):
         answer.write(b"x" * 900)
     answer.close()

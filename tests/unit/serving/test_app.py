@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
-from image_classifier.serving.processes.loading import Loading
+from image_classifier.serving.processes.model_loader import ModelLoader
 from image_classifier.serving.settings import MEGABYTE, Settings
 from tests.unit.inference import colours
 
@@ -27,15 +27,15 @@ def test_ping_is_empty(client: FlaskClient) -> None:
 
 def test_not_ready_before_the_model_is_loaded(green: bytes) -> None:
     """A model that is never loaded -> /ping and /invocations say 503 with a reason and when to come again."""
-    waiting = Loading(lambda: pytest.fail("never started"), pytest.fail)
+    waiting = ModelLoader(lambda: pytest.fail("never started"), pytest.fail)
     client = create_app(waiting, Settings()).test_client()
     for answer in (client.get("/ping"), client.post("/invocations", data=green, headers=X_IMAGE)):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert answer.get_json()["error"] == "loading"
 
 
-def test_picture_is_answered_in_the_default_form(client: FlaskClient, green: bytes) -> None:
-    """A picture -> probabilities alone, in index order, as plain application/json."""
+def test_image_is_answered_in_the_default_form(client: FlaskClient, green: bytes) -> None:
+    """An image -> probabilities alone, in index order, as plain application/json."""
     answer = client.post("/invocations", data=green, headers=X_IMAGE)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     found = answer.get_json()
@@ -53,7 +53,7 @@ def test_verbose_answer_has_labels(client: FlaskClient, green: bytes) -> None:
 
 
 def test_rows_are_answered_by_rows(client: FlaskClient, green: bytes) -> None:
-    """The same picture as two rows of JSON -> twice the answer that it gets alone."""
+    """The same image as two rows of JSON -> twice the answer that it gets alone."""
     row = {"b64": base64.b64encode(green).decode()}
     many = client.post("/invocations", json={"instances": [row, row]}).get_json()
     alone = client.post("/invocations", data=green, headers=X_IMAGE).get_json()["probabilities"]
@@ -66,13 +66,13 @@ def test_bad_row_is_named(client: FlaskClient, green: bytes) -> None:
     bodies = [base64.b64encode(data).decode() for data in (green, b"text")]
     answer = client.post("/invocations", json={"instances": [{"b64": body} for body in bodies]})
     assert answer.status_code == 400
-    assert answer.get_json()["message"].startswith("Picture 2 of 2: ")
+    assert answer.get_json()["message"].startswith("Image 2 of 2: ")
 
 
 def test_wrong_content_type_is_noted_in_the_log(
     client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A picture sent as a form -> answered, and one line of the log says so."""
+    """An image sent as a form -> answered, and one line of the log says so."""
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
         answer = client.post("/invocations", data=green, headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert answer.status_code == 200
@@ -98,7 +98,7 @@ def test_wrong_content_type_is_noted_in_the_log(
 def test_errors_are_json_sentences(
     client: FlaskClient, method: str, path: str, headers: dict[str, str], body: bytes, status: int, code: str
 ) -> None:
-    """Each refusal -> its status, and JSON with a code and a sentence; never HTML."""
+    """Each rejection -> its status, and JSON with a code and a sentence; never HTML."""
     answer = client.open(path, method=method, headers=headers, data=body)
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
     assert list(json.loads(answer.data)) == ["error", "message"]
@@ -125,7 +125,7 @@ class Counted(io.RawIOBase):
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_large_body_is_refused_unread(client_of: Callable[..., FlaskClient], announced: bool) -> None:
+def test_large_body_is_rejected_unread(client_of: Callable[..., FlaskClient], announced: bool) -> None:
     """More than the limit, announced or in chunks -> 413 with the limit; nothing, or little more than it, was read."""
     body = Counted()
     length = {"CONTENT_LENGTH": str(10 * MEGABYTE)} if announced else {"HTTP_TRANSFER_ENCODING": "chunked"}
@@ -138,14 +138,14 @@ def test_large_body_is_refused_unread(client_of: Callable[..., FlaskClient], ann
 
 
 def test_body_of_exactly_the_limit_is_read(client_of: Callable[..., FlaskClient]) -> None:
-    """As many bytes as allowed -> read and refused for what they are; one more -> refused for their number."""
+    """As many bytes as allowed -> read and rejected for what they are; one more -> rejected for their number."""
     client = client_of(max_body_bytes=MEGABYTE)
     answers = [client.post("/invocations", headers=X_IMAGE, data=bytes(MEGABYTE + extra)) for extra in (0, 1)]
     assert [answer.get_json()["error"] for answer in answers] == ["unsupported_format", "body_too_large"]
 
 
-def test_body_that_ends_early_is_refused(client: FlaskClient, green: bytes) -> None:
-    """Fewer bytes than announced -> 400, not an answer for half a picture."""
+def test_body_that_ends_early_is_rejected(client: FlaskClient, green: bytes) -> None:
+    """Fewer bytes than announced -> 400, not an answer for half an image."""
     overrides = {"wsgi.input": io.BytesIO(green[:100]), "CONTENT_LENGTH": str(len(green))}
     answer = client.post("/invocations", headers=X_IMAGE, environ_overrides=overrides)
     assert (answer.status_code, answer.get_json()["error"]) == (400, "incomplete_body")
@@ -156,7 +156,7 @@ def test_failure_inside_is_told_without_its_trace(
 ) -> None:
     """A model that answers NaN -> 500 with a sentence; the trace is in the log alone."""
     folder = colours.save(tmp_path, sharpness=float("nan"))
-    loading = Loading(lambda: Predictor.load(folder), pytest.fail)
+    loading = ModelLoader(lambda: Predictor.load(folder), pytest.fail)
     loading.start()
     assert loading.wait(60)
     answer = create_app(loading, Settings()).test_client().post("/invocations", data=green, headers=X_IMAGE)

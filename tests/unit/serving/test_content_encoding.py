@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from image_classifier.serving.formats import content_encoding
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 LIMIT = 1_000_000
 BODY = b"the bytes of an image " * 100
@@ -33,7 +33,7 @@ def test_identity_is_the_body(encoding: str | None) -> None:
 def test_other_encodings_are_rejected_by_name(encoding: str) -> None:
     """Other encodings, and several -> 415 that names the header and what is accepted, in a short sentence."""
     with pytest.raises(
-        RefusedError, match=r"^Content-Encoding '.*' is not accepted\. Accepted: gzip, identity\."
+        RejectedError, match=r"^Content-Encoding '.*' is not accepted\. Accepted: gzip, identity\."
     ) as found:
         content_encoding.decoded(encoding, BODY, LIMIT)
     assert (found.value.status, found.value.headers) == (415, {"Accept-Encoding": "gzip, identity"})
@@ -43,7 +43,7 @@ def test_other_encodings_are_rejected_by_name(encoding: str) -> None:
 def test_members_in_a_row_are_one_body() -> None:
     """2,000 gzip members -> their contents in a row; more than 10,000 -> 400."""
     assert content_encoding.decoded("gzip", gzip.compress(b"x" * 300) * 2_000, LIMIT) == b"x" * 600_000
-    with pytest.raises(RefusedError, match="more than 10,000 members"):
+    with pytest.raises(RejectedError, match="more than 10,000 members"):
         content_encoding.decoded("gzip", gzip.compress(b"") * 20_000, LIMIT)
 
 
@@ -55,7 +55,7 @@ def test_members_in_a_row_are_one_body() -> None:
 )
 def test_body_that_is_not_gzip_is_rejected(body: bytes) -> None:
     """Other bytes, a cut off body, zlib's format -> 400."""
-    with pytest.raises(RefusedError, match="Content-Encoding is gzip, but the body is not") as found:
+    with pytest.raises(RejectedError, match="Content-Encoding is gzip, but the body is not") as found:
         content_encoding.decoded("gzip", body, LIMIT)
     assert (found.value.status, found.value.code) == (400, "invalid_encoding")
 
@@ -67,7 +67,7 @@ def test_bomb_is_decompressed_to_the_limit(members: int) -> None:
     tracemalloc.start()
     began = time.process_time()
     try:
-        with pytest.raises(RefusedError, match="The body is larger") as found:
+        with pytest.raises(RejectedError, match="The body is larger") as found:
             content_encoding.decoded("gzip", bomb, LIMIT)
         assert tracemalloc.get_traced_memory()[1] < 6 * LIMIT
     finally:

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from image_classifier.serving.connections import front
+from image_classifier.serving.connections import connection_loop
+from tests.support.waiting import wait_until
 from tests.unit.serving.main_loop import BODY, LIMITS, Loop, answer, is_closed, request
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_slow_body_holds_no_place(loop: Loop) -> None:
         loop.client(request()[:-1])
     loop.client(request(b"other"))
     assert [connection.incoming.request.body.read() for connection in loop.served] == [b"other"]
-    assert loop.refused == []
+    assert loop.rejected == []
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_room_is_made_by_closing_what_is_idle(loop: Loop, monkeypatch: pytest.Mo
     assert loop.front.make_room(10) == 2
     assert [is_closed(client) for client in (*idle, begun)] == [True, True, False]
     assert loop.front.make_room(10) == 0
-    monkeypatch.setattr(front, "SLOW_SECONDS", 0)
+    monkeypatch.setattr(connection_loop, "SLOW_SECONDS", 0)
     assert loop.front.make_room(10) == 1
     begun.settimeout(10)
     assert answer(begun).startswith(b"HTTP/1.1 503 ")
@@ -82,7 +82,7 @@ def test_room_is_made_by_closing_what_is_idle(loop: Loop, monkeypatch: pytest.Mo
 
 
 def test_bodies_share_a_budget(loop: Loop) -> None:
-    """Room for one large body and a half -> the second is refused by its header, a small one is not."""
+    """Room for one large body and a half -> the second is rejected by its header, a small one is not."""
     loop.client(request(b"x" * 700_000))
     loop.move()
     large = loop.client(request(b"", path="/other", announced=700_000))
@@ -92,10 +92,10 @@ def test_bodies_share_a_budget(loop: Loop) -> None:
     assert len(loop.served) == 2
     loop.finish()
     loop.client(request(b"", path="/other", announced=700_000))
-    assert len(loop.refused) == 1
+    assert len(loop.rejected) == 1
 
 
-def test_larger_body_than_is_allowed_is_refused_by_its_header(loop: Loop) -> None:
+def test_larger_body_than_is_allowed_is_rejected_by_its_header(loop: Loop) -> None:
     """A body announced as too large -> 413 before it has come, and the connection closed."""
     client = loop.client(request(b"", announced=1_000_001))
     assert answer(client).startswith(b"HTTP/1.1 413 ")
@@ -109,9 +109,9 @@ def test_client_that_waits_for_leave_gets_it(loop: Loop) -> None:
     assert answer(client) == b"HTTP/1.1 100 Continue\r\n\r\n"
     loop.send(client, BODY)
     assert len(loop.served) == 1
-    refused = loop.client(head)
-    assert answer(refused).startswith(b"HTTP/1.1 503 ")
-    assert is_closed(refused)
+    rejected = loop.client(head)
+    assert answer(rejected).startswith(b"HTTP/1.1 503 ")
+    assert is_closed(rejected)
 
 
 def test_requests_in_one_go_are_served_one_after_the_other(loop: Loop) -> None:
@@ -138,7 +138,7 @@ def test_slow_clients_are_sent_away(sent: bytes, told: bytes) -> None:
 
     def answered() -> bool:
         loop.move()
-        return len(loop.front.connections) == 0 or bool(loop.refused)
+        return len(loop.front.connections) == 0 or bool(loop.rejected)
 
     wait_until(answered, 10, "it is sent away")
     last = answer(client)
@@ -159,7 +159,7 @@ def test_clients_that_do_not_hang_up_are_closed(monkeypatch: pytest.MonkeyPatch,
 
     def closed() -> bool:
         loop.move()
-        if loop.refused:
+        if loop.rejected:
             with contextlib.suppress(ConnectionError):
                 client.send(more)
         return len(loop.front.connections) == 0
@@ -177,17 +177,17 @@ def test_each_part_of_a_request_has_its_own_time(sent: bytes, changed: str) -> N
     loop.finish()
     loop.send(client, sent)
 
-    def refused() -> bool:
+    def rejected() -> bool:
         loop.move()
-        return bool(loop.refused)
+        return bool(loop.rejected)
 
-    wait_until(refused, 10, "it is sent away")
+    wait_until(rejected, 10, "it is sent away")
     assert answer(client).startswith(b"HTTP/1.1 408 ")
     loop.close()
 
 
 def test_end_serves_what_has_begun_and_closes_what_is_idle(loop: Loop) -> None:
-    """The end, with half a request, a refused client that asks again and an idle one -> both answered, it closed."""
+    """The end, with half a request, a rejected client that asks again and an idle one -> both answered, it closed."""
     begun, idle = loop.client(request()[:-1]), loop.client()
     loop.client(request(b"first"))
     hammering = loop.client(request())

@@ -8,8 +8,8 @@ import pytest
 from image_classifier.serving.connections.answering import Answering
 from image_classifier.serving.connections.connection import Connection, give_place_back, serve
 from image_classifier.serving.connections.limits import OTHERS_AT_ONCE
+from tests.support.waiting import wait_until
 from tests.unit.serving.main_loop import LIMITS, Loop, answer, is_closed, request
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_request_that_waits_for_a_thread_too_long_gets_503() -> None:
 
     def rejected() -> bool:
         loop.move()
-        return bool(loop.refused)
+        return bool(loop.rejected)
 
     wait_until(rejected, 10, "it is rejected")
     assert answer(late).startswith(b"HTTP/1.1 503 ")

@@ -24,7 +24,7 @@ class Listener:
 
 
 @dataclass
-class Front:
+class ConnectionLoop:
     """The main loop's connections, some of them idle."""
 
     idle: int
@@ -42,7 +42,7 @@ def worker() -> Worker:
     """A worker that was not started, and remembers whether it accepts."""
     found = object.__new__(Worker)
     found.alive, found._accepting, found.sockets = True, True, []
-    found.front = Front(0)  # type: ignore[assignment]
+    found.front = ConnectionLoop(0)  # type: ignore[assignment]
     return found
 
 
@@ -66,7 +66,7 @@ def test_error_of_one_connection_is_not_the_listeners(worker: Worker, number: in
 def test_lack_of_files_pauses_accepting(worker: Worker, number: int, caplog: pytest.LogCaptureFixture) -> None:
     """No file left -> idle connections make room; without one accepting pauses, and one line says so."""
     caplog.set_level(logging.WARNING)
-    worker.front = Front(3)  # type: ignore[assignment]
+    worker.front = ConnectionLoop(3)  # type: ignore[assignment]
     assert worker._accept_one(Listener([number]))
     assert worker._accepting
     assert not worker._accept_one(Listener([number]))

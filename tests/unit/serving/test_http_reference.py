@@ -14,13 +14,13 @@ from image_classifier import PROGRAM
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
 from image_classifier.serving.connections import admission, request_head
-from image_classifier.serving.formats import answer_files
+from image_classifier.serving.formats import response_files
 from image_classifier.serving.formats.json_bodies import MAX_INSTANCES, MAX_LINES
 from image_classifier.serving.page import browsers
-from image_classifier.serving.processes.loading import Loading
-from image_classifier.serving.refusal import body_incomplete
+from image_classifier.serving.processes.model_loader import ModelLoader
+from image_classifier.serving.rejection import body_incomplete
 from image_classifier.serving.settings import MEGABYTE, Settings
-from tests.platform import pictures
+from tests.platform import sample_images
 from tests.unit.inference import colours
 
 PAGE = (PROGRAM.parent / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
@@ -30,17 +30,17 @@ ELSEWHERE = {"internal_error", "timeout", "deadline_exceeded", "no_memory"}
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Loading:
+def model(tmp_path_factory: pytest.TempPathFactory) -> ModelLoader:
     """A model of three classes that answers features."""
     folder = colours.save(tmp_path_factory.mktemp("features"), "pixels")
-    loading = Loading(lambda: Predictor.load(folder), pytest.fail)
+    loading = ModelLoader(lambda: Predictor.load(folder), pytest.fail)
     loading.start()
     assert loading.wait(60)
     return loading
 
 
 @pytest.fixture(scope="module")
-def asked(model: Loading) -> FlaskClient:
+def asked(model: ModelLoader) -> FlaskClient:
     """The application in front of it."""
     return create_app(model, Settings()).test_client()
 
@@ -126,7 +126,7 @@ def errors(asked: FlaskClient, bare: FlaskClient, loading: FlaskClient, green: b
     ):
         yield send(wrong, lists)
     yield send(b'{"instances": [{"b64": "data:image/png;base64,eA=="}]}', lists)
-    yield from (send(base64.b64encode(green)), send(pictures.as_text(green)), send(b"[[0]]\n", lines))
+    yield from (send(base64.b64encode(green)), send(sample_images.as_text(green)), send(b"[[0]]\n", lines))
     for form in ("multipart/form-data", "application/x-www-form-urlencoded"):
         yield send(b"text", form)
     for encoding in ("gzip", "br"):
@@ -137,15 +137,15 @@ def errors(asked: FlaskClient, bare: FlaskClient, loading: FlaskClient, green: b
     yield from (send(b"1,2", "text/csv"), send(b"1,2", None), send(green, accept="text/csv"))
     yield send(green, accept="application/json;embedding", client=bare)
     yield send(bytes(26 * MEGABYTE))
-    yield from (send(pictures.bomb()), send(pictures.webp_of_one_colour()))
-    yield send(pictures.listed([pictures.header_of_a_large_jpeg()] * 6), lists)
+    yield from (send(sample_images.bomb()), send(sample_images.webp_of_one_colour()))
+    yield send(sample_images.listed([sample_images.header_of_a_large_jpeg()] * 6), lists)
     yield send(green[:2] + b"\xff\xfe\0\2" * 5_000 + green[2:])
     yield from (asked.get("/nothing"), asked.get("/invocations"), send(green, client=loading))
 
 
 def test_every_error_of_the_table_is_what_is_answered(asked: FlaskClient, client: FlaskClient, green: bytes) -> None:
     """A request for each kind of error -> status, code and sentence of a row; and every row is answered by one."""
-    waiting = create_app(Loading(lambda: pytest.fail("never started"), pytest.fail), Settings()).test_client()
+    waiting = create_app(ModelLoader(lambda: pytest.fail("never started"), pytest.fail), Settings()).test_client()
     unused = [row for row in ROWS if row.code not in ELSEWHERE]
     for answer in errors(asked, client, waiting, green):
         said = json.loads(answer.data.splitlines()[0])
@@ -158,27 +158,27 @@ def test_every_error_of_the_table_is_what_is_answered(asked: FlaskClient, client
         admission.no_memory(100 * MEGABYTE),
         admission.no_thread(),
         admission.too_slow_for_others(),
-        answer_files.no_room(MEGABYTE),
-        answer_files.no_disk("No space left on device"),
+        response_files.no_room(MEGABYTE),
+        response_files.no_disk("No space left on device"),
         body_incomplete(),
         request_head.too_long("Accept", 1025),
         browsers.foreign_host("evil.example", ("localhost",)),
         browsers.foreign_site(),
     )
-    for refused in made_elsewhere:
-        described = [row for row in ROWS if row.describes(refused.status, refused.code, refused.message)]
-        assert described, refused.message
+    for rejected in made_elsewhere:
+        described = [row for row in ROWS if row.describes(rejected.status, rejected.code, rejected.message)]
+        assert described, rejected.message
         unused = [row for row in unused if row not in described]
     assert unused == []
 
 
 def test_every_code_of_the_program_is_in_the_table() -> None:
-    """The refusals that the program's text names, with their status -> a row each, or a page of their own."""
+    """The rejections that the program's text names, with their status -> a row each, or a page of their own."""
     found = set()
     for path in (PROGRAM / "image_classifier" / "serving").rglob("*.py"):
         if "multi_model" in path.parts:
             continue
-        found |= set(re.findall(r'RefusedError\(\s*(\d{3}),\s*"(\w+)"', path.read_text(encoding="utf-8")))
+        found |= set(re.findall(r'RejectedError\(\s*(\d{3}),\s*"(\w+)"', path.read_text(encoding="utf-8")))
     assert len(found) > 10
     shown = {(str(row.status), row.code) for row in ROWS}
     assert {(status, code) for status, code in found if code != "client_gone"} - shown == set()
@@ -186,7 +186,7 @@ def test_every_code_of_the_program_is_in_the_table() -> None:
 
 def test_row_of_another_error_is_not_mistaken() -> None:
     """A row with another sentence, status or code than the error's -> no match."""
-    row = Row(400, "corrupt", "The picture is damaged: <reason>. Send it again.")
-    assert row.describes(400, "corrupt", "The picture is damaged: cut off. Send it again.")
-    assert not row.describes(400, "corrupt", "The picture is damaged: cut off.")
-    assert not replace(row, status=413).describes(400, "corrupt", "The picture is damaged: cut off. Send it again.")
+    row = Row(400, "corrupt", "The image is corrupt: <reason>. Send it again.")
+    assert row.describes(400, "corrupt", "The image is corrupt: cut off. Send it again.")
+    assert not row.describes(400, "corrupt", "The image is corrupt: cut off.")
+    assert not replace(row, status=413).describes(400, "corrupt", "The image is corrupt: cut off. Send it again.")

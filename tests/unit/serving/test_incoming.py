@@ -4,7 +4,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.errors import InvalidHeader, InvalidRequestLine, LimitRequestHeaders, ParseException
 
-from image_classifier.serving.connections.incoming import HEADER_BYTES, Incoming
+from image_classifier.serving.connections.request_reader import HEADER_BYTES, RequestReader
 
 PLAIN = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789"
 CHUNKED = (
@@ -14,9 +14,9 @@ CHUNKED = (
 EMPTY = b"GET /c HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def incoming() -> Incoming:
+def incoming() -> RequestReader:
     """Return one that has seen nothing."""
-    return Incoming(Config(), ("127.0.0.1", 1))
+    return RequestReader(Config(), ("127.0.0.1", 1))
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 1000])

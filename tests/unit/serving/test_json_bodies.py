@@ -1,25 +1,25 @@
-"""Lines of JSON with a picture each, without HTTP; lists are tested through codecs."""
+"""Lines of JSON with an image each, without HTTP; lists are tested through codecs."""
 
 import pytest
 
 from image_classifier.serving.formats import json_bodies
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 
-def refusal(body: bytes) -> RefusedError:
-    """Read lines that must be refused."""
-    with pytest.raises(RefusedError) as found:
+def rejection(body: bytes) -> RejectedError:
+    """Read lines that must be rejected."""
+    with pytest.raises(RejectedError) as found:
         json_bodies.lines(body)
     return found.value
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n\n \t\r\n"])
 @pytest.mark.parametrize("last", [b"", b"\n", b"\r\n\r\n\n"])
-def test_lines_are_pictures_whatever_ends_them(end: bytes, last: bytes) -> None:
-    """Three lines with each kind of end, blank lines among them -> three pictures in order, other keys ignored."""
+def test_lines_are_images_whatever_ends_them(end: bytes, last: bytes) -> None:
+    """Three lines with each kind of end, blank lines among them -> three images in order, other keys ignored."""
     body = end.join([b'{"b64": "Zmlyc3Q="}', b'{"id": [1, 2], "b64": "c2Vjb25k"}', b'  {"b64":"dGhpcmQ="}']) + last
     found = json_bodies.lines(body)
-    assert [found.picture(index) for index in range(len(found))] == [b"first", b"second", b"third"]
+    assert [found.image(index) for index in range(len(found))] == [b"first", b"second", b"third"]
 
 
 @pytest.mark.parametrize(
@@ -37,20 +37,20 @@ def test_lines_are_pictures_whatever_ends_them(end: bytes, last: bytes) -> None:
     ],
     ids=range(9),
 )
-def test_line_that_is_not_as_expected_is_refused_alone(line: bytes, code: str) -> None:
-    """Each way in which a line can be wrong -> its code in a sentence; the line behind it is a picture."""
+def test_line_that_is_not_as_expected_is_rejected_alone(line: bytes, code: str) -> None:
+    """Each way in which a line can be wrong -> its code in a sentence; the line behind it is an image."""
     found = json_bodies.lines(line + b'\n{"b64": "eA=="}\n')
-    with pytest.raises(RefusedError) as refused:
-        found.picture(0)
-    assert (refused.value.status, refused.value.code, refused.value.message[-1]) == (400, code, ".")
-    assert found.picture(1) == b"x"
+    with pytest.raises(RejectedError) as rejected:
+        found.image(0)
+    assert (rejected.value.status, rejected.value.code, rejected.value.message[-1]) == (400, code, ".")
+    assert found.image(1) == b"x"
 
 
 def test_number_of_lines_is_limited() -> None:
     """As many lines as allowed -> all of them; one more -> 413; a million blank ones -> 400, since there is none."""
     line = b'{"b64": "eA=="}\n'
     assert len(json_bodies.lines(line * json_bodies.MAX_LINES)) == json_bodies.MAX_LINES
-    many = refusal(line * (json_bodies.MAX_LINES + 1))
+    many = rejection(line * (json_bodies.MAX_LINES + 1))
     assert (many.status, many.code) == (413, "too_many_lines")
-    none = refusal(b" \r\n" * 1_000_000)
+    none = rejection(b" \r\n" * 1_000_000)
     assert (none.status, none.code) == (400, "empty")

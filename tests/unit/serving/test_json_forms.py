@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from image_classifier.serving.formats import json_bodies
 from image_classifier.serving.formats.json_bodies import MAX_INSTANCES, Listed
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 GIF = b"GIF89a" + bytes(range(256))
 B64 = base64.b64encode(GIF).decode()
@@ -39,20 +39,20 @@ def test_base64_is_read_as_clients_write_it(written: Any, extra: int) -> None:
     data = bytes(range(255, -1, -1)) + bytes(extra)
     assert listed({"instances": [{"b64": written(data)}]}).images == (data,)
     line = json.dumps({"b64": written(data)}).encode()
-    assert json_bodies.lines(line).picture(0) == data
+    assert json_bodies.lines(line).image(0) == data
 
 
 @pytest.mark.parametrize("text", ["?", "a", "abcde", "ab=c", "é", "aGk=aGk=", "a-b*"])
 def test_what_is_not_base64_is_rejected(text: str) -> None:
     """Other characters, an impossible length, padding in the middle -> 400."""
-    with pytest.raises(RefusedError, match=r"instances\[0\] is not valid base64") as found:
+    with pytest.raises(RejectedError, match=r"instances\[0\] is not valid base64") as found:
         listed({"instances": [{"b64": text}]})
     assert found.value.code == "invalid_base64"
 
 
 def test_data_url_is_named() -> None:
     """A data: URL in the place of base64 -> 400 that names it, without its content."""
-    with pytest.raises(RefusedError, match=r"begins with 'data:image/gif;base64,.*: a data: URL") as found:
+    with pytest.raises(RejectedError, match=r"begins with 'data:image/gif;base64,.*: a data: URL") as found:
         listed({"instances": [{"b64": f"data:image/gif;base64,{B64}"}]})
     assert len(found.value.message) < 200
 
@@ -107,7 +107,7 @@ def test_form_with_one_image_in_it_is_read(body: Any, key: str) -> None:
 )
 def test_other_form_is_named(body: Any, said: str) -> None:
     """More or less than one image in an entry, other keys, pixels -> 400 that names what was seen and is expected."""
-    with pytest.raises(RefusedError) as found:
+    with pytest.raises(RejectedError) as found:
         listed(body)
     assert found.value.status == 400
     assert said in found.value.message
@@ -117,14 +117,14 @@ def test_other_form_is_named(body: Any, said: str) -> None:
 def test_pixels_in_a_line_are_named() -> None:
     """A line of nested lists, small and large -> a reason that speaks of pixels."""
     for side in (1, 28):
-        with pytest.raises(RefusedError, match="pixels"):
-            json_bodies.lines(json.dumps([[[0] * 3] * side] * side).encode()).picture(0)
+        with pytest.raises(RejectedError, match="pixels"):
+            json_bodies.lines(json.dumps([[[0] * 3] * side] * side).encode()).image(0)
 
 
 def test_too_many_images_are_still_413() -> None:
     """One image more than a list may have, in each form -> 413."""
     for body in ({"instances": [ENTRY] * (MAX_INSTANCES + 1)}, {"inputs": [B64] * (MAX_INSTANCES + 1)}):
-        with pytest.raises(RefusedError) as found:
+        with pytest.raises(RejectedError) as found:
             listed(body)
         assert (found.value.status, found.value.code) == (413, "too_many_instances")
 
@@ -133,7 +133,7 @@ def test_huge_arrays_are_rejected_without_building_them() -> None:
     """20 MB of nested lists -> 400 within 0.5 s."""
     body = b'{"instances": [' + b"[0,0,0]," * 2_500_000 + b"[]]}"
     began = time.process_time()
-    with pytest.raises(RefusedError, match="pixels"):
+    with pytest.raises(RejectedError, match="pixels"):
         json_bodies.instances(body)
     assert time.process_time() - began < 0.5
 

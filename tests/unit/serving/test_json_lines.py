@@ -16,9 +16,9 @@ from PIL import Image
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.prediction import Prediction
-from image_classifier.serving.formats import answer_files, answer_forms, json_bodies, json_lines
-from image_classifier.serving.formats.answer_files import AnswerFiles
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.formats import json_bodies, json_lines, response_files, response_formats
+from image_classifier.serving.formats.response_files import AnswerFiles
+from image_classifier.serving.rejection import RejectedError
 
 LINES = {"Content-Type": "application/jsonlines"}
 MEGABYTE = 1024 * 1024
@@ -26,12 +26,12 @@ FILES = AnswerFiles(1024 * MEGABYTE)
 
 
 def line(data: bytes, end: bytes = b"\n") -> bytes:
-    """Write a picture as a line."""
+    """Write an image as a line."""
     return json.dumps({"b64": base64.b64encode(data).decode()}).encode() + end
 
 
 def classify(images: Sequence[bytes]) -> list[json_lines.Outcome]:
-    """Answer bytes by their number; empty ones are refused."""
+    """Answer bytes by their number; empty ones are rejected."""
     assert 0 < len(images) <= BATCH
     rejected = ImageRejected("empty", "Nothing there.")
     return [Prediction((str(len(image)),), np.array([0.5], np.float32)) if image else rejected for image in images]
@@ -47,32 +47,32 @@ def answers(response: Response) -> list[Any]:
 
 
 def test_lines_are_answered_in_order_through_batches() -> None:
-    """More lines than are decoded at once, each of another length -> as many lines, each for its picture."""
+    """More lines than are decoded at once, each of another length -> as many lines, each for its image."""
     count = 2 * BATCH + 3
     body = b"".join(line(b"x" * (index + 1)) for index in range(count))
-    form = answer_forms.negotiate("application/json;verbose")
+    form = response_formats.negotiate("application/json;verbose")
     found = answers(json_lines.answer(json_bodies.lines(body), form, classify, FILES))
     assert [entry["labels"] for entry in found] == [[str(index + 1)] for index in range(count)]
 
 
 def test_reason_stands_in_the_place_of_its_line() -> None:
-    """A refused picture and a line that is no JSON between two pictures -> four lines, codes and sentences in two."""
+    """A rejected image and a line that is no JSON between two images -> four lines, codes and sentences in two."""
     body = line(b"x") + line(b"") + b"nonsense\n" + line(b"xx")
     first, empty, nonsense, last = answers(
-        json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify, FILES)
+        json_lines.answer(json_bodies.lines(body), response_formats.PLAIN, classify, FILES)
     )
     assert (first, last) == ({"probabilities": [0.5]}, {"probabilities": [0.5]})
     assert empty == {"error": "empty", "message": "Nothing there."}
     assert (list(nonsense), nonsense["error"]) == (["error", "message"], "invalid_json")
 
 
-def test_body_without_one_proper_line_is_refused() -> None:
+def test_body_without_one_proper_line_is_rejected() -> None:
     """A table of commas, sent as lines -> 400 with what is wrong with the first, not a 200 full of errors."""
     body = b"a,b\n1,2\n" * BATCH
     with pytest.raises(
-        RefusedError, match=f"^Line 1 of {2 * BATCH}, none of which can be used: The line is not"
+        RejectedError, match=f"^Line 1 of {2 * BATCH}, none of which can be used: The line is not"
     ) as found:
-        json_lines.answer(json_bodies.lines(body), answer_forms.PLAIN, classify, FILES)
+        json_lines.answer(json_bodies.lines(body), response_formats.PLAIN, classify, FILES)
     assert (found.value.status, found.value.code) == (400, "invalid_json")
 
 
@@ -87,13 +87,13 @@ def test_failure_inside_is_no_answer_at_all() -> None:
         return classify(images)
 
     with pytest.raises(ArithmeticError):
-        json_lines.answer(json_bodies.lines(line(b"x") * (BATCH + 1)), answer_forms.PLAIN, fail_later, FILES)
+        json_lines.answer(json_bodies.lines(line(b"x") * (BATCH + 1)), response_formats.PLAIN, fail_later, FILES)
     assert calls == [BATCH, 1]
 
 
 def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty megabytes of pictures with as long an answer -> a few megabytes beside the body, and every line."""
-    monkeypatch.setattr(answer_files, "IN_MEMORY", MEGABYTE)
+    """Twenty megabytes of images with as long an answer -> a few megabytes beside the body, and every line."""
+    monkeypatch.setattr(response_files, "IN_MEMORY", MEGABYTE)
     body = line(b"x" * 40_000) * 400
 
     def wordy(images: Sequence[bytes]) -> list[json_lines.Outcome]:
@@ -101,7 +101,7 @@ def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> 
 
     tracemalloc.start()
     try:
-        form = answer_forms.negotiate("application/json;verbose")
+        form = response_formats.negotiate("application/json;verbose")
         response = json_lines.answer(json_bodies.lines(body), form, wordy, FILES)
         count = sum(bytes(block).count(b"\n") for block in response.iter_encoded())
         peak = tracemalloc.get_traced_memory()[1]
@@ -113,7 +113,7 @@ def test_long_answer_is_no_longer_in_memory(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def png(colour: str) -> bytes:
-    """Make a picture of one colour."""
+    """Make an image of one colour."""
     file = io.BytesIO()
     Image.new("RGB", (40, 30), colour).save(file, "PNG")
     return file.getvalue()
@@ -121,7 +121,7 @@ def png(colour: str) -> bytes:
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/jsonlines", "application/*;q=0.5"])
 def test_lines_are_answered_by_lines_whatever_is_accepted(client: FlaskClient, accept: str | None) -> None:
-    """Two pictures in lines and every Accept that is offered -> two lines with what each gets alone."""
+    """Two images in lines and every Accept that is offered -> two lines with what each gets alone."""
     headers = LINES | ({"Accept": accept} if accept else {})
     answer = client.post("/invocations", data=line(png("red")) + line(png("blue")), headers=headers)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/jsonlines")
@@ -131,8 +131,8 @@ def test_lines_are_answered_by_lines_whatever_is_accepted(client: FlaskClient, a
     ]
 
 
-def test_one_picture_and_a_list_are_answered_by_lines_when_asked(client: FlaskClient) -> None:
-    """Accept application/jsonlines;verbose -> a line for a picture, a line for each of a list, as objects."""
+def test_one_image_and_a_list_are_answered_by_lines_when_asked(client: FlaskClient) -> None:
+    """Accept application/jsonlines;verbose -> a line for an image, a line for each of a list, as objects."""
     headers = {"Accept": "application/jsonlines;verbose;n_predictions=1"}
     alone = client.post("/invocations", data=png("green"), headers=headers)
     row = {"b64": base64.b64encode(png("red")).decode()}
@@ -145,12 +145,12 @@ def test_one_picture_and_a_list_are_answered_by_lines_when_asked(client: FlaskCl
 
 def test_default_form_of_a_server_holds_for_lines(client_of: Callable[..., FlaskClient]) -> None:
     """A server whose default is verbose with a threshold -> lines with the labels above it."""
-    client = client_of(default_form=answer_forms.negotiate("application/json;verbose;threshold=0.5"))
+    client = client_of(default_form=response_formats.negotiate("application/json;verbose;threshold=0.5"))
     answer = client.post("/invocations", data=line(png("blue"), b"\r\n") + b"\r\n", headers=LINES)
     assert json.loads(answer.data)["labels"] == ["blue"]
 
 
-def test_embedding_of_lines_without_features_is_refused_whole(client: FlaskClient) -> None:
+def test_embedding_of_lines_without_features_is_rejected_whole(client: FlaskClient) -> None:
     """A model without features -> 406 with the remedy for the whole body."""
     headers = LINES | {"Accept": "application/jsonlines;embedding"}
     answer = client.post("/invocations", data=line(png("blue")), headers=headers)

@@ -7,7 +7,7 @@ import pytest
 
 from image_classifier.contract.errors import PlatformError
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.processes.loading import Loading
+from image_classifier.serving.processes.model_loader import ModelLoader
 
 
 def test_predictor_is_there_when_it_is_loaded(model_folder: Path) -> None:
@@ -18,7 +18,7 @@ def test_predictor_is_there_when_it_is_loaded(model_folder: Path) -> None:
         go.wait(60)
         return Predictor.load(model_folder)
 
-    loading = Loading(load, failures.append)
+    loading = ModelLoader(load, failures.append)
     loading.start()
     assert loading.predictor is None
     go.set()
@@ -30,7 +30,7 @@ def test_predictor_is_there_when_it_is_loaded(model_folder: Path) -> None:
 def test_own_failure_is_one_line(tmp_path: Path) -> None:
     """A model folder that is empty -> the reason with its owner, and no predictor."""
     failures: list[str] = []
-    loading = Loading(lambda: Predictor.load(tmp_path), failures.append)
+    loading = ModelLoader(lambda: Predictor.load(tmp_path), failures.append)
     loading.start()
     assert not loading.wait(60)
     assert len(failures) == 1
@@ -44,7 +44,7 @@ def test_unforeseen_failure_is_one_line_too() -> None:
         raise MemoryError("no room\nand a second line")
 
     failures: list[str] = []
-    loading = Loading(load, failures.append)
+    loading = ModelLoader(load, failures.append)
     loading.start()
     assert not loading.wait(60)
     assert failures == ["AlgorithmError: The model could not be loaded: MemoryError: no room"]
@@ -58,4 +58,4 @@ def test_no_thread_to_load_with(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(threading.Thread, "start", start)
     with pytest.raises(PlatformError, match="limit of processes"):
-        Loading(pytest.fail, pytest.fail).start()
+        ModelLoader(pytest.fail, pytest.fail).start()

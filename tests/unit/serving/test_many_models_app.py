@@ -7,12 +7,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.multi_model import fitting
+from image_classifier.serving.multi_model import capacity
 from image_classifier.serving.multi_model.app import PAGE, create_app
-from image_classifier.serving.multi_model.fitting import NoRoomError
+from image_classifier.serving.multi_model.capacity import NoRoomError
 from image_classifier.serving.multi_model.store import InUseError, Listed, ModelStore
 from image_classifier.serving.settings import Settings
-from tests import tiny_models
+from tests.support import tiny_models
 
 
 def client_of(load: object) -> FlaskClient:
@@ -22,7 +22,7 @@ def client_of(load: object) -> FlaskClient:
 
 def test_long_list_comes_in_pages(tmp_path: Path) -> None:
     """Given one name more than fits on a page -> a page with a token, and with it the last name and no token."""
-    predictor = fitting.load(tiny_models.write(tmp_path / "model", "a").folder, "f32")
+    predictor = capacity.load(tiny_models.write(tmp_path / "model", "a").folder, "f32")
     client = client_of(lambda folder: predictor)
     names = [f"n{index:03}" for index in range(PAGE + 1)]
     for name in names:
@@ -66,7 +66,7 @@ def test_failure_inside_is_told_with_its_reason(tmp_path: Path, caplog: pytest.L
     ],
 )
 def test_errors_are_json_sentences(method: str, path: str, body: bytes, status: int, code: str) -> None:
-    """Given each refusal -> its status, and JSON with a code and a sentence."""
+    """Given each rejection -> its status, and JSON with a code and a sentence."""
     answer = client_of(pytest.fail).open(path, method=method, data=body)
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
     assert list(json.loads(answer.data)) == ["error", "message"]

@@ -17,8 +17,8 @@ from image_classifier.serving.connections import admission
 from image_classifier.serving.monitoring import observation
 from image_classifier.serving.monitoring.measurement import Measurement
 from image_classifier.serving.monitoring.metrics import Metrics
-from image_classifier.serving.processes.loading import Loading
-from image_classifier.serving.refusal import RefusedError, body_too_large
+from image_classifier.serving.processes.model_loader import ModelLoader
+from image_classifier.serving.rejection import RejectedError, body_too_large
 from image_classifier.serving.settings import Settings
 
 X_IMAGE = {"Content-Type": "application/x-image"}
@@ -56,8 +56,8 @@ def asked(client: FlaskClient) -> str:
     return answer.text
 
 
-def test_answered_and_refused_requests_are_counted(client: FlaskClient, green: bytes) -> None:
-    """Given two pictures, a text and a path that there is none of -> requests by route and status, errors by code."""
+def test_answered_and_rejected_requests_are_counted(client: FlaskClient, green: bytes) -> None:
+    """Given two images, a text and a path that there is none of -> requests by route and status, errors by code."""
     for body in (green, b"text", green):
         client.post("/invocations", data=body, headers=X_IMAGE)
     client.get("/no/such/path")
@@ -71,28 +71,28 @@ def test_answered_and_refused_requests_are_counted(client: FlaskClient, green: b
     }
 
 
-def test_stages_and_pictures_are_measured(client: FlaskClient, green: bytes) -> None:
-    """Given a request of three pictures -> one observation a stage, three pictures, and stages within the whole."""
+def test_stages_and_images_are_measured(client: FlaskClient, green: bytes) -> None:
+    """Given a request of three images -> one observation a stage, three images, and stages within the whole."""
     row = {"b64": base64.b64encode(green).decode()}
     assert client.post("/invocations", json={"instances": [row] * 3}).status_code == 200
     text = asked(client)
     for name in ("queue", "decode", "engine", "request"):
         assert value(text, f"{name}_seconds_count") == 1
         assert value(text, f"{name}_seconds_bucket", {"le": "+Inf"}) == 1
-    assert value(text, "request_pictures_sum") == 3
-    assert value(text, "request_pictures_bucket", {"le": "2.0"}) == 0
-    assert value(text, "request_pictures_bucket", {"le": "4.0"}) == 1
+    assert value(text, "request_images_sum") == 3
+    assert value(text, "request_images_bucket", {"le": "2.0"}) == 0
+    assert value(text, "request_images_bucket", {"le": "4.0"}) == 1
     stages = sum(value(text, f"{name}_seconds_sum") or 0 for name in ("queue", "decode", "engine"))
     assert 0 < stages <= (value(text, "request_seconds_sum") or 0)
 
 
-def test_refusals_do_not_make_latencies_look_good(client: FlaskClient) -> None:
-    """Given a text instead of a picture -> it is in no histogram of answered requests."""
+def test_rejections_do_not_make_latencies_look_good(client: FlaskClient) -> None:
+    """Given a text instead of an image -> it is in no histogram of answered requests."""
     client.post("/invocations", data=b"text", headers=X_IMAGE)
     assert value(asked(client), "request_seconds_count") == 0
 
 
-def test_model_and_times_are_told(client: FlaskClient, loading: Loading) -> None:
+def test_model_and_times_are_told(client: FlaskClient, loading: ModelLoader) -> None:
     """Given a loaded model -> its engine, classes and size; started before it was ready."""
     text = asked(client)
     [labels] = samples(text, "model_info")
@@ -105,7 +105,7 @@ def test_model_and_times_are_told(client: FlaskClient, loading: Loading) -> None
 
 def test_nothing_is_told_of_a_model_that_is_not_there_yet() -> None:
     """Given a server that still loads -> /metrics answers, with no model and no time of readiness."""
-    waiting = Loading(lambda: pytest.fail("never started"), pytest.fail)
+    waiting = ModelLoader(lambda: pytest.fail("never started"), pytest.fail)
     text = asked(create_app(waiting, Settings()).test_client())
     assert samples(text, "model_info") == {}
     assert value(text, "ready_time_seconds") == 0
@@ -121,7 +121,7 @@ def test_busy_process_says_so() -> None:
     assert (value(text, "requests_in_work"), value(text, "requests_waiting")) == (0, 0)
 
 
-def test_unloaded_model_is_gone(loading: Loading) -> None:
+def test_unloaded_model_is_gone(loading: ModelLoader) -> None:
     """Given two models of which one is unloaded -> the other one alone is told."""
     metrics, predictor = Metrics(), loading.predictor
     assert predictor is not None
@@ -132,7 +132,7 @@ def test_unloaded_model_is_gone(loading: Loading) -> None:
     assert dict(left)["model"] == "b"
 
 
-def test_odd_names_are_escaped(loading: Loading) -> None:
+def test_odd_names_are_escaped(loading: ModelLoader) -> None:
     """Given a model's name with quotes, backslashes and a line break -> the parser reads it back."""
     metrics, odd = Metrics(), 'a"b\\c\nd'
     assert loading.predictor is not None
@@ -146,15 +146,15 @@ def asking(headers: Sequence[tuple[str, str]] = ()) -> SimpleNamespace:
     return SimpleNamespace(method="POST", path="/invocations", headers=list(headers))
 
 
-def test_what_the_server_refuses_before_the_application_is_counted_too(
+def test_what_the_server_rejects_before_the_application_is_counted_too(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Given refusals of the server itself -> they are in the numbers and in the log like any other, with their ids."""
-    refused = client.application.extensions["observe_refusal"]
+    """Given rejections of the server itself -> they are in the metrics and the log like any other, with their ids."""
+    rejected = client.application.extensions["observe_rejection"]
     asked_for = [("X-AMZN-SAGEMAKER-INFERENCE-ID", "order 7"), ("X-AMZN-SAGEMAKER-CUSTOM-ATTRIBUTES", "trace=1")]
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
-        told = refused(asking(asked_for), admission.busy(64))
-        unknown = refused(None, RefusedError(400, "malformed_request", "No HTTP."))
+        told = rejected(asking(asked_for), admission.busy(64))
+        unknown = rejected(None, RejectedError(400, "malformed_request", "No HTTP."))
     assert told == {"X-Request-Id": "order 7", "X-Amzn-SageMaker-Custom-Attributes": "trace=1"}
     lines = [json.loads(record.getMessage()) for record in caplog.records]
     assert [line["request_id"] for line in lines] == ["order 7", *unknown.values()]
@@ -165,18 +165,18 @@ def test_what_the_server_refuses_before_the_application_is_counted_too(
     assert '"error":"busy"' in caplog.text
 
 
-def test_flood_of_refusals_does_not_flood_the_log(
+def test_flood_of_rejections_does_not_flood_the_log(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given 500 refusals of a full server at once, one of another kind and a late one -> all counted, three lines."""
-    refused = client.application.extensions["observe_refusal"]
+    """Given 500 rejections of a full server at once, one of another kind and a late one -> all counted, three lines."""
+    rejected = client.application.extensions["observe_rejection"]
     monkeypatch.setattr(observation, "_SILENCE_SECONDS", 1000.0)
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
         for _ in range(500):
-            refused(asking(), admission.busy(64))
-        refused(asking(), body_too_large(1000))
+            rejected(asking(), admission.busy(64))
+        rejected(asking(), body_too_large(1000))
         monkeypatch.setattr(observation, "_SILENCE_SECONDS", 0.0)
-        refused(asking(), admission.busy(64))
+        rejected(asking(), admission.busy(64))
     assert value(asked(client), "errors_total", {"error": "busy"}) == 501
     lines = [json.loads(record.getMessage()) for record in caplog.records]
     assert [(line["error"], line.get("requests", 1)) for line in lines] == [

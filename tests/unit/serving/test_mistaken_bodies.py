@@ -13,8 +13,8 @@ from PIL import Image
 
 from image_classifier import imaging
 from image_classifier.serving.formats import codecs
-from image_classifier.serving.formats.codecs import Pictures
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.formats.codecs import Images
+from image_classifier.serving.rejection import RejectedError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
 X_IMAGE = "application/x-image"
@@ -41,9 +41,9 @@ CONVERSIONS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def rejection(content_type: str, body: bytes) -> RefusedError:
+def rejection(content_type: str, body: bytes) -> RejectedError:
     """Decode what must be rejected."""
-    with pytest.raises(RefusedError) as found:
+    with pytest.raises(RejectedError) as found:
         codecs.decode(content_type, body)
     return found.value
 
@@ -92,11 +92,11 @@ def test_mangled_image_is_never_decoded(kind: str, conversion: str) -> None:
     for content_type, sent in ((X_IMAGE, body), ("application/json", listed), ("image/*", body)):
         try:
             asked = codecs.decode(content_type, sent)
-        except RefusedError as found:
+        except RejectedError as found:
             named.append("text conversion" in found.message or "UTF-8" in found.message)
             continue
         # Even its first bytes are no longer those of an image.
-        assert isinstance(asked, Pictures)
+        assert isinstance(asked, Images)
         with pytest.raises(imaging.ImageRejected, match="not an image of a known format"):
             imaging.load_pixels(asked.images[0], (8, 8))
     assert all(named)
@@ -108,7 +108,7 @@ def test_images_pass(kind: str) -> None:
     file = io.BytesIO()
     Image.new("RGB", (400, 300), (10, 20, 30)).save(file, kind)
     for body in (encoded(kind), file.getvalue()):
-        assert codecs.decode(X_IMAGE, body) == Pictures((body,))
+        assert codecs.decode(X_IMAGE, body) == Images((body,))
 
 
 def test_forms_are_told_how_to_send() -> None:
@@ -118,7 +118,7 @@ def test_forms_are_told_how_to_send() -> None:
         found = rejection(kind, body)
         assert (found.status, found.code) == (415, "unsupported_media_type")
         assert "--data-binary" in found.message
-    assert isinstance(codecs.decode(FORM, JPEG), Pictures)
+    assert isinstance(codecs.decode(FORM, JPEG), Images)
 
 
 def test_look_at_an_image_costs_little() -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.inference import memory
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.multi_model import fitting
+from image_classifier.resources import memory
+from image_classifier.serving.multi_model import capacity
 from image_classifier.serving.multi_model.store import AlreadyLoadedError, InUseError, ModelStore, NotLoadedError
-from tests import tiny_models
-from tests.tiny_models import TinyModel
-from tests.waiting import wait_until
+from tests.support import tiny_models
+from tests.support.tiny_models import TinyModel
+from tests.support.waiting import wait_until
 
 SECONDS = 20
 RED = np.full((1, *tiny_models.SIZE, 3), (220, 20, 20), np.uint8)
@@ -38,11 +38,11 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def real(folder: Path) -> Predictor:
     """Load as a server does."""
-    return fitting.load(folder, "f32")
+    return capacity.load(folder, "f32")
 
 
 def seen(predictor: Predictor) -> str:
-    """Say what a model calls a red picture."""
+    """Say what a model calls a red image."""
     return predictor.classify(RED)[0].predicted_label
 
 
@@ -120,10 +120,10 @@ def busy(store: ModelStore, pool: ThreadPoolExecutor, gate: Gate) -> "Future[str
     return found
 
 
-def test_unload_waits_for_who_uses_it_and_refuses_others(
+def test_unload_waits_for_who_uses_it_and_rejects_others(
     models: list[TinyModel], pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a model in use -> unload waits, further use and unload are refused, the first gets its answer."""
+    """Given a model in use -> unload waits, further use and unload are rejected, the first gets its answer."""
     # Else it would wait a while for the model to be let go of, whether or not anybody uses it.
     monkeypatch.setattr("image_classifier.serving.multi_model.store._LAST_LOOKS", (0,))
     store, gate = ModelStore(real), Gate()
@@ -131,9 +131,9 @@ def test_unload_waits_for_who_uses_it_and_refuses_others(
     using = busy(store, pool, gate)
     unloading = pool.submit(store.unload, "a")
     wait_until(lambda: not store.page("", 9).models, SECONDS, "the model is no longer told")
-    for refused in (lambda: store.use("a", seen), lambda: store.describe("a"), lambda: store.unload("a")):
+    for rejected in (lambda: store.use("a", seen), lambda: store.describe("a"), lambda: store.unload("a")):
         with pytest.raises(NotLoadedError):
-            refused()
+            rejected()
     with pytest.raises(TimeoutError):
         unloading.result(0.3)
     gate.open.set()

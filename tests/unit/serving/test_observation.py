@@ -13,7 +13,7 @@ ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 @pytest.mark.parametrize("body", [None, b"text"])
 def test_custom_attributes_come_back(client: FlaskClient, green: bytes, body: bytes | None) -> None:
-    """Given attributes with a picture, and with a text -> they come back with the answer and with the refusal."""
+    """Given attributes with an image, and with a text -> they come back with the answer and with the rejection."""
     given = "trace=1; c=~" + "x" * 1012
     answer = client.post("/invocations", data=body or green, headers={**X_IMAGE, ATTRIBUTES: given})
     assert answer.status_code == (400 if body else 200)
@@ -22,14 +22,14 @@ def test_custom_attributes_come_back(client: FlaskClient, green: bytes, body: by
 
 @pytest.mark.parametrize("given", ["x" * 1025, "é", "a\tb", ""])
 def test_attributes_that_are_not_allowed_are_dropped(client: FlaskClient, green: bytes, given: str) -> None:
-    """Given attributes that are too long or not printable ASCII -> the picture is answered without them."""
+    """Given attributes that are too long or not printable ASCII -> the image is answered without them."""
     answer = client.post("/invocations", data=green, headers={**X_IMAGE, ATTRIBUTES: given})
     assert answer.status_code == 200
     assert ATTRIBUTES not in answer.headers
 
 
 def test_every_answer_has_an_id(client: FlaskClient, green: bytes) -> None:
-    """Given requests with and without an id, answered and refused -> theirs comes back, the others get one each."""
+    """Given requests with and without an id, answered and rejected -> theirs comes back, the others get one each."""
     named = client.post("/invocations", data=green, headers={**X_IMAGE, "X-Amzn-SageMaker-Inference-Id": "mine"})
     assert named.headers["X-Request-Id"] == "mine"
     others = {client.post("/invocations", data=b"text", headers=X_IMAGE).headers["X-Request-Id"] for _ in range(3)}

@@ -30,7 +30,7 @@ def page(client_of: Callable[..., FlaskClient]) -> FlaskClient:
     ],
 )
 def test_other_sites_are_rejected(page: FlaskClient, green: bytes, headers: dict[str, str]) -> None:
-    """A picture that another site makes a browser send -> 403 in JSON; so its other paths, the numbers included."""
+    """An image that another site makes a browser send -> 403 in JSON; so its other paths, the numbers included."""
     answer = page.post("/invocations", data=green, headers={**X_IMAGE, **headers})
     assert (answer.status_code, answer.get_json()["error"]) == (403, "cross_site")
     assert page.get("/metrics", headers=headers).status_code == 403
@@ -47,12 +47,12 @@ def test_other_sites_are_rejected(page: FlaskClient, green: bytes, headers: dict
     ],
 )
 def test_the_page_itself_and_machines_are_served(page: FlaskClient, green: bytes, headers: dict[str, str]) -> None:
-    """A picture from the page, also behind a proxy, from an address bar and from a machine -> answered."""
+    """An image from the page, also behind a proxy, from an address bar and from a machine -> answered."""
     assert page.post("/invocations", data=green, headers={**X_IMAGE, **headers}).status_code == 200
 
 
 def test_link_to_the_page_works(page: FlaskClient) -> None:
-    """A link on another site -> the page; the same as a picture or a script of that site -> 403."""
+    """A link on another site -> the page; the same as an image or a script of that site -> 403."""
     assert page.get("/", headers=NAVIGATION).status_code == 200
     assert page.get("/", headers={**NAVIGATION, "Sec-Fetch-Dest": "iframe"}).status_code == 403
     assert page.get("/", headers={**NAVIGATION, "Sec-Fetch-Mode": "no-cors"}).status_code == 403

@@ -23,7 +23,7 @@ def test_fewer_are_started_where_fewer_fit(free: int, started: str) -> None:
     )
 
 
-def test_too_little_for_one_is_refused() -> None:
+def test_too_little_for_one_is_rejected() -> None:
     """Given a megabyte less than one process needs -> an error of the platform with need, have and what to do."""
     with pytest.raises(PlatformError) as found:
         fitting(1, 100 * MEGABYTE, 99 * MEGABYTE)

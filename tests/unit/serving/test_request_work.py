@@ -18,10 +18,10 @@ from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.connections.request_work import RequestWork, SharedWork, released
 from image_classifier.serving.connections.shared_amount import SharedAmount
 from image_classifier.serving.connections.work_limits import WorkLimits
-from image_classifier.serving.processes.loading import Loading
-from image_classifier.serving.refusal import RefusedError
-from tests.platform.pictures import header_of_a_large_jpeg, listed, webp_of_one_colour
-from tests.waiting import wait_until
+from image_classifier.serving.processes.model_loader import ModelLoader
+from image_classifier.serving.rejection import RejectedError
+from tests.platform.sample_images import header_of_a_large_jpeg, listed, webp_of_one_colour
+from tests.support.waiting import wait_until
 
 MEGABYTE = 2**20
 LIMITS = WorkLimits(
@@ -33,9 +33,9 @@ LIMITS = WorkLimits(
 )
 
 
-def header(width: int, height: int, picture_format: str = "PNG") -> Header:
+def header(width: int, height: int, image_format: str = "PNG") -> Header:
     """Make a header."""
-    return Header(picture_format, (width, height), b"", pixel_bytes=4)
+    return Header(image_format, (width, height), b"", pixel_bytes=4)
 
 
 def work(concurrency: int = 2, gone: Callable[[], bool] = lambda: False, **changed: Any) -> RequestWork:
@@ -74,7 +74,7 @@ def test_pixels_of_a_request_are_summed_before_anything_is_decoded(
     answer = client.post("/invocations", data=listed([header_of_a_large_jpeg()] * 6), content_type="application/json")
     assert (answer.status_code, answer.get_json()["error"]) == (413, "too_many_pixels")
     message = answer.get_json()["message"]
-    assert message.startswith("Picture 6 of 6: The images of the request up to this one have 1,198,540,800 pixels")
+    assert message.startswith("Image 6 of 6: The images of the request up to this one have 1,198,540,800 pixels")
 
 
 def test_lines_beyond_the_pixels_of_a_request_are_answered_by_an_error(
@@ -119,14 +119,14 @@ def test_deadline_ends_a_list_between_images(client_of: Callable[..., FlaskClien
     assert [json.loads(line)["error"] for line in answer.data.splitlines()] == ["deadline_exceeded"] * 2
 
 
-def test_work_ends_when_the_client_has_gone(loading: Loading, green: bytes) -> None:
+def test_work_ends_when_the_client_has_gone(loading: ModelLoader, green: bytes) -> None:
     """A client that goes after some looks at it -> the list is not decoded further."""
     looks = iter([False] * 5)
     decoded: list[float] = []
     predictor = loading.predictor
     assert isinstance(predictor, Predictor)
     with (
-        pytest.raises(RefusedError, match="closed the connection") as found,
+        pytest.raises(RejectedError, match="closed the connection") as found,
         released(work(gone=lambda: next(looks, True))) as asked,
     ):
         predictor.predict([green] * 100, lambda _, seconds: decoded.append(seconds), asked)
@@ -134,7 +134,7 @@ def test_work_ends_when_the_client_has_gone(loading: Loading, green: bytes) -> N
     assert decoded == []
 
 
-def test_one_image_is_answered_to_a_client_that_sends_no_more(loading: Loading, green: bytes) -> None:
+def test_one_image_is_answered_to_a_client_that_sends_no_more(loading: ModelLoader, green: bytes) -> None:
     """A client that looks gone since it has closed its own direction -> its only image is classified."""
     predictor = loading.predictor
     assert isinstance(predictor, Predictor)
@@ -158,7 +158,7 @@ def test_shortage_of_memory_is_503(client: FlaskClient, green: bytes, monkeypatc
 def test_memory_is_measured_when_it_is_first_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """1 GB that is free, two processes -> a quarter of it is the budget; hardly any -> 32 MB."""
     for free, budget in ((1024 * MEGABYTE, 256 * MEGABYTE), (MEGABYTE, 32 * MEGABYTE)):
-        monkeypatch.setattr("image_classifier.inference.memory.available_bytes", lambda free=free: free)
+        monkeypatch.setattr("image_classifier.resources.memory.available_bytes", lambda free=free: free)
         limits = WorkLimits(
             max_pixels=1, max_request_pixels=1, image_memory_bytes=1, decode_memory_bytes=None, seconds=1, processes=2
         )

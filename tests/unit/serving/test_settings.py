@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.inference.engines import Wish
+from image_classifier.inference.engines import EngineOptions
 from image_classifier.serving import settings
-from image_classifier.serving.formats.answer_forms import AnswerForm
+from image_classifier.serving.formats.response_formats import ResponseFormat
 from image_classifier.serving.settings import MEGABYTE, RESERVE
 
 
@@ -18,7 +18,7 @@ def test_defaults() -> None:
     assert (found.port, found.workers, found.max_body_bytes, found.trust_model) == (8080, 1, 25 * MEGABYTE, False)
     assert found.threads == found.in_flight + RESERVE
     assert found.timeout_seconds > 60
-    assert found.engine == Wish("auto", "f32", exclusive=True)
+    assert found.engine == EngineOptions("auto", "f32", exclusive=True)
     assert settings.read({"SAGEMAKER_BIND_TO_PORT": "", "SERVE_TRUST_MODEL": " "}) == found
 
 
@@ -41,9 +41,9 @@ def test_values_are_taken() -> None:
     )
     assert (found.port, found.host, found.workers, found.in_flight) == (9001, "127.0.0.1", 2, 3)
     assert (found.max_body_bytes, found.timeout_seconds) == (7 * MEGABYTE, 3600)
-    assert found.default_form == AnswerForm(verbose=True)
+    assert found.default_form == ResponseFormat(verbose=True)
     assert (found.trust_model, found.log_level) == (True, logging.DEBUG)
-    assert found.engine == Wish("openvino", "bf16")
+    assert found.engine == EngineOptions("openvino", "bf16")
 
 
 def test_jumpstart_environment_is_tolerated() -> None:
@@ -108,7 +108,7 @@ def test_all_mistakes_come_in_one_message() -> None:
 
 
 def test_many_models_need_one_process_and_openvino() -> None:
-    """SAGEMAKER_MULTI_MODEL alone, and with several processes and TensorFlow -> taken; refused with both reasons."""
+    """SAGEMAKER_MULTI_MODEL alone, and with several processes and TensorFlow -> taken; rejected with both reasons."""
     assert settings.read({"SAGEMAKER_MULTI_MODEL": "true"}).multi_model
     given = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SERVE_ENGINE": "tensorflow"}
     with pytest.raises(UserError, match=r"WORKERS is 2, .* could not agree .*SERVE_ENGINE is tensorflow, .* memory"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import PROGRAM
-from tests import tiny_models
+from tests.support import tiny_models
 
 SLOW = ("PIL", "flask", "numpy", "openvino", "orjson", "prometheus_client", "tensorflow", "werkzeug")
 

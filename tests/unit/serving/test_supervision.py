@@ -3,12 +3,12 @@
 import pytest
 from gunicorn.errors import HaltServer
 
-from image_classifier.serving.processes.supervision import Deaths, persistent
+from image_classifier.serving.processes.supervision import CrashBudget, persistent
 
 
 def test_later_after_each_death() -> None:
     """No death, one, and more within a minute -> no pause, none, then 1, 2, 4, 8 and again 8 seconds."""
-    deaths, pauses = Deaths(10, clock=lambda: 0.0), []
+    deaths, pauses = CrashBudget(10, clock=lambda: 0.0), []
     for process in range(7):
         pauses.append(deaths.pause())
         deaths.note(process)
@@ -17,7 +17,7 @@ def test_later_after_each_death() -> None:
 
 def test_too_many_within_a_minute_end_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     """Three deaths where two are borne -> the server ends with 1 and one line that names number and setting."""
-    deaths = Deaths(2, clock=lambda: 0.0)
+    deaths = CrashBudget(2, clock=lambda: 0.0)
     deaths.note(11)
     deaths.note(12)
     capsys.readouterr()
@@ -31,7 +31,7 @@ def test_too_many_within_a_minute_end_the_server(capsys: pytest.CaptureFixture[s
 def test_deaths_are_forgotten_after_a_minute() -> None:
     """A death every 61 seconds where one a minute is borne -> for ever, and without a pause."""
     now = [0.0]
-    deaths = Deaths(1, clock=lambda: now[0])
+    deaths = CrashBudget(1, clock=lambda: now[0])
     for process in range(5):
         deaths.note(process)
         now[0] += 61

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from image_classifier.serving.processes.threads import AT_START, Threads
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 class Held:

@@ -7,22 +7,22 @@ import pytest
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import channel_listing, dataset
-from image_classifier.training.data import Data
-from image_classifier.training.stopping import Stop
-from tests import unprivileged
+from image_classifier.training.data import channel_listing, dataset
+from image_classifier.training.data.splits import Data
+from image_classifier.training.stopping import StopSignal
+from tests.support import unprivileged
 from tests.unit.training import small, trees
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Three classes of twenty coloured pictures."""
-    return small.write_pictures(tmp_path / "pictures")
+def images(tmp_path: Path) -> Path:
+    """Three classes of twenty coloured images."""
+    return small.write_images(tmp_path / "images")
 
 
 @pytest.fixture
 def read_data(tmp_path: Path) -> Callable[..., Data]:
-    """Return a function from a folder of pictures to split data."""
+    """Return a function from a folder of images to split data."""
 
     def read(folder: Path, ratio: float = 0.25) -> Data:
         training, validation = dataset.split(channel_listing.list_channel(folder, "training"), ratio, 123)
@@ -32,18 +32,18 @@ def read_data(tmp_path: Path) -> Callable[..., Data]:
 
 
 @pytest.fixture
-def stop() -> Stop:
+def stop() -> StopSignal:
     """Nothing that ends the job."""
-    return Stop()
+    return StopSignal()
 
 
 @pytest.fixture
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks of 8 pictures in batches of 4, and 5 rows moved at once, so that few pictures make several."""
-    from image_classifier.training import feature_rows, features
+    """Chunks of 8 images in batches of 4, and 5 rows moved at once, so that few images make several."""
+    from image_classifier.training.features import feature_pass, feature_rows
 
-    monkeypatch.setattr(features, "BATCH", 4)
-    monkeypatch.setattr(features, "CHUNK", 8)
+    monkeypatch.setattr(feature_pass, "BATCH", 4)
+    monkeypatch.setattr(feature_pass, "CHUNK", 8)
     monkeypatch.setattr(feature_rows, "_AT_ONCE", 5)
 
 

@@ -23,9 +23,9 @@ def observe() -> dict[str, Any]:
     """Start on both devices and return what the tests look at."""
     import tensorflow as tf
 
-    from image_classifier.training import distribution
+    from image_classifier.training.distributed import cluster
 
-    hosts = distribution.start(Resources(), devices=("CPU:0", "CPU:1"))
+    hosts = cluster.start(Resources(), devices=("CPU:0", "CPU:1"))
     with hosts.strategy.scope():
         factor = tf.Variable(3.0)
 

@@ -26,12 +26,13 @@ def rows(rank: int, dtype: str) -> Any:
 
 def gather(hosts: Any) -> dict[str, Any]:
     """Return what each call for all hosts gave."""
-    from image_classifier.training import distribution, sharded
-    from image_classifier.training.dataset import Example, Listing
+    from image_classifier.training.data import sharded
+    from image_classifier.training.data.dataset import Example, Listing
+    from image_classifier.training.distributed import cluster
 
     # Small, so that the rows need several exchanges and the last one is not full on every host.
     found: dict[str, Any] = {dtype: hosts.gather(rows(hosts.rank, dtype)).tolist() for dtype in DTYPES}
-    distribution.CHUNK_BYTES = 64
+    cluster.CHUNK_BYTES = 64
     found["in pieces"] = hosts.gather(rows(hosts.rank, "float64") / 3).tolist()
     found["none"] = list(hosts.gather(np.zeros((0, 4), np.float32)).shape)
     found["told"] = hosts.gather_json({"rank": hosts.rank, "text": "ä" * hosts.rank})
@@ -58,16 +59,16 @@ def differ(hosts: Any) -> dict[str, Any]:
 
 def unequal(hosts: Any) -> dict[str, Any]:
     """Compare the files of a folder that both hosts have, then of one that has another file on each."""
-    from image_classifier.training import channel_listing, sharded
+    from image_classifier.training.data import channel_listing, sharded
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for name in ("ant/1.jpg", "bee/1.jpg"):
             (folder / name).parent.mkdir()
             (folder / name).touch()
-        sharded.refuse_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
+        sharded.reject_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
         (folder / "bee" / f"of-{hosts.rank}.jpg").touch()
-        sharded.refuse_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
+        sharded.reject_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
     return {}
 
 
@@ -92,7 +93,7 @@ def end(hosts: Any, chief: Callable[[], None]) -> dict[str, Any]:
     hosts.gather_json("here")
     if hosts.is_chief:
         chief()
-    hosts.end_together(60)
+    hosts.barrier(60)
     return {}
 
 
@@ -102,9 +103,9 @@ WAYS = {"gather": gather, "differ": differ, "unequal": unequal}
 def main(what: str, rank: int, names: tuple[str, ...]) -> None:
     """Start as one of the hosts, and print what was found, or the sentence for the error that came, as JSON."""
     tensorflow_start.start()
-    from image_classifier.training import distribution, lost_hosts
+    from image_classifier.training.distributed import cluster, lost_hosts
 
-    hosts = distribution.start(Resources(current_host=names[rank], hosts=names))
+    hosts = cluster.start(Resources(current_host=names[rank], hosts=names))
     ends: dict[str, Callable[[], None]] = {
         "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
         "frozen": lambda: os.kill(os.getpid(), signal.SIGSTOP),

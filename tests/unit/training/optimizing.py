@@ -13,7 +13,7 @@ from tests.unit.training import on_devices, small
 HEAD, BACKBONE = (1.0, -2.0), (0.5, 4.0, -1.0)
 """Where the two variables start."""
 RANDOM = np.random.default_rng(3).normal(size=(4, 2, 5)).astype(np.float32).tolist()
-"""Gradients of four steps: of two pictures each, those of both variables."""
+"""Gradients of four steps: of two images each, those of both variables."""
 OVERFLOW = [[*RANDOM[0]], [RANDOM[1][0], [float("inf"), 0, 0, 0, 0]], *RANDOM[2:]]
 """The same, one number of which is too large for float16."""
 
@@ -34,7 +34,7 @@ def run(
     """Take a step on each gradient, spread over the replicas; the first `frozen` steps leave the backbone alone."""
     import tensorflow as tf
 
-    from image_classifier.training.optimization import Optimizers
+    from image_classifier.training.loop.optimization import Optimizers
 
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
@@ -48,8 +48,8 @@ def run(
 
     step = tf.function(lambda rows, whole: strategy.run(apply, args=(rows, whole)))
     parts: list[Any] = []
-    for index, pictures in enumerate(gradients):
-        shares = np.array_split(np.array(pictures, np.float32), replicas)
+    for index, images in enumerate(gradients):
+        shares = np.array_split(np.array(images, np.float32), replicas)
         step(spread(strategy, shares), index >= frozen)
         state = [variable.numpy().tolist() for variable in optimizers.variables]
         parts.append((head.numpy().tolist(), backbone.numpy().tolist(), state, float(optimizers.scaled(1.0))))

@@ -4,8 +4,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from image_classifier.training.evaluation import Evaluator
-from image_classifier.training.loop import Session
+from image_classifier.training.loop.fitting import Session
+from image_classifier.training.loop.scoring import Evaluator
 
 NAMES = ("cat", "dog", "eel")
 PLAIN: dict[str, Any] = {

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from image_classifier import tensorflow_start
 from image_classifier.artifacts import ModelInfo
-from image_classifier.training.checkpoints import Checkpoint, Checkpoints
-from image_classifier.training.decoding import Pictures
+from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
+from image_classifier.training.data.decoding import Images
 from tests.unit.training import small
 
 CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
@@ -64,15 +64,15 @@ class DyingCheckpoints(Checkpoints):
             raise Killed
 
 
-class RecordingPictures(Pictures):
-    """Pictures that note which were asked for, and in which batches."""
+class RecordingImages(Images):
+    """Images that note which were asked for, and in which batches."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.taken: list[list[str]] = []
 
     def take(self, indices: NDArray[Any]) -> Any:
-        """Note the names, and return the pictures."""
+        """Note the names, and return the images."""
         paths = [self._examples[index].path for index in indices]
         self.taken.append([f"{path.parent.name}/{path.name}" for path in paths])
         return super().take(indices)
@@ -93,7 +93,7 @@ class Run:
     """What a run did and left."""
 
     batches: list[list[str]]
-    """The pictures of training's batches, in order."""
+    """The images of training's batches, in order."""
     history: Any
     """None when it died."""
     newest: Checkpoint
@@ -101,26 +101,28 @@ class Run:
 
 def train(case: Case, last_step: int | None = None) -> Run:
     """Train as a new process would, to its end or until `last_step` is saved."""
-    from image_classifier.training import backbone, fine_tuning, loop
-    from image_classifier.training.batches import Rows
-    from image_classifier.training.decoding import Decoder
-    from image_classifier.training.loop import Session
+    from image_classifier.training import fine_tuning
+    from image_classifier.training.data.batches import Rows
+    from image_classifier.training.data.decoding import Decoder
+    from image_classifier.training.loop import fitting
+    from image_classifier.training.loop.fitting import Session
+    from image_classifier.training.model import backbone
 
     loaded = backbone.load(case.backbone, trainable=True, trust=False)
     decoder = Decoder(loaded.info.image_size, case.values.image_resize_interpolation)
     parts = (case.data.training, case.data.validation)
-    pictures = [RecordingPictures(decoder, part.examples) for part in parts]
+    images = [RecordingImages(decoder, part.examples) for part in parts]
     labels = [np.array([example.label for example in part.examples]) for part in parts]
-    training, validation = map(Rows, pictures, labels)
+    training, validation = map(Rows, images, labels)
     names = case.data.training.class_names
     network = fine_tuning.build(loaded, case.values, len(names))
     checkpoints = DyingCheckpoints(case.checkpoints, last_step)
     history = None
     with contextlib.suppress(Killed):
-        history = loop.fit(network, case.values, training, validation, names, Session(checkpoints=checkpoints))
+        history = fitting.fit(network, case.values, training, validation, names, Session(checkpoints=checkpoints))
     newest = Checkpoints(case.checkpoints, {}).latest()
     assert newest
-    return Run(pictures[0].taken, history, newest)
+    return Run(images[0].taken, history, newest)
 
 
 def compare(case: Case, dies: Sequence[int], whole: Run) -> dict[str, Any]:
@@ -166,13 +168,13 @@ def main(scratch: Path) -> None:
     tensorflow_start.start()
     import tensorflow as tf
 
-    from image_classifier.training import channel_listing, dataset
-    from image_classifier.training.data import Data
+    from image_classifier.training.data import channel_listing, dataset
+    from image_classifier.training.data.splits import Data
 
     tf.config.experimental.enable_op_determinism()
     info = ModelInfo(image_size=(32, 40), source="test network")
     network = small.save_backbone(scratch / "backbone", info, small.build_network((None, None)))
-    listing = channel_listing.list_channel(small.write_pictures(scratch / "pictures", count=12), "training")
+    listing = channel_listing.list_channel(small.write_images(scratch / "images", count=12), "training")
     data = Data(*dataset.split(listing, 0.25, 123), None)
 
     def case(name: str, given: Mapping[str, Any]) -> Case:

@@ -1,4 +1,4 @@
-"""Small real things for the training tests: coloured pictures and a small Hub-like backbone."""
+"""Small real things for the training tests: coloured images and a small Hub-like backbone."""
 
 import colorsys
 from pathlib import Path
@@ -11,11 +11,11 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.training.dataset import Example
+from image_classifier.training.data.dataset import Example
 
 
-def write_pictures(folder: Path, classes: int = 3, count: int = 20, seed: int = 0, random: bool = False) -> Path:
-    """Write one folder of noisy coloured pictures a class; `random` colours make the twin that nobody can learn."""
+def write_images(folder: Path, classes: int = 3, count: int = 20, seed: int = 0, random: bool = False) -> Path:
+    """Write one folder of noisy coloured images a class; `random` colours make the twin that nobody can learn."""
     noise = np.random.default_rng(seed)
     for label in range(classes):
         (folder / f"colour-{label}").mkdir(parents=True)
@@ -28,7 +28,7 @@ def write_pictures(folder: Path, classes: int = 3, count: int = 20, seed: int = 
 
 
 def grey_levels(folder: Path, count: int) -> list[Example]:
-    """Write `count` pictures whose grey level is their number."""
+    """Write `count` images whose grey level is their number."""
     examples = []
     for level in range(count):
         path = folder / f"{level:03}.png"
@@ -60,7 +60,7 @@ def build_network(size: tuple[int | None, int | None], batch_norm: bool = True, 
 
 def save_backbone(folder: Path, info: ModelInfo, network: Any) -> Path:
     """Save a network as a model folder with the Hub's calling convention."""
-    from image_classifier.model_hub import reusable_saved_model
+    from image_classifier.model_hub.converters import reusable_saved_model
 
     reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
     artifacts.write_model_info(folder, info)

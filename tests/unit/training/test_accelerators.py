@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from image_classifier.contract.opt_ml import Resources
-from image_classifier.training import accelerators
-from image_classifier.training.accelerators import Gpu
+from image_classifier.training.devices import accelerators
+from image_classifier.training.devices.accelerators import Gpu
 
 CPU_MACHINE = Resources(current_instance_type="ml.m5.xlarge")
 GPU_MACHINE = Resources(current_instance_type="ml.g5.xlarge")

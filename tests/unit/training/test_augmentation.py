@@ -1,4 +1,4 @@
-"""What a picture is changed by, drawn as a pure function, and what it then looks like, against Keras' own layers."""
+"""What an image is changed by, drawn as a pure function, and what it then looks like, against Keras' own layers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
-from image_classifier.training import augmentation
+from image_classifier.training.data import augmentation
 from tests.unit.training import small
 
 SIZE = (32, 41)
@@ -20,7 +20,7 @@ NOTHING: dict[str, Any] = {FLIP: "None", ROTATION: 0, ZOOM: 0}
 
 
 def draw(count: int, **given: Any) -> NDArray[np.float32]:
-    """Draw the transforms of the first pictures, with nothing but what is given."""
+    """Draw the transforms of the first images, with nothing but what is given."""
     return augmentation.draw(small.settings(augmentation=True, **NOTHING | given), SIZE, 0, np.arange(count))
 
 
@@ -29,8 +29,8 @@ def transformed(pixels: NDArray[np.float32], transforms: NDArray[np.float32]) ->
     return np.asarray(augmentation.apply(tf.constant(pixels), tf.constant(transforms)))
 
 
-def smooth_pictures(count: int) -> NDArray[np.float32]:
-    """Return pictures of slow waves, which interpolation hardly changes."""
+def smooth_images(count: int) -> NDArray[np.float32]:
+    """Return images of slow waves, which interpolation hardly changes."""
     random = np.random.default_rng(5)
     y, x = np.mgrid[: SIZE[0], : SIZE[1]] / 10
     phase = random.uniform(0, 6, (count, 1, 1, 3))
@@ -39,42 +39,42 @@ def smooth_pictures(count: int) -> NDArray[np.float32]:
 
 
 def noise(count: int) -> NDArray[np.float32]:
-    """Return pictures of which no two pixels are alike."""
+    """Return images of which no two pixels are alike."""
     return np.random.default_rng(6).uniform(0, 255, (count, *SIZE, 3)).astype(np.float32)
 
 
 def test_nothing_to_change() -> None:
-    """No flip, factors of 0 -> every picture stays as it is, to the bit."""
-    pictures = noise(3)
-    assert np.array_equal(transformed(pictures, draw(3)), pictures)
+    """No flip, factors of 0 -> every image stays as it is, to the bit."""
+    images = noise(3)
+    assert np.array_equal(transformed(images, draw(3)), images)
 
 
 @pytest.mark.parametrize(
     ("flip", "axes"), [("horizontal", {2}), ("vertical", {1}), ("horizontal_and_vertical", {1, 2})]
 )
 def test_flips(flip: str, axes: set[int]) -> None:
-    """A kind of flip -> pictures mirrored along its axes alone, as NumPy mirrors them, and all of its cases occur."""
-    pictures = noise(16)
+    """A kind of flip -> images mirrored along its axes alone, as NumPy mirrors them, and all of its cases occur."""
+    images = noise(16)
     transforms = draw(16, **{FLIP: flip})
     seen = set()
-    for picture, transform, result in zip(pictures, transforms, transformed(pictures, transforms), strict=True):
+    for image, transform, result in zip(images, transforms, transformed(images, transforms), strict=True):
         mirrored = tuple(axis for axis, sign in ((1, transform[4]), (2, transform[0])) if sign < 0)
         seen.add(mirrored)
-        assert np.array_equal(result, np.flip(picture, tuple(axis - 1 for axis in mirrored)))
+        assert np.array_equal(result, np.flip(image, tuple(axis - 1 for axis in mirrored)))
     assert len(seen) == 2 ** len(axes)
     assert {axis for mirrored in seen for axis in mirrored} == axes
 
 
 def assert_is_layer(transforms: NDArray[np.float32], layer_of: Callable[[NDArray[np.float32]], Any]) -> None:
-    """Check that each transform gives the picture that Keras's layer for it gives."""
-    pictures = noise(len(transforms))
-    for picture, transform, result in zip(pictures, transforms, transformed(pictures, transforms), strict=True):
-        np.testing.assert_allclose(result, layer_of(transform)(picture, training=True), atol=0.05)
+    """Check that each transform gives the image that Keras's layer for it gives."""
+    images = noise(len(transforms))
+    for image, transform, result in zip(images, transforms, transformed(images, transforms), strict=True):
+        np.testing.assert_allclose(result, layer_of(transform)(image, training=True), atol=0.05)
 
 
 @pytest.mark.parametrize("factor", [0.3, -0.3])
 def test_rotation_is_that_of_the_layer(factor: float) -> None:
-    """A drawn rotation -> the picture that RandomRotation gives with this angle fixed; the sign does not matter."""
+    """A drawn rotation -> the image that RandomRotation gives with this angle fixed; the sign does not matter."""
     transforms = draw(4, **{ROTATION: factor})
 
     def layer(transform: NDArray[np.float32]) -> Any:
@@ -87,7 +87,7 @@ def test_rotation_is_that_of_the_layer(factor: float) -> None:
 
 @pytest.mark.parametrize("factor", [0.4, -0.4])
 def test_zoom_is_that_of_the_layer(factor: float) -> None:
-    """A drawn zoom -> the picture that RandomZoom gives with this factor fixed; the sign does not matter."""
+    """A drawn zoom -> the image that RandomZoom gives with this factor fixed; the sign does not matter."""
     transforms = draw(4, **{ZOOM: factor})
 
     def layer(transform: NDArray[np.float32]) -> Any:
@@ -99,24 +99,24 @@ def test_zoom_is_that_of_the_layer(factor: float) -> None:
 
 
 def test_all_three_are_the_layers_one_after_the_other() -> None:
-    """Flip, rotation and zoom together -> the same inner picture as by the three layers in this order."""
-    pictures = smooth_pictures(8)
+    """Flip, rotation and zoom together -> the same inner image as by the three layers in this order."""
+    images = smooth_images(8)
     transforms = draw(8, **{FLIP: "horizontal_and_vertical", ROTATION: 0.2, ZOOM: 0.1})
-    results = transformed(pictures, transforms)
+    results = transformed(images, transforms)
     inner = slice(8, -8)
-    for picture, (xx, xy, _, yx, yy, *_), result in zip(pictures, transforms, results, strict=True):
+    for image, (xx, xy, _, yx, yy, *_), result in zip(images, transforms, results, strict=True):
         # The determinant's sign is that of both mirrorings; a half turn is the same as both at once.
         mirrored = xx * yy - xy * yx < 0
         scale = float(np.hypot(xx, yx))
         turn = float(np.arctan2(-yx if mirrored else yx, xx)) / (2 * np.pi)
-        expected = np.flip(picture, 0) if mirrored else picture
+        expected = np.flip(image, 0) if mirrored else image
         expected = tf_keras.layers.RandomRotation((turn, turn))(expected, training=True)
         expected = tf_keras.layers.RandomZoom((scale - 1, scale - 1))(expected, training=True)
         np.testing.assert_allclose(result[inner, inner], np.asarray(expected)[inner, inner], atol=1.5)
 
 
 def test_draws_are_uniform() -> None:
-    """Many pictures -> even flips, angles and zooms spread evenly over their whole ranges, and none tells another."""
+    """Many images -> even flips, angles and zooms spread evenly over their whole ranges, and none tells another."""
     transforms = draw(4000, **{ROTATION: 0.1, ZOOM: 0.2}).astype(float)
     turns = np.arctan2(transforms[:, 3], transforms[:, 0]) / (2 * np.pi)
     zooms = np.hypot(transforms[:, 0], transforms[:, 3]) - 1
@@ -130,8 +130,8 @@ def test_draws_are_uniform() -> None:
     assert np.abs(related).max() < 0.06
 
 
-def test_draw_depends_on_seed_epoch_and_picture_alone() -> None:
-    """The same picture in another batch -> the same transform; another seed, epoch or picture -> another one."""
+def test_draw_depends_on_seed_epoch_and_image_alone() -> None:
+    """The same image in another batch -> the same transform; another seed, epoch or image -> another one."""
     given: dict[str, Any] = {"augmentation": True, ROTATION: 0.2}
     values = small.settings(**given)
     rows = np.array([7, 3, 90_000, 0], np.int64)

@@ -10,7 +10,7 @@ from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone
+from image_classifier.training.model import backbone
 from tests.unit.training import small
 
 SIZE = (24, 28)
@@ -50,7 +50,7 @@ def pooled(pixels: Any) -> Any:
 
 
 def features_of(folder: Path, trainable: bool = False) -> np.ndarray:
-    """Load a backbone and return its features of two pictures of 255."""
+    """Load a backbone and return its features of two images of 255."""
     loaded = backbone.load(folder, trainable=trainable, trust=False)
     return np.asarray(loaded.feature_function()(np.full((2, *SIZE, 3), 255, np.uint8)))
 
@@ -86,7 +86,7 @@ def test_model_channel_packed_unpacked_and_hub(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("method", artifacts.PIXEL_SCALING_METHODS)
 def test_pixels_are_scaled_as_the_model_info_says(tmp_path: Path, method: str) -> None:
-    """White pictures under each scaling method -> 1 for normalize and center, (1 - mean)/std for ImageNet's."""
+    """White images under each scaling method -> 1 for normalize and center, (1 - mean)/std for ImageNet's."""
     save_root(tmp_path, pooled)
     expected = {"normalize": [1.0] * 3, "center": [1.0] * 3, "standardize_on_imagenet": [2.2489, 2.4286, 2.64]}
     features = features_of(put(tmp_path, pixel_scaling_method=method))
@@ -159,31 +159,31 @@ def test_classification_model_serves_as_backbone(tmp_path: Path) -> None:
 
 
 def test_wrong_size_is_said(tmp_path: Path) -> None:
-    """A network made for 24 x 28 pixels with a model info of 30 x 30 -> refused with the recorded size."""
+    """A network made for 24 x 28 pixels with a model info of 30 x 30 -> rejected with the recorded size."""
     folder = small.save_backbone(tmp_path, ModelInfo(image_size=(30, 30)), small.build_network(SIZE))
-    with pytest.raises(UserError, match="does not accept pictures of 30x30 pixels"):
+    with pytest.raises(UserError, match="does not accept images of 30x30 pixels"):
         backbone.load(folder, trainable=False, trust=False)
 
 
 def test_outputs_that_are_no_features_are_said(tmp_path: Path) -> None:
-    """A dictionary without output_key, or one number a picture without an axis -> refused with what was found."""
+    """A dictionary without output_key, or one number an image without an axis -> rejected with what was found."""
     save_root(tmp_path / "dictionary", lambda pixels: {"a": pooled(pixels), "b": pixels})
     with pytest.raises(UserError, match=r"keys \['a', 'b'\]; name one as output_key"):
         backbone.load(put(tmp_path / "dictionary"), trainable=False, trust=False)
     save_root(tmp_path / "flat", lambda pixels: pooled(pixels)[:, 0])
-    with pytest.raises(UserError, match=r"expected \(pictures, features\)"):
+    with pytest.raises(UserError, match=r"expected \(images, features\)"):
         backbone.load(put(tmp_path / "flat"), trainable=False, trust=False)
 
 
 def test_changed_file_is_found_by_the_recorded_checksum(tmp_path: Path) -> None:
-    """A staged backbone with one byte changed -> refused with both checksums; unchanged -> its checksum is kept."""
+    """A staged backbone with one byte changed -> rejected with both checksums; unchanged -> its checksum is kept."""
     folder = small.save_backbone(tmp_path, ModelInfo(image_size=SIZE), small.build_network(SIZE))
     sha256 = artifacts.folder_sha256(folder / "1")
     put(folder, sha256=sha256)
     assert backbone.load(folder, trainable=False, trust=False).info.sha256 == sha256
     data = next((folder / "1" / "variables").glob("*.data*"))
     data.write_bytes(data.read_bytes()[:-1] + b"x")
-    with pytest.raises(UserError, match=f"is damaged: its SavedModel has sha256 .*records {sha256}"):
+    with pytest.raises(UserError, match=f"is corrupt: its SavedModel has sha256 .*records {sha256}"):
         backbone.load(folder, trainable=False, trust=False)
 
 
@@ -196,8 +196,8 @@ def test_truncated_weights_are_said(tmp_path: Path) -> None:
         backbone.load(folder, trainable=False, trust=False)
 
 
-def test_model_that_reads_files_is_refused_unless_trusted(tmp_path: Path) -> None:
-    """A graph with a ReadFile operation -> refused by the operation's name; with trust_model it is loaded."""
+def test_model_that_reads_files_is_rejected_unless_trusted(tmp_path: Path) -> None:
+    """A graph with a ReadFile operation -> rejected by the operation's name; with trust_model it is loaded."""
     import tensorflow as tf
 
     secret = tmp_path / "secret"

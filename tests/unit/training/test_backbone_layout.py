@@ -7,7 +7,7 @@ import pytest
 from image_classifier import archives, artifacts
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import backbone
+from image_classifier.training.model import backbone
 from tests.unit.training.test_backbone import SIZE, pooled, put, save_root
 
 
@@ -35,7 +35,7 @@ def test_model_info_that_contradicts_the_signature_is_said(tmp_path: Path) -> No
     root = tf.__internal__.tracking.AutoTrackable()
     root.__call__ = tf.function(pooled, input_signature=[tf.TensorSpec((None, 40, 56, 3), tf.float32)])
     tf.saved_model.save(root, str(tmp_path / "1"))
-    with pytest.raises(UserError, match=r"does not accept pictures of 24x28 pixels, the image_size of its model info"):
+    with pytest.raises(UserError, match=r"does not accept images of 24x28 pixels, the image_size of its model info"):
         backbone.load(put(tmp_path), trainable=False, trust=False)
 
 

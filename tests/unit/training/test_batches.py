@@ -1,4 +1,4 @@
-"""The order in which a job sees its pictures, on one host and on several."""
+"""The order in which a job sees its images, on one host and on several."""
 
 import itertools
 from collections.abc import Iterable
@@ -27,18 +27,19 @@ def flat(batches: Iterable[list[int]]) -> list[int]:
 
 def seen(owners: list[int] | None = None, count: int = 1, epoch: int = 0, first_step: int = 0) -> list[list[list[int]]]:
     """Return, for each of `count` hosts, the rows of each of its batches that count."""
-    from image_classifier.training import batches, distribution
+    from image_classifier.training.data import batches
+    from image_classifier.training.distributed import cluster
 
     given = None if owners is None else np.array(owners)
     rows = batches.Rows(FEATURES, np.arange(22) % 3, given)
-    hosts = [replace(distribution.alone(), rank=rank, count=count) for rank in range(count)]
+    hosts = [replace(cluster.alone(), rank=rank, count=count) for rank in range(count)]
     every = [list(batches.of_epoch(rows, settings(), host, epoch, first_step)) for host in hosts]
     return [[[int(row) for row in batch.inputs[batch.counted > 0, 0]] for batch in one] for one in every]
 
 
 def test_every_epoch_sees_every_row_once_in_an_order_of_its_own() -> None:
     """22 rows in batches of 4 -> six batches, all rows once; another epoch or seed -> another order."""
-    from image_classifier.training import batches
+    from image_classifier.training.data import batches
 
     (first,), (second,) = seen(), seen(epoch=1)
     assert [len(batch) for batch in first] == [4, 4, 4, 4, 4, 2]
@@ -72,9 +73,10 @@ def test_host_with_fewer_files_begins_again() -> None:
 
 def test_rows_are_looked_at_by_their_owner() -> None:
     """Rows with owners -> each host's own; without -> equal contiguous parts."""
-    from image_classifier.training import batches, distribution
+    from image_classifier.training.data import batches
+    from image_classifier.training.distributed import cluster
 
-    second = replace(distribution.alone(), rank=1, count=2)
+    second = replace(cluster.alone(), rank=1, count=2)
     labels = np.zeros(5, np.int64)
     assert batches.mine(batches.Rows(FEATURES[:5], labels, np.array([1, 0, 0, 1, 1])), second).tolist() == [0, 3, 4]
     assert batches.mine(batches.Rows(FEATURES[:5], labels), second).tolist() == [2, 3, 4]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import preflight
+from image_classifier.training.data import preflight
 from tests.unit.training import small
-from tests.unit.training.trees import JPEG, PNG, log, put, refused
+from tests.unit.training.trees import JPEG, PNG, log, put, rejected
 
 
 @pytest.mark.parametrize("name", ["@eaDir", "__MACOSX", "lost+found", "$RECYCLE.BIN", ".ipynb_checkpoints", "#recycle"])
@@ -65,12 +65,12 @@ def test_class_without_an_image_says_what_it_holds(
 ) -> None:
     """A class with files of another kind alone -> their ending, what they are, and the remedy."""
     put(training, f"green/{name}", content=content)
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert f"green holds 1 file(s) ending in {Path(name).suffix}, {words}" in said
 
 
 @pytest.mark.parametrize(
-    "name", ["pictures.zip", "a.tar", "a.tar.gz", "a.tgz", "a.7z", "a.rar", "a.tfrecord", "a.parquet", "a.csv", "a.lst"]
+    "name", ["images.zip", "a.tar", "a.tar.gz", "a.tgz", "a.7z", "a.rar", "a.tfrecord", "a.parquet", "a.csv", "a.lst"]
 )
 def test_archive_in_a_channel_is_named(
     opt_ml: OptMl, training: Path, capsys: pytest.CaptureFixture[str], name: str
@@ -80,7 +80,7 @@ def test_archive_in_a_channel_is_named(
     assert sum("WARNING: Not used" in line and f"{name} (a" in line for line in log(opt_ml, capsys)) == 1
     training.rename(training.with_name("old"))
     put(training, name)
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert f"has no class folders in {training}. It holds {name} (a" in said
 
 
@@ -91,21 +91,23 @@ def test_loose_images_are_named(opt_ml: OptMl, training: Path, capsys: pytest.Ca
     assert sum("2 image(s) outside class folders, such as loose-1.jpg" in line for line in lines) == 1
     training.rename(training.with_name("old"))
     put(training, "loose.jpg")
-    assert "It holds image(s) outside class folders, such as loose.jpg" in refused(opt_ml)
+    assert "It holds image(s) outside class folders, such as loose.jpg" in rejected(opt_ml)
 
 
 def test_split_in_a_wrapping_folder_is_explained(opt_ml: OptMl, training: Path) -> None:
     """Parts of a split in one more folder -> one class, and the parts are said to be channels."""
     training.rename(training.with_name("old"))
     put(training, "flowers/train/rose/1.jpg", "flowers/val/rose/1.jpg")
-    assert "It holds the folders train, val. They look like parts of a split: give each as a channel" in refused(opt_ml)
+    assert "It holds the folders train, val. They look like parts of a split: give each as a channel" in rejected(
+        opt_ml
+    )
 
 
 def test_single_wrapping_folder_is_explained(opt_ml: OptMl, training: Path) -> None:
     """Everything in one more folder -> one class, and the folders in it are named."""
     training.rename(training.with_name("old"))
     put(training, "flowers/rose/1.jpg", "flowers/tulip/1.jpg")
-    assert "has one class, flowers; a classifier needs two. It holds the folders rose, tulip." in refused(opt_ml)
+    assert "has one class, flowers; a classifier needs two. It holds the folders rose, tulip." in rejected(opt_ml)
 
 
 def test_only_unknown_endings_are_opened(opt_ml: OptMl, training: Path) -> None:

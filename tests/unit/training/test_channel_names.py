@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import data
+from image_classifier.training.data import splits
 from tests.unit.training import small
-from tests.unit.training.trees import put, refused
+from tests.unit.training.trees import put, rejected
 
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 
@@ -23,7 +23,7 @@ def test_class_name_that_is_not_text_is_rejected(
 ) -> None:
     """A class folder named in other bytes or with control characters -> rejected with the name shown, printable."""
     put(training, f"{name}/{'.keep' if empty else '1.jpg'}")
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert shown in said
     assert said.encode()
 
@@ -33,7 +33,7 @@ def test_both_unicode_forms_are_one_class(opt_ml: OptMl, training: Path, capsys:
     put(training, f"{NFC}/1.jpg", f"{NFC}/2.jpg", f"{NFD}/3.jpg")
     put(opt_ml.channel_dir("validation"), f"{NFD}/1.jpg")
     put(opt_ml.channel_dir("test"), f"{NFC}/1.jpg")
-    found = data.read(opt_ml, small.settings())
+    found = splits.read(opt_ml, small.settings())
     assert found.training.class_names == ("blue", NFC, "red")
     assert found.training.counts()[NFC] == 3
     assert found.validation.counts()[NFC] == 1
@@ -49,7 +49,7 @@ def test_backslashes_are_named_as_the_cause(opt_ml: OptMl, training: Path, name:
     if alone:
         training.rename(training.with_name("old"))
     put(training, name)
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert f"1 name(s) with a backslash, such as {name}" in said
     assert "has no class folders" not in said
 
@@ -57,4 +57,4 @@ def test_backslashes_are_named_as_the_cause(opt_ml: OptMl, training: Path, name:
 def test_class_folder_with_a_backslash_is_rejected(opt_ml: OptMl, training: Path) -> None:
     """A class folder whose name holds a backslash -> rejected as well."""
     put(training, "train\\red/1.jpg")
-    assert "backslash, such as train\\red" in refused(opt_ml)
+    assert "backslash, such as train\\red" in rejected(opt_ml)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import channel_listing, channel_scan, preflight
+from image_classifier.training.data import channel_listing, channel_scan, preflight
 from tests.unit.training import small
 from tests.unit.training.trees import log, put
 

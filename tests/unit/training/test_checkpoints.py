@@ -1,4 +1,4 @@
-"""Checkpoints as they come back: whole, damaged in every way, of another job, and on a full disk."""
+"""Checkpoints as they come back: whole, corrupt in every way, of another job, and on a full disk."""
 
 import errno
 import resource
@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training import checkpoint_files
-from image_classifier.training.checkpoints import Checkpoint, Checkpoints
+from image_classifier.training.checkpoints import files
+from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
 
 JOB: Mapping[str, Any] = {"hyperparameters": {"batch_size": 8, "optimizer": "adam"}, "classes": ["cat", "dog"]}
 
@@ -134,18 +134,18 @@ def make_folder(path: Path) -> None:
 def test_a_damaged_file_leads_to_the_checkpoint_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], name: str
 ) -> None:
-    """Each file of the newest damaged in each way -> the one before, and one line that names checkpoint and file."""
+    """Each file of the newest corrupt in each way -> the one before, and one line that names checkpoint and file."""
     save(tmp_path, 3, 5)
     damage(folders(tmp_path)[-1] / name)
     assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 3)
     [line] = capsys.readouterr().out.splitlines()
     # The bit in the middle of the manifest belongs to the checksum of a file, which then is no longer its.
     accused = "network.npz" if (name, damage) == ("manifest.json", flip) else name
-    assert line.startswith(f"The checkpoint checkpoint-000002-step-5 is damaged and passed over: {accused} ")
+    assert line.startswith(f"The checkpoint checkpoint-000002-step-5 is corrupt and passed over: {accused} ")
 
 
 def test_no_flipped_bit_of_the_manifest_is_overlooked(tmp_path: Path) -> None:
-    """Every single bit of what says how the files should be flipped, one after the other -> damaged, each time."""
+    """Every single bit of what says how the files should be flipped, one after the other -> corrupt, each time."""
     Checkpoints(tmp_path, JOB).save(5, {}, {"network": {"a": np.arange(2, dtype=np.uint8)}})
     [folder] = folders(tmp_path)
     content = (folder / "manifest.json").read_bytes()
@@ -155,15 +155,15 @@ def test_no_flipped_bit_of_the_manifest_is_overlooked(tmp_path: Path) -> None:
         flipped[bit // 8] ^= 1 << bit % 8
         (folder / "manifest.json").write_bytes(flipped)
         try:
-            checkpoint_files.read(folder)
+            files.read(folder)
             overlooked.append(bit)
-        except checkpoint_files.Damaged:
+        except files.Corrupt:
             continue
     assert overlooked == []
 
 
 def test_all_damaged_is_a_start_from_the_beginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both damaged -> None, a line for each and one that says what follows."""
+    """Both corrupt -> None, a line for each and one that says what follows."""
     save(tmp_path, 3, 5)
     for folder in folders(tmp_path):
         flip(folder / "network.npz")
@@ -174,7 +174,7 @@ def test_all_damaged_is_a_start_from_the_beginning(tmp_path: Path, capsys: pytes
 
 
 def test_a_damaged_one_does_not_count_among_those_kept(tmp_path: Path) -> None:
-    """The newest damaged, then saved anew -> the damaged one is gone and the whole one before it still there."""
+    """The newest corrupt, then saved anew -> the corrupt one is gone and the whole one before it still there."""
     save(tmp_path, 3, 5)
     flip(folders(tmp_path)[-1] / "network.npz")
     continued = Checkpoints(tmp_path, JOB)
@@ -207,13 +207,13 @@ def test_leftovers_go_and_what_is_not_ours_stays(tmp_path: Path) -> None:
     assert [path.read_text() for path in others] == ["not ours"] * 3
 
 
-def test_another_jobs_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_another_jobs_checkpoint_is_rejected(tmp_path: Path) -> None:
     """Three values of the job differ -> an error with each name, there and here, and what to do; nothing is removed."""
     save(tmp_path, 3)
     other = {"hyperparameters": {"batch_size": 16, "epochs": 3, "optimizer": "adam"}, "classes": ["cat", "cow"]}
-    with pytest.raises(UserError) as refused:
+    with pytest.raises(UserError) as rejected:
         Checkpoints(tmp_path, other).latest()
-    message = str(refused.value)
+    message = str(rejected.value)
     assert "hyperparameters.batch_size is 8 there and 16 here" in message
     assert "hyperparameters.epochs is null there and 3 here" in message
     assert 'classes is ["cat", "dog"] there and ["cat", "cow"] here' in message
@@ -225,14 +225,14 @@ def test_another_jobs_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_many_differences_make_a_message_that_the_platform_keeps_whole(tmp_path: Path) -> None:
     """Forty long values differ -> five of them, shortened, and the number of the others, in 1,024 characters."""
     Checkpoints(tmp_path, {f"name-{n}": "a" * 500 for n in range(40)}).save(1, {}, {})
-    with pytest.raises(UserError, match=r"; and 35 more\. Empty") as refused:
+    with pytest.raises(UserError, match=r"; and 35 more\. Empty") as rejected:
         Checkpoints(tmp_path, {f"name-{n}": "b" * 500 for n in range(40)}).latest()
-    assert len(str(refused.value)) < 1024 + len(str(tmp_path))
+    assert len(str(rejected.value)) < 1024 + len(str(tmp_path))
 
 
 @contextmanager
 def files_limited_to(size: int) -> Iterator[None]:
-    """Have the kernel refuse what would make a file larger, as a full disk does; the error is EFBIG."""
+    """Have the kernel reject what would make a file larger, as a full disk does; the error is EFBIG."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -242,13 +242,13 @@ def files_limited_to(size: int) -> Iterator[None]:
 
 
 def test_a_full_disk_leaves_the_older_checkpoint_and_nothing_else(tmp_path: Path) -> None:
-    """The disk refuses half of a file -> OSError that names it, the older one whole, nothing else; later it goes on."""
+    """The disk rejects half of a file -> OSError that names it, the older one whole, nothing else; later it goes on."""
     checkpoints = save(tmp_path, 3)
     large = groups(5, size=50_000)
-    with files_limited_to(100_000), pytest.raises(OSError, match="network") as refused:
+    with files_limited_to(100_000), pytest.raises(OSError, match="network") as rejected:
         checkpoints.save(5, {}, large)
-    assert refused.value.errno == errno.EFBIG
-    assert str(refused.value.filename).endswith("network.npz")
+    assert rejected.value.errno == errno.EFBIG
+    assert str(rejected.value.filename).endswith("network.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000001-step-3"]
     assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 3)
     checkpoints.save(5, {}, large)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_classifier.training.checkpoints import Checkpoints
+from image_classifier.training.checkpoints.store import Checkpoints
 
 pytestmark = pytest.mark.no_cover
 
@@ -19,7 +19,7 @@ _SAVE_FOR_EVER = """
 import itertools, sys
 from pathlib import Path
 import numpy as np
-from image_classifier.training.checkpoints import Checkpoints
+from image_classifier.training.checkpoints.store import Checkpoints
 
 checkpoints = Checkpoints(Path(sys.argv[1]), {})
 found = checkpoints.latest()

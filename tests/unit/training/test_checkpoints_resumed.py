@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.environments import unmeasured
+from tests.support.environments import unmeasured
 from tests.unit.training import resuming
 
 ROOT = Path(__file__).parents[3]

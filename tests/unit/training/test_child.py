@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.training.child import Child, ChildFailed, ChildKilled, Interrupted
-from image_classifier.training.stopping import Stop
-from tests.waiting import wait_until
+from image_classifier.training.export.child_process import Child, ChildFailed, ChildKilled, Interrupted
+from image_classifier.training.stopping import StopSignal
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,12 +25,12 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         "import os, signal, sys, time\n"
         "from pathlib import Path\n"
         "from image_classifier.contract.errors import UserError\n"
-        "from image_classifier.training import child\n"
+        "from image_classifier.training.export import child_process\n"
         "def work(folder, asked):\n"
         "    (folder / 'began').write_text(str(os.getpid()))\n"
         "    exec(asked['do'])\n"
         "    (folder / 'answer').write_text('done')\n"
-        "sys.exit(child.run(work, Path(sys.argv[1])))\n"
+        "sys.exit(child_process.run(work, Path(sys.argv[1])))\n"
     )
     return "asked"
 
@@ -51,7 +51,7 @@ def is_alive(process: int) -> bool:
 def test_answer_is_there_when_waiting_ends(module: str, tmp_path: Path) -> None:
     """A child that does its work -> wait returns and the answer lies in its folder."""
     with Child(module, tmp_path / "work", {"do": "pass"}) as child:
-        child.wait(Stop())
+        child.wait(StopSignal())
     assert (tmp_path / "work" / "answer").read_text() == "done"
 
 
@@ -70,14 +70,14 @@ def test_end_without_an_answer_has_a_reason(
 ) -> None:
     """A child that gives up, stumbles, crashes or is killed -> the error that tells which, with its reason."""
     with Child(module, tmp_path / "work", {"do": do}) as child, pytest.raises(kind, match=message):
-        child.wait(Stop())
+        child.wait(StopSignal())
     assert not (tmp_path / "work" / "answer").exists()
 
 
 @pytest.mark.parametrize("deaf", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN); "], ids=["polite", "deaf"])
 def test_stop_interrupts_a_child_at_work(module: str, tmp_path: Path, deaf: str) -> None:
     """SIGTERM while a child works, even one that does not listen -> Interrupted within seconds, the process is gone."""
-    stop = Stop()
+    stop = StopSignal()
     with Child(module, tmp_path / "work", {"do": f"{deaf}time.sleep(60)"}) as child:
         wait_until(lambda: begun(tmp_path / "work"), 20, "the child begins")
         threading.Timer(0.1, stop.set).start()
@@ -91,7 +91,7 @@ def test_stop_interrupts_a_child_at_work(module: str, tmp_path: Path, deaf: str)
 def test_child_of_a_killed_job_dies_with_it(module: str, tmp_path: Path) -> None:
     """Kill -9 of the job while its child works -> the child is gone too."""
     program = (
-        "import sys, time\nfrom pathlib import Path\nfrom image_classifier.training.child import Child\n"
+        "import sys, time\nfrom pathlib import Path\nfrom image_classifier.training.export.child_process import Child\n"
         "Child('asked', Path(sys.argv[1]), {'do': 'time.sleep(60)'}); time.sleep(60)"
     )
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'container'}"}

@@ -1,4 +1,4 @@
-"""How much a picture of each class counts, on values."""
+"""How much an image of each class counts, on values."""
 
 import json
 import unicodedata
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training import class_weights
+from image_classifier.training.loop import class_weights
 from tests.unit.training import small
 
 NAMES = ("cat", "dog", "eel")
@@ -20,13 +20,13 @@ def weights(written: str, counts: tuple[int, ...] = (10, 20, 30)) -> list[float]
     return [float(weight) for weight in found]
 
 
-def test_none_counts_every_picture_alike() -> None:
+def test_none_counts_every_image_alike() -> None:
     """Nothing given -> 1 for every class, whatever their sizes."""
     assert weights("none") == [1, 1, 1]
 
 
 def test_auto_gives_every_class_the_same_share() -> None:
-    """Classes of 10, 20 and 30 -> 2, 1 and 2/3: 20 for each class in all, and 1 in the mean over the pictures."""
+    """Classes of 10, 20 and 30 -> 2, 1 and 2/3: 20 for each class in all, and 1 in the mean over the images."""
     assert weights("auto") == pytest.approx([2, 1, 2 / 3])
     assert np.dot(weights("auto", (1, 5, 54)), (1, 5, 54)) == pytest.approx(60)
 
@@ -37,7 +37,7 @@ def test_named_classes_have_their_weight_and_others_one() -> None:
 
 
 def test_a_class_that_is_not_there() -> None:
-    """Names that no class has -> refused with all of them and those that there are."""
+    """Names that no class has -> rejected with all of them and those that there are."""
     with pytest.raises(UserError, match=r"class_weights names Dog, bee, which .* allowed: cat, dog, eel\.$"):
         weights('{"Dog": 2, "cat": 1, "bee": 3}')
 

@@ -13,7 +13,7 @@ from tests.unit.training import small
 
 def test_dropout_depends_on_seed_step_and_position_alone() -> None:
     """The masks of a batch's halves -> parts of the whole batch's mask; another step or seed -> another mask."""
-    from image_classifier.training import classifier
+    from image_classifier.training.model import classifier
 
     def mask(positions: Sequence[int], step: int = 3, seed: int = 123) -> Any:
         values = small.settings(batch_size=8, dropout_rate=0.25, random_seed=seed)
@@ -31,7 +31,7 @@ def test_dropout_depends_on_seed_step_and_position_alone() -> None:
 
 def test_label_smoothing_moves_the_targets() -> None:
     """Smoothing 0.3 with three classes -> the loss of targets 0.8, 0.1, 0.1; binary: 0.85 and 0.15."""
-    from image_classifier.training import classifier
+    from image_classifier.training.model import classifier
 
     logits = np.array([[2.0, 0.5, -1.0]], np.float32)
     loss = float(classifier.build_loss(small.settings(label_smoothing=0.3))(np.eye(3, dtype=np.float32)[:1], logits))
@@ -44,7 +44,7 @@ def test_label_smoothing_moves_the_targets() -> None:
 
 def test_penalty_acts_on_the_kernel_alone() -> None:
     """Weights and bias of one -> the head's penalty is the factor times the kernel's squares, without the bias."""
-    from image_classifier.training import classifier
+    from image_classifier.training.model import classifier
 
     head = classifier.build_head(small.settings(regularizers_l2=0.5), 4, 3)
     head.set_weights([np.ones((4, 3)), np.full(3, 7.0)])

@@ -8,43 +8,43 @@ import pytest
 
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.opt_ml import Resources
-from image_classifier.training import cluster
-from image_classifier.training.cluster import Cluster
-from tests.waiting import free_port
+from image_classifier.training.distributed import rendezvous
+from image_classifier.training.distributed.rendezvous import ClusterSpec
+from tests.support.waiting import free_port
 
 
-def on_loopback(count: int) -> list[Cluster]:
+def on_loopback(count: int) -> list[ClusterSpec]:
     """Return the clusters of `count` hosts on this machine, one as each of them sees it."""
     hosts = tuple(sorted(f"127.0.0.1:{free_port()}" for _ in range(count)))
-    return [Cluster(hosts, rank) for rank in range(count)]
+    return [ClusterSpec(hosts, rank) for rank in range(count)]
 
 
 def test_hosts_are_sorted_and_the_first_is_chief() -> None:
     """Given hosts in any order -> each host counts them alike, and the first by name has rank 0."""
     hosts = ("algo-2", "algo-3", "algo-1")
-    found = [cluster.of(Resources(current_host=name, hosts=hosts)) for name in ("algo-1", "algo-3")]
+    found = [rendezvous.of(Resources(current_host=name, hosts=hosts)) for name in ("algo-1", "algo-3")]
     assert [each.rank for each in found] == [0, 2]
     assert {each.hosts for each in found} == {("algo-1", "algo-2", "algo-3")}
 
 
 def test_tf_config_names_all_hosts_and_this_one() -> None:
     """Given two hosts, one with a port of its own -> TensorFlow's JSON has both addresses and this one's index."""
-    config = json.loads(Cluster(("algo-1", "localhost:5001"), 1).tf_config)
-    assert config["cluster"] == {"worker": [f"algo-1:{cluster.PORT}", "localhost:5001"]}
+    config = json.loads(ClusterSpec(("algo-1", "localhost:5001"), 1).tf_config)
+    assert config["cluster"] == {"worker": [f"algo-1:{rendezvous.PORT}", "localhost:5001"]}
     assert config["task"] == {"type": "worker", "index": 1}
 
 
 @pytest.mark.parametrize(("current", "hosts"), [("algo-3", ("algo-1", "algo-2")), ("algo-1", ("algo-1", "algo-1"))])
-def test_contradicting_resources_are_refused(current: str, hosts: tuple[str, ...]) -> None:
+def test_contradicting_resources_are_rejected(current: str, hosts: tuple[str, ...]) -> None:
     """Given a host that is not among the hosts, or one named twice -> PlatformError with all names."""
     with pytest.raises(PlatformError, match=f"{hosts[0]}, {hosts[1]} and says that this is {current}"):
-        cluster.of(Resources(current_host=current, hosts=hosts))
+        rendezvous.of(Resources(current_host=current, hosts=hosts))
 
 
 def test_the_wait_can_be_set_from_outside() -> None:
     """Given HOSTS_WAIT_SECONDS -> it counts; without it 15 minutes do."""
-    assert cluster.wait_seconds({cluster.WAIT_VARIABLE: "2.5"}) == 2.5
-    assert cluster.wait_seconds({}) == 900
+    assert rendezvous.wait_seconds({rendezvous.WAIT_VARIABLE: "2.5"}) == 2.5
+    assert rendezvous.wait_seconds({}) == 900
 
 
 @pytest.mark.parametrize("count", [2, 5])
@@ -52,10 +52,10 @@ def test_hosts_that_come_at_different_times_meet(count: int) -> None:
     """Given hosts that start 0.2 s apart -> all meet, none before the last came, and every port is free at once."""
     came: list[float] = []
 
-    def join(each: Cluster) -> float:
+    def join(each: ClusterSpec) -> float:
         time.sleep(0.2 * each.rank)
         came.append(time.monotonic())
-        cluster.meet(each, 20)
+        rendezvous.meet(each, 20)
         met = time.monotonic()
         # As TensorFlow does right after: the port must be free although other hosts may still be in the meeting.
         socket.create_server(("", int(each.addresses[each.rank].split(":")[1]))).close()
@@ -72,10 +72,10 @@ def test_a_stranger_does_not_disturb_the_meeting() -> None:
     first, second = on_loopback(2)
     port = int(first.addresses[0].split(":")[1])
     with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(cluster.meet, first, 20)
+        waiting = pool.submit(rendezvous.meet, first, 20)
         strangers = [dial_when_open(port), dial_when_open(port)]
         strangers[0].sendall(b"GET / HTTP/1.1\r\n\r\n\xff\n")
-        assert pool.submit(cluster.meet, second, 20).result() < 10
+        assert pool.submit(rendezvous.meet, second, 20).result() < 10
         assert waiting.result() < 10
     for stranger in strangers:
         stranger.close()
@@ -97,7 +97,7 @@ def test_a_host_that_never_comes_is_named_by_every_other() -> None:
     clusters = on_loopback(3)
     started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
-        ends = [pool.submit(cluster.meet, each, 1.5) for each in clusters[:2]]
+        ends = [pool.submit(rendezvous.meet, each, 1.5) for each in clusters[:2]]
         messages = [str(end.exception()) for end in ends]
     assert time.monotonic() - started < 8
     for message in messages:
@@ -109,25 +109,25 @@ def test_a_host_that_never_comes_is_named_by_every_other() -> None:
 
 def test_a_name_that_does_not_resolve_is_said() -> None:
     """Given a host name without an address -> the error after the bounded wait says that it does not resolve."""
-    here = Cluster((f"127.0.0.1:{free_port()}", "nowhere.invalid"), 0)
+    here = ClusterSpec((f"127.0.0.1:{free_port()}", "nowhere.invalid"), 0)
     with pytest.raises(PlatformError, match=r"nowhere\.invalid: its name does not resolve"):
-        cluster.meet(here, 0.5)
+        rendezvous.meet(here, 0.5)
 
 
 def test_a_host_that_answers_but_cannot_come_back_is_told_apart() -> None:
     """Given a host that accepts calls and makes none -> the error says that it did not reach this one."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        here = Cluster((f"127.0.0.1:{free_port()}", f"127.0.0.1:{deaf.getsockname()[1]}"), 0)
+        here = ClusterSpec((f"127.0.0.1:{free_port()}", f"127.0.0.1:{deaf.getsockname()[1]}"), 0)
         with pytest.raises(PlatformError, match="it answers, but it did not reach this host"):
-            cluster.meet(here, 0.5)
+            rendezvous.meet(here, 0.5)
 
 
 def test_a_host_that_leaves_again_ends_the_others_wait_at_once() -> None:
     """Given three hosts, one missing, and one whose patience ends first -> the other ends then, not after its own."""
     first, second, _ = on_loopback(3)
     with ThreadPoolExecutor(2) as pool:
-        patient: Future[float] = pool.submit(cluster.meet, first, 60)
-        pool.submit(cluster.meet, second, 1)
+        patient: Future[float] = pool.submit(rendezvous.meet, first, 60)
+        pool.submit(rendezvous.meet, second, 1)
         started = time.monotonic()
         error = patient.exception(20)
     assert isinstance(error, PlatformError)
@@ -140,7 +140,7 @@ def test_a_taken_port_is_said() -> None:
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PlatformError, match=f"Port {port} of 127.0.0.1"):
-            cluster.meet(Cluster((f"127.0.0.1:{port}", "127.0.0.1:1"), 0), 1)
+            rendezvous.meet(ClusterSpec((f"127.0.0.1:{port}", "127.0.0.1:1"), 0), 1)
 
 
 def test_twenty_meetings_in_a_row_never_fail() -> None:
@@ -149,10 +149,10 @@ def test_twenty_meetings_in_a_row_never_fail() -> None:
     both = threading.Barrier(2)
     failures: list[BaseException] = []
 
-    def join(each: Cluster) -> None:
+    def join(each: ClusterSpec) -> None:
         try:
             for _ in range(20):
-                cluster.meet(each, 20)
+                rendezvous.meet(each, 20)
                 both.wait(20)
         except BaseException as error:
             failures.append(error)
@@ -184,13 +184,13 @@ def test_strangers_neither_fill_the_memory_nor_stall_the_hosts() -> None:
     name, port = first.hosts[1], int(first.addresses[0].split(":")[1])
     greeting = json.dumps({"host": name, "of": first.hosts}).encode()
     with ThreadPoolExecutor(5) as pool:
-        waiting = pool.submit(cluster.meet, first, 30)
+        waiting = pool.submit(rendezvous.meet, first, 30)
         endless = pool.submit(keep_sending, dial_when_open(port), b"x" * 65536)
         alike = pool.submit(keep_sending, dial_when_open(port), greeting + b"\ncompleted and more\n" * 1000)
         assert max(endless.result(20), alike.result(20)) < 20_000_000
         silent = [dial_when_open(port) for _ in range(300)]
         silent[0].close()
-        assert pool.submit(cluster.meet, second, 30).result() < 15
+        assert pool.submit(rendezvous.meet, second, 30).result() < 15
         assert waiting.result() < 30
     for stranger in silent:
         stranger.close()
@@ -199,7 +199,7 @@ def test_strangers_neither_fill_the_memory_nor_stall_the_hosts() -> None:
 def test_no_more_is_kept_of_a_connection_than_a_host_says() -> None:
     """Given a stranger's megabyte, a greeting in two pieces, another's greeting -> dropped, kept, dropped."""
     ours, theirs = socket.socketpair()
-    guest = cluster._Guest(ours)
+    guest = rendezvous._Guest(ours)
     ours.setblocking(False)
     hosts = {b'{"host": "a"}': "a", b'{"host": "b"}': "b"}
     theirs.sendall(b'{"host":')

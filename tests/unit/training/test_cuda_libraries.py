@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.training import cuda_libraries
-from image_classifier.training.cuda_libraries import Found
+from image_classifier.training.devices import cuda_libraries
+from image_classifier.training.devices.cuda_libraries import Found
 
 
 def test_a_library_on_the_search_path_is_found() -> None:

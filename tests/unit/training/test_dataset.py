@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training import channel_listing, dataset
-from image_classifier.training.dataset import Listing
+from image_classifier.training.data import channel_listing, dataset
+from image_classifier.training.data.dataset import Listing
 
 
 def put(folder: Path, *names: str) -> None:
@@ -52,24 +52,24 @@ def test_every_extension_in_any_case_counts(tmp_path: Path) -> None:
     [
         ((), "is missing"),
         (("readme.txt",), "has no class folders"),
-        (("a/notes.txt", "b/notes.txt"), "has no picture"),
+        (("a/notes.txt", "b/notes.txt"), "has no image"),
         (("a/1.jpg",), "has one class, a; a classifier needs two"),
         (
             ("a/1.jpg", "b/notes.txt", "c/.hidden.jpg"),
-            r"without a picture: b, c\. b holds 1 file\(s\) ending in \.txt; c is empty\.",
+            r"without an image: b, c\. b holds 1 file\(s\) ending in \.txt; c is empty\.",
         ),
     ],
-    ids=["missing", "no classes", "no pictures", "one class", "empty class"],
+    ids=["missing", "no classes", "no images", "one class", "empty class"],
 )
-def test_unusable_channel_is_refused(tmp_path: Path, files: tuple[str, ...], message: str) -> None:
+def test_unusable_channel_is_rejected(tmp_path: Path, files: tuple[str, ...], message: str) -> None:
     """A channel that cannot be trained on -> one sentence that says what is wrong and names it."""
     put(tmp_path / "data", *files) if files else None
     with pytest.raises(UserError, match=message):
         channel_listing.list_channel(tmp_path / "data", "training")
 
 
-def test_link_out_of_the_channel_is_refused_and_one_inside_is_not(tmp_path: Path) -> None:
-    """A link to a file of the channel -> listed; a link to a file outside -> refused with both ends."""
+def test_link_out_of_the_channel_is_rejected_and_one_inside_is_not(tmp_path: Path) -> None:
+    """A link to a file of the channel -> listed; a link to a file outside -> rejected with both ends."""
     put(tmp_path, "data/a/1.jpg", "data/b/1.jpg", "secret.jpg")
     (tmp_path / "data/a/2.jpg").symlink_to(tmp_path / "data/a/1.jpg")
     assert len(channel_listing.list_channel(tmp_path / "data", "training").examples) == 3
@@ -78,8 +78,8 @@ def test_link_out_of_the_channel_is_refused_and_one_inside_is_not(tmp_path: Path
         channel_listing.list_channel(tmp_path / "data", "training")
 
 
-def test_class_folder_that_is_a_link_out_of_the_channel_is_refused(tmp_path: Path) -> None:
-    """A class folder that is a link to another class -> listed; one that leads outside -> refused with both ends."""
+def test_class_folder_that_is_a_link_out_of_the_channel_is_rejected(tmp_path: Path) -> None:
+    """A class folder that is a link to another class -> listed; one that leads outside -> rejected with both ends."""
     put(tmp_path, "data/a/1.jpg", "data/b/1.jpg", "elsewhere/1.jpg")
     (tmp_path / "data/c").symlink_to("a")
     assert channel_listing.list_channel(tmp_path / "data", "training").counts() == {"a": 1, "b": 1, "c": 1}
@@ -88,7 +88,7 @@ def test_class_folder_that_is_a_link_out_of_the_channel_is_refused(tmp_path: Pat
         channel_listing.list_channel(tmp_path / "data", "training")
 
 
-def test_pictures_are_listed_split_and_hashed_without_being_opened(tmp_path: Path) -> None:
+def test_images_are_listed_split_and_hashed_without_being_opened(tmp_path: Path) -> None:
     """Files whose last access lies in the past -> listing, splitting and hashing leave it there."""
     listing = two_classes(tmp_path, 4)
     for example in listing.examples:
@@ -111,7 +111,7 @@ def test_names_that_are_not_utf8_are_listed_and_hashed(tmp_path: Path) -> None:
 
 
 def test_other_channels_must_use_the_training_classes(tmp_path: Path) -> None:
-    """A validation class that training lacks -> refused by name; a class it does not have -> index kept."""
+    """A validation class that training lacks -> rejected by name; a class it does not have -> index kept."""
     put(tmp_path, "validation/dog/1.jpg")
     listing = channel_listing.list_channel(tmp_path / "validation", "validation", ("cat", "dog"))
     assert [example.label for example in listing.examples] == [1]
@@ -121,7 +121,7 @@ def test_other_channels_must_use_the_training_classes(tmp_path: Path) -> None:
 
 
 def test_split_is_stratified_disjoint_and_complete(tmp_path: Path) -> None:
-    """A split by 0.2 -> two of ten of each class, no picture in both parts, none lost."""
+    """A split by 0.2 -> two of ten of each class, no image in both parts, none lost."""
     listing = two_classes(tmp_path)
     training, validation = dataset.split(listing, 0.2, 123)
     assert validation.counts() == {"cat": 2, "dog": 2}
@@ -138,23 +138,23 @@ def test_split_is_the_same_after_a_restart_and_another_with_another_seed(tmp_pat
 
 
 @pytest.mark.parametrize("ratio", [0.01, 0.99])
-def test_split_leaves_one_picture_on_each_side(tmp_path: Path, ratio: float) -> None:
-    """A ratio near an end with few pictures -> each class still has one on each side."""
+def test_split_leaves_one_image_on_each_side(tmp_path: Path, ratio: float) -> None:
+    """A ratio near an end with few images -> each class still has one on each side."""
     parts = dataset.split(two_classes(tmp_path, 3), ratio, 1)
     assert all(count >= 1 for part in parts for count in part.counts().values())
 
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
-def test_split_of_everything_is_refused(tmp_path: Path, ratio: float) -> None:
-    """A ratio of 0 or 1 without a validation channel -> refused with what to give instead."""
+def test_split_of_everything_is_rejected(tmp_path: Path, ratio: float) -> None:
+    """A ratio of 0 or 1 without a validation channel -> rejected with what to give instead."""
     with pytest.raises(UserError, match="Give a ratio between 0 and 1"):
         dataset.split(two_classes(tmp_path), ratio, 1)
 
 
-def test_class_of_one_picture_cannot_be_split(tmp_path: Path) -> None:
-    """One picture of a class -> refused with the class's name."""
+def test_class_of_one_image_cannot_be_split(tmp_path: Path) -> None:
+    """One image of a class -> rejected with the class's name."""
     put(tmp_path, "a/1.jpg", "a/2.jpg", "b/1.jpg")
-    with pytest.raises(UserError, match="Too few pictures to split: b has a single one"):
+    with pytest.raises(UserError, match="Too few images to split: b has a single one"):
         dataset.split(channel_listing.list_channel(tmp_path, "training"), 0.2, 1)
 
 

@@ -19,7 +19,7 @@ from image_classifier.artifacts import ModelInfo
 def device_trial(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the module as the image does."""
     return subprocess.run(
-        [sys.executable, "-m", "image_classifier.training.device_trial", *words],
+        [sys.executable, "-m", "image_classifier.training.devices.gpu_check", *words],
         env={**os.environ, "PYTHONPATH": str(PROGRAM)},
         capture_output=True,
         text=True,
@@ -29,7 +29,7 @@ def device_trial(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A model of 8 x 8 pixels whose first class is as probable as the picture is red."""
+    """A model of 8 x 8 pixels whose first class is as probable as the image is red."""
 
     @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 3), tf.uint8)])  # type: ignore[untyped-decorator, unused-ignore]
     def pixels(given: Any) -> dict[str, Any]:
@@ -43,18 +43,18 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
-def test_every_picture_is_classified_and_every_batch_size_timed(model: Path, tmp_path: Path, precision: str) -> None:
-    """Given three pictures -> their probabilities in order of their names, a speed for each size, no GPU's memory."""
-    (tmp_path / "pictures" / "a").mkdir(parents=True)
+def test_every_image_is_classified_and_every_batch_size_timed(model: Path, tmp_path: Path, precision: str) -> None:
+    """Given three images -> their probabilities in order of their names, a speed for each size, no GPU's memory."""
+    (tmp_path / "images" / "a").mkdir(parents=True)
     for index, red in enumerate([0, 102, 255]):
-        Image.new("RGB", (9, 7), (red, 0, 0)).save(tmp_path / "pictures" / "a" / f"{index}.png")
+        Image.new("RGB", (9, 7), (red, 0, 0)).save(tmp_path / "images" / "a" / f"{index}.png")
     words = ["--precision", precision, "--device", "cpu", "--seconds", "0.01", "--batch-sizes", "1", "4"]
-    done = device_trial("measure", model, tmp_path / "pictures", *words)
+    done = device_trial("measure", model, tmp_path / "images", *words)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_allclose(found["probabilities"], [[0.0, 1.0], [0.4, 0.6], [1.0, 0.0]], atol=1e-6)
-    assert set(found["pictures_per_second"]) == {"1", "4"}
-    assert all(speed > 0 for speed in found["pictures_per_second"].values())
+    assert set(found["images_per_second"]) == {"1", "4"}
+    assert all(speed > 0 for speed in found["images_per_second"].values())
     assert found["peak_memory"] is None
 
 

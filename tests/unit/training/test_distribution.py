@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.environments import unmeasured
+from tests.support.environments import unmeasured
+from tests.support.waiting import free_port
 from tests.unit.training import on_hosts
-from tests.waiting import free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -138,14 +138,14 @@ def test_listings_of_shards_become_one(hosts: list[dict[str, Any]]) -> None:
         assert merged["other"] == {".txt": 3}
 
 
-def test_rows_of_different_kinds_are_refused_on_every_host() -> None:
+def test_rows_of_different_kinds_are_rejected_on_every_host() -> None:
     """Given two columns on one host and three on the other -> both fail with a sentence instead of mixing bytes."""
     results = [found(finished(each)) for each in start_hosts("differ")]
     assert [each["error"] for each in results] == ["AlgorithmError"] * 2
     assert all("The hosts' rows differ in kind" in each["text"] for each in results)
 
 
-def test_hosts_with_different_pictures_are_refused() -> None:
+def test_hosts_with_different_images_are_rejected() -> None:
     """Given equal folders and then one other file on each host -> only then both fail, and say what to do."""
     results = [found(finished(each)) for each in start_hosts("unequal")]
     assert [each["error"] for each in results] == ["UserError"] * 2

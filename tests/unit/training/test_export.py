@@ -13,9 +13,9 @@ import pytest
 
 from image_classifier import artifacts, imaging
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training import backbone
-from image_classifier.training.data import Data
-from image_classifier.training.stopping import Stop
+from image_classifier.training.data.splits import Data
+from image_classifier.training.model import backbone
+from image_classifier.training.stopping import StopSignal
 from tests.unit.training import small
 
 pytestmark = pytest.mark.no_cover
@@ -26,14 +26,15 @@ def job(
     request: pytest.FixtureRequest, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]
 ) -> tuple[Path, Any, Any]:
     """Train a small classifier, export it, and return the model folder, the training's result and the values."""
-    from image_classifier.training import export, fine_tuning
+    from image_classifier.training import fine_tuning
+    from image_classifier.training.export import saved_model_export
 
     values = small.settings(train_only_top_layer=True, epochs=4, batch_size=8, learning_rate=0.05, **request.param)
-    data = read_data(small.write_pictures(tmp_path / "data", classes=2))
+    data = read_data(small.write_images(tmp_path / "data", classes=2))
     loaded = backbone.load(backbone_folder, trainable=False, trust=False)
-    trained = fine_tuning.train(data, loaded, values, Stop())
+    trained = fine_tuning.train(data, loaded, values, StopSignal())
     folder = tmp_path / "model"
-    export.save(folder, loaded, trained.head, values)
+    saved_model_export.save(folder, loaded, trained.head, values)
     artifacts.write_labels(folder, data.training.class_names)
     artifacts.write_model_info(
         folder, artifacts.ModelInfo(image_size=loaded.info.image_size, binary_mode=values.binary_mode, finetuned=True)
@@ -42,7 +43,7 @@ def job(
 
 
 def test_both_signatures_answer_as_training_did(job: tuple[Path, Any, Any]) -> None:
-    """Pixels and bytes of the validation pictures -> training's probabilities, within rounding."""
+    """Pixels and bytes of the validation images -> training's probabilities, within rounding."""
     import tensorflow as tf
 
     folder, trained, _ = job
@@ -60,13 +61,13 @@ def test_both_signatures_answer_as_training_did(job: tuple[Path, Any, Any]) -> N
 def test_bytes_signature_works_without_our_code(job: tuple[Path, Any, Any], tmp_path: Path) -> None:
     """A process that has TensorFlow and not this program -> loads the folder and answers bytes with probabilities."""
     folder, trained, _ = job
-    picture = trained.validation.examples[0].path
+    image = trained.validation.examples[0].path
     program = (
         "import sys, tensorflow as tf; model = tf.saved_model.load(sys.argv[1]);"
         "answer = model.signatures['serving_default'](tf.constant([open(sys.argv[2], 'rb').read()]));"
         "print(answer['probabilities'].numpy().tolist()); assert 'image_classifier' not in sys.modules"
     )
-    command = [sys.executable, "-I", "-c", program, str(folder / "1"), str(picture)]
+    command = [sys.executable, "-I", "-c", program, str(folder / "1"), str(image)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     answer = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
     np.testing.assert_allclose(answer[0], trained.probabilities[0], atol=2e-2)
@@ -79,10 +80,10 @@ def test_artefact_can_be_trained_again(job: tuple[Path, Any, Any]) -> None:
 
     folder, _, _ = job
     layer = hub.KerasLayer(str(folder / "1"), trainable=True)
-    pictures = tf.random.uniform((4, 32, 40, 3), seed=1)
+    images = tf.random.uniform((4, 32, 40, 3), seed=1)
     before = [variable.numpy() for variable in layer.trainable_variables]
     with tf.GradientTape() as tape:
-        loss = tf.reduce_mean(layer(pictures, training=True) ** 2) + tf.add_n(layer.losses)
+        loss = tf.reduce_mean(layer(images, training=True) ** 2) + tf.add_n(layer.losses)
     gradients = tape.gradient(loss, layer.trainable_variables)
     assert len(before) == 6 + 2
     assert all(gradient is not None for gradient in gradients)
@@ -107,8 +108,8 @@ def test_features_are_reachable_by_name(job: tuple[Path, Any, Any]) -> None:
 
 @pytest.mark.parametrize("limit", [2_000, 20_000], ids=["weights", "graph"])
 def test_full_disk_leaves_the_old_model(job: tuple[Path, Any, Any], limit: int) -> None:
-    """The disk refuses the second export, at its weights or at its graph -> the first is whole, the second is gone."""
-    from image_classifier.training import export
+    """The disk rejects the second export, at its weights or at its graph -> the first is whole, the second is gone."""
+    from image_classifier.training.export import saved_model_export
 
     folder, trained, values = job
     before, names = artifacts.folder_sha256(folder / "1"), sorted(path.name for path in folder.iterdir())
@@ -118,7 +119,7 @@ def test_full_disk_leaves_the_old_model(job: tuple[Path, Any, Any], limit: int) 
         with pytest.raises(
             PlatformError, match=r"/\.saved_model\.partial cannot grow any more: .* bytes are free there"
         ):
-            export.save(folder, trained.backbone, trained.head, values)
+            saved_model_export.save(folder, trained.backbone, trained.head, values)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert artifacts.folder_sha256(folder / "1") == before

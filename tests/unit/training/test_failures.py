@@ -12,7 +12,7 @@ from image_classifier.training import failures, progress
 
 def test_error_of_ours_is_its_sentence_alone(tmp_path: Path) -> None:
     """A UserError -> its owner and its sentence, no trace."""
-    assert failures.message(UserError("Give pictures."), tmp_path) == "UserError: Give pictures."
+    assert failures.message(UserError("Give images."), tmp_path) == "UserError: Give images."
 
 
 def test_unexpected_error_comes_before_its_trace(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_family_is_trained_in_both_modes_and_served(tmp_path: Path, name: str) -
     family = ARCHITECTURES[name]
     staged = trial.stage(tmp_path / "staged", family.build_small(), ModelInfo(image_size=family.small_size))
     train_and_serve(staged, tmp_path / "model", family.small_size)
-    assert artifacts.read_model_info(tmp_path / "model").extra["openvino"]["made_up"]
+    assert artifacts.read_model_info(tmp_path / "model").extra["openvino"]["synthetic"]
 
 
 def test_big_transfer_takes_any_size(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_transformer_that_answers_its_attention_too(tmp_path: Path) -> None:
 
 
 def test_windows_that_are_shifted(tmp_path: Path) -> None:
-    """Attention in windows, shifted, neighbours merged, of a picture that is not square -> trained and served."""
+    """Attention in windows, shifted, neighbours merged, of an image that is not square -> trained and served."""
     network = swin.build((32, 64), width=16, depths=(2, 1), heads=(2, 4), window=4)
     staged = trial.stage(tmp_path / "staged", network, ModelInfo(image_size=(32, 64)))
     # Twice the width, since neighbours are merged once.
@@ -96,7 +96,7 @@ def test_transformer_classifier_is_served_untuned(tmp_path: Path) -> None:
 
 
 def test_module_of_tensorflow_1_trains_its_head_alone(tmp_path: Path) -> None:
-    """A TF1-format module with a graph for training beside -> its head is trained and served; to tune it, refused."""
+    """A TF1-format module with a graph for training beside -> its head is trained and served; to tune it, rejected."""
     tf1_module.save(ARCHITECTURES["MobileNet V1 0.25"].build_small(), tmp_path / "staged" / "1")
     artifacts.write_model_info(tmp_path / "staged", ModelInfo(image_size=SMALL))
     with pytest.raises(UserError, match=r"a TF1-format module.*only its head can be trained.*train_only_top_layer"):

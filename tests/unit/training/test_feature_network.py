@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier.training import backbone
-from image_classifier.training.backbone import Backbone
-from image_classifier.training.decoding import Pixels
+from image_classifier.training.data.decoding import Pixels
+from image_classifier.training.model import backbone
+from image_classifier.training.model.backbone import Backbone
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +21,16 @@ def loaded(backbone_folder: Path) -> Backbone:
 
 @pytest.fixture(scope="module")
 def pixels() -> Pixels:
-    """Forty pictures of noise."""
+    """Forty images of noise."""
     return np.random.default_rng(0).integers(0, 255, (40, 32, 40, 3), np.uint8)
 
 
-def network(loaded: Backbone, pictures: int = 10_000, precision: str = "off") -> Any:
+def network(loaded: Backbone, images: int = 10_000, precision: str = "off") -> Any:
     """Plan as a job on this machine does."""
-    from image_classifier.training import distribution
-    from image_classifier.training.feature_network import FeatureNetwork
+    from image_classifier.training.distributed import cluster
+    from image_classifier.training.features.feature_network import FeatureNetwork
 
-    return FeatureNetwork(loaded, distribution.alone(), pictures, precision)
+    return FeatureNetwork(loaded, cluster.alone(), images, precision)
 
 
 def made_of(loaded: Backbone, layer: Callable[[Any], Any]) -> Backbone:
@@ -38,10 +38,10 @@ def made_of(loaded: Backbone, layer: Callable[[Any], Any]) -> Backbone:
     return replace(loaded, layer=layer, tunable=False)
 
 
-def test_many_pictures_are_computed_by_openvino_alike(
+def test_many_images_are_computed_by_openvino_alike(
     loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Given 10,000 pictures on CPU -> OpenVINO computes TensorFlow's features to 1e-4, and the log says so."""
+    """Given 10,000 images on CPU -> OpenVINO computes TensorFlow's features to 1e-4, and the log says so."""
     expected = np.asarray(loaded.feature_function()(pixels))
     chosen = network(loaded)
     found = np.concatenate([chosen(pixels[:32]), chosen(pixels[32:])])
@@ -54,7 +54,7 @@ def test_many_pictures_are_computed_by_openvino_alike(
 
 
 def test_openvino_gives_equal_bits_each_time(loaded: Backbone, pixels: Pixels) -> None:
-    """Given the same pictures in other batches and in another conversion -> the same bits."""
+    """Given the same images in other batches and in another conversion -> the same bits."""
     first, second = network(loaded), network(loaded)
     once = np.concatenate([first(pixels[:8]), first(pixels[8:])])
     again = np.concatenate([second(pixels[:33]), second(pixels[33:])])
@@ -62,17 +62,17 @@ def test_openvino_gives_equal_bits_each_time(loaded: Backbone, pixels: Pixels) -
 
 
 @pytest.mark.parametrize(
-    ("pictures", "precision", "reason"),
+    ("images", "precision", "reason"),
     [
-        (100, "off", "100 pictures are too few for a conversion to pay"),
+        (100, "off", "100 images are too few for a conversion to pay"),
         (10_000, "bfloat16", "OpenVINO is for jobs in float32"),
     ],
 )
 def test_tensorflow_computes_where_openvino_would_not_pay(
-    loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str], pictures: int, precision: str, reason: str
+    loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str], images: int, precision: str, reason: str
 ) -> None:
-    """Given few pictures, or another type than float32 -> TensorFlow's own features, and the log says why."""
-    chosen = network(loaded, pictures, precision)
+    """Given few images, or another type than float32 -> TensorFlow's own features, and the log says why."""
+    chosen = network(loaded, images, precision)
     assert np.array_equal(chosen(pixels), loaded.feature_function()(pixels))
     assert (chosen.planned, chosen.engine, chosen.largest_difference) == ("tensorflow", "tensorflow", None)
     assert f"Features: TensorFlow computes them, since {reason}" in capfd.readouterr().out
@@ -81,7 +81,7 @@ def test_tensorflow_computes_where_openvino_would_not_pay(
 def test_network_that_openvino_cannot_convert_is_computed_by_tensorflow(
     loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Given an operation that OpenVINO lacks -> TensorFlow computes all pictures, and the log says why."""
+    """Given an operation that OpenVINO lacks -> TensorFlow computes all images, and the log says why."""
     import tensorflow as tf
 
     chosen = network(made_of(loaded, lambda scaled: tf.math.igamma(2.0, tf.reduce_mean(scaled, [1, 2]))))

@@ -1,4 +1,4 @@
-"""One pass over the pictures: what comes out, where it lies, and what a restart computes again."""
+"""One pass over the images: what comes out, where it lies, and what a restart computes again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from PIL import Image
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training import feature_chunks, features
-from image_classifier.training.dataset import Example
-from image_classifier.training.decoding import Decoder, Pixels
-from image_classifier.training.feature_chunks import ChunkFolder
-from image_classifier.training.feature_rows import FeatureRows
-from image_classifier.training.features import FeatureStore
-from image_classifier.training.stopping import JobStopped, Stop
+from image_classifier.training.data.dataset import Example
+from image_classifier.training.data.decoding import Decoder, Pixels
+from image_classifier.training.features import feature_chunks, feature_pass
+from image_classifier.training.features.feature_chunks import ChunkFolder
+from image_classifier.training.features.feature_pass import FeatureStore
+from image_classifier.training.features.feature_rows import FeatureRows
+from image_classifier.training.stopping import JobStopped, StopSignal
 from tests.unit.training import small
 
 DECODER = Decoder((4, 6), "bilinear")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("short_chunks")
 
 @pytest.fixture
 def examples(tmp_path: Path) -> list[Example]:
-    """Thirty pictures whose grey level is their number."""
+    """Thirty images whose grey level is their number."""
     return small.grey_levels(tmp_path, 30)
 
 
@@ -39,11 +39,11 @@ def chunks(tmp_path: Path) -> ChunkFolder:
 
 @dataclass
 class Network:
-    """Answers a picture's grey level and its square; remembers the levels, and tells to stop after some batches."""
+    """Answers an image's grey level and its square; remembers the levels, and tells to stop after some batches."""
 
     stop_after: int = 1_000_000
     levels: list[int] = field(default_factory=list)
-    stop: Stop = field(default_factory=Stop)
+    stop: StopSignal = field(default_factory=StopSignal)
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return (n, 2)."""
@@ -57,7 +57,7 @@ class Network:
 
 def run(network: Network, examples: Sequence[Example], chunks: ChunkFolder | None = None) -> FeatureStore:
     """Compute as a job does."""
-    return features.compute(network, DECODER, examples, "Pictures", network.stop, chunks=chunks)
+    return feature_pass.compute(network, DECODER, examples, "Images", network.stop, chunks=chunks)
 
 
 def levels_of(store: FeatureStore) -> list[int]:
@@ -66,8 +66,8 @@ def levels_of(store: FeatureStore) -> list[int]:
     return store.features[:, 0].astype(int).tolist()  # type: ignore[no-any-return]
 
 
-def test_every_picture_has_its_row_in_order(examples: list[Example]) -> None:
-    """Given thirty pictures in batches of four -> thirty rows in the order of the pictures, each computed once."""
+def test_every_image_has_its_row_in_order(examples: list[Example]) -> None:
+    """Given thirty images in batches of four -> thirty rows in the order of the images, each computed once."""
     network = Network()
     store = run(network, examples)
     assert levels_of(store) == list(range(30))
@@ -75,9 +75,9 @@ def test_every_picture_has_its_row_in_order(examples: list[Example]) -> None:
     assert store.examples == tuple(examples)
 
 
-def test_unreadable_pictures_have_no_row(examples: list[Example]) -> None:
+def test_unreadable_images_have_no_row(examples: list[Example]) -> None:
     """Given a text, a cut file and an empty file -> the other rows move together, and the three are listed."""
-    examples[0].path.write_text("no picture")
+    examples[0].path.write_text("no image")
     examples[9].path.write_bytes(examples[9].path.read_bytes()[:40])
     examples[29].path.write_bytes(b"")
     store = run(Network(), examples)
@@ -87,10 +87,10 @@ def test_unreadable_pictures_have_no_row(examples: list[Example]) -> None:
     assert len(store.examples) == 27
 
 
-def test_no_readable_picture_at_all(examples: list[Example], chunks: ChunkFolder) -> None:
+def test_no_readable_image_at_all(examples: list[Example], chunks: ChunkFolder) -> None:
     """Given texts alone, also when a restart remembers them -> no row, and every one of them is listed."""
     for example in examples:
-        example.path.write_text("no picture")
+        example.path.write_text("no image")
     for _ in range(2):
         store = run(Network(), examples, chunks)
         assert store.features.shape[0] == 0
@@ -103,8 +103,8 @@ def test_features_beyond_the_memory_limit_lie_in_a_file_without_a_name(
     """Given no memory to spare -> the same rows, file-backed, and nothing is left in the temporary folder."""
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
-    monkeypatch.setattr("image_classifier.training.feature_rows.available_bytes", lambda: 0)
-    examples[3].path.write_text("no picture")
+    monkeypatch.setattr("image_classifier.training.features.feature_rows.available_bytes", lambda: 0)
+    examples[3].path.write_text("no image")
     store = run(Network(), examples)
     assert isinstance(store.features, np.memmap)
     assert levels_of(store) == [level for level in range(30) if level != 3]
@@ -114,20 +114,20 @@ def test_features_beyond_the_memory_limit_lie_in_a_file_without_a_name(
 def test_interrupted_pass_is_continued(
     examples: list[Example], chunks: ChunkFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a stop after five batches -> the restart computes the other ten pictures alone, with the same result."""
-    examples[2].path.write_text("no picture")
-    with pytest.raises(JobStopped, match=r"Pictures: the features of 20 of 30 are kept"):
+    """Given a stop after five batches -> the restart computes the other ten images alone, with the same result."""
+    examples[2].path.write_text("no image")
+    with pytest.raises(JobStopped, match=r"Images: the features of 20 of 30 are kept"):
         run(Network(stop_after=5), examples, chunks)
     network = Network()
     store = run(network, examples, chunks)
     assert network.levels == list(range(20, 30))
     assert levels_of(store) == levels_of(run(Network(), examples))
     assert [item.path.name for item in store.skipped] == ["002.png"]
-    assert "Pictures: the features of 20 pictures were kept by an earlier run of this job" in capfd.readouterr().out
+    assert "Images: the features of 20 images were kept by an earlier run of this job" in capfd.readouterr().out
 
 
 def test_without_a_folder_a_stopped_pass_begins_anew(examples: list[Example]) -> None:
-    """Given a stop and nowhere to keep chunks -> the restart computes all pictures."""
+    """Given a stop and nowhere to keep chunks -> the restart computes all images."""
     with pytest.raises(JobStopped, match=r"20 of 30 are lost"):
         run(Network(stop_after=5), examples)
     network = Network()
@@ -139,7 +139,7 @@ def test_without_a_folder_a_stopped_pass_begins_anew(examples: list[Example]) ->
 def test_damaged_chunk_is_computed_again(
     examples: list[Example], chunks: ChunkFolder, capfd: pytest.CaptureFixture[str], damage: str
 ) -> None:
-    """Given the second of four chunks damaged -> its eight pictures alone are computed again, and one line says so."""
+    """Given the second of four chunks corrupt -> its eight images alone are computed again, and one line says so."""
     run(Network(), examples, chunks)
     file = sorted(chunks.folder.iterdir())[1]
     content = bytearray(file.read_bytes())
@@ -148,11 +148,11 @@ def test_damaged_chunk_is_computed_again(
     network = Network()
     assert levels_of(run(network, examples, chunks)) == list(range(30))
     assert network.levels == list(range(8, 16))
-    assert capfd.readouterr().out.count(f"Features in {file} are damaged") == 1
+    assert capfd.readouterr().out.count(f"Features in {file} are corrupt") == 1
 
 
-def test_chunks_of_other_pictures_are_not_used(examples: list[Example], chunks: ChunkFolder) -> None:
-    """Given a picture replaced by a longer file -> its chunk is computed again, the others are used."""
+def test_chunks_of_other_images_are_not_used(examples: list[Example], chunks: ChunkFolder) -> None:
+    """Given an image replaced by a longer file -> its chunk is computed again, the others are used."""
     run(Network(), examples, chunks)
     Image.new("RGB", (90, 70), (200, 200, 200)).save(examples[17].path)
     network = Network()
@@ -162,7 +162,7 @@ def test_chunks_of_other_pictures_are_not_used(examples: list[Example], chunks: 
 
 
 def test_chunks_of_another_network_are_removed(examples: list[Example], chunks: ChunkFolder) -> None:
-    """Given chunks of another key and a file half written -> all pictures are computed, and both are gone."""
+    """Given chunks of another key and a file half written -> all images are computed, and both are gone."""
     run(Network(), examples, ChunkFolder(chunks.folder, "other"))
     (chunks.folder / "key-000000000-000000008.partial").write_bytes(b"half")
     network = Network()
@@ -199,12 +199,10 @@ def test_key_tells_apart_what_changes_features(info: ModelInfo, resize_method: s
     )
 
 
-def test_features_that_fit_nowhere_are_refused() -> None:
+def test_features_that_fit_nowhere_are_rejected() -> None:
     """Given more features than memory and disk hold -> one sentence with the figures and what to do."""
     rows = FeatureRows(2**26, memory_limit=10)
-    with pytest.raises(
-        PlatformError, match=r"features of 67,108,864 pictures need 281,\S+ bytes; memory allows 10 and"
-    ):
+    with pytest.raises(PlatformError, match=r"features of 67,108,864 images need 281,\S+ bytes; memory allows 10 and"):
         rows.put([0], np.zeros((1, 2**20), np.float32))
 
 

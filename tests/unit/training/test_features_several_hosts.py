@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier.training import distribution, features
-from image_classifier.training.dataset import Example
-from image_classifier.training.decoding import Decoder, Pixels
-from image_classifier.training.distribution import Hosts
-from image_classifier.training.feature_chunks import ChunkFolder
-from image_classifier.training.stopping import JobStopped, Stop
+from image_classifier.training.data.dataset import Example
+from image_classifier.training.data.decoding import Decoder, Pixels
+from image_classifier.training.distributed import cluster
+from image_classifier.training.distributed.cluster import Cluster
+from image_classifier.training.features import feature_pass
+from image_classifier.training.features.feature_chunks import ChunkFolder
+from image_classifier.training.stopping import JobStopped, StopSignal
 from tests.unit.training import small
 
 DECODER = Decoder((4, 6), "bilinear")
@@ -33,7 +34,7 @@ class Meeting:
 
 
 @dataclass(frozen=True)
-class Threads(Hosts):
+class Threads(Cluster):
     """Hosts that are threads."""
 
     meeting: Meeting = field(default_factory=lambda: Meeting(threading.Barrier(1)))
@@ -56,10 +57,10 @@ class Threads(Hosts):
         return np.concatenate(self.gather_json(rows.copy()))
 
 
-def on_hosts(count: int, job: Callable[[Hosts], Any]) -> list[Any]:
+def on_hosts(count: int, job: Callable[[Cluster], Any]) -> list[Any]:
     """Run `job` on each of `count` hosts; return what each returned or raised."""
     meeting = Meeting(threading.Barrier(count))
-    strategy = distribution.alone().strategy
+    strategy = cluster.alone().strategy
 
     def one(rank: int) -> Any:
         try:
@@ -73,23 +74,23 @@ def on_hosts(count: int, job: Callable[[Hosts], Any]) -> list[Any]:
 
 @pytest.fixture
 def examples(tmp_path: Path) -> list[Example]:
-    """Twenty-three pictures whose grey level is their number."""
+    """Twenty-three images whose grey level is their number."""
     return small.grey_levels(tmp_path, 23)
 
 
 def levels(pixels: Pixels) -> NDArray[np.float32]:
-    """Answer a picture's grey level and its square."""
+    """Answer an image's grey level and its square."""
     level = pixels[:, 0, 0, 0].astype(np.float32)
     return np.stack([level, level**2], axis=1)
 
 
 @pytest.mark.parametrize("count", [2, 3, 30])
 def test_every_host_has_all_rows(examples: list[Example], count: int) -> None:
-    """Given unreadable pictures on several hosts -> each host returns the rows and the list that one host returns."""
+    """Given unreadable images on several hosts -> each host returns the rows and the list that one host returns."""
     for index in (1, 20, 22):
-        examples[index].path.write_text("no picture")
-    alone = features.compute(levels, DECODER, examples, "Pictures", Stop())
-    found = on_hosts(count, lambda hosts: features.compute(levels, DECODER, examples, "P", Stop(), hosts))
+        examples[index].path.write_text("no image")
+    alone = feature_pass.compute(levels, DECODER, examples, "Images", StopSignal())
+    found = on_hosts(count, lambda hosts: feature_pass.compute(levels, DECODER, examples, "P", StopSignal(), hosts))
     for store in found:
         assert np.array_equal(store.features, alone.features)
         assert store.examples == alone.examples
@@ -97,55 +98,55 @@ def test_every_host_has_all_rows(examples: list[Example], count: int) -> None:
 
 
 def test_a_host_computes_its_share_alone(examples: list[Example]) -> None:
-    """Given two hosts -> the first computes eleven pictures, the second the other twelve."""
+    """Given two hosts -> the first computes eleven images, the second the other twelve."""
     seen: dict[int, list[float]] = {0: [], 1: []}
 
-    def job(hosts: Hosts) -> None:
+    def job(hosts: Cluster) -> None:
         def network(pixels: Pixels) -> NDArray[np.float32]:
             found = levels(pixels)
             seen[hosts.rank] += found[:, 0].tolist()
             return found
 
-        features.compute(network, DECODER, examples, "Pictures", Stop(), hosts)
+        feature_pass.compute(network, DECODER, examples, "Images", StopSignal(), hosts)
 
     on_hosts(2, job)
     assert seen == {0: list(range(11)), 1: list(range(11, 23))}
 
 
 def test_hosts_with_different_files_compute_those(examples: list[Example]) -> None:
-    """Given one host with four pictures and one with the rest -> both return all rows."""
+    """Given one host with four images and one with the rest -> both return all rows."""
 
-    def job(hosts: Hosts) -> Any:
+    def job(hosts: Cluster) -> Any:
         part = (slice(0, 4), slice(4, 23))[hosts.rank]
-        return features.compute(levels, DECODER, examples, "Pictures", Stop(), hosts, part=part)
+        return feature_pass.compute(levels, DECODER, examples, "Images", StopSignal(), hosts, part=part)
 
     assert [store.features[:, 0].tolist() for store in on_hosts(2, job)] == 2 * [list(range(23))]
 
 
 def test_all_hosts_stop_when_one_is_told(examples: list[Example], tmp_path: Path) -> None:
     """Given a stop on the second host alone -> both end, and a restart on three computes what neither had computed."""
-    stop, chunks = Stop(), ChunkFolder(tmp_path / "features", "key")
+    stop, chunks = StopSignal(), ChunkFolder(tmp_path / "features", "key")
 
-    def first(hosts: Hosts) -> Any:
+    def first(hosts: Cluster) -> Any:
         def network(pixels: Pixels) -> NDArray[np.float32]:
             if hosts.rank == 1:
                 stop.set()
             return levels(pixels)
 
-        mine = stop if hosts.rank == 1 else Stop()
-        return features.compute(network, DECODER, examples, "Pictures", mine, hosts, chunks)
+        mine = stop if hosts.rank == 1 else StopSignal()
+        return feature_pass.compute(network, DECODER, examples, "Images", mine, hosts, chunks)
 
     assert [type(ended) for ended in on_hosts(2, first)] == [JobStopped, JobStopped]
     kept = sorted(path.name for path in chunks.folder.iterdir())
     assert kept == ["key-000000000-000000004.features", "key-000000011-000000015.features"]
     again: list[float] = []
 
-    def second(hosts: Hosts) -> Any:
+    def second(hosts: Cluster) -> Any:
         def network(pixels: Pixels) -> NDArray[np.float32]:
             again.extend(levels(pixels)[:, 0].tolist())
             return levels(pixels)
 
-        return features.compute(network, DECODER, examples, "Pictures", Stop(), hosts, chunks)
+        return feature_pass.compute(network, DECODER, examples, "Images", StopSignal(), hosts, chunks)
 
     for store in on_hosts(3, second):
         assert store.features[:, 0].tolist() == list(range(23))

@@ -10,7 +10,7 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import UserError
-from image_classifier.training import incremental
+from image_classifier.training.model import warm_start
 from tests.unit.training import small
 
 CLASSES = ("daisy", "roses", "tulips")
@@ -23,10 +23,10 @@ def earlier(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, finetuned: bool, wanted: str, classes: tuple[str, ...] = CLASSES) -> incremental.Start:
+def start(folder: Path, finetuned: bool, wanted: str, classes: tuple[str, ...] = CLASSES) -> warm_start.HeadPlan:
     """Plan a job on a model."""
     values = small.settings(reinitialize_top_layer=wanted)
-    return incremental.plan(folder, ModelInfo(finetuned=finetuned), values, classes)
+    return warm_start.plan(folder, ModelInfo(finetuned=finetuned), values, classes)
 
 
 @pytest.mark.parametrize("wanted", ["Auto", "True"])
@@ -91,14 +91,14 @@ def test_same_classes_in_another_order_are_the_same(earlier: Path) -> None:
 def defaults(info: ModelInfo, **given: Any) -> hyperparameters.Settings:
     """Parse hyperparameters over what a model brings."""
     first = hyperparameters.parse(given)
-    return hyperparameters.parse(given, incremental.model_defaults(info, first.values))
+    return hyperparameters.parse(given, warm_start.model_defaults(info, first.values))
 
 
 def test_backbones_defaults_travel_through_generations() -> None:
     """Given defaults of a backbone -> they hold in the first job and in one on its result; what was given does not."""
     info = ModelInfo(hyperparameters={"batch_size": "8", "train_only_top_layer": "True"}, sha256="a")
     assert defaults(info).values.batch_size == 8
-    second = ModelInfo(finetuned=True, hyperparameters={"batch_size": 64}, extra=incremental.lineage(info))
+    second = ModelInfo(finetuned=True, hyperparameters={"batch_size": 64}, extra=warm_start.lineage(info))
     found = defaults(second)
     assert (found.values.batch_size, found.values.train_only_top_layer) == (8, True)
     assert found.sources["batch_size"] == "the model's default"
@@ -125,16 +125,16 @@ def test_no_model_decides_on_trust(finetuned: bool) -> None:
 
 def test_lineage_names_every_parent() -> None:
     """Given three generations -> the backbone's sha256 stays, and every job's SavedModel is named, the oldest first."""
-    first = incremental.lineage(ModelInfo(sha256="backbone"))
-    second = incremental.lineage(ModelInfo(finetuned=True, sha256="one", extra=first))
-    third = incremental.lineage(ModelInfo(finetuned=True, sha256="two", extra=second))
+    first = warm_start.lineage(ModelInfo(sha256="backbone"))
+    second = warm_start.lineage(ModelInfo(finetuned=True, sha256="one", extra=first))
+    third = warm_start.lineage(ModelInfo(finetuned=True, sha256="two", extra=second))
     assert (first["parents"], second["parents"], third["parents"]) == ([], ["one"], ["one", "two"])
     assert third["backbone_sha256"] == "backbone"
 
 
 def test_strange_lineage_is_no_obstacle() -> None:
     """Given a model info of somebody else with other things under our keys -> they are left out."""
-    found = incremental.lineage(ModelInfo(finetuned=True, sha256="x", extra={"parents": "me", "model_defaults": [1]}))
+    found = warm_start.lineage(ModelInfo(finetuned=True, sha256="x", extra={"parents": "me", "model_defaults": [1]}))
     assert (found["parents"], found["model_defaults"], found["backbone_sha256"]) == (["x"], {}, None)
 
 

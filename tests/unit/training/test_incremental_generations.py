@@ -12,10 +12,10 @@ import pytest
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.training import backbone, incremental
-from image_classifier.training.data import Data
-from image_classifier.training.stopping import Stop
-from tests import builtin_artifact
+from image_classifier.training.data.splits import Data
+from image_classifier.training.model import backbone, warm_start
+from image_classifier.training.stopping import StopSignal
+from tests.support import builtin_artifact
 from tests.unit.training import small
 
 pytestmark = pytest.mark.no_cover
@@ -27,17 +27,18 @@ FROZEN = {**HEAD_ONLY, "epochs": 1, "learning_rate": 0.0}
 
 def generation(model: Path, data: Data, folder: Path, given: Mapping[str, Any]) -> Any:
     """Train on a model folder and save to another, as a job does; return what training found."""
-    from image_classifier.training import export, fine_tuning
+    from image_classifier.training import fine_tuning
+    from image_classifier.training.export import saved_model_export
 
     values, names = small.settings(**given), data.training.class_names
-    start = incremental.plan(model, artifacts.read_model_info(model), values, names)
+    start = warm_start.plan(model, artifacts.read_model_info(model), values, names)
     loaded = backbone.load(model, trainable=not values.train_only_top_layer, trust=False)
-    loaded = replace(loaded, head=incremental.kept_head(loaded, start, values, names))
-    trained = fine_tuning.train(data, loaded, values, Stop())
-    saved = export.save(folder, loaded, trained.head, values)
+    loaded = replace(loaded, head=warm_start.kept_head(loaded, start, values, names))
+    trained = fine_tuning.train(data, loaded, values, StopSignal())
+    saved = saved_model_export.save(folder, loaded, trained.head, values)
     artifacts.write_labels(folder, names)
     info = ModelInfo(image_size=loaded.info.image_size, finetuned=True, binary_mode=values.binary_mode)
-    extra = incremental.lineage(loaded.info)
+    extra = warm_start.lineage(loaded.info)
     artifacts.write_model_info(folder, replace(info, sha256=artifacts.folder_sha256(saved), extra=extra))
     return trained
 
@@ -57,10 +58,10 @@ def milliseconds(folder: Path) -> float:
 
 @pytest.mark.parametrize("given", [HEAD_ONLY, WHOLE], ids=["head", "whole"])
 def test_three_generations_stay_as_small_and_as_fast(
-    given: Mapping[str, Any], tmp_path: Path, backbone_folder: Path, pictures: Path, read_data: Callable[..., Data]
+    given: Mapping[str, Any], tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., Data]
 ) -> None:
     """Given a job on a job on a job's result -> graph and weights of one size, no slower, accuracy no worse."""
-    data, model, sizes, accuracies = read_data(pictures), backbone_folder, [], []
+    data, model, sizes, accuracies = read_data(images), backbone_folder, [], []
     for number in range(3):
         trained = generation(model, data, tmp_path / f"{number}", {**given, "epochs": 3})
         model = tmp_path / f"{number}"
@@ -82,20 +83,20 @@ def test_three_generations_stay_as_small_and_as_fast(
 def test_kept_head_begins_where_the_earlier_job_ended(
     binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]
 ) -> None:
-    """Given an earlier job with a tuned network and a learning rate of 0 -> its answers, picture for picture."""
-    data = read_data(small.write_pictures(tmp_path / "data", classes=2))
+    """Given an earlier job with a tuned network and a learning rate of 0 -> its answers, image for image."""
+    data = read_data(small.write_images(tmp_path / "data", classes=2))
     first = generation(backbone_folder, data, tmp_path / "first", {**WHOLE, "binary_mode": binary})
     second = generation(tmp_path / "first", data, tmp_path / "second", {**FROZEN, "binary_mode": binary})
     np.testing.assert_allclose(second.probabilities, first.probabilities, atol=1e-5)
 
 
 def test_new_head_stands_on_the_tuned_network(
-    tmp_path: Path, backbone_folder: Path, pictures: Path, read_data: Callable[..., Data]
+    tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., Data]
 ) -> None:
     """Given reinitialize_top_layer=True and two of three classes -> a head of two on the tuned features."""
-    data = read_data(pictures)
+    data = read_data(images)
     generation(backbone_folder, data, tmp_path / "first", WHOLE)
-    fewer = read_data(small.write_pictures(tmp_path / "fewer", classes=2))
+    fewer = read_data(small.write_images(tmp_path / "fewer", classes=2))
     trained = generation(tmp_path / "first", fewer, tmp_path / "second", {**FROZEN, "reinitialize_top_layer": "True"})
     assert trained.probabilities.shape[1] == 2
     assert trained.backbone.head is None
@@ -113,7 +114,7 @@ def test_head_follows_the_names(binary: bool) -> None:
     """Given the same classes in another order -> each class keeps its own probability."""
     import tensorflow as tf
 
-    from image_classifier.training.earlier_model import Head
+    from image_classifier.training.model.earlier_model import Head
 
     noise, earlier = np.random.default_rng(0), ("ant", "bee") if binary else ("ant", "bee", "cow")
     units = 1 if binary else 3
@@ -125,9 +126,9 @@ def test_head_follows_the_names(binary: bool) -> None:
     np.testing.assert_allclose(np.asarray(before)[:, ::-1], after, atol=1e-6)
 
 
-def test_other_mode_is_refused(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]) -> None:
+def test_other_mode_is_rejected(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]) -> None:
     """Given a head of binary mode and a job without, and the other way round -> one sentence, and True as a way out."""
-    data = read_data(small.write_pictures(tmp_path / "data", classes=2))
+    data = read_data(small.write_images(tmp_path / "data", classes=2))
     for binary in (True, False):
         earlier = tmp_path / f"binary-{binary}"
         generation(backbone_folder, data, earlier, {**FROZEN, "binary_mode": binary})
@@ -138,12 +139,12 @@ def test_other_mode_is_refused(tmp_path: Path, backbone_folder: Path, read_data:
         assert trained.probabilities.shape[1] == (2 if binary else 1)
 
 
-def test_head_that_does_not_fit_its_labels_is_refused(
-    tmp_path: Path, backbone_folder: Path, pictures: Path, read_data: Callable[..., Data]
+def test_head_that_does_not_fit_its_labels_is_rejected(
+    tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., Data]
 ) -> None:
-    """Given an earlier model whose label file is another model's -> refused with both shapes."""
-    generation(backbone_folder, read_data(pictures), tmp_path / "first", FROZEN)
-    four = read_data(small.write_pictures(tmp_path / "four", classes=4))
+    """Given an earlier model whose label file is another model's -> rejected with both shapes."""
+    generation(backbone_folder, read_data(images), tmp_path / "first", FROZEN)
+    four = read_data(small.write_images(tmp_path / "four", classes=4))
     artifacts.write_labels(tmp_path / "first", four.training.class_names)
     with pytest.raises(UserError, match=r"kernel of shape \(12, 3\); expected \(12, 4\)"):
         generation(tmp_path / "first", four, tmp_path / "never", FROZEN)
@@ -151,10 +152,10 @@ def test_head_that_does_not_fit_its_labels_is_refused(
 
 @pytest.mark.parametrize("form", ["named signature", "TF1 module"])
 def test_model_without_training_mode_goes_on_frozen(
-    form: str, tmp_path: Path, pictures: Path, read_data: Callable[..., Data]
+    form: str, tmp_path: Path, images: Path, read_data: Callable[..., Data]
 ) -> None:
-    """Given a backbone called by a signature -> three generations of heads, the same size; tuning is refused."""
-    model, data, sizes = tmp_path / "signature", read_data(pictures), []
+    """Given a backbone called by a signature -> three generations of heads, the same size; tuning is rejected."""
+    model, data, sizes = tmp_path / "signature", read_data(images), []
     network = small.build_network((32, 40))
     if form == "TF1 module":
         from tests.families import tf1_module
@@ -188,7 +189,7 @@ def test_builtin_artefact_goes_on(
 
     from image_classifier import imaging
 
-    data = read_data(small.write_pictures(tmp_path / "data", classes=2))
+    data = read_data(small.write_images(tmp_path / "data", classes=2))
     names, folder = data.training.class_names, tmp_path / "builtin"
     model = builtin_artifact.save(folder, backbone_folder / "1", names, (32, 40), tuned, binary)
     mode = {"binary_mode": binary}
@@ -202,8 +203,8 @@ def test_builtin_artefact_goes_on(
     assert again.trainable_parameters > trained.trainable_parameters
 
 
-def test_fine_tuned_model_of_unknown_make_is_refused(tmp_path: Path, read_data: Callable[..., Data]) -> None:
-    """Given a plain network whose model info says that it is fine-tuned -> refused: no head can be told apart."""
+def test_fine_tuned_model_of_unknown_make_is_rejected(tmp_path: Path, read_data: Callable[..., Data]) -> None:
+    """Given a plain network whose model info says that it is fine-tuned -> rejected: no head can be told apart."""
     info = ModelInfo(image_size=(32, 40), finetuned=True)
     folder = small.save_backbone(tmp_path / "odd", info, small.build_network((32, 40)))
     with pytest.raises(UserError, match="cannot be told apart"):
@@ -211,7 +212,7 @@ def test_fine_tuned_model_of_unknown_make_is_refused(tmp_path: Path, read_data: 
 
 
 def test_earlier_model_without_its_model_info_is_no_backbone(tmp_path: Path, backbone_folder: Path) -> None:
-    """Given a built-in's artefact that lost its model info -> refused, not trained on its logits; says what to put."""
+    """Given a built-in's artefact that lost its model info -> rejected, not trained on its logits; says what to put."""
     folder = tmp_path / "builtin"
     builtin_artifact.save(folder, backbone_folder / "1", ("ant", "bee"), (32, 40))
     (folder / artifacts.MODEL_INFO_FILE).unlink()

@@ -11,12 +11,13 @@ import pytest
 
 from image_classifier import artifacts
 from image_classifier.inference.predictor import Predictor
-from image_classifier.training import finished_model, sample
-from image_classifier.training.child import Child, Interrupted
-from image_classifier.training.data import Data
-from image_classifier.training.intermediate_representation import Conversion
-from image_classifier.training.sample import Sample
-from image_classifier.training.stopping import Stop
+from image_classifier.training.data import validation_sample
+from image_classifier.training.data.splits import Data
+from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.export import finished_model
+from image_classifier.training.export.child_process import Child, Interrupted
+from image_classifier.training.export.openvino_ir import Conversion
+from image_classifier.training.stopping import StopSignal
 from tests.unit.inference import colours
 from tests.unit.training import small
 
@@ -29,10 +30,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def asked(folder: Path, tmp_path: Path, read_data: Callable[..., Data]) -> Sample:
-    """Fifteen validation pictures with TensorFlow's answers."""
-    examples = read_data(small.write_pictures(tmp_path / "data")).validation.examples
+    """Fifteen validation images with TensorFlow's answers."""
+    examples = read_data(small.write_images(tmp_path / "data")).validation.examples
     predictions = Predictor.load(folder).predict([example.path.read_bytes() for example in examples])
-    return sample.choose(examples, np.array([found.probabilities for found in predictions], np.float32), 1)
+    return validation_sample.choose(examples, np.array([found.probabilities for found in predictions], np.float32), 1)
 
 
 def begin(folder: Path, asked: Sample, network: Path | None = None) -> Conversion:
@@ -41,12 +42,12 @@ def begin(folder: Path, asked: Sample, network: Path | None = None) -> Conversio
     return Conversion(folder, network, asked.paths, folder.parent / "work")
 
 
-def add(conversion: Conversion, folder: Path, asked: Sample, stop: Stop | None = None) -> dict[str, Any]:
+def add(conversion: Conversion, folder: Path, asked: Sample, stop: StopSignal | None = None) -> dict[str, Any]:
     """Wait for the IR and return its entry in the model info; the second form of the network is its frozen graph."""
     info = artifacts.read_model_info(folder)
     model = finished_model.load(folder / "1", info)
     graph = folder.parent / "graph.pb"
-    info = conversion.add(info, asked, stop or Stop(), lambda: model.write_graph(graph))
+    info = conversion.add(info, asked, stop or StopSignal(), lambda: model.write_graph(graph))
     artifacts.write_model_info(folder, info)
     found: dict[str, Any] = info.extra["openvino"]
     return found
@@ -56,11 +57,11 @@ def test_ir_is_added_with_its_figures(folder: Path, asked: Sample, capsys: pytes
     """A model that converts -> the IR, its record in the model info, one line with the same figures."""
     with begin(folder, asked) as conversion:
         found = add(conversion, folder, asked)
-    assert (found["pictures"], found["made_up"], found["other_answers"]) == (15, False, 0)
+    assert (found["images"], found["synthetic"], found["other_answers"]) == (15, False, 0)
     assert found["sha256"] == artifacts.folder_sha256(folder / "openvino")
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 1
-    assert said[0].startswith("OpenVINO IR: on 15 validation pictures its probabilities differ from TensorFlow's by at")
+    assert said[0].startswith("OpenVINO IR: on 15 validation images its probabilities differ from TensorFlow's by at")
     assert f"{found['largest_difference']:.6f}, 0 other answers" in said[0]
     assert Predictor.load(folder).engine.name == "openvino"
     assert not (folder.parent / "graph.pb").exists()
@@ -80,7 +81,7 @@ def test_ir_with_other_answers_is_left_out(folder: Path, asked: Sample, capsys: 
     before = sorted(path.name for path in folder.iterdir())
     with begin(folder, asked) as conversion:
         reason = add(conversion, folder, other)["left_out"]
-    assert reason.startswith("on 15 pictures its probabilities differ from TensorFlow's by up to 0.")
+    assert reason.startswith("on 15 images its probabilities differ from TensorFlow's by up to 0.")
     assert capsys.readouterr().out == f"OpenVINO IR left out: {reason}. TensorFlow serves this model.\n"
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -89,7 +90,7 @@ def test_crash_of_the_converter_is_a_reason(folder: Path, asked: Sample, monkeyp
     """The process that converts is killed, with either form -> no IR and the reason; the job goes on."""
     before, wait = sorted(path.name for path in folder.iterdir()), Child.wait
 
-    def kill_first(child: Child, stop: Stop) -> None:
+    def kill_first(child: Child, stop: StopSignal) -> None:
         os.kill(child._process.pid, signal.SIGKILL)
         wait(child, stop)
 
@@ -102,7 +103,7 @@ def test_crash_of_the_converter_is_a_reason(folder: Path, asked: Sample, monkeyp
 
 def test_told_to_stop_while_converting(folder: Path, asked: Sample) -> None:
     """No time is left -> Interrupted, and nothing of it in the model folder."""
-    before, stop = sorted(path.name for path in folder.iterdir()), Stop()
+    before, stop = sorted(path.name for path in folder.iterdir()), StopSignal()
     stop.set()
     with begin(folder, asked) as conversion, pytest.raises(Interrupted):
         add(conversion, folder, asked, stop)

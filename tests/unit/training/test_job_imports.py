@@ -14,7 +14,10 @@ from image_classifier import tensorflow_start
 tensorflow_start.start()
 from image_classifier.inference.engines import tensorflow
 from image_classifier.untrusted_models import loader
-from image_classifier.training import accelerators, earlier_model, export, fine_tuning
+from image_classifier.training import fine_tuning
+from image_classifier.training.devices import accelerators
+from image_classifier.training.export import saved_model_export
+from image_classifier.training.model import earlier_model
 import tensorflow_hub
 """
 

@@ -1,4 +1,4 @@
-"""The whole network's pictures are decoded while it trains; damaged ones are met then. Fault 23 of the faults."""
+"""The whole network's images are decoded while it trains; corrupt ones are met then. Fault 23 of the faults."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training import backbone
-from image_classifier.training.data import Data
-from image_classifier.training.dataset import Example
-from image_classifier.training.stopping import Stop
+from image_classifier.training.data.dataset import Example
+from image_classifier.training.data.splits import Data
+from image_classifier.training.model import backbone
+from image_classifier.training.stopping import StopSignal
 from tests.unit.training import small
 
 Reader = Callable[..., Data]
@@ -22,7 +22,7 @@ def train(data: Data, folder: Path, **given: Any) -> Any:
     from image_classifier.training import fine_tuning
 
     values = small.settings(batch_size=8, train_only_top_layer=False, epochs=1, **given)
-    return fine_tuning.train(data, backbone.load(folder, trainable=True, trust=False), values, Stop())
+    return fine_tuning.train(data, backbone.load(folder, trainable=True, trust=False), values, StopSignal())
 
 
 def damage(examples: Sequence[Example]) -> set[Path]:
@@ -32,11 +32,11 @@ def damage(examples: Sequence[Example]) -> set[Path]:
     return {example.path for example in examples}
 
 
-def test_damaged_pictures_are_left_out_of_training_and_scores(
-    pictures: Path, backbone_folder: Path, read_data: Reader
+def test_damaged_images_are_left_out_of_training_and_scores(
+    images: Path, backbone_folder: Path, read_data: Reader
 ) -> None:
-    """Three damaged files on each side, 8 in a batch -> left out of both parts, named, and the scores have no gap."""
-    data = read_data(pictures)
+    """Three corrupt files on each side, 8 in a batch -> left out of both parts, named, and the scores have no gap."""
+    data = read_data(images)
     gone = damage(data.training.examples[:3]) | damage(data.validation.examples[4:7])
     trained = train(data, backbone_folder, max_bad_fraction=0.2)
     assert {item.path for item in trained.skipped} == gone
@@ -47,19 +47,19 @@ def test_damaged_pictures_are_left_out_of_training_and_scores(
     assert accuracy == pytest.approx(trained.history.best["val_accuracy"])
 
 
-def test_damaged_pictures_are_remembered_by_a_checkpoint(
-    pictures: Path, backbone_folder: Path, read_data: Reader, tmp_path: Path
+def test_damaged_images_are_remembered_by_a_checkpoint(
+    images: Path, backbone_folder: Path, read_data: Reader, tmp_path: Path
 ) -> None:
-    """A job that had ended, started again -> nothing is read any more, and the same pictures are named with reasons."""
+    """A job that had ended, started again -> nothing is read any more, and the same images are named with reasons."""
     from image_classifier.training import fine_tuning
 
-    data, values = read_data(pictures), small.settings(batch_size=8, train_only_top_layer=False, epochs=1)
+    data, values = read_data(images), small.settings(batch_size=8, train_only_top_layer=False, epochs=1)
     damage([data.training.examples[2], data.validation.examples[5]])
     (tmp_path / "checkpoints").mkdir()
     both = []
     for _ in range(2):
         loaded = backbone.load(backbone_folder, trainable=True, trust=False)
-        both.append(fine_tuning.train(data, loaded, values, Stop(), checkpoints_dir=tmp_path / "checkpoints"))
+        both.append(fine_tuning.train(data, loaded, values, StopSignal(), checkpoints_dir=tmp_path / "checkpoints"))
     first, second = both
     assert len(second.skipped) == 2
     assert first.skipped == second.skipped
@@ -68,33 +68,36 @@ def test_damaged_pictures_are_remembered_by_a_checkpoint(
 
 
 @pytest.mark.parametrize("all_of_them", [False, True], ids=["some", "all"])
-def test_too_many_damaged_pictures_end_the_first_epoch(
-    pictures: Path, backbone_folder: Path, read_data: Reader, all_of_them: bool
+def test_too_many_damaged_images_end_the_first_epoch(
+    images: Path, backbone_folder: Path, read_data: Reader, all_of_them: bool
 ) -> None:
-    """More damaged files than max_bad_fraction allows, or no other -> the job's error with the count and the limit."""
-    data = read_data(pictures)
+    """More corrupt files than max_bad_fraction allows, or no other -> the job's error with the count and the limit."""
+    data = read_data(images)
     count = len(damage(data.training.examples[: None if all_of_them else 12]))
-    with pytest.raises(UserError, match=rf"{count} of 60 pictures .* max_bad_fraction=0\.1"):
+    with pytest.raises(UserError, match=rf"{count} of 60 images .* max_bad_fraction=0\.1"):
         train(data, backbone_folder, max_bad_fraction=0.1)
 
 
-def test_class_that_lost_its_pictures_is_refused(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """Every training picture of one class damaged, and that many allowed -> refused with the class's name."""
-    data = read_data(pictures)
+def test_class_that_lost_its_images_is_rejected(images: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Every training image of one class corrupt, and that many allowed -> rejected with the class's name."""
+    data = read_data(images)
     damage([example for example in data.training.examples if example.label == 1])
-    with pytest.raises(UserError, match="No readable picture is left of colour-1"):
+    with pytest.raises(UserError, match="No readable image is left of colour-1"):
         train(data, backbone_folder, max_bad_fraction=0.9)
 
 
-def test_no_picture_is_read_before_the_first_batch(pictures: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """Damaged pictures alone, made ready for the whole network -> none was met; asked for -> all were, and no batch."""
-    from image_classifier.training import batches, distribution, loop, preparation
+def test_no_image_is_read_before_the_first_batch(images: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Corrupt images alone, made ready for the whole network -> none was met; asked for -> all were, and no batch."""
+    from image_classifier.training import preparation
+    from image_classifier.training.data import batches
+    from image_classifier.training.distributed import cluster
+    from image_classifier.training.loop import fitting
 
-    data, values = read_data(pictures), small.settings(batch_size=8, train_only_top_layer=False)
+    data, values = read_data(images), small.settings(batch_size=8, train_only_top_layer=False)
     loaded = backbone.load(backbone_folder, trainable=True, trust=False)
     gone = damage(data.training.examples)
-    prepared = preparation.prepare_function(loaded, values, loop.Session(), None)(data.training, "Training")
-    alone = distribution.alone()
+    prepared = preparation.prepare_function(loaded, values, fitting.Session(), None)(data.training, "Training")
+    alone = cluster.alone()
     assert not any(prepared.skipped(alone))
     assert not any(len(batch.labels) for batch in batches.of_epoch(prepared.rows, values, alone, 0))
     assert {one.path for one in prepared.skipped(alone)} == gone

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from image_classifier.training import learning_rates
+from image_classifier.training.loop import learning_rates
 from tests.unit.training import small
 
 

@@ -22,7 +22,7 @@ def survivor(end: str, **variables: str) -> dict[str, Any]:
 
 def explain(error: BaseException, names: tuple[str, ...] = ("algo-1", "algo-2")) -> Any:
     """Import late, as the job does."""
-    from image_classifier.training import lost_hosts
+    from image_classifier.training.distributed import lost_hosts
 
     return lost_hosts.explain(error, names)
 
@@ -84,6 +84,6 @@ def test_a_chief_that_is_gone_at_the_end_is_noticed(end: str) -> None:
 def test_the_last_wait_covers_what_the_chief_may_do() -> None:
     """Given the chief's two conversions and its verification, an hour each -> the others wait for longer than all."""
     tensorflow_start.start()
-    from image_classifier.training import child, finishing
+    from image_classifier.training.export import child_process, finalisation
 
-    assert finishing.LONGEST_SECONDS >= 3 * child.LONGEST_SECONDS
+    assert finalisation.LONGEST_SECONDS >= 3 * child_process.LONGEST_SECONDS

@@ -7,7 +7,7 @@ import pytest
 
 from image_classifier import archives
 from image_classifier.contract.errors import UserError
-from image_classifier.training import model_channel
+from image_classifier.training.model import model_channel
 
 
 @pytest.fixture

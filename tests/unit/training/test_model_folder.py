@@ -8,7 +8,7 @@ import pytest
 from image_classifier import artifacts
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import model_folder
+from image_classifier.training.model import model_folder
 
 OF_A_JOB = {"finetuned": True, "hyperparameter_sources": {}}
 

@@ -4,7 +4,7 @@ import pytest
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.training import named_model
+from image_classifier.training.model import named_model
 
 LITE0 = "tensorflow-ic-efficientnet-lite0-classification-2"
 

@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 
 from image_classifier import PROGRAM
-from image_classifier.training.optimization import FusedAdam, Optimizers, build_optimizer
-from tests.environments import unmeasured
+from image_classifier.training.loop.optimization import FusedAdam, Optimizers, build_optimizer
+from tests.support.environments import unmeasured
 from tests.unit.training import optimizing, small
 from tests.unit.training.optimizing import BACKBONE, HEAD, OVERFLOW, RANDOM
 
 SUMMED = np.array(RANDOM).sum(axis=1)
-"""The gradients of the four steps, over both pictures."""
+"""The gradients of the four steps, over both images."""
 
 
 def run(gradients: Any = RANDOM, precision: str = "off", **given: Any) -> optimizing.Part:
@@ -194,7 +194,7 @@ def test_scale_doubles_after_two_thousand_finite_steps() -> None:
 
 
 def test_two_devices_do_what_one_does() -> None:
-    """Each picture's gradient on a device of its own -> the weights, slots and scales of one device, in every case."""
+    """Each image's gradient on a device of its own -> the weights, slots and scales of one device, in every case."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.unit.training.optimizing"]
     environment = unmeasured(PYTHONPATH=f"{PROGRAM}:{Path(__file__).parents[3]}")
     found = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)

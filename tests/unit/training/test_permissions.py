@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import permissions, preflight
+from image_classifier.training.data import permissions, preflight
 from tests.unit.training import small
-from tests.unit.training.trees import put, refused
+from tests.unit.training.trees import put, rejected
 
 
 @pytest.mark.parametrize("part", ["model", "output", "output/data", "checkpoints"])
@@ -20,7 +20,7 @@ def test_unwritable_folder_is_the_platforms(opt_ml: OptMl, modes_count: None, pa
     folder.chmod(0o555)
     assert (
         f"PlatformError: The folder {folder} cannot be written to (Permission denied) by uid {os.geteuid()}"
-        in refused(opt_ml)
+        in rejected(opt_ml)
     )
 
 
@@ -28,7 +28,7 @@ def test_unwritable_folder_is_the_platforms(opt_ml: OptMl, modes_count: None, pa
 def test_file_where_a_folder_should_be_is_the_platforms(opt_ml: OptMl, part: str) -> None:
     """A file in place of a folder that the job writes to -> PlatformError with its path."""
     put(opt_ml.base, part)
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert said.startswith("PlatformError: ")
     assert f"{opt_ml.base / part} cannot be written to (Not a directory) by uid {os.geteuid()}" in said
 
@@ -42,7 +42,7 @@ def test_folders_that_do_not_exist_yet_are_not_made(opt_ml: OptMl) -> None:
 def test_scratch_folder_that_does_not_exist(opt_ml: OptMl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """TMPDIR names a folder that is missing -> PlatformError with its path, no silent use of another one."""
     monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
-    assert f"The folder for scratch files {tmp_path / 'gone'}, which TMPDIR names, does not exist" in refused(opt_ml)
+    assert f"The folder for scratch files {tmp_path / 'gone'}, which TMPDIR names, does not exist" in rejected(opt_ml)
 
 
 def test_scratch_folder_that_is_read_only(
@@ -51,7 +51,7 @@ def test_scratch_folder_that_is_read_only(
     """TMPDIR names a read-only folder -> PlatformError with its path."""
     (tmp_path / "scratch").mkdir(mode=0o555)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
-    assert f"The folder {tmp_path / 'scratch'} cannot be written to" in refused(opt_ml)
+    assert f"The folder {tmp_path / 'scratch'} cannot be written to" in rejected(opt_ml)
 
 
 def test_machine_without_any_scratch_folder(opt_ml: OptMl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_unreadable_class_folder_and_files_are_the_platforms(opt_ml: OptMl, trai
     (training / "red").chmod(0)
     for number in (1, 3):
         (training / f"blue/{number}.jpg").chmod(0)
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     (training / "red").chmod(0o755)
     assert said.startswith("PlatformError: 2 problems")
     assert f"{training / 'red'} (Permission denied) cannot be read by uid {os.geteuid()}" in said

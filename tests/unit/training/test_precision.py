@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from image_classifier import PROGRAM
 from image_classifier.contract.errors import UserError
-from image_classifier.training import precision
-from image_classifier.training.accelerators import Gpu
+from image_classifier.training.devices import precision
+from image_classifier.training.devices.accelerators import Gpu
 from tests.unit.training import small
 
 T4, A10G = Gpu("Tesla T4", "7.5"), Gpu("NVIDIA A10G", "8.6")
@@ -70,15 +70,15 @@ def test_choice_by_the_devices(asked: str, gpus: list[Gpu], chosen: str) -> None
     ],
 )
 def test_a_type_that_the_devices_do_not_compute_in(asked: str, gpus: list[Gpu], reason: str) -> None:
-    """A type asked for on devices without it -> refused with the reason and what is allowed here."""
-    with pytest.raises(UserError) as refused:
+    """A type asked for on devices without it -> rejected with the reason and what is allowed here."""
+    with pytest.raises(UserError) as rejected:
         precision.choose(small.settings(mixed_precision=asked), gpus)
-    assert f"mixed_precision={asked} " in str(refused.value)
-    assert reason in str(refused.value)
+    assert f"mixed_precision={asked} " in str(rejected.value)
+    assert reason in str(rejected.value)
 
 
 def loss_and_gradients() -> Any:
-    """Return a function from a step's pictures to loss and gradients of a small network."""
+    """Return a function from a step's images to loss and gradients of a small network."""
     network = small.build_network((32, 40))
     head = tf.Variable(np.random.default_rng(1).normal(size=(12, 3)).astype(np.float32))
 
@@ -140,10 +140,10 @@ def test_equal_seeds_draw_equal_numbers() -> None:
 
 
 def test_equal_bits_are_asked_of_tensorflow() -> None:
-    """With deterministic=True, in a process of its own -> TensorFlow refuses an operation without a seed; else not."""
+    """With deterministic=True, in a process of its own -> TensorFlow rejects an operation without a seed; else not."""
     program = """
 from tests.unit.training import small
-from image_classifier.training import precision
+from image_classifier.training.devices import precision
 import sys, tensorflow as tf
 precision.make_deterministic(small.settings(deterministic=sys.argv[1]))
 tf.raw_ops.RandomUniform(shape=[2], dtype=tf.float32)

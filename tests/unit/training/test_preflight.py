@@ -10,9 +10,9 @@ import pytest
 from image_classifier import PROGRAM
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import preflight
+from image_classifier.training.data import preflight
 from tests.unit.training import small
-from tests.unit.training.trees import log, put, refused
+from tests.unit.training.trees import log, put, rejected
 
 
 def test_every_problem_is_in_one_message(opt_ml: OptMl, training: Path) -> None:
@@ -20,7 +20,7 @@ def test_every_problem_is_in_one_message(opt_ml: OptMl, training: Path) -> None:
     put(training, "empty/notes.txt", "caf\udce9/1.jpg", "red\\9.jpg")
     put(opt_ml.base, "model")
     put(opt_ml.channel_dir("validation"), "green/1.jpg")
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert said.startswith("PlatformError: 5 problems were found before training:\n- ")
     for words in ("/model cannot", "caf\\xe9", "red\\9.jpg", "empty holds 1 file(s) ending in .txt", "lacks: green"):
         assert words in said
@@ -31,7 +31,7 @@ def test_preflight_needs_no_tensorflow(tmp_path: Path) -> None:
     """A fresh process that checks a tree -> TensorFlow is not among its modules."""
     program = (
         "import sys\nfrom pathlib import Path\nfrom image_classifier.contract.hyperparameters import parse\n"
-        "from image_classifier.contract.opt_ml import OptMl\nfrom image_classifier.training import preflight\n"
+        "from image_classifier.contract.opt_ml import OptMl\nfrom image_classifier.training.data import preflight\n"
         f"try:\n    preflight.check(OptMl(Path({str(tmp_path)!r})), parse({{}}).values)\nexcept Exception as error:\n"
         "    print(type(error).__name__, 'tensorflow' in sys.modules)"
     )
@@ -48,7 +48,7 @@ def test_preflight_needs_no_tensorflow(tmp_path: Path) -> None:
 def test_missing_channel_is_explained_by_those_given(opt_ml: OptMl, training: Path, name: str, ours: str) -> None:
     """The images under another channel's name -> the channels given, the names that count, and what to rename."""
     training.rename(opt_ml.channel_dir(name))
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert f"the channels given are {name}." in said
     assert "names of channels that count are training, validation, test, model." in said
     assert f"Rename {name} to {ours}." in said
@@ -84,7 +84,7 @@ def test_pipe_mode_is_named(opt_ml: OptMl, training: Path) -> None:
     """A pipe where the channel's folder should be -> Pipe mode is said, with the modes that work."""
     training.rename(training.with_name("elsewhere"))
     os.mkfifo(training.with_name("training_0"))
-    assert "in Pipe mode (training_0" in refused(opt_ml)
+    assert "in Pipe mode (training_0" in rejected(opt_ml)
 
 
 @pytest.mark.parametrize("parts", [("train", "val", "test"), ("flowers", "flowers-test"), ("Train", "Valid")])
@@ -93,7 +93,7 @@ def test_parts_of_a_split_are_rejected(opt_ml: OptMl, tmp_path: Path, parts: tup
     whole = opt_ml.channel_dir("training").rename(tmp_path / "whole")
     for part in parts:
         put(opt_ml.channel_dir("training"), *(f"{part}/{path.relative_to(whole)}" for path in whole.rglob("*.jpg")))
-    said = refused(opt_ml)
+    said = rejected(opt_ml)
     assert f"The folders {', '.join(sorted(parts))} in the training channel (with the sub-folders blue, red)" in said
     assert "training, validation, test" in said
 
@@ -102,8 +102,8 @@ def test_class_weights_that_name_the_parts_make_them_classes(opt_ml: OptMl, trai
     """Two classes called like parts of a split -> rejected, and used when class_weights names both."""
     (training / "blue").rename(training / "test")
     (training / "red").rename(training / "train")
-    assert "look like parts of a split" in refused(opt_ml)
-    assert "look like parts of a split" in refused(opt_ml, class_weights='{"test": 1}')
+    assert "look like parts of a split" in rejected(opt_ml)
+    assert "look like parts of a split" in rejected(opt_ml, class_weights='{"test": 1}')
     assert preflight.check(opt_ml, small.settings(class_weights='{"test": 1, "train": 1}'))
 
 
@@ -127,7 +127,7 @@ def test_split_below_the_classes_is_a_warning(
 def test_binary_mode_with_three_classes_is_among_the_problems(opt_ml: OptMl, training: Path) -> None:
     """Three classes, one of them empty, in binary mode -> both problems."""
     put(training, "green/notes.txt")
-    said = refused(opt_ml, binary_mode=True)
+    said = rejected(opt_ml, binary_mode=True)
     assert said.startswith("UserError: 2 problems")
     assert "binary_mode=True needs two classes; the training channel has 3" in said
 

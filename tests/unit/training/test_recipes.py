@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier.training import batches, classifier, loop
-from image_classifier.training.batches import Rows
-from image_classifier.training.loop import Session
+from image_classifier.training.data import batches
+from image_classifier.training.data.batches import Rows
+from image_classifier.training.loop import fitting
+from image_classifier.training.loop.fitting import Session
+from image_classifier.training.model import classifier
 from tests.unit.training import small
 from tests.unit.training.recording import NAMES, OFF, PLAIN, Array, Recorder
 
@@ -29,7 +31,7 @@ def train_head(rows: Rows | None = None, names: Sequence[str] = NAMES, **given: 
     values = small.settings(**PLAIN | {"batch_size": 4, "epochs": 1, "train_only_top_layer": True} | given)
     network = classifier.Network(classifier.build_head(values, 6, len(names)))
     recorder = Recorder(network, values)
-    loop.fit(network, values, rows, rows, names, Session(), evaluator=recorder)
+    fitting.fit(network, values, rows, rows, names, Session(), evaluator=recorder)
     return recorder.epochs
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier.training import backbone, fine_tuning
-from image_classifier.training.stopping import Stop
+from image_classifier.training import fine_tuning
+from image_classifier.training.model import backbone
+from image_classifier.training.stopping import StopSignal
 from tests.unit.training import small, whole_network
 from tests.unit.training.recording import OFF, Array
 
@@ -81,13 +82,13 @@ def test_recipes_off_leave_the_whole_network_alike(train_whole: Callable[..., An
 
 
 def test_bfloat16_learns_nearly_the_same(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Any]) -> None:
-    """mixed_precision=bfloat16 on coloured pictures -> the loss falls, to about that of float32 and not to the bit."""
-    data = read_data(small.write_pictures(tmp_path / "pictures"))
+    """mixed_precision=bfloat16 on coloured images -> the loss falls, to about that of float32 and not to the bit."""
+    data = read_data(small.write_images(tmp_path / "images"))
     runs = []
     for kind in ("off", "bfloat16"):
         values = small.settings(batch_size=8, epochs=8, learning_rate=0.01, mixed_precision=kind)
         loaded = backbone.load(backbone_folder, trainable=True, trust=False)
-        runs.append(fine_tuning.train(data, loaded, values, Stop()))
+        runs.append(fine_tuning.train(data, loaded, values, StopSignal()))
     exact, rounded = ([epoch["loss"] for epoch in run.history.epochs] for run in runs)
     assert rounded[-1] < 0.8 * rounded[0]
     assert rounded[-1] == pytest.approx(exact[-1], abs=0.1)

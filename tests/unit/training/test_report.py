@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_classifier.training import report
-from image_classifier.training.dataset import Example, Listing
-from image_classifier.training.decoding import Skipped
+from image_classifier.training.data.dataset import Example, Listing
+from image_classifier.training.data.decoding import Skipped
+from image_classifier.training.export import report
 
 
 def rows(path: Path) -> list[list[str]]:
@@ -19,7 +19,7 @@ def rows(path: Path) -> list[list[str]]:
 
 
 def listing(names: tuple[str, ...], *examples: tuple[str, int]) -> Listing:
-    """Return a channel with pictures of classes."""
+    """Return a channel with images of classes."""
     return Listing(Path("/data"), names, tuple(Example(Path("/data") / name, label) for name, label in examples))
 
 
@@ -31,7 +31,7 @@ def test_history_has_a_row_an_epoch(tmp_path: Path) -> None:
 
 
 def test_predictions_name_the_best_class(tmp_path: Path) -> None:
-    """Three probabilities of two pictures, a name with a comma -> file, label, answer and its probability."""
+    """Three probabilities of two images, a name with a comma -> file, label, answer and its probability."""
     channel = listing(("a", "b, c", "d"), ("a/1.jpg", 0), ("b, c/2.jpg", 1))
     report.write_predictions(tmp_path, channel, np.array([[0.2, 0.5, 0.3], [0.1, 0.8, 0.1]], np.float32))
     assert rows(tmp_path / "predictions.csv")[1:] == [
@@ -41,15 +41,15 @@ def test_predictions_name_the_best_class(tmp_path: Path) -> None:
 
 
 def test_predictions_of_the_sigmoid_form(tmp_path: Path) -> None:
-    """One probability a picture, that of the second class -> the answer's own probability, for either class."""
+    """One probability an image, that of the second class -> the answer's own probability, for either class."""
     channel = listing(("no", "yes"), ("no/1.jpg", 0), ("yes/2.jpg", 1))
     report.write_predictions(tmp_path, channel, np.array([[0.25], [0.75]], np.float32))
     found = [row[1:] for row in rows(tmp_path / "predictions.csv")[1:]]
     assert found == [["no", "no", "0.750000"], ["yes", "yes", "0.750000"]]
 
 
-def test_skipped_pictures_are_listed_with_their_reasons(tmp_path: Path) -> None:
-    """One unreadable picture -> its path and why; none -> the head alone."""
+def test_skipped_images_are_listed_with_their_reasons(tmp_path: Path) -> None:
+    """One unreadable image -> its path and why; none -> the head alone."""
     report.write_skipped(tmp_path / "one", [Skipped(Path("/data/a/1.jpg"), "It ends, too early.")])
     report.write_skipped(tmp_path / "none", [])
     assert rows(tmp_path / "one" / "skipped.csv")[1:] == [["/data/a/1.jpg", "It ends, too early."]]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training import sharded
+from image_classifier.training.data import sharded
 
 
 @pytest.mark.parametrize(

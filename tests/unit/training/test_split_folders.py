@@ -2,7 +2,7 @@
 
 import pytest
 
-from image_classifier.training import split_folders
+from image_classifier.training.data import split_folders
 
 CLASSES = {"blue", "red"}
 

@@ -11,12 +11,12 @@ import pytest
 
 from image_classifier import PROGRAM
 from image_classifier.training import stopping
-from image_classifier.training.stopping import MARGIN_SECONDS, SLOWER, JobStopped, Stop, stop_if_told
+from image_classifier.training.stopping import MARGIN_SECONDS, SLOWER, JobStopped, StopSignal, stop_if_told
 
 
-def left(seconds: float) -> Stop:
+def left(seconds: float) -> StopSignal:
     """Return a stop whose limit of 1,000 s is that many seconds away."""
-    return Stop(1000, time.monotonic() - 1000 + seconds)
+    return StopSignal(1000, time.monotonic() - 1000 + seconds)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def handler() -> Iterator[None]:
 
 def test_stop_without_a_limit_never_ends_by_itself() -> None:
     """No limit, a step of a day -> not set, no reason, time for everything."""
-    stop = Stop()
+    stop = StopSignal()
     assert not stop.after_step(86_400)
     assert not stop.is_set()
     assert not stop.leaves_no_time()
@@ -42,7 +42,7 @@ def test_stop_without_a_limit_never_ends_by_itself() -> None:
 
 def test_first_reason_counts() -> None:
     """Two reasons -> the first one is said."""
-    stop = Stop()
+    stop = StopSignal()
     stop.set(stopping.ANOTHER_HOST)
     stop.set()
     assert stop.is_set()
@@ -51,7 +51,7 @@ def test_first_reason_counts() -> None:
 
 def test_host_follows_another_unless_it_was_told_itself() -> None:
     """Another host was told -> set, with that reason; its own time limit before -> that one, and time is left."""
-    other, own = Stop(), Stop(30.0, started=time.monotonic() - 15)
+    other, own = StopSignal(), StopSignal(30.0, started=time.monotonic() - 15)
     assert own.after_step(20)
     for stop in (other, own):
         stop.follow()
@@ -171,7 +171,7 @@ def test_limit_without_training_says_so_too() -> None:
 
 def test_phase_that_is_left_says_how_far_it_came() -> None:
     """A phase with nothing to keep, told to stop -> JobStopped with its words; not told -> goes on."""
-    stop = Stop()
+    stop = StopSignal()
     stop_if_told(stop, "reading")
     stop.set()
     with pytest.raises(JobStopped, match=r"^features: 32/100$"):

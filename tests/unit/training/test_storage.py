@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training import channel_listing, dataset
-from image_classifier.training.dataset import Example, Listing
-from image_classifier.training.storage import Storage
+from image_classifier.training.data import channel_listing, dataset
+from image_classifier.training.data.dataset import Example, Listing
+from image_classifier.training.data.storage import Storage
 
 TRANSIENT = ("EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "ENOENT", "ECONNRESET", "EREMOTEIO", "EHOSTDOWN", "EBUSY")
 

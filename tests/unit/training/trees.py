@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.contract.errors import JobError
+from image_classifier.contract.errors import ExplainedError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training import data, preflight
+from image_classifier.training.data import preflight, splits
 from tests.unit.training import small
 
 JPEG, PNG = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"
@@ -21,14 +21,14 @@ def put(folder: Path, *names: str, content: bytes = b"") -> None:
         path.write_bytes(content)
 
 
-def refused(opt_ml: OptMl, **given: object) -> str:
+def rejected(opt_ml: OptMl, **given: object) -> str:
     """Return the message with which the job ends."""
-    with pytest.raises(JobError) as raised:
+    with pytest.raises(ExplainedError) as raised:
         preflight.check(opt_ml, small.settings(**given))
     return f"{type(raised.value).__name__}: {raised.value}"
 
 
 def log(opt_ml: OptMl, capsys: pytest.CaptureFixture[str], **given: object) -> list[str]:
     """Return the log's lines of a job that may begin."""
-    data.read(opt_ml, small.settings(**given))
+    splits.read(opt_ml, small.settings(**given))
     return capsys.readouterr().out.splitlines()

@@ -12,7 +12,7 @@ import numpy as np
 
 from image_classifier import PROGRAM, tensorflow_start
 from image_classifier.artifacts import ModelInfo
-from image_classifier.training.batches import Rows
+from image_classifier.training.data.batches import Rows
 from tests.unit.training import small
 from tests.unit.training.recording import NAMES, PLAIN, Recorder
 
@@ -21,20 +21,22 @@ SEVERAL: dict[str, Any] = {"epochs": 2, "unfreeze_after": 1, "augmentation": Tru
 
 
 def rows() -> Rows:
-    """Return pictures of noise."""
+    """Return images of noise."""
     pixels = np.random.default_rng(4).integers(0, 256, (8, 32, 40, 3))
     return Rows(pixels.astype(np.uint8), np.arange(8) % 3)
 
 
 def train(folder: Path, kind: str = "off", **given: Any) -> Recorder:
     """Train on noise, a batch an epoch, and return the weights before and after each, and each one's answers."""
-    from image_classifier.training import backbone, fine_tuning, loop
+    from image_classifier.training import fine_tuning
+    from image_classifier.training.loop import fitting
+    from image_classifier.training.model import backbone
 
     values = small.settings(**PLAIN | {"batch_size": 8, "epochs": 1, "learning_rate": 0.01} | given)
     loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=False)
     network = fine_tuning.build(loaded, values, 3)
     recorder = Recorder(network, values)
-    loop.fit(network, values, rows(), rows(), NAMES, loop.Session(precision=kind), evaluator=recorder)
+    fitting.fit(network, values, rows(), rows(), NAMES, fitting.Session(precision=kind), evaluator=recorder)
     return recorder
 
 

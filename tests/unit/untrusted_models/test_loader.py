@@ -34,7 +34,7 @@ def test_recorded_checksum_is_compared(folder: Path) -> None:
     right, wrong = ModelInfo(sha256=artifacts.folder_sha256(folder)), ModelInfo(sha256="0" * 64)
     assert answer(loader.load_untrusted(folder, trust=False, info=right)) == [12, 0, 0]
     for trust in (False, True):
-        with pytest.raises(UserError, match=f"is damaged.*{right.sha256}.*{wrong.sha256}"):
+        with pytest.raises(UserError, match=f"is corrupt.*{right.sha256}.*{wrong.sha256}"):
             loader.load_untrusted(folder, trust, wrong)
     assert answer(loader.load_untrusted(folder, trust=False, info=ModelInfo())) == [12, 0, 0]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.inference import intermediate_representation, processors
-from image_classifier.inference.intermediate_representation import Record
+from image_classifier.inference.openvino_model import ir_record
+from image_classifier.inference.openvino_model.ir_record import Record
+from image_classifier.resources import processors
 
 if TYPE_CHECKING:
     from image_classifier.inference.engines.engine import Engine
@@ -21,7 +22,7 @@ PRECISIONS = ("f32", "bf16")
 
 
 @dataclass(frozen=True)
-class Wish:
+class EngineOptions:
     """Which engine is wanted: one of `NAMES`, computing in one of `PRECISIONS`."""
 
     engine: str = "auto"
@@ -34,11 +35,11 @@ class Wish:
     """Whether no other process of the server computes on the same CPUs."""
 
 
-NO_WISH = Wish()
+NO_WISH = EngineOptions()
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineSelection:
     """Which engine a model folder gets."""
 
     engine: str
@@ -48,7 +49,7 @@ class Choice:
     """Of the IR that openvino runs; None for tensorflow."""
 
 
-def choose(folder: Path, info: ModelInfo, wish: Wish) -> Choice:
+def choose(folder: Path, info: ModelInfo, wish: EngineOptions) -> EngineSelection:
     """Decide on the engine by what is installed, what the model folder holds and what the machine has.
 
     Raises:
@@ -63,12 +64,12 @@ def choose(folder: Path, info: ModelInfo, wish: Wish) -> Choice:
     if wish.precision == "bf16" and chosen.engine == "tensorflow":
         raise UserError(
             f"SERVE_PRECISION is bf16, which the engine openvino alone offers, and {folder} would be served by "
-            f"tensorflow. Leave the variable out, or run {intermediate_representation.remedy(folder)}."
+            f"tensorflow. Leave the variable out, or run {ir_record.remedy(folder)}."
         )
     return chosen
 
 
-def _choose(folder: Path, info: ModelInfo, wanted: str) -> Choice:
+def _choose(folder: Path, info: ModelInfo, wanted: str) -> EngineSelection:
     installed = tensorflow_start.is_installed()
     if wanted == "tensorflow" or (wanted == "auto" and installed and _tensorflow_has_gpu()):
         if not installed:
@@ -76,25 +77,24 @@ def _choose(folder: Path, info: ModelInfo, wanted: str) -> Choice:
                 "SERVE_ENGINE is tensorflow, which is not installed here. Leave the variable out, or use the image's "
                 "cpu or gpu target."
             )
-        return Choice("tensorflow")
-    record = intermediate_representation.read_record(folder, info)
+        return EngineSelection("tensorflow")
+    record = ir_record.read_record(folder, info)
     lack = _lack(folder, record)
     if lack is None:
-        return Choice("openvino", record=record)
+        return EngineSelection("openvino", record=record)
     if wanted == "openvino" or not installed:
         why = "SERVE_ENGINE is openvino" if wanted == "openvino" else "TensorFlow is not installed here"
         raise UserError(
-            f"{why}, and {lack}. Run {intermediate_representation.remedy(folder)} where TensorFlow is installed, which "
-            "makes one."
+            f"{why}, and {lack}. Run {ir_record.remedy(folder)} where TensorFlow is installed, which makes one."
         )
-    remark = f"TensorFlow answers, since {lack}: {intermediate_representation.remedy(folder)} makes one."
-    return Choice("tensorflow", remark)
+    remark = f"TensorFlow answers, since {lack}: {ir_record.remedy(folder)} makes one."
+    return EngineSelection("tensorflow", remark)
 
 
 def _lack(folder: Path, record: Record | None) -> str | None:
     if record is None:
         return f"{folder} has no OpenVINO IR"
-    if intermediate_representation.is_stale(folder, record):
+    if ir_record.is_stale(folder, record):
         return f"the OpenVINO IR in {folder} was made from another SavedModel than the one beside it"
     return None
 
@@ -108,7 +108,7 @@ def _tensorflow_has_gpu() -> bool:
     return not list(metadata.distributions(name="tensorflow-cpu"))
 
 
-def completed(folder: Path, info: ModelInfo, wish: Wish = NO_WISH) -> tuple[ModelInfo, str | None]:
+def completed(folder: Path, info: ModelInfo, wish: EngineOptions = NO_WISH) -> tuple[ModelInfo, str | None]:
     """Return the model info with what the SavedModel itself declares, and a warning about what is assumed.
 
     An IR declares everything that is needed of it, and is made only where TensorFlow answered as it does.
@@ -123,7 +123,7 @@ def completed(folder: Path, info: ModelInfo, wish: Wish = NO_WISH) -> tuple[Mode
     return assumptions.complete(folder, info)
 
 
-def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "Engine":
+def load(folder: Path, info: ModelInfo, trust: bool, wish: EngineOptions = NO_WISH) -> "Engine":
     """Load the network of a model folder with the engine that suits it.
 
     Args:
@@ -133,17 +133,17 @@ def load(folder: Path, info: ModelInfo, trust: bool, wish: Wish = NO_WISH) -> "E
         wish: Which engine, when it matters.
 
     Raises:
-        UserError: There is no usable network, it is refused, or the engine that is wanted cannot be had.
+        UserError: There is no usable network, it is rejected, or the engine that is wanted cannot be had.
     """
     record = choose(folder, info, wish).record
     if record is not None:
-        intermediate_representation.check_undamaged(folder, record)
+        ir_record.check_undamaged(folder, record)
         from image_classifier.inference.engines import openvino
 
-        converted = intermediate_representation.folder_of(folder)
+        converted = ir_record.folder_of(folder)
         return openvino.load_engine(converted, info, wish.precision, wish.compact, wish.exclusive)
     tensorflow_start.start()
     from image_classifier.inference.engines import tensorflow
-    from image_classifier.inference.engines.manner import manner_of
+    from image_classifier.inference.engines.execution_mode import execution_mode_of
 
-    return tensorflow.load_engine(folder, info, manner_of(info, tensorflow.has_gpu(), wish.exact), trust)
+    return tensorflow.load_engine(folder, info, execution_mode_of(info, tensorflow.has_gpu(), wish.exact), trust)

@@ -42,7 +42,7 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
         prepare: From the type that an input has, None for floats, to the function that makes it of pixels.
 
     Raises:
-        UserError: It cannot be called with pictures, or the model info names what is not there.
+        UserError: It cannot be called with images, or the model info names what is not there.
     """
     signatures: dict[str, Any] = dict(getattr(loaded, "signatures", {}))
     has = f"it has the signatures {', '.join(sorted(signatures))}" if signatures else "it has no signatures"
@@ -55,7 +55,7 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
         return Convention(_first_output(loaded, prepare(None), info), info.output_key)
     chosen = chosen or _preferred([name for name, given in by_type.items() if given])
     if chosen is None:
-        raise UserError(f"{where} cannot be called with pictures: {has}, none with one input.")
+        raise UserError(f"{where} cannot be called with images: {has}, none with one input.")
     function, given = signatures[chosen], by_type[chosen]
     if given is None:
         raise UserError(f"The signature {chosen!r} of {where} does not take exactly one input.")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network answers for n pictures, a row each."""
+    """What a network answers for n images, a row each."""
 
     probabilities: NDArray[np.float32]
     """float32 (n, outputs)."""
@@ -28,7 +28,7 @@ class Engine(Protocol):
 
     @property
     def outputs(self) -> int:
-        """How many probabilities it answers for a picture."""
+        """How many probabilities it answers for an image."""
         ...
 
     @property
@@ -38,15 +38,15 @@ class Engine(Protocol):
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Numbers of pictures that, asked for one after the other, make everything warm that a request will use."""
+        """Numbers of images that, asked for one after the other, make everything warm that a request will use."""
         ...
 
     def expecting(self) -> AbstractContextManager[None]:
-        """Announce, while it holds, pictures that will be run soon: one that is alone may get more of the machine."""
+        """Announce, while it holds, images that will be run soon: one that is alone may get more of the machine."""
         ...
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
-        """Answer RGB pixels, uint8 (n, height, width, 3); several pictures may be computed at the same time."""
+        """Answer RGB pixels, uint8 (n, height, width, 3); several images may be computed at the same time."""
         ...
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
 from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.request_pool import RequestPool
-from image_classifier.inference.processors import available_processors
+from image_classifier.resources.processors import available_processors
 
 # `import openvino` brings its converter along, 9 MB and more than half of the time; it does without one that is not
 # there. Who converts imports it by its own name.
@@ -34,7 +34,7 @@ finally:
         del sys.modules[_CONVERTER]
 
 _AHEAD = 2
-"""Requests beyond the streams: their pictures wait inside OpenVINO, and no stream waits for Python's lock."""
+"""Requests beyond the streams: their images wait inside OpenVINO, and no stream waits for Python's lock."""
 _DECODING = 2
 """Threads beyond the requests: they decode meanwhile."""
 _NICENESS = 10
@@ -50,7 +50,7 @@ _ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model was
 
 @dataclass(frozen=True)
 class Port:
-    """One of a network's outputs: its place among them, and how many numbers a picture gets there."""
+    """One of a network's outputs: its place among them, and how many numbers an image gets there."""
 
     index: int
     width: int
@@ -58,16 +58,16 @@ class Port:
 
 @dataclass(frozen=True)
 class OpenVinoEngine:
-    """A network for one picture, compiled twice from the same weights, and a few more requests than there are streams.
+    """A network for one image, compiled twice from the same weights, and a few more requests than there are streams.
 
-    On all CPUs for a picture that is alone, on one CPU each for pictures that are not. A picture at a time costs
+    On all CPUs for an image that is alone, on one CPU each for images that are not. An image at a time costs
     nothing on CPU, keeps what is in memory the same for any n, and spares a batch its dynamic shape. Measured, with
     what did not help, in docs/decisions/0016.
     """
 
     pool: RequestPool[Any] = field(repr=False)
     concurrency: int
-    """A thread a CPU, and a few so that no CPU waits for one that is between two pictures."""
+    """A thread a CPU, and a few so that no CPU waits for one that is between two images."""
     answer: Port
     """Where the probabilities are."""
     pooled: Port | None
@@ -76,22 +76,22 @@ class OpenVinoEngine:
 
     @property
     def outputs(self) -> int:
-        """How many probabilities it answers for a picture."""
+        """How many probabilities it answers for an image."""
         return self.answer.width
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """A picture that is alone, and as many as there are streams."""
+        """An image that is alone, and as many as there are streams."""
         return (1, self.concurrency)
 
     def expecting(self) -> AbstractContextManager[None]:
-        """Announce pictures that are being decoded: with company, each of them gets one CPU."""
+        """Announce images that are being decoded: with company, each of them gets one CPU."""
         return self.pool.expecting()
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Answer RGB pixels, uint8 (n, height, width, 3).
 
-        Several pictures go through what is idle, and between them others get their turn.
+        Several images go through what is idle, and between them others get their turn.
         """
         ports = [port for port in (self.answer, self.pooled) if port]
         found = [np.empty((len(pixels), port.width), np.float32) for port in ports]
@@ -127,14 +127,14 @@ def _awaited(requests: list[Any]) -> Iterator[None]:
 def load_engine(
     folder: Path, info: ModelInfo, precision: str = "f32", compact: bool = False, exclusive: bool = False
 ) -> OpenVinoEngine:
-    """Load an IR, the pair of files in `folder`, for pictures of the recorded size.
+    """Load an IR, the pair of files in `folder`, for images of the recorded size.
 
     `precision` is "f32" or "bf16": what the network computes in. OpenVINO's own default is bf16 where the CPU has it.
-    `compact` leaves out what is only for a picture that is alone; where the machine's CPUs are this process's alone
+    `compact` leaves out what is only for an image that is alone; where the machine's CPUs are this process's alone
     (`exclusive`), that one's threads keep to a CPU each.
 
     Raises:
-        UserError: It cannot be read, or takes other pictures than the model info says.
+        UserError: It cannot be read, or takes other images than the model info says.
     """
     _check_graph(folder / artifacts.OPENVINO_FILES[0])
     core, processors = openvino.Core(), available_processors()

@@ -1,4 +1,4 @@
-"""Which functions of a loaded SavedModel another runtime could take over, given that it cannot decode pictures."""
+"""Which functions of a loaded SavedModel another runtime could take over, given that it cannot decode images."""
 
 import contextlib
 import functools
@@ -20,8 +20,8 @@ def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterat
     """Yield concrete functions, uint8 pixels (n, h, w, 3) to probabilities, that may compute what the engine answers.
 
     The one that answers the features too first, where there is one; then the engine's own. A model that takes the bytes
-    of pictures gets them encoded there, which no other runtime follows: then its call on floats, and its graph from the
-    decoded pictures on, with and without scaling. Whether one of these is the same network, the caller finds out by
+    of images gets them encoded there, which no other runtime follows: then its call on floats, and its graph from the
+    decoded images on, with and without scaling. Whether one of these is the same network, the caller finds out by
     comparing answers.
     """
     if both := with_features(engine.model, info):
@@ -110,12 +110,12 @@ def _after_decoding(function: Any, info: ModelInfo) -> Iterator[Any]:
     frozen = _frozen(function, lower_control_flow=False)
     definition, answer = frozen.graph.as_graph_def(), frozen.outputs[0].name
     for node in definition.node:
-        # Nothing is left that must happen in an order, and these edges would lead back to the pictures' bytes.
+        # Nothing is left that must happen in an order, and these edges would lead back to the images' bytes.
         kept = [name for name in node.input if not name.startswith("^")]
         del node.input[:]
         node.input.extend(kept)
     for node in frozen.graph.get_operations():
-        # What a map over the pictures ends in: all of them in one tensor.
+        # What a map over the images ends in: all of them in one tensor.
         if node.type != "TensorListStack" or node.outputs[0].dtype not in (tf.uint8, tf.float32):
             continue
         rest = _between(definition, node.outputs[0].name, answer)
@@ -125,7 +125,7 @@ def _after_decoding(function: Any, info: ModelInfo) -> Iterator[Any]:
 
 
 def _between(definition: Any, decoded: str, answer: str) -> Any:
-    """Return the part of a graph from the decoded pictures to the answer, None where the one does not lead there."""
+    """Return the part of a graph from the decoded images to the answer, None where the one does not lead there."""
     whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
     try:
         return whole.prune(whole.graph.get_tensor_by_name(decoded), whole.graph.get_tensor_by_name(answer))

@@ -16,11 +16,11 @@ from image_classifier.contract.errors import UserError, first_line
 from image_classifier.inference.engines import calling_conventions
 from image_classifier.inference.engines.calling_conventions import Function
 from image_classifier.inference.engines.engine import Outputs
-from image_classifier.inference.engines.manner import PLAIN, Manner
-from image_classifier.inference.processors import available_processors
+from image_classifier.inference.engines.execution_mode import PLAIN, ExecutionMode
+from image_classifier.resources.processors import available_processors
 from image_classifier.untrusted_models.loader import load_untrusted
 
-LADDER = (1, 2, 4, 8, 16, 32)
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 """Sizes of batches on a GPU: what is between is filled up, so that every size that occurs was warmed."""
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
@@ -61,26 +61,26 @@ class TensorFlowEngine:
     outputs: int
     model: Any
     """Kept, because TensorFlow frees the variables of a model that nobody holds."""
-    manner: Manner = PLAIN
+    manner: ExecutionMode = PLAIN
     name: str = "tensorflow"
 
     @property
     def concurrency(self) -> int:
         """A thread a CPU; with batches as many as fill one while another is computed."""
-        return 2 * LADDER[-1] if self.manner.batches else available_processors()
+        return 2 * BATCH_SIZES[-1] if self.manner.batches else available_processors()
 
     @property
     def rungs(self) -> tuple[int, ...]:
         """Every size of a batch."""
-        return LADDER if self.manner.batches else (1, 2)
+        return BATCH_SIZES if self.manner.batches else (1, 2)
 
     def expecting(self) -> contextlib.AbstractContextManager[None]:
-        """Announce pictures that are being decoded: it makes no difference here."""
+        """Announce images that are being decoded: it makes no difference here."""
         return contextlib.nullcontext()
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Answer RGB pixels, uint8 (n, height, width, 3)."""
-        at_once = LADDER[-1]
+        at_once = BATCH_SIZES[-1]
         parts = [self._answer(pixels[start : start + at_once]) for start in range(0, max(len(pixels), 1), at_once)]
         return Outputs(*(np.concatenate(found) for found in zip(*parts, strict=True)))
 
@@ -95,15 +95,15 @@ class TensorFlowEngine:
         return self.run(pixels).probabilities
 
 
-def load_engine(folder: Path, info: ModelInfo, manner: Manner = PLAIN, trust: bool = False) -> TensorFlowEngine:
+def load_engine(folder: Path, info: ModelInfo, manner: ExecutionMode = PLAIN, trust: bool = False) -> TensorFlowEngine:
     """Load the SavedModel of a model folder and find out how it is called.
 
     In this order: the signature that the model info names; `pixels`, which takes uint8 pixels; a signature that takes
-    the bytes of pictures, which then gets the pixels as PNG; the Hub's calling convention, on scaled floats; the only
+    the bytes of images, which then gets the pixels as PNG; the Hub's calling convention, on scaled floats; the only
     or the first well-known signature on floats. Logits become probabilities.
 
     Raises:
-        UserError: It is rejected (see `load_untrusted`, also for `trust`), cannot be loaded or called with pictures of
+        UserError: It is rejected (see `load_untrusted`, also for `trust`), cannot be loaded or called with images of
             the recorded size, or has no classifier in it.
     """
     _claim_no_more_than_allowed()
@@ -124,11 +124,11 @@ def _claim_no_more_than_allowed() -> None:
         tf.config.threading.set_inter_op_parallelism_threads(available_processors())
 
 
-def make_engine(loaded: Any, info: ModelInfo, where: Path, manner: Manner = PLAIN) -> TensorFlowEngine:
+def make_engine(loaded: Any, info: ModelInfo, where: Path, manner: ExecutionMode = PLAIN) -> TensorFlowEngine:
     """Find out how a loaded model is called, see `load_engine`; `where` names it in errors.
 
     Raises:
-        UserError: It cannot be called with pictures of the recorded size, or has no classifier in it.
+        UserError: It cannot be called with images of the recorded size, or has no classifier in it.
     """
     if info.output == artifacts.FEATURES:
         raise UserError(f"{where} is a backbone: it answers features, not classes. Serve a model that was trained.")
@@ -140,12 +140,12 @@ def make_engine(loaded: Any, info: ModelInfo, where: Path, manner: Manner = PLAI
     except (tf.errors.OpError, ValueError, TypeError) as error:
         height, width = info.image_size
         raise UserError(
-            f"The SavedModel in {where} does not answer pictures of {height}x{width} pixels, the image_size of its "
+            f"The SavedModel in {where} does not answer images of {height}x{width} pixels, the image_size of its "
             f"model info: {first_line(error)}."
         ) from error
     if answer.ndim != 2 or len(answer) != 2 or answer.shape[1] == 0:
         raise UserError(
-            f"The SavedModel in {where} answers two pictures with the shape {answer.shape}; a classifier answers "
+            f"The SavedModel in {where} answers two images with the shape {answer.shape}; a classifier answers "
             "(2, classes). Name signature and output_key in its model info."
         )
     classes = answer.shape[1]
@@ -156,7 +156,7 @@ def make_engine(loaded: Any, info: ModelInfo, where: Path, manner: Manner = PLAI
 
 
 def compiled(call: Function, info: ModelInfo) -> Any:
-    """Return the concrete function of `call` for any number of pictures of the recorded size."""
+    """Return the concrete function of `call` for any number of images of the recorded size."""
     # Without AutoGraph, which would bury what went wrong under its own words.
     pixels = tf.TensorSpec((None, *info.image_size, 3), tf.uint8)
     return tf.function(call, autograph=False).get_concrete_function(pixels)
@@ -170,7 +170,7 @@ def _batched(call: Function, info: ModelInfo) -> Any:
     """
     inner = compiled(call, info)
     # Whatever has the same name is put into the same batches.
-    name = f"pictures-{uuid.uuid4().hex}"
+    name = f"images-{uuid.uuid4().hex}"
 
     def batched(pixels: Any) -> Any:
         return tf.raw_ops.BatchFunction(
@@ -179,11 +179,11 @@ def _batched(call: Function, info: ModelInfo) -> Any:
             f=inner,
             Tout=[output.dtype for output in inner.outputs],
             num_batch_threads=2,
-            max_batch_size=LADDER[-1],
-            allowed_batch_sizes=list(LADDER),
+            max_batch_size=BATCH_SIZES[-1],
+            allowed_batch_sizes=list(BATCH_SIZES),
             batch_timeout_micros=0,
             # Each of the threads that are let in may bring a full one.
-            max_enqueued_batches=4 * LADDER[-1],
+            max_enqueued_batches=4 * BATCH_SIZES[-1],
             enable_large_batch_splitting=True,
             shared_name=name,
         )
@@ -194,9 +194,9 @@ def _batched(call: Function, info: ModelInfo) -> Any:
 def _preparation(wanted: Any, info: ModelInfo) -> Function:
     """Return what makes of pixels the input that is `wanted`: strings, bytes, or floats in the network's range."""
     if wanted == tf.string:
-        # PNG keeps every pixel as it is, and a picture of the right size is not resized again.
+        # PNG keeps every pixel as it is, and an image of the right size is not resized again.
         return lambda pixels: tf.map_fn(
-            lambda picture: tf.io.encode_png(picture, compression=1), pixels, fn_output_signature=tf.string
+            lambda image: tf.io.encode_png(image, compression=1), pixels, fn_output_signature=tf.string
         )
     if wanted == tf.uint8:
         return lambda pixels: pixels

@@ -9,42 +9,42 @@ from dataclasses import dataclass, field
 
 from image_classifier.serving.connections import connection
 from image_classifier.serving.connections.limits import LONGEST_PAUSE
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 _REMEMBERED = 16
 """Places that got free, which weigh most in how fast the next ones do."""
 _MARGIN = 1.25
-"""By how much the pace may vary: who comes a moment too early is refused once more, behind all others."""
+"""By how much the pace may vary: who comes a moment too early is rejected once more, behind all others."""
 
 
-def busy(limit: int, retry_after: int = 1) -> RefusedError:
-    """Return the refusal of what does not fit: 503, with the seconds after which to try again."""
+def busy(limit: int, retry_after: int = 1) -> RejectedError:
+    """Return the rejection of what does not fit: 503, with the seconds after which to try again."""
     message = f"The server is working on {limit} requests, as many as it takes; try again in {retry_after} s."
-    return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
+    return RejectedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
-def no_memory(limit: int, retry_after: int = 1) -> RefusedError:
-    """Return the refusal of a body that does not fit beside the others: 503, with the seconds to wait."""
+def no_memory(limit: int, retry_after: int = 1) -> RejectedError:
+    """Return the rejection of a body that does not fit beside the others: 503, with the seconds to wait."""
     message = (
         f"The bodies of requests that are on their way take all of the {limit // 2**20} MB that there are for them; "
         f"try again in {retry_after} s."
     )
-    return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
+    return RejectedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
-def no_thread(retry_after: int = 1) -> RefusedError:
+def no_thread(retry_after: int = 1) -> RejectedError:
     """Return the rejection of a request for which no thread can be started: 503, with the seconds to wait."""
     message = (
         "The server cannot start another thread, and all that it has are in use. Retry in "
         f"{retry_after} s. If this lasts, raise the container's limit of processes (pids)."
     )
-    return RefusedError(503, "busy", message, {"Retry-After": str(retry_after)})
+    return RejectedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
-def too_slow_for_others() -> RefusedError:
+def too_slow_for_others() -> RejectedError:
     """Return the rejection of a request that arrives slowly while new connections find none free: 503."""
     message = "The server is at its limit of connections, and this request arrives too slowly. Retry in 1 s."
-    return RefusedError(503, "busy", message, {"Retry-After": "1"})
+    return RejectedError(503, "busy", message, {"Retry-After": "1"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,18 +78,18 @@ class Admission:
         return len(self._queue)
 
     @contextmanager
-    def place(self) -> Iterator["Place"]:
+    def place(self) -> Iterator["Slot"]:
         """Hold a place while a request waits or is worked on.
 
         Raises:
-            RefusedError: All places are taken (503, with Retry-After).
+            RejectedError: All places are taken (503, with Retry-After).
         """
         with self._changed:
             if self._held >= self.limit:
                 raise busy(self.limit)
             self._held += 1
         try:
-            yield Place(self)
+            yield Slot(self)
         finally:
             with self._changed:
                 self._held -= 1
@@ -117,7 +117,7 @@ class Admission:
 
 
 @dataclass(frozen=True)
-class Place:
+class Slot:
     """A request's place."""
 
     admission: Admission
@@ -127,19 +127,19 @@ class Place:
         """Hold a turn, of which there are `concurrency` at a time.
 
         Raises:
-            RefusedError: Its client has gone meanwhile (499, nginx's number for it); nobody would read the answer.
+            RejectedError: Its client has gone meanwhile (499, nginx's number for it); nobody would read the answer.
         """
         waited = self.admission.begin(concurrency)
         try:
             if waited and client_is_gone():
-                raise RefusedError(499, "client_gone", "The client closed the connection before its turn came.")
+                raise RejectedError(499, "client_gone", "The client closed the connection before its turn came.")
             yield
         finally:
             self.admission.end()
 
 
-class Pace:
-    """How fast places get free while there is enough to do, which tells who is refused when to come again."""
+class RetryAfterEstimator:
+    """How fast places get free while there is enough to do, which tells who is rejected when to come again."""
 
     def __init__(self) -> None:
         self._seconds, self._seen = 0.0, 0
@@ -157,7 +157,7 @@ class Pace:
         return min(max(math.ceil(_MARGIN * places * self._seconds), 1), LONGEST_PAUSE)
 
 
-class ByteBudget:
+class BodyMemoryBudget:
     """How many bytes of bodies may be in memory at once, beyond the first `free` bytes of each."""
 
     def __init__(self, limit: int, free: int):

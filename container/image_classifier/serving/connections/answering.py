@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from image_classifier.serving.connections.admission import Pace
+from image_classifier.serving.connections.admission import RetryAfterEstimator
 from image_classifier.serving.connections.connection import Connection, Stage
 from image_classifier.serving.connections.limits import ANSWERS_ON_THEIR_WAY, OTHERS_AT_ONCE
 
@@ -21,24 +21,24 @@ class Answering:
         self._with_slot: set[Connection] = set()
         self._others: set[Connection] = set()
         self._queued: deque[Connection] = deque()
-        self.pace = Pace()
+        self.pace = RetryAfterEstimator()
 
     @property
     def is_full(self) -> bool:
         """Whether there is no slot left."""
         # A slot is given back before the answer is sent, so that a client that has read it finds the slot free.
-        held = sum(connection.takes_place for connection in self._with_slot)
+        held = sum(connection.needs_slot for connection in self._with_slot)
         return held >= self._in_flight or len(self._with_slot) >= self._in_flight + ANSWERS_ON_THEIR_WAY
 
     def begin(self, connection: Connection, patience: float) -> bool:
         """Hand a whole request over, or let it wait so many seconds for a thread; says whether there is a thread."""
-        if not connection.takes_place and len(self._others) >= OTHERS_AT_ONCE:
+        if not connection.needs_slot and len(self._others) >= OTHERS_AT_ONCE:
             connection.stage = Stage.QUEUED
             connection.wait(patience)
             self._queued.append(connection)
             return True
         connection.stage, connection.deadline = Stage.SERVED, float("inf")
-        among = self._with_slot if connection.takes_place else self._others
+        among = self._with_slot if connection.needs_slot else self._others
         among.add(connection)
         if self._answer(connection):
             return True

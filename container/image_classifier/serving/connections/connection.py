@@ -7,7 +7,7 @@ import threading
 import time
 from typing import Any
 
-from image_classifier.serving.connections.incoming import Incoming
+from image_classifier.serving.connections.request_reader import RequestReader
 
 _served = threading.local()
 
@@ -18,7 +18,7 @@ class Stage(enum.Enum):
     ARRIVING = enum.auto()
     """A request, or the rest of it."""
     REFUSED = enum.auto()
-    """The rest of a request that was refused."""
+    """The rest of a request that was rejected."""
     HELD_BACK = enum.auto()
     """A free slot: its client was rejected and has asked again before it was told to."""
     QUEUED = enum.auto()
@@ -32,7 +32,7 @@ class Stage(enum.Enum):
 class Connection:
     """A connection and its next request."""
 
-    def __init__(self, sock: socket.socket, client: Any, server: Any, incoming: Incoming):
+    def __init__(self, sock: socket.socket, client: Any, server: Any, incoming: RequestReader):
         self.sock, self.client, self.server, self.incoming = sock, client, server, incoming
         self.stage = Stage.ARRIVING
         self.watched = False
@@ -41,7 +41,7 @@ class Connection:
         """Whether nothing of the next request has come."""
         self.in_body = False
         """Whether its header has come and was looked at."""
-        self.takes_place = False
+        self.needs_slot = False
         """Whether its request needs one of the places, or has one; the thread that answers it sets it to False."""
         self.pause = 0
         """Seconds after which it was told to come again."""
@@ -76,7 +76,7 @@ def give_place_back() -> None:
     """Let the main loop know that the request of this thread needs its place no more."""
     served: Connection | None = getattr(_served, "connection", None)
     if served is not None:
-        served.takes_place = False
+        served.needs_slot = False
 
 
 def client_is_gone() -> bool:

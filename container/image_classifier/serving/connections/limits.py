@@ -7,7 +7,7 @@ BLOCK_BYTES = 65536
 SMALL_BODY_BYTES = 65536
 """What a body may take without being counted, so that a few large ones do not shut everybody out."""
 DROPPED_BYTES = 1024 * 1024
-"""What is read and dropped of a refused request to keep its connection; a new connection would cost more."""
+"""What is read and dropped of a rejected request to keep its connection; a new connection would cost more."""
 CLOSING_BYTES, CLOSING_SECONDS = 65536, 2.0
 """What is still read of a connection that is closed, so that its client gets to see the answer (RFC 9112, 9.6)."""
 ANSWERS_ON_THEIR_WAY = 4

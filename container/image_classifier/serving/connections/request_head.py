@@ -7,7 +7,7 @@ from gunicorn.http.errors import InvalidHeader, ParseException, UnsupportedTrans
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 LONGEST_VALUE = 1024
 """Bytes of a header that is parsed or sent back, its repetitions included; InvokeEndpoint's limit for each of them."""
@@ -62,7 +62,7 @@ def check_lengths(request: RequestHead) -> None:
     """Check the headers whose values are parsed later or sent back.
 
     Raises:
-        RefusedError: One of them is longer than `LONGEST_VALUE` bytes, its repetitions together (431).
+        RejectedError: One of them is longer than `LONGEST_VALUE` bytes, its repetitions together (431).
     """
     lengths: dict[str, int] = {}
     for name, value in request.headers:
@@ -73,7 +73,7 @@ def check_lengths(request: RequestHead) -> None:
             raise too_long(_LIMITED[name], length)
 
 
-def too_long(name: str, length: int) -> RefusedError:
+def too_long(name: str, length: int) -> RejectedError:
     """Return the rejection of a request by the length of a header in bytes."""
     message = f"The header {name} has {length:,} bytes; at most {LONGEST_VALUE:,} are allowed. Shorten it."
-    return RefusedError(431, "header_too_long", message)
+    return RejectedError(431, "header_too_long", message)

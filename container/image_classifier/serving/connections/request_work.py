@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from image_classifier.imaging import TOO_LARGE, Header, ImageRejected
-from image_classifier.inference import memory
+from image_classifier.resources import memory
 from image_classifier.serving.connections import connection
 from image_classifier.serving.connections.shared_amount import SharedAmount
 from image_classifier.serving.connections.work_limits import WorkLimits
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 DEADLINE = "deadline_exceeded"
 """The code of the rejection of a request whose time is over."""
@@ -96,7 +96,7 @@ class RequestWork:
         """Hold a permit, and for a heavy image a lane, which is waited for without a permit.
 
         Raises:
-            RefusedError: The time is over (503), or the client has gone (499).
+            RejectedError: The time is over (503), or the client has gone (499).
         """
         with ExitStack() as held:
             if heavy:
@@ -111,7 +111,7 @@ class RequestWork:
         """Hold memory of `size` bytes while an image is decoded; looks at the client and the time before.
 
         Raises:
-            RefusedError: As for `step`.
+            RejectedError: As for `step`.
         """
         # The first image costs little more than the look, and its client may have closed its own direction alone.
         self._images += 1
@@ -136,11 +136,11 @@ class RequestWork:
         """Look whether the work is still wanted.
 
         Raises:
-            RefusedError: The time is over (503), or the client has gone (499).
+            RejectedError: The time is over (503), or the client has gone (499).
         """
         self._check_time()
         if self._client_is_gone():
-            raise RefusedError(499, "client_gone", "The client closed the connection before its images were done.")
+            raise RejectedError(499, "client_gone", "The client closed the connection before its images were done.")
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
@@ -148,7 +148,7 @@ class RequestWork:
                 f"The request was not finished within {self._seconds:g} s. "
                 "Send fewer or smaller images in one request, or retry in 1 s."
             )
-            raise RefusedError(503, DEADLINE, message, {"Retry-After": "1"})
+            raise RejectedError(503, DEADLINE, message, {"Retry-After": "1"})
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 _URL_SAFE = str.maketrans("-_", "+/")
 
@@ -12,7 +12,7 @@ def decode(text: str, where: str) -> bytes:
     """Return the bytes of a base64 text.
 
     Raises:
-        RefusedError: It is not base64, or a data: URL (400); `where` begins the message.
+        RejectedError: It is not base64, or a data: URL (400); `where` begins the message.
     """
     try:
         return base64.b64decode(text, validate=True)
@@ -24,9 +24,9 @@ def _tolerantly(text: str, where: str) -> bytes:
     compact = "".join(text.split())
     if compact[:5].lower() == "data:":
         message = f"{where} begins with {compact[:30]!r}: a data: URL. Send the text behind its comma alone."
-        raise RefusedError(400, "invalid_base64", message)
+        raise RejectedError(400, "invalid_base64", message)
     compact = compact.translate(_URL_SAFE).rstrip("=")
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RefusedError(400, "invalid_base64", f"{where} is not valid base64: {error}.") from error
+        raise RejectedError(400, "invalid_base64", f"{where} is not valid base64: {error}.") from error

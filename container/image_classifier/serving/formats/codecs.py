@@ -1,4 +1,4 @@
-"""From a request's body to pictures, and from predictions to an answer's body: pure functions in two tables."""
+"""From a request's body to images, and from predictions to an answer's body: pure functions in two tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from image_classifier import imaging
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving.formats import json_bodies, media_types, mistaken_bodies
-from image_classifier.serving.formats.answer_forms import JSON, JSON_LINES, AnswerForm
 from image_classifier.serving.formats.json_bodies import Lines
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.formats.response_formats import JSON, JSON_LINES, ResponseFormat
+from image_classifier.serving.rejection import RejectedError
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Images:
     """What a request brought."""
 
     images: tuple[bytes, ...]
@@ -30,70 +30,70 @@ class Pictures:
     """Under which the answers to a list stand."""
 
 
-def one_picture(body: bytes) -> Pictures:
+def one_image(body: bytes) -> Images:
     """Take the body as the bytes of one image.
 
     Raises:
-        RefusedError: It is something else that can be told, or was changed by a text conversion (400).
+        RejectedError: It is something else that can be told, or was changed by a text conversion (400).
     """
     mistaken_bodies.reject_unless_image(body)
     mistaken_bodies.reject_mangled(body)
-    return Pictures((body,))
+    return Images((body,))
 
 
-def instances(body: bytes) -> Pictures:
-    """Take the body as a list of pictures, see `json_bodies.instances`."""
+def instances(body: bytes) -> Images:
+    """Take the body as a list of images, see `json_bodies.instances`."""
     listed = json_bodies.instances(body)
-    return Pictures(listed.images, many=True, key=listed.key)
+    return Images(listed.images, many=True, key=listed.key)
 
 
-DECODERS: Mapping[str, Callable[[bytes], Pictures | Lines]] = {
-    "application/x-image": one_picture,
-    "image/jpeg": one_picture,
-    "image/png": one_picture,
-    "image/webp": one_picture,
-    "image/bmp": one_picture,
-    "image/gif": one_picture,
-    "image/*": one_picture,
-    "application/octet-stream": one_picture,
+DECODERS: Mapping[str, Callable[[bytes], Images | Lines]] = {
+    "application/x-image": one_image,
+    "image/jpeg": one_image,
+    "image/png": one_image,
+    "image/webp": one_image,
+    "image/bmp": one_image,
+    "image/gif": one_image,
+    "image/*": one_image,
+    "application/octet-stream": one_image,
     JSON: instances,
     JSON_LINES: json_bodies.lines,
 }
-"""Content-Type to what the body means. What a single picture is its own first bytes decide, whatever was said."""
+"""Content-Type to what the body means. What a single image is its own first bytes decide, whatever was said."""
 
 
-def decode(content_type: str | None, body: bytes) -> Pictures | Lines:
-    """Turn a body into pictures, or into lines that are yet to be.
+def decode(content_type: str | None, body: bytes) -> Images | Lines:
+    """Turn a body into images, or into lines that are yet to be.
 
-    A body that is a picture by its first bytes is taken as one under any Content-Type, with a note.
+    A body that is an image by its first bytes is taken as one under any Content-Type, with a note.
 
     Raises:
-        RefusedError: The body is empty (400), the type is not accepted (415), or the JSON is not as it should be.
+        RejectedError: The body is empty (400), the type is not accepted (415), or the JSON is not as it should be.
     """
     if not body:
-        raise RefusedError(400, "empty", "The body is empty; send the bytes of a picture.")
+        raise RejectedError(400, "empty", "The body is empty; send the bytes of an image.")
     media_type = media_types.parse(content_type or "").name
     decoder = DECODERS.get(media_type)
-    if decoder is one_picture:
-        return one_picture(body)
+    if decoder is one_image:
+        return one_image(body)
     mistaken_bodies.reject_form(media_type, body)
-    if picture_format := imaging.sniff(body):
+    if image_format := imaging.sniff(body):
         mistaken_bodies.reject_mangled(body)
-        return Pictures((body,), note=f"Content-Type is {content_type!r}, but the body is {picture_format}: answered")
+        return Images((body,), note=f"Content-Type is {content_type!r}, but the body is {image_format}: answered")
     if decoder is None:
         accepted = ", ".join(name for name in DECODERS if "*" not in name)
         given = f"Content-Type {content_type!r} is" if content_type else "A missing Content-Type is"
-        raise RefusedError(415, "unsupported_media_type", f"{given} not accepted for this body. Accepted: {accepted}.")
+        raise RejectedError(415, "unsupported_media_type", f"{given} not accepted for this body. Accepted: {accepted}.")
     return decoder(body)
 
 
-def answer(prediction: Prediction, form: AnswerForm) -> dict[str, Any]:
-    """Return what is said of a picture, in this order: probabilities, labels, predicted_label, embedding.
+def answer(prediction: Prediction, form: ResponseFormat) -> dict[str, Any]:
+    """Return what is said of an image, in this order: probabilities, labels, predicted_label, embedding.
 
     The label is None when no class is as probable as `form.threshold`.
 
     Raises:
-        RefusedError: The embedding is wanted, and the model has none (406).
+        RejectedError: The embedding is wanted, and the model has none (406).
     """
     shown = prediction if form.threshold is None else prediction.at_least(form.threshold)
     shown = shown if form.count is None else shown.most_probable(form.count)
@@ -113,11 +113,11 @@ def _embedding(prediction: Prediction) -> NDArray[np.float32]:
             "Accept asks for the embedding, and this model answers no features. A model that was trained by this "
             "program gets them by scripts/convert-model, any other by being trained further. Or leave ;embedding out."
         )
-        raise RefusedError(406, "no_embedding", message)
+        raise RejectedError(406, "no_embedding", message)
     return found
 
 
-def encode(predictions: Sequence[Prediction], many: bool, form: AnswerForm, key: str = "predictions") -> bytes:
+def encode(predictions: Sequence[Prediction], many: bool, form: ResponseFormat, key: str = "predictions") -> bytes:
     """Write an answer as JSON: an object for an image; for a list `{"predictions": [...]}`, one entry each; or lines.
 
     The entries of a list in the plain form are bare lists of probabilities, as TensorFlow Serving answers.
@@ -131,8 +131,8 @@ def encode(predictions: Sequence[Prediction], many: bool, form: AnswerForm, key:
     return _json({key: [entry["probabilities"] if bare else entry for entry in answers]})
 
 
-def line(outcome: Prediction | RefusedError | ImageRejected, form: AnswerForm) -> bytes:
-    """Write what is said of a picture, or why nothing is (`error` and `message`), as a line of JSON."""
+def line(outcome: Prediction | RejectedError | ImageRejected, form: ResponseFormat) -> bytes:
+    """Write what is said of an image, or why nothing is (`error` and `message`), as a line of JSON."""
     said = (
         answer(outcome, form) if isinstance(outcome, Prediction) else {"error": outcome.code, "message": str(outcome)}
     )

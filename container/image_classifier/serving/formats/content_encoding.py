@@ -2,8 +2,8 @@
 
 import zlib
 
-from image_classifier.serving import refusal
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving import rejection
+from image_classifier.serving.rejection import RejectedError
 
 ACCEPTED = "gzip, identity"
 _GZIP = frozenset({"gzip", "x-gzip"})
@@ -17,7 +17,7 @@ def decoded(encoding: str | None, body: bytes, limit: int) -> bytes:
     """Return the body without its Content-Encoding, at most `limit` bytes.
 
     Raises:
-        RefusedError: The encoding is not gzip (415), the body is not what it says (400), or it unpacks to more (413).
+        RejectedError: The encoding is not gzip (415), the body is not what it says (400), or it unpacks to more (413).
     """
     names = [name for name in (encoding or "").lower().replace(" ", "").replace("\t", "").split(",") if name]
     names = [name for name in names if name != "identity"]
@@ -26,7 +26,7 @@ def decoded(encoding: str | None, body: bytes, limit: int) -> bytes:
     if len(names) > 1 or names[0] not in _GZIP:
         given = (encoding or "")[:100]
         message = f"Content-Encoding {given!r} is not accepted. Accepted: {ACCEPTED}. Send the body without it."
-        raise RefusedError(415, "unsupported_encoding", message, {"Accept-Encoding": ACCEPTED})
+        raise RejectedError(415, "unsupported_encoding", message, {"Accept-Encoding": ACCEPTED})
     try:
         return _gunzip(body, limit)
     except zlib.error as error:
@@ -40,7 +40,7 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         piece = body[position : position + _PIECE]
         content += member.decompress(piece, limit + 1 - len(content))
         if len(content) > limit:
-            raise refusal.body_too_large(limit)
+            raise rejection.body_too_large(limit)
         position += len(piece) - len(member.unused_data)
         if member.eof and position < len(body):
             member, members = zlib.decompressobj(_GZIP_WINDOW), members + 1
@@ -51,6 +51,6 @@ def _gunzip(body: bytes, limit: int) -> bytes:
     return bytes(content)
 
 
-def _invalid(reason: str) -> RefusedError:
+def _invalid(reason: str) -> RejectedError:
     message = f"Content-Encoding is gzip, but the body is not: {reason}. Send it again, or without the header."
-    return RefusedError(400, "invalid_encoding", message)
+    return RejectedError(400, "invalid_encoding", message)

@@ -5,7 +5,7 @@ import binascii
 import re
 
 from image_classifier import imaging
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
@@ -23,7 +23,7 @@ def reject_form(media_type: str, body: bytes) -> None:
     """Reject what a form's media type says or did to the body.
 
     Raises:
-        RefusedError: It is a multipart form, or `curl -d` has taken the line ends out of the body (415).
+        RejectedError: It is a multipart form, or `curl -d` has taken the line ends out of the body (415).
     """
     if media_type == MULTIPART and imaging.sniff(body) is None:
         message = f"Content-Type {MULTIPART} wraps the image in a form, as curl -F does. {_SEND}."
@@ -31,31 +31,31 @@ def reject_form(media_type: str, body: bytes) -> None:
         message = f"Content-Type {FORM} is what curl -d sends, which takes line ends out of binary data. {_SEND}."
     else:
         return
-    raise RefusedError(415, "unsupported_media_type", message)
+    raise RejectedError(415, "unsupported_media_type", message)
 
 
 def reject_unless_image(body: bytes) -> None:
     """Reject a body that is no image by its first bytes, when it can be told what it is instead.
 
     Raises:
-        RefusedError: It is base64 text, a data: URL, a form, JSON, HTML, XML, gzip, or passed through text (400).
+        RejectedError: It is base64 text, a data: URL, a form, JSON, HTML, XML, gzip, or passed through text (400).
     """
     if imaging.sniff(body) is None and (found := _instead(body)):
         allowed = f"allowed: {', '.join(imaging.FORMATS)}"
         message = f"The body is not an image of a known format but {found}; {allowed}. {_SEND}."
-        raise RefusedError(400, "unsupported_format", message)
+        raise RejectedError(400, "unsupported_format", message)
 
 
 def reject_mangled(image: bytes, where: str = "The image") -> None:
     """Reject an image whose beginning is sound, but whose bytes show that they passed through a text conversion.
 
     Raises:
-        RefusedError: Its bytes are text in UTF-8, or line ends were removed or translated (400).
+        RejectedError: Its bytes are text in UTF-8, or line ends were removed or translated (400).
     """
     if imaging.sniff(image) is None or not (found := _conversion(image)):
         return
     message = f"{where} is corrupt: {found}, as a text conversion leaves it. Send the bytes unchanged, in binary mode."
-    raise RefusedError(400, "corrupt", message)
+    raise RejectedError(400, "corrupt", message)
 
 
 def image_in(text: bytes) -> str | None:

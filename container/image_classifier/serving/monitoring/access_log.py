@@ -21,7 +21,7 @@ _QUIET_PATHS = ("/ping", "/metrics")
 
 
 @dataclass(frozen=True)
-class Exchange:
+class AccessRecord:
     """A request and its answer, as much of them as may be written down."""
 
     method: str
@@ -52,7 +52,7 @@ def request_id(headers: Mapping[str, str] | Headers) -> str:
     return new_id()
 
 
-def write(exchange: Exchange, measured: Measurement, which: str) -> None:
+def write(exchange: AccessRecord, measured: Measurement, which: str) -> None:
     """Write the line of a request; `which` are written: "all", "errors" (those not answered with 2xx) or "off"."""
     level = logging.DEBUG if exchange.path in _QUIET_PATHS else logging.INFO
     if which == "off" or not log.isEnabledFor(level) or (which == "errors" and 200 <= exchange.status < 300):
@@ -60,7 +60,7 @@ def write(exchange: Exchange, measured: Measurement, which: str) -> None:
     log.log(level, "%s", line(exchange, measured))
 
 
-def line(exchange: Exchange, measured: Measurement) -> str:
+def line(exchange: AccessRecord, measured: Measurement) -> str:
     """Return the line: sizes in bytes, times in milliseconds; what a request has nothing of is left out."""
     stages = ((stage, measured.seconds.get(stage)) for stage in (QUEUE, DECODE, ENGINE))
     found = {
@@ -73,7 +73,7 @@ def line(exchange: Exchange, measured: Measurement) -> str:
         "requests": exchange.requests if exchange.requests > 1 else None,
         "bytes_in": measured.bytes_in,
         "bytes_out": exchange.bytes_out,
-        "pictures": measured.pictures or None,
+        "images": measured.images or None,
         **{f"{stage}_ms": _milliseconds(seconds) for stage, seconds in stages if seconds is not None},
         "total_ms": _milliseconds(measured.total_seconds),
     }

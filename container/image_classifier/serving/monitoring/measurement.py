@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from flask import g
 
 QUEUE, DECODE, ENGINE = "queue", "decode", "engine"
-"""The stages of a request with pictures: waiting for its turn, decoding, the network."""
+"""The stages of a request with images: waiting for its turn, decoding, the network."""
 
 
 @dataclass(slots=True)
@@ -16,11 +16,11 @@ class Measurement:
     started: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
     """By stage; a stage that was not reached is missing."""
-    pictures: int = 0
+    images: int = 0
     bytes_in: int | None = None
     """Bytes of the body that was read; None when it was not."""
     error: str | None = None
-    """The code of the refusal."""
+    """The code of the rejection."""
     model: str | None = None
     """Which model was asked for, where there are several."""
 

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, mult
 
 from image_classifier import __version__
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving import shared_folder
+from image_classifier.serving import worker_state
 from image_classifier.serving.monitoring.measurement import DECODE, ENGINE, QUEUE, Measurement
 
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
@@ -19,7 +19,7 @@ _Choice = Literal["livesum", "livemin", "livemax"]
 """What is told of the values that several processes have."""
 _LONGEST_LABEL = 200
 """Characters of what a model says of itself, so that the series of a process keep within its files."""
-_PICTURES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_IMAGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Load(Protocol):
@@ -47,11 +47,11 @@ class Metrics:
         self._errors = self._counter("errors", "Requests not answered, by the error's code.", "error")
         self._total = self._histogram("request_seconds", "Seconds in the application, of requests answered with 200.")
         self._stages = {
-            QUEUE: self._histogram("queue_seconds", "Seconds that requests with pictures waited for their turn."),
-            DECODE: self._histogram("decode_seconds", "Seconds of decoding, of all pictures of a request."),
-            ENGINE: self._histogram("engine_seconds", "Seconds of the network, of all pictures of a request."),
+            QUEUE: self._histogram("queue_seconds", "Seconds that requests with images waited for their turn."),
+            DECODE: self._histogram("decode_seconds", "Seconds of decoding, of all images of a request."),
+            ENGINE: self._histogram("engine_seconds", "Seconds of the network, of all images of a request."),
         }
-        self._pictures = self._histogram("request_pictures", "Pictures in a request.", _PICTURES)
+        self._images = self._histogram("request_images", "Images in a request.", _IMAGES)
         self._waiting = self._gauge("requests_waiting", "Requests that wait for their turn.", "livesum")
         self._working = self._gauge("requests_in_work", "Requests that are decoded or classified.", "livesum")
         labels = ("model", "engine", "classes", "image_size", "backbone", "version")
@@ -68,8 +68,8 @@ class Metrics:
         for stage, histogram in self._stages.items():
             if stage in measured.seconds:
                 histogram.observe(measured.seconds[stage])
-        if measured.pictures:
-            self._pictures.observe(measured.pictures)
+        if measured.images:
+            self._images.observe(measured.images)
             if status == 200:
                 self._total.observe(measured.total_seconds)
         self._look(load)
@@ -89,7 +89,7 @@ class Metrics:
         """Return the numbers as they are now."""
         self._look(load)
         registry = self._registry
-        if shared_folder.VARIABLE in os.environ:
+        if worker_state.VARIABLE in os.environ:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return prometheus_client.generate_latest(registry)

@@ -9,14 +9,14 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 
 from image_classifier.serving.monitoring import access_log, measurement
-from image_classifier.serving.monitoring.access_log import REQUEST_ID, Exchange
+from image_classifier.serving.monitoring.access_log import REQUEST_ID, AccessRecord
 from image_classifier.serving.monitoring.measurement import Measurement
 from image_classifier.serving.monitoring.metrics import CONTENT_TYPE, Load, Metrics
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 from image_classifier.serving.settings import Settings
 
-REFUSALS = "observe_refusal"
-"""Where the server finds, in `app.extensions`, whom it tells what it refused before the application saw it."""
+REFUSALS = "observe_rejection"
+"""Where the server finds, in `app.extensions`, whom it tells what it rejected before the application saw it."""
 CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _LONGEST_ATTRIBUTES = 1024
 """Characters, by InvokeEndpoint's reference."""
@@ -45,14 +45,14 @@ def observe(app: Flask, metrics: Metrics, settings: Settings, load: Load, refres
         measured = measurement.current()
         sent_back = _sent_back(request.headers)
         response.headers.update(sent_back)
-        exchange = Exchange(
+        exchange = AccessRecord(
             request.method, request.path, response.status_code, sent_back[REQUEST_ID], response.content_length
         )
         metrics.count(request.url_rule.rule if request.url_rule else _NO_ROUTE, exchange.status, measured, load)
         access_log.write(exchange, measured, settings.access_log)
         return response
 
-    app.extensions[REFUSALS] = _Refusals(app, metrics, settings, load)
+    app.extensions[REFUSALS] = _Rejections(app, metrics, settings, load)
 
     @app.get("/metrics")
     def show() -> Response:
@@ -60,7 +60,7 @@ def observe(app: Flask, metrics: Metrics, settings: Settings, load: Load, refres
         return Response(metrics.text(load), content_type=CONTENT_TYPE)
 
 
-class _Refusals:
+class _Rejections:
     """Called by the server's main loop, a thousand times a second when there is far too much to do."""
 
     def __init__(self, app: Flask, metrics: Metrics, settings: Settings, load: Load):
@@ -68,19 +68,19 @@ class _Refusals:
         self._route = lru_cache(maxsize=64)(lambda method, path: _route(app, method, path))
         self._unsaid, self._said_at = 0, float("-inf")
 
-    def __call__(self, request: Any, refusal: RefusedError) -> Mapping[str, str]:
-        """Count and log a refusal of gunicorn's request, None when no header has come; return what is sent back."""
-        measured = Measurement(error=refusal.code)
+    def __call__(self, request: Any, rejection: RejectedError) -> Mapping[str, str]:
+        """Count and log a rejection of gunicorn's request, None when no header has come; return what is sent back."""
+        measured = Measurement(error=rejection.code)
         method, path = (request.method, request.path) if request else ("", "")
         sent_back = _sent_back(Headers(request.headers if request else ()))
-        self._metrics.count(self._route(method, path), refusal.status, measured, self._load)
+        self._metrics.count(self._route(method, path), rejection.status, measured, self._load)
         requests = 1
-        if refusal.status == 503:
+        if rejection.status == 503:
             self._unsaid += 1
             if measured.started - self._said_at < _SILENCE_SECONDS:
                 return sent_back
             requests, self._unsaid, self._said_at = self._unsaid, 0, measured.started
-        exchange = Exchange(method, path, refusal.status, sent_back[REQUEST_ID], requests=requests)
+        exchange = AccessRecord(method, path, rejection.status, sent_back[REQUEST_ID], requests=requests)
         access_log.write(exchange, measured, self._settings.access_log)
         return sent_back
 

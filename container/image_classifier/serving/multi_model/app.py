@@ -12,16 +12,16 @@ from pathlib import Path
 
 from flask import Flask, Response, request
 
-from image_classifier.contract.errors import JobError, UserError, first_line
-from image_classifier.inference import memory
+from image_classifier.contract.errors import ExplainedError, UserError, first_line
+from image_classifier.resources import memory
 from image_classifier.serving import errors
 from image_classifier.serving.connections.admission import Admission
 from image_classifier.serving.formats import body
 from image_classifier.serving.invocations import Invocations
 from image_classifier.serving.monitoring import measurement, observation
 from image_classifier.serving.monitoring.metrics import Metrics
-from image_classifier.serving.multi_model import fitting, load_request
-from image_classifier.serving.multi_model.fitting import NoRoomError
+from image_classifier.serving.multi_model import capacity, load_request
+from image_classifier.serving.multi_model.capacity import NoRoomError
 from image_classifier.serving.multi_model.store import (
     AlreadyLoadedError,
     InUseError,
@@ -29,7 +29,7 @@ from image_classifier.serving.multi_model.store import (
     ModelStore,
     NotLoadedError,
 )
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 from image_classifier.serving.settings import Settings
 
 PAGE = 100
@@ -46,7 +46,7 @@ def application(settings: Settings) -> Flask:
     memory.return_large_blocks()
     log.info("Ready on port %d, without a model: each is loaded when it is asked for.", settings.port)
     precision = settings.engine.precision
-    store = ModelStore(lambda folder: fitting.load(folder, precision, held=store.folders))
+    store = ModelStore(lambda folder: capacity.load(folder, precision, held=store.folders))
     return create_app(store, settings)
 
 
@@ -92,7 +92,7 @@ class _ModelsApi:
         try:
             listed = _known(name, self._store.unload)
         except InUseError as error:
-            raise RefusedError(503, "model_in_use", str(error), {"Retry-After": "1"}) from error
+            raise RejectedError(503, "model_in_use", str(error), {"Retry-After": "1"}) from error
         log.info("Unloaded %s.", name)
         return _json(_told(listed))
 
@@ -109,15 +109,15 @@ def _loaded(store: ModelStore, name: str, folder: Path) -> Listed:
         listed = store.load(name, folder)
     except AlreadyLoadedError as error:
         message = f"A model of the name {name} is loaded already. Unload it first, or choose another name."
-        raise RefusedError(409, "already_loaded", message) from error
+        raise RejectedError(409, "already_loaded", message) from error
     except NoRoomError as error:
-        raise RefusedError(507, "no_room", str(error)) from error
-    except JobError as error:
-        raise RefusedError(400 if isinstance(error, UserError) else 500, "cannot_be_loaded", str(error)) from error
-    except Exception as error:  # whatever a damaged model makes OpenVINO stumble over, the others are still served
+        raise RejectedError(507, "no_room", str(error)) from error
+    except ExplainedError as error:
+        raise RejectedError(400 if isinstance(error, UserError) else 500, "cannot_be_loaded", str(error)) from error
+    except Exception as error:  # whatever a corrupt model makes OpenVINO stumble over, the others are still served
         log.error("%s could not be loaded.", folder, exc_info=error)
         message = f"The model in {folder} could not be loaded: {type(error).__name__}: {first_line(error)}."
-        raise RefusedError(500, "cannot_be_loaded", message) from error
+        raise RejectedError(500, "cannot_be_loaded", message) from error
     log.info("Loaded %s from %s.", name, folder)
     return listed
 
@@ -129,9 +129,9 @@ def _known(name: str, ask: Callable[[str], Listed]) -> Listed:
         raise _unknown(name) from error
 
 
-def _unknown(name: str) -> RefusedError:
+def _unknown(name: str) -> RejectedError:
     message = f"No model of the name {ascii(name)[:200]} is loaded. Load it by POST /models."
-    return RefusedError(404, "unknown_model", message)
+    return RejectedError(404, "unknown_model", message)
 
 
 def _told(listed: Listed) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier.contract.serving_variables import MODEL_ROOTS
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 MAX_BODY_BYTES = 1024 * 1024
 # Without the slash a name is one segment of a path, and without . and .. no client on the way tidies it up.
@@ -36,16 +36,16 @@ def parse(body: bytes, roots: Sequence[Path] = ()) -> LoadRequest:
     What a path leads to counts, through `..` and links. A folder of the system is none for a model.
 
     Raises:
-        RefusedError: It is no such JSON, the name is not allowed, or the folder is none (400).
+        RejectedError: It is no such JSON, the name is not allowed, or the folder is none (400).
     """
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RefusedError(
+        raise RejectedError(
             400, "invalid_json", f"The body is not valid JSON: {str(error)[:200]}. {_EXPECTED}"
         ) from error
     if not isinstance(found, dict):
-        raise RefusedError(400, "invalid_json", f"The body is no JSON object. {_EXPECTED}")
+        raise RejectedError(400, "invalid_json", f"The body is no JSON object. {_EXPECTED}")
     return LoadRequest(_name(found.get("model_name")), _folder(found.get("url"), roots))
 
 
@@ -54,7 +54,7 @@ def _name(given: object) -> str:
         message = (
             f"model_name is {_shown(given)}; allowed: 1 to 256 visible ASCII characters, no slash, not . or .. alone."
         )
-        raise RefusedError(400, "invalid_model_name", message)
+        raise RejectedError(400, "invalid_model_name", message)
     return given
 
 
@@ -62,18 +62,18 @@ def _folder(given: object, roots: Sequence[Path]) -> Path:
     folder = Path(given) if isinstance(given, str) else Path()
     if not folder.is_absolute() or not _is_folder(folder):
         message = f"url is {_shown(given)}; expected the absolute path of a folder that exists, a model's files in it."
-        raise RefusedError(400, "invalid_url", message)
+        raise RejectedError(400, "invalid_url", message)
     real = Path(os.path.realpath(folder))
     if roots and not any(real.is_relative_to(os.path.realpath(root)) for root in roots):
         allowed = ", ".join(map(str, roots))
         message = f"url is {_shown(given)}; {MODEL_ROOTS.name} allows models below {allowed} alone."
-        raise RefusedError(400, "invalid_url", message)
+        raise RejectedError(400, "invalid_url", message)
     if not roots and _is_of_the_system(real):
         message = (
             f"url is {_shown(given)}, which is {_shown(str(real))}: a folder of the system or at the root of the disk. "
             "Expected a model's own folder, such as /opt/ml/models/flowers/model."
         )
-        raise RefusedError(400, "invalid_url", message)
+        raise RejectedError(400, "invalid_url", message)
     return folder
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from image_classifier.inference import memory
 from image_classifier.inference.predictor import Predictor
+from image_classifier.resources import memory
 
 _LAST_LOOKS = (0, 0.01, 0.05, 0.2, 1)
 """Seconds to wait for the frames of a request that is answered already, and for an error's, to let go of a model."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask, Response, abort, g
 
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.page import browsers, facts
+from image_classifier.serving.page import browsers, model_card
 
 ROUTES = "GET / is a page for people."
 """For errors, behind the sentence about the other routes."""
@@ -19,7 +19,7 @@ _POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
     "style-src": "'self'",
-    # A picture that was dropped is shown from the browser's own memory.
+    # An image that was dropped is shown from the browser's own memory.
     "img-src": "'self' blob:",
     "connect-src": "'self'",
     "base-uri": "'none'",
@@ -62,7 +62,7 @@ def add_to(app: Flask, loaded: Callable[[], Predictor], bound: str, more_hosts: 
 
     @app.get("/page/facts")
     def tell() -> Response:
-        found = dataclasses.asdict(facts.of(loaded()))
+        found = dataclasses.asdict(model_card.of(loaded()))
         return Response(json.dumps(found, allow_nan=False), mimetype="application/json", headers=_HEADERS)
 
     _add_time(app)

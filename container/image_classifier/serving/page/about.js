@@ -12,7 +12,7 @@ export function show(facts) {
     ["Source", facts.source],
     ["Training", facts.finetuned ? "fine-tuned for these classes" : null],
     ["Classes", counted(facts.class_names.length, "class", "classes")],
-    ["Picture size", `${facts.height} × ${facts.width} pixels (height × width)`],
+    ["Image size", `${facts.height} × ${facts.width} pixels (height × width)`],
     ["Engine", ENGINES[facts.engine] ?? facts.engine],
     ...facts.measures.map(({ name, value }) => [name, percent(value)]),
     ["Trained with", versions(facts.trained_with)],

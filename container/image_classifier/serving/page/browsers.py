@@ -10,7 +10,7 @@ from flask import Flask, request
 from werkzeug.datastructures import Headers
 
 from image_classifier.contract.serving_variables import ALLOWED_HOSTS
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _EVERYWHERE = ("", "0.0.0.0", "::")
@@ -41,19 +41,19 @@ def host_of(authority: str) -> str:
     return authority.partition(":")[0].lower()
 
 
-def foreign_host(given: str, allowed: Iterable[str]) -> RefusedError:
+def foreign_host(given: str, allowed: Iterable[str]) -> RejectedError:
     """Return the rejection of a request under a name that is not allowed."""
     message = (
         f"Host {given[:200]!r} is not allowed where the web UI is on. Allowed: {', '.join(sorted(allowed))}. "
         f"Add others by {ALLOWED_HOSTS.name}."
     )
-    return RefusedError(403, "host_not_allowed", message)
+    return RejectedError(403, "host_not_allowed", message)
 
 
-def foreign_site() -> RefusedError:
+def foreign_site() -> RejectedError:
     """Return the rejection of a request that another site makes a browser send."""
     message = "Another site made the browser send this request, which is not allowed while the web UI is on."
-    return RefusedError(403, "cross_site", message)
+    return RejectedError(403, "cross_site", message)
 
 
 def _is_of_another_site(headers: Headers) -> bool:

@@ -1,10 +1,10 @@
-// One picture and what the server says about it.
+// One image and what the server says about it.
 
 import { counted, milliseconds, percent } from "./wording.js";
 
 const SHOWN = 5; // classes, before somebody asks for all
 
-/** The list entry of a picture. */
+/** The list entry of an image. */
 export class Card {
   constructor(file, onAgain) {
     this.file = file;
@@ -69,7 +69,7 @@ export class Card {
     more.textContent = all ? `Show the best ${SHOWN}` : `Show all ${counted(this.classes.length, "class", "classes")}`;
   }
 
-  /** Give back what the browser keeps of the picture. */
+  /** Give back what the browser keeps of the image. */
   release() {
     URL.revokeObjectURL(this.address);
   }

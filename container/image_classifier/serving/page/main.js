@@ -1,4 +1,4 @@
-// The page's story: get the facts, take pictures however they come, ask about one after the other.
+// The page's story: get the facts, take images however they come, ask about one after the other.
 
 import * as about from "./about.js";
 import * as calls from "./calls.js";
@@ -35,7 +35,7 @@ facts.then(
 let shown = [];
 let turn = facts;
 
-/** Ask about a picture when those before it have their answer, so that each one's time is its own. */
+/** Ask about an image when those before it have their answer, so that each one's time is its own. */
 function ask(card) {
   card.wait();
   turn = turn
@@ -50,9 +50,9 @@ function ask(card) {
     });
 }
 
-function take(pictures) {
-  const added = pictures.map((picture) => {
-    const card = new Card(picture, () => ask(card));
+function take(images) {
+  const added = images.map((image) => {
+    const card = new Card(image, () => ask(card));
     return card;
   });
   shown.push(...added);
@@ -77,7 +77,7 @@ files.addEventListener("change", () => {
 });
 document.getElementById("clear").addEventListener("click", clear);
 document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
-// Anywhere on the page, for a picture that misses the zone would replace the page.
+// Anywhere on the page, for an image that misses the zone would replace the page.
 document.addEventListener("dragover", (event) => {
   if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();

@@ -3,7 +3,7 @@
 const LOADING_PAUSE = 500; // milliseconds
 
 /** A request without an answer: a sentence for people, and whether trying again can help. */
-export class Refused extends Error {
+export class Rejected extends Error {
   constructor(sentence, again) {
     super(sentence);
     this.again = again;
@@ -23,7 +23,7 @@ export async function facts(onWait) {
   }
 }
 
-/** Send a picture; returns labels and probabilities, the most probable first, and how long it took in milliseconds. */
+/** Send an image; returns labels and probabilities, the most probable first, and how long it took in milliseconds. */
 export async function classify(file, count) {
   const body = await content(file);
   const headers = {
@@ -45,7 +45,7 @@ async function content(file) {
   try {
     return await file.arrayBuffer();
   } catch {
-    throw new Refused("The browser cannot read this file. Is it a folder?", false);
+    throw new Rejected("The browser cannot read this file. Is it a folder?", false);
   }
 }
 
@@ -53,7 +53,7 @@ async function request(address, options) {
   try {
     return await fetch(address, { cache: "no-store", ...options });
   } catch {
-    throw new Refused("The server does not answer. Is it still running?", true);
+    throw new Rejected("The server does not answer. Is it still running?", true);
   }
 }
 
@@ -62,9 +62,9 @@ async function json(answer) {
   try {
     found = await answer.json();
   } catch {
-    throw new Refused(`The server answered ${answer.status} with something that is no JSON.`, answer.status >= 500);
+    throw new Rejected(`The server answered ${answer.status} with something that is no JSON.`, answer.status >= 500);
   }
-  if (!answer.ok) throw new Refused(found.message ?? `The server answered ${answer.status}.`, answer.status === 503);
+  if (!answer.ok) throw new Rejected(found.message ?? `The server answered ${answer.status}.`, answer.status === 503);
   return found;
 }
 

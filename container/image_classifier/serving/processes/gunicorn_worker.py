@@ -19,14 +19,14 @@ from gunicorn.workers import base
 from gunicorn.workers.gthread import ThreadWorker
 from gunicorn.workers.workertmp import WorkerTmp
 
-from image_classifier.serving import settings, shared_folder
+from image_classifier.serving import settings, worker_state
 from image_classifier.serving.connections import connection
 from image_classifier.serving.connections.answer_socket import AnswerSocket
 from image_classifier.serving.connections.connection import Connection
-from image_classifier.serving.connections.front import Front
+from image_classifier.serving.connections.connection_loop import ConnectionLoop
 from image_classifier.serving.connections.limits import Limits
 from image_classifier.serving.processes.threads import Threads
-from image_classifier.serving.refusal import RefusedError
+from image_classifier.serving.rejection import RejectedError
 
 _ACCEPTED_AT_ONCE = 64
 _PAUSE_SECONDS = 0.25
@@ -74,7 +74,7 @@ base.WorkerTmp = _Heartbeat
 class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
     """A process with one copy of the model and many threads."""
 
-    front: Front
+    front: ConnectionLoop
     _accept_again = _look_again = 0.0
     _said_at = float("-inf")
 
@@ -92,7 +92,7 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         """Serve until the end."""
         chosen = settings.read(os.environ)
         self._seconds_for_answers = chosen.body_seconds
-        self._observe = getattr(self.wsgi, "extensions", {}).get("observe_refusal", _unobserved)
+        self._observe = getattr(self.wsgi, "extensions", {}).get("observe_rejection", _unobserved)
         limits = Limits(
             in_flight=chosen.in_flight,
             max_body_bytes=chosen.max_body_bytes,
@@ -101,7 +101,7 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             body_seconds=chosen.body_seconds,
             keep_alive_seconds=self.cfg.keepalive,
         )
-        self.front = Front(self.poller, self.cfg, limits, self.enqueue_req, self._answer_here, self._observe)
+        self.front = ConnectionLoop(self.poller, self.cfg, limits, self.enqueue_req, self._answer_here, self._observe)
         super().run()
 
     def get_thread_pool(self) -> Threads:
@@ -110,7 +110,7 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
 
     def accept(self, listener: Any) -> None:
         """Take the connections that have come; where there are several processes, one, so that each gets some."""
-        if shared_folder.others_ready():
+        if worker_state.others_ready():
             self.set_accept_enabled(False)
             return
         for _ in range(_ACCEPTED_AT_ONCE if self.cfg.workers == 1 else 1):
@@ -147,11 +147,11 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
         """Begin or cease to accept connections; for good when the server shall end.
 
         A process that has no model yet leaves them to others that have theirs: it could only say 503. What the kernel
-        has accepted by the end is still served. Later connections are refused, where gunicorn would leave them waiting
+        has accepted by the end is still served. Later connections are rejected, where gunicorn would leave them waiting
         in its backlog until the process is gone.
         """
         paused = time.monotonic() < self._accept_again
-        super().set_accept_enabled(enabled and not paused and not shared_folder.others_ready())
+        super().set_accept_enabled(enabled and not paused and not worker_state.others_ready())
         if not enabled and not self.alive:
             for listener in self.sockets:
                 for _ in range(self.cfg.backlog):
@@ -203,12 +203,12 @@ class Worker(ThreadWorker):  # type: ignore[misc, unused-ignore]
             self.log.debug("A client went before it was answered: %s", error)
         except Exception as error:
             self.log.error("A request failed below the application.", exc_info=error)
-            failed = RefusedError(500, "internal_error", "The request failed inside the server; its log says more.")
+            failed = RejectedError(500, "internal_error", "The request failed inside the server; its log says more.")
             conn.send(failed.as_bytes(False, self._observe(request, failed), conn.incoming.is_head))
         finally:
             connection.serve(None)
         return False
 
 
-def _unobserved(request: Any, refusal: RefusedError) -> Mapping[str, str]:
+def _unobserved(request: Any, rejection: RejectedError) -> Mapping[str, str]:
     return {}

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from image_classifier import PROGRAM, artifacts, model_layout
-from image_classifier.contract.errors import JobError, complain
+from image_classifier.contract.errors import ExplainedError, report_and_exit_code
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.contract.serving_variables import WORKERS
-from image_classifier.inference import engines, footprint, memory
+from image_classifier.inference import engines, footprint
 from image_classifier.inference.layout import check_layout
-from image_classifier.inference.processors import available_processors
+from image_classifier.resources import memory
+from image_classifier.resources.processors import available_processors
 from image_classifier.serving import settings
 from image_classifier.serving.monitoring import log_stream
 from image_classifier.serving.processes import process_count
@@ -23,7 +24,7 @@ from image_classifier.serving.settings import Settings
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 """For glibc. What is larger than the first (mallopt(3)) goes back to the system when it is freed: left alone, the
 threshold rises to 32 MB with the first large raster, and what threads free of later ones stays: 170 MB instead of 81
-after 5,000 pictures, some of them large. The second: no store of small blocks for each of seventy threads, 21 MB that
+after 5,000 images, some of them large. The second: no store of small blocks for each of seventy threads, 21 MB that
 bought no speed; see docs/decisions/0016."""
 
 
@@ -40,8 +41,8 @@ def main() -> NoReturn:
         chosen = settings.read(os.environ)
         # Many models are held by one process, and each says when it is loaded whether there is memory for it.
         processes = 1 if chosen.multi_model else _processes(opt_ml.model_dir, chosen)
-    except JobError as error:
-        sys.exit(complain(error))
+    except ExplainedError as error:
+        sys.exit(report_and_exit_code(error))
     # gunicorn and `python -m` import from the working folder before anything else.
     os.chdir(PROGRAM)
     command = [sys.executable, "-m", "gunicorn", "--config", str(PROGRAM / "gunicorn.conf.py")]

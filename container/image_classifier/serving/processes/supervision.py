@@ -14,7 +14,7 @@ LONGEST_PAUSE_SECONDS = 8.0
 EXIT_CODE = 1
 
 
-class Deaths:
+class CrashBudget:
     """The deaths of the last minute, of which `limit` are borne; lives in gunicorn's first process."""
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic):

@@ -7,13 +7,14 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
-from image_classifier import garbage, model_layout
+from image_classifier import model_layout
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
-from image_classifier.serving import settings, shared_folder
+from image_classifier.resources import garbage_collection
+from image_classifier.serving import settings, worker_state
 from image_classifier.serving.monitoring import log_stream
-from image_classifier.serving.processes.loading import Loading
+from image_classifier.serving.processes.model_loader import ModelLoader
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -42,11 +43,11 @@ def application() -> "Flask":
     logging.captureWarnings(True)
     warnings.filterwarnings("always", module=r"PIL\.")
     if chosen.multi_model:
-        with garbage.never_collected():
+        with garbage_collection.gc_frozen():
             from image_classifier.serving.multi_model import app as many_models
 
             return many_models.application(chosen)
-    if not shared_folder.take_part():
+    if not worker_state.take_part():
         log.warning(
             "There is no space for the numbers that the processes share, in /dev/shm or in the temporary folder: when "
             "process %d answers GET /metrics, it shows its own requests alone.",
@@ -56,7 +57,7 @@ def application() -> "Flask":
 
     def load() -> "Predictor":
         # The application, which is imported meanwhile, included: to look through both took 30 ms of everybody's time.
-        with garbage.never_collected():
+        with garbage_collection.gc_frozen():
             from image_classifier.inference.predictor import Predictor
 
             predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
@@ -67,7 +68,7 @@ def application() -> "Flask":
             log.warning(remark)
         height, width = predictor.info.image_size
         log.info(
-            "Ready on port %d after %.1f s: %s, %d classes, pictures of %dx%d pixels.",
+            "Ready on port %d after %.1f s: %s, %d classes, images of %dx%d pixels.",
             chosen.port,
             time.monotonic() - started,
             predictor.engine.name,
@@ -76,10 +77,10 @@ def application() -> "Flask":
             width,
         )
         # Before anybody is told so: from now on those that have none leave connections to this one.
-        shared_folder.tell_ready()
+        worker_state.tell_ready()
         return predictor
 
-    loading = Loading(load, _end)
+    loading = ModelLoader(load, _end)
     try:
         loading.start()
     except PlatformError as error:

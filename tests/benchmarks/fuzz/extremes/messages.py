@@ -7,10 +7,10 @@ from functools import cache
 from random import Random
 
 from tests.benchmarks.fuzz.extremes.extreme import IMAGE, JSON, JSON_LINES, Extreme, repeated
-from tests.platform import pictures
+from tests.platform import sample_images
 
 _MEGABYTE = 1 << 20
-_GOOD = pictures.encode(pictures.plain(), "PNG")
+_GOOD = sample_images.encode(sample_images.plain(), "PNG")
 _NAMES = ("Accept", "Accept", "Content-Encoding", "Cookie", "X-Amzn-SageMaker-Custom-Attributes", "Connection", "X-Any")
 _PIECES = (
     *(

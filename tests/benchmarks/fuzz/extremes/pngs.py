@@ -42,7 +42,7 @@ def chunk_flood(random: Random) -> Extreme:
 
 
 def surplus_raster(random: Random) -> Extreme:
-    """Let the raster's data inflate to more than its rows: up to 1 GB behind a picture of 24 x 24."""
+    """Let the raster's data inflate to more than its rows: up to 1 GB behind an image of 24 x 24."""
     at, end = _SMALL.index(b"IDAT") - 4, len(_SMALL) - _END
     # No filter, black: 24 rows of zeros and what follows them.
     return Extreme(

@@ -6,12 +6,12 @@ from random import Random
 
 from tests.benchmarks.fuzz.extremes import animations, jpegs
 from tests.benchmarks.fuzz.extremes.extreme import JSON, JSON_LINES, Extreme, repeated
-from tests.platform import pictures
+from tests.platform import sample_images
 
 MOST_BYTES = 3_000_000
 MOST_IN_A_LIST, MOST_LINES = 512, 10_000
 """How many images a body may ask for: a longer one is rejected, and is allowed no more than the longest."""
-_GOOD = base64.b64encode(pictures.encode(pictures.plain(), "PNG")).decode()
+_GOOD = base64.b64encode(sample_images.encode(sample_images.plain(), "PNG")).decode()
 
 
 def nested(random: Random) -> Extreme:

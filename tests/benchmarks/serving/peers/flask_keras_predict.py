@@ -30,7 +30,7 @@ def ping() -> Response:
 
 @app.post("/invocations")
 def invocations() -> Response:
-    """Classify the picture in the body."""
-    picture = Image.open(io.BytesIO(request.data)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
-    pixels = np.asarray(picture, np.float32) / 255
+    """Classify the image in the body."""
+    image = Image.open(io.BytesIO(request.data)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, np.float32) / 255
     return jsonify(probabilities=model.predict(pixels[None], verbose=0)[0].tolist())

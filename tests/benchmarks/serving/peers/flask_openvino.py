@@ -1,4 +1,4 @@
-"""Flask, and OpenVINO as its introduction has it: read, compile, a new request for every picture."""
+"""Flask, and OpenVINO as its introduction has it: read, compile, a new request for every image."""
 
 import io
 import os
@@ -25,7 +25,7 @@ def ping() -> Response:
 
 @app.post("/invocations")
 def invocations() -> Response:
-    """Classify the picture in the body."""
-    picture = Image.open(io.BytesIO(request.data)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
-    answers = compiled.infer_new_request({0: np.asarray(picture)[None]})
+    """Classify the image in the body."""
+    image = Image.open(io.BytesIO(request.data)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
+    answers = compiled.infer_new_request({0: np.asarray(image)[None]})
     return jsonify(probabilities=answers[PROBABILITIES][0].tolist())

@@ -26,7 +26,7 @@ def ping() -> Response:
 
 @app.post("/invocations")
 def invocations() -> Response:
-    """Classify the picture in the body."""
-    picture = Image.open(io.BytesIO(request.data)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
-    pixels = np.asarray(picture, np.float32) / 255
+    """Classify the image in the body."""
+    image = Image.open(io.BytesIO(request.data)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, np.float32) / 255
     return jsonify(probabilities=classify(tf.constant(pixels[None])).numpy()[0].tolist())

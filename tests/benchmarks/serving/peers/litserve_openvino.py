@@ -16,13 +16,13 @@ BATCH, BATCH_SECONDS = 8, 0.01
 WORKERS = int(os.environ.get("LITSERVE_WORKERS", "1"))
 
 
-def pixels_of(picture: bytes) -> NDArray[np.uint8]:
-    """Decode a picture, uint8 (224, 224, 3)."""
-    return np.asarray(Image.open(io.BytesIO(picture)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR))
+def pixels_of(image: bytes) -> NDArray[np.uint8]:
+    """Decode an image, uint8 (224, 224, 3)."""
+    return np.asarray(Image.open(io.BytesIO(image)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR))
 
 
 class Classifier(litserve.LitAPI):  # type: ignore[misc]
-    """A picture in, its probabilities out."""
+    """An image in, its probabilities out."""
 
     def setup(self, device: str) -> None:
         """Load the model in a worker."""

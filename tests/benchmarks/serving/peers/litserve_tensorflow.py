@@ -16,16 +16,16 @@ BATCH, BATCH_SECONDS = 8, 0.01
 WORKERS = int(os.environ.get("LITSERVE_WORKERS", "1"))
 
 
-def pixels_of(picture: bytes) -> NDArray[np.float32]:
-    """Decode a picture, float32 (224, 224, 3) from 0 to 1."""
+def pixels_of(image: bytes) -> NDArray[np.float32]:
+    """Decode an image, float32 (224, 224, 3) from 0 to 1."""
     pixels = np.asarray(
-        Image.open(io.BytesIO(picture)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR), np.float32
+        Image.open(io.BytesIO(image)).convert("RGB").resize(SIZE, Image.Resampling.BILINEAR), np.float32
     )
     return pixels / np.float32(255)
 
 
 class Classifier(litserve.LitAPI):  # type: ignore[misc]
-    """A picture in, its probabilities out."""
+    """An image in, its probabilities out."""
 
     def setup(self, device: str) -> None:
         """Load the model in a worker."""

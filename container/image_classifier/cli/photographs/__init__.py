@@ -1,0 +1,1 @@
+"""Photos to train on, from packages whose licences allow it."""

@@ -1,0 +1,207 @@
+"""Real photographs to try things on: fetched by package name or address, laid out as class folders, part held out."""
+
+import csv
+import hashlib
+import io
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from image_classifier import own_files
+from image_classifier.cli.photographs import debian_package, fashion, flowers
+from image_classifier.contract.errors import UserError
+from image_classifier.imaging import EXTENSIONS
+from image_classifier.model_hub import packages
+
+HELD_OUT_SHARE = 0.2
+PARTS = ("train", "held-out")
+WRITER = "scripts/demo"
+"""Who marks a folder of parts, which the next run may replace."""
+STAMPS_PACKAGE = "tuxpaint-stamps-default"
+STAMPS_CLASSES = {
+    "birds": ("animals/birds",),
+    "flowers": ("plants/flowers",),
+    "fruit and vegetables": ("food/fruit", "food/vegetables"),
+    "mammals": ("animals/mammals",),
+}
+"""Class name to folders below /usr/share/tuxpaint/stamps."""
+
+
+@dataclass(frozen=True)
+class SampleData:
+    """A data set: what its user must know, and what writes `folder/<class>/<image>`."""
+
+    description: str
+    licence: str
+    write: Callable[[Path], None]
+
+
+def find(name: str) -> SampleData:
+    """Look a data set up.
+
+    Raises:
+        UserError: There is none of this name.
+    """
+    if name not in SAMPLES:
+        raise UserError(f"There is no sample data {name!r}. Choose one of: {', '.join(SAMPLES)}.")
+    return SAMPLES[name]
+
+
+def fetch(name: str, into: Path) -> Path:
+    """Fetch a data set once, say its licence, and return `into` with `train/<class>/` and `held-out/<class>/`.
+
+    Raises:
+        UserError: There is no data set of this name.
+        PlatformError: What it comes from does not answer.
+    """
+    sample = find(name)
+    if (into / "held-out").is_dir():
+        say(sample)
+        return into
+    return write(sample, into, sample.write, divided=True)
+
+
+def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divided: bool) -> Path:
+    """Let `writer` write the class folders, say the licence, and leave all of it in `into` or nothing.
+
+    `divided`: into `train/` and `held-out/`, see `hold_out`; else the class folders lie in `into` itself.
+
+    Raises:
+        UserError: `into` is not empty, or is a link or a file; it is as it was.
+    """
+    say(sample)
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
+        found = Path(scratch) / "all"
+        writer(found)
+        if divided:
+            found = hold_out(found, Path(scratch) / "parts")
+            (found / own_files.MARKER).unlink()
+        own_files.remove_empty(into)
+        found.rename(into)
+    return into
+
+
+def say(sample: SampleData) -> None:
+    """Print what its user must know."""
+    print(f"{sample.description} Licence: {sample.licence}", flush=True)
+
+
+def hold_out(folder: Path, into: Path) -> Path:
+    """Copy class folders into `into/train` and `into/held-out`; the same fifth of each class every time.
+
+    Which images are held out follows from a hash of their names, so more images do not move the others. Of two
+    images or more one is held out at least.
+
+    Raises:
+        UserError: The folder has no class folders with images, `into` overlaps it, or holds something else than the
+            parts of an earlier call, which are replaced.
+    """
+    given, target = folder.resolve(), into.resolve()
+    if given.is_relative_to(target) or target.is_relative_to(given):
+        raise UserError(f"{folder} cannot be divided into {into}: one lies in the other. Copy it somewhere else first.")
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    _make_room(into)
+    copied = 0
+    for class_folder in classes:
+        images = [path for path in class_folder.rglob("*") if path.suffix.lower() in EXTENSIONS]
+        images.sort(key=lambda path: hashlib.sha256(path.relative_to(folder).as_posix().encode()).digest())
+        held = max(round(len(images) * HELD_OUT_SHARE), int(len(images) > 1))
+        for index, path in enumerate(images):
+            target = into / ("held-out" if index < held else "train") / class_folder.name
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / "-".join(path.relative_to(class_folder).parts))
+            copied += 1
+    if not copied:
+        raise UserError(f"{folder} has no images in class folders. Expected {folder}/<class name>/<image>.")
+    return into
+
+
+def _make_room(into: Path) -> None:
+    """Make an empty folder that carries the marker; the parts that an earlier call wrote there are removed."""
+    own_files.reject_other_kind(into)
+    if into.is_dir() and not own_files.is_empty(into):
+        others = sorted({path.name for path in into.iterdir()} - {own_files.MARKER, *PARTS})
+        if others or not own_files.is_marked(into, WRITER):
+            raise UserError(
+                f"{into} holds {', '.join(others[:5]) or 'parts'} that this program did not write. Move it away."
+            )
+    for part in PARTS:
+        own_files.remove_folder(into / part)
+    into.mkdir(parents=True, exist_ok=True)
+    own_files.mark(into, WRITER)
+
+
+def some(everything: Path, into: Path, counts: Mapping[str, int]) -> Path:
+    """Copy the first `counts[part]` images of each class in each part, `train` and `held-out`, and return `into`."""
+    for part, count in counts.items():
+        for class_folder in sorted((everything / part).iterdir()):
+            target = into / part / class_folder.name
+            target.mkdir(parents=True)
+            for image in sorted(class_folder.iterdir())[:count]:
+                shutil.copyfile(image, target / image.name)
+    return into
+
+
+def _write_solar_cells(folder: Path) -> None:
+    data = "elpv_dataset/data"
+    with zipfile.ZipFile(packages.fetch(packages.SOLAR_CELLS)) as wheel:
+        table = io.StringIO(wheel.read(f"{data}/labels.csv").decode())
+        for name, probability, *_ in csv.reader(table, delimiter=" ", skipinitialspace=True):
+            # Between the two lie cells of which the annotators were not sure.
+            label = {0.0: "functional", 1.0: "defective"}.get(float(probability))
+            if label:
+                _write(folder / label / Path(name).name, wheel.read(f"{data}/{name}"))
+
+
+def _write_stamps(folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="stamps-") as scratch:
+        stamps = debian_package.unpack(STAMPS_PACKAGE, Path(scratch)) / "usr" / "share" / "tuxpaint" / "stamps"
+        for label, folders in STAMPS_CLASSES.items():
+            (folder / label).mkdir(parents=True)
+            for path in _photographs(stamps / name for name in folders):
+                # Cut-out photographs: without a background their transparent pixels would show through.
+                with Image.open(path, formats=["PNG"]) as image:
+                    cut_out = image.convert("RGBA")
+                white = Image.new("RGBA", cut_out.size, "white")
+                name = "-".join(path.relative_to(stamps).parts)
+                Image.alpha_composite(white, cut_out).convert("RGB").save(folder / label / name)
+
+
+def _photographs(folders: Iterable[Path]) -> list[Path]:
+    drawn = {"cartoon", "plastic", "toys"}
+    return sorted(path for folder in folders for path in folder.rglob("*.png") if not drawn & set(path.parts))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+SAMPLES = {
+    "solar": SampleData(
+        "Solar cells (elpv-dataset, Buerhop-Lutz et al. 2018): photographs in their own light, sound or defective.",
+        "CC-BY-NC-SA-4.0, non-commercial.",
+        _write_solar_cells,
+    ),
+    "stamps": SampleData(
+        f"Stamps (Debian's {STAMPS_PACKAGE}): cut-out photographs of birds, flowers, fruit and vegetables, mammals.",
+        "GPL-2.",
+        _write_stamps,
+    ),
+    "flowers": SampleData(
+        "Flowers (tf_flowers): photographs of daisy, dandelion, roses, sunflowers, tulips.",
+        flowers.LICENCE,
+        flowers.write_from_server,
+    ),
+    "fashion": SampleData(
+        f"Fashion-MNIST (Debian's {fashion.PACKAGE}): 70,000 grey images of 28 x 28 pixels, for size and speed.",
+        "MIT.",
+        fashion.write,
+    ),
+}

@@ -1,0 +1,154 @@
+"""Ask a running server what is on images, and show it as lines, as JSON, or as accuracy where folders are classes."""
+
+import argparse
+import json
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.progress import track
+
+from image_classifier.cli import answers, image_files, scoring
+from image_classifier.cli.answers import Answer
+from image_classifier.cli.image_files import ImageFile
+from image_classifier.cli.terminal import consoles
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
+
+URL = "http://127.0.0.1:8080/invocations"
+EVERY_CLASS = "application/json;verbose"
+BEST_THREE = "application/json;verbose;n_predictions=3"
+LISTED = 20
+"""Images of folders that each get a line on a terminal; of more images only the wrong answers are listed, as many."""
+
+
+def ask(image: Path, url: str, accept: str) -> dict[str, Any]:
+    """Send an image and return the answer.
+
+    Raises:
+        UserError: The image cannot be read, or the server rejects it.
+        PlatformError: No server answers there, or it answers something else than JSON.
+    """
+    try:
+        data = image.read_bytes()
+    except OSError as error:
+        raise UserError(f"{image} cannot be read: {error.strerror}.") from error
+    try:
+        request = urllib.request.Request(url, data, {"Content-Type": "application/x-image", "Accept": accept})
+        with _opener(url).open(request, timeout=60) as answer:
+            found = json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise UserError(f"{image}: {_reason(error)}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise PlatformError(
+            f"No server answers as expected at {url}: {reason}. scripts/serve-locally starts one; --url names another."
+        ) from error
+    if not isinstance(found, dict):
+        raise PlatformError(f"The server at {url} answers {type(found).__name__}, not an object.")
+    return found
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    # A proxy of the environment is for other machines than this one.
+    local = urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    try:
+        return f"rejected with {error.code}: {json.load(error)['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"rejected with {error.code} {error.reason}"
+
+
+def predict(images: Sequence[ImageFile], url: str, accept: str) -> Iterator[Answer | ExplainedError]:
+    """Ask about every image in turn; an image that cannot be read or is rejected yields its error.
+
+    Raises:
+        PlatformError: No server answers.
+    """
+    for image in images:
+        try:
+            yield Answer.of(image, ask(image.path, url, accept))
+        except PlatformError:
+            raise
+        except ExplainedError as error:
+            yield error
+
+
+def _show(
+    images: Sequence[ImageFile], outcomes: Iterator[Answer | ExplainedError], as_json: bool
+) -> tuple[list[Answer], int]:
+    """Print answers as they come; return them, and how many images had none."""
+    found: list[Answer] = []
+    errors = 0
+    width = max(len(str(image.path)) for image in images)
+    summarised = len(images) > LISTED and consoles.is_interactive() and not as_json
+    if summarised:
+        outcomes = iter(track(outcomes, "Classifying", len(images), console=consoles.output(), transient=True))
+    for outcome in outcomes:
+        if isinstance(outcome, ExplainedError):
+            errors += 1
+            consoles.report_and_exit_code(outcome)
+            continue
+        found.append(outcome)
+        if as_json:
+            print(json.dumps({"file": str(outcome.image.path), **outcome.raw}), flush=True)
+        elif not summarised:
+            print(f"{outcome.image.path!s:<{width}}  {outcome.summary}", flush=True)
+    return found, errors
+
+
+def _tell(found: Sequence[Answer], summarised: bool) -> None:
+    scored, console = answers.score(found), consoles.output()
+    if scored is None:
+        return
+    console.print()
+    for table in scoring.tables(scored):
+        console.print(table)
+    if summarised:
+        wrong = [one for one in found if one.image.folder_name not in (None, one.ranked[0][1])]
+        for answer in wrong[:LISTED]:
+            console.print(f"{answer.image.path}  {answer.summary}")
+        if len(wrong) > LISTED:
+            console.print(f"… and {len(wrong) - LISTED:,} more wrong answers; --csv FILE lists every image.")
+    console.print(scoring.headline(scored), style="bold")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/predict`."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/predict",
+        description="Ask a server what is on images; folders named as classes give the accuracy.",
+        epilog="examples:\n  scripts/predict photo.jpg\n  scripts/predict run/data/solar/held-out --csv answers.csv",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("--url", default=URL, help=f"default: {URL}")
+    parser.add_argument("--accept", metavar="TYPE", help=f"default: {BEST_THREE}; {EVERY_CLASS} with --json or folders")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line: the file and the server's answer")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
+    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
+    given = parser.parse_args(arguments)
+    try:
+        if given.csv and given.csv.exists():
+            raise UserError(f"--csv {given.csv} exists already. Name a new file.")
+        images = image_files.find(given.images)
+        has_folders = any(image.folder_name for image in images)
+        accept = given.accept or (EVERY_CLASS if given.json or has_folders else BEST_THREE)
+        found, errors = _show(images, predict(images, given.url, accept), given.json)
+        if given.csv:
+            answers.write_csv(given.csv, found)
+        if has_folders and not given.json:
+            _tell(found, summarised=len(images) > LISTED and consoles.is_interactive())
+    except ExplainedError as error:
+        return consoles.report_and_exit_code(error)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

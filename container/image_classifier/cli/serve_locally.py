@@ -1,0 +1,135 @@
+"""Serve a model on this machine: build the platform's tree, start `container/serve`, pass signals on."""
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+from image_classifier import PROGRAM, archives
+from image_classifier.cli.terminal import consoles, request_lines, typed_paths
+from image_classifier.contract.errors import ExplainedError, UserError
+from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+
+HOST = "127.0.0.1"
+_READY = "Ready on port "
+"""How the server's line begins when it answers."""
+
+
+def build_tree(model: Path, base: Path) -> OptMl:
+    """Lay out `base` as the platform lays out /opt/ml, with the model where an endpoint finds it.
+
+    Raises:
+        UserError: There is no model, or its archive is rejected.
+    """
+    tree = OptMl(base.resolve())
+    base.mkdir(parents=True, exist_ok=True)
+    folder = archives.materialise(model, tree.model_dir)
+    if folder != tree.model_dir:
+        tree.model_dir.symlink_to(folder.resolve())
+    return tree
+
+
+def reject_taken_port(port: int) -> None:
+    """Find out before anything is loaded whether a port can be had.
+
+    Raises:
+        UserError: Something else listens on it, or it is none.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(f"Port {port} cannot be used: {error}. Choose another with --port.") from error
+
+
+def model_of(given: Path) -> Path:
+    """Return the model that the user means: of a job's folder its model, else what was given."""
+    return given / "model" if (given / "input").is_dir() and (given / "model").is_dir() else given
+
+
+def serve(model: Path, port: int) -> int:
+    """Serve until the server ends or this process is told to; returns the server's exit code.
+
+    Raises:
+        UserError: There is no model, its archive is rejected, or the port is taken.
+    """
+    reject_taken_port(port)
+    with tempfile.TemporaryDirectory(prefix="serve-locally-") as scratch:
+        tree = build_tree(model_of(model), Path(scratch))
+        variables = {
+            BASE_DIR_VARIABLE: str(tree.base),
+            "SAGEMAKER_BIND_TO_PORT": str(port),
+            # The container of --docker has an address of its own.
+            "SERVE_HOST": os.environ.get("IMAGE_CLASSIFIER_BIND") or HOST,
+            "SERVE_PAGE": os.environ.get("SERVE_PAGE") or "true",
+        }
+        process = subprocess.Popen(
+            [sys.executable, str(PROGRAM / "serve")],
+            env={**os.environ, **variables},
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+
+        def pass_on(number: int, frame: FrameType | None) -> None:
+            process.send_signal(signal.SIGTERM)
+
+        # Ctrl-C reaches the server by itself, which then ends at once; SIGTERM makes it finish what it has begun.
+        before = signal.signal(signal.SIGTERM, pass_on), signal.signal(signal.SIGINT, pass_on)
+        try:
+            _watch(process, {str(tree.model_dir): str(model)}, f"http://{HOST}:{port}", model)
+            process.communicate()
+            return process.returncode
+        finally:
+            signal.signal(signal.SIGTERM, before[0])
+            signal.signal(signal.SIGINT, before[1])
+
+
+def _watch(process: subprocess.Popen[str], typed: Mapping[str, str], address: str, model: Path) -> None:
+    """Pass the server's log on until it ends; on a terminal a short line for each request."""
+    assert process.stderr is not None
+    interactive = consoles.errors().is_terminal
+    for line in process.stderr:
+        text = typed_paths.restore(line.rstrip("\n"), typed)
+        entry = request_lines.read(text) if interactive else None
+        # A reader that is gone is no reason to stop serving.
+        with contextlib.suppress(OSError):
+            if entry is None:
+                print(text, file=sys.stderr, flush=True)
+            elif request_lines.is_worth_showing(entry):
+                consoles.errors().print(request_lines.show(entry))
+            if text.startswith(_READY):
+                print(f"Serving {model} on {address} until Ctrl-C.", flush=True)
+                print("Open that address in a browser, or ask by scripts/predict IMAGE_OR_FOLDER.", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/serve-locally`."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/serve-locally",
+        description="Serve a model, as SageMaker would.",
+        epilog="examples:\n  scripts/serve-locally run/job\n  scripts/serve-locally model.tar.gz --port 8081",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="a local job's folder, or a model folder or .tar.gz that a job left"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="default: 8080")
+    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
+    given = parser.parse_args(arguments)
+    try:
+        return serve(given.model, given.port)
+    except ExplainedError as error:
+        return consoles.report_and_exit_code(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""The one place that decides how a command may print: on a terminal with colours and motion, elsewhere in plain lines.
+
+rich honours NO_COLOR, FORCE_COLOR, TERM=dumb, COLUMNS and the size of the terminal.
+"""
+
+import functools
+
+from rich.console import Console
+
+from image_classifier.contract import errors as explained
+from image_classifier.contract.addresses import without_secrets
+
+
+@functools.cache
+def output() -> Console:
+    """Return the console of standard output."""
+    return Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+@functools.cache
+def errors() -> Console:
+    """Return the console of standard error."""
+    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+def is_interactive() -> bool:
+    """Say whether standard output is a terminal on which lines can be redrawn."""
+    return output().is_terminal and not output().is_dumb_terminal
+
+
+def report_and_exit_code(error: Exception) -> int:
+    """Print on standard error what is wrong and return the exit code of a command that failed.
+
+    On a terminal the sentence follows a red "Error:"; in logs the class of the error stays, since it says who must act.
+    """
+    if not errors().is_terminal:
+        return explained.report_and_exit_code(error)
+    errors().print("Error:", style="bold red", end=" ")
+    errors().print(without_secrets(str(error)))
+    return 1

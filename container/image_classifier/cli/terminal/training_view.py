@@ -1,0 +1,166 @@
+"""A training job on a terminal: what was given, phases with rate and ETA, numbered epochs, what runs in a silence."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from image_classifier.cli.terminal import job_log
+from image_classifier.cli.terminal.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
+
+ALL_EPOCHS = 30
+"""Epochs that each get a line; of a longer job those that are the best so far get one, and every tenth."""
+_SHOWN_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "val_auc")
+_NEXT: Mapping[str, str] = {
+    "Head:": "Loading TensorFlow and the model",
+    "Backbone:": "Preparing the first step",
+    "Features:": "Extracting features",
+    "OpenVINO IR": "Checking the saved model in a fresh process",
+    "Verification:": "Writing the reports",
+    "Stopped,": "Finishing",
+}
+"""What runs after a line that begins so, until the next line."""
+_DETAILS = (*_NEXT, "No checkpoints:", "Bytes signature", "Devices:", "Export, tried", "Not run:")
+"""Lines that stay in the job's log file."""
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        if task.total is None or not task.speed:
+            return Text("")
+        return Text(f"{task.speed:,.0f} {task.fields['unit']}/s" if task.speed >= 10 else "")
+
+
+class TrainingView:
+    """Takes the lines of a job's log one by one; a context manager, since it redraws the last lines meanwhile."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[count]}", markup=False),
+            _Rate(),
+            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task("Reading the images", total=None, count="", unit="images")
+        self._phase, self._phase_started = "", time.monotonic()
+        self._given: list[str] = []
+        self._parts: list[Part] = []
+        self._epochs, self._epoch, self._best = 0, 0, float("-inf")
+        self._extracts_features = False
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, line: str) -> None:
+        """Show what a line of the log tells."""
+        match job_log.read(line):
+            case Setting() as setting:
+                self._on_setting(setting)
+            case Part() as part:
+                self._on_part(part)
+            case job_log.Progress() as progress:
+                self._on_progress(progress)
+            case Resumed(epochs=epochs):
+                self._epoch = epochs
+                self._print(f"Resuming from a checkpoint after {epochs} of {self._epochs} epochs")
+            case Epoch(metrics=metrics):
+                self._on_epoch(metrics)
+            case Summary():
+                self._run("Saving the model and converting it to OpenVINO")
+            case Problem(text=text):
+                self._print(text, "bold red" if not text.startswith("WARNING") else "yellow")
+            case Note(text=text):
+                self._on_note(text)
+
+    def announce(self, text: str) -> None:
+        """Print a line of the command's own, such as that a stop was requested."""
+        self._print(text, "bold")
+
+    def _on_setting(self, setting: Setting) -> None:
+        if setting.name == "epochs":
+            self._epochs = int(setting.value)
+        if setting.is_given:
+            self._given.append(f"{setting.name}={setting.value}")
+
+    def _on_part(self, part: Part) -> None:
+        if not self._parts:
+            self._print(f"Settings: {', '.join(self._given) or 'all defaults'}")
+        self._parts.append(part)
+        self._print(f"{part.name.capitalize()}: {part.images:,} images of {part.classes} classes ({part.counts})")
+
+    def _on_progress(self, progress: job_log.Progress) -> None:
+        if progress.phase != self._phase:
+            self._phase, self._phase_started = progress.phase, time.monotonic()
+            kind = progress.phase.split()[0].lower()
+            doing = "Extracting features of" if self._extracts_features else "Decoding"
+            self._run(f"{doing} {kind} images", progress.total)
+        self._progress.update(
+            self._task, completed=progress.done, count=f"{progress.done:,}/{progress.total:,}", unit="images"
+        )
+        if progress.done >= progress.total:
+            seconds = time.monotonic() - self._phase_started
+            done = "Features of" if self._extracts_features else "Decoded"
+            self._print(f"{done} {progress.total:,} {progress.phase.split()[0].lower()} images: {seconds:.0f} s")
+            self._run("Training")
+
+    def _on_epoch(self, metrics: Mapping[str, float]) -> None:
+        self._epoch += 1
+        value = metrics.get("val_accuracy", metrics.get("accuracy", 0.0))
+        is_best = value > self._best
+        self._best = max(value, self._best)
+        if self._epochs <= ALL_EPOCHS or is_best or self._epoch % 10 == 0:
+            self._print(self._epoch_line(metrics, is_best), "green" if is_best else None)
+        if self._phase != "epochs":
+            self._phase = "epochs"
+            self._run("Training", self._epochs, self._epoch - 1)
+        count = f"epoch {self._epoch}/{self._epochs}, best {self._best:.4f}"
+        self._progress.update(self._task, completed=self._epoch, count=count, unit="epochs")
+
+    def _epoch_line(self, metrics: Mapping[str, float], is_best: bool) -> str:
+        width = len(str(self._epochs))
+        shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in _SHOWN_METRICS if name in metrics)
+        return f"Epoch {self._epoch:>{width}}/{self._epochs}  {shown}{'  best so far' if is_best else ''}"
+
+    def _on_note(self, text: str) -> None:
+        if text.startswith("Features:"):
+            self._extracts_features = True
+        if text.startswith("Verification:"):
+            self._print(f"Checked: {_checked(text)}")
+        elif text.strip() and not text.startswith(_DETAILS):
+            self._print(text, "dim")
+        for beginning, activity in _NEXT.items():
+            if text.startswith(beginning):
+                self._run(activity)
+
+    def _run(self, activity: str, total: int | None = None, done: int = 0) -> None:
+        """Show what runs from now on, with a bar where its end is known."""
+        self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(activity, total=total, completed=done, count="", unit="images")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._console.print(text, style=style)
+
+
+def _checked(line: str) -> str:
+    """Say in a few words what the verification found; the whole line where it found a difference."""
+    words = line.removeprefix("Verification: ").split()
+    count = next((word for word in words if word.replace(",", "").isdigit()), None)
+    same = " 0 other answers" in line
+    return (
+        f"{int(count):,} images, same answers as in training" if count and same else line.removeprefix("Verification: ")
+    )

@@ -1,0 +1,157 @@
+"""Run a training job on this machine: build the platform's tree, start `container/train`, show how far it is."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from image_classifier import PROGRAM, own_files
+from image_classifier.cli import chosen_model
+from image_classifier.cli.terminal import consoles, job_process, job_summary
+from image_classifier.contract import hyperparameters
+from image_classifier.contract.errors import ExplainedError, UserError
+from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+from image_classifier.runners import job_state, job_tree
+from image_classifier.runners.job_tree import LocalJob, build_tree
+
+
+def train(job: LocalJob, overwrite: bool = False) -> int:
+    """Run the job, say how good its model is and return its exit code.
+
+    A job that was stopped or killed in the same folder is resumed. A finished one is replaced with `overwrite` alone,
+    once the new one has finished.
+
+    Raises:
+        UserError: See `job_tree.check` and `job_state.work_folder`; nothing was changed then. Or another job is running
+            in the output folder.
+    """
+    started = time.monotonic()
+    job_tree.check(job)
+    work = job_state.work_folder(job.output, overwrite)
+    job_tree.check(replace(job, output=work))
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {job.output} cannot be made: {error}. Look at that path and its disk.") from error
+    with own_files.used_alone(work) as lock:
+        if work != job.output:
+            job_tree.empty(work)
+        tree = build_tree(replace(job, output=work))
+        before = _identity(tree)
+        code = _run(tree, job, lock)
+        # A job that was stopped before its first epoch leaves the reports of the one before.
+        if code == 0 and _identity(tree) != before:
+            _conclude(tree, job, time.monotonic() - started)
+    return code
+
+
+def _identity(tree: OptMl) -> int | None:
+    report = tree.output_data_dir / "metrics.json"
+    return report.stat().st_ino if report.is_file() else None
+
+
+def _run(tree: OptMl, job: LocalJob, lock: int) -> int:
+    environment = {**os.environ, BASE_DIR_VARIABLE: str(tree.base), "PYTHONUNBUFFERED": "1"}
+    typed = {str(tree.channel_dir(name)): str(folder) for name, folder in job.channels.items()}
+    typed |= {str(tree.base): str(job.output), str(tree.channel_dir("model")): str(job.model or "")}
+    command = [sys.executable, str(PROGRAM / "train")]
+    return job_process.run(command, environment, typed, tree.base / job_tree.LOG, lock)
+
+
+def _conclude(tree: OptMl, job: LocalJob, seconds: float) -> None:
+    summary = job_summary.read(tree)
+    state = job_state.STOPPED if summary.was_stopped else job_state.FINISHED
+    if tree.base != job.output.resolve():
+        if summary.was_stopped:
+            consoles.output().print(f"The job in {job.output} stays: the new one was stopped. It is in {tree.base}.")
+        else:
+            job_tree.take_place(tree.base, job.output)
+            tree = OptMl(job.output.resolve())
+    job_state.record(tree.base, state, summary.accuracy)
+    shown = os.path.relpath(tree.base)
+    for line in job_summary.lines(summary, seconds, shown if len(shown) < len(str(tree.base)) else str(tree.base)):
+        consoles.output().print(line)
+
+
+def advice(settings: Mapping[str, str]) -> str | None:
+    """Return the line that warns when the whole network would be tuned on a CPU."""
+    # The aliases are the parser's business; it is asked, so that no spelling is missed.
+    if hyperparameters.parse(dict(settings)).values.train_only_top_layer or Path("/dev/nvidiactl").exists():
+        return None
+    return (
+        "train_only_top_layer is False, so the whole network is tuned, which is slow on a CPU. "
+        "For the head alone write train_only_top_layer=True."
+    )
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, str]:
+    """Turn `name=value` words into hyperparameters.
+
+    Raises:
+        UserError: A word has no `=`.
+    """
+    wrong = [word for word in words if "=" not in word]
+    if wrong:
+        raise UserError(f"Hyperparameters are written name=value, such as epochs=5; got {', '.join(wrong)}.")
+    return dict(word.split("=", 1) for word in words)
+
+
+def misplaced_hyperparameter(words: Sequence[str]) -> str | None:
+    """Return how a hyperparameter that was typed as an option is written here, such as `epochs=3` for `--epochs 3`."""
+    names = {declaration.name for declaration in hyperparameters.DECLARATIONS}
+    for position, word in enumerate(words):
+        name, _, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and (plain := name.replace("-", "_")) in names:
+            return f"{plain}={value or next(iter(words[position + 1 :]), 'VALUE')}"
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/train-locally`."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/train-locally",
+        description="Train on this machine, as SageMaker would.",
+        epilog="examples:\n  scripts/train-locally --training photos train_only_top_layer=True\n"
+        "  scripts/train-locally --training photos --model mobilenetv2-160 --output run/mine epochs=10\n\n"
+        "All hyperparameters: docs/reference/hyperparameters.md",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--training", type=Path, required=True, metavar="DIR", help="one folder a class")
+    parser.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
+    parser.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="an id or short name (scripts/models), an archive, or a folder (default: EfficientNet-Lite0)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
+    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
+    parser.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
+    if right := misplaced_hyperparameter(sys.argv[1:] if arguments is None else arguments):
+        parser.error(f"hyperparameters are written without dashes: write {right}")
+    given = parser.parse_intermixed_args(arguments)
+    try:
+        settings = parse_settings(given.settings)
+        output = given.output or PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")
+        model = chosen_model.choose(given.model, settings)
+        job = LocalJob(given.training, model.path, output, given.validation, given.test, settings)
+        job_tree.check(job)
+        job_state.work_folder(output, given.overwrite)
+        if line := advice(settings):
+            print(line, flush=True)
+        return train(replace(job, model=model.fetch()), given.overwrite)
+    except ExplainedError as error:
+        return consoles.report_and_exit_code(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The OpenVINO IR beside a SavedModel: record, conversion, agreement with TensorFlow."""

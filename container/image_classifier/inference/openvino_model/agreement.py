@@ -1,0 +1,42 @@
+"""How far two ways to compute the same probabilities lie apart, and which answers that changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOLERANCE = 1e-3
+"""What a probability may differ by in float32 without anything being wrong; see docs/decisions/0003."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two tables of probabilities of the same images compare."""
+
+    largest_difference: float
+    """Largest |Δp|; NaN when either table holds one."""
+    other_answers: int
+    """Top-1 answers that differ although the two best of the first table are further apart than 2·`TOLERANCE`."""
+    close_answers: int
+    """Top-1 answers that differ where they lie within 2·`TOLERANCE`."""
+
+
+def measure(expected: NDArray[np.float32], found: NDArray[np.float32]) -> Agreement:
+    """Compare two tables of probabilities, (n, K) or (n, 1), n at least 1."""
+    expected, found = two_columns(expected), two_columns(found)
+    other = expected.argmax(axis=1) != found.argmax(axis=1)
+    best = np.sort(expected, axis=1)
+    close = best[:, -1] - best[:, max(-2, -best.shape[1])] <= 2 * TOLERANCE
+    return Agreement(
+        largest_difference=float(np.abs(expected - found).max()),
+        other_answers=int((other & ~close).sum()),
+        close_answers=int((other & close).sum()),
+    )
+
+
+def two_columns(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (n, 2) for the sigmoid form (n, 1), which holds P(class 1) alone; anything else as it is."""
+    if probabilities.shape[1] > 1:
+        return probabilities
+    # p = 0.5 counts as class 1, as it does in serving.
+    return np.concatenate([np.nextafter(1 - probabilities, np.float32(0)), probabilities], axis=1)

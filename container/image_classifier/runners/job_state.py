@@ -1,0 +1,66 @@
+"""How a local job ended, recorded in its folder, and what the next one in the same folder may do with it."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from image_classifier import artifacts
+from image_classifier.contract.errors import UserError
+
+STATE_FILE = "job.json"
+FINISHED, STOPPED = "finished", "stopped"
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How a job that left a model ended."""
+
+    state: str
+    """`FINISHED`, or `STOPPED` before its last epoch."""
+    accuracy: float
+    """On the validation images, 0 to 1."""
+    ended: str
+    """Local time, such as 2026-11-29 21:43."""
+
+
+def record(folder: Path, state: str, accuracy: float) -> None:
+    """Write how the job ended, whole or not at all.
+
+    Raises:
+        OSError: The disk rejects it.
+    """
+    found = JobState(state, accuracy, time.strftime("%Y-%m-%d %H:%M"))
+    artifacts.write_json(folder / STATE_FILE, asdict(found))
+
+
+def read(folder: Path) -> JobState | None:
+    """Return how the job in a folder ended; None for a job that left no model, or that is still running."""
+    try:
+        return JobState(**json.loads((folder / STATE_FILE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def work_folder(output: Path, overwrite: bool) -> Path:
+    """Return where a job for `output` works: there, or beside an earlier job until it can take its place.
+
+    Raises:
+        UserError: A finished job lies there, and it must not be overwritten; or it is a mount point.
+    """
+    found = read(output)
+    if overwrite and output.is_dir() and any(output.iterdir()):
+        # Beside what a link leads to, so that it can be renamed.
+        real = output.resolve()
+        if real.is_mount():
+            raise UserError(
+                f"--output {output} is where a volume is mounted, so a new job cannot take its place by renaming. Name "
+                "another folder, or a folder on that volume."
+            )
+        return real.with_name(f"{real.name}.partial")
+    if found is None or found.state != FINISHED:
+        return output
+    raise UserError(
+        f"--output {output} holds a job that finished at {found.ended} with validation accuracy {found.accuracy:.4f}. "
+        "Name another folder, or give --overwrite to replace it when the new job has finished."
+    )

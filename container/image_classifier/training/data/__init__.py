@@ -1,0 +1,1 @@
+"""The job's images: channels, splits, decoding, augmentation and batches."""

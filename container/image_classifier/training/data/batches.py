@@ -1,0 +1,169 @@
+"""In which order a job sees its images, and the batches that this makes; a pure function of seed, epoch and step."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.data import augmentation
+from image_classifier.training.data.decoding import Images
+from image_classifier.training.distributed.cluster import Cluster
+
+AHEAD = 2
+"""Batches that are made ready while the network works on one."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features, or images that are decoded when they are asked for, with their labels."""
+
+    inputs: NDArray[Any] | Images
+    labels: NDArray[np.int64]
+    owners: NDArray[np.int64] | None = None
+    """(n,) rank of the only host that has a row; None when every host has all of them."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Rows met so far that cannot be read: index, as text, to the reason."""
+        found = self.inputs.unreadable if isinstance(self.inputs, Images) else {}
+        return {str(index): reason for index, reason in sorted(found.items())}
+
+    def leave_out(self, unreadable: Mapping[str, str]) -> None:
+        """Count rows as met and unreadable, as an earlier run of this job found them."""
+        if isinstance(self.inputs, Images):
+            self.inputs.unreadable |= {int(index): reason for index, reason in unreadable.items()}
+
+    def take(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Return the inputs of those rows that can be read, and their indices."""
+        return self.inputs.take(indices) if isinstance(self.inputs, Images) else (self.inputs[indices], indices)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This host's part of one global batch: n rows, divisible by the number of its replicas."""
+
+    inputs: NDArray[Any]
+    """Features float32 (n, features), or pixels uint8 (n, height, width, 3)."""
+    labels: NDArray[np.int64]
+    counted: NDArray[np.float32]
+    """1 for a row, 0 for a copy that fills the replicas up."""
+    positions: NDArray[np.int32]
+    """Of each row in the global batch."""
+    transforms: NDArray[np.float32]
+    """(n, 8) of the augmentation; (n, 0) without."""
+
+
+def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the indices 0 to `count` - 1 as epoch `epoch` (from 0) sees them, int64 (count,)."""
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+def steps_an_epoch(rows: Rows, values: Hyperparameters, hosts: Cluster) -> int:
+    """Return the number of batches of an epoch, the last perhaps smaller."""
+    if rows.owners is None:
+        return math.ceil(len(rows) / values.batch_size)
+    shares = [replace(hosts, rank=rank).share(values.batch_size) for rank in range(hosts.count)]
+    counts = np.bincount(rows.owners, minlength=hosts.count).tolist()
+    steps = [math.ceil(count / max(share.stop - share.start, 1)) for count, share in zip(counts, shares, strict=True)]
+    return int(max(steps))
+
+
+def mine(rows: Rows, hosts: Cluster) -> NDArray[np.int64]:
+    """Return the indices of the rows that this host looks at when each row is looked at once."""
+    if rows.owners is None:
+        part = hosts.share(len(rows))
+        return np.arange(part.start, part.stop)
+    return np.flatnonzero(rows.owners == hosts.rank)
+
+
+def of_epoch(rows: Rows, values: Hyperparameters, hosts: Cluster, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+    """Yield this host's parts of the batches of an epoch from `first_step` on, some made ready ahead.
+
+    When each host has rows of its own, it begins again with them where another one has more.
+    """
+    steps, size = steps_an_epoch(rows, values, hosts), values.batch_size
+    share = hosts.share(size)
+    if rows.owners is None:
+        drawn = order(len(rows), values.random_seed, epoch)
+    else:
+        own = mine(rows, hosts)
+        drawn = np.resize(own[order(len(own), values.random_seed, epoch)], steps * (share.stop - share.start))
+
+    def make(step: int) -> Batch:
+        if rows.owners is None:
+            whole = drawn[step * size : (step + 1) * size]
+            part = hosts.share(len(whole))
+            indices, first = whole[part], part.start
+        else:
+            length = share.stop - share.start
+            indices, first = drawn[step * length : (step + 1) * length], share.start
+        return _batch(rows, values, indices, np.arange(first, first + len(indices)), epoch, hosts)
+
+    return _ahead(make, range(first_step, steps), isinstance(rows.inputs, Images))
+
+
+def in_order(rows: Rows, indices: NDArray[np.int64], size: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+    """Yield inputs and indices of the readable ones among `indices`, at most `size` at a time."""
+
+    def make(start: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        return rows.take(indices[start : start + size])
+
+    yield from _ahead(make, range(0, len(indices), size), isinstance(rows.inputs, Images))
+
+
+def _batch(
+    rows: Rows,
+    values: Hyperparameters,
+    indices: NDArray[np.int64],
+    positions: NDArray[np.int64],
+    epoch: int,
+    hosts: Cluster,
+) -> Batch:
+    inputs, readable = rows.take(indices)
+    positions = positions[np.isin(indices, readable)]
+    counted = np.ones(len(readable), np.float32)
+    if hosts.replicas > 1 and (missing := _missing(len(readable), hosts.local_replicas)):
+        # Every replica needs a row, and all of a host equally many: copies that do not count fill them up.
+        if not len(readable):
+            inputs, readable, positions = (
+                np.zeros((1, *inputs.shape[1:]), inputs.dtype),
+                np.zeros(1, np.int64),
+                np.zeros(1, np.int64),
+            )
+        filler = np.concatenate([np.arange(len(counted)), np.resize(np.arange(len(readable)), missing)])
+        inputs, readable, positions = inputs[filler], readable[filler], positions[filler]
+        counted = np.concatenate([counted, np.zeros(missing, np.float32)])
+    transforms = np.empty((len(readable), 0), np.float32)
+    if values.augmentation:
+        transforms = augmentation.draw(values, rows.inputs.shape[1:3], epoch, readable)
+    return Batch(inputs, rows.labels[readable], counted, positions.astype(np.int32), transforms)
+
+
+def _missing(rows: int, replicas: int) -> int:
+    return -rows % replicas if rows else replicas
+
+
+def _ahead(make: Callable[[int], Any], steps: range, in_background: bool) -> Iterator[Any]:
+    if not in_background:
+        yield from map(make, steps)
+        return
+    pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    ahead: deque[Future[Any]] = deque()
+    try:
+        for step in steps:
+            ahead.append(pool.submit(make, step))
+            if len(ahead) > AHEAD:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,110 @@
+"""From a channel's folder to a listing of its images, and everything that is wrong with it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.names import code_points, on_one_line
+from image_classifier.imaging import EXTENSIONS
+from image_classifier.training.data import split_folders
+from image_classifier.training.data.channel_scan import Scan, scan
+from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data.problems import Problem, listed, raise_all
+
+_NAMES_SHOWN = 20
+_DETAILS = 3
+
+
+def list_channel(folder: Path, channel: str, class_names: Sequence[str] | None = None) -> Listing:
+    """List a channel: one folder per class, nested folders walked, hidden and system names ignored.
+
+    Class names are in Unicode's composed form and in Python's `sorted()` order. With `class_names` (those of the
+    training channel) the folders must be among them; classes without images are then allowed.
+
+    Raises:
+        UserError: The channel is missing or empty, has fewer than two classes, a class has no image or a name that is
+            not text, a class is not one of `class_names`, or a link leads out of the channel.
+        PlatformError: A folder or a file cannot be read.
+    """
+    return complete(scan(folder, channel), class_names)
+
+
+def complete(found: Scan, class_names: Sequence[str] | None = None) -> Listing:
+    """Return a whole channel's listing with the class order of `class_names`, when they are given.
+
+    Raises:
+        UserError, PlatformError: As `list_channel` does; the message names every problem.
+    """
+    raise_all([*found.problems, *problems_of_whole(found, class_names)])
+    return with_labels(found.listing, class_names)
+
+
+def with_labels(listing: Listing, class_names: Sequence[str] | None) -> Listing:
+    """Return a listing whose labels are places in `class_names`, which hold all of its own names."""
+    if class_names is None or tuple(class_names) == listing.class_names:
+        return listing
+    indices = {name: index for index, name in enumerate(class_names)}
+    examples = tuple(replace(one, label=indices[listing.class_names[one.label]]) for one in listing.examples)
+    return replace(listing, class_names=tuple(class_names), examples=examples)
+
+
+def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> list[Problem]:
+    """Return what keeps a whole channel from being used, given the class names of training for another channel."""
+    listing, channel = found.listing, found.channel
+    folder = on_one_line(str(listing.folder))
+    layout = f"{folder}/<class name>/<image>, one folder per class"
+    if any(problem.owner is PlatformError for problem in found.problems):
+        # What cannot be read looks empty.
+        return []
+    if not listing.folder.is_dir() and not listing.class_names:
+        return [Problem(f"The {channel} channel is missing: there is no folder {folder}. Expected {layout}.")]
+    if not listing.class_names:
+        if any("backslash" in problem.text for problem in found.problems):
+            return []
+        holds = f" It holds {loose}." if (loose := loose_files(found)) else ""
+        return [Problem(f"The {channel} channel has no class folders in {folder}.{holds} Expected {layout}.")]
+    if class_names is not None and (unknown := sorted(set(listing.class_names) - set(class_names))):
+        return [
+            Problem(
+                f"The {channel} channel has classes that the training channel lacks: "
+                f"{listed([code_points(name) for name in unknown])}. Its folders must be among: "
+                f"{listed([code_points(name) for name in class_names], _NAMES_SHOWN)}."
+            )
+        ]
+    return [Problem(text) for text in (*_empty(listing, channel), *([] if class_names else _alone(listing, channel)))]
+
+
+def loose_files(found: Scan) -> str:
+    """Say what lies beside the class folders; empty when nothing does."""
+    return listed([text if count == 1 else f"{count} {text}" for text, count in found.loose.items()])
+
+
+def _empty(listing: Listing, channel: str) -> list[str]:
+    folder = on_one_line(str(listing.folder))
+    counts = listing.counts()
+    empty = [name for name, count in counts.items() if not count]
+    wanted = " ".join(sorted(EXTENSIONS))
+    details = "; ".join(f"{on_one_line(name)} {listing.unused.of_class(name)}" for name in empty[:_DETAILS])
+    if not listing.examples:
+        return [f"The {channel} channel {folder} has no image: {details}. Expected files ending in {wanted}."]
+    if not empty:
+        return []
+    return [
+        f"The {channel} channel has classes without an image: {listed(list(map(on_one_line, empty)))}. {details}. Put "
+        f"files ending in {wanted} there, or remove the folders."
+    ]
+
+
+def _alone(listing: Listing, channel: str) -> list[str]:
+    if len(listing.class_names) > 1:
+        return []
+    below = sorted(listing.subfolders(0))
+    nested = f" It holds the folders {listed(list(map(on_one_line, below)))}." if below else ""
+    if split_folders.parts(below, lambda _: ()):
+        nested += " They look like parts of a split: give each as a channel of its own, training, validation, test."
+    return [
+        f"The {channel} channel {on_one_line(str(listing.folder))} has one class, "
+        f"{on_one_line(listing.class_names[0])}; a classifier needs two.{nested} Give each class its own folder "
+        "directly below the channel."
+    ]

@@ -1,0 +1,71 @@
+"""Pillow's resize inside a TensorFlow graph, level for level.
+
+Pillow (src/libImaging/Resample.c) multiplies 8-bit levels by weights of 22 bits after the point, first along the rows,
+then along the columns, and rounds to whole levels after each. Doubles hold these products and sums exactly, so nothing
+depends on the order of a sum, and values that lie just between two levels are rounded to the same side.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+_PRECISION = 2.0**22
+
+
+def _triangle(x: Any) -> Any:
+    return tf.maximum(1 - tf.abs(x), 0)
+
+
+def _cubic(x: Any) -> Any:
+    # Keys 1981 with a = -0.5.
+    x = tf.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return tf.where(x < 1, near, tf.where(x < 2, far, 0))
+
+
+def _lanczos3(x: Any) -> Any:
+    return tf.where(tf.abs(x) < 3, _sinc(x) * _sinc(x / 3), 0)
+
+
+def _sinc(x: Any) -> Any:
+    angle = math.pi * x
+    return tf.where(tf.equal(x, 0), tf.ones_like(x), tf.sin(angle) / tf.where(tf.equal(x, 0), tf.ones_like(x), angle))
+
+
+_FILTERS: dict[str, tuple[float, Callable[[Any], Any]]] = {
+    "bilinear": (1.0, _triangle),
+    "bicubic": (2.0, _cubic),
+    "lanczos3": (3.0, _lanczos3),
+}
+METHODS = tuple(_FILTERS)
+
+
+def resize(image: Any, size: tuple[int, int], method: str) -> Any:
+    """Resize uint8 pixels (h, w, 3) to uint8 (height, width, 3) of `size` by one of `METHODS`."""
+    shape = tf.shape(image)
+    levels = tf.cast(image, tf.float64)
+    rows = _whole_levels(tf.tensordot(levels, _weights(shape[1], size[1], method), [[1], [1]]))
+    both = _whole_levels(tf.tensordot(rows, _weights(shape[0], size[0], method), [[0], [1]]))
+    # (channels, width, height) by now.
+    return tf.cast(tf.transpose(both, (2, 1, 0)), tf.uint8)
+
+
+def _whole_levels(sums: Any) -> Any:
+    return tf.clip_by_value(tf.floor((sums + _PRECISION / 2) / _PRECISION), 0, 255)
+
+
+def _weights(source: Any, target: int, method: str) -> Any:
+    """Return whole numbers as float64 (target, source); a row adds up to about 2^22."""
+    radius, kernel = _FILTERS[method]
+    ratio = tf.cast(source, tf.float64) / target
+    stretch = tf.maximum(ratio, 1)
+    centre = (tf.range(target, dtype=tf.float64)[:, tf.newaxis] + 0.5) * ratio
+    index = tf.range(tf.cast(source, tf.float64), dtype=tf.float64)
+    first = tf.floor(tf.maximum(centre - radius * stretch + 0.5, 0))
+    last = tf.floor(centre + radius * stretch + 0.5)
+    raw = tf.where((index >= first) & (index < last), kernel((index - centre + 0.5) / stretch), 0)
+    share = raw / tf.reduce_sum(raw, axis=1, keepdims=True)
+    return tf.sign(share) * tf.floor(0.5 + tf.abs(share) * _PRECISION)

@@ -1,0 +1,192 @@
+"""Checks before the first image is decoded and before TensorFlow starts: every problem in one message.
+
+Standard library and the first bytes of a few files alone; a job that will fail says so within its first second.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from image_classifier.contract import value_forms
+from image_classifier.contract.channels import CHANNELS
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.names import normalised, on_one_line
+from image_classifier.contract.opt_ml import OptMl
+from image_classifier.training.data import channel_listing, channel_scan, permissions, sharded, split_folders
+from image_classifier.training.data.channel_scan import Scan
+from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data.problems import Problem, listed, raise_all
+from image_classifier.training.model import model_folder
+from image_classifier.training.progress import say
+
+TRAINING, MODEL = "training", "model"
+_IMAGES = tuple(channel.name for channel in CHANNELS if channel.name != MODEL)
+_MEANT = {
+    **dict.fromkeys(("train", "images", "image", "data", "dataset", "input"), "training"),
+    **dict.fromkeys(("val", "valid", "eval", "evaluation", "dev"), "validation"),
+    **dict.fromkeys(("tests", "testing", "holdout"), "test"),
+    **dict.fromkeys(("models", "backbone", "pretrained"), "model"),
+}
+"""Names that other programs give to channels, to ours."""
+_OF_THE_SDK = ("code", "sm_drivers")
+"""Channels that the SageMaker SDK adds for scripts of the user's."""
+
+
+def check(opt_ml: OptMl, values: Hyperparameters) -> dict[str, Scan]:
+    """Walk the image channels and try the folders that the job writes to; returns what lies in each channel given.
+
+    Logs which channels are read, what is ignored, and what looks odd.
+
+    Raises:
+        UserError, PlatformError: One message with every problem: the platform's when one of them is.
+    """
+    problems = [*_problems_of_folders(opt_ml), *_problem_of_the_model_folder(opt_ml)]
+    given = opt_ml.channel_names()
+    scans = {name: channel_scan.scan(opt_ml.channel_dir(name), name) for name in _IMAGES if _is_there(opt_ml, name)}
+    for line in [*_lines_on_channels(given, scans), *(line for found in scans.values() for line in _notes(found))]:
+        say(line)
+    problems += _problems_of_channels(opt_ml, given, scans, values)
+    raise_all(problems)
+    return scans
+
+
+def _is_there(opt_ml: OptMl, channel: str) -> bool:
+    return opt_ml.channel_dir(channel).is_dir()
+
+
+def _problems_of_folders(opt_ml: OptMl) -> list[Problem]:
+    folders = [opt_ml.model_dir, opt_ml.failure_file.parent, opt_ml.output_data_dir]
+    if opt_ml.checkpoints_dir.exists():
+        folders.append(opt_ml.checkpoints_dir)
+    found = [permissions.unwritable_folder(folder) for folder in folders]
+    found.append(permissions.unusable_scratch())
+    # Folders that do not exist yet are tried at one and the same place.
+    distinct = {problem.text: problem for problem in found if problem}
+    return [*distinct.values(), *_problems_of_reading(opt_ml)]
+
+
+def _problem_of_the_model_folder(opt_ml: OptMl) -> list[Problem]:
+    try:
+        model_folder.check(opt_ml)
+    except UserError as error:
+        return [Problem(str(error))]
+    except OSError:
+        # Folders that cannot be read are named by the other checks.
+        return []
+    return []
+
+
+def _problems_of_reading(opt_ml: OptMl) -> list[Problem]:
+    root, model = opt_ml.channel_dir(""), opt_ml.channel_dir(MODEL)
+    found = []
+    for folder in (root, model):
+        if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+            found.append(permissions.problem("cannot be read", "folder", [on_one_line(str(folder))]))
+    return found or permissions.unreadable_files([path for path in model.rglob("*") if path.is_file()])
+
+
+def _lines_on_channels(given: Sequence[str], scans: Mapping[str, Scan]) -> list[str]:
+    read = [name for name in given if name in scans or name == MODEL]
+    lines = [f"Channels read: {listed(read) or 'none'}."]
+    for name in given:
+        if name in _OF_THE_SDK:
+            lines.append(f"The channel {name}, which the SDK adds for scripts, is not read.")
+        elif name not in read and name not in _IMAGES:
+            lines.append(f"WARNING: The channel {on_one_line(name)} is NOT READ. {_names_that_count([name], scans)}")
+    return lines
+
+
+def _names_that_count(unread: Sequence[str], scans: Mapping[str, Scan]) -> str:
+    meant = {name: ours for name in unread if (ours := _meant(name)) and ours not in scans}
+    hint = "".join(f" Rename {on_one_line(name)} to {ours}." for name, ours in meant.items())
+    return f"The names of channels that count are {', '.join(channel.name for channel in CHANNELS)}.{hint}"
+
+
+def _meant(name: str) -> str | None:
+    plain = name.strip().lower()
+    return plain if plain in (*_IMAGES, MODEL) else _MEANT.get(plain)
+
+
+def _notes(found: Scan) -> list[str]:
+    lines = list(found.notes)
+    if found.loose and found.listing.class_names:
+        lines.append(
+            f"WARNING: Not used, since only files in class folders are, in the {found.channel} channel beside them: "
+            f"{channel_listing.loose_files(found)}."
+        )
+    pooled = [name for label, name in enumerate(found.listing.class_names) if _split_below(found.listing, label)]
+    if pooled:
+        lines.append(
+            f"WARNING: In the {found.channel} channel the classes {listed(list(map(on_one_line, pooled)))} have "
+            "sub-folders called like parts of a split; the images of all of them are used together."
+        )
+    return lines
+
+
+def _split_below(listing: Listing, label: int) -> list[str]:
+    return split_folders.parts(sorted(listing.subfolders(label)), lambda name: ())
+
+
+def _problems_of_channels(
+    opt_ml: OptMl, given: Sequence[str], scans: Mapping[str, Scan], values: Hyperparameters
+) -> list[Problem]:
+    found = [problem for one in scans.values() for problem in one.problems]
+    spread = {name for name in _IMAGES if sharded.is_sharded(opt_ml.input_data_config_file, name)}
+    if TRAINING not in scans and TRAINING not in spread:
+        return [*found, _training_is_missing(opt_ml, given, scans)]
+    names = scans[TRAINING].listing.class_names if TRAINING in scans else ()
+    for name, one in scans.items():
+        if name not in spread:
+            others = names if name != TRAINING and names and TRAINING not in spread else None
+            found += channel_listing.problems_of_whole(one, others)
+    if TRAINING in scans:
+        found += _parts_of_a_split(scans[TRAINING], values)
+        found += problems_of_binary_mode(names, values) if TRAINING not in spread else []
+    return found
+
+
+def _training_is_missing(opt_ml: OptMl, given: Sequence[str], scans: Mapping[str, Scan]) -> Problem:
+    folder = opt_ml.channel_dir(TRAINING)
+    piped = [path.name for path in _piped(folder.parent)]
+    if piped:
+        return Problem(
+            f"The training channel is in Pipe mode ({listed(piped)} in {folder.parent}), which has no folders and so "
+            "no class names. Use the input mode File or FastFile."
+        )
+    there = f"the channels given are {listed(list(map(on_one_line, given)))}" if given else "no channel is given"
+    return Problem(
+        f"The training channel is missing: there is no folder {folder}; {there}. {_names_that_count(given, scans)} "
+        f"Expected {folder}/<class name>/<image>, one folder per class."
+    )
+
+
+def _piped(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob(f"{TRAINING}_[0-9]*") if path.is_fifo())
+
+
+def _parts_of_a_split(found: Scan, values: Hyperparameters) -> list[Problem]:
+    listing = found.listing
+    labels = {name: label for label, name in enumerate(listing.class_names)}
+    parts = split_folders.parts(listing.class_names, lambda name: listing.subfolders(labels[name]))
+    if not parts or set(parts) <= _weighted(values):
+        return []
+    below = [listing.subfolders(labels[name]) for name in parts]
+    return [Problem(split_folders.message(found.channel, list(map(on_one_line, parts)), set.intersection(*below)))]
+
+
+def _weighted(values: Hyperparameters) -> set[str]:
+    given = value_forms.class_weights(values.class_weights)
+    return set() if isinstance(given, str) else set(map(normalised, given))
+
+
+def problems_of_binary_mode(names: Sequence[str], values: Hyperparameters) -> list[Problem]:
+    """Return a problem when binary mode was asked for with other than two classes."""
+    if not values.binary_mode or not names or len(names) == 2:
+        return []
+    return [
+        Problem(
+            f"binary_mode=True needs two classes; the training channel has {len(names)}: "
+            f"{listed(list(map(on_one_line, names)), 20)}. Leave binary_mode out, or give two class folders."
+        )
+    ]

@@ -1,0 +1,37 @@
+"""Everything that is wrong before training, in one message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
+
+_SHOWN_NAMES = 8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that keeps the job from training: a sentence, and who must act."""
+
+    text: str
+    owner: type[ExplainedError] = UserError
+
+
+def raise_all(problems: Sequence[Problem]) -> None:
+    """Raise one error that names every problem, as the platform's when one of them is, else as the user's.
+
+    Raises:
+        PlatformError, UserError: There is a problem.
+    """
+    if not problems:
+        return
+    owner: type[ExplainedError] = PlatformError if any(one.owner is PlatformError for one in problems) else UserError
+    if len(problems) == 1:
+        raise owner(problems[0].text)
+    lines = "".join(f"\n- {one.text}" for one in problems)
+    raise owner(f"{len(problems)} problems were found before training:{lines}")
+
+
+def listed(names: Sequence[str], limit: int = _SHOWN_NAMES) -> str:
+    """Return names with commas between them, at most `limit` of them and the number of the others."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -1,0 +1,75 @@
+"""A channel whose files are spread over the hosts (`ShardedByS3Key`): one listing of all, and who has which file."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from image_classifier.contract import opt_ml
+from image_classifier.contract.errors import UserError
+from image_classifier.training.data.dataset import Example, Listing, fingerprint
+
+if TYPE_CHECKING:
+    from image_classifier.training.distributed.cluster import Cluster
+
+DISTRIBUTION = "S3DistributionType"
+SHARDED = "ShardedByS3Key"
+
+
+def is_sharded(input_data_config: Path, channel: str) -> bool:
+    """Say whether each host got a part of the channel's files; False when the platform's file does not say.
+
+    Raises:
+        UserError: `inputdataconfig.json` is no JSON.
+    """
+    found = opt_ml.read_json(input_data_config, "an object of channels")
+    described = found.get(channel) if isinstance(found, dict) else None
+    return isinstance(described, dict) and described.get(DISTRIBUTION) == SHARDED
+
+
+def merge_listings(hosts: "Cluster", listing: Listing) -> Listing:
+    """Return the listing of all hosts' files of a channel, with their owners; every host must call it.
+
+    Class names are the sorted union, so a class folder may be missing on a host. Examples come in the order in which
+    one host with all files would list them. A file that several hosts have is the first one's; the path of another
+    host's file names nothing on this one.
+    """
+    mine = {
+        "class_names": listing.class_names,
+        "files": [(listing.name(example), example.label) for example in listing.examples],
+        "other_files": dict(listing.other_files),
+    }
+    every = hosts.gather_json(mine)
+    names = tuple(sorted({name for each in every for name in each["class_names"]}))
+    index = {name: label for label, name in enumerate(names)}
+    found: dict[tuple[int, tuple[str, ...]], int] = {}
+    for rank, each in enumerate(every):
+        for name, label in each["files"]:
+            found.setdefault((index[each["class_names"][label]], tuple(name.split("/"))), rank)
+    # A folder is walked by the names in it, which is the order of the paths' parts, not of their text.
+    order = sorted(found)
+    examples = tuple(Example(Path(f"{listing.folder}/{'/'.join(key[1])}"), key[0], found[key]) for key in order)
+    other = _sum(each["other_files"] for each in every)
+    return Listing(listing.folder, names, examples, other, listing.unused)
+
+
+def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in counts:
+        for name, count in each.items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def reject_unequal(hosts: "Cluster", listing: Listing, channel: str) -> None:
+    """Stop the job on every host when the hosts list different files; every host must call it.
+
+    Raises:
+        UserError: They do; the message says how many files each has.
+    """
+    found = hosts.gather_json([fingerprint(listing), len(listing.examples)])
+    if any(each[0] != found[0][0] for each in found):
+        counts = ", ".join(f"{name} {count}" for name, (_, count) in zip(hosts.names, found, strict=True))
+        raise UserError(
+            f"The hosts of this job have different images in the {channel} channel ({counts}). Give each host all of "
+            "them (S3DistributionType FullyReplicated), or name the channel ShardedByS3Key in inputdataconfig.json."
+        )

@@ -1,0 +1,1 @@
+"""Accelerators, their libraries, and the precision that they compute in."""

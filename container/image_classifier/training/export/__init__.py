@@ -1,0 +1,1 @@
+"""The artefacts of a job: SavedModel, OpenVINO IR, verification and reports."""

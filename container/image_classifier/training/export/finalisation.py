@@ -1,0 +1,207 @@
+"""The end of the job, by worth: the SavedModel first, then what it can do without while there is time left."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from image_classifier import artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.hyperparameters import Hyperparameters, Settings
+from image_classifier.contract.opt_ml import OptMl
+from image_classifier.inference.openvino_model import conversion
+from image_classifier.training.data import dataset, splits, validation_sample
+from image_classifier.training.data.storage import Storage
+from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.export import child_process, finished_model, report, saved_model_export, verification
+from image_classifier.training.export.child_process import ChildKilled, Interrupted
+from image_classifier.training.export.finished_model import BytesAnswers, FinishedModel
+from image_classifier.training.export.openvino_ir import Conversion
+from image_classifier.training.export.verification import NothingToCompare
+from image_classifier.training.model import classifier, model_folder, warm_start
+from image_classifier.training.model.backbone import Backbone
+from image_classifier.training.progress import say
+from image_classifier.training.stopping import StopSignal
+
+if TYPE_CHECKING:
+    from image_classifier.training.fine_tuning import Trained
+
+TWIN_IMAGES = 32
+"""That also go through the signature of bytes, which decodes inside the graph, one after the other."""
+LONGEST_SECONDS = 3 * child_process.LONGEST_SECONDS
+"""What the child processes may take: the IR, which is tried twice, and the verification."""
+_NOT_YET = "the job was stopped before it"
+_PHASES = {"openvino": "the OpenVINO IR", "verification": "the verification"}
+"""By their keys in the model info."""
+
+
+def rehearse(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hyperparameters, stop: StopSignal) -> None:
+    """Export the model untrained and throw it away, so that `stop` knows how long that takes.
+
+    Raises:
+        PlatformError: The model will not fit on its disk.
+    """
+    started = time.monotonic()
+    opt_ml.model_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
+        head = classifier.build_head(values, backbone.feature_count, classes)
+        written = saved_model_export.save(Path(scratch), backbone, head, values)
+        seconds = time.monotonic() - started
+        size = sum(path.stat().st_size for path in written.rglob("*") if path.is_file())
+    free = shutil.disk_usage(opt_ml.model_dir).free
+    if size > free:
+        raise PlatformError(
+            f"The model will not fit into {opt_ml.model_dir}: it takes {size:,} bytes, and {free:,} are free there. "
+            "Use a larger volume."
+        )
+    stop.expect_export(seconds)
+    say(f"Export, tried on the untrained model: {seconds:.1f} s, {size / 1e6:.1f} MB")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the end of the job needs of the rest of it."""
+
+    opt_ml: OptMl
+    settings: Settings
+    found: splits.Data
+    trained: "Trained"
+    numbers: Mapping[str, Any]
+    """What `metrics.json` will hold."""
+
+
+def leave(job: Job, stop: StopSignal) -> None:
+    """Write the model, its OpenVINO IR, the result of its verification and the reports.
+
+    When `stop` leaves no time the model and the reports are written, and the rest is left out: the model info says why.
+
+    Raises:
+        AlgorithmError: The finished model is not the model in training.
+        PlatformError: The disk is full.
+    """
+    folder, values = job.opt_ml.model_dir, job.settings.values
+    with model_folder.unfinished(folder):
+        saved_model = saved_model_export.save(folder, job.trained.backbone, job.trained.head, values)
+        stop.expect_export(0)
+        artifacts.write_labels(folder, job.found.training.class_names)
+        info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
+        artifacts.write_model_info(folder, info)
+    asked = validation_sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
+    checked: dict[str, Any] = {}
+    if not asked.paths:
+        # Where each host has its own part of the images, the first may have none for validation.
+        _leave_unchecked(folder, info, "this host has no validation image to check it with")
+    elif not stop.leaves_no_time():
+        try:
+            checked = _check(job, saved_model, info, asked, stop)
+        except Interrupted:
+            shutil.rmtree(conversion.partial_folder(folder), ignore_errors=True)
+    _report(job, {**job.numbers, **checked})
+    if stop.reason:
+        _record_what_is_missing(folder, stop)
+
+
+def _leave_unchecked(folder: Path, info: ModelInfo, reason: str) -> None:
+    say(f"WARNING: No OpenVINO IR, and the model is not verified: {reason}.")
+    entries = {key: {"left_out": reason} for key in _PHASES}
+    artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
+
+
+def _record_what_is_missing(folder: Path, stop: StopSignal) -> None:
+    info = artifacts.read_model_info(folder)
+    missing = [key for key in _PHASES if info.extra[key].get("left_out") == _NOT_YET]
+    entries = {key: {"left_out": f"{_NOT_YET}: {stop.reason}"} for key in missing}
+    artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
+    left_out = " and ".join(_PHASES[key] for key in missing) or "nothing"
+    say(f"Stopped ({stop.reason}): the best model so far is saved; left out: {left_out}.")
+
+
+def _model_info(job: Job) -> ModelInfo:
+    info, values = job.trained.backbone.info, job.settings.values
+    return ModelInfo(
+        image_size=info.image_size,
+        pixel_scaling_method=info.pixel_scaling_method,
+        finetuned=True,
+        resize_method=info.resize_method,
+        binary_mode=values.binary_mode,
+        output="probabilities",
+        model_id=info.model_id,
+        source=info.source,
+        licence=info.licence,
+        hyperparameters={name: getattr(values, name) for name in job.settings.sources},
+        extra={
+            **warm_start.lineage(info),
+            "head": "kept" if job.trained.backbone.head else "new",
+            "mixed_precision": job.trained.precision,
+            "hyperparameter_sources": dict(job.settings.sources),
+            "versions": {name: version(name) for name in ("tensorflow-hub", "tf-keras", "numpy", "pillow")},
+            "data": {
+                "sha256": dataset.fingerprint(job.found.training),
+                "classes": job.trained.training.counts(),
+            },
+            "metrics": dict(job.numbers),
+            **({"features": dict(job.trained.features)} if job.trained.features else {}),
+            # What holds until these phases have ended, and for good when the job is stopped before.
+            "openvino": {"left_out": _NOT_YET},
+            "verification": {"left_out": _NOT_YET},
+            "verified": False,
+        },
+    )
+
+
+def _check(job: Job, saved_model: Path, info: ModelInfo, asked: Sample, stop: StopSignal) -> dict[str, Any]:
+    """Convert and verify, keeping the model info up to date; returns what the report shall say of it."""
+    folder, values = job.opt_ml.model_dir, job.settings.values
+    storage = Storage()
+    few = asked.rows(asked.spread(conversion.IMAGES)).readable(storage)
+    if not few.paths:
+        _leave_unchecked(folder, info, "none of the validation images that would check it could be read again")
+        return {}
+    with tempfile.TemporaryDirectory(prefix="finishing-") as name:
+        scratch = Path(name)
+        network = finished_model.with_pixels_alone(saved_model, scratch / "network")
+        with Conversion(folder, network, few.paths, scratch / "conversion") as converting:
+            # Meanwhile, on the other CPUs.
+            model = finished_model.load(saved_model, info)
+            twin = _answers_to_bytes(model, asked, storage, stop)
+            expected = _in_float32(few, model, job.trained.precision, stop)
+            info = converting.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
+        artifacts.write_model_info(folder, info)
+        try:
+            result = verification.verify(folder, asked, twin, scratch / "verification", stop, values.trust_model)
+        except (ChildKilled, NothingToCompare) as reason:
+            say(f"WARNING: The model is not verified: {reason}.")
+            entries: dict[str, Any] = {"verification": {"left_out": str(reason)}}
+        else:
+            entries = {"verified": True, "verification": verification.record(result)}
+    artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
+    return {"verification": entries["verification"]}
+
+
+def _answers_to_bytes(model: FinishedModel, asked: Sample, storage: Storage, stop: StopSignal) -> BytesAnswers:
+    rows = np.array([row for row in asked.spread(TWIN_IMAGES) if storage.read_if_there(asked.paths[row])], np.int64)
+    found = model.answers_to_bytes(asked.rows(rows).paths, stop)
+    return replace(found, rows=rows[found.rows])
+
+
+def _in_float32(few: Sample, model: FinishedModel, kind: str, stop: StopSignal) -> Sample:
+    """Return the sample with the answers that an IR has to give: in float32, whatever training computed in."""
+    if kind == "off" and not tf.config.list_physical_devices("GPU"):
+        return few
+    return replace(few, expected=model.answers_to_pixels(few.paths, stop))
+
+
+def _report(job: Job, numbers: dict[str, Any]) -> None:
+    folder = job.opt_ml.output_data_dir
+    report.write_metrics(folder, numbers)
+    report.write_history(folder, job.trained.history.epochs)
+    report.write_predictions(folder, job.trained.validation, job.trained.probabilities)
+    report.write_skipped(folder, job.trained.skipped)

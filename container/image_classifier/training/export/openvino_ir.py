@@ -1,0 +1,106 @@
+"""Add the OpenVINO IR to the finished model folder, which then can be served without TensorFlow.
+
+A process of its own converts and asks: it needs no TensorFlow, and where it ends is where the IR ends, not the job.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier import artifacts, imaging
+from image_classifier.artifacts import ModelInfo
+from image_classifier.inference.openvino_model import conversion, ir_record
+from image_classifier.inference.openvino_model.conversion import NotConverted
+from image_classifier.inference.openvino_model.ir_record import Record
+from image_classifier.resources.processors import available_processors
+from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.export import child_process
+from image_classifier.training.export.child_process import Child, ChildFailed, ChildKilled
+from image_classifier.training.progress import say
+from image_classifier.training.stopping import StopSignal
+
+_ANSWERS = "answers.npy"
+
+
+class Conversion:
+    """A conversion under way in a child process, from a network on disk to an IR that answers images; see `add`.
+
+    `network` is what `conversion.write` takes, `paths` are the images, `scratch` is a folder for its own use. Nothing
+    of it is left when the block is left.
+    """
+
+    def __init__(self, folder: Path, network: Path, paths: tuple[Path, ...], scratch: Path) -> None:
+        self._folder, self._paths, self._scratch = folder, paths, scratch
+        self._partial, self._started = conversion.partial_folder(folder), time.monotonic()
+        self._child = self._start(network)
+
+    def _start(self, network: Path) -> Child:
+        request = {"folder": str(self._folder), "network": str(network), "paths": [str(path) for path in self._paths]}
+        return Child("image_classifier.training.export.openvino_ir", self._scratch, request)
+
+    def __enter__(self) -> "Conversion":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._child.end()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def add(self, info: ModelInfo, sample: Sample, stop: StopSignal, instead: Callable[[], Path]) -> ModelInfo:
+        """Wait for it, and put the IR into the model folder if it answers as `sample` expects.
+
+        `instead` writes the same network in another form, which is tried when the first one fails. Returns the model
+        info with what was found, not yet written. A model without an IR is whole: where there is none, the log and the
+        model info say why, and the job goes on.
+
+        Raises:
+            Interrupted: The job has no time left.
+        """
+        try:
+            record = self._record(sample, stop)
+        except (NotConverted, ChildFailed, ChildKilled):
+            try:
+                self._child = self._start(instead())
+                record = self._record(sample, stop)
+            except (NotConverted, ChildFailed, ChildKilled) as failure:
+                reason = str(failure)
+                say(f"OpenVINO IR left out: {reason}. TensorFlow serves this model.")
+                return ir_record.with_reason(info, reason)
+        say(
+            f"OpenVINO IR: on {record.images} validation images its probabilities differ from TensorFlow's by at "
+            f"most {record.largest_difference:.6f}, {record.other_answers} other answers, {record.close_answers} too "
+            f"close to call; made in {record.seconds:.1f} s"
+        )
+        return ir_record.with_record(info, record)
+
+    def _record(self, sample: Sample, stop: StopSignal) -> Record:
+        self._child.wait(stop)
+        found = np.load(self._scratch / _ANSWERS)
+        return conversion.publish(self._partial, self._folder, sample.expected, found, False, self._started)
+
+
+def _convert(scratch: Path, request: Mapping[str, Any]) -> None:
+    folder = Path(request["folder"])
+    info, partial = artifacts.read_model_info(folder), conversion.partial_folder(folder)
+    conversion.write(Path(request["network"]), partial)
+    engine = conversion.load(partial, info)
+
+    def answers(path: str) -> NDArray[np.float32]:
+        pixels = imaging.load_pixels(Path(path).read_bytes(), info.image_size, info.resize_method)
+        return engine.probabilities(pixels[np.newaxis])
+
+    with ThreadPoolExecutor(available_processors()) as pool:
+        np.save(scratch / _ANSWERS, np.concatenate(list(pool.map(answers, request["paths"]))))
+
+
+if __name__ == "__main__":
+    sys.exit(child_process.run(_convert, Path(sys.argv[1]), NotConverted))

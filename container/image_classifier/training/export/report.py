@@ -1,0 +1,53 @@
+"""Leave what the job found in `/opt/ml/output/data`: metrics, history, predictions, skipped images."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier import artifacts, own_files
+from image_classifier.contract import csv_cells
+from image_classifier.inference.prediction import Prediction
+from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data.decoding import Skipped
+
+
+def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write `metrics.json`: what the log printed at the end, at full precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    artifacts.write_json(folder / "metrics.json", dict(metrics))
+
+
+def write_history(folder: Path, epochs: Sequence[Mapping[str, float]]) -> None:
+    """Write `history.csv`: a row an epoch, a column a metric."""
+    names = list(epochs[0]) if epochs else []
+    rows = [[index, *(epoch[name] for name in names)] for index, epoch in enumerate(epochs, start=1)]
+    _write(folder / "history.csv", ["epoch", *names], rows)
+
+
+def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.float32]) -> None:
+    """Write `predictions.csv`: a row a validation image with its class, the answer and the answer's probability."""
+    rows = []
+    for example, row in zip(listing.examples, probabilities, strict=True):
+        best = Prediction(listing.class_names, row).most_probable(1)
+        label = listing.class_names[example.label]
+        rows.append([listing.name(example), label, best.labels[0], f"{best.probabilities[0]:.6f}"])
+    _write(folder / "predictions.csv", ["file", "label", "predicted", "probability"], rows)
+
+
+def write_skipped(folder: Path, skipped: Sequence[Skipped]) -> None:
+    """Write `skipped.csv`: the images that could not be used, and why."""
+    _write(folder / "skipped.csv", ["file", "reason"], [[str(item.path), item.reason] for item in skipped])
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A link there is replaced: what it leads to is not the job's.
+    own_files.remove_link(path)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([csv_cells.cell(value) for value in row] for row in rows)

@@ -1,0 +1,179 @@
+"""Run a frozen backbone once over every image."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.training import progress
+from image_classifier.training.data.dataset import Example
+from image_classifier.training.data.decoding import Decoder, Pixels, Skipped
+from image_classifier.training.distributed.cluster import Cluster, alone
+from image_classifier.training.features.feature_chunks import Chunk, ChunkFolder
+from image_classifier.training.features.feature_rows import FeatureRows
+from image_classifier.training.stopping import JobStopped, StopSignal
+
+BATCH = 32
+"""Images that a device computes at once."""
+CHUNK = 1024
+"""Images whose features are kept on disk together: about 5 MB."""
+ASKING_SECONDS = 5.0
+"""How long several hosts compute before they ask each other again whether one was told to stop."""
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Pooled features of one part of the data, in the order of their examples."""
+
+    features: NDArray[np.float32]
+    """(n, feature count), in memory or in a scratch file."""
+    examples: tuple[Example, ...]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+def compute(
+    function: Callable[[Pixels], NDArray[np.float32]],
+    decoder: Decoder,
+    examples: Sequence[Example],
+    phase: str,
+    stop: StopSignal,
+    hosts: Cluster | None = None,
+    chunks: ChunkFolder | None = None,
+    part: slice | None = None,
+) -> FeatureStore:
+    """Decode every image and run `function` on batches; at no time more than a few images are decoded.
+
+    Each host does its part, and all return the same. With `chunks` a pass that was interrupted is continued.
+
+    Args:
+        function: From pixels uint8 (n, h, w, 3) to features float32 (n, feature count), on all devices of
+            this host.
+        decoder: Makes the pixels, on threads, while `function` computes.
+        examples: All images, the same on every host.
+        phase: What the log calls them.
+        stop: Tells this host to end; then all of them do.
+        hosts: Who computes; this host alone when it is None.
+        chunks: Where finished parts are kept.
+        part: Which of the examples this host has, when not every host has all files; the hosts' parts make up all of
+            them. By default an equal share.
+
+    Raises:
+        JobStopped: A host was told to stop; with `chunks`, what was computed is kept.
+        PlatformError: Neither memory nor the disk hold the features.
+    """
+    started = time.monotonic()
+    hosts = hosts or alone()
+    part = part or hosts.share(len(examples))
+    rows = FeatureRows(len(examples))
+    if chunks:
+        _restore(rows, chunks, examples, part, phase)
+    work = _Work(function, decoder, examples, rows, hosts)
+    _run(work, part, phase, stop, chunks)
+    rows.exchange(part, hosts)
+    kept = tuple(example for index, example in enumerate(examples) if index not in rows.unreadable)
+    skipped = tuple(Skipped(examples[index].path, rows.unreadable[index]) for index in sorted(rows.unreadable))
+    return FeatureStore(rows.readable(), kept, skipped, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Work:
+    function: Callable[[Pixels], NDArray[np.float32]]
+    decoder: Decoder
+    examples: Sequence[Example]
+    rows: FeatureRows
+    hosts: Cluster
+
+    def decoded(self, runs: Sequence[range]) -> Iterator[Pixels | Skipped]:
+        return self.decoder.in_order([self.examples[index] for run in runs for index in run])
+
+    def batch(self, indices: range, decoded: Iterator[Pixels | Skipped]) -> None:
+        """Compute the next images."""
+        readable: list[int] = []
+        pixels: list[Pixels] = []
+        for index in indices:
+            result = next(decoded)
+            if isinstance(result, Skipped):
+                self.rows.put_unreadable({index: result.reason})
+            else:
+                readable.append(index)
+                pixels.append(result)
+        if readable:
+            self.rows.put(readable, self.function(np.stack(pixels)))
+
+
+def _restore(rows: FeatureRows, chunks: ChunkFolder, examples: Sequence[Example], part: slice, phase: str) -> None:
+    for chunk in chunks.restore(examples, part):
+        if chunk.features.size:
+            rows.put(slice(chunk.start, chunk.stop), chunk.features)
+        rows.put_unreadable(dict(chunk.unreadable))
+    if found := int(rows.known[part].sum()):
+        progress.say(f"{phase}: the features of {found} images were kept by an earlier run of this job")
+
+
+def _run(work: _Work, part: slice, phase: str, stop: StopSignal, chunks: ChunkFolder | None) -> None:
+    """Compute what is not known of a part; a host with less to do goes on asking the others whether to stop."""
+    rows, hosts = work.rows, work.hosts
+    runs = list(_unknown(rows.known, part))
+    size = BATCH * hosts.local_replicas
+    steps = [(run, run[start : start + size]) for run in runs for start in range(0, len(run), size)]
+    most = max(hosts.gather_json(len(steps)))
+    steps += [(range(0), range(0))] * (most - len(steps))
+    report = progress.counter(phase, part.stop - part.start)
+    done = int(rows.known[part].sum())
+    decoded, agreed_stop = work.decoded(runs), _AgreedStop(stop, hosts)
+    for run, batch in steps:
+        work.batch(batch, decoded)
+        done += len(batch)
+        told = agreed_stop.after_batch()
+        if chunks and len(batch) and (told or batch.stop == run.stop):
+            chunks.write(_chunk(rows, range(run.start, batch.stop)), work.examples)
+        if told:
+            kept = "are kept" if chunks else "are lost, since there is no folder for checkpoints"
+            raise JobStopped(f"{phase}: the features of {done} of {part.stop - part.start} {kept}")
+        report(done)
+
+
+class _AgreedStop:
+    """Tells all hosts after the same batch that one of them was told to stop."""
+
+    def __init__(self, stop: StopSignal, hosts: Cluster) -> None:
+        self._stop, self._hosts = stop, hosts
+        self._batches, self._asking = 0, 1
+        self._since = time.monotonic()
+
+    def after_batch(self) -> bool:
+        """Say so; every host must call it equally often."""
+        if self._hosts.count == 1:
+            return self._stop.is_set()
+        self._batches += 1
+        if self._batches < self._asking:
+            return False
+        seconds = (time.monotonic() - self._since) / self._batches
+        told, durations = zip(*self._hosts.gather_json([self._stop.is_set(), seconds]), strict=True)
+        # Alike on every host: they ask after so many batches as the slowest one does meanwhile.
+        self._batches, self._asking = 0, int(ASKING_SECONDS / max(ASKING_SECONDS / 100, *durations))
+        self._since = time.monotonic()
+        if any(told):
+            self._stop.follow()
+        return any(told)
+
+
+def _chunk(rows: FeatureRows, run: range) -> Chunk:
+    reasons = {index: rows.unreadable[index] for index in run if index in rows.unreadable}
+    return Chunk(run.start, rows.part(run.start, run.stop), reasons)
+
+
+def _unknown(known: NDArray[np.bool_], part: slice) -> Iterator[range]:
+    """Yield the runs of images that are not known, cut at every multiple of `CHUNK`."""
+    start = part.start
+    for index in range(part.start, part.stop):
+        if known[index]:
+            if start < index:
+                yield range(start, index)
+            start = index + 1
+        elif (index + 1) % CHUNK == 0 or index + 1 == part.stop:
+            yield range(start, index + 1)
+            start = index + 1

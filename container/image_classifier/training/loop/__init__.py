@@ -1,0 +1,1 @@
+"""The training loop: steps, optimizers, learning rates, scoring and snapshots."""

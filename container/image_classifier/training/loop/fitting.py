@@ -1,0 +1,251 @@
+"""Epochs: steps, validation, the best weights, checkpoints, and when to end."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.contract import metrics as metric_lines
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.checkpoints.store import Checkpoints
+from image_classifier.training.data import batches
+from image_classifier.training.data.batches import Rows
+from image_classifier.training.distributed.cluster import Cluster, alone
+from image_classifier.training.loop import class_weights, learning_rates, snapshots
+from image_classifier.training.loop.scoring import Answers, Evaluator
+from image_classifier.training.loop.snapshots import Best, Progress
+from image_classifier.training.loop.steps import Steps
+from image_classifier.training.model.classifier import Network
+from image_classifier.training.progress import say
+from image_classifier.training.stopping import JobStopped, StopSignal, stop_if_told
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a job's training runs under."""
+
+    stop: StopSignal = field(default_factory=StopSignal)
+    hosts: Cluster = field(default_factory=alone)
+    checkpoints: Checkpoints | None = None
+    """None when the platform keeps none, and on every host but the first."""
+    precision: str = "off"
+    """What `precision.choose` chose."""
+
+    def stop_alone(self) -> None:
+        """Leave a pass over images when the job is told to stop; several hosts stay together and go on.
+
+        Raises:
+            JobStopped: It is told to.
+        """
+        if self.hosts.count == 1:
+            stop_if_told(self.stop)
+
+
+@dataclass(frozen=True)
+class History:
+    """What training measured."""
+
+    epochs: list[dict[str, float]]
+    best_epoch: int | None
+    """Index of the epoch whose weights the network has now; None when none was measured."""
+    answers: Answers | None
+    """Of that epoch, for the validation rows."""
+    weights: Sequence[NDArray[Any]]
+    """Of that epoch: the values of `Network.learned`."""
+    seconds: float
+    stopped: str | None
+    """Why training ended before the last epoch; None when it did not."""
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The measurements of the best epoch."""
+        return self.epochs[self.best_epoch or 0]
+
+
+def monitored(values: Hyperparameters) -> str:
+    """Return the name of the metric that decides which epoch is best; larger is better."""
+    return f"val_{values.eval_metric}" if values.binary_mode else "val_accuracy"
+
+
+def fit(
+    network: Network,
+    values: Hyperparameters,
+    training: Rows,
+    validation: Rows,
+    class_names: Sequence[str],
+    session: Session,
+    check: Callable[[], None] = lambda: None,
+    evaluator: Evaluator | None = None,
+) -> History:
+    """Train `network` in place; it ends with the weights of the epoch whose validation metric was best.
+
+    `check` is called when all images of an epoch's training, and of its validation, were seen, and may raise.
+
+    Raises:
+        UserError: The loss became NaN or infinite before any epoch was measured, or a class weight is of no class.
+    """
+    counts = np.bincount(training.labels, minlength=len(class_names))
+    weights = class_weights.weights(values, class_names, counts.tolist())
+    steps = Steps(network, values, weights, session.hosts, session.precision)
+    asked = evaluator or Evaluator(network, values, session.hosts)
+    return _Loop(steps, asked, network, values, training, validation, session, check).run()
+
+
+class _Loop:
+    def __init__(
+        self,
+        steps: Steps,
+        evaluator: Evaluator,
+        network: Network,
+        values: Hyperparameters,
+        training: Rows,
+        validation: Rows,
+        session: Session,
+        check: Callable[[], None],
+    ) -> None:
+        self._steps, self._evaluator, self._network = steps, evaluator, network
+        self._values, self._session, self._check = values, session, check
+        self._parts = {"training": training, "validation": validation}
+        self._steps_an_epoch = batches.steps_an_epoch(training, values, session.hosts)
+        self._variables = [*network.learned, *steps.variables]
+        self._progress = Progress()
+        self._best: Best | None = None
+        self._stopped: str | None = None
+        self._diverged: str | None = None
+        self._saved = time.monotonic()
+        # The first host alone writes checkpoints, and the others have to help only when it does.
+        self._keeps = session.hosts.agree(session.checkpoints is not None)
+
+    def run(self) -> History:
+        """Train from the newest checkpoint, if there is one; the network ends with the best epoch's weights.
+
+        Raises:
+            UserError: The loss became NaN or infinite before any epoch was measured, or `check` says so.
+        """
+        started = time.monotonic()
+        self._continue()
+        progress = self._progress
+        while progress.epoch < self._values.epochs and not (self._ended or progress.stopped_early):
+            self._run_epoch()
+        if self._diverged and self._best is None:
+            raise UserError(self._diverged)
+        stopped = self._diverged or self._stopped or progress.stopped_early
+        if stopped:
+            say(f"Training ended early: {stopped}")
+        if self._best:
+            snapshots.assign(self._network.learned, self._best.weights)
+        return History(
+            progress.epochs,
+            progress.best_epoch,
+            self._best.answers if self._best else None,
+            self._best.weights if self._best else (),
+            time.monotonic() - started,
+            stopped,
+        )
+
+    def _continue(self) -> None:
+        found = snapshots.newest(self._session.checkpoints, self._session.hosts) if self._keeps else None
+        if found is None:
+            return
+        self._progress, self._best = snapshots.restore(found, self._variables)
+        for name, rows in self._parts.items():
+            rows.leave_out(self._progress.unreadable.get(name, {}))
+        progress, measured = self._progress, f"{len(self._progress.epochs)} epochs measured before"
+        if progress.epoch >= self._values.epochs:
+            say(f"Continuing from a checkpoint: training had ended, {measured}.")
+            return
+        where = f"epoch {progress.epoch + 1}, after step {progress.step} of {self._steps_an_epoch}"
+        say(f"Continuing from a checkpoint: {where}, {measured}.")
+
+    def _run_epoch(self) -> None:
+        progress, values, started = self._progress, self._values, time.monotonic()
+        training, validation, total = self._parts["training"], self._parts["validation"], self._steps_an_epoch
+        if not progress.step:
+            self._steps.reset_metrics()
+        before = started
+        for batch in batches.of_epoch(training, values, self._session.hosts, progress.epoch, progress.step):
+            if len(batch.labels):
+                self._step(batch, before)
+            else:
+                progress.step += 1
+            if self._ended:
+                return
+            before = time.monotonic()
+        self._check()
+        logs = self._steps.read_metrics()
+        try:
+            answers = self._evaluator.ask(validation, self._session.stop_alone)
+        except JobStopped:
+            self._end_by_order()
+            return
+        self._check()
+        measured = self._evaluator.measure(answers, validation.labels)
+        logs |= {f"val_{name}": value for name, value in measured.items()}
+        say(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
+        self._note(logs, answers)
+        self._save()
+
+    def _step(self, batch: batches.Batch, begun: float) -> None:
+        progress, values, total = self._progress, self._values, self._steps_an_epoch
+        step = progress.epoch * total + progress.step
+        rate = learning_rates.rate(values, step, values.epochs * total)
+        outcome = self._steps.train(batch, step, rate, self._flags(), self._backbone_learns())
+        progress.step, progress.global_step = progress.step + 1, progress.global_step + 1
+        if not math.isfinite(outcome.loss):
+            self._diverged = (
+                f"The loss became {outcome.loss} in epoch {progress.epoch + 1}, step {progress.step}, at learning_rate="
+                f"{values.learning_rate:g}. Lower learning_rate, or look for corrupt images."
+            )
+            return
+        told, due = outcome.flags
+        late = self._session.stop.after_step(time.monotonic() - begun)
+        # Several hosts end after the same step: what one has just learnt all know after the next.
+        if told or (late and self._session.hosts.count == 1):
+            self._end_by_order()
+        elif due:
+            self._save()
+
+    @property
+    def _ended(self) -> bool:
+        return bool(self._stopped or self._diverged)
+
+    def _flags(self) -> tuple[bool, bool]:
+        interval = 60 * self._values.checkpoint_interval
+        due = self._session.hosts.is_chief and bool(interval) and time.monotonic() - self._saved >= interval
+        return self._session.stop.is_set(), due
+
+    def _backbone_learns(self) -> bool:
+        return self._network.learns and self._progress.epoch >= self._values.unfreeze_after
+
+    def _end_by_order(self) -> None:
+        self._session.stop.follow()
+        self._stopped = self._session.stop.reason
+        self._save()
+
+    def _note(self, logs: dict[str, float], answers: Answers) -> None:
+        progress, value = self._progress, logs[monitored(self._values)]
+        if progress.best_epoch is None or value > progress.epochs[progress.best_epoch][monitored(self._values)]:
+            progress.best_epoch = len(progress.epochs)
+            weights = [variable.numpy() for variable in self._network.learned]
+            self._best = Best(weights, answers)
+        progress.epochs.append(logs)
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        # As Keras counts: an epoch is progress when it beats the last progress by more than min_delta.
+        if progress.reference is None or value > progress.reference + self._values.early_stopping_min_delta:
+            progress.reference, progress.waited = value, 0
+            return
+        progress.waited += 1
+        if self._values.early_stopping and progress.waited >= self._values.early_stopping_patience:
+            progress.stopped_early = f"{monitored(self._values)} made no progress for {progress.waited} epochs"
+
+    def _save(self) -> None:
+        self._saved = time.monotonic()
+        if not self._keeps:
+            return
+        self._progress.unreadable = {name: rows.unreadable for name, rows in self._parts.items()}
+        snapshots.save(self._session.checkpoints, self._progress, self._variables, self._best)

@@ -1,0 +1,172 @@
+"""One compiled training step over all replicas, and what it leaves in numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from numpy.typing import NDArray
+
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.data import augmentation
+from image_classifier.training.data.batches import Batch
+from image_classifier.training.devices import precision
+from image_classifier.training.distributed.cluster import Cluster
+from image_classifier.training.loop.optimization import Optimizers
+from image_classifier.training.model import classifier
+from image_classifier.training.model.classifier import Network
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What all hosts know after a step."""
+
+    loss: float
+    """Of the global batch, with the penalties."""
+    flags: tuple[bool, ...]
+    """Those that any host raised."""
+
+
+class Steps:
+    """Trains a network batch by batch; metrics gather over an epoch."""
+
+    def __init__(
+        self,
+        network: Network,
+        values: Hyperparameters,
+        class_weights: NDArray[np.float32],
+        hosts: Cluster,
+        kind: str,
+    ) -> None:
+        """Prepare to train under `hosts.strategy`, with `class_weights` (classes,) and in the precision `kind`."""
+        self._network, self._values, self._hosts, self._kind = network, values, hosts, kind
+        self._class_weights = tf.constant(class_weights)
+        with hosts.strategy.scope():
+            self._loss = classifier.build_loss(values, reduction="none")
+            self._metrics = [tf_keras.metrics.Mean("loss"), *classifier.build_metrics(values, len(class_weights))]
+            body = network.body.trainable_variables if network.body else []
+            self.optimizers = Optimizers(values, network.head.trainable_variables, body, kind)
+        signature = self._signature() if hosts.replicas == 1 else None
+        # The backbone is frozen for some epochs and learns in others; each way is traced when it is first taken.
+        # Without AutoGraph: nothing here branches on a tensor, and looking for it takes a fifth of the tracing.
+        self._compiled = [
+            tf.function(self._whole_step(learns), input_signature=signature, autograph=False)
+            for learns in (False, True)
+        ]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Everything but the network that one step hands to the next: optimizer slots, then metrics."""
+        return [*self.optimizers.variables, *(variable for metric in self._metrics for variable in metric.variables)]
+
+    def train(self, batch: Batch, step: int, rate: float, flags: Sequence[bool], backbone_learns: bool) -> Outcome:
+        """Do step `step` (from 0, over the whole job) at learning rate `rate`; `flags` are this host's.
+
+        Raises:
+            UserError: The job shall be deterministic, and the backbone cannot be.
+        """
+        self.optimizers.set_rate(rate)
+        parts = (batch.inputs, batch.labels, batch.counted, batch.positions, batch.transforms)
+        compiled = self._compiled[backbone_learns]
+        this = tf.constant(step, tf.int32), tf.constant(flags, tf.float32)
+        try:
+            with self._hosts.bounded(), precision.used(self._kind, self._values.xla):
+                loss, raised = compiled(*map(self._over_replicas, parts), *this)
+                return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
+        except tf.errors.OpError as error:
+            if self._values.deterministic and "must have a seed" in str(error):
+                raise UserError(
+                    "deterministic=True is not to be had with this backbone: its SavedModel draws random numbers, such "
+                    "as for dropout, without a seed. Leave deterministic out, or set train_only_top_layer=True."
+                ) from error
+            raise
+
+    def read_metrics(self) -> dict[str, float]:
+        """Return the metrics over the steps since the last reset, `loss` first; every host must ask."""
+        return {metric.name: float(metric.result()) for metric in self._metrics}
+
+    def reset_metrics(self) -> None:
+        """Begin a new epoch."""
+        for metric in self._metrics:
+            metric.reset_state()
+
+    def _signature(self) -> list[Any]:
+        rows = self._network.input_specification
+        return [
+            rows,
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((None,), tf.float32),
+            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((None, 8 if self._values.augmentation else 0), tf.float32),
+            tf.TensorSpec((), tf.int32),
+            tf.TensorSpec((None,), tf.float32),
+        ]
+
+    def _over_replicas(self, rows: NDArray[Any]) -> Any:
+        replicas = self._hosts.local_replicas
+        if replicas == 1 and self._hosts.count == 1:
+            return tf.constant(rows)
+        parts = np.split(rows, replicas)
+        return self._hosts.strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(parts[context.replica_id_in_sync_group % replicas])
+        )
+
+    def _whole_step(self, backbone_learns: bool) -> Any:
+        strategy = self._hosts.strategy
+
+        def step(*arguments: Any) -> tuple[Any, Any]:
+            losses, flags = strategy.run(lambda *given: self._replica_step(backbone_learns, *given), arguments)
+            # Every replica holds the same sums.
+            return strategy.experimental_local_results(losses)[0], strategy.experimental_local_results(flags)[0]
+
+        return step
+
+    def _replica_step(
+        self,
+        backbone_learns: bool,
+        inputs: Any,
+        labels: Any,
+        counted: Any,
+        positions: Any,
+        transforms: Any,
+        step: Any,
+        flags: Any,
+    ) -> tuple[Any, Any]:
+        values = self._values
+        if values.augmentation:
+            inputs = augmentation.apply(tf.cast(inputs, tf.float32), transforms)
+        targets = classifier.targets(labels, values, self._class_weights.shape[0])
+        context = tf.distribute.get_replica_context()
+        shares = counted / self._sum(context, tf.reduce_sum(counted))
+        kept = classifier.dropout_mask(values, self._network.features, positions, step)
+        weights = tf.gather(self._class_weights, labels)
+        found = self._differentiate(inputs, targets, weights, shares, kept, backbone_learns)
+        outputs, losses, loss, head, body = found
+        self.optimizers.apply(head, body if backbone_learns else None)
+        self._metrics[0].update_state(losses, sample_weight=counted)
+        for metric in self._metrics[1:]:
+            metric.update_state(targets, outputs, sample_weight=counted)
+        # A copy of each replica's own: of a tensor that all replicas share it is not known where its sum shall go.
+        return self._sum(context, loss), self._sum(context, tf.identity(flags))
+
+    def _differentiate(
+        self, inputs: Any, targets: Any, weights: Any, shares: Any, kept: Any, backbone_learns: bool
+    ) -> tuple[Any, Any, Any, list[Any], list[Any]]:
+        """Return outputs, each row's loss, this replica's share of the batch's, gradients of head and of backbone."""
+        network = self._network
+        with tf.GradientTape() as tape:
+            outputs = network(inputs, training=backbone_learns, mask=kept)
+            losses = self._loss(targets, outputs) * weights
+            penalty = tf.add_n(network.losses) if network.losses else tf.constant(0.0)
+            loss = tf.reduce_sum(losses * shares) + penalty / self._hosts.replicas
+            scaled = self.optimizers.scaled(loss)
+        head = network.head.trainable_variables
+        body = network.body.trainable_variables if backbone_learns and network.body else []
+        gradients = tape.gradient(scaled, [*head, *body])
+        return outputs, losses + penalty, loss, gradients[: len(head)], gradients[len(head) :]
+
+    def _sum(self, context: Any, value: Any) -> Any:
+        return value if self._hosts.replicas == 1 else context.all_reduce(tf.distribute.ReduceOp.SUM, value)

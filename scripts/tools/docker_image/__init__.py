@@ -1,0 +1,1 @@
+"""Docker images: publishing, bill of materials, licences, audit."""

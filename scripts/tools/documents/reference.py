@@ -1,0 +1,191 @@
+"""Write the reference from the declarations, the catalogue and the locks, or say which of its files are stale."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from image_classifier import PROGRAM
+from image_classifier.contract import metrics
+from image_classifier.contract.declaration import Declaration
+from image_classifier.contract.errors import ExplainedError, report_and_exit_code
+from image_classifier.contract.hyperparameters import DECLARATIONS
+from image_classifier.contract.value_forms import encode
+from tools.docker_image import licences
+from tools.documents import models_page, serving_page
+from tools.documents.markdown import code, table
+
+ROOT = PROGRAM.parent
+README = "README.md"
+BEGIN, END = "<!-- generated:hyperparameters -->", "<!-- end generated -->"
+_NOTE = "<!-- Written by scripts/docs from container/image_classifier/contract/{}.py; change it there. -->"
+
+
+def hyperparameters_table() -> str:
+    """Return README's table: name, values, default, meaning."""
+    rows = [
+        (code(item.name), _values(item), code(encode(item.default) or "none"), item.meaning) for item in DECLARATIONS
+    ]
+    return table(("name", "values", "default", "meaning"), rows)
+
+
+def hyperparameters_page() -> str:
+    """Return docs/reference/hyperparameters.md."""
+    header = ("name", "values", "default", "JumpStart's default", "tuning range", "other names", "since", "meaning")
+    rows = [
+        (
+            code(item.name),
+            _values(item),
+            code(encode(item.default) or "none"),
+            _builtin_default(item),
+            _tuning(item),
+            ", ".join(code(alias) for alias in item.aliases),
+            item.since,
+            item.meaning,
+        )
+        for item in DECLARATIONS
+    ]
+    return f"""{_NOTE.format("hyperparameters")}
+
+# Hyperparameters
+
+A value counts in this order: given, the default of the staged model, ours. The log prints each with its source. All
+problems are named in one message, before any data is read.
+
+{table(header, rows)}
+Bounds are inclusive. Hyphens and underscores in names are the same, so `batch-size` is `batch_size`; a name that is
+given twice with different values is rejected, and so is a name that is not in this table. Those that SageMaker and its
+SDK add are ignored: `sagemaker_*`, `_tuning_objective_metric`, `default_user_module_name`, `model_dir`.
+
+A value may be raw (`0.001`, `adam`), JSON (`true`), JSON inside a string (`"\\"adam\\""`) or a real JSON type. Booleans
+and choices are taken in any case, whole numbers also as `32.0`. What is no finite number is rejected.
+
+JumpStart's default is given where it differs from ours, which is the developer guide's; it comes from the one model
+specification that is public.
+"""
+
+
+def metrics_page() -> str:
+    """Return docs/reference/metrics.md."""
+    header = ("line in the log", "regex", "metric names", "meaning")
+    rows = [
+        (
+            code(line.show(0)),
+            code(line.regex) if line.names else "",
+            ", ".join(code(name) for name in line.names),
+            line.meaning,
+        )
+        for line in metrics.lines()
+    ]
+    logs = {"loss": 0.41, "accuracy": 0.91, "val_loss": 0.35, "val_accuracy": 0.93}
+    example = metrics.epoch_line(92, 92, 30.0, logs)
+    return f"""{_NOTE.format("metrics")}
+
+# Metrics
+
+Each epoch is one line, such as
+
+```text
+{example}
+```
+
+At the end the best epoch is printed once more, a line a metric, `val_accuracy` last: SageMaker takes the last match as
+the final value, and nothing after it matches. A tuning job maximises `{metrics.OBJECTIVE}`. Numbers are plain decimals;
+times are seconds. What the table shows with a regex goes into `MetricDefinitions`:
+{len(metrics.definitions())} of the 40 that a job may have.
+
+{table(header, rows)}"""
+
+
+FILES: Mapping[str, Callable[[], str]] = {
+    "docs/reference/hyperparameters.md": hyperparameters_page,
+    "docs/reference/metrics.md": metrics_page,
+    "docs/reference/licences.md": licences.page,
+    "docs/reference/models.md": models_page.page,
+    "docs/reference/serving-settings.md": serving_page.page,
+}
+
+
+def expected(root: Path) -> dict[Path, str | None]:
+    """Return what each generated file should hold; None for a README without the two markers."""
+    found: dict[Path, str | None] = {root / name: make() for name, make in FILES.items()}
+    readme = root / README
+    if readme.is_file():
+        found[readme] = _between_markers(readme.read_text(encoding="utf-8"), hyperparameters_table())
+    return found
+
+
+def stale(root: Path) -> list[str]:
+    """Return a line for each file that is missing, differs, or lacks its markers."""
+    lines = []
+    for path, text in expected(root).items():
+        name = path.relative_to(root)
+        if text is None:
+            lines.append(f"{name} lacks the markers {BEGIN} and {END}, in this order and once each.")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            lines.append(f"{name} is stale: run scripts/docs.")
+    return lines
+
+
+def write(root: Path) -> list[Path]:
+    """Bring the files up to date and return those that changed; a README without markers is left alone."""
+    changed = []
+    for path, text in expected(root).items():
+        if text is None or (path.is_file() and path.read_text(encoding="utf-8") == text):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        changed.append(path)
+    return changed
+
+
+def _between_markers(text: str, table: str) -> str | None:
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in before + after:
+        return None
+    return f"{before}{BEGIN}\n{table}{END}{after}"
+
+
+def _values(item: Declaration) -> str:
+    if item.choices:
+        return ", ".join(code(choice) for choice in item.choices)
+    return item.allowed
+
+
+def _builtin_default(item: Declaration) -> str:
+    if not item.builtin:
+        return "not in the built-in algorithm"
+    return "" if item.builtin_default is None else code(encode(item.builtin_default))
+
+
+def _tuning(item: Declaration) -> str:
+    ends = [code(bound if isinstance(bound, str) else encode(bound)) for bound in item.tunable]
+    return ", ".join(ends) if item.choices or item.kind is bool else " - ".join(ends)
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Run `scripts/docs`."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/docs",
+        description="Write the generated reference.",
+        epilog="examples:\n  scripts/docs\n  scripts/docs --check",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 with a line for each stale file")
+    check = parser.parse_args(arguments).check
+    try:
+        if check:
+            lines = stale(root)
+            for line in lines:
+                print(line)
+            return 1 if lines else 0
+        for path in write(root):
+            print(f"wrote {path.relative_to(root)}")
+    except ExplainedError as error:
+        return report_and_exit_code(error)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The check of an image, or of this environment, on a GPU."""

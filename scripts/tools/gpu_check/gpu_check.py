@@ -1,0 +1,170 @@
+"""Try an image on a GPU, step by step: what is there, two jobs, and answers compared with the CPU's."""
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from image_classifier import PROGRAM, artifacts, own_files
+from image_classifier.cli.photographs import sample_sets
+from image_classifier.contract import metrics
+from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError, last_line, report_and_exit_code
+from image_classifier.contract.opt_ml import OptMl
+from image_classifier.model_hub import packages, staging
+from tools.docker_image import docker_engine
+from tools.gpu_check import gpu_report
+from tools.gpu_check.gpu_containers import Image, NoGpuError, reject_machine_without_gpu
+from tools.gpu_check.gpu_report import Report
+
+JOBS = {"head only": "True", "whole network": "False"}
+"""What is trained, and the value of train_only_top_layer."""
+PRECISIONS = ("float32", "tf32", "float16")
+"""See `image_classifier.training.devices.gpu_check`."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How much is tried."""
+
+    images: int
+    """Photographs of each class that train; a quarter as many are classified."""
+    batch_sizes: Sequence[int]
+    seconds: float
+    """How long each batch size is timed."""
+    model_id: str
+
+
+def run(image: Image, trial: Trial) -> Report:
+    """Run every step and return what was found; a step that fails ends it, and the report says which.
+
+    Raises:
+        NoGpuError: There is none.
+        PlatformError: Docker or the package index does not answer.
+        UserError: There is no such image.
+    """
+    built = docker_engine.find_image(image.name)
+    report = Report(image.name, built.id, built.commit, rehearsal=not image.gpu)
+    try:
+        with tempfile.TemporaryDirectory(prefix="test-gpu-") as scratch:
+            _steps(image, trial, Path(scratch), report)
+    except AlgorithmError as error:
+        report.add("ends early", str(error), passed=False)
+    return report
+
+
+def _steps(image: Image, trial: Trial, scratch: Path, report: Report) -> None:
+    _say("Asking the image what it sees ...")
+    probe = image.ask("probe")
+    gpu_report.add_probe(report, probe)
+    if image.gpu and not probe["gpus"]:
+        raise AlgorithmError(f"TensorFlow uses no GPU. {' '.join(probe['lines'])}")
+    photographs = some_photographs(scratch, trial.images)
+    model = staging.stage(trial.model_id, scratch / "model.tar.gz")
+    for name, head_only in JOBS.items():
+        _say(f"Training one epoch, {name} ...")
+        tree = lay_out(scratch / name.replace(" ", "-"), photographs / "train", model, head_only)
+        _train(image, name, tree, report)
+    device = "gpu" if image.gpu else "cpu"
+    shared = {tree.model_dir: "/trial/model", photographs / "held-out": "/trial/images"}
+    timing = ["--seconds", str(trial.seconds), "--batch-sizes", *map(str, trial.batch_sizes)]
+    measured: dict[str, Any] = {}
+    for precision in PRECISIONS if image.gpu else ("float32", "float16"):
+        _say(f"Classifying in {precision} ...")
+        words = ["measure", "/trial/model", "/trial/images", "--precision", precision, "--device", device, *timing]
+        measured[precision] = image.ask(*words, volumes=shared)
+    _say("Classifying on the CPU, to compare ...")
+    plain = ["--precision", "float32", "--device", "cpu", "--seconds", "0", "--batch-sizes", "1"]
+    on_cpu = image.ask("measure", "/trial/model", "/trial/images", *plain, volumes=shared)
+    gpu_report.add_answers(report, measured, on_cpu["probabilities"])
+
+
+def some_photographs(scratch: Path, images: int) -> Path:
+    """Copy solar cells: `train/` with `images` of each class, `held-out/` with a quarter as many."""
+    everything = sample_sets.fetch("solar", packages.cache_folder() / "solar")
+    return sample_sets.some(everything, scratch / "photographs", {"train": images, "held-out": max(images // 4, 4)})
+
+
+def lay_out(base: Path, training: Path, model: Path, head_only: str) -> OptMl:
+    """Lay out `base` as the platform mounts /opt/ml, by copies, since links would lead out of a container."""
+    tree = OptMl(base)
+    tree.hyperparameters_file.parent.mkdir(parents=True)
+    shutil.copytree(training, tree.channel_dir("training"))
+    tree.channel_dir("model").mkdir()
+    shutil.copyfile(model, tree.channel_dir("model") / "model.tar.gz")
+    values = {"train_only_top_layer": head_only, "epochs": "1", "batch_size": "16"}
+    tree.hyperparameters_file.write_text(json.dumps(values), encoding="utf-8")
+    hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
+    tree.resource_config_file.write_text(json.dumps(hosts), encoding="utf-8")
+    for folder in (tree.model_dir, tree.output_data_dir):
+        folder.mkdir(parents=True)
+    return tree
+
+
+def _train(image: Image, name: str, tree: OptMl, report: Report) -> None:
+    started = time.monotonic()
+    done = image.run("train", volumes={tree.base: "/opt/ml"})
+    if done.returncode:
+        raise AlgorithmError(f"training, {name}, ended with {done.returncode}: {last_line(done.stderr)}")
+    seconds = time.monotonic() - started
+    images = sum(path.is_file() for path in tree.channel_dir("training").rglob("*"))
+    gpu_report.add_job(report, name, done.stdout, epoch_seconds(done.stdout), seconds, images)
+
+
+def epoch_seconds(log: str) -> float | None:
+    """Return the seconds of an epoch from a job's log, by the regular expression that SageMaker would use."""
+    regexes = {definition["Name"]: definition["Regex"] for definition in metrics.definitions()}
+    found = re.search(regexes["training_duration_per_epoch"], log)
+    return float(found[1]) if found else None
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/test-gpu`; 0 when all passes, 1 when something fails, 2 when there is no GPU."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/test-gpu",
+        description="Try an image on this machine's GPU: devices, libraries, training, precision, speed, memory.",
+        epilog="Exit code 0: all passes; 1: something fails; 2: no GPU.\n\n"
+        "examples:\n  scripts/test-gpu image-classifier:gpu\n  scripts/test-gpu image-classifier:cpu --device cpu",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("image", metavar="IMAGE", help="such as image-classifier:gpu")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON (default: run/test-gpu-<time>.json)")
+    parser.add_argument("--images", type=int, default=200, help="photographs of each class (default: 200)")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 32, 128], metavar="N")
+    parser.add_argument("--model-id", default="lite0", help="a backbone of scripts/stage-backbone (default: lite0)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="to time each batch size for (default: 3)")
+    parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="cpu: rehearse the steps without a GPU")
+    given = parser.parse_args(arguments)
+    output = given.output or PROGRAM.parent / "run" / f"test-gpu-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    try:
+        own_files.reject_foreign_file(output, "--output", "a report", gpu_report.is_report)
+        if reason := own_files.unwritable(output.parent):
+            raise UserError(f"--output {output} cannot be written: {reason}. Give a file in a folder of yours.")
+        if given.device == "gpu":
+            reject_machine_without_gpu()
+        trial = Trial(given.images, given.batch_sizes, given.seconds, given.model_id)
+        report = run(Image(given.image, given.device == "gpu"), trial)
+    except NoGpuError as error:
+        print(f"no GPU: {error}. Nothing was tested.", file=sys.stderr)
+        return 2
+    except ExplainedError as error:
+        return report_and_exit_code(error)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    artifacts.write_whole(output, f"{json.dumps(report.as_json(), indent=2)}\n".encode())
+    print(report.table())
+    print(f"Written to {output}")
+    return 0 if report.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

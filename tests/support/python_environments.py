@@ -1,0 +1,34 @@
+"""Python environments with exactly what locks list, kept in the cache and made again when a lock has changed."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+def locked(folder: Path, *locks: Path) -> Path:
+    """Return the Python of the environment `folder` that holds what the locks list, and nothing else.
+
+    Raises:
+        RuntimeError: It cannot be made; what uv said is in the message.
+    """
+    stamp, python = folder / "lock.sha256", folder / "bin" / "python"
+    listed = b"".join(lock.read_bytes() for lock in locks)
+    # The folder belongs to it, and so does the interpreter: neither may have moved.
+    wanted = f"{hashlib.sha256(listed).hexdigest()} {folder} {sys.version}"
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
+        _uv("venv", "--clear", "--python", sys.executable, folder)
+        files = [word for lock in locks for word in ("--requirements", lock)]
+        # The locks list everything, so nothing is resolved and nothing unlisted can come in.
+        _uv("pip", "install", "--python", python, "--no-deps", "--require-hashes", "--compile-bytecode", *files)
+        stamp.write_text(wanted, encoding="utf-8")
+    return python
+
+
+def _uv(*arguments: str | Path) -> None:
+    command = [PROJECT / ".venv" / "bin" / "uv", *arguments, "--quiet"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout[-4000:]}")

@@ -1,0 +1,86 @@
+"""Model folders that are made in milliseconds, without TensorFlow: a real OpenVINO IR beside a SavedModel in name only.
+
+They tell red, green and blue images apart; each has an order of its classes and labels of its own.
+"""
+
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import openvino
+from openvino import opset13 as operations
+
+from image_classifier import artifacts
+from image_classifier.artifacts import ModelInfo
+from image_classifier.inference.openvino_model import ir_record
+from image_classifier.inference.openvino_model.ir_record import Record
+
+SIZE = (24, 32)
+COLOURS = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """A model folder and what its labels begin with."""
+
+    name: str
+    folder: Path
+
+    def label(self, colour: str) -> str:
+        """Return the label that no other model gives an image of a colour."""
+        return f"{self.name}-{colour}"
+
+
+def write(folder: Path, name: str, first: int = 0, megabytes: float = 0) -> TinyModel:
+    """Write a model whose classes begin with the colour of index `first`, and whose weights are `megabytes` large."""
+    order = [(first + index) % 3 for index in range(3)]
+    model = TinyModel(name, folder)
+    saved_model = folder / artifacts.SAVED_MODEL_DIR
+    saved_model.mkdir(parents=True)
+    (saved_model / "saved_model.pb").write_bytes(b"a SavedModel in name only")
+    representation = ir_record.folder_of(folder)
+    representation.mkdir()
+    openvino.save_model(
+        _network(order, megabytes), representation / artifacts.OPENVINO_FILES[0], compress_to_fp16=False
+    )
+    artifacts.write_labels(folder, [model.label(COLOURS[index]) for index in order])
+    record = Record(
+        sha256=artifacts.folder_sha256(representation),
+        network_sha256=artifacts.network_sha256(saved_model),
+        version=metadata.version("openvino"),
+        images=0,
+        synthetic=True,
+        largest_difference=0,
+        other_answers=0,
+        close_answers=0,
+        seconds=0,
+    )
+    info = ModelInfo(image_size=SIZE, source="test network")
+    artifacts.write_model_info(folder, ir_record.with_record(info, record))
+    return model
+
+
+def without_representation(model: TinyModel) -> TinyModel:
+    """Take the IR away, so that TensorFlow would have to serve the model."""
+    representation = ir_record.folder_of(model.folder)
+    for name in artifacts.OPENVINO_FILES:
+        (representation / name).unlink()
+    representation.rmdir()
+    return model
+
+
+def _network(order: list[int], megabytes: float) -> openvino.Model:
+    """From uint8 pixels (n, height, width, 3) to probabilities of the colours in an order."""
+    pixels = operations.parameter([-1, *SIZE, 3], openvino.Type.u8, name="pixels")
+    means = operations.reduce_mean(operations.convert(pixels, "f32"), np.array([1, 2], np.int64), keep_dims=False)
+    chosen = operations.gather(means, np.array(order, np.int64), np.int64(1))
+    if width := int((megabytes * 2**20 / 4) ** 0.5):
+        # A square, since OpenVINO keeps narrow matrices in several times their size.
+        noise = np.random.default_rng(0)
+        wide = operations.matmul(means, noise.random((3, width), np.float32), False, False)
+        wide = operations.matmul(wide, noise.random((width, width), np.float32), False, False)
+        narrow = operations.matmul(wide, noise.random((width, 3), np.float32), False, False)
+        chosen = operations.add(chosen, operations.multiply(narrow, np.float32(1e-12)))
+    probabilities = operations.softmax(operations.multiply(chosen, np.float32(12 / 255)), 1)
+    return openvino.Model([probabilities], [pixels], "colours")

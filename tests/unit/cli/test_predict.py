@@ -1,0 +1,90 @@
+"""Asking a server: what is shown of an answer, and what is said when there is none."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_classifier.cli import predict
+from image_classifier.cli.answers import Answer
+from image_classifier.cli.image_files import ImageFile
+from image_classifier.contract.errors import PlatformError, UserError
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"probabilities": [0.1, 0.7, 0.2], "labels": ["a", "b", "c"]}, "b 70.0 %   c 20.0 %   a 10.0 %"),
+        ({"probabilities": [0.9, 0.1]}, "class 0 90.0 %   class 1 10.0 %"),
+        ({"probabilities": [0.75], "labels": ["cat", "dog"]}, "dog 75.0 %   cat 25.0 %"),
+        ({"probabilities": [0.4, 0.3, 0.2, 0.1]}, "class 0 40.0 %   class 1 30.0 %   class 2 20.0 %"),
+        ({}, ""),
+    ],
+)
+def test_summary_names_the_most_probable(answer: dict[str, Any], expected: str) -> None:
+    """Answers with names, without, binary, of many classes, empty -> at most three, the most probable first."""
+    assert Answer.of(ImageFile(Path("a.jpg")), answer).summary == expected
+
+
+class Strange(BaseHTTPRequestHandler):
+    """A server that is not ours: answers with what the path says."""
+
+    def do_POST(self) -> None:
+        """Answer any POST."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, body = {"/list": (200, b"[1]"), "/html": (200, b"<html>"), "/teapot": (418, b"<html>")}[self.path]
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *words: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def strange_server() -> Iterator[str]:
+    """The address of a server that is not ours."""
+    with HTTPServer(("127.0.0.1", 0), Strange) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "message"),
+    [
+        ("/list", PlatformError, "answers list, not an object"),
+        ("/html", PlatformError, "No server answers as expected"),
+        ("/teapot", UserError, "rejected with 418 I'm a Teapot"),
+    ],
+)
+def test_strange_answers_are_said(
+    strange_server: str, tmp_path: Path, path: str, kind: type[Exception], message: str
+) -> None:
+    """A server that answers a list, HTML, an error in HTML -> a sentence, not a trace."""
+    (tmp_path / "a.jpg").write_bytes(b"image")
+    with pytest.raises(kind, match=message):
+        predict.ask(tmp_path / "a.jpg", strange_server + path, "*/*")
+
+
+def test_addresses_that_are_none_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A URL without a scheme -> exit 1 and one sentence."""
+    (tmp_path / "a.jpg").write_bytes(b"image")
+    assert predict.main([str(tmp_path / "a.jpg"), "--url", "localhost"]) == 1
+    assert capsys.readouterr().err.startswith("PlatformError: No server answers as expected at localhost: ")
+
+
+def test_environment_proxies_are_not_for_this_machine(
+    strange_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy in the environment that does not exist -> the server of this machine is reached without it."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    (tmp_path / "a.jpg").write_bytes(b"image")
+    with pytest.raises(PlatformError, match="answers list"):
+        predict.ask(tmp_path / "a.jpg", strange_server + "/list", "*/*")

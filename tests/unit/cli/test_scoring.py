@@ -1,0 +1,81 @@
+"""Accuracy, recall and confusions of answers to labelled images."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from image_classifier.cli import answers, scoring
+from image_classifier.cli.answers import Answer
+from image_classifier.cli.image_files import ImageFile
+from image_classifier.cli.scoring import Answered, Score
+from image_classifier.contract.errors import UserError
+
+SCORE = Score(tuple(Answered(*pair.split()) for pair in ("a a", "a a", "a b", "b b", "c a")))
+
+
+def text(score: Score) -> str:
+    """Return the tables as they are printed."""
+    console = Console(file=io.StringIO(), width=100)
+    for table in scoring.tables(score):
+        console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def answer(name: str, label: str | None, predicted: str, labels: tuple[str, ...] = ("a", "b")) -> Answer:
+    """Return an answer that gives the predicted class all probability."""
+    raw = {"probabilities": [float(one == predicted) for one in labels], "labels": list(labels)}
+    return Answer.of(ImageFile(Path(name), label), raw)
+
+
+def test_accuracy_is_shown_beside_the_largest_class() -> None:
+    """Given 3 of 5 right and a class of 3 -> both shares in one line."""
+    assert scoring.headline(SCORE) == "Accuracy 0.6000 (3 of 5 images; always answering a: 0.6000)"
+
+
+def test_weakest_class_comes_first() -> None:
+    """Given recalls of 2/3, 1 and 0 -> sorted from the weakest."""
+    assert SCORE.recalls() == [("c", 0, 1), ("a", 2, 3), ("b", 1, 1)]
+
+
+def test_few_classes_have_a_matrix_and_many_a_list() -> None:
+    """Given 3 classes -> a row and a column each; given 12 -> the confusions alone, the most frequent first."""
+    assert "class \\ answer" in text(SCORE)
+    many = Score((*(Answered(f"k{number}", "k0") for number in range(12)), Answered("k5", "k0")))
+    assert "class \\ answer" not in text(many)
+    assert many.confusions()[0] == ("k5", "k0", 2)
+    assert "answered as" in text(many)
+
+
+def test_no_confusions_no_table_of_them() -> None:
+    """Given right answers alone -> only the table of recalls."""
+    assert len(scoring.tables(Score((Answered("a", "a"),)))) == 1
+
+
+def test_folders_that_are_no_class_do_not_count() -> None:
+    """Given images of a class folder, of another folder, and one named itself -> the first alone is scored."""
+    found = answers.score([answer("1", "a", "b"), answer("2", "holiday", "a"), answer("3", None, "a")])
+    assert found == Score((Answered("a", "b"),))
+    assert answers.score([answer("2", "holiday", "a")]) is None
+
+
+def test_every_image_has_its_row(tmp_path: Path) -> None:
+    """Given two answers -> a CSV file with a row each, and a second time a rejection to write over it."""
+    answers.write_csv(tmp_path / "answers.csv", [answer("1.jpg", "a", "b"), answer("2.jpg", None, "a")])
+    assert (tmp_path / "answers.csv").read_text().splitlines() == [
+        "file,label,predicted,probability",
+        "1.jpg,a,b,1.000000",
+        "2.jpg,,a,1.000000",
+    ]
+    with pytest.raises(UserError, match="exists already"):
+        answers.write_csv(tmp_path / "answers.csv", [])
+
+
+def test_names_in_the_table_are_never_formulas(tmp_path: Path) -> None:
+    """Given a file and classes that a spreadsheet would run -> an apostrophe before each, which undone is the name."""
+    labels = ("@sum", "-b")
+    answers.write_csv(tmp_path / "answers.csv", [answer("=1+1.jpg", "@sum", "-b", labels)])
+    row = (tmp_path / "answers.csv").read_text().splitlines()[1]
+    assert row == "'=1+1.jpg,'@sum,'-b,1.000000"

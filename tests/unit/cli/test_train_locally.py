@@ -1,0 +1,100 @@
+"""Training on a laptop: the words of the command, the advice, and what is checked before anything is touched."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from image_classifier import own_files
+from image_classifier.cli import chosen_model, train_locally
+from image_classifier.contract.errors import UserError
+from image_classifier.runners import job_tree
+from image_classifier.runners.job_tree import LocalJob
+
+
+def test_words_become_hyperparameters() -> None:
+    """name=value words -> a mapping, further signs of equality kept; a word without one -> rejected."""
+    assert train_locally.parse_settings(["epochs=5", "model_id=a=b"]) == {"epochs": "5", "model_id": "a=b"}
+    with pytest.raises(UserError, match="name=value, such as epochs=5; got epochs"):
+        train_locally.parse_settings(["epochs"])
+
+
+def test_advice_when_the_whole_network_would_be_tuned() -> None:
+    """The defaults -> a line that says what to write; the head alone, under any spelling -> none."""
+    line = train_locally.advice({})
+    assert line is not None
+    assert "train_only_top_layer=True" in line
+    assert train_locally.advice({"train-only-on-top": "true"}) is None
+
+
+def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder that does not exist, from the command line -> exit 1 and one sentence."""
+    arguments = ["--training", str(tmp_path / "absent"), "--model", str(tmp_path), "--output", str(tmp_path / "out")]
+    assert train_locally.main([*arguments, "train_only_top_layer=True"]) == 1
+    assert capsys.readouterr().err.startswith("UserError: --training is")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["epochs=none"], ["unknown=1"], ["epochs"], ["--training", "absent"], ["--validation", "absent"]],
+    ids=" ".join,
+)
+def test_any_wrong_argument_leaves_an_earlier_job_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
+) -> None:
+    """A wrong hyperparameter or a missing channel, over an earlier job -> exit 1, and every file is still there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("images", "backbone"):
+        (tmp_path / name).mkdir()
+    tree = job_tree.build_tree(LocalJob(tmp_path / "images", tmp_path / "backbone", tmp_path / "out"))
+    (tree.model_dir / "labels_info.json").write_text(json.dumps({"labels": ["a", "b"]}))
+    before = sorted(tmp_path.rglob("*"))
+    words = ["--training", "images", "--model", "backbone", "--output", "out", "train_only_top_layer=True"]
+    assert train_locally.main([*words, *wrong]) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_output_is_checked_before_a_backbone_is_staged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No --model, and a folder of the user's as --output -> rejected without fetching EfficientNet-Lite0 first."""
+
+    def unexpected(_: object) -> Path:
+        raise AssertionError("staged")
+
+    monkeypatch.setattr(chosen_model.ChosenModel, "fetch", unexpected)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.tex").touch()
+    arguments = ["--training", str(tmp_path / "images"), "--output", str(tmp_path / "notes")]
+    assert train_locally.main([*arguments, "train_only_top_layer=True"]) == 1
+    assert "is not empty (thesis.tex)" in capsys.readouterr().err
+
+
+def test_job_that_runs_keeps_its_folder(tmp_path: Path) -> None:
+    """Two jobs with one output folder at once -> the second one is rejected, and the first one's tree is complete."""
+    for name in ("images", "backbone"):
+        (tmp_path / name).mkdir()
+    job = LocalJob(tmp_path / "images", tmp_path / "backbone", tmp_path / "out")
+    tree = job_tree.build_tree(job)
+    with own_files.used_alone(tree.base), pytest.raises(UserError, match="Another job is running in"):
+        train_locally.train(job)
+    assert tree.hyperparameters_file.is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "right"),
+    [
+        (["--epochs", "3"], "epochs=3"),
+        (["--learning-rate=0.1"], "learning_rate=0.1"),
+        (["--batch-size"], "batch_size=VALUE"),
+    ],
+    ids=" ".join,
+)
+def test_options_of_other_programs_are_translated(
+    words: list[str], right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a hyperparameter as an option, as elsewhere -> exit 2, and how it is written here."""
+    with pytest.raises(SystemExit, match="2"):
+        train_locally.main(["--training", "photos", *words])
+    assert capsys.readouterr().err.endswith(f"hyperparameters are written without dashes: write {right}\n")

@@ -1,0 +1,132 @@
+"""A job's log as a terminal shows it: the lines of a real job in, what a user reads out."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from image_classifier.cli.terminal import job_log
+from image_classifier.cli.terminal.job_log import Epoch, Note, Part, Problem, Progress, Resumed, Setting, Summary
+from image_classifier.cli.terminal.training_view import TrainingView
+from image_classifier.contract import hyperparameters, metrics
+
+LOG = """\
+dropout_rate = 0.2 (our default)
+epochs = 3 (given)
+learning_rate = 0.003 (given)
+training: 1423 images of 2 classes (defective 458, functional 965)
+validation: 355 images of 2 classes (defective 114, functional 241)
+Head: new, on a backbone.
+Devices: 2 CPUs, no GPU
+Backbone: lite0, 224x224 pixels, 1280 features, loaded in 1.3 s
+Features: OpenVINO computes them, made ready in 2.8 s; those of the first 32 images differ from TensorFlow's by 0.00
+Training images: 160/1423 images, 4 s
+Training images: 1423/1423 images, 16 s
+45/45 - 0s - loss: 0.489034 - accuracy: 0.8060 - val_loss: 0.483954 - val_accuracy: 0.7887
+45/45 - 0s - loss: 0.431865 - accuracy: 0.8566 - val_loss: 0.465122 - val_accuracy: 0.8197
+45/45 - 0s - loss: 0.400755 - accuracy: 0.8700 - val_loss: 0.451970 - val_accuracy: 0.8000
+- loss: 0.431865
+- val_accuracy: 0.8197
+- Number of parameters: 3415586
+- Average training duration per epoch: 1.076
+OpenVINO IR: on 100 validation images its probabilities differ from TensorFlow's by at most 0.0; made in 3.3 s
+Verification: a fresh process answered 355 validation images with openvino, accuracy 0.8535 (training: 0.8535), \
+largest difference of a probability 0.000000, 0 other answers.
+Something that no table knows
+WARNING: a warning
+UserError: a sentence.
+"""
+
+
+def shown(log: str, width: int = 100) -> str:
+    """Return what stays on the screen of a terminal that is so wide."""
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width)
+    with TrainingView(console) as view:
+        for line in log.splitlines():
+            view.show(line)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("line", "event"),
+    [
+        ("epochs = 20 (given)", Setting("epochs", "20", "given")),
+        ("dropout_rate = 0.2 (our default)", Setting("dropout_rate", "0.2", "our default")),
+        ("Training images: 160/1423 images, 4 s", Progress("Training images", 160, 1423)),
+        ("9/9 - 3s - loss: 0.5 - val_accuracy: 1.0", Epoch({"loss": 0.5, "val_accuracy": 1.0})),
+        ("test: 5 images of 2 classes (a (b) 2, c 3)", Part("test", 5, 2, "a (b) 2, c 3")),
+        ("Continuing from a checkpoint: epoch 3, after step 2 of 9, 2 epochs measured before.", Resumed(2)),
+        ("- val_accuracy: 0.8535", Summary()),
+        ("- Average test latency per sample: 0.000012", Summary()),
+        ("UserError: no.", Problem("UserError: no.")),
+        ("WARNING: maybe.", Problem("WARNING: maybe.")),
+        ("epochs = 20", Note("epochs = 20")),
+        ("", Note("")),
+    ],
+)
+def test_each_line_has_its_meaning(line: str, event: job_log.Event) -> None:
+    """Given a line of each kind, and some that only look like it -> the event that it tells."""
+    assert job_log.read(line) == event
+
+
+def test_lines_of_the_program_are_understood() -> None:
+    """Given the lines that the job's own code writes -> settings, epochs and the closing block, none left as a note."""
+    settings = hyperparameters.parse({"epochs": "3"}).log_lines()
+    assert {type(job_log.read(line)) for line in settings} == {Setting}
+    logs = {"loss": 0.5, "accuracy": 0.25, "val_loss": 0.75, "val_accuracy": 1.0}
+    assert job_log.read(metrics.epoch_line(9, 9, 2.0, logs)) == Epoch(logs)
+    closing = [*metrics.final_lines(logs), *metrics.parameter_lines(9, 1), *metrics.duration_lines(3.0, 2)]
+    closing += metrics.test_lines({"loss": 0.5, "accuracy": 0.25}, 2.0, 8)
+    assert {type(job_log.read(line)) for line in closing} == {Summary}
+
+
+def test_terminal_shows_what_counts() -> None:
+    """Given a job's log -> given values alone, the data, numbered epochs with the best marked, the check, problems."""
+    screen = shown(LOG)
+    assert "Settings: epochs=3, learning_rate=0.003\n" in screen
+    assert "dropout_rate" not in screen
+    assert "Training: 1,423 images of 2 classes (defective 458, functional 965)" in screen
+    best = [line for line in screen.splitlines() if line.endswith("best so far")]
+    assert [line.split()[1] for line in best] == ["1/3", "2/3"]
+    assert "Epoch 3/3  loss 0.4008  accuracy 0.8700  val_loss 0.4520  val_accuracy 0.8000" in screen
+    assert "Checked: 355 images, same answers as in training" in screen
+    assert "Number of parameters" not in screen
+    for line in ("Something that no table knows", "WARNING: a warning", "UserError: a sentence."):
+        assert line in screen
+
+
+def test_silences_have_a_name() -> None:
+    """Given a log that stops after each line in turn -> the activity that runs then is on the screen."""
+    lines = LOG.splitlines()
+    for beginning, activity in (
+        ("", "Reading the images"),
+        ("Head:", "Loading TensorFlow and the model"),
+        ("Backbone:", "Preparing the first step"),
+        ("Training images: 160", "Extracting features of training images"),
+        ("45/45", "Training"),
+        ("- loss", "Saving the model and converting it to OpenVINO"),
+        ("OpenVINO IR", "Checking the saved model in a fresh process"),
+    ):
+        count = next((n for n, line in enumerate(lines, 1) if beginning and line.startswith(beginning)), 0)
+        assert activity in shown("\n".join(lines[:count]))
+
+
+def test_resumed_job_keeps_counting() -> None:
+    """Given a job that resumes after 2 of 4 epochs -> its next epoch is the third."""
+    log = "epochs = 4 (given)\nContinuing from a checkpoint: epoch 3, after step 0 of 9, 2 epochs measured before.\n"
+    screen = shown(log + "9/9 - 3s - loss: 0.5 - val_accuracy: 0.5")
+    assert "Resuming from a checkpoint after 2 of 4 epochs" in screen
+    assert "Epoch 3/4" in screen
+
+
+def test_long_job_prints_few_epochs() -> None:
+    """Given 500 epochs without progress -> the first, which is the best, and every tenth."""
+    epoch = "9/9 - 3s - loss: 0.5 - val_accuracy: 0.5\n"
+    screen = shown("epochs = 500 (given)\n" + 500 * epoch)
+    assert screen.count("Epoch ") == 51
+
+
+def test_narrow_terminal_loses_nothing() -> None:
+    """Given 40 columns -> every figure of an epoch is still there."""
+    assert all(figure in shown(LOG, width=40) for figure in ("0.4008", "0.8700", "0.4520", "0.8000"))
