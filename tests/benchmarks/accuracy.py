@@ -1,6 +1,6 @@
 """How much transfer there is: stamps in five folds and solar cells, with controls that must fail.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/accuracy.py [--whole] [--json FILE]
+    scripts/benchmark accuracy [--whole] [--json FILE]
 
 Prints a table: mean accuracy of five folds on the stamps with the head alone, with random backbone weights, with
 shuffled labels, and (`--whole`, some minutes) with the whole network tuned at learning rate 1e-4; and the

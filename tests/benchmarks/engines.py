@@ -1,6 +1,6 @@
 """OpenVINO against TensorFlow, through the code that serves: differences, speed, memory, time to the first answer.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/engines.py [--rounds N] [--seconds S]
+    scripts/benchmark engines [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 with its ImageNet head, and MobileNetV2 with a head that is trained here, on photographs of stamps.
 Every figure is of a fresh process; the engines take turns in every round. Printed: a Markdown table of medians, and

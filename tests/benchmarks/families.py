@@ -1,6 +1,6 @@
 """Every family of the catalogue, whole, with random weights: does it train, convert and serve, and what does it cost.
 
-    PYTHONPATH=container:. .venv/bin/python tests/benchmarks/families.py [--write | --page] [--only NAME ...]
+    scripts/benchmark families [--write | --page] [--only NAME ...]
 
 One network after the other, each step in a fresh process. Printed: what was found, a line a network. `--write` keeps it
 in docs/reference/families.json and writes docs/reference/families.md; with `--only` the other rows stay as they were.

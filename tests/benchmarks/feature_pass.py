@@ -1,6 +1,6 @@
 """What OpenVINO saves in the one pass of a frozen backbone, its conversion included.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/feature_pass.py [--rounds N] [--images N ...]
+    scripts/benchmark feature_pass [--rounds N] [--images N ...]
 
 Photographs of solar cells through EfficientNet-Lite0 on CPU, from the loaded backbone to the last feature: tracing,
 conversion, comparison, decoding. Every figure is of a fresh process; the engines take turns in every round. Printed: a

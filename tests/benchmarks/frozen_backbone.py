@@ -1,6 +1,6 @@
 """What the features that are computed once save, and that the head is the same as the one trained the long way.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/frozen_backbone.py [--images N] [--epochs N]
+    scripts/benchmark frozen_backbone [--images N] [--epochs N]
 
 On solar cells with EfficientNet-Lite0: seconds of one pass over the images, of a training of 10 epochs on features
 (pass included), and of the same training with the frozen backbone run in every epoch; validation accuracy of both.

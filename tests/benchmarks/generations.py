@@ -1,6 +1,6 @@
 """Three jobs, each on a third of the photographs and on the last one's result: held-out accuracy, size, speed.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/generations.py [--data solar] [--whole] [--json FILE]
+    scripts/benchmark generations [--data solar] [--whole] [--json FILE]
 
 EfficientNet-Lite0, each job by scripts/train-locally with the held-out photographs as its test channel, which choose
 nothing. Ends with 1 when the last generation is less accurate than the first.

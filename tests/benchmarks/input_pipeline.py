@@ -1,6 +1,6 @@
 """Images a second of the decoding alone, with one and two workers, against the loop that most people write.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/input_pipeline.py [--rounds N] [--seconds S]
+    scripts/benchmark input_pipeline [--rounds N] [--seconds S]
 
 The loop is Pillow's: open, draft, turn by EXIF, RGB, resize; one image after another. Ours is `Decoder`, in as many
 threads as CPUs: threads that waited for each other's Python lock would not get faster by a second CPU. How much faster

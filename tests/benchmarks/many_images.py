@@ -1,6 +1,6 @@
 """What 100,000 images cost a job before its first training step: time, memory, files opened.
 
-    PYTHONPATH=container .venv/bin/python tests/benchmarks/many_images.py [--rounds N] [--images N ...] [--write]
+    scripts/benchmark many_images [--rounds N] [--images N ...] [--write]
 
 The job of `train` itself with EfficientNet-Lite0, each time in a fresh process that ends right after its first step: of
 the head alone (the first batch of features) and of the whole network. The trees are hard links of one JPEG of 5 KB in

@@ -7,7 +7,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "families.md"
 DATA = PAGE.with_suffix(".json")
-COMMAND = "PYTHONPATH=container:. .venv/bin/python tests/benchmarks/families.py --write"
+COMMAND = "scripts/benchmark families --write"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 COMMANDS = sorted(path.name for path in SCRIPTS.iterdir() if path.is_file())
-IN_BASH = ["check", "demo", "fix", "help", "lock", "setup", "test", "test-image"]
+IN_BASH = ["benchmark", "check", "demo", "fix", "help", "lock", "setup", "test", "test-image"]
 """Those that make or change something before, or without, any Python of the project."""
 
 

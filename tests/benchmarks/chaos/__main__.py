@@ -1,6 +1,6 @@
 """A small job, killed at random moments of its whole life and started again, compared with an undisturbed one.
 
-    PYTHONPATH=container:. .venv/bin/python -m tests.benchmarks.chaos [--kills 50] [--seed 6] [--write]
+    scripts/benchmark chaos [--kills 50] [--seed 6] [--write]
 
 Two jobs run at a time. Printed: a line a kill; the exit code is 1 when any result differs. `--write` makes
 docs/reference/chaos.md of it.
@@ -23,7 +23,7 @@ PAGE = small_job.ROOT / "docs" / "reference" / "chaos.md"
 _AT_A_TIME = 2
 _INTRODUCTION = """# Killed at {count} random moments
 
-Written by `PYTHONPATH=container:. .venv/bin/python -m tests.benchmarks.chaos --kills {count} --seed {seed} --write`.
+Written by `scripts/benchmark chaos --kills {count} --seed {seed} --write`.
 
 A job of {durations} on {cpus} CPUs, two at a time beside other work, is killed (SIGKILL, with all its processes) at
 seeded random moments, spread evenly over its whole life, and started again until its end: on another machine, where

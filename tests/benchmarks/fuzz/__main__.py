@@ -1,6 +1,6 @@
 """Attack servers of a small model with broken images, documents, requests and clients, and say how they took it.
 
-    PYTHONPATH=container:. .venv/bin/python -m tests.benchmarks.fuzz [--inputs 20000] [--seed 7] [--write]
+    scripts/benchmark fuzz [--inputs 20000] [--seed 7] [--write]
 
 Each input is sent twice: once alone, when the oracle of docs/decisions/0026 judges what it costs, and once among
 others. The exit code is 1 when an input costs too much or is answered with 5xx, a good image in between is not

@@ -17,7 +17,7 @@ PATH = ROOT / "docs" / "reference" / "fuzz.md"
 _ORDER = (mutants.UNDAMAGED, *DAMAGES, mutants.SPLICED, mutants.UNPACKS_TO_MUCH, KNOWN, *GENERATORS)
 _INTRODUCTION = """# Attacked with {sent:,} hostile inputs
 
-Written by `PYTHONPATH=container:. .venv/bin/python -m tests.benchmarks.fuzz --inputs {count} --seed {seed} --write`.
+Written by `scripts/benchmark fuzz --inputs {count} --seed {seed} --write`.
 
 `container/serve` with a small model on OpenVINO, on {cpus} CPUs ({cpu}), with `SERVE_MAX_PIXELS`
 and `SERVE_MAX_REQUEST_PIXELS` of {pixels:,}; then the same model as one of many (`SAGEMAKER_MULTI_MODEL`). Each input

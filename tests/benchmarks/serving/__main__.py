@@ -1,6 +1,6 @@
 """Our server against the bare engine and six other servers, under the same load, taking turns.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving [--rounds N] [--quick] [--only ROW ...] [--write]
+    scripts/benchmark serving [--rounds N] [--quick] [--only ROW ...] [--write]
 
 EfficientNet-Lite0 with its ImageNet head in float32; six photographs of 533 x 400 pixels as JPEGs of quality 90, posted
 by wrk in a closed loop; rows and their settings: rows.py. In every round each row is started afresh, asked alone, and
@@ -19,7 +19,7 @@ from tests.benchmarks.serving.bars import Round
 from tests.benchmarks.serving.rows import ROWS, Row
 
 CONNECTIONS = (1, 4, 16, 64)
-_INTRODUCTION = """Written by `PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving {words}--write` on
+_INTRODUCTION = """Written by `scripts/benchmark serving {words}--write` on
 {machine}
 
 EfficientNet-Lite0 with its ImageNet head, float32 everywhere; photographs of 533 x 400 pixels as JPEGs, posted over so

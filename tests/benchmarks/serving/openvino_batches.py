@@ -1,6 +1,6 @@
 """OpenVINO on CPU: an image a call, or several of them, the network alone, interleaved inside one process.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.openvino_batches [--rounds N] [--seconds S]
+    scripts/benchmark serving.openvino_batches [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 in float32, compiled for each size of a batch with a stream a CPU and with one stream, always a
 request more than there are streams, so that none waits. Printed: images/s, and the medians of their ratios to a

@@ -1,6 +1,6 @@
 """Our server under more load than it can take, at SIGTERM with requests in flight, and its memory after much work.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.overload [--rounds N] [--seconds S] [--write]
+    scripts/benchmark serving.overload [--rounds N] [--seconds S] [--write]
 
 In every round: 16 and 64 connections, of which the one is the peak whose median is better, then 256 and 512, all while
 other clients ping and send images in between; then SIGTERM with 64 requests in flight. Once: memory after 1,000
@@ -18,7 +18,7 @@ from tests.benchmarks.serving.places import Places
 
 PEAK, MANY = (16, 64), (256, 512)
 _INTRODUCTION = """Written by
-`PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.overload {words}--write` on
+`scripts/benchmark serving.overload {words}--write` on
 {machine}
 
 The peak is that of {peak} connections whose median is better, taken in the same round; goodput counts answers with

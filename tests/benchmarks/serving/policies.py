@@ -1,6 +1,6 @@
 """Who computes which image: ways to hand images to OpenVINO's streams, interleaved inside one process.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.policies [--rounds N] [--seconds S]
+    scripts/benchmark serving.policies [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 in float32 behind a closed loop of threads that decode a photograph and have it classified, without
 HTTP. Printed: images/s, p50 and p99, and the medians of their ratios to a stream a CPU, inside a round. What was

@@ -1,30 +1,35 @@
-"""The server of this working tree against that of another revision, under the same load, taking turns.
+"""The server of this working tree against that of another revision, in alternating bursts of the same load.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.revisions REVISION [--rounds N] [--seconds S]
+    scripts/benchmark serving.revisions REVISION [--rounds N] [--seconds S]
 
-Model, images, load and Python environment are those of the serving benchmark (see `__main__.py`). In every round both
-servers are started afresh, and the one that is first changes. Printed: for each figure the medians of both and the
-median, least and largest of the ratios inside a round.
+Model, images, load and Python environment are those of the serving benchmark (see `__main__.py`). Both servers run
+throughout; in every round each load is put first on one and then on the other, and the order changes from round to
+round, so that whatever slows the machine down for longer than a burst slows both. Printed: for each figure the medians
+of both, and the median of the ratios of the rounds with its 95 % confidence interval (bootstrap, 2,000 resamples).
 """
 
 import argparse
 import os
+import random
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from image_classifier import PROGRAM
-from tests.benchmarks.serving import markdown, page, places, rows, runs
+from tests.benchmarks.serving import load, markdown, page, places, rows, servers
 from tests.benchmarks.serving.places import ROOT, Places
-from tests.benchmarks.serving.runs import Figures
+from tests.benchmarks.serving.servers import Running
+from tests.benchmarks.training.watched import tree
 from tests.support.waiting import free_port
 
-Pair = tuple[Figures, Figures]
+Pair = tuple[Mapping[str, float], Mapping[str, float]]
 """Of one round: this working tree, the other revision."""
+RESAMPLES = 2000
 
 
 def main() -> int:
@@ -35,14 +40,16 @@ def main() -> int:
         try:
             other = export(given.revision, Path(scratch) / "other")
             prepared = places.prepare(Path(scratch))
-            for number in range(given.rounds):
-                pairs.append(_round(number, other, prepared, given.connections, given.seconds))
-                print(f"round {number + 1} of {given.rounds}: measured", flush=True)
+            with _server(PROGRAM, prepared) as here, _server(other, prepared) as there:
+                for server in (here, there):
+                    load.put(server.url, 4, 2, prepared.small)
+                for number in range(given.rounds):
+                    pairs.append(_round(number, here, there, prepared, given.connections, given.seconds))
         except (RuntimeError, subprocess.CalledProcessError) as error:
             print(error, file=sys.stderr)
             return 1
-    print(f"\n{page.machine()}\n")
-    print("\n".join(table(pairs, given.revision, given.connections)))
+    print(f"{page.machine()}\n")
+    print("\n".join(table(pairs, given.revision)))
     return 0
 
 
@@ -60,53 +67,72 @@ def export(revision: str, into: Path) -> Path:
     return into / "container"
 
 
-def table(pairs: Sequence[Pair], revision: str, connections: Sequence[int]) -> list[str]:
+def table(pairs: Sequence[Pair], revision: str) -> list[str]:
     """Return the table in Markdown; the ratios are this working tree's figure by the other revision's."""
-    each = [tuple(_figures(side, connections) for side in pair) for pair in pairs]
-    lines = markdown.head("figure", "here", revision[:12], "ratio", "least", "largest")
-    for name in each[0][0]:
-        here, there = ([pair[side][name] for pair in each] for side in (0, 1))
-        ratios = [one / other for one, other in zip(here, there, strict=True)]
+    lines = markdown.head("figure", "here", revision[:12], "ratio", "from", "to")
+    for name in pairs[0][0]:
+        here, there = ([pair[side][name] for pair in pairs] for side in (0, 1))
+        ratios = [one / other for one, other in zip(here, there, strict=True) if other]
         middle = [f"{statistics.median(values):.2f}" for values in (here, there)]
-        spread = [f"{value:.3f}" for value in (statistics.median(ratios), min(ratios), max(ratios))]
+        spread = [f"{value:.3f}" for value in (statistics.median(ratios), *interval(ratios))]
         lines.append(markdown.line(name, *middle, *spread))
     return lines
 
 
-def _figures(found: Figures, connections: Sequence[int]) -> dict[str, float]:
-    figures: dict[str, float] = {}
-    for count in connections:
-        load = found.loads[count]
-        figures[f"images/s over {count} connections"] = load.rate
-        figures[f"p50, ms, over {count}"], figures[f"p99, ms, over {count}"] = load.p50, load.p99
-    if found.large:
-        figures[f"images of 12 megapixels/s over {runs.LARGE_CONNECTIONS}"] = found.large.rate
-    figures["first answer, s after the start"] = found.first_answer
-    figures["memory after the load, MB"] = found.megabytes
-    return figures
+def interval(ratios: Sequence[float]) -> tuple[float, float]:
+    """Return the 95 % confidence interval of the median, by resampling with a fixed seed."""
+    draw = random.Random(0)
+    medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES))
+    return medians[round(0.025 * RESAMPLES)], medians[round(0.975 * RESAMPLES) - 1]
 
 
-def _round(number: int, other: Path, prepared: Places, connections: Sequence[int], seconds: float) -> Pair:
-    programs = (PROGRAM, other) if number % 2 == 0 else (other, PROGRAM)
-    found = {program: _measure(program, prepared, connections, seconds) for program in programs}
-    if found[PROGRAM].errors or found[other].errors:
-        raise RuntimeError("Some requests were not answered with 200; the figures would not be of the same work.")
-    return found[PROGRAM], found[other]
-
-
-def _measure(program: Path, prepared: Places, connections: Sequence[int], seconds: float) -> Figures:
+def _server(program: Path, prepared: Places) -> AbstractContextManager[Running]:
     port = free_port()
     # PYTHONPATH names this working tree, which the other revision must not import.
     environment = {**rows.environment(rows.OURS, prepared, port), "PYTHONPATH": os.fspath(program)}
     command = [str(prepared.slim_python), str(program / "serve")]
-    return runs.measure_server(command, environment, port, prepared, connections, seconds, large=True)
+    return servers.running(command, environment, port, prepared.scratch, prepared.small[0].read_bytes())
+
+
+def _round(
+    number: int, here: Running, there: Running, prepared: Places, connections: Sequence[int], seconds: float
+) -> Pair:
+    found: dict[Running, dict[str, float]] = {here: {}, there: {}}
+    for count in connections:
+        for server in (here, there) if number % 2 == 0 else (there, here):
+            found[server] |= _burst(server, count, prepared.small, seconds)
+    return found[here], found[there]
+
+
+def _burst(server: Running, count: int, images: Sequence[Path], seconds: float) -> dict[str, float]:
+    before = _cpu_seconds(server.process.pid)
+    one = load.put(server.url, count, seconds, images)
+    if one.errors:
+        raise RuntimeError(
+            f"{one.errors} of {one.answers + one.errors} requests were not answered with 200:\n{server.tail()}"
+        )
+    cpu = _cpu_seconds(server.process.pid) - before
+    return {
+        f"images/s, {count} connections": one.rate,
+        f"p50, ms, {count} connections": one.p50,
+        f"CPU ms an image, {count} connections": 1000 * cpu / one.answers,
+    }
+
+
+def _cpu_seconds(process: int) -> float:
+    """Return what a process and its descendants have used of CPUs, in seconds."""
+    ticks = 0
+    for number in tree(process):
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("revision", help="a commit, tag or branch of this repository")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=5, help="of each load, whole ones")
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--seconds", type=int, default=1, help="of each burst, whole ones")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64], metavar="N")
     return parser.parse_args()
 

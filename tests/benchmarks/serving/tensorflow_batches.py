@@ -1,6 +1,6 @@
 """TensorFlow's engine on CPU: every image by itself, or those that come at the same time in one batch.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.serving.tensorflow_batches [--rounds N] [--seconds S]
+    scripts/benchmark serving.tensorflow_batches [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 in float32 behind a closed loop of threads that decode a photograph and have it classified, without
 HTTP; batches are those of TensorFlow's own operation, as on a GPU. Printed: images/s, p50 and p99, and the medians

@@ -1,6 +1,6 @@
 """Load a server for minutes and see whether its memory grows; then one with a planted leak, which must be seen.
 
-    PYTHONPATH=container:. .venv/bin/python -m tests.benchmarks.soak [--minutes 10] [--model FOLDER] [--write]
+    scripts/benchmark soak [--minutes 10] [--model FOLDER] [--write]
 
 The exit code is 1 when anything is answered otherwise than expected, a process dies, memory grows, or the leak is not
 caught. Without a model folder, a small model of colours is served. `--write` makes docs/reference/soak.md of it.
@@ -26,7 +26,7 @@ _LEAK_MINUTES = 1.0
 _ROWS = 20
 _INTRODUCTION = """# {minutes:.0f} minutes under a mixed load
 
-Written by `PYTHONPATH=container:. .venv/bin/python -m tests.benchmarks.soak --minutes {minutes:.0f}{option} --write`.
+Written by `scripts/benchmark soak --minutes {minutes:.0f}{option} --write`.
 
 `container/serve` with {model} on {cpus} CPUs, {clients} clients that ask without a pause, {requests:,} requests. Memory
 is the PSS of its processes, taken each second. The slope is the median of the slopes between all pairs of samples after

@@ -1,6 +1,6 @@
 """Take behaviours of the server out, one at a time, and see that the tests of docs/reference/faults.md notice.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.taken_out [--only NUMBER ...] [--seconds 180] [--write]
+    scripts/benchmark taken_out [--only NUMBER ...] [--seconds 180] [--write]
 
 Works in a temporary copy of the project; what is taken out, and which tests must fail then: table.py. First each of
 these tests has to pass in the unchanged copy. Printed: a line for each; the exit code is 1 when one was not noticed.
@@ -23,7 +23,7 @@ from tests.repository.project import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "faults.md"
 BLOCK = "taken out"
-_INTRODUCTION = """Written by `PYTHONPATH=container .venv/bin/python -m tests.benchmarks.taken_out --write`, which takes
+_INTRODUCTION = """Written by `scripts/benchmark taken_out --write`, which takes
 each of these out of a copy of the program and runs the tests beside it: {verdict}.
 
 | # | taken out | noticed by |

@@ -1,6 +1,6 @@
 """Our training job against the loop that most people write, from process start to exported model.
 
-    PYTHONPATH=container .venv/bin/python -m tests.benchmarks.training [--rounds N] [--quick] [--only CASE ...]
+    scripts/benchmark training [--rounds N] [--quick] [--only CASE ...]
 
 Solar cells and EfficientNet-Lite0; the same training and validation images, epochs, batch size, learning rate and
 seed (another one each round) for both. Every run is a fresh process; the two take turns, and change who is first.

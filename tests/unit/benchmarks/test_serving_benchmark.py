@@ -227,11 +227,19 @@ def test_wrk_posts_the_images_in_turn(tmp_path: Path) -> None:
 
 def test_revisions_are_compared_round_by_round() -> None:
     """Given a machine that gets twice as fast after a round -> the ratio of the revisions stays what it is."""
-    pairs = [(figures(90.0), figures(100.0)), (figures(180.0), figures(200.0))]
-    lines = revisions.table(pairs, "0123456789abcdef", [16])
-    row = next(line for line in lines if line.startswith("| images/s over 16"))
-    assert row == "| images/s over 16 connections | 135.00 | 150.00 | 0.900 | 0.900 | 0.900 |"
+    name = "images/s, 16 connections"
+    pairs = [({name: 90.0}, {name: 100.0}), ({name: 180.0}, {name: 200.0})]
+    lines = revisions.table(pairs, "0123456789abcdef")
+    row = next(line for line in lines if line.startswith(f"| {name}"))
+    assert row == f"| {name} | 135.00 | 150.00 | 0.900 | 0.900 | 0.900 |"
     assert "0123456789ab" in lines[0]
+
+
+def test_interval_widens_with_the_noise() -> None:
+    """Given ratios that agree and ratios that scatter -> both intervals contain the median, the second is wider."""
+    narrow, wide = revisions.interval([0.99, 1.0, 1.01] * 5), revisions.interval([0.7, 1.0, 1.3] * 5)
+    assert wide[0] <= narrow[0] <= 1.0 <= narrow[1] <= wide[1]
+    assert wide[1] - wide[0] > narrow[1] - narrow[0]
 
 
 def test_other_revision_is_written_beside_the_working_tree(tmp_path: Path) -> None:
