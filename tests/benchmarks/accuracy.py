@@ -26,7 +26,7 @@ from image_classifier.model_hub.staging import Options
 from image_classifier.training import fine_tuning
 from image_classifier.training.data import channel_listing, dataset
 from image_classifier.training.data.dataset import Listing
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import StopSignal
 
@@ -36,7 +36,7 @@ WHOLE = {"train_only_top_layer": False, "epochs": 8, "learning_rate": 1e-4, "bat
 CACHE = packages.cache_folder()
 
 
-def folds(listing: Listing, seed: int = 0) -> list[Data]:
+def folds(listing: Listing, seed: int = 0) -> list[DataSplits]:
     """Cut a listing into `FOLDS` stratified folds; each is the test channel once, never seen in training."""
     groups: list[list[dataset.Example]] = [[] for _ in range(FOLDS)]
     for label in range(len(listing.class_names)):
@@ -48,11 +48,11 @@ def folds(listing: Listing, seed: int = 0) -> list[Data]:
     for held in groups:
         rest = replace(listing, examples=tuple(e for other in groups if other is not held for e in other))
         training, validation = dataset.split(rest, 0.2, seed)
-        found.append(Data(training, validation, replace(listing, examples=tuple(held))))
+        found.append(DataSplits(training, validation, replace(listing, examples=tuple(held))))
     return found
 
 
-def shuffled(data: Data, seed: int) -> Data:
+def shuffled(data: DataSplits, seed: int) -> DataSplits:
     """Give the training and validation images each other's labels; the test images keep theirs."""
 
     def mix(listing: Listing) -> Listing:
@@ -64,7 +64,7 @@ def shuffled(data: Data, seed: int) -> Data:
     return replace(data, training=mix(data.training), validation=mix(data.validation))
 
 
-def accuracy(data: Data, model: Path, given: Mapping[str, Any]) -> float:
+def accuracy(data: DataSplits, model: Path, given: Mapping[str, Any]) -> float:
     """Train as a job does; return the accuracy on the test part, which chose nothing."""
     values = hyperparameters.parse(given).values
     loaded = backbone.load(model, trainable=not values.train_only_top_layer, trust=False)
@@ -100,7 +100,7 @@ def main() -> None:
         whole = channel_listing.list_channel(solar / "train", "training")
         training, validation = dataset.split(whole, 0.2, 123)
         held_out = channel_listing.list_channel(solar / "held-out", "test", training.class_names)
-        rows["solar cells, head alone, held out"] = accuracy(Data(training, validation, held_out), model, HEAD)
+        rows["solar cells, head alone, held out"] = accuracy(DataSplits(training, validation, held_out), model, HEAD)
     for name, value in rows.items():
         print(f"{name:<40} {value:.4f}")
     if given.json:

@@ -55,7 +55,7 @@ def be_the_pass(engine: str, count: int) -> None:
         loaded = backbone.load(folder, trainable=False, trust=False)
         feature_network.PAYS_FROM = 0 if engine == "openvino" else sys.maxsize
         started, used = time.monotonic(), time.process_time()
-        network = feature_network.FeatureNetwork(loaded, cluster.alone(), count)
+        network = feature_network.FeatureNetwork(loaded, cluster.single_host(), count)
         decoder = Decoder(loaded.info.image_size, "bilinear")
         feature_pass.compute(network, decoder, examples, "Images", StopSignal())
         figures = [time.monotonic() - started, time.process_time() - used, network.largest_difference or 0.0]

@@ -21,7 +21,7 @@ from image_classifier.model_hub import packages, staging
 from image_classifier.training import fine_tuning, preparation
 from image_classifier.training.data import channel_listing, dataset, decoding
 from image_classifier.training.data.batches import Rows
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.loop import fitting
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model import backbone, classifier
@@ -43,7 +43,7 @@ def main() -> None:
     chosen = np.random.default_rng(0).permutation(len(listing.examples))[: given.images]
     listing = replace(listing, examples=tuple(listing.examples[index] for index in chosen))
     training, validation = dataset.split(listing, 0.2, values.random_seed)
-    data = Data(training, validation, None)
+    data = DataSplits(training, validation, None)
     with tempfile.TemporaryDirectory() as scratch:
         folder = archives.materialise(staging.stage("lite0", CACHE / "lite0.tar.gz"), Path(scratch) / "lite0")
         loaded = backbone.load(folder, trainable=False, trust=False)
@@ -58,7 +58,7 @@ def main() -> None:
     print(f"validation accuracy             {short_accuracy:.4f} and {long_accuracy:.4f}")
 
 
-def _one_pass(loaded: backbone.Backbone, data: Data, values: hyperparameters.Hyperparameters) -> float:
+def _one_pass(loaded: backbone.Backbone, data: DataSplits, values: hyperparameters.Hyperparameters) -> float:
     session = Session()
     network = preparation.feature_network(loaded, values, session, data)
     prepare = preparation.prepare_function(loaded, values, session, network)
@@ -68,14 +68,14 @@ def _one_pass(loaded: backbone.Backbone, data: Data, values: hyperparameters.Hyp
 
 
 def _the_long_way(
-    loaded: backbone.Backbone, data: Data, values: hyperparameters.Hyperparameters
+    loaded: backbone.Backbone, data: DataSplits, values: hyperparameters.Hyperparameters
 ) -> tuple[float, float]:
     started = time.monotonic()
     decoder = decoding.Decoder(loaded.info.image_size, values.image_resize_interpolation)
     rows = []
     for part in (data.training, data.validation):
         labels = np.array([example.label for example in part.examples], np.int64)
-        rows.append(Rows(decoding.Images(decoder, part.examples), labels))
+        rows.append(Rows(decoding.CachedImages(decoder, part.examples), labels))
     names = data.training.class_names
     network = Network(classifier.build_head(values, loaded.feature_count, len(names)), loaded)
     history = fitting.fit(network, values, rows[0], rows[1], names, Session())

@@ -82,19 +82,19 @@ def train(staged: Path, whole: bool, size: Size, images: int = 8, batch: int = 4
     rows = Rows(inputs, np.arange(images) % len(CLASSES))
     session = Session()
     history = fitting.fit(network, values, rows, rows, CLASSES, session)
-    assert history.answers is not None
-    steps = Steps(network, values, np.ones(len(CLASSES), np.float32), session.hosts, session.precision)
+    assert history.predictions is not None
+    steps = Steps(network, values, np.ones(len(CLASSES), np.float32), session.cluster, session.precision)
 
     def train_again() -> None:
-        for batch in batches.of_epoch(rows, values, session.hosts, 1):
-            steps.train(batch, 1, values.learning_rate, (False, False), network.learns)
+        for batch in batches.epoch_batches(rows, values, session.cluster, 1):
+            steps.train(batch, 1, values.learning_rate, (False, False), network.backbone_trainable)
 
     return Trial(
         loaded=loaded,
         head=head,
         values=values,
         pixels=pixels,
-        probabilities=history.answers.probabilities(values),
+        probabilities=history.predictions.probabilities(values),
         train_again=train_again,
     )
 

@@ -17,9 +17,9 @@ from image_classifier.training.checkpoints.store import Checkpoints
 from image_classifier.training.data import dataset, decoding
 from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.decoding import Skipped
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.devices import accelerators, precision
-from image_classifier.training.distributed.cluster import Cluster, alone
+from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.loop import fitting, snapshots
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.loop.scoring import Evaluator
@@ -45,8 +45,8 @@ class Trained:
 
     backbone: Backbone
     head: tf_keras.Sequential
-    learned: Sequence[NDArray[Any]]
-    """Values of `Network.learned`, for `rebuilt`."""
+    weights: Sequence[NDArray[Any]]
+    """Values of `Network.trained_variables`, for `rebuilt`."""
     history: fitting.History
     training: Listing
     validation: Listing
@@ -66,11 +66,11 @@ class Trained:
 
 
 def train(
-    data: Data,
+    data: DataSplits,
     backbone: Backbone,
     values: Hyperparameters,
     stop: StopSignal,
-    hosts: Cluster | None = None,
+    cluster: Cluster | None = None,
     checkpoints_dir: Path | None = None,
 ) -> Trained:
     """Train on `data`; see `preparation` for the two ways. On several hosts each calls it, and all get the result.
@@ -83,38 +83,38 @@ def train(
         JobStopped: `stop` was set before any epoch was measured.
     """
     started = time.monotonic()
-    session = _session(data, backbone, values, stop, hosts or alone(), checkpoints_dir)
+    session = _session(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
     network_of_features = preparation.feature_network(backbone, values, session, data)
     kept = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
     prepare = preparation.prepare_function(backbone, values, session, network_of_features, kept)
     training = prepare(data.training, "Training images")
     validation = prepare(data.validation, "Validation images")
-    if stopping.agreed(stop, session.hosts):
+    if stopping.stop_requested_on_any_host(stop, session.cluster):
         raise JobStopped
 
     def check() -> None:
-        preparation.reject_losses(data, [training, validation], values, session.hosts)
+        preparation.reject_losses(data, [training, validation], values, session.cluster)
 
     check()
-    with session.hosts.strategy.scope():
+    with session.cluster.strategy.scope():
         network = build(backbone, values, len(data.training.class_names))
-    evaluator = Evaluator(network, values, session.hosts)
+    evaluator = Evaluator(network, values, session.cluster)
     names = data.training.class_names
     history = fitting.fit(network, values, training.rows, validation.rows, names, session, check, evaluator)
-    if history.answers is None:
+    if history.predictions is None:
         raise JobStopped
     seconds = time.monotonic() - started
     test = _score_test(data.test, prepare, evaluator, values, session) if data.test else None
-    skipped = [*training.skipped(session.hosts), *validation.skipped(session.hosts)]
+    skipped = [*training.skipped(session.cluster), *validation.skipped(session.cluster)]
     total, trainable = _parameters(backbone, network.head)
     return Trained(
         backbone=backbone,
         head=network.head,
-        learned=history.weights,
+        weights=history.weights,
         history=history,
         training=training.without(skipped),
-        validation=validation.chosen(history.answers.rows),
-        probabilities=history.answers.probabilities(values),
+        validation=validation.chosen(history.predictions.rows),
+        probabilities=history.predictions.probabilities(values),
         skipped=(*skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
         precision=session.precision,
@@ -126,11 +126,16 @@ def train(
 
 
 def _session(
-    data: Data, backbone: Backbone, values: Hyperparameters, stop: StopSignal, hosts: Cluster, folder: Path | None
+    data: DataSplits,
+    backbone: Backbone,
+    values: Hyperparameters,
+    stop: StopSignal,
+    cluster: Cluster,
+    folder: Path | None,
 ) -> Session:
     kind = precision.choose(values, accelerators.describe(tf.config.list_physical_devices("GPU")))
     checkpoints = None
-    if folder and hosts.is_chief:
+    if folder and cluster.is_chief:
         sources = {
             "classes": list(data.training.class_names),
             "training images": dataset.fingerprint(data.training),
@@ -138,7 +143,7 @@ def _session(
             "backbone": backbone.info.sha256,
         }
         checkpoints = Checkpoints(folder, snapshots.identity(values, sources))
-    return Session(stop, hosts, checkpoints, kind)
+    return Session(stop, cluster, checkpoints, kind)
 
 
 def build(backbone: Backbone, values: Hyperparameters, classes: int) -> Network:
@@ -152,7 +157,7 @@ def build(backbone: Backbone, values: Hyperparameters, classes: int) -> Network:
 def rebuilt(trained: Trained, backbone: Backbone, values: Hyperparameters) -> Trained:
     """Return `trained` on a backbone that was loaded anew, for example outside the strategy that trained it."""
     network = build(backbone, values, len(trained.training.class_names))
-    snapshots.assign(network.learned, trained.learned)
+    snapshots.assign(network.trained_variables, trained.weights)
     return replace(trained, backbone=backbone, head=network.head)
 
 
@@ -165,17 +170,17 @@ def _score_test(
 ) -> tuple[TestResult, tuple[Skipped, ...]] | None:
     """Return None when the job is told to stop: its model is worth more than its score."""
     started = time.monotonic()
-    if stopping.agreed(session.stop, session.hosts):
+    if stopping.stop_requested_on_any_host(session.stop, session.cluster):
         return None
     try:
         part = prepare(listing, "Test images")
-        answers = evaluator.ask(part.rows, session.stop_alone)
+        predictions = evaluator.predict(part.rows, session.stop_if_single_host)
     except JobStopped:
         return None
-    skipped = part.skipped(session.hosts)
+    skipped = part.skipped(session.cluster)
     decoding.reject_too_many(skipped, len(listing.examples), values.max_bad_fraction)
-    metrics = evaluator.measure(answers, part.rows.labels)
-    return TestResult(metrics, time.monotonic() - started, len(answers.rows)), skipped
+    metrics = evaluator.score(predictions, part.rows.labels)
+    return TestResult(metrics, time.monotonic() - started, len(predictions.rows)), skipped
 
 
 def _parameters(backbone: Backbone, head: tf_keras.Sequential) -> tuple[int, int]:

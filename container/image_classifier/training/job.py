@@ -20,7 +20,7 @@ from image_classifier.training.data import preflight, splits
 from image_classifier.training.data.channel_scan import Scan
 from image_classifier.training.model import backbone, named_model, warm_start
 from image_classifier.training.model.warm_start import HeadPlan
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def run(opt_ml: OptMl, stop: StopSignal) -> None:
     # Several hosts meet first, since a channel's files may be spread over them; one says what is wrong with its data
     # before TensorFlow's seconds are spent.
     several = len(opt_ml.read_resources().hosts) > 1
-    hosts = None
+    cluster = None
     if several:
-        with stop.interrupts("waiting for the other hosts"):
-            hosts = _start(opt_ml, settings.values)
+        with stop.interruptible("waiting for the other hosts"):
+            cluster = _start(opt_ml, settings.values)
     try:
-        _run(opt_ml, given, settings, scans, hosts, stop)
+        _run(opt_ml, given, settings, scans, cluster, stop)
     except Exception as error:
-        explained = _explained(error, hosts)
+        explained = _explained(error, cluster)
         if explained is None:
             raise
         raise explained from error
@@ -62,17 +62,17 @@ def _start(opt_ml: OptMl, values: Hyperparameters) -> "Cluster":
 
     resources = opt_ml.read_resources()
     for line in accelerators.prepare(resources):
-        say(line)
+        log(line)
     precision.make_deterministic(values)
     return cluster.start(resources)
 
 
-def _explained(error: Exception, hosts: "Cluster | None") -> Exception | None:
-    if hosts is None:
+def _explained(error: Exception, cluster: "Cluster | None") -> Exception | None:
+    if cluster is None:
         return None
     from image_classifier.training.distributed import lost_hosts
 
-    return lost_hosts.explain(error, hosts.names)
+    return lost_hosts.explain(error, cluster.names)
 
 
 def _run(
@@ -80,22 +80,22 @@ def _run(
     given: Mapping[str, Any],
     settings: Settings,
     scans: Mapping[str, Scan],
-    hosts: "Cluster | None",
+    cluster: "Cluster | None",
     stop: StopSignal,
 ) -> None:
-    found = splits.read(opt_ml, settings.values, hosts, scans)
+    found = splits.read(opt_ml, settings.values, cluster, scans)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
         values = settings.values
         folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
         info = artifacts.read_model_info(folder)
         named_model.reject_another(info, values.model_id)
         settings = hyperparameters.parse(given, warm_start.model_defaults(info, settings.values))
-        stop.limit(settings.values.max_runtime)
+        stop.set_time_limit(settings.values.max_runtime)
         start = warm_start.plan(folder, info, settings.values, found.training.class_names)
         for line in [*settings.log_lines(), *splits.describe(found), start.line]:
-            say(line)
-        hosts = hosts or _start(opt_ml, settings.values)
-        _train_and_leave(hosts, opt_ml, settings, found, _Model(folder, start), stop)
+            log(line)
+        cluster = cluster or _start(opt_ml, settings.values)
+        _train_and_export(cluster, opt_ml, settings, found, _Model(folder, start), stop)
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class _Model:
     start: HeadPlan
 
 
-def _train_and_leave(
-    hosts: "Cluster", opt_ml: OptMl, settings: Settings, found: splits.Data, model: _Model, stop: StopSignal
+def _train_and_export(
+    cluster: "Cluster", opt_ml: OptMl, settings: Settings, found: splits.DataSplits, model: _Model, stop: StopSignal
 ) -> None:
     from image_classifier.training import fine_tuning, preparation
     from image_classifier.training.devices import accelerators
@@ -119,25 +119,25 @@ def _train_and_leave(
     def load() -> backbone.Backbone:
         return _load_backbone(model, values, class_names)
 
-    with hosts.strategy.scope():
+    with cluster.strategy.scope():
         loaded = load()
     if loaded.warning:
-        say(loaded.warning)
-    if values.max_runtime and hosts.is_chief:
-        finalisation.rehearse(opt_ml, loaded if hosts.replicas == 1 else load(), len(class_names), values, stop)
-    trained = fine_tuning.train(found, loaded, values, stop, hosts, _checkpoints_dir(opt_ml))
+        log(loaded.warning)
+    if values.max_runtime and cluster.is_chief:
+        finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
+    trained = fine_tuning.train(found, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
     numbers = _print_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
-        say(line)
-    if hosts.is_chief:
-        if hosts.replicas > 1:
+        log(line)
+    if cluster.is_chief:
+        if cluster.replicas > 1:
             # What is exported belongs to no strategy, as if one device had trained it.
             trained = fine_tuning.rebuilt(trained, load(), values)
-        finalisation.leave(finalisation.Job(opt_ml, settings, found, trained, numbers), stop)
+        finalisation.export_and_verify(finalisation.Job(opt_ml, settings, found, trained, numbers), stop)
     else:
-        say(f"{hosts.names[0]} writes the model; this host waits for it.")
+        log(f"{cluster.names[0]} writes the model; this host waits for it.")
     # Version 2 of the SDK stops all containers of a local job when the first of them ends.
-    hosts.barrier(finalisation.LONGEST_SECONDS)
+    cluster.barrier(finalisation.LONGEST_SECONDS)
     if not stop.reason:
         # A job that was stopped may be started again, and continues; this one is finished.
         feature_chunks.remove(opt_ml.checkpoints_dir / preparation.FEATURES)
@@ -147,7 +147,7 @@ def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
     folder = opt_ml.checkpoints_dir
     if folder.is_dir():
         return folder
-    say(f"No checkpoints: {folder} does not exist, so this job cannot be continued when it is killed.")
+    log(f"No checkpoints: {folder} does not exist, so this job cannot be continued when it is killed.")
     return None
 
 
@@ -158,7 +158,7 @@ def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence
     # The method of this job's images is recorded in the artefact, and serving uses it.
     loaded = replace(loaded, info=replace(loaded.info, resize_method=values.image_resize_interpolation))
     height, width = loaded.info.image_size
-    say(
+    log(
         f"Backbone: {loaded.info.model_id or loaded.info.source or folder.name}, {height}x{width} pixels, "
         f"{loaded.feature_count} features, loaded in {time.monotonic() - started:.1f} s"
     )
@@ -180,9 +180,9 @@ def _print_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any
         lines += metrics.test_lines(test.metrics, test.seconds, test.images)
         numbers |= {f"test_{name}": value for name, value in test.metrics.items()}
     for line in lines:
-        say(line)
+        log(line)
     if trained.skipped:
-        say(f"Skipped {len(trained.skipped)} unreadable image(s); they are listed in skipped.csv.")
+        log(f"Skipped {len(trained.skipped)} unreadable image(s); they are listed in skipped.csv.")
     return numbers
 
 
@@ -203,7 +203,7 @@ def main(stop: StopSignal) -> int:
     try:
         run(opt_ml, stop)
     except stopping.JobStopped as stopped:
-        say(_stopped_without_model(opt_ml, stop, str(stopped)))
+        log(_stopped_without_model(opt_ml, stop, str(stopped)))
     except Exception as error:
         message = failures.message(error, opt_ml.base)
         opt_ml.write_failure(message)

@@ -15,8 +15,8 @@ from image_classifier.training import progress
 from image_classifier.training.data import decoding
 from image_classifier.training.data.batches import Rows
 from image_classifier.training.data.dataset import Example, Listing
-from image_classifier.training.data.decoding import Decoder, Images, Skipped
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.decoding import CachedImages, Decoder, Skipped
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.features import feature_chunks, feature_pass
 from image_classifier.training.features.feature_chunks import ChunkFolder
@@ -33,39 +33,41 @@ FEATURES = "features"
 class Prepared:
     """One part of the data as the trained model takes it."""
 
-    found: Listing
+    listing: Listing
     rows: Rows
     skipped_before: tuple[Skipped, ...]
     """Left out of `found` and `rows`, since they could not be read when the features were computed."""
     seconds: float
 
-    def skipped(self, hosts: Cluster) -> tuple[Skipped, ...]:
+    def skipped(self, cluster: Cluster) -> tuple[Skipped, ...]:
         """Return the images that could not be read, as far as any host asked for them; every host must ask."""
         images = self.rows.inputs
-        if not isinstance(images, Images):
+        if not isinstance(images, CachedImages):
             return self.skipped_before
-        if hosts.count == 1:
+        if cluster.count == 1:
             return images.skipped
-        every = hosts.gather_json([[str(one.path), one.reason] for one in images.skipped])
+        every = cluster.gather_json([[str(one.path), one.reason] for one in images.skipped])
         reasons = {path: reason for each in every for path, reason in each}
         return tuple(Skipped(Path(path), reasons[path]) for path in sorted(reasons))
 
     def without(self, skipped: Sequence[Skipped]) -> Listing:
         """Return the other images."""
         gone = {one.path for one in skipped}
-        return replace(self.found, examples=tuple(one for one in self.found.examples if one.path not in gone))
+        return replace(self.listing, examples=tuple(one for one in self.listing.examples if one.path not in gone))
 
     def chosen(self, rows: NDArray[np.int64]) -> Listing:
         """Return the images of some rows."""
-        return replace(self.found, examples=tuple(self.found.examples[row] for row in rows))
+        return replace(self.listing, examples=tuple(self.listing.examples[row] for row in rows))
 
 
-def feature_network(backbone: Backbone, values: Hyperparameters, session: Session, data: Data) -> FeatureNetwork | None:
+def feature_network(
+    backbone: Backbone, values: Hyperparameters, session: Session, data: DataSplits
+) -> FeatureNetwork | None:
     """Return what computes the features of all parts of `data`; None when the job needs none."""
     if not uses_features(values):
         return None
     images = sum(len(part.examples) for part in (data.training, data.validation, data.test) if part)
-    return FeatureNetwork(backbone, session.hosts, images, session.precision)
+    return FeatureNetwork(backbone, session.cluster, images, session.precision)
 
 
 def uses_features(values: Hyperparameters) -> bool:
@@ -90,28 +92,28 @@ def prepare_function(
         started = time.monotonic()
         examples, owners = listing.examples, _owners(listing.examples)
         if network is None:
-            images = Images(decoder, examples, progress.counter(phase, len(examples)))
+            images = CachedImages(decoder, examples, progress.counter(phase, len(examples)))
             return Prepared(listing, Rows(images, _labels(examples), owners), (), time.monotonic() - started)
         key = feature_chunks.network_key(backbone.info, decoder.resize_method, network.planned)
         chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
 
         def compute(some: Sequence[Example], part: slice | None = None) -> FeatureStore:
-            return feature_pass.compute(network, decoder, some, phase, session.stop, session.hosts, chunks, part)
+            return feature_pass.compute(network, decoder, some, phase, session.stop, session.cluster, chunks, part)
 
-        store = compute(examples) if owners is None else _of_owners(compute, examples, owners, session.hosts)
+        store = compute(examples) if owners is None else _of_owners(compute, examples, owners, session.cluster)
         rows = Rows(store.features, _labels(store.examples))
         return Prepared(replace(listing, examples=store.examples), rows, store.skipped, time.monotonic() - started)
 
     return prepare
 
 
-def reject_losses(data: Data, parts: Sequence[Prepared], values: Hyperparameters, hosts: Cluster) -> None:
+def reject_losses(data: DataSplits, parts: Sequence[Prepared], values: Hyperparameters, cluster: Cluster) -> None:
     """Stop the job when too many images of both parts, or all of a class, could not be read.
 
     Raises:
         UserError: It is so; the message names the first of them.
     """
-    each = [part.skipped(hosts) for part in parts]
+    each = [part.skipped(cluster) for part in parts]
     skipped = [one for lost in each for one in lost]
     if not skipped:
         return
@@ -139,11 +141,11 @@ def _of_owners(
     compute: Callable[[Sequence[Example], slice], FeatureStore],
     examples: Sequence[Example],
     owners: NDArray[np.int64],
-    hosts: Cluster,
+    cluster: Cluster,
 ) -> FeatureStore:
     """Let each host compute the features of its own files; the result is in the order of `examples` again."""
     by_owner = np.argsort(owners, kind="stable")
-    start, stop = np.searchsorted(owners[by_owner], [hosts.rank, hosts.rank + 1]).tolist()
+    start, stop = np.searchsorted(owners[by_owner], [cluster.rank, cluster.rank + 1]).tolist()
     store = compute([examples[place] for place in by_owner], slice(start, stop))
     places = {example.path: place for place, example in enumerate(examples)}
     order = np.argsort([places[example.path] for example in store.examples])

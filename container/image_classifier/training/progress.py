@@ -7,7 +7,7 @@ from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.names import printable
 
 
-def say(message: str) -> None:
+def log(message: str) -> None:
     """Print one line of the job's log at once; addresses in it lose their secrets."""
     print(without_secrets(printable(message)), flush=True)
 
@@ -22,6 +22,6 @@ def counter(phase: str, total: int) -> Callable[[int], None]:
         tenth = 10 * done // max(total, 1)
         if tenth > printed:
             printed = tenth
-            say(f"{phase}: {done}/{total} images, {time.monotonic() - started:.0f} s")
+            log(f"{phase}: {done}/{total} images, {time.monotonic() - started:.0f} s")
 
     return report

@@ -56,19 +56,19 @@ class StopSignal:
         self._export = 0.0
         self._waiting = ""
         self._interrupted = False
-        self.limit(limit_seconds, started)
+        self.set_time_limit(limit_seconds, started)
 
     @property
     def reason(self) -> str:
         """Why, for the log; empty while nothing told to stop."""
         return self._reasons[0] if self._reasons else ""
 
-    def limit(self, seconds: float, started: float | None = None) -> None:
+    def set_time_limit(self, seconds: float, started: float | None = None) -> None:
         """Set the time limit, counted from `started`, by default from the start of this process; 0 is none."""
         self._seconds = seconds
         self._started = process_start() if started is None else started
 
-    def expect_export(self, seconds: float) -> None:
+    def reserve_export_time(self, seconds: float) -> None:
         """Take note of how long the export takes; 0 once there is none any more to wait for."""
         self._export = seconds
 
@@ -83,13 +83,13 @@ class StopSignal:
         # One append: nothing to lock, nothing that is half done when the next signal comes.
         self._reasons.append(reason)
 
-    def follow(self) -> None:
+    def set_by_another_host(self) -> None:
         """End with the hosts of the job of which one was told to; what this one was told itself stays the reason."""
         if not self._reasons:
             self.set(ANOTHER_HOST)
 
     @contextmanager
-    def interrupts(self, waiting: str) -> Iterator[None]:
+    def interruptible(self, waiting: str) -> Iterator[None]:
         """Let SIGTERM end the block at once, which only waits and has nothing to keep; `waiting` says for what.
 
         Raises:
@@ -97,7 +97,7 @@ class StopSignal:
         """
         self._waiting = waiting
         try:
-            stop_if_told(self, waiting)
+            raise_if_set(self, waiting)
             yield
         finally:
             self._waiting = ""
@@ -133,7 +133,7 @@ class StopSignal:
             self.set(self._limit_reason())
         return self.is_set()
 
-    def leaves_no_time(self) -> bool:
+    def out_of_time(self) -> bool:
         """Say whether what the model can do without, its IR and its verification, shall not begin or go on.
 
         After SIGTERM there is no time; after the time limit has ended training, what was kept for the export and was
@@ -192,15 +192,15 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def agreed(stop: StopSignal, hosts: "Cluster") -> bool:
+def stop_requested_on_any_host(stop: StopSignal, cluster: "Cluster") -> bool:
     """Say whether the job shall end on any of its hosts, alike on all of them; every host must call it."""
-    told = hosts.agree(stop.is_set())
+    told = cluster.any_host(stop.is_set())
     if told:
-        stop.follow()
+        stop.set_by_another_host()
     return told
 
 
-def stop_if_told(stop: StopSignal, doing: str = "") -> None:
+def raise_if_set(stop: StopSignal, doing: str = "") -> None:
     """Leave a phase that has nothing to keep; `doing` says for the log how far it came.
 
     Raises:

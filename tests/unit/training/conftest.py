@@ -8,7 +8,7 @@ import pytest
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.data import channel_listing, dataset
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.stopping import StopSignal
 from tests.support import unprivileged
 from tests.unit.training import small, trees
@@ -21,12 +21,12 @@ def images(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def read_data(tmp_path: Path) -> Callable[..., Data]:
+def read_data(tmp_path: Path) -> Callable[..., DataSplits]:
     """Return a function from a folder of images to split data."""
 
-    def read(folder: Path, ratio: float = 0.25) -> Data:
+    def read(folder: Path, ratio: float = 0.25) -> DataSplits:
         training, validation = dataset.split(channel_listing.list_channel(folder, "training"), ratio, 123)
-        return Data(training, validation, None)
+        return DataSplits(training, validation, None)
 
     return read
 

@@ -23,10 +23,10 @@ def observe() -> dict[str, Any]:
     """Start on both devices and return what the tests look at."""
     import tensorflow as tf
 
-    from image_classifier.training.distributed import cluster
+    from image_classifier.training.distributed.cluster import start
 
-    hosts = cluster.start(Resources(), devices=("CPU:0", "CPU:1"))
-    with hosts.strategy.scope():
+    cluster = start(Resources(), devices=("CPU:0", "CPU:1"))
+    with cluster.strategy.scope():
         factor = tf.Variable(3.0)
 
     def tell(rows: Any) -> Any:
@@ -36,13 +36,13 @@ def observe() -> dict[str, Any]:
     triple_and_tell = tf.function(tell, input_signature=[tf.TensorSpec((None, 2), tf.float32)])
     inputs = np.arange(10, dtype=np.float32).reshape(5, 2)
     return {
-        "strategy": type(hosts.strategy).__name__,
-        "replicas": [hosts.replicas, hosts.local_replicas, hosts.count],
-        "mapped": {count: hosts.map_rows(triple_and_tell, inputs[:count]).tolist() for count in (5, 4, 1)},
-        "nothing": list(hosts.map_rows(triple_and_tell, inputs[:0]).shape),
+        "strategy": type(cluster.strategy).__name__,
+        "replicas": [cluster.replicas, cluster.local_replicas, cluster.count],
+        "mapped": {count: cluster.map_rows(triple_and_tell, inputs[:count]).tolist() for count in (5, 4, 1)},
+        "nothing": list(cluster.map_rows(triple_and_tell, inputs[:0]).shape),
         "traced": triple_and_tell.experimental_get_tracing_count(),
-        "gathered": hosts.gather(inputs).tolist(),
-        "told": hosts.gather_json({"a": [1]}),
+        "gathered": cluster.gather(inputs).tolist(),
+        "told": cluster.gather_json({"a": [1]}),
     }
 
 

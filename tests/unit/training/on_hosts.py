@@ -24,24 +24,24 @@ def rows(rank: int, dtype: str) -> Any:
     return (np.arange(2 * count).reshape(count, 2) + 7 * rank).astype(dtype)
 
 
-def gather(hosts: Any) -> dict[str, Any]:
+def gather(cluster: Any) -> dict[str, Any]:
     """Return what each call for all hosts gave."""
     from image_classifier.training.data import sharded
     from image_classifier.training.data.dataset import Example, Listing
-    from image_classifier.training.distributed import cluster
+    from image_classifier.training.distributed import cluster as cluster_module
 
     # Small, so that the rows need several exchanges and the last one is not full on every host.
-    found: dict[str, Any] = {dtype: hosts.gather(rows(hosts.rank, dtype)).tolist() for dtype in DTYPES}
-    cluster.CHUNK_BYTES = 64
-    found["in pieces"] = hosts.gather(rows(hosts.rank, "float64") / 3).tolist()
-    found["none"] = list(hosts.gather(np.zeros((0, 4), np.float32)).shape)
-    found["told"] = hosts.gather_json({"rank": hosts.rank, "text": "ä" * hosts.rank})
-    found["share of 5"] = [hosts.share(5).start, hosts.share(5).stop]
-    names = (("ant", "cat"), ("bee", "cat"))[hosts.rank]
-    files = (("ant/1.jpg", "cat/b/2.jpg"), ("bee/3.jpg", "cat/b.jpg", "cat/a.jpg"))[hosts.rank]
-    folder = Path(f"/on-{hosts.rank}")
+    found: dict[str, Any] = {dtype: cluster.gather(rows(cluster.rank, dtype)).tolist() for dtype in DTYPES}
+    cluster_module.CHUNK_BYTES = 64
+    found["in pieces"] = cluster.gather(rows(cluster.rank, "float64") / 3).tolist()
+    found["none"] = list(cluster.gather(np.zeros((0, 4), np.float32)).shape)
+    found["told"] = cluster.gather_json({"rank": cluster.rank, "text": "ä" * cluster.rank})
+    found["share of 5"] = [cluster.share(5).start, cluster.share(5).stop]
+    names = (("ant", "cat"), ("bee", "cat"))[cluster.rank]
+    files = (("ant/1.jpg", "cat/b/2.jpg"), ("bee/3.jpg", "cat/b.jpg", "cat/a.jpg"))[cluster.rank]
+    folder = Path(f"/on-{cluster.rank}")
     examples = tuple(Example(folder / file, names.index(file.split("/")[0])) for file in files)
-    merged = sharded.merge_listings(hosts, Listing(folder, names, examples, {".txt": 1 + hosts.rank}))
+    merged = sharded.merge_listings(cluster, Listing(folder, names, examples, {".txt": 1 + cluster.rank}))
     found["merged"] = {
         "classes": merged.class_names,
         "files": [[merged.name(example), example.label] for example in merged.examples],
@@ -52,12 +52,12 @@ def gather(hosts: Any) -> dict[str, Any]:
     return found
 
 
-def differ(hosts: Any) -> dict[str, Any]:
+def differ(cluster: Any) -> dict[str, Any]:
     """Give rows of different kinds."""
-    return {"gathered": hosts.gather(np.zeros((1, 2 + hosts.rank))).tolist()}
+    return {"gathered": cluster.gather(np.zeros((1, 2 + cluster.rank))).tolist()}
 
 
-def unequal(hosts: Any) -> dict[str, Any]:
+def unequal(cluster: Any) -> dict[str, Any]:
     """Compare the files of a folder that both hosts have, then of one that has another file on each."""
     from image_classifier.training.data import channel_listing, sharded
 
@@ -66,34 +66,34 @@ def unequal(hosts: Any) -> dict[str, Any]:
         for name in ("ant/1.jpg", "bee/1.jpg"):
             (folder / name).parent.mkdir()
             (folder / name).touch()
-        sharded.reject_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
-        (folder / "bee" / f"of-{hosts.rank}.jpg").touch()
-        sharded.reject_unequal(hosts, channel_listing.list_channel(folder, "training"), "training")
+        sharded.reject_unequal(cluster, channel_listing.list_channel(folder, "training"), "training")
+        (folder / "bee" / f"of-{cluster.rank}.jpg").touch()
+        sharded.reject_unequal(cluster, channel_listing.list_channel(folder, "training"), "training")
     return {}
 
 
-def lose(hosts: Any, end: Callable[[], None]) -> dict[str, Any]:
+def lose(cluster: Any, end: Callable[[], None]) -> dict[str, Any]:
     """Repeat a step in which all hosts sum; the last host ends after some, in the way that is given."""
     import tensorflow as tf
 
     def total() -> Any:
         return tf.distribute.get_replica_context().all_reduce("sum", tf.ones(10))
 
-    step = tf.function(lambda: hosts.strategy.run(total))
+    step = tf.function(lambda: cluster.strategy.run(total))
     for number in range(100_000):
-        with hosts.bounded():
+        with cluster.collective_timeout():
             step()
-        if number == 20 and hosts.rank == hosts.count - 1:
+        if number == 20 and cluster.rank == cluster.count - 1:
             end()
     return {}
 
 
-def end(hosts: Any, chief: Callable[[], None]) -> dict[str, Any]:
+def end(cluster: Any, chief: Callable[[], None]) -> dict[str, Any]:
     """Come to the end, to which the chief comes after something of its own."""
-    hosts.gather_json("here")
-    if hosts.is_chief:
+    cluster.gather_json("here")
+    if cluster.is_chief:
         chief()
-    hosts.barrier(60)
+    cluster.barrier(60)
     return {}
 
 
@@ -103,9 +103,10 @@ WAYS = {"gather": gather, "differ": differ, "unequal": unequal}
 def main(what: str, rank: int, names: tuple[str, ...]) -> None:
     """Start as one of the hosts, and print what was found, or the sentence for the error that came, as JSON."""
     tensorflow_start.start()
-    from image_classifier.training.distributed import cluster, lost_hosts
+    from image_classifier.training.distributed import lost_hosts
+    from image_classifier.training.distributed.cluster import start
 
-    hosts = cluster.start(Resources(current_host=names[rank], hosts=names))
+    cluster = start(Resources(current_host=names[rank], hosts=names))
     ends: dict[str, Callable[[], None]] = {
         "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
         "frozen": lambda: os.kill(os.getpid(), signal.SIGSTOP),
@@ -115,11 +116,11 @@ def main(what: str, rank: int, names: tuple[str, ...]) -> None:
     started = time.monotonic()
     try:
         if what.startswith("chief "):
-            found = end(hosts, ends[what.removeprefix("chief ")])
+            found = end(cluster, ends[what.removeprefix("chief ")])
         else:
-            found = lose(hosts, ends[what]) if what in ends else WAYS[what](hosts)
+            found = lose(cluster, ends[what]) if what in ends else WAYS[what](cluster)
     except Exception as error:
-        explained = lost_hosts.explain(error, hosts.names)
+        explained = lost_hosts.explain(error, cluster.names)
         found = {"error": type(error).__name__, "text": str(error), "said": str(explained) if explained else None}
     found["seconds"] = time.monotonic() - started
     print(f"\nFOUND {json.dumps(found)}", flush=True)

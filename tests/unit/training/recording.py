@@ -34,18 +34,18 @@ class Recorder(Evaluator):
     """An evaluator that notes the weights at the end of each epoch, and what it answered then."""
 
     def __init__(self, network: Any, values: Any) -> None:
-        super().__init__(network, values, Session().hosts)
+        super().__init__(network, values, Session().cluster)
         self._observed = network
         self.epochs = [self.weights()]
-        self.answers: list[NDArray[Any]] = []
+        self.predictions: list[NDArray[Any]] = []
 
     def weights(self) -> list[Array]:
         """Return the head's kernel and bias, then the backbone's variables."""
-        return [variable.numpy() for variable in self._observed.learned]
+        return [variable.numpy() for variable in self._observed.trained_variables]
 
-    def ask(self, *arguments: Any) -> Any:
+    def predict(self, *arguments: Any) -> Any:
         """Note the weights, and answer."""
         self.epochs.append(self.weights())
-        answers = super().ask(*arguments)
-        self.answers.append(answers.outputs)
-        return answers
+        predictions = super().predict(*arguments)
+        self.predictions.append(predictions.outputs)
+        return predictions

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from image_classifier import tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
-from image_classifier.training.data.decoding import Images
+from image_classifier.training.data.decoding import CachedImages
 from tests.unit.training import small
 
 CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
@@ -64,7 +64,7 @@ class DyingCheckpoints(Checkpoints):
             raise Killed
 
 
-class RecordingImages(Images):
+class RecordingImages(CachedImages):
     """Images that note which were asked for, and in which batches."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -169,13 +169,13 @@ def main(scratch: Path) -> None:
     import tensorflow as tf
 
     from image_classifier.training.data import channel_listing, dataset
-    from image_classifier.training.data.splits import Data
+    from image_classifier.training.data.splits import DataSplits
 
     tf.config.experimental.enable_op_determinism()
     info = ModelInfo(image_size=(32, 40), source="test network")
     network = small.save_backbone(scratch / "backbone", info, small.build_network((None, None)))
     listing = channel_listing.list_channel(small.write_images(scratch / "images", count=12), "training")
-    data = Data(*dataset.split(listing, 0.25, 123), None)
+    data = DataSplits(*dataset.split(listing, 0.25, 123), None)
 
     def case(name: str, given: Mapping[str, Any]) -> Case:
         return Case(network, data, small.settings(**COMMON, **given), scratch / name)

@@ -65,7 +65,7 @@ def test_the_most_fundamental_reason_is_named(
     tmp_path: Path, built: bool, complaint: str | None, names: tuple[str, ...], environment: dict[str, str], reason: str
 ) -> None:
     """Given one obstacle after another -> the reason that has to be removed first (there is no driver here)."""
-    assert reason in accelerators.why_none(built, complaint, machine(tmp_path, *names), environment)
+    assert reason in accelerators.reason_for_no_gpu(built, complaint, machine(tmp_path, *names), environment)
 
 
 def test_missing_library_is_the_reason_where_device_and_driver_are_there(
@@ -74,8 +74,8 @@ def test_missing_library_is_the_reason_where_device_and_driver_are_there(
     """Given a device and a driver (any library, in its place) -> the missing library is named, and the remedy."""
     monkeypatch.setattr(accelerators, "DRIVER_LIBRARY", "libc.so.6")
     root, complaint = machine(tmp_path, "dev/nvidia0"), "TensorFlow cannot open libcusolver.so.11 (gone)"
-    assert accelerators.why_none(True, complaint, root, {}).startswith(f"{complaint}. Build the image again")
-    assert "registered no GPU" in accelerators.why_none(True, None, root, {})
+    assert accelerators.reason_for_no_gpu(True, complaint, root, {}).startswith(f"{complaint}. Build the image again")
+    assert "registered no GPU" in accelerators.reason_for_no_gpu(True, None, root, {})
 
 
 def test_device_of_tensorflow_is_described() -> None:

@@ -32,8 +32,8 @@ def seen(owners: list[int] | None = None, count: int = 1, epoch: int = 0, first_
 
     given = None if owners is None else np.array(owners)
     rows = batches.Rows(FEATURES, np.arange(22) % 3, given)
-    hosts = [replace(cluster.alone(), rank=rank, count=count) for rank in range(count)]
-    every = [list(batches.of_epoch(rows, settings(), host, epoch, first_step)) for host in hosts]
+    hosts = [replace(cluster.single_host(), rank=rank, count=count) for rank in range(count)]
+    every = [list(batches.epoch_batches(rows, settings(), host, epoch, first_step)) for host in hosts]
     return [[[int(row) for row in batch.inputs[batch.counted > 0, 0]] for batch in one] for one in every]
 
 
@@ -45,7 +45,7 @@ def test_every_epoch_sees_every_row_once_in_an_order_of_its_own() -> None:
     assert [len(batch) for batch in first] == [4, 4, 4, 4, 4, 2]
     assert sorted(flat(first)) == list(range(22))
     assert first != second
-    assert not np.array_equal(batches.order(22, 123, 0), batches.order(22, 124, 0))
+    assert not np.array_equal(batches.permutation(22, 123, 0), batches.permutation(22, 124, 0))
 
 
 def test_epoch_goes_on_where_it_was_left() -> None:
@@ -76,7 +76,11 @@ def test_rows_are_looked_at_by_their_owner() -> None:
     from image_classifier.training.data import batches
     from image_classifier.training.distributed import cluster
 
-    second = replace(cluster.alone(), rank=1, count=2)
+    second = replace(cluster.single_host(), rank=1, count=2)
     labels = np.zeros(5, np.int64)
-    assert batches.mine(batches.Rows(FEATURES[:5], labels, np.array([1, 0, 0, 1, 1])), second).tolist() == [0, 3, 4]
-    assert batches.mine(batches.Rows(FEATURES[:5], labels), second).tolist() == [2, 3, 4]
+    assert batches.local_rows(batches.Rows(FEATURES[:5], labels, np.array([1, 0, 0, 1, 1])), second).tolist() == [
+        0,
+        3,
+        4,
+    ]
+    assert batches.local_rows(batches.Rows(FEATURES[:5], labels), second).tolist() == [2, 3, 4]

@@ -22,7 +22,7 @@ def on_loopback(count: int) -> list[ClusterSpec]:
 def test_hosts_are_sorted_and_the_first_is_chief() -> None:
     """Given hosts in any order -> each host counts them alike, and the first by name has rank 0."""
     hosts = ("algo-2", "algo-3", "algo-1")
-    found = [rendezvous.of(Resources(current_host=name, hosts=hosts)) for name in ("algo-1", "algo-3")]
+    found = [rendezvous.cluster_spec(Resources(current_host=name, hosts=hosts)) for name in ("algo-1", "algo-3")]
     assert [each.rank for each in found] == [0, 2]
     assert {each.hosts for each in found} == {("algo-1", "algo-2", "algo-3")}
 
@@ -38,7 +38,7 @@ def test_tf_config_names_all_hosts_and_this_one() -> None:
 def test_contradicting_resources_are_rejected(current: str, hosts: tuple[str, ...]) -> None:
     """Given a host that is not among the hosts, or one named twice -> PlatformError with all names."""
     with pytest.raises(PlatformError, match=f"{hosts[0]}, {hosts[1]} and says that this is {current}"):
-        rendezvous.of(Resources(current_host=current, hosts=hosts))
+        rendezvous.cluster_spec(Resources(current_host=current, hosts=hosts))
 
 
 def test_the_wait_can_be_set_from_outside() -> None:
@@ -55,7 +55,7 @@ def test_hosts_that_come_at_different_times_meet(count: int) -> None:
     def join(each: ClusterSpec) -> float:
         time.sleep(0.2 * each.rank)
         came.append(time.monotonic())
-        rendezvous.meet(each, 20)
+        rendezvous.join(each, 20)
         met = time.monotonic()
         # As TensorFlow does right after: the port must be free although other hosts may still be in the meeting.
         socket.create_server(("", int(each.addresses[each.rank].split(":")[1]))).close()
@@ -72,10 +72,10 @@ def test_a_stranger_does_not_disturb_the_meeting() -> None:
     first, second = on_loopback(2)
     port = int(first.addresses[0].split(":")[1])
     with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(rendezvous.meet, first, 20)
+        waiting = pool.submit(rendezvous.join, first, 20)
         strangers = [dial_when_open(port), dial_when_open(port)]
         strangers[0].sendall(b"GET / HTTP/1.1\r\n\r\n\xff\n")
-        assert pool.submit(rendezvous.meet, second, 20).result() < 10
+        assert pool.submit(rendezvous.join, second, 20).result() < 10
         assert waiting.result() < 10
     for stranger in strangers:
         stranger.close()
@@ -97,7 +97,7 @@ def test_a_host_that_never_comes_is_named_by_every_other() -> None:
     clusters = on_loopback(3)
     started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
-        ends = [pool.submit(rendezvous.meet, each, 1.5) for each in clusters[:2]]
+        ends = [pool.submit(rendezvous.join, each, 1.5) for each in clusters[:2]]
         messages = [str(end.exception()) for end in ends]
     assert time.monotonic() - started < 8
     for message in messages:
@@ -111,7 +111,7 @@ def test_a_name_that_does_not_resolve_is_said() -> None:
     """Given a host name without an address -> the error after the bounded wait says that it does not resolve."""
     here = ClusterSpec((f"127.0.0.1:{free_port()}", "nowhere.invalid"), 0)
     with pytest.raises(PlatformError, match=r"nowhere\.invalid: its name does not resolve"):
-        rendezvous.meet(here, 0.5)
+        rendezvous.join(here, 0.5)
 
 
 def test_a_host_that_answers_but_cannot_come_back_is_told_apart() -> None:
@@ -119,15 +119,15 @@ def test_a_host_that_answers_but_cannot_come_back_is_told_apart() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         here = ClusterSpec((f"127.0.0.1:{free_port()}", f"127.0.0.1:{deaf.getsockname()[1]}"), 0)
         with pytest.raises(PlatformError, match="it answers, but it did not reach this host"):
-            rendezvous.meet(here, 0.5)
+            rendezvous.join(here, 0.5)
 
 
 def test_a_host_that_leaves_again_ends_the_others_wait_at_once() -> None:
     """Given three hosts, one missing, and one whose patience ends first -> the other ends then, not after its own."""
     first, second, _ = on_loopback(3)
     with ThreadPoolExecutor(2) as pool:
-        patient: Future[float] = pool.submit(rendezvous.meet, first, 60)
-        pool.submit(rendezvous.meet, second, 1)
+        patient: Future[float] = pool.submit(rendezvous.join, first, 60)
+        pool.submit(rendezvous.join, second, 1)
         started = time.monotonic()
         error = patient.exception(20)
     assert isinstance(error, PlatformError)
@@ -140,7 +140,7 @@ def test_a_taken_port_is_said() -> None:
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PlatformError, match=f"Port {port} of 127.0.0.1"):
-            rendezvous.meet(ClusterSpec((f"127.0.0.1:{port}", "127.0.0.1:1"), 0), 1)
+            rendezvous.join(ClusterSpec((f"127.0.0.1:{port}", "127.0.0.1:1"), 0), 1)
 
 
 def test_twenty_meetings_in_a_row_never_fail() -> None:
@@ -152,7 +152,7 @@ def test_twenty_meetings_in_a_row_never_fail() -> None:
     def join(each: ClusterSpec) -> None:
         try:
             for _ in range(20):
-                rendezvous.meet(each, 20)
+                rendezvous.join(each, 20)
                 both.wait(20)
         except BaseException as error:
             failures.append(error)
@@ -184,13 +184,13 @@ def test_strangers_neither_fill_the_memory_nor_stall_the_hosts() -> None:
     name, port = first.hosts[1], int(first.addresses[0].split(":")[1])
     greeting = json.dumps({"host": name, "of": first.hosts}).encode()
     with ThreadPoolExecutor(5) as pool:
-        waiting = pool.submit(rendezvous.meet, first, 30)
+        waiting = pool.submit(rendezvous.join, first, 30)
         endless = pool.submit(keep_sending, dial_when_open(port), b"x" * 65536)
         alike = pool.submit(keep_sending, dial_when_open(port), greeting + b"\ncompleted and more\n" * 1000)
         assert max(endless.result(20), alike.result(20)) < 20_000_000
         silent = [dial_when_open(port) for _ in range(300)]
         silent[0].close()
-        assert pool.submit(rendezvous.meet, second, 30).result() < 15
+        assert pool.submit(rendezvous.join, second, 30).result() < 15
         assert waiting.result() < 30
     for stranger in silent:
         stranger.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.training.devices import cuda_libraries
-from image_classifier.training.devices.cuda_libraries import Found
+from image_classifier.training.devices.cuda_libraries import LibraryCheck
 
 
 def test_a_library_on_the_search_path_is_found() -> None:
@@ -22,7 +22,9 @@ def test_a_library_on_the_search_path_is_found() -> None:
 def test_a_library_that_is_nowhere_is_explained_without_its_name() -> None:
     """Given a name that no folder holds -> the loader's reason, which does not say the name a second time."""
     found = cuda_libraries.open_library("libcunothing.so.7")
-    assert found == Found("libcunothing.so.7", problem="cannot open shared object file: No such file or directory")
+    assert found == LibraryCheck(
+        "libcunothing.so.7", problem="cannot open shared object file: No such file or directory"
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_ptxas_is_found_beside_tensorflow_and_run(tmp_path: Path) -> None:
     program = write_ptxas(tmp_path / "nvidia" / "cuda_nvcc", f"#!{sys.executable}\n")
     (tmp_path / "tensorflow").mkdir()
     found = cuda_libraries.find_ptxas(tmp_path / "tensorflow", ("../nvidia/cuda_nvcc",))
-    assert found == Found("ptxas", path=program)
+    assert found == LibraryCheck("ptxas", path=program)
 
 
 @pytest.mark.parametrize(("text", "reason"), [("#!/bin/false\n", "non-zero exit status 1"), ("?", "cannot be run")])
@@ -88,7 +90,12 @@ def test_everything_tensorflow_opens_is_checked() -> None:
 
 def test_complaint_groups_names_by_reason() -> None:
     """Given several missing -> one line, every reason once; none missing -> no line."""
-    here = Found("liba.so.1", path=Path("/a"))
-    found = [here, Found("libb.so.1", problem="gone"), Found("libc.so.1", problem="gone"), Found("d", problem="bad")]
+    here = LibraryCheck("liba.so.1", path=Path("/a"))
+    found = [
+        here,
+        LibraryCheck("libb.so.1", problem="gone"),
+        LibraryCheck("libc.so.1", problem="gone"),
+        LibraryCheck("d", problem="bad"),
+    ]
     assert cuda_libraries.complaint(found) == "TensorFlow cannot open libb.so.1, libc.so.1 (gone); d (bad)"
     assert cuda_libraries.complaint([here]) is None

@@ -10,7 +10,7 @@ from PIL import Image
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.training.data import decoding
 from image_classifier.training.data.dataset import Example
-from image_classifier.training.data.decoding import Decoder, Images, Skipped
+from image_classifier.training.data.decoding import CachedImages, Decoder, Skipped
 from image_classifier.training.data.storage import Storage
 from tests.unit.training import small
 
@@ -31,7 +31,7 @@ def test_images_are_decoded_when_asked_for_and_once(tmp_path: Path, memory_limit
     examples[3].path.write_text("no image")
     examples[7].path.write_bytes(examples[7].path.read_bytes()[:40])
     done: list[int] = []
-    images = Images(DECODER, examples, done.append, memory_limit)
+    images = CachedImages(DECODER, examples, done.append, memory_limit)
     assert (images.shape, images.skipped, done) == ((10, 4, 6, 3), (), [])
     first, chosen = images.take(np.array([9, 3, 0]))
     assert (first[:, 0, 0, 0].tolist(), chosen.tolist(), done) == ([9, 0], [9, 0], [3])
@@ -52,7 +52,7 @@ def test_scratch_file_is_used_above_the_limit_and_leaves_nothing(
     """Pixels beyond the memory limit -> they lie in a file of the temporary folder that has no name left."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
-    images = Images(DECODER, small.grey_levels(tmp_path, 3), memory_limit=1)
+    images = CachedImages(DECODER, small.grey_levels(tmp_path, 3), memory_limit=1)
     images.take(np.arange(3))
     # The folder that is listed has a descriptor of its own, which is gone by the time it is looked at.
     links = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
@@ -64,7 +64,7 @@ def test_images_that_fit_nowhere_are_decoded_each_time(tmp_path: Path) -> None:
     """A scratch file that may not grow past two of five images -> all are right, twice, and those two are kept."""
     examples = small.grey_levels(tmp_path, 5)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    images = Images(DECODER, examples, memory_limit=1)
+    images = CachedImages(DECODER, examples, memory_limit=1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * 4 * 6 * 3, hard))
     try:
         # First those that fit: a thread that comes to a later one first would find the disk full.
@@ -81,7 +81,7 @@ def test_images_that_fit_nowhere_are_decoded_each_time(tmp_path: Path) -> None:
 def test_more_images_than_any_machine_holds_cost_nothing_until_asked_for(tmp_path: Path) -> None:
     """A million images of 1,000 x 1,000 -> accepted at once, and the first is decoded."""
     examples = small.grey_levels(tmp_path, 1) * 1_000_000
-    images = Images(Decoder((1000, 1000), "bilinear"), examples)
+    images = CachedImages(Decoder((1000, 1000), "bilinear"), examples)
     assert images.take(np.array([0]))[0].shape == (1, 1000, 1000, 3)
 
 
@@ -93,7 +93,7 @@ def test_file_that_vanished_is_the_storages_failure(tmp_path: Path) -> None:
     decoder = Decoder((4, 6), "bilinear", Storage(pauses=(0.0, 0.0)))
     with pytest.raises(PlatformError, match=r"storage failed for \d file\(s\), first .*/0\d\d\.png: No such file"):
         list(decoder.in_order(examples))
-    images = Images(Decoder((4, 6), "bilinear", Storage(pauses=())), examples)
+    images = CachedImages(Decoder((4, 6), "bilinear", Storage(pauses=())), examples)
     with pytest.raises(PlatformError, match="No such file"):
         images.take(np.arange(20))
     assert images.skipped == ()

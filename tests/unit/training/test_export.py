@@ -13,7 +13,7 @@ import pytest
 
 from image_classifier import artifacts, imaging
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import StopSignal
 from tests.unit.training import small
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.no_cover
 
 @pytest.fixture(params=[{}, {"binary_mode": True}], ids=["classes", "binary"])
 def job(
-    request: pytest.FixtureRequest, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]
+    request: pytest.FixtureRequest, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]
 ) -> tuple[Path, Any, Any]:
     """Train a small classifier, export it, and return the model folder, the training's result and the values."""
     from image_classifier.training import fine_tuning

@@ -65,7 +65,7 @@ def test_other_errors_of_the_disk_are_unexpected(tmp_path: Path) -> None:
 def test_no_secret_of_an_address_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An error, an unexpected one and a line of the log with a presigned address -> none has its signature."""
     address = "https://user:hunter2@host/model.tar.gz?X-Amz-Signature=hunter2"
-    progress.say(f"Model: fetching {address}")
+    progress.log(f"Model: fetching {address}")
     assert capsys.readouterr().out == "Model: fetching https://host/model.tar.gz\n"
     for error in (UserError(f"model_uri is {address}."), ValueError(f"cannot open {address}")):
         message = failures.message(error, tmp_path)

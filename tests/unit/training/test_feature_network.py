@@ -30,7 +30,7 @@ def network(loaded: Backbone, images: int = 10_000, precision: str = "off") -> A
     from image_classifier.training.distributed import cluster
     from image_classifier.training.features.feature_network import FeatureNetwork
 
-    return FeatureNetwork(loaded, cluster.alone(), images, precision)
+    return FeatureNetwork(loaded, cluster.single_host(), images, precision)
 
 
 def made_of(loaded: Backbone, layer: Callable[[Any], Any]) -> Backbone:

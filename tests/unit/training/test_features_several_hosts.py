@@ -60,7 +60,7 @@ class Threads(Cluster):
 def on_hosts(count: int, job: Callable[[Cluster], Any]) -> list[Any]:
     """Run `job` on each of `count` hosts; return what each returned or raised."""
     meeting = Meeting(threading.Barrier(count))
-    strategy = cluster.alone().strategy
+    strategy = cluster.single_host().strategy
 
     def one(rank: int) -> Any:
         try:
@@ -90,7 +90,7 @@ def test_every_host_has_all_rows(examples: list[Example], count: int) -> None:
     for index in (1, 20, 22):
         examples[index].path.write_text("no image")
     alone = feature_pass.compute(levels, DECODER, examples, "Images", StopSignal())
-    found = on_hosts(count, lambda hosts: feature_pass.compute(levels, DECODER, examples, "P", StopSignal(), hosts))
+    found = on_hosts(count, lambda cluster: feature_pass.compute(levels, DECODER, examples, "P", StopSignal(), cluster))
     for store in found:
         assert np.array_equal(store.features, alone.features)
         assert store.examples == alone.examples
@@ -101,13 +101,13 @@ def test_a_host_computes_its_share_alone(examples: list[Example]) -> None:
     """Given two hosts -> the first computes eleven images, the second the other twelve."""
     seen: dict[int, list[float]] = {0: [], 1: []}
 
-    def job(hosts: Cluster) -> None:
+    def job(cluster: Cluster) -> None:
         def network(pixels: Pixels) -> NDArray[np.float32]:
             found = levels(pixels)
-            seen[hosts.rank] += found[:, 0].tolist()
+            seen[cluster.rank] += found[:, 0].tolist()
             return found
 
-        feature_pass.compute(network, DECODER, examples, "Images", StopSignal(), hosts)
+        feature_pass.compute(network, DECODER, examples, "Images", StopSignal(), cluster)
 
     on_hosts(2, job)
     assert seen == {0: list(range(11)), 1: list(range(11, 23))}
@@ -116,9 +116,9 @@ def test_a_host_computes_its_share_alone(examples: list[Example]) -> None:
 def test_hosts_with_different_files_compute_those(examples: list[Example]) -> None:
     """Given one host with four images and one with the rest -> both return all rows."""
 
-    def job(hosts: Cluster) -> Any:
-        part = (slice(0, 4), slice(4, 23))[hosts.rank]
-        return feature_pass.compute(levels, DECODER, examples, "Images", StopSignal(), hosts, part=part)
+    def job(cluster: Cluster) -> Any:
+        part = (slice(0, 4), slice(4, 23))[cluster.rank]
+        return feature_pass.compute(levels, DECODER, examples, "Images", StopSignal(), cluster, part=part)
 
     assert [store.features[:, 0].tolist() for store in on_hosts(2, job)] == 2 * [list(range(23))]
 
@@ -127,26 +127,26 @@ def test_all_hosts_stop_when_one_is_told(examples: list[Example], tmp_path: Path
     """Given a stop on the second host alone -> both end, and a restart on three computes what neither had computed."""
     stop, chunks = StopSignal(), ChunkFolder(tmp_path / "features", "key")
 
-    def first(hosts: Cluster) -> Any:
+    def first(cluster: Cluster) -> Any:
         def network(pixels: Pixels) -> NDArray[np.float32]:
-            if hosts.rank == 1:
+            if cluster.rank == 1:
                 stop.set()
             return levels(pixels)
 
-        mine = stop if hosts.rank == 1 else StopSignal()
-        return feature_pass.compute(network, DECODER, examples, "Images", mine, hosts, chunks)
+        mine = stop if cluster.rank == 1 else StopSignal()
+        return feature_pass.compute(network, DECODER, examples, "Images", mine, cluster, chunks)
 
     assert [type(ended) for ended in on_hosts(2, first)] == [JobStopped, JobStopped]
     kept = sorted(path.name for path in chunks.folder.iterdir())
     assert kept == ["key-000000000-000000004.features", "key-000000011-000000015.features"]
     again: list[float] = []
 
-    def second(hosts: Cluster) -> Any:
+    def second(cluster: Cluster) -> Any:
         def network(pixels: Pixels) -> NDArray[np.float32]:
             again.extend(levels(pixels)[:, 0].tolist())
             return levels(pixels)
 
-        return feature_pass.compute(network, DECODER, examples, "Images", StopSignal(), hosts, chunks)
+        return feature_pass.compute(network, DECODER, examples, "Images", StopSignal(), cluster, chunks)
 
     for store in on_hosts(3, second):
         assert store.features[:, 0].tolist() == list(range(23))

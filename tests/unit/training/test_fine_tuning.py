@@ -14,15 +14,15 @@ from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import staging
 from image_classifier.training.data import channel_listing, dataset, decoding
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import SIGTERM, JobStopped, StopSignal
 from tests.unit.training import small
 
-Reader = Callable[..., Data]
+Reader = Callable[..., DataSplits]
 
 
-def train(data: Data, folder: Path, stop: StopSignal | None = None, **given: Any) -> Any:
+def train(data: DataSplits, folder: Path, stop: StopSignal | None = None, **given: Any) -> Any:
     """Load a backbone and train on it as a job does."""
     from image_classifier.training import fine_tuning
 
@@ -75,7 +75,7 @@ def test_whole_lite0_changes_every_variable_on_photographs(tmp_path: Path) -> No
     training, validation = dataset.split(replace(stamps, examples=some), 0.2, 1)
     before = backbone.load(folder, trainable=True, trust=False).layer.get_weights()
     given = {"train_only_top_layer": False, "learning_rate": 1e-4, "epochs": 1}
-    trained = train(Data(training, validation, None), folder, None, **given)
+    trained = train(DataSplits(training, validation, None), folder, None, **given)
     layer = trained.backbone.layer
     changed = [not np.array_equal(old, new) for old, new in zip(before, layer.get_weights(), strict=True)]
     statistics = len(layer.weights) - len(layer.trainable_weights)
@@ -98,7 +98,7 @@ def test_features_once_equal_the_long_way(images: Path, backbone_folder: Path, r
     rows: list[Any] = []
     for part in (data.training, data.validation):
         labels = np.array([example.label for example in part.examples], np.int64)
-        rows.append(batches.Rows(decoding.Images(decoder, part.examples), labels))
+        rows.append(batches.Rows(decoding.CachedImages(decoder, part.examples), labels))
     head = classifier.build_head(values, loaded.feature_count, 3)
     fitting.fit(
         classifier.Network(head, loaded), values, rows[0], rows[1], data.training.class_names, fitting.Session()
@@ -279,7 +279,7 @@ def test_stop_while_the_test_channel_is_scored_keeps_the_model(
         small.write_images(tmp_path / "test", count=11), "test", data.training.class_names
     )
     given: dict[str, Any] = {"train_only_top_layer": True, "epochs": 1, "batch_size": 64}
-    trained = train(Data(data.training, data.validation, test), backbone_folder, StopInTest(), **given)
+    trained = train(DataSplits(data.training, data.validation, test), backbone_folder, StopInTest(), **given)
     assert "Test images: 4/33" in capsys.readouterr().out
     assert trained.test is None
     assert (len(trained.history.epochs), trained.history.stopped) == (1, None)
@@ -291,7 +291,7 @@ def test_test_channel_is_scored_once(images: Path, tmp_path: Path, backbone_fold
     (folder / "colour-0" / "000.png").write_text("no image")
     data = read_data(images)
     test = channel_listing.list_channel(folder, "test", data.training.class_names)
-    trained = train(Data(data.training, data.validation, test), backbone_folder, train_only_top_layer=True)
+    trained = train(DataSplits(data.training, data.validation, test), backbone_folder, train_only_top_layer=True)
     assert trained.test.images == 32
     assert trained.test.metrics["accuracy"] >= 0.9
     assert trained.test.seconds > 0

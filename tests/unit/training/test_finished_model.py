@@ -14,21 +14,21 @@ from image_classifier.contract.errors import AlgorithmError
 from image_classifier.inference.engines import tensorflow
 from image_classifier.inference.openvino_model import conversion
 from image_classifier.inference.predictor import Predictor
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.export import finished_model
 from image_classifier.training.stopping import StopSignal
 from tests.unit.inference import colours
 from tests.unit.training import small
 
 
-def test_pixels_and_bytes_are_answered_alike(tmp_path: Path, read_data: Callable[..., Data]) -> None:
+def test_pixels_and_bytes_are_answered_alike(tmp_path: Path, read_data: Callable[..., DataSplits]) -> None:
     """Fifteen images -> what the serving code answers, in parts of eight, by both signatures."""
     folder = colours.save(tmp_path / "model")
     model = finished_model.load(folder / "1", artifacts.read_model_info(folder))
     paths = [example.path for example in read_data(small.write_images(tmp_path / "data")).validation.examples]
     served = [found.probabilities for found in Predictor.load(folder).predict([path.read_bytes() for path in paths])]
-    np.testing.assert_allclose(model.answers_to_pixels(paths, StopSignal()), served, atol=1e-6)
-    found = model.answers_to_bytes(paths, StopSignal())
+    np.testing.assert_allclose(model.predict_images(paths, StopSignal()), served, atol=1e-6)
+    found = model.predict_bytes(paths, StopSignal())
     np.testing.assert_allclose(found.probabilities, served, atol=2e-2)
     assert (found.rows.tolist(), found.left_out) == (list(range(15)), 0)
 
@@ -57,7 +57,7 @@ def encoded(form: str) -> bytes:
 
 @pytest.mark.parametrize("form", ["animated WebP", "BMP of 1 bit", "run-length BMP", "PNG with a wrong IDAT checksum"])
 def test_image_that_tensorflow_does_not_decode_is_left_out(
-    tmp_path: Path, read_data: Callable[..., Data], form: str
+    tmp_path: Path, read_data: Callable[..., DataSplits], form: str
 ) -> None:
     """One of ten images decoded by Pillow alone -> the other nine are answered, by their rows, and it is counted."""
     folder = colours.save(tmp_path / "model")
@@ -66,12 +66,12 @@ def test_image_that_tensorflow_does_not_decode_is_left_out(
     paths = [one.path for one in read_data(small.write_images(tmp_path / "data")).validation.examples][:10]
     paths[4].write_bytes(encoded(form))
     assert imaging.load_pixels(paths[4].read_bytes(), info.image_size).any()
-    found = model.answers_to_bytes(paths, StopSignal())
+    found = model.predict_bytes(paths, StopSignal())
     assert (found.rows.tolist(), found.left_out) == ([0, 1, 2, 3, 5, 6, 7, 8, 9], 1)
     np.testing.assert_allclose(
-        found.probabilities, model.answers_to_pixels([paths[row] for row in found.rows], StopSignal()), atol=2e-2
+        found.probabilities, model.predict_images([paths[row] for row in found.rows], StopSignal()), atol=2e-2
     )
-    none = model.answers_to_bytes([paths[4]], StopSignal())
+    none = model.predict_bytes([paths[4]], StopSignal())
     assert (len(none.rows), len(none.probabilities), none.left_out) == (0, 0, 1)
 
 
@@ -102,7 +102,7 @@ def test_nothing_is_asked_without_time(tmp_path: Path) -> None:
     model = finished_model.load(folder / "1", artifacts.read_model_info(folder))
     stop = StopSignal()
     stop.set()
-    assert len(model.answers_to_bytes([tmp_path / "no such image"], stop).rows) == 0
+    assert len(model.predict_bytes([tmp_path / "no such image"], stop).rows) == 0
 
 
 def test_damaged_model_is_ours_to_explain(tmp_path: Path) -> None:

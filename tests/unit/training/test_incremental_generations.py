@@ -12,7 +12,7 @@ import pytest
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone, warm_start
 from image_classifier.training.stopping import StopSignal
 from tests.support import builtin_artifact
@@ -25,7 +25,7 @@ WHOLE = {**HEAD_ONLY, "train_only_top_layer": False, "learning_rate": 0.01}
 FROZEN = {**HEAD_ONLY, "epochs": 1, "learning_rate": 0.0}
 
 
-def generation(model: Path, data: Data, folder: Path, given: Mapping[str, Any]) -> Any:
+def generation(model: Path, data: DataSplits, folder: Path, given: Mapping[str, Any]) -> Any:
     """Train on a model folder and save to another, as a job does; return what training found."""
     from image_classifier.training import fine_tuning
     from image_classifier.training.export import saved_model_export
@@ -58,7 +58,7 @@ def milliseconds(folder: Path) -> float:
 
 @pytest.mark.parametrize("given", [HEAD_ONLY, WHOLE], ids=["head", "whole"])
 def test_three_generations_stay_as_small_and_as_fast(
-    given: Mapping[str, Any], tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., Data]
+    given: Mapping[str, Any], tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
     """Given a job on a job on a job's result -> graph and weights of one size, no slower, accuracy no worse."""
     data, model, sizes, accuracies = read_data(images), backbone_folder, [], []
@@ -81,7 +81,7 @@ def test_three_generations_stay_as_small_and_as_fast(
 
 @pytest.mark.parametrize("binary", [False, True], ids=["classes", "binary"])
 def test_kept_head_begins_where_the_earlier_job_ended(
-    binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]
+    binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]
 ) -> None:
     """Given an earlier job with a tuned network and a learning rate of 0 -> its answers, image for image."""
     data = read_data(small.write_images(tmp_path / "data", classes=2))
@@ -91,7 +91,7 @@ def test_kept_head_begins_where_the_earlier_job_ended(
 
 
 def test_new_head_stands_on_the_tuned_network(
-    tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., Data]
+    tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
     """Given reinitialize_top_layer=True and two of three classes -> a head of two on the tuned features."""
     data = read_data(images)
@@ -126,7 +126,7 @@ def test_head_follows_the_names(binary: bool) -> None:
     np.testing.assert_allclose(np.asarray(before)[:, ::-1], after, atol=1e-6)
 
 
-def test_other_mode_is_rejected(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]) -> None:
+def test_other_mode_is_rejected(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]) -> None:
     """Given a head of binary mode and a job without, and the other way round -> one sentence, and True as a way out."""
     data = read_data(small.write_images(tmp_path / "data", classes=2))
     for binary in (True, False):
@@ -140,7 +140,7 @@ def test_other_mode_is_rejected(tmp_path: Path, backbone_folder: Path, read_data
 
 
 def test_head_that_does_not_fit_its_labels_is_rejected(
-    tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., Data]
+    tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
     """Given an earlier model whose label file is another model's -> rejected with both shapes."""
     generation(backbone_folder, read_data(images), tmp_path / "first", FROZEN)
@@ -152,7 +152,7 @@ def test_head_that_does_not_fit_its_labels_is_rejected(
 
 @pytest.mark.parametrize("form", ["named signature", "TF1 module"])
 def test_model_without_training_mode_goes_on_frozen(
-    form: str, tmp_path: Path, images: Path, read_data: Callable[..., Data]
+    form: str, tmp_path: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
     """Given a backbone called by a signature -> three generations of heads, the same size; tuning is rejected."""
     model, data, sizes = tmp_path / "signature", read_data(images), []
@@ -182,7 +182,7 @@ def test_model_without_training_mode_goes_on_frozen(
 @pytest.mark.parametrize("tuned", [True, False], ids=["whole", "head"])
 @pytest.mark.parametrize("binary", [False, True], ids=["classes", "binary"])
 def test_builtin_artefact_goes_on(
-    tuned: bool, binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Data]
+    tuned: bool, binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]
 ) -> None:
     """Given an artefact in the built-in's layout -> its answers to begin with; then its network can be tuned."""
     import tensorflow as tf
@@ -203,7 +203,7 @@ def test_builtin_artefact_goes_on(
     assert again.trainable_parameters > trained.trainable_parameters
 
 
-def test_fine_tuned_model_of_unknown_make_is_rejected(tmp_path: Path, read_data: Callable[..., Data]) -> None:
+def test_fine_tuned_model_of_unknown_make_is_rejected(tmp_path: Path, read_data: Callable[..., DataSplits]) -> None:
     """Given a plain network whose model info says that it is fine-tuned -> rejected: no head can be told apart."""
     info = ModelInfo(image_size=(32, 40), finetuned=True)
     folder = small.save_backbone(tmp_path / "odd", info, small.build_network((32, 40)))

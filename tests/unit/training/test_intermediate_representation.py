@@ -12,11 +12,11 @@ import pytest
 from image_classifier import artifacts
 from image_classifier.inference.predictor import Predictor
 from image_classifier.training.data import validation_sample
-from image_classifier.training.data.splits import Data
-from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.data.splits import DataSplits
+from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import finished_model
 from image_classifier.training.export.child_process import Child, Interrupted
-from image_classifier.training.export.openvino_ir import Conversion
+from image_classifier.training.export.openvino_ir import IrConversion
 from image_classifier.training.stopping import StopSignal
 from tests.unit.inference import colours
 from tests.unit.training import small
@@ -29,20 +29,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def asked(folder: Path, tmp_path: Path, read_data: Callable[..., Data]) -> Sample:
+def asked(folder: Path, tmp_path: Path, read_data: Callable[..., DataSplits]) -> ValidationSample:
     """Fifteen validation images with TensorFlow's answers."""
     examples = read_data(small.write_images(tmp_path / "data")).validation.examples
     predictions = Predictor.load(folder).predict([example.path.read_bytes() for example in examples])
     return validation_sample.choose(examples, np.array([found.probabilities for found in predictions], np.float32), 1)
 
 
-def begin(folder: Path, asked: Sample, network: Path | None = None) -> Conversion:
+def begin(folder: Path, asked: ValidationSample, network: Path | None = None) -> IrConversion:
     """Begin to convert a model folder, from its SavedModel or from another network."""
     network = network or finished_model.with_pixels_alone(folder / "1", folder.parent / "view")
-    return Conversion(folder, network, asked.paths, folder.parent / "work")
+    return IrConversion(folder, network, asked.paths, folder.parent / "work")
 
 
-def add(conversion: Conversion, folder: Path, asked: Sample, stop: StopSignal | None = None) -> dict[str, Any]:
+def add(
+    conversion: IrConversion, folder: Path, asked: ValidationSample, stop: StopSignal | None = None
+) -> dict[str, Any]:
     """Wait for the IR and return its entry in the model info; the second form of the network is its frozen graph."""
     info = artifacts.read_model_info(folder)
     model = finished_model.load(folder / "1", info)
@@ -53,7 +55,9 @@ def add(conversion: Conversion, folder: Path, asked: Sample, stop: StopSignal | 
     return found
 
 
-def test_ir_is_added_with_its_figures(folder: Path, asked: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ir_is_added_with_its_figures(
+    folder: Path, asked: ValidationSample, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A model that converts -> the IR, its record in the model info, one line with the same figures."""
     with begin(folder, asked) as conversion:
         found = add(conversion, folder, asked)
@@ -67,7 +71,7 @@ def test_ir_is_added_with_its_figures(folder: Path, asked: Sample, capsys: pytes
     assert not (folder.parent / "graph.pb").exists()
 
 
-def test_second_form_is_tried_where_the_first_fails(folder: Path, asked: Sample, tmp_path: Path) -> None:
+def test_second_form_is_tried_where_the_first_fails(folder: Path, asked: ValidationSample, tmp_path: Path) -> None:
     """A SavedModel that OpenVINO cannot read -> the frozen graph is converted instead."""
     with begin(folder, asked, tmp_path / "no such network") as conversion:
         found = add(conversion, folder, asked)
@@ -75,9 +79,11 @@ def test_second_form_is_tried_where_the_first_fails(folder: Path, asked: Sample,
     assert (folder.parent / "graph.pb").is_file()
 
 
-def test_ir_with_other_answers_is_left_out(folder: Path, asked: Sample, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ir_with_other_answers_is_left_out(
+    folder: Path, asked: ValidationSample, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An IR that answers otherwise than training -> none, the reason in one line and in the model info, no error."""
-    other = Sample(asked.paths, asked.labels, asked.expected[:, ::-1])
+    other = ValidationSample(asked.paths, asked.labels, asked.expected[:, ::-1])
     before = sorted(path.name for path in folder.iterdir())
     with begin(folder, asked) as conversion:
         reason = add(conversion, folder, other)["left_out"]
@@ -86,7 +92,9 @@ def test_ir_with_other_answers_is_left_out(folder: Path, asked: Sample, capsys: 
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-def test_crash_of_the_converter_is_a_reason(folder: Path, asked: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_of_the_converter_is_a_reason(
+    folder: Path, asked: ValidationSample, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The process that converts is killed, with either form -> no IR and the reason; the job goes on."""
     before, wait = sorted(path.name for path in folder.iterdir()), Child.wait
 
@@ -101,7 +109,7 @@ def test_crash_of_the_converter_is_a_reason(folder: Path, asked: Sample, monkeyp
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-def test_told_to_stop_while_converting(folder: Path, asked: Sample) -> None:
+def test_told_to_stop_while_converting(folder: Path, asked: ValidationSample) -> None:
     """No time is left -> Interrupted, and nothing of it in the model folder."""
     before, stop = sorted(path.name for path in folder.iterdir()), StopSignal()
     stop.set()

@@ -9,15 +9,15 @@ import pytest
 
 from image_classifier.contract.errors import UserError
 from image_classifier.training.data.dataset import Example
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import StopSignal
 from tests.unit.training import small
 
-Reader = Callable[..., Data]
+Reader = Callable[..., DataSplits]
 
 
-def train(data: Data, folder: Path, **given: Any) -> Any:
+def train(data: DataSplits, folder: Path, **given: Any) -> Any:
     """Train the whole small network."""
     from image_classifier.training import fine_tuning
 
@@ -97,8 +97,8 @@ def test_no_image_is_read_before_the_first_batch(images: Path, backbone_folder: 
     loaded = backbone.load(backbone_folder, trainable=True, trust=False)
     gone = damage(data.training.examples)
     prepared = preparation.prepare_function(loaded, values, fitting.Session(), None)(data.training, "Training")
-    alone = cluster.alone()
+    alone = cluster.single_host()
     assert not any(prepared.skipped(alone))
-    assert not any(len(batch.labels) for batch in batches.of_epoch(prepared.rows, values, alone, 0))
+    assert not any(len(batch.labels) for batch in batches.epoch_batches(prepared.rows, values, alone, 0))
     assert {one.path for one in prepared.skipped(alone)} == gone
     assert prepared.without(prepared.skipped(alone)).examples == ()

@@ -98,7 +98,7 @@ def test_bfloat16_is_in_the_graph_inside_the_block_alone(rewritten: Path) -> Non
     pixels = tf.constant(np.random.default_rng(0).uniform(0, 255, (4, 32, 40, 3)), tf.float32)
     before = step(pixels)
     assert operations_in_bfloat16(rewritten) == set()
-    with precision.used("bfloat16"):
+    with precision.applied("bfloat16"):
         inside = step(pixels)
     assert {"Conv2D", "Conv2DBackpropFilter", "MatMul"} <= operations_in_bfloat16(rewritten)
     after = step(pixels)
@@ -113,7 +113,7 @@ def test_bfloat16_is_in_the_graph_inside_the_block_alone(rewritten: Path) -> Non
 
 def test_rewriting_ends_with_the_block_that_fails(rewritten: Path) -> None:
     """A step that raises inside the block -> the options are what they were before."""
-    with pytest.raises(ZeroDivisionError), precision.used("bfloat16"):
+    with pytest.raises(ZeroDivisionError), precision.applied("bfloat16"):
         raise ZeroDivisionError
     options = tf.config.optimizer.get_experimental_options()
     assert not options["auto_mixed_precision_onednn_bfloat16"]
@@ -122,7 +122,7 @@ def test_rewriting_ends_with_the_block_that_fails(rewritten: Path) -> None:
 
 def test_nothing_is_rewritten_when_it_is_off(rewritten: Path) -> None:
     """A step in a block of "off" -> no graph was looked at."""
-    with precision.used("off"):
+    with precision.applied("off"):
         tf.function(loss_and_gradients())(tf.zeros((4, 32, 40, 3)))
     assert list(rewritten.iterdir()) == []
 

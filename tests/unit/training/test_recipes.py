@@ -40,7 +40,7 @@ def by_hand(
 ) -> list[Array]:
     """Return kernel and bias after an epoch of gradient descent on the class-weighted softmax cross-entropy."""
     rows, (kernel, bias) = features(), start
-    for step, chosen in enumerate(np.split(batches.order(20, 123, 0), 5)):
+    for step, chosen in enumerate(np.split(batches.permutation(20, 123, 0), 5)):
         assert isinstance(rows.inputs, np.ndarray)
         inputs, labels = rows.inputs[chosen].astype(np.float64), rows.labels[chosen]
         odds = np.exp(inputs @ kernel + bias)

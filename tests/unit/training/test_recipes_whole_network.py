@@ -100,8 +100,8 @@ def test_only_steps_are_rounded(backbone_folder: Path) -> None:
     exact, rounded = (whole_network.train(backbone_folder, kind, learning_rate=0) for kind in ("off", "bfloat16"))
     np.testing.assert_array_equal(rounded.epochs[1][0], exact.epochs[1][0])
     trained = whole_network.train(backbone_folder, "bfloat16")
-    trained.ask(whole_network.rows())
-    np.testing.assert_allclose(trained.answers[1], trained.answers[0], rtol=1e-6, atol=1e-6)
+    trained.predict(whole_network.rows())
+    np.testing.assert_allclose(trained.predictions[1], trained.predictions[0], rtol=1e-6, atol=1e-6)
 
 
 def test_compiled_steps_leave_the_same_weights(backbone_folder: Path) -> None:

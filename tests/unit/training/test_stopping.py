@@ -11,7 +11,7 @@ import pytest
 
 from image_classifier import PROGRAM
 from image_classifier.training import stopping
-from image_classifier.training.stopping import MARGIN_SECONDS, SLOWER, JobStopped, StopSignal, stop_if_told
+from image_classifier.training.stopping import MARGIN_SECONDS, SLOWER, JobStopped, StopSignal, raise_if_set
 
 
 def left(seconds: float) -> StopSignal:
@@ -36,7 +36,7 @@ def test_stop_without_a_limit_never_ends_by_itself() -> None:
     stop = StopSignal()
     assert not stop.after_step(86_400)
     assert not stop.is_set()
-    assert not stop.leaves_no_time()
+    assert not stop.out_of_time()
     assert stop.reason == ""
 
 
@@ -54,10 +54,10 @@ def test_host_follows_another_unless_it_was_told_itself() -> None:
     other, own = StopSignal(), StopSignal(30.0, started=time.monotonic() - 15)
     assert own.after_step(20)
     for stop in (other, own):
-        stop.follow()
-    assert (other.reason, other.leaves_no_time()) == (stopping.ANOTHER_HOST, True)
+        stop.set_by_another_host()
+    assert (other.reason, other.out_of_time()) == (stopping.ANOTHER_HOST, True)
     assert own.reason.startswith("max_runtime=30")
-    assert not own.leaves_no_time()
+    assert not own.out_of_time()
 
 
 def test_signals_set_it_and_kill_nobody(handler: None) -> None:
@@ -68,7 +68,7 @@ def test_signals_set_it_and_kill_nobody(handler: None) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     assert stop.is_set()
     assert stop.reason == stopping.SIGTERM
-    assert stop.leaves_no_time()
+    assert stop.out_of_time()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
@@ -109,10 +109,10 @@ def wait_for_a_signal() -> None:
 def test_signal_ends_what_only_waits(handler: None) -> None:
     """SIGTERM in a block that waits for others -> it ends at once with its words; the next block does not begin."""
     stop = stopping.listen()
-    with pytest.raises(JobStopped, match="waiting for hosts"), stop.interrupts("waiting for hosts"):
+    with pytest.raises(JobStopped, match="waiting for hosts"), stop.interruptible("waiting for hosts"):
         wait_for_a_signal()
     os.kill(os.getpid(), signal.SIGTERM)
-    with pytest.raises(JobStopped, match="waiting again"), stop.interrupts("waiting again"):
+    with pytest.raises(JobStopped, match="waiting again"), stop.interruptible("waiting again"):
         pytest.fail("It began.")
 
 
@@ -135,7 +135,7 @@ def test_signals_after_the_end_change_nothing() -> None:
 def test_step_must_fit_with_the_export_behind_it(spare: float, ends: bool) -> None:
     """Steps of 5 s and 2 s, an export of 4 s, the margin: a second too little -> ends; a second more -> goes on."""
     stop = left(5 + SLOWER * 4 + MARGIN_SECONDS + spare)
-    stop.expect_export(4)
+    stop.reserve_export_time(4)
     assert stop.after_step(5) == ends
     assert stop.after_step(2) == ends
     assert stop.reason.startswith("max_runtime=1000: ") == ends
@@ -147,35 +147,35 @@ def test_long_step_is_forgotten_after_twenty_others(short_steps: int, ends: bool
     stop = left(600)
     assert not stop.after_step(500)
     assert not any(stop.after_step(1) for _ in range(short_steps))
-    stop.limit(1000, time.monotonic() - 900)
+    stop.set_time_limit(1000, time.monotonic() - 900)
     assert stop.after_step(1) == ends
 
 
 def test_time_kept_for_the_export_is_used_for_the_rest() -> None:
     """The limit ended training, the export was fast -> time for the IR, until the margin begins."""
     stop = left(20)
-    stop.expect_export(60)
+    stop.reserve_export_time(60)
     assert stop.is_set()
-    stop.expect_export(0)
-    assert not stop.leaves_no_time()
-    stop.limit(1000, time.monotonic() - 1000 + MARGIN_SECONDS - 1)
-    assert stop.leaves_no_time()
+    stop.reserve_export_time(0)
+    assert not stop.out_of_time()
+    stop.set_time_limit(1000, time.monotonic() - 1000 + MARGIN_SECONDS - 1)
+    assert stop.out_of_time()
 
 
 def test_limit_without_training_says_so_too() -> None:
     """The limit comes while the model is checked -> no time is left, and the reason names the limit."""
     stop = left(1)
-    assert stop.leaves_no_time()
+    assert stop.out_of_time()
     assert stop.reason.startswith("max_runtime=1000: 999 s")
 
 
 def test_phase_that_is_left_says_how_far_it_came() -> None:
     """A phase with nothing to keep, told to stop -> JobStopped with its words; not told -> goes on."""
     stop = StopSignal()
-    stop_if_told(stop, "reading")
+    raise_if_set(stop, "reading")
     stop.set()
     with pytest.raises(JobStopped, match=r"^features: 32/100$"):
-        stop_if_told(stop, "features: 32/100")
+        raise_if_set(stop, "features: 32/100")
 
 
 def test_process_start_is_before_its_imports() -> None:

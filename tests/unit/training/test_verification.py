@@ -13,12 +13,12 @@ import pytest
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.inference.predictor import Predictor
 from image_classifier.training.data import validation_sample
-from image_classifier.training.data.splits import Data
+from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.data.storage import Storage
-from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import verification
 from image_classifier.training.export.child_process import Child, ChildKilled, Interrupted
-from image_classifier.training.export.finished_model import BytesAnswers
+from image_classifier.training.export.finished_model import BytesPredictions
 from image_classifier.training.export.verification import NothingToCompare
 from image_classifier.training.stopping import StopSignal
 from tests.unit.inference import colours
@@ -32,21 +32,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def asked(folder: Path, tmp_path: Path, read_data: Callable[..., Data]) -> Sample:
+def asked(folder: Path, tmp_path: Path, read_data: Callable[..., DataSplits]) -> ValidationSample:
     """Fifteen validation images with the answers that the classifier gives in this process."""
     examples = read_data(small.write_images(tmp_path / "data")).validation.examples
     predictions = Predictor.load(folder).predict([example.path.read_bytes() for example in examples])
     return validation_sample.choose(examples, np.array([found.probabilities for found in predictions], np.float32), 1)
 
 
-def answers(asked: Sample, rows: Any = None) -> BytesAnswers:
+def answers(asked: ValidationSample, rows: Any = None) -> BytesPredictions:
     """Return what training expects as the answers of the bytes signature, of all rows or of some."""
     chosen = np.arange(len(asked.paths)) if rows is None else rows
-    return BytesAnswers(chosen, asked.expected[chosen], 0)
+    return BytesPredictions(chosen, asked.expected[chosen], 0)
 
 
 def test_equal_model_is_verified(
-    folder: Path, asked: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, asked: ValidationSample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The folder as it was exported -> no other answer, both accuracies and the twin's difference are said."""
     result = verification.verify(folder, asked, answers(asked, np.arange(0, 15, 2)), tmp_path / "work", StopSignal())
@@ -60,14 +60,14 @@ def test_equal_model_is_verified(
     assert said[1].startswith("Bytes signature on 8 of them: median difference 0.000000")
 
 
-def test_other_answers_fail_the_job(folder: Path, asked: Sample, tmp_path: Path) -> None:
+def test_other_answers_fail_the_job(folder: Path, asked: ValidationSample, tmp_path: Path) -> None:
     """A model that answers another class than training did -> the job fails and says how often."""
     other = replace(asked, expected=np.roll(asked.expected, 1, axis=1))
     with pytest.raises(AlgorithmError, match=r"answers 15 of 15 validation images otherwise than the model in tra"):
         verification.verify(folder, other, answers(asked), tmp_path / "work", StopSignal())
 
 
-def test_folder_that_cannot_be_loaded_fails_the_job(asked: Sample, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_loaded_fails_the_job(asked: ValidationSample, tmp_path: Path) -> None:
     """A folder without its graph -> the job fails with the reason, which is no trace."""
     broken = colours.save(tmp_path / "broken")
     (broken / "1" / "saved_model.pb").unlink()
@@ -75,7 +75,7 @@ def test_folder_that_cannot_be_loaded_fails_the_job(asked: Sample, tmp_path: Pat
         verification.verify(broken, asked, answers(asked), tmp_path / "work", StopSignal())
 
 
-def test_told_to_stop_while_verifying(folder: Path, asked: Sample, tmp_path: Path) -> None:
+def test_told_to_stop_while_verifying(folder: Path, asked: ValidationSample, tmp_path: Path) -> None:
     """No time is left -> Interrupted, which is no failure."""
     stop = StopSignal()
     stop.set()
@@ -84,7 +84,7 @@ def test_told_to_stop_while_verifying(folder: Path, asked: Sample, tmp_path: Pat
 
 
 def test_killed_process_is_told_apart(
-    folder: Path, asked: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, asked: ValidationSample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process is killed, as when memory runs out -> ChildKilled: nothing is known against the model."""
     wait = Child.wait
@@ -102,8 +102,8 @@ def test_comparison_counts_close_answers_apart() -> None:
     """Another top-1 where the two best lie within twice the tolerance -> close; where they are far apart -> other."""
     expected = np.array([[0.5005, 0.4995], [0.9, 0.1], [0.3, 0.7]], np.float32)
     served = np.array([[0.4995, 0.5005], [0.4, 0.6], [0.3, 0.7]], np.float32)
-    asked = Sample((Path(), Path(), Path()), np.array([0, 0, 1]), expected)
-    twin = BytesAnswers(np.array([0, 2]), served[[0, 2]], 1)
+    asked = ValidationSample((Path(), Path(), Path()), np.array([0, 0, 1]), expected)
+    twin = BytesPredictions(np.array([0, 2]), served[[0, 2]], 1)
     result = verification.compare("tensorflow", asked, np.arange(3), served, twin)
     assert (result.close_answers, result.other_answers) == (1, 1)
     assert result.training_accuracy == 1.0
@@ -116,15 +116,15 @@ def test_comparison_counts_close_answers_apart() -> None:
 def test_comparison_without_any_image_that_tensorflow_decodes() -> None:
     """Every image of the twin left out -> counted, and its differences are None, not numbers."""
     served = np.array([[0.9, 0.1]], np.float32)
-    asked = Sample((Path(),), np.array([0]), served)
-    none = BytesAnswers(np.empty(0, np.int64), np.empty((0, 2), np.float32), 1)
+    asked = ValidationSample((Path(),), np.array([0]), served)
+    none = BytesPredictions(np.empty(0, np.int64), np.empty((0, 2), np.float32), 1)
     result = verification.compare("tensorflow", asked, np.arange(1), served, none)
     assert (result.twin_images, result.twin_left_out, result.twin_median_difference) == (0, 1, None)
 
 
 @pytest.mark.parametrize("change", ["emptied", "overwritten"])
 def test_image_that_changed_after_training_is_left_out(
-    folder: Path, asked: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
+    folder: Path, asked: ValidationSample, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
 ) -> None:
     """A validation file emptied or overwritten after training -> left out and counted; the others are compared."""
     twin = answers(asked)
@@ -137,7 +137,7 @@ def test_image_that_changed_after_training_is_left_out(
     assert "1 images could not be read again" in capsys.readouterr().out
 
 
-def test_nothing_left_to_compare_is_said(folder: Path, asked: Sample, tmp_path: Path) -> None:
+def test_nothing_left_to_compare_is_said(folder: Path, asked: ValidationSample, tmp_path: Path) -> None:
     """Every validation file overwritten after training -> NothingToCompare, which ends no job."""
     twin = answers(asked)
     for path in asked.paths:
@@ -146,7 +146,7 @@ def test_nothing_left_to_compare_is_said(folder: Path, asked: Sample, tmp_path: 
         verification.verify(folder, asked, twin, tmp_path / "work", StopSignal())
 
 
-def test_sample_is_seeded_bounded_and_keeps_its_answers(tmp_path: Path, read_data: Callable[..., Data]) -> None:
+def test_sample_is_seeded_bounded_and_keeps_its_answers(tmp_path: Path, read_data: Callable[..., DataSplits]) -> None:
     """1,200 examples -> 1,000 different ones, the same for the same seed, each with its own answer."""
     few = read_data(small.write_images(tmp_path / "data")).training.examples
     many = [replace(few[0], path=Path(str(number))) for number in range(1200)]
@@ -157,7 +157,7 @@ def test_sample_is_seeded_bounded_and_keeps_its_answers(tmp_path: Path, read_dat
     assert [float(path.name) for path in first.paths] == first.expected[:, 0].tolist()
 
 
-def test_files_that_vanished_are_left_out_of_a_sample(tmp_path: Path, read_data: Callable[..., Data]) -> None:
+def test_files_that_vanished_are_left_out_of_a_sample(tmp_path: Path, read_data: Callable[..., DataSplits]) -> None:
     """Two of fifteen files deleted -> the other thirteen with their own labels and answers."""
     examples = read_data(small.write_images(tmp_path / "data")).validation.examples
     whole = validation_sample.choose(examples, np.arange(15, dtype=np.float32)[:, np.newaxis], 1)
@@ -170,7 +170,7 @@ def test_files_that_vanished_are_left_out_of_a_sample(tmp_path: Path, read_data:
 
 def test_few_are_spread_over_all_classes() -> None:
     """Four of ten images in the order of their classes -> from the first to the last; of two no more than two."""
-    ten = Sample(tuple(map(Path, "abcdefghij")), np.arange(10), np.zeros((10, 1), np.float32))
-    assert ten.spread(4).tolist() == [0, 3, 6, 9]
+    ten = ValidationSample(tuple(map(Path, "abcdefghij")), np.arange(10), np.zeros((10, 1), np.float32))
+    assert ten.evenly_spaced(4).tolist() == [0, 3, 6, 9]
     assert ten.rows(np.array([2, 7])).labels.tolist() == [2, 7]
-    assert len(ten.rows(np.array([2, 7])).spread(4)) == 2
+    assert len(ten.rows(np.array([2, 7])).evenly_spaced(4)) == 2

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from image_classifier.contract.errors import UserError
 from image_classifier.training.checkpoints import files
 from image_classifier.training.checkpoints.files import Contents, Corrupt
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 
 KEPT = 2
 """The newest, and the one before it for when the newest is corrupt."""
@@ -63,12 +63,12 @@ class Checkpoints:
                 found = _unpacked(path, contents)
             except Corrupt as damage:
                 self._damaged.add(path)
-                say(f"The checkpoint {path.name} is corrupt and passed over: {damage}.")
+                log(f"The checkpoint {path.name} is corrupt and passed over: {damage}.")
                 continue
             self._reject_another_job(path, contents.state["job"])
             return found
         if self._damaged:
-            say(f"No checkpoint in {self._folder} is whole: the job starts at its beginning.")
+            log(f"No checkpoint in {self._folder} is whole: the job starts at its beginning.")
         return None
 
     def save(self, step: int, state: Mapping[str, Any], groups: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training.data import augmentation
-from image_classifier.training.data.decoding import Images
+from image_classifier.training.data.decoding import CachedImages
 from image_classifier.training.distributed.cluster import Cluster
 
 AHEAD = 2
@@ -23,7 +23,7 @@ AHEAD = 2
 class Rows:
     """Features, or images that are decoded when they are asked for, with their labels."""
 
-    inputs: NDArray[Any] | Images
+    inputs: NDArray[Any] | CachedImages
     labels: NDArray[np.int64]
     owners: NDArray[np.int64] | None = None
     """(n,) rank of the only host that has a row; None when every host has all of them."""
@@ -34,17 +34,17 @@ class Rows:
     @property
     def unreadable(self) -> dict[str, str]:
         """Rows met so far that cannot be read: index, as text, to the reason."""
-        found = self.inputs.unreadable if isinstance(self.inputs, Images) else {}
+        found = self.inputs.unreadable if isinstance(self.inputs, CachedImages) else {}
         return {str(index): reason for index, reason in sorted(found.items())}
 
-    def leave_out(self, unreadable: Mapping[str, str]) -> None:
+    def mark_unreadable(self, unreadable: Mapping[str, str]) -> None:
         """Count rows as met and unreadable, as an earlier run of this job found them."""
-        if isinstance(self.inputs, Images):
+        if isinstance(self.inputs, CachedImages):
             self.inputs.unreadable |= {int(index): reason for index, reason in unreadable.items()}
 
     def take(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the inputs of those rows that can be read, and their indices."""
-        return self.inputs.take(indices) if isinstance(self.inputs, Images) else (self.inputs[indices], indices)
+        return self.inputs.take(indices) if isinstance(self.inputs, CachedImages) else (self.inputs[indices], indices)
 
 
 @dataclass(frozen=True)
@@ -62,53 +62,55 @@ class Batch:
     """(n, 8) of the augmentation; (n, 0) without."""
 
 
-def order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+def permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
     """Return the indices 0 to `count` - 1 as epoch `epoch` (from 0) sees them, int64 (count,)."""
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
-def steps_an_epoch(rows: Rows, values: Hyperparameters, hosts: Cluster) -> int:
+def steps_per_epoch(rows: Rows, values: Hyperparameters, cluster: Cluster) -> int:
     """Return the number of batches of an epoch, the last perhaps smaller."""
     if rows.owners is None:
         return math.ceil(len(rows) / values.batch_size)
-    shares = [replace(hosts, rank=rank).share(values.batch_size) for rank in range(hosts.count)]
-    counts = np.bincount(rows.owners, minlength=hosts.count).tolist()
+    shares = [replace(cluster, rank=rank).share(values.batch_size) for rank in range(cluster.count)]
+    counts = np.bincount(rows.owners, minlength=cluster.count).tolist()
     steps = [math.ceil(count / max(share.stop - share.start, 1)) for count, share in zip(counts, shares, strict=True)]
     return int(max(steps))
 
 
-def mine(rows: Rows, hosts: Cluster) -> NDArray[np.int64]:
+def local_rows(rows: Rows, cluster: Cluster) -> NDArray[np.int64]:
     """Return the indices of the rows that this host looks at when each row is looked at once."""
     if rows.owners is None:
-        part = hosts.share(len(rows))
+        part = cluster.share(len(rows))
         return np.arange(part.start, part.stop)
-    return np.flatnonzero(rows.owners == hosts.rank)
+    return np.flatnonzero(rows.owners == cluster.rank)
 
 
-def of_epoch(rows: Rows, values: Hyperparameters, hosts: Cluster, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+def epoch_batches(
+    rows: Rows, values: Hyperparameters, cluster: Cluster, epoch: int, first_step: int = 0
+) -> Iterator[Batch]:
     """Yield this host's parts of the batches of an epoch from `first_step` on, some made ready ahead.
 
     When each host has rows of its own, it begins again with them where another one has more.
     """
-    steps, size = steps_an_epoch(rows, values, hosts), values.batch_size
-    share = hosts.share(size)
+    steps, size = steps_per_epoch(rows, values, cluster), values.batch_size
+    share = cluster.share(size)
     if rows.owners is None:
-        drawn = order(len(rows), values.random_seed, epoch)
+        drawn = permutation(len(rows), values.random_seed, epoch)
     else:
-        own = mine(rows, hosts)
-        drawn = np.resize(own[order(len(own), values.random_seed, epoch)], steps * (share.stop - share.start))
+        own = local_rows(rows, cluster)
+        drawn = np.resize(own[permutation(len(own), values.random_seed, epoch)], steps * (share.stop - share.start))
 
     def make(step: int) -> Batch:
         if rows.owners is None:
             whole = drawn[step * size : (step + 1) * size]
-            part = hosts.share(len(whole))
+            part = cluster.share(len(whole))
             indices, first = whole[part], part.start
         else:
             length = share.stop - share.start
             indices, first = drawn[step * length : (step + 1) * length], share.start
-        return _batch(rows, values, indices, np.arange(first, first + len(indices)), epoch, hosts)
+        return _batch(rows, values, indices, np.arange(first, first + len(indices)), epoch, cluster)
 
-    return _ahead(make, range(first_step, steps), isinstance(rows.inputs, Images))
+    return _ahead(make, range(first_step, steps), isinstance(rows.inputs, CachedImages))
 
 
 def in_order(rows: Rows, indices: NDArray[np.int64], size: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
@@ -117,7 +119,7 @@ def in_order(rows: Rows, indices: NDArray[np.int64], size: int) -> Iterator[tupl
     def make(start: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         return rows.take(indices[start : start + size])
 
-    yield from _ahead(make, range(0, len(indices), size), isinstance(rows.inputs, Images))
+    yield from _ahead(make, range(0, len(indices), size), isinstance(rows.inputs, CachedImages))
 
 
 def _batch(
@@ -126,12 +128,12 @@ def _batch(
     indices: NDArray[np.int64],
     positions: NDArray[np.int64],
     epoch: int,
-    hosts: Cluster,
+    cluster: Cluster,
 ) -> Batch:
     inputs, readable = rows.take(indices)
     positions = positions[np.isin(indices, readable)]
     counted = np.ones(len(readable), np.float32)
-    if hosts.replicas > 1 and (missing := _missing(len(readable), hosts.local_replicas)):
+    if cluster.replicas > 1 and (missing := _missing(len(readable), cluster.local_replicas)):
         # Every replica needs a row, and all of a host equally many: copies that do not count fill them up.
         if not len(readable):
             inputs, readable, positions = (

@@ -112,7 +112,7 @@ class _ScratchFile:
         return np.frombuffer(os.pread(self.file.fileno(), size, index * size), np.uint8).reshape(self.row)
 
 
-class Images:
+class CachedImages:
     """Images of one part of the data, each decoded when it is first asked for and kept where there is room.
 
     In memory if all fit in `memory_limit` bytes (a third of what is free), else in a scratch file as large as half of

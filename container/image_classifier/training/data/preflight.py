@@ -18,7 +18,7 @@ from image_classifier.training.data.channel_scan import Scan
 from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.problems import Problem, listed, raise_all
 from image_classifier.training.model import model_folder
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 
 TRAINING, MODEL = "training", "model"
 _IMAGES = tuple(channel.name for channel in CHANNELS if channel.name != MODEL)
@@ -45,7 +45,7 @@ def check(opt_ml: OptMl, values: Hyperparameters) -> dict[str, Scan]:
     given = opt_ml.channel_names()
     scans = {name: channel_scan.scan(opt_ml.channel_dir(name), name) for name in _IMAGES if _is_there(opt_ml, name)}
     for line in [*_lines_on_channels(given, scans), *(line for found in scans.values() for line in _notes(found))]:
-        say(line)
+        log(line)
     problems += _problems_of_channels(opt_ml, given, scans, values)
     raise_all(problems)
     return scans

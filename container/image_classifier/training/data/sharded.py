@@ -26,7 +26,7 @@ def is_sharded(input_data_config: Path, channel: str) -> bool:
     return isinstance(described, dict) and described.get(DISTRIBUTION) == SHARDED
 
 
-def merge_listings(hosts: "Cluster", listing: Listing) -> Listing:
+def merge_listings(cluster: "Cluster", listing: Listing) -> Listing:
     """Return the listing of all hosts' files of a channel, with their owners; every host must call it.
 
     Class names are the sorted union, so a class folder may be missing on a host. Examples come in the order in which
@@ -38,7 +38,7 @@ def merge_listings(hosts: "Cluster", listing: Listing) -> Listing:
         "files": [(listing.name(example), example.label) for example in listing.examples],
         "other_files": dict(listing.other_files),
     }
-    every = hosts.gather_json(mine)
+    every = cluster.gather_json(mine)
     names = tuple(sorted({name for each in every for name in each["class_names"]}))
     index = {name: label for label, name in enumerate(names)}
     found: dict[tuple[int, tuple[str, ...]], int] = {}
@@ -60,15 +60,15 @@ def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
     return total
 
 
-def reject_unequal(hosts: "Cluster", listing: Listing, channel: str) -> None:
+def reject_unequal(cluster: "Cluster", listing: Listing, channel: str) -> None:
     """Stop the job on every host when the hosts list different files; every host must call it.
 
     Raises:
         UserError: They do; the message says how many files each has.
     """
-    found = hosts.gather_json([fingerprint(listing), len(listing.examples)])
+    found = cluster.gather_json([fingerprint(listing), len(listing.examples)])
     if any(each[0] != found[0][0] for each in found):
-        counts = ", ".join(f"{name} {count}" for name, (_, count) in zip(hosts.names, found, strict=True))
+        counts = ", ".join(f"{name} {count}" for name, (_, count) in zip(cluster.names, found, strict=True))
         raise UserError(
             f"The hosts of this job have different images in the {channel} channel ({counts}). Give each host all of "
             "them (S3DistributionType FullyReplicated), or name the channel ShardedByS3Key in inputdataconfig.json."

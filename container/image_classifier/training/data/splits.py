@@ -11,14 +11,14 @@ from image_classifier.training.data import channel_listing, channel_scan, datase
 from image_classifier.training.data.channel_scan import Scan
 from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.problems import raise_all
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 
 if TYPE_CHECKING:
     from image_classifier.training.distributed.cluster import Cluster
 
 
 @dataclass(frozen=True)
-class Data:
+class DataSplits:
     """Training, validation and (when its channel is given) test images; the class order is training's."""
 
     training: Listing
@@ -29,9 +29,9 @@ class Data:
 def read(
     opt_ml: OptMl,
     values: Hyperparameters,
-    hosts: "Cluster | None" = None,
+    cluster: "Cluster | None" = None,
     scans: Mapping[str, Scan] | None = None,
-) -> Data:
+) -> DataSplits:
     """List the channels; without a `validation` channel a part of `training` is split off.
 
     Several `hosts` all call it, and all get the same, also of a channel whose files are spread over them. `scans` are
@@ -42,53 +42,53 @@ def read(
         PlatformError: A folder or a file cannot be read.
     """
     scans = preflight.check(opt_ml, values) if scans is None else scans
-    whole = _list(opt_ml, scans, "training", hosts)
+    whole = _list(opt_ml, scans, "training", cluster)
     raise_all(preflight.problems_of_binary_mode(whole.class_names, values))
     for line in whole.unused.lines(whole.other_files):
-        say(line)
+        log(line)
     _warn_of_names_that_differ_in_case(whole)
-    test = _optional(opt_ml, scans, "test", whole, hosts)
-    given = _optional(opt_ml, scans, "validation", whole, hosts)
+    test = _optional(opt_ml, scans, "test", whole, cluster)
+    given = _optional(opt_ml, scans, "validation", whole, cluster)
     if given:
-        return Data(whole, given, test)
+        return DataSplits(whole, given, test)
     training, validation = dataset.split(whole, values.validation_split_ratio, values.random_seed)
-    return Data(training, validation, test)
+    return DataSplits(training, validation, test)
 
 
 def _list(
     opt_ml: OptMl,
     scans: Mapping[str, Scan],
     channel: str,
-    hosts: "Cluster | None",
+    cluster: "Cluster | None",
     class_names: Sequence[str] | None = None,
 ) -> Listing:
     # Of a channel that is spread over the hosts, this one may have nothing.
     scan = scans.get(channel) or channel_scan.scan(opt_ml.channel_dir(channel), channel)
-    if hosts and _is_spread(opt_ml, channel, hosts):
-        merged = sharded.merge_listings(hosts, scan.listing)
+    if cluster and _is_spread(opt_ml, channel, cluster):
+        merged = sharded.merge_listings(cluster, scan.listing)
         return channel_listing.complete(replace(scan, listing=merged), class_names)
     listing = channel_listing.complete(scan, class_names)
-    if hosts and hosts.count > 1:
-        sharded.reject_unequal(hosts, listing, channel)
+    if cluster and cluster.count > 1:
+        sharded.reject_unequal(cluster, listing, channel)
     return listing
 
 
-def _is_spread(opt_ml: OptMl, channel: str, hosts: "Cluster | None") -> bool:
-    several = hosts is not None and hosts.count > 1
+def _is_spread(opt_ml: OptMl, channel: str, cluster: "Cluster | None") -> bool:
+    several = cluster is not None and cluster.count > 1
     return several and sharded.is_sharded(opt_ml.input_data_config_file, channel)
 
 
 def _optional(
-    opt_ml: OptMl, scans: Mapping[str, Scan], channel: str, training: Listing, hosts: "Cluster | None"
+    opt_ml: OptMl, scans: Mapping[str, Scan], channel: str, training: Listing, cluster: "Cluster | None"
 ) -> Listing | None:
-    if channel not in scans and not _is_spread(opt_ml, channel, hosts):
+    if channel not in scans and not _is_spread(opt_ml, channel, cluster):
         return None
-    listing = _list(opt_ml, scans, channel, hosts, training.class_names)
+    listing = _list(opt_ml, scans, channel, cluster, training.class_names)
     for line in listing.unused.lines(listing.other_files):
-        say(f"In the {channel} channel: {line}")
+        log(f"In the {channel} channel: {line}")
     missing = [name for name, count in listing.counts().items() if not count]
     if missing:
-        say(f"The {channel} channel has no image of: {', '.join(missing)}.")
+        log(f"The {channel} channel has no image of: {', '.join(missing)}.")
     return listing
 
 
@@ -96,10 +96,10 @@ def _warn_of_names_that_differ_in_case(listing: Listing) -> None:
     folded = Counter(name.casefold() for name in listing.class_names)
     twins = [name for name in listing.class_names if folded[name.casefold()] > 1]
     if twins:
-        say(f"Class names that differ in case alone are separate classes: {', '.join(twins)}.")
+        log(f"Class names that differ in case alone are separate classes: {', '.join(twins)}.")
 
 
-def describe(data: Data) -> list[str]:
+def describe(data: DataSplits) -> list[str]:
     """Return the log's lines about what was found."""
     parts = [("training", data.training), ("validation", data.validation), ("test", data.test)]
     return [

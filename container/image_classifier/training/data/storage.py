@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.names import on_one_line
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 
 T = TypeVar("T")
 PAUSES = (0.1, 0.3, 1.0, 3.0, 6.0)
@@ -69,7 +69,7 @@ class Storage:
                 reason = error.strerror or type(error).__name__
                 if number == len(self.pauses) or error.errno in _PERMANENT or self._failed:
                     self._give_up(path, reason, error)
-                self._note(path, reason)
+                self._record_retry(path, reason)
                 time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
@@ -78,12 +78,12 @@ class Storage:
             self._failed[path] = reason
         raise self.error() from error
 
-    def _note(self, path: str, reason: str) -> None:
+    def _record_retry(self, path: str, reason: str) -> None:
         with self._lock:
             self.retried += 1
             first = self.retried == 1
         if first:
-            say(f"WARNING: Reading {on_one_line(path)} failed ({reason}); failed reads are retried.")
+            log(f"WARNING: Reading {on_one_line(path)} failed ({reason}); failed reads are retried.")
 
     @property
     def failed(self) -> bool:

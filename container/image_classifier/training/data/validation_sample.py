@@ -14,7 +14,7 @@ LIMIT = 1000
 
 
 @dataclass(frozen=True)
-class Sample:
+class ValidationSample:
     """Images, and what training knows of them."""
 
     paths: tuple[Path, ...]
@@ -23,23 +23,23 @@ class Sample:
     expected: NDArray[np.float32]
     """(n, K) probabilities that the model in training gave, or (n, 1) in binary mode."""
 
-    def rows(self, chosen: NDArray[np.int64]) -> "Sample":
+    def rows(self, chosen: NDArray[np.int64]) -> "ValidationSample":
         """Return some of them, by their indices."""
-        return Sample(tuple(self.paths[row] for row in chosen), self.labels[chosen], self.expected[chosen])
+        return ValidationSample(tuple(self.paths[row] for row in chosen), self.labels[chosen], self.expected[chosen])
 
-    def readable(self, storage: Storage) -> "Sample":
+    def readable(self, storage: Storage) -> "ValidationSample":
         """Return those whose files can still be read, after retries; a finished model is not lost with its data."""
         return self.rows(
             np.array([row for row, path in enumerate(self.paths) if storage.read_if_there(path)], np.int64)
         )
 
-    def spread(self, count: int) -> NDArray[np.int64]:
+    def evenly_spaced(self, count: int) -> NDArray[np.int64]:
         """Return the indices of at most `count` of them, evenly spread, as they are in the order of their classes."""
         count = min(count, len(self.paths))
         return np.linspace(0, len(self.paths) - 1, count).round().astype(np.int64)
 
 
-def choose(examples: Sequence[Example], probabilities: NDArray[np.float32], seed: int) -> Sample:
+def choose(examples: Sequence[Example], probabilities: NDArray[np.float32], seed: int) -> ValidationSample:
     """Choose at most `LIMIT` of the validation's examples by seed, in their order, whose files the first host has.
 
     `probabilities` are those of all examples, (n, K) or (n, 1).
@@ -47,7 +47,7 @@ def choose(examples: Sequence[Example], probabilities: NDArray[np.float32], seed
     here = [index for index, example in enumerate(examples) if example.owner in (None, 0)]
     count = min(len(here), LIMIT)
     chosen = np.sort(np.random.default_rng(seed).choice(np.array(here, np.int64), count, replace=False))
-    whole = Sample(
+    whole = ValidationSample(
         tuple(example.path for example in examples),
         np.array([example.label for example in examples], np.int64),
         probabilities,

@@ -59,7 +59,7 @@ def prepare(resources: Resources, root: Path = Path("/"), environment: Mapping[s
         built_for_gpus = bool(tf.sysconfig.get_build_info().get("is_cuda_build"))
         complaint = cuda_libraries.complaint(cuda_libraries.check()) if built_for_gpus else None
         variables = os.environ if environment is None else environment
-        reason = None if devices else why_none(built_for_gpus, complaint, root, variables)
+        reason = None if devices else reason_for_no_gpu(built_for_gpus, complaint, root, variables)
         if reason:
             lines.append(f"WARNING: THIS JOB TRAINS ON THE CPU although there is a GPU ({', '.join(signs)}): {reason}")
         if complaint and complaint not in (reason or ""):
@@ -76,7 +76,7 @@ def signs_of_gpu(resources: Resources, root: Path = Path("/")) -> list[str]:
     return signs
 
 
-def why_none(built_for_gpus: bool, complaint: str | None, root: Path, environment: Mapping[str, str]) -> str:
+def reason_for_no_gpu(built_for_gpus: bool, complaint: str | None, root: Path, environment: Mapping[str, str]) -> str:
     """Explain in one sentence, the most fundamental reason first, why TensorFlow found no GPU."""
     if not built_for_gpus:
         return "this image's TensorFlow is built for CPUs. Use the image's gpu target, or an instance without a GPU."

@@ -30,7 +30,7 @@ PTXAS_ROOTS = ("/usr/local/cuda", "/opt/cuda", "../nvidia/cuda_nvcc")
 
 
 @dataclass(frozen=True)
-class Found:
+class LibraryCheck:
     """One library or program: where it was found, or why it is of no use."""
 
     name: str
@@ -38,7 +38,7 @@ class Found:
     problem: str | None = None
 
 
-def check() -> tuple[Found, ...]:
+def check() -> tuple[LibraryCheck, ...]:
     """Open every library as TensorFlow would, and run ptxas; needs no driver and no GPU.
 
     Imports TensorFlow when nobody has. The libraries stay open, as they do when TensorFlow opens them: about 0.3 s and
@@ -49,7 +49,7 @@ def check() -> tuple[Found, ...]:
     return (*map(open_library, (*LIBRARIES, *CUDNN_PARTS)), find_ptxas(Path(tf.__file__).parent))
 
 
-def open_library(name: str) -> Found:
+def open_library(name: str) -> LibraryCheck:
     """Open a library from libtensorflow_framework, through whose loader TensorFlow's own libraries go too."""
     import tensorflow as tf
 
@@ -57,8 +57,8 @@ def open_library(name: str) -> Found:
         tf.load_op_library(name)
     except (tf.errors.OpError, OSError, RuntimeError) as error:
         problem = str(getattr(error, "message", error)).strip().removeprefix(f"{name}: ")
-        return Found(name, problem=problem or type(error).__name__)
-    return Found(name, path=_mapped(Path(name).name))
+        return LibraryCheck(name, problem=problem or type(error).__name__)
+    return LibraryCheck(name, path=_mapped(Path(name).name))
 
 
 def _mapped(name: str) -> Path | None:
@@ -70,7 +70,7 @@ def _mapped(name: str) -> Path | None:
     return None
 
 
-def find_ptxas(tensorflow_folder: Path, roots: Sequence[str] = PTXAS_ROOTS) -> Found:
+def find_ptxas(tensorflow_folder: Path, roots: Sequence[str] = PTXAS_ROOTS) -> LibraryCheck:
     """Find the assembler that XLA and TensorFlow's generated kernels need, and let it say its version."""
     problem = f"it is in none of {', '.join(f'{root}/bin' for root in roots)}"
     for root in roots:
@@ -82,11 +82,11 @@ def find_ptxas(tensorflow_folder: Path, roots: Sequence[str] = PTXAS_ROOTS) -> F
         except (OSError, subprocess.SubprocessError) as error:
             problem = f"it cannot be run: {error}"
         else:
-            return Found("ptxas", path=Path(os.path.normpath(program)))
-    return Found("ptxas", problem=problem)
+            return LibraryCheck("ptxas", path=Path(os.path.normpath(program)))
+    return LibraryCheck("ptxas", problem=problem)
 
 
-def complaint(found: Sequence[Found]) -> str | None:
+def complaint(found: Sequence[LibraryCheck]) -> str | None:
     """Say in one line which libraries are missing and why; None when none is."""
     names: dict[str, list[str]] = {}
     for one in found:

@@ -45,7 +45,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class DeviceMeasurement:
     """How one model answers on one device in one precision."""
 
     device: str
@@ -80,7 +80,7 @@ def probe() -> Probe:
 
 def measure(
     model: Path, images: Path, precision: str, device: str, batch_sizes: Sequence[int], seconds: float
-) -> Measurement:
+) -> DeviceMeasurement:
     """Classify every image below a folder and time the network with random pixels, `seconds` for each batch size.
 
     A process has one device and one precision: `device` is `gpu` or `cpu`, `precision` one of `PRECISIONS`.
@@ -95,7 +95,7 @@ def measure(
     import tensorflow as tf
 
     peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if device == "gpu" else None
-    return Measurement(device, precision, np.concatenate(rows).tolist(), speeds, peak)
+    return DeviceMeasurement(device, precision, np.concatenate(rows).tolist(), speeds, peak)
 
 
 def _load(model: Path, precision: str, device: str) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
@@ -145,7 +145,7 @@ def main() -> int:
     measuring.add_argument("--batch-sizes", type=int, nargs="+", required=True)
     measuring.add_argument("--seconds", type=float, default=2.0, help="for each batch size")
     given = vars(parser.parse_args())
-    result: Probe | Measurement = probe() if given.pop("command") == "probe" else measure(**given)
+    result: Probe | DeviceMeasurement = probe() if given.pop("command") == "probe" else measure(**given)
     print(json.dumps(asdict(result)), flush=True)
     return 0
 

@@ -41,7 +41,7 @@ def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
 
 
 @contextmanager
-def used(kind: str, xla: str = "off") -> Iterator[None]:
+def applied(kind: str, xla: str = "off") -> Iterator[None]:
     """Let the functions that this thread calls inside the block compute in `kind`, which `choose` returned.
 
     With `xla` "on" XLA compiles the parts of them that it can. The same function, called outside, computes in float32

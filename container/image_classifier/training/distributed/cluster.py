@@ -19,7 +19,7 @@ from image_classifier.contract.errors import AlgorithmError
 from image_classifier.contract.opt_ml import Resources
 from image_classifier.training.distributed import lost_hosts, rendezvous
 from image_classifier.training.distributed.rendezvous import ClusterSpec
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 
 CHUNK_BYTES = 16 * 2**20
 """How much of each host's rows one exchange carries."""
@@ -85,7 +85,7 @@ class Cluster:
         ends = np.cumsum(sizes)
         return [json.loads(content[end - size : end].tobytes()) for size, end in zip(sizes, ends, strict=True)]
 
-    def agree(self, told: bool) -> bool:
+    def any_host(self, told: bool) -> bool:
         """Say whether any host was told something, such as to stop, alike on every host; every host must call it."""
         return any(self.gather_json(told))
 
@@ -116,7 +116,7 @@ class Cluster:
         return np.concatenate([result.numpy() for result in results])[: len(inputs)]
 
     @contextmanager
-    def bounded(self, seconds: float | None = None) -> Iterator[None]:
+    def collective_timeout(self, seconds: float | None = None) -> Iterator[None]:
         """End with an error what waits for other hosts longer than `seconds`, `HUNG_HOST_SECONDS` or half an hour.
 
         A host that is gone is noticed sooner and without this; one that runs but does not come would never be.
@@ -125,7 +125,7 @@ class Cluster:
             yield
             return
         limit = lost_hosts.hung_seconds() if seconds is None else seconds
-        timer = threading.Timer(limit, lost_hosts.abort, args=(limit,))
+        timer = threading.Timer(limit, lost_hosts.abort_collectives, args=(limit,))
         timer.daemon = True
         timer.start()
         try:
@@ -159,7 +159,7 @@ class Cluster:
         if _gathering not in self._compiled:
             self._compiled[_gathering] = _gathering(self.strategy)
         values = self._on_local_replicas(words.reshape(self.local_replicas, -1))
-        with self.bounded(seconds):
+        with self.collective_timeout(seconds):
             return np.asarray(self._compiled[_gathering](values)).reshape(self.count, -1)
 
     def _on_local_replicas(self, parts: NDArray[Any]) -> Any:
@@ -182,7 +182,7 @@ def _gathering(strategy: Any) -> Any:
     return tf.function(lambda values: strategy.gather(values, axis=0), reduce_retracing=True, autograph=False)
 
 
-def alone() -> Cluster:
+def single_host() -> Cluster:
     """Return one host that computes on what TensorFlow chooses."""
     return Cluster(tf.distribute.get_strategy())
 
@@ -197,19 +197,19 @@ def start(resources: Resources, devices: Sequence[str] | None = None) -> Cluster
         PlatformError: A host did not come, or `resourceconfig.json` contradicts itself.
     """
     if len(resources.hosts) > 1:
-        return _join(rendezvous.of(resources), resources.network_interface_name)
+        return _join(rendezvous.cluster_spec(resources), resources.network_interface_name)
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     chosen = [device.name for device in found] if devices is None else list(devices)
     if len(chosen) < 2:
         return Cluster(tf.distribute.get_strategy(), names=resources.hosts)
-    say(f"Hosts: 1 with {len(chosen)} devices ({', '.join(chosen)}), MirroredStrategy")
+    log(f"Hosts: 1 with {len(chosen)} devices ({', '.join(chosen)}), MirroredStrategy")
     return Cluster(tf.distribute.MirroredStrategy(chosen), names=resources.hosts)
 
 
 def _join(hosts: ClusterSpec, interface: str) -> Cluster:
     chief, this, count = hosts.hosts[0], hosts.hosts[hosts.rank], len(hosts.hosts)
-    say(f"Hosts: {count} ({', '.join(hosts.hosts)}), this is {this}, the chief is {chief}; waiting for all of them")
-    seconds = rendezvous.meet(hosts, rendezvous.wait_seconds())
+    log(f"Hosts: {count} ({', '.join(hosts.hosts)}), this is {this}, the chief is {chief}; waiting for all of them")
+    seconds = rendezvous.join(hosts, rendezvous.wait_seconds())
     os.environ["TF_CONFIG"] = hosts.tf_config
     # In SageMaker's words, the interface over which the hosts reach each other; NCCL may choose another.
     if interface in (name for _, name in socket.if_nameindex()):
@@ -217,13 +217,13 @@ def _join(hosts: ClusterSpec, interface: str) -> Cluster:
     gpus = bool(tf.config.list_physical_devices("GPU"))
     kinds = tf.distribute.experimental.CommunicationImplementation
     options = tf.distribute.experimental.CommunicationOptions(implementation=kinds.NCCL if gpus else kinds.RING)
-    lost_hosts.watch(count)
+    lost_hosts.configure_heartbeats(count)
     handler = signal.getsignal(signal.SIGTERM)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     # The strategy's coordination service puts a handler of its own below Python's, which then never hears the signal.
     signal.signal(signal.SIGTERM, handler)
     found = Cluster(strategy, hosts.rank, count, hosts.hosts)
-    say(
+    log(
         f"Hosts: all {count} met after {seconds:.1f} s; {found.replicas} replicas, MultiWorkerMirroredStrategy over "
         f"{'NCCL' if gpus else 'gRPC rings'}"
     )

@@ -40,7 +40,7 @@ def _seconds(variable: str, default: float, environment: Mapping[str, str] | Non
     return float(variables.get(variable) or default)
 
 
-def watch(count: int) -> None:
+def configure_heartbeats(count: int) -> None:
     """Let the chief hear each of the `count` hosts' heartbeats; call it before the strategy is made.
 
     MultiWorkerMirroredStrategy does it itself, with times that cannot be given to it.
@@ -54,7 +54,7 @@ def watch(count: int) -> None:
     )
 
 
-def abort(seconds: float) -> None:
+def abort_collectives(seconds: float) -> None:
     """End every call for all hosts that this host waits in, with a `tf.errors.DeadlineExceededError`."""
     context.context().abort_collective_ops(tf.errors.DEADLINE_EXCEEDED, f"{_HUNG} within {seconds:.0f} s")
 

@@ -48,7 +48,7 @@ class ClusterSpec:
         return json.dumps({"cluster": {"worker": list(self.addresses)}, "task": task})
 
 
-def of(resources: Resources) -> ClusterSpec:
+def cluster_spec(resources: Resources) -> ClusterSpec:
     """Return the cluster that `resourceconfig.json` describes.
 
     Raises:
@@ -69,7 +69,7 @@ def wait_seconds(environment: Mapping[str, str] | None = None) -> float:
     return float(variables.get(WAIT_VARIABLE) or WAIT_SECONDS)
 
 
-def meet(cluster: ClusterSpec, seconds: float) -> float:
+def join(cluster: ClusterSpec, seconds: float) -> float:
     """Wait until every host has reached every other one, and return the seconds that took.
 
     Afterwards this host's port is free, and no host will come to it for the meeting any more.

@@ -87,7 +87,7 @@ class Child:
         """
         started = time.monotonic()
         while (code := self._process.poll()) is None:
-            if stop.leaves_no_time():
+            if stop.out_of_time():
                 self.end()
                 break
             if time.monotonic() - started > LONGEST_SECONDS:
@@ -97,7 +97,7 @@ class Child:
                 self._process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:
                 continue
-        if code != 0 and stop.leaves_no_time():
+        if code != 0 and stop.out_of_time():
             raise Interrupted(stop.reason)
         assert code is not None
         if code < 0:

@@ -20,15 +20,15 @@ from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference.openvino_model import conversion
 from image_classifier.training.data import dataset, splits, validation_sample
 from image_classifier.training.data.storage import Storage
-from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import child_process, finished_model, report, saved_model_export, verification
 from image_classifier.training.export.child_process import ChildKilled, Interrupted
-from image_classifier.training.export.finished_model import BytesAnswers, FinishedModel
-from image_classifier.training.export.openvino_ir import Conversion
+from image_classifier.training.export.finished_model import BytesPredictions, FinishedModel
+from image_classifier.training.export.openvino_ir import IrConversion
 from image_classifier.training.export.verification import NothingToCompare
 from image_classifier.training.model import classifier, model_folder, warm_start
 from image_classifier.training.model.backbone import Backbone
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _PHASES = {"openvino": "the OpenVINO IR", "verification": "the verification"}
 """By their keys in the model info."""
 
 
-def rehearse(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hyperparameters, stop: StopSignal) -> None:
+def dry_run_export(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hyperparameters, stop: StopSignal) -> None:
     """Export the model untrained and throw it away, so that `stop` knows how long that takes.
 
     Raises:
@@ -62,8 +62,8 @@ def rehearse(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hyperparam
             f"The model will not fit into {opt_ml.model_dir}: it takes {size:,} bytes, and {free:,} are free there. "
             "Use a larger volume."
         )
-    stop.expect_export(seconds)
-    say(f"Export, tried on the untrained model: {seconds:.1f} s, {size / 1e6:.1f} MB")
+    stop.reserve_export_time(seconds)
+    log(f"Export, tried on the untrained model: {seconds:.1f} s, {size / 1e6:.1f} MB")
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class Job:
 
     opt_ml: OptMl
     settings: Settings
-    found: splits.Data
+    found: splits.DataSplits
     trained: "Trained"
     numbers: Mapping[str, Any]
     """What `metrics.json` will hold."""
 
 
-def leave(job: Job, stop: StopSignal) -> None:
+def export_and_verify(job: Job, stop: StopSignal) -> None:
     """Write the model, its OpenVINO IR, the result of its verification and the reports.
 
     When `stop` leaves no time the model and the reports are written, and the rest is left out: the model info says why.
@@ -90,7 +90,7 @@ def leave(job: Job, stop: StopSignal) -> None:
     folder, values = job.opt_ml.model_dir, job.settings.values
     with model_folder.unfinished(folder):
         saved_model = saved_model_export.save(folder, job.trained.backbone, job.trained.head, values)
-        stop.expect_export(0)
+        stop.reserve_export_time(0)
         artifacts.write_labels(folder, job.found.training.class_names)
         info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
         artifacts.write_model_info(folder, info)
@@ -98,8 +98,8 @@ def leave(job: Job, stop: StopSignal) -> None:
     checked: dict[str, Any] = {}
     if not asked.paths:
         # Where each host has its own part of the images, the first may have none for validation.
-        _leave_unchecked(folder, info, "this host has no validation image to check it with")
-    elif not stop.leaves_no_time():
+        _record_unverified(folder, info, "this host has no validation image to check it with")
+    elif not stop.out_of_time():
         try:
             checked = _check(job, saved_model, info, asked, stop)
         except Interrupted:
@@ -109,8 +109,8 @@ def leave(job: Job, stop: StopSignal) -> None:
         _record_what_is_missing(folder, stop)
 
 
-def _leave_unchecked(folder: Path, info: ModelInfo, reason: str) -> None:
-    say(f"WARNING: No OpenVINO IR, and the model is not verified: {reason}.")
+def _record_unverified(folder: Path, info: ModelInfo, reason: str) -> None:
+    log(f"WARNING: No OpenVINO IR, and the model is not verified: {reason}.")
     entries = {key: {"left_out": reason} for key in _PHASES}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
 
@@ -121,7 +121,7 @@ def _record_what_is_missing(folder: Path, stop: StopSignal) -> None:
     entries = {key: {"left_out": f"{_NOT_YET}: {stop.reason}"} for key in missing}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
     left_out = " and ".join(_PHASES[key] for key in missing) or "nothing"
-    say(f"Stopped ({stop.reason}): the best model so far is saved; left out: {left_out}.")
+    log(f"Stopped ({stop.reason}): the best model so far is saved; left out: {left_out}.")
 
 
 def _model_info(job: Job) -> ModelInfo:
@@ -157,28 +157,28 @@ def _model_info(job: Job) -> ModelInfo:
     )
 
 
-def _check(job: Job, saved_model: Path, info: ModelInfo, asked: Sample, stop: StopSignal) -> dict[str, Any]:
+def _check(job: Job, saved_model: Path, info: ModelInfo, asked: ValidationSample, stop: StopSignal) -> dict[str, Any]:
     """Convert and verify, keeping the model info up to date; returns what the report shall say of it."""
     folder, values = job.opt_ml.model_dir, job.settings.values
     storage = Storage()
-    few = asked.rows(asked.spread(conversion.IMAGES)).readable(storage)
+    few = asked.rows(asked.evenly_spaced(conversion.IMAGES)).readable(storage)
     if not few.paths:
-        _leave_unchecked(folder, info, "none of the validation images that would check it could be read again")
+        _record_unverified(folder, info, "none of the validation images that would check it could be read again")
         return {}
     with tempfile.TemporaryDirectory(prefix="finishing-") as name:
         scratch = Path(name)
         network = finished_model.with_pixels_alone(saved_model, scratch / "network")
-        with Conversion(folder, network, few.paths, scratch / "conversion") as converting:
+        with IrConversion(folder, network, few.paths, scratch / "conversion") as converting:
             # Meanwhile, on the other CPUs.
             model = finished_model.load(saved_model, info)
-            twin = _answers_to_bytes(model, asked, storage, stop)
+            twin = _predict_bytes(model, asked, storage, stop)
             expected = _in_float32(few, model, job.trained.precision, stop)
             info = converting.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
         try:
             result = verification.verify(folder, asked, twin, scratch / "verification", stop, values.trust_model)
         except (ChildKilled, NothingToCompare) as reason:
-            say(f"WARNING: The model is not verified: {reason}.")
+            log(f"WARNING: The model is not verified: {reason}.")
             entries: dict[str, Any] = {"verification": {"left_out": str(reason)}}
         else:
             entries = {"verified": True, "verification": verification.record(result)}
@@ -186,17 +186,21 @@ def _check(job: Job, saved_model: Path, info: ModelInfo, asked: Sample, stop: St
     return {"verification": entries["verification"]}
 
 
-def _answers_to_bytes(model: FinishedModel, asked: Sample, storage: Storage, stop: StopSignal) -> BytesAnswers:
-    rows = np.array([row for row in asked.spread(TWIN_IMAGES) if storage.read_if_there(asked.paths[row])], np.int64)
-    found = model.answers_to_bytes(asked.rows(rows).paths, stop)
+def _predict_bytes(
+    model: FinishedModel, asked: ValidationSample, storage: Storage, stop: StopSignal
+) -> BytesPredictions:
+    rows = np.array(
+        [row for row in asked.evenly_spaced(TWIN_IMAGES) if storage.read_if_there(asked.paths[row])], np.int64
+    )
+    found = model.predict_bytes(asked.rows(rows).paths, stop)
     return replace(found, rows=rows[found.rows])
 
 
-def _in_float32(few: Sample, model: FinishedModel, kind: str, stop: StopSignal) -> Sample:
+def _in_float32(few: ValidationSample, model: FinishedModel, kind: str, stop: StopSignal) -> ValidationSample:
     """Return the sample with the answers that an IR has to give: in float32, whatever training computed in."""
     if kind == "off" and not tf.config.list_physical_devices("GPU"):
         return few
-    return replace(few, expected=model.answers_to_pixels(few.paths, stop))
+    return replace(few, expected=model.predict_images(few.paths, stop))
 
 
 def _report(job: Job, numbers: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class BytesAnswers:
+class BytesPredictions:
     """What the signature of bytes answered to a sample of images."""
 
     rows: NDArray[np.int64]
@@ -63,7 +63,7 @@ class FinishedModel:
         path.write_bytes(graph)
         return path
 
-    def answers_to_pixels(self, paths: Sequence[Path], stop: StopSignal) -> NDArray[np.float32]:
+    def predict_images(self, paths: Sequence[Path], stop: StopSignal) -> NDArray[np.float32]:
         """Return probabilities, (n, K) or (n, 1), in full float32, of images decoded by this program.
 
         Fewer than asked for when `stop` leaves no time.
@@ -75,7 +75,7 @@ class FinishedModel:
 
         return _in_parts(ask, paths, stop)
 
-    def answers_to_bytes(self, paths: Sequence[Path], stop: StopSignal) -> BytesAnswers:
+    def predict_bytes(self, paths: Sequence[Path], stop: StopSignal) -> BytesPredictions:
         """Return the same of images that the signature of bytes decodes inside the graph, one after the other.
 
         Images that this program reads and TensorFlow does not are left out and counted.
@@ -96,7 +96,7 @@ class FinishedModel:
         found = _in_parts(ask, range(len(paths)), stop)
         asked = len(found) + len(rejected)
         rows = np.array([row for row in range(asked) if row not in rejected], np.int64)
-        return BytesAnswers(rows, found, len(rejected))
+        return BytesPredictions(rows, found, len(rejected))
 
     def _outputs(self, signature: Any) -> int:
         return int(signature.structured_outputs["probabilities"].shape[-1])
@@ -106,7 +106,7 @@ def _in_parts(ask: Any, paths: Sequence[Any], stop: StopSignal) -> NDArray[np.fl
     parts: list[NDArray[np.float32]] = []
     with tensorflow_start.without(_NOISE), pixel_functions.full_float32():
         for start in range(0, len(paths), _AT_ONCE):
-            if stop.leaves_no_time():
+            if stop.out_of_time():
                 break
             parts.append(np.asarray(ask(paths[start : start + _AT_ONCE]), np.float32))
     return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)

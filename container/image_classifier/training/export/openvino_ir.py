@@ -21,16 +21,16 @@ from image_classifier.inference.openvino_model import conversion, ir_record
 from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.inference.openvino_model.ir_record import Record
 from image_classifier.resources.processors import available_processors
-from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import child_process
 from image_classifier.training.export.child_process import Child, ChildFailed, ChildKilled
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
 _ANSWERS = "answers.npy"
 
 
-class Conversion:
+class IrConversion:
     """A conversion under way in a child process, from a network on disk to an IR that answers images; see `add`.
 
     `network` is what `conversion.write` takes, `paths` are the images, `scratch` is a folder for its own use. Nothing
@@ -46,7 +46,7 @@ class Conversion:
         request = {"folder": str(self._folder), "network": str(network), "paths": [str(path) for path in self._paths]}
         return Child("image_classifier.training.export.openvino_ir", self._scratch, request)
 
-    def __enter__(self) -> "Conversion":
+    def __enter__(self) -> "IrConversion":
         return self
 
     def __exit__(
@@ -55,7 +55,9 @@ class Conversion:
         self._child.end()
         shutil.rmtree(self._partial, ignore_errors=True)
 
-    def add(self, info: ModelInfo, sample: Sample, stop: StopSignal, instead: Callable[[], Path]) -> ModelInfo:
+    def add(
+        self, info: ModelInfo, sample: ValidationSample, stop: StopSignal, instead: Callable[[], Path]
+    ) -> ModelInfo:
         """Wait for it, and put the IR into the model folder if it answers as `sample` expects.
 
         `instead` writes the same network in another form, which is tried when the first one fails. Returns the model
@@ -73,16 +75,16 @@ class Conversion:
                 record = self._record(sample, stop)
             except (NotConverted, ChildFailed, ChildKilled) as failure:
                 reason = str(failure)
-                say(f"OpenVINO IR left out: {reason}. TensorFlow serves this model.")
+                log(f"OpenVINO IR left out: {reason}. TensorFlow serves this model.")
                 return ir_record.with_reason(info, reason)
-        say(
+        log(
             f"OpenVINO IR: on {record.images} validation images its probabilities differ from TensorFlow's by at "
             f"most {record.largest_difference:.6f}, {record.other_answers} other answers, {record.close_answers} too "
             f"close to call; made in {record.seconds:.1f} s"
         )
         return ir_record.with_record(info, record)
 
-    def _record(self, sample: Sample, stop: StopSignal) -> Record:
+    def _record(self, sample: ValidationSample, stop: StopSignal) -> Record:
         self._child.wait(stop)
         found = np.load(self._scratch / _ANSWERS)
         return conversion.publish(self._partial, self._folder, sample.expected, found, False, self._started)

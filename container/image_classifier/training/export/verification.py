@@ -15,15 +15,15 @@ from image_classifier.contract.errors import AlgorithmError
 from image_classifier.inference.openvino_model import agreement
 from image_classifier.resources.processors import available_processors
 from image_classifier.training.data.storage import Storage
-from image_classifier.training.data.validation_sample import Sample
+from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import child_process
 from image_classifier.training.export.child_process import Child, ChildFailed
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
     from image_classifier.inference.predictor import Predictor
-    from image_classifier.training.export.finished_model import BytesAnswers
+    from image_classifier.training.export.finished_model import BytesPredictions
 
 _ANSWERS = "answers.npz"
 _AT_ONCE = 8
@@ -61,7 +61,12 @@ class NothingToCompare(Exception):  # noqa: N818 - it is no error of the model's
 
 
 def verify(
-    folder: Path, sample: Sample, twin: "BytesAnswers", scratch: Path, stop: StopSignal, trust: bool = False
+    folder: Path,
+    sample: ValidationSample,
+    twin: "BytesPredictions",
+    scratch: Path,
+    stop: StopSignal,
+    trust: bool = False,
 ) -> Verification:
     """Load `folder` in a new process and compare its answers with what training expects.
 
@@ -88,7 +93,7 @@ def verify(
             raise NothingToCompare("none of its validation images could be read again")
         result = compare(str(found["engine"]), sample, rows, found["served"], twin)
     for line in _lines(result):
-        say(line)
+        log(line)
     allowed = max(2, int(0.005 * result.images))
     if result.other_answers > allowed:
         raise AlgorithmError(
@@ -104,11 +109,11 @@ def _lines(result: Verification) -> list[str]:
         f"Verification: a fresh process answered {result.images} validation images with {result.engine}, accuracy "
         f"{result.served_accuracy:.4f} (training: {result.training_accuracy:.4f}), largest difference of a "
         f"probability {result.largest_difference:.6f}, {result.other_answers} other answers.{unread}",
-        *_twin_lines(result),
+        *_bytes_signature_lines(result),
     ]
 
 
-def _twin_lines(result: Verification) -> list[str]:
+def _bytes_signature_lines(result: Verification) -> list[str]:
     left_out = (
         "" if not result.twin_left_out else f" {result.twin_left_out} left out, which TensorFlow does not decode."
     )
@@ -122,7 +127,11 @@ def _twin_lines(result: Verification) -> list[str]:
 
 
 def compare(
-    engine: str, sample: Sample, rows: NDArray[np.int64], served: NDArray[np.float32], twin: "BytesAnswers"
+    engine: str,
+    sample: ValidationSample,
+    rows: NDArray[np.int64],
+    served: NDArray[np.float32],
+    twin: "BytesPredictions",
 ) -> Verification:
     """Compare probabilities, (n, K) or (n, 1), of training, of the serving code and (some rows) of the twin.
 
@@ -144,7 +153,7 @@ def compare(
     )
 
 
-def _compare_twin(rows: NDArray[np.int64], served: NDArray[np.float32], twin: "BytesAnswers") -> dict[str, Any]:
+def _compare_twin(rows: NDArray[np.int64], served: NDArray[np.float32], twin: "BytesPredictions") -> dict[str, Any]:
     both, of_served, of_twin = np.intersect1d(rows, twin.rows, return_indices=True)
     found: dict[str, Any] = {"twin_images": len(both), "twin_left_out": twin.left_out}
     if not len(both):

@@ -15,7 +15,7 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.training.checkpoints.files import sync_folder
 from image_classifier.training.data.dataset import Example
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 
 _STORED = np.dtype("<f4")
 _SUFFIX = ".features"
@@ -76,7 +76,7 @@ class ChunkFolder:
             try:
                 chunk = self._read(path, examples) if bounds else None
             except (_Damaged, OSError) as error:
-                say(f"Features in {path} are corrupt ({error}); they are computed again.")
+                log(f"Features in {path} are corrupt ({error}); they are computed again.")
             if chunk:
                 yield chunk
             else:

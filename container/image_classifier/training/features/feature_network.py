@@ -17,7 +17,7 @@ from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.training.data.decoding import Pixels
 from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.model.backbone import Backbone
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 
 PAYS_FROM = 600
 """Images of one host from which the conversion is paid back; measured in docs/decisions/0010-feature-pass.md."""
@@ -34,11 +34,11 @@ class FeatureNetwork:
     only when both say the same.
     """
 
-    def __init__(self, backbone: Backbone, hosts: Cluster, images: int, precision: str = "off") -> None:
+    def __init__(self, backbone: Backbone, cluster: Cluster, images: int, precision: str = "off") -> None:
         """Plan for `images` on all hosts; `precision` is what `precision.choose` chose for the training."""
-        self._backbone, self._hosts = backbone, hosts
+        self._backbone, self._cluster = backbone, cluster
         self._tensorflow = backbone.feature_function()
-        lack = _lack(hosts, images, precision)
+        lack = _lack(cluster, images, precision)
         self.planned = "tensorflow" if lack else "openvino"
         """Which engine is meant to compute: alike whenever the same job is started again."""
         self.engine = "tensorflow"
@@ -47,7 +47,7 @@ class FeatureNetwork:
         """Between OpenVINO's and TensorFlow's features of the first images; None when only TensorFlow was asked."""
         self._run: Callable[[Pixels], Features] = self._with_tensorflow if lack else self._decide
         if lack:
-            say(f"Features: TensorFlow computes them, since {lack}")
+            log(f"Features: TensorFlow computes them, since {lack}")
 
     def record(self) -> dict[str, Any]:
         """Return what the model info keeps of it."""
@@ -58,7 +58,7 @@ class FeatureNetwork:
         return self._run(pixels)
 
     def _with_tensorflow(self, pixels: Pixels) -> Features:
-        return np.asarray(self._hosts.map_rows(self._tensorflow, pixels), np.float32)
+        return np.asarray(self._cluster.map_rows(self._tensorflow, pixels), np.float32)
 
     def _decide(self, pixels: Pixels) -> Features:
         started = time.monotonic()
@@ -69,10 +69,10 @@ class FeatureNetwork:
             found = engine(pixels)
             self.largest_difference = _difference(expected, found)
         except NotConverted as failure:
-            say(f"Features: TensorFlow computes them, since {failure}")
+            log(f"Features: TensorFlow computes them, since {failure}")
             return expected
         self._run, self.engine = engine, "openvino"
-        say(
+        log(
             f"Features: OpenVINO computes them, made ready in {time.monotonic() - started:.1f} s; those of the first "
             f"{len(pixels)} images differ from TensorFlow's by at most {self.largest_difference:.6f}"
         )
@@ -94,13 +94,13 @@ class FeatureNetwork:
             return conversion.load(Path(scratch) / "openvino", self._backbone.info).probabilities
 
 
-def _lack(hosts: Cluster, images: int, precision: str) -> str | None:
+def _lack(cluster: Cluster, images: int, precision: str) -> str | None:
     """Say why OpenVINO is not even tried."""
-    if hosts.local_replicas > 1 or tf.config.list_physical_devices("GPU"):
+    if cluster.local_replicas > 1 or tf.config.list_physical_devices("GPU"):
         return "it has the devices for it"
     if precision != "off":
         return f"OpenVINO is for jobs in float32, and this one's mixed_precision is {precision}"
-    if images < PAYS_FROM * hosts.count:
+    if images < PAYS_FROM * cluster.count:
         return f"{images} images are too few for a conversion to pay"
     return None if util.find_spec("openvino") else "OpenVINO is not installed"
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from image_classifier.training import progress
 from image_classifier.training.data.dataset import Example
 from image_classifier.training.data.decoding import Decoder, Pixels, Skipped
-from image_classifier.training.distributed.cluster import Cluster, alone
+from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.features.feature_chunks import Chunk, ChunkFolder
 from image_classifier.training.features.feature_rows import FeatureRows
 from image_classifier.training.stopping import JobStopped, StopSignal
@@ -40,7 +40,7 @@ def compute(
     examples: Sequence[Example],
     phase: str,
     stop: StopSignal,
-    hosts: Cluster | None = None,
+    cluster: Cluster | None = None,
     chunks: ChunkFolder | None = None,
     part: slice | None = None,
 ) -> FeatureStore:
@@ -55,7 +55,7 @@ def compute(
         examples: All images, the same on every host.
         phase: What the log calls them.
         stop: Tells this host to end; then all of them do.
-        hosts: Who computes; this host alone when it is None.
+        cluster: The hosts that share the work; this host alone when it is None.
         chunks: Where finished parts are kept.
         part: Which of the examples this host has, when not every host has all files; the hosts' parts make up all of
             them. By default an equal share.
@@ -65,14 +65,14 @@ def compute(
         PlatformError: Neither memory nor the disk hold the features.
     """
     started = time.monotonic()
-    hosts = hosts or alone()
-    part = part or hosts.share(len(examples))
+    cluster = cluster or single_host()
+    part = part or cluster.share(len(examples))
     rows = FeatureRows(len(examples))
     if chunks:
         _restore(rows, chunks, examples, part, phase)
-    work = _Work(function, decoder, examples, rows, hosts)
+    work = _Work(function, decoder, examples, rows, cluster)
     _run(work, part, phase, stop, chunks)
-    rows.exchange(part, hosts)
+    rows.exchange(part, cluster)
     kept = tuple(example for index, example in enumerate(examples) if index not in rows.unreadable)
     skipped = tuple(Skipped(examples[index].path, rows.unreadable[index]) for index in sorted(rows.unreadable))
     return FeatureStore(rows.readable(), kept, skipped, time.monotonic() - started)
@@ -84,7 +84,7 @@ class _Work:
     decoder: Decoder
     examples: Sequence[Example]
     rows: FeatureRows
-    hosts: Cluster
+    cluster: Cluster
 
     def decoded(self, runs: Sequence[range]) -> Iterator[Pixels | Skipped]:
         return self.decoder.in_order([self.examples[index] for run in runs for index in run])
@@ -110,24 +110,24 @@ def _restore(rows: FeatureRows, chunks: ChunkFolder, examples: Sequence[Example]
             rows.put(slice(chunk.start, chunk.stop), chunk.features)
         rows.put_unreadable(dict(chunk.unreadable))
     if found := int(rows.known[part].sum()):
-        progress.say(f"{phase}: the features of {found} images were kept by an earlier run of this job")
+        progress.log(f"{phase}: the features of {found} images were kept by an earlier run of this job")
 
 
 def _run(work: _Work, part: slice, phase: str, stop: StopSignal, chunks: ChunkFolder | None) -> None:
     """Compute what is not known of a part; a host with less to do goes on asking the others whether to stop."""
-    rows, hosts = work.rows, work.hosts
+    rows, cluster = work.rows, work.cluster
     runs = list(_unknown(rows.known, part))
-    size = BATCH * hosts.local_replicas
+    size = BATCH * cluster.local_replicas
     steps = [(run, run[start : start + size]) for run in runs for start in range(0, len(run), size)]
-    most = max(hosts.gather_json(len(steps)))
+    most = max(cluster.gather_json(len(steps)))
     steps += [(range(0), range(0))] * (most - len(steps))
     report = progress.counter(phase, part.stop - part.start)
     done = int(rows.known[part].sum())
-    decoded, agreed_stop = work.decoded(runs), _AgreedStop(stop, hosts)
+    decoded, collective_stop = work.decoded(runs), _CollectiveStop(stop, cluster)
     for run, batch in steps:
         work.batch(batch, decoded)
         done += len(batch)
-        told = agreed_stop.after_batch()
+        told = collective_stop.after_batch()
         if chunks and len(batch) and (told or batch.stop == run.stop):
             chunks.write(_chunk(rows, range(run.start, batch.stop)), work.examples)
         if told:
@@ -136,28 +136,28 @@ def _run(work: _Work, part: slice, phase: str, stop: StopSignal, chunks: ChunkFo
         report(done)
 
 
-class _AgreedStop:
+class _CollectiveStop:
     """Tells all hosts after the same batch that one of them was told to stop."""
 
-    def __init__(self, stop: StopSignal, hosts: Cluster) -> None:
-        self._stop, self._hosts = stop, hosts
+    def __init__(self, stop: StopSignal, cluster: Cluster) -> None:
+        self._stop, self._cluster = stop, cluster
         self._batches, self._asking = 0, 1
         self._since = time.monotonic()
 
     def after_batch(self) -> bool:
         """Say so; every host must call it equally often."""
-        if self._hosts.count == 1:
+        if self._cluster.count == 1:
             return self._stop.is_set()
         self._batches += 1
         if self._batches < self._asking:
             return False
         seconds = (time.monotonic() - self._since) / self._batches
-        told, durations = zip(*self._hosts.gather_json([self._stop.is_set(), seconds]), strict=True)
+        told, durations = zip(*self._cluster.gather_json([self._stop.is_set(), seconds]), strict=True)
         # Alike on every host: they ask after so many batches as the slowest one does meanwhile.
         self._batches, self._asking = 0, int(ASKING_SECONDS / max(ASKING_SECONDS / 100, *durations))
         self._since = time.monotonic()
         if any(told):
-            self._stop.follow()
+            self._stop.set_by_another_host()
         return any(told)
 
 

@@ -60,11 +60,11 @@ class FeatureRows:
             filled += len(rows)
         return self.features[:filled]
 
-    def exchange(self, part: slice, hosts: Cluster) -> None:
+    def exchange(self, part: slice, cluster: Cluster) -> None:
         """Give the rows of this host's part to all other hosts, and take theirs; all hosts call it together."""
-        if hosts.count == 1:
+        if cluster.count == 1:
             return
-        told = hosts.gather_json([part.start, part.stop, self.features.shape[1], list(self.unreadable.items())])
+        told = cluster.gather_json([part.start, part.stop, self.features.shape[1], list(self.unreadable.items())])
         for _, _, _, reasons in told:
             self.unreadable.update(reasons)
         self.known[:] = True
@@ -76,7 +76,7 @@ class FeatureRows:
             places = [
                 slice(min(start + offset, stop), min(start + offset + _AT_ONCE, stop)) for start, stop, *_ in told
             ]
-            received = hosts.gather(self.features[places[hosts.rank]])
+            received = cluster.gather(self.features[places[cluster.rank]])
             for place in places:
                 count = place.stop - place.start
                 self.features[place] = received[:count]

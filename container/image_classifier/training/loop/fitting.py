@@ -15,14 +15,14 @@ from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training.checkpoints.store import Checkpoints
 from image_classifier.training.data import batches
 from image_classifier.training.data.batches import Rows
-from image_classifier.training.distributed.cluster import Cluster, alone
+from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.loop import class_weights, learning_rates, snapshots
-from image_classifier.training.loop.scoring import Answers, Evaluator
+from image_classifier.training.loop.scoring import Evaluator, Predictions
 from image_classifier.training.loop.snapshots import Best, Progress
 from image_classifier.training.loop.steps import Steps
 from image_classifier.training.model.classifier import Network
-from image_classifier.training.progress import say
-from image_classifier.training.stopping import JobStopped, StopSignal, stop_if_told
+from image_classifier.training.progress import log
+from image_classifier.training.stopping import JobStopped, StopSignal, raise_if_set
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,20 @@ class Session:
     """What a job's training runs under."""
 
     stop: StopSignal = field(default_factory=StopSignal)
-    hosts: Cluster = field(default_factory=alone)
+    cluster: Cluster = field(default_factory=single_host)
     checkpoints: Checkpoints | None = None
     """None when the platform keeps none, and on every host but the first."""
     precision: str = "off"
     """What `precision.choose` chose."""
 
-    def stop_alone(self) -> None:
+    def stop_if_single_host(self) -> None:
         """Leave a pass over images when the job is told to stop; several hosts stay together and go on.
 
         Raises:
             JobStopped: It is told to.
         """
-        if self.hosts.count == 1:
-            stop_if_told(self.stop)
+        if self.cluster.count == 1:
+            raise_if_set(self.stop)
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class History:
     epochs: list[dict[str, float]]
     best_epoch: int | None
     """Index of the epoch whose weights the network has now; None when none was measured."""
-    answers: Answers | None
+    predictions: Predictions | None
     """Of that epoch, for the validation rows."""
     weights: Sequence[NDArray[Any]]
-    """Of that epoch: the values of `Network.learned`."""
+    """Of that epoch: the values of `Network.trained_variables`."""
     seconds: float
     stopped: str | None
     """Why training ended before the last epoch; None when it did not."""
@@ -67,7 +67,7 @@ class History:
         return self.epochs[self.best_epoch or 0]
 
 
-def monitored(values: Hyperparameters) -> str:
+def monitored_metric(values: Hyperparameters) -> str:
     """Return the name of the metric that decides which epoch is best; larger is better."""
     return f"val_{values.eval_metric}" if values.binary_mode else "val_accuracy"
 
@@ -91,8 +91,8 @@ def fit(
     """
     counts = np.bincount(training.labels, minlength=len(class_names))
     weights = class_weights.weights(values, class_names, counts.tolist())
-    steps = Steps(network, values, weights, session.hosts, session.precision)
-    asked = evaluator or Evaluator(network, values, session.hosts)
+    steps = Steps(network, values, weights, session.cluster, session.precision)
+    asked = evaluator or Evaluator(network, values, session.cluster)
     return _Loop(steps, asked, network, values, training, validation, session, check).run()
 
 
@@ -111,15 +111,15 @@ class _Loop:
         self._steps, self._evaluator, self._network = steps, evaluator, network
         self._values, self._session, self._check = values, session, check
         self._parts = {"training": training, "validation": validation}
-        self._steps_an_epoch = batches.steps_an_epoch(training, values, session.hosts)
-        self._variables = [*network.learned, *steps.variables]
+        self._steps_per_epoch = batches.steps_per_epoch(training, values, session.cluster)
+        self._variables = [*network.trained_variables, *steps.variables]
         self._progress = Progress()
         self._best: Best | None = None
         self._stopped: str | None = None
         self._diverged: str | None = None
         self._saved = time.monotonic()
         # The first host alone writes checkpoints, and the others have to help only when it does.
-        self._keeps = session.hosts.agree(session.checkpoints is not None)
+        self._keeps = session.cluster.any_host(session.checkpoints is not None)
 
     def run(self) -> History:
         """Train from the newest checkpoint, if there is one; the network ends with the best epoch's weights.
@@ -128,7 +128,7 @@ class _Loop:
             UserError: The loss became NaN or infinite before any epoch was measured, or `check` says so.
         """
         started = time.monotonic()
-        self._continue()
+        self._resume()
         progress = self._progress
         while progress.epoch < self._values.epochs and not (self._ended or progress.stopped_early):
             self._run_epoch()
@@ -136,39 +136,39 @@ class _Loop:
             raise UserError(self._diverged)
         stopped = self._diverged or self._stopped or progress.stopped_early
         if stopped:
-            say(f"Training ended early: {stopped}")
+            log(f"Training ended early: {stopped}")
         if self._best:
-            snapshots.assign(self._network.learned, self._best.weights)
+            snapshots.assign(self._network.trained_variables, self._best.weights)
         return History(
             progress.epochs,
             progress.best_epoch,
-            self._best.answers if self._best else None,
+            self._best.predictions if self._best else None,
             self._best.weights if self._best else (),
             time.monotonic() - started,
             stopped,
         )
 
-    def _continue(self) -> None:
-        found = snapshots.newest(self._session.checkpoints, self._session.hosts) if self._keeps else None
+    def _resume(self) -> None:
+        found = snapshots.newest(self._session.checkpoints, self._session.cluster) if self._keeps else None
         if found is None:
             return
         self._progress, self._best = snapshots.restore(found, self._variables)
         for name, rows in self._parts.items():
-            rows.leave_out(self._progress.unreadable.get(name, {}))
+            rows.mark_unreadable(self._progress.unreadable.get(name, {}))
         progress, measured = self._progress, f"{len(self._progress.epochs)} epochs measured before"
         if progress.epoch >= self._values.epochs:
-            say(f"Continuing from a checkpoint: training had ended, {measured}.")
+            log(f"Continuing from a checkpoint: training had ended, {measured}.")
             return
-        where = f"epoch {progress.epoch + 1}, after step {progress.step} of {self._steps_an_epoch}"
-        say(f"Continuing from a checkpoint: {where}, {measured}.")
+        where = f"epoch {progress.epoch + 1}, after step {progress.step} of {self._steps_per_epoch}"
+        log(f"Continuing from a checkpoint: {where}, {measured}.")
 
     def _run_epoch(self) -> None:
         progress, values, started = self._progress, self._values, time.monotonic()
-        training, validation, total = self._parts["training"], self._parts["validation"], self._steps_an_epoch
+        training, validation, total = self._parts["training"], self._parts["validation"], self._steps_per_epoch
         if not progress.step:
             self._steps.reset_metrics()
         before = started
-        for batch in batches.of_epoch(training, values, self._session.hosts, progress.epoch, progress.step):
+        for batch in batches.epoch_batches(training, values, self._session.cluster, progress.epoch, progress.step):
             if len(batch.labels):
                 self._step(batch, before)
             else:
@@ -179,22 +179,22 @@ class _Loop:
         self._check()
         logs = self._steps.read_metrics()
         try:
-            answers = self._evaluator.ask(validation, self._session.stop_alone)
+            predictions = self._evaluator.predict(validation, self._session.stop_if_single_host)
         except JobStopped:
-            self._end_by_order()
+            self._stop()
             return
         self._check()
-        measured = self._evaluator.measure(answers, validation.labels)
+        measured = self._evaluator.score(predictions, validation.labels)
         logs |= {f"val_{name}": value for name, value in measured.items()}
-        say(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
-        self._note(logs, answers)
+        log(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
+        self._record_epoch(logs, predictions)
         self._save()
 
     def _step(self, batch: batches.Batch, begun: float) -> None:
-        progress, values, total = self._progress, self._values, self._steps_an_epoch
+        progress, values, total = self._progress, self._values, self._steps_per_epoch
         step = progress.epoch * total + progress.step
         rate = learning_rates.rate(values, step, values.epochs * total)
-        outcome = self._steps.train(batch, step, rate, self._flags(), self._backbone_learns())
+        outcome = self._steps.train(batch, step, rate, self._flags(), self._backbone_is_trained())
         progress.step, progress.global_step = progress.step + 1, progress.global_step + 1
         if not math.isfinite(outcome.loss):
             self._diverged = (
@@ -205,8 +205,8 @@ class _Loop:
         told, due = outcome.flags
         late = self._session.stop.after_step(time.monotonic() - begun)
         # Several hosts end after the same step: what one has just learnt all know after the next.
-        if told or (late and self._session.hosts.count == 1):
-            self._end_by_order()
+        if told or (late and self._session.cluster.count == 1):
+            self._stop()
         elif due:
             self._save()
 
@@ -216,23 +216,23 @@ class _Loop:
 
     def _flags(self) -> tuple[bool, bool]:
         interval = 60 * self._values.checkpoint_interval
-        due = self._session.hosts.is_chief and bool(interval) and time.monotonic() - self._saved >= interval
+        due = self._session.cluster.is_chief and bool(interval) and time.monotonic() - self._saved >= interval
         return self._session.stop.is_set(), due
 
-    def _backbone_learns(self) -> bool:
-        return self._network.learns and self._progress.epoch >= self._values.unfreeze_after
+    def _backbone_is_trained(self) -> bool:
+        return self._network.backbone_trainable and self._progress.epoch >= self._values.unfreeze_after
 
-    def _end_by_order(self) -> None:
-        self._session.stop.follow()
+    def _stop(self) -> None:
+        self._session.stop.set_by_another_host()
         self._stopped = self._session.stop.reason
         self._save()
 
-    def _note(self, logs: dict[str, float], answers: Answers) -> None:
-        progress, value = self._progress, logs[monitored(self._values)]
-        if progress.best_epoch is None or value > progress.epochs[progress.best_epoch][monitored(self._values)]:
+    def _record_epoch(self, logs: dict[str, float], predictions: Predictions) -> None:
+        progress, value = self._progress, logs[monitored_metric(self._values)]
+        if progress.best_epoch is None or value > progress.epochs[progress.best_epoch][monitored_metric(self._values)]:
             progress.best_epoch = len(progress.epochs)
-            weights = [variable.numpy() for variable in self._network.learned]
-            self._best = Best(weights, answers)
+            weights = [variable.numpy() for variable in self._network.trained_variables]
+            self._best = Best(weights, predictions)
         progress.epochs.append(logs)
         progress.epoch, progress.step = progress.epoch + 1, 0
         # As Keras counts: an epoch is progress when it beats the last progress by more than min_delta.
@@ -241,7 +241,7 @@ class _Loop:
             return
         progress.waited += 1
         if self._values.early_stopping and progress.waited >= self._values.early_stopping_patience:
-            progress.stopped_early = f"{monitored(self._values)} made no progress for {progress.waited} epochs"
+            progress.stopped_early = f"{monitored_metric(self._values)} made no progress for {progress.waited} epochs"
 
     def _save(self) -> None:
         self._saved = time.monotonic()

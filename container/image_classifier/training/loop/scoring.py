@@ -19,7 +19,7 @@ _ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """A network's outputs for the rows that could be read."""
 
     outputs: NDArray[np.float32]
@@ -38,8 +38,8 @@ class Answers:
 class Evaluator:
     """Asks one network, compiled once."""
 
-    def __init__(self, network: Network, values: Hyperparameters, hosts: Cluster) -> None:
-        self._network, self._values, self._hosts = network, values, hosts
+    def __init__(self, network: Network, values: Hyperparameters, cluster: Cluster) -> None:
+        self._network, self._values, self._cluster = network, values, cluster
         specification = network.input_specification
         self._run = tf.function(
             lambda inputs: network(inputs, training=False), input_signature=[specification], autograph=False
@@ -48,30 +48,30 @@ class Evaluator:
             lambda: tf.add_n(network.losses) if network.losses else tf.constant(0.0), autograph=False
         )
 
-    def ask(self, rows: Rows, stop: Callable[[], None] = lambda: None) -> Answers:
+    def predict(self, rows: Rows, stop: Callable[[], None] = lambda: None) -> Predictions:
         """Return the answers for all rows, on every host; `stop` is called before each batch, and may raise."""
-        size = self._values.batch_size if self._network.body else _ROWS_AT_ONCE
+        size = self._values.batch_size if self._network.backbone else _ROWS_AT_ONCE
         outputs, indices = [], []
-        for inputs, readable in batches.in_order(rows, batches.mine(rows, self._hosts), size):
+        for inputs, readable in batches.in_order(rows, batches.local_rows(rows, self._cluster), size):
             stop()
             if len(readable):
-                outputs.append(self._hosts.map_rows(self._run, inputs))
+                outputs.append(self._cluster.map_rows(self._run, inputs))
                 indices.append(readable)
         nothing = np.empty((0, self._network.output_count), np.float32)
         mine = np.concatenate([nothing, *outputs]), np.concatenate([np.empty(0, np.int64), *indices])
-        return Answers(*map(self._hosts.gather, mine))
+        return Predictions(*map(self._cluster.gather, mine))
 
-    def measure(self, answers: Answers, labels: NDArray[np.int64]) -> dict[str, float]:
+    def score(self, predictions: Predictions, labels: NDArray[np.int64]) -> dict[str, float]:
         """Return the loss, with its penalties, and the metrics of answers; `labels` are those of all rows."""
         values, classes = self._values, self._network.output_count
         loss, metrics = classifier.build_loss(values), classifier.build_metrics(values, classes)
         total = 0.0
-        for start in range(0, len(answers.rows), _ROWS_AT_ONCE):
-            outputs = tf.constant(answers.outputs[start : start + _ROWS_AT_ONCE])
-            wanted = labels[answers.rows[start : start + _ROWS_AT_ONCE]]
+        for start in range(0, len(predictions.rows), _ROWS_AT_ONCE):
+            outputs = tf.constant(predictions.outputs[start : start + _ROWS_AT_ONCE])
+            wanted = labels[predictions.rows[start : start + _ROWS_AT_ONCE]]
             targets = classifier.targets(tf.constant(wanted), values, classes)
             total += float(loss(targets, outputs)) * len(wanted)
             for metric in metrics:
                 metric.update_state(targets, outputs)
-        mean: Any = total / max(len(answers.rows), 1) + float(self._penalty())
+        mean: Any = total / max(len(predictions.rows), 1) + float(self._penalty())
         return {"loss": mean, **{metric.name: float(metric.result()) for metric in metrics}}

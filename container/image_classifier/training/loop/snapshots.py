@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
 from image_classifier.training.distributed.cluster import Cluster
-from image_classifier.training.loop.scoring import Answers
+from image_classifier.training.loop.scoring import Predictions
 
 Arrays = Mapping[str, NDArray[Any]]
 CHANGEABLE = (
@@ -50,7 +50,7 @@ class Best:
     """The network at its best epoch, and what it answered on the validation rows."""
 
     weights: Sequence[NDArray[Any]]
-    answers: Answers
+    predictions: Predictions
 
 
 def identity(values: Hyperparameters, sources: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,12 +58,12 @@ def identity(values: Hyperparameters, sources: Mapping[str, Any]) -> dict[str, A
     return {**{name: value for name, value in asdict(values).items() if name not in CHANGEABLE}, **sources}
 
 
-def newest(checkpoints: Checkpoints | None, hosts: Cluster) -> Checkpoint | None:
+def newest(checkpoints: Checkpoints | None, cluster: Cluster) -> Checkpoint | None:
     """Return the newest checkpoint of the first host, on every host; None where it has none."""
     found = checkpoints.latest() if checkpoints else None
-    if hosts.count == 1:
+    if cluster.count == 1:
         return found
-    packed = hosts.gather(np.frombuffer(_packed(found), np.uint8) if found else np.empty(0, np.uint8))
+    packed = cluster.gather(np.frombuffer(_packed(found), np.uint8) if found else np.empty(0, np.uint8))
     return _unpacked(packed.tobytes()) if len(packed) else None
 
 
@@ -104,7 +104,7 @@ def groups(variables: Sequence[Any], best: Best | None) -> dict[str, Arrays]:
     found: dict[str, Arrays] = {"now": _numbered(variable.numpy() for variable in variables)}
     if best:
         found["best"] = _numbered(best.weights)
-        found["answers"] = {"outputs": best.answers.outputs, "rows": best.answers.rows}
+        found["answers"] = {"outputs": best.predictions.outputs, "rows": best.predictions.rows}
     return found
 
 
@@ -113,8 +113,8 @@ def restore(found: Checkpoint, variables: Sequence[Any]) -> tuple[Progress, Best
     assign(variables, _in_order(found.groups["now"]))
     best = None
     if "best" in found.groups:
-        answers = found.groups["answers"]
-        best = Best(_in_order(found.groups["best"]), Answers(answers["outputs"], answers["rows"]))
+        predictions = found.groups["answers"]
+        best = Best(_in_order(found.groups["best"]), Predictions(predictions["outputs"], predictions["rows"]))
     return Progress(**found.state), best
 
 

@@ -38,18 +38,18 @@ class Steps:
         network: Network,
         values: Hyperparameters,
         class_weights: NDArray[np.float32],
-        hosts: Cluster,
+        cluster: Cluster,
         kind: str,
     ) -> None:
         """Prepare to train under `hosts.strategy`, with `class_weights` (classes,) and in the precision `kind`."""
-        self._network, self._values, self._hosts, self._kind = network, values, hosts, kind
+        self._network, self._values, self._cluster, self._kind = network, values, cluster, kind
         self._class_weights = tf.constant(class_weights)
-        with hosts.strategy.scope():
+        with cluster.strategy.scope():
             self._loss = classifier.build_loss(values, reduction="none")
             self._metrics = [tf_keras.metrics.Mean("loss"), *classifier.build_metrics(values, len(class_weights))]
-            body = network.body.trainable_variables if network.body else []
+            body = network.backbone.trainable_variables if network.backbone else []
             self.optimizers = Optimizers(values, network.head.trainable_variables, body, kind)
-        signature = self._signature() if hosts.replicas == 1 else None
+        signature = self._signature() if cluster.replicas == 1 else None
         # The backbone is frozen for some epochs and learns in others; each way is traced when it is first taken.
         # Without AutoGraph: nothing here branches on a tensor, and looking for it takes a fifth of the tracing.
         self._compiled = [
@@ -62,7 +62,7 @@ class Steps:
         """Everything but the network that one step hands to the next: optimizer slots, then metrics."""
         return [*self.optimizers.variables, *(variable for metric in self._metrics for variable in metric.variables)]
 
-    def train(self, batch: Batch, step: int, rate: float, flags: Sequence[bool], backbone_learns: bool) -> Outcome:
+    def train(self, batch: Batch, step: int, rate: float, flags: Sequence[bool], train_backbone: bool) -> Outcome:
         """Do step `step` (from 0, over the whole job) at learning rate `rate`; `flags` are this host's.
 
         Raises:
@@ -70,10 +70,10 @@ class Steps:
         """
         self.optimizers.set_rate(rate)
         parts = (batch.inputs, batch.labels, batch.counted, batch.positions, batch.transforms)
-        compiled = self._compiled[backbone_learns]
+        compiled = self._compiled[train_backbone]
         this = tf.constant(step, tf.int32), tf.constant(flags, tf.float32)
         try:
-            with self._hosts.bounded(), precision.used(self._kind, self._values.xla):
+            with self._cluster.collective_timeout(), precision.applied(self._kind, self._values.xla):
                 loss, raised = compiled(*map(self._over_replicas, parts), *this)
                 return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
         except tf.errors.OpError as error:
@@ -106,19 +106,19 @@ class Steps:
         ]
 
     def _over_replicas(self, rows: NDArray[Any]) -> Any:
-        replicas = self._hosts.local_replicas
-        if replicas == 1 and self._hosts.count == 1:
+        replicas = self._cluster.local_replicas
+        if replicas == 1 and self._cluster.count == 1:
             return tf.constant(rows)
         parts = np.split(rows, replicas)
-        return self._hosts.strategy.experimental_distribute_values_from_function(
+        return self._cluster.strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(parts[context.replica_id_in_sync_group % replicas])
         )
 
-    def _whole_step(self, backbone_learns: bool) -> Any:
-        strategy = self._hosts.strategy
+    def _whole_step(self, train_backbone: bool) -> Any:
+        strategy = self._cluster.strategy
 
         def step(*arguments: Any) -> tuple[Any, Any]:
-            losses, flags = strategy.run(lambda *given: self._replica_step(backbone_learns, *given), arguments)
+            losses, flags = strategy.run(lambda *given: self._replica_step(train_backbone, *given), arguments)
             # Every replica holds the same sums.
             return strategy.experimental_local_results(losses)[0], strategy.experimental_local_results(flags)[0]
 
@@ -126,7 +126,7 @@ class Steps:
 
     def _replica_step(
         self,
-        backbone_learns: bool,
+        train_backbone: bool,
         inputs: Any,
         labels: Any,
         counted: Any,
@@ -143,9 +143,9 @@ class Steps:
         shares = counted / self._sum(context, tf.reduce_sum(counted))
         kept = classifier.dropout_mask(values, self._network.features, positions, step)
         weights = tf.gather(self._class_weights, labels)
-        found = self._differentiate(inputs, targets, weights, shares, kept, backbone_learns)
+        found = self._differentiate(inputs, targets, weights, shares, kept, train_backbone)
         outputs, losses, loss, head, body = found
-        self.optimizers.apply(head, body if backbone_learns else None)
+        self.optimizers.apply(head, body if train_backbone else None)
         self._metrics[0].update_state(losses, sample_weight=counted)
         for metric in self._metrics[1:]:
             metric.update_state(targets, outputs, sample_weight=counted)
@@ -153,20 +153,20 @@ class Steps:
         return self._sum(context, loss), self._sum(context, tf.identity(flags))
 
     def _differentiate(
-        self, inputs: Any, targets: Any, weights: Any, shares: Any, kept: Any, backbone_learns: bool
+        self, inputs: Any, targets: Any, weights: Any, shares: Any, kept: Any, train_backbone: bool
     ) -> tuple[Any, Any, Any, list[Any], list[Any]]:
         """Return outputs, each row's loss, this replica's share of the batch's, gradients of head and of backbone."""
         network = self._network
         with tf.GradientTape() as tape:
-            outputs = network(inputs, training=backbone_learns, mask=kept)
+            outputs = network(inputs, training=train_backbone, mask=kept)
             losses = self._loss(targets, outputs) * weights
             penalty = tf.add_n(network.losses) if network.losses else tf.constant(0.0)
-            loss = tf.reduce_sum(losses * shares) + penalty / self._hosts.replicas
+            loss = tf.reduce_sum(losses * shares) + penalty / self._cluster.replicas
             scaled = self.optimizers.scaled(loss)
         head = network.head.trainable_variables
-        body = network.body.trainable_variables if backbone_learns and network.body else []
+        body = network.backbone.trainable_variables if train_backbone and network.backbone else []
         gradients = tape.gradient(scaled, [*head, *body])
         return outputs, losses + penalty, loss, gradients[: len(head)], gradients[len(head) :]
 
     def _sum(self, context: Any, value: Any) -> Any:
-        return value if self._hosts.replicas == 1 else context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+        return value if self._cluster.replicas == 1 else context.all_reduce(tf.distribute.ReduceOp.SUM, value)

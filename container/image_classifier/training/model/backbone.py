@@ -14,7 +14,7 @@ from image_classifier.contract.errors import ExplainedError, UserError, first_li
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.contract.system_names import is_ignored
 from image_classifier.training.model import model_channel
-from image_classifier.training.progress import say
+from image_classifier.training.progress import log
 from image_classifier.untrusted_models import assumptions, loader
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def locate(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str = "") -> 
     """
     given = _given(opt_ml, model_id, scratch, model_uri)
     for note in model_layout.notes(given):
-        say(note)
+        log(note)
     return model_layout.root(given)
 
 
@@ -63,7 +63,7 @@ def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
 def _fetched(uri: str, into: Path) -> Path:
     from image_classifier.model_hub import download_s3
 
-    say(f"Model: fetching {uri}")
+    log(f"Model: fetching {uri}")
     try:
         download_s3.fetch_model(uri, into)
     except ExplainedError as error:
@@ -160,9 +160,9 @@ def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, A
     """Return what becomes the layer, with which options, whether it can be tuned, and an earlier job's head."""
     from image_classifier.training.model import earlier_model
 
-    found = earlier_model.take_apart(module)
+    found = earlier_model.split(module)
     if info.finetuned != (found is not None):
-        raise UserError(_not_what_it_says(folder, info.finetuned))
+        raise UserError(_finetuned_mismatch(folder, info.finetuned))
     if found:
         return found.network, {}, found.tunable, found.head
     signature, output_key = _calling_convention(module, info)
@@ -171,7 +171,7 @@ def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, A
     return module, {"signature": signature, "output_key": output_key}, False, None
 
 
-def _not_what_it_says(folder: Path, finetuned: bool) -> str:
+def _finetuned_mismatch(folder: Path, finetuned: bool) -> str:
     if finetuned:
         return (
             f"The model in {folder} is marked as fine-tuned, but its SavedModel is neither one of this program nor of "

@@ -53,21 +53,24 @@ class Network(tf_keras.Model):  # type: ignore[misc]
     def __init__(self, head: tf_keras.Sequential, backbone: Backbone | None = None) -> None:
         super().__init__(name="classifier")
         self.head = head
-        self.body = BackboneLayer(backbone) if backbone else None
+        self.backbone = BackboneLayer(backbone) if backbone else None
         self._size = backbone.info.image_size if backbone else None
         nothing = tf.zeros((1, *self.input_specification.shape[1:]), self.input_specification.dtype)
         # As a replica: what was loaded from a SavedModel under a strategy runs only so.
         tf.distribute.get_strategy().run(self, (nothing,))
 
     @property
-    def learns(self) -> bool:
+    def backbone_trainable(self) -> bool:
         """Whether the backbone can be trained here too."""
-        return bool(self.body and self.body.trainable)
+        return bool(self.backbone and self.backbone.trainable)
 
     @property
-    def learned(self) -> list[Any]:
+    def trained_variables(self) -> list[Any]:
         """The variables that training changes: the head's, and the backbone's with its statistics unless frozen."""
-        return [*self.head.variables, *(self.body.hub_layer.variables if self.body and self.learns else ())]
+        return [
+            *self.head.variables,
+            *(self.backbone.hub_layer.variables if self.backbone and self.backbone_trainable else ()),
+        ]
 
     @property
     def features(self) -> int:
@@ -87,7 +90,7 @@ class Network(tf_keras.Model):  # type: ignore[misc]
 
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
         """Return the head's output; `training` is the backbone's mode, `mask` (n, features) what dropout leaves."""
-        found = self.body(inputs, training) if self.body else inputs
+        found = self.backbone(inputs, training) if self.backbone else inputs
         return self.head(found if mask is None else found * mask)
 
 

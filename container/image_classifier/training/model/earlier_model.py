@@ -48,7 +48,7 @@ class EarlierModel:
     """False when the earlier job could not tune the network either."""
 
 
-def take_apart(root: Any) -> EarlierModel | None:
+def split(root: Any) -> EarlierModel | None:
     """Return the parts of a loaded SavedModel; None when its layout is neither of the two."""
     if all(hasattr(root, name) for name in ("features", "backbone", "kernel", "bias")):
         tunable = callable(root.backbone) and _traced_for_training(root.features)
