@@ -3,7 +3,8 @@
     scripts/benchmark families [--write | --page] [--only NAME ...]
 
 One network after the other, each step in a fresh process. Printed: what was found, a line a network. `--write` keeps it
-in docs/reference/families.json and writes docs/reference/families.md; with `--only` the other rows stay as they were.
+in docs/reference/families.json and writes docs/reference/families.md and the figures that `scripts/models` shows; with
+`--only` the other rows stay as they were.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import numpy as np
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.resources.processors import available_processors
-from tests.families import page
+from tests.families import measured_models, page
 from tests.families.page import Row, Run
 
 TF1 = "MobileNet V1 1.0, TF1 format"
@@ -230,7 +231,7 @@ def main() -> None:
     kept = page.read() if page.DATA.is_file() else Run(_machine(), {}, "")
     note = kept.note if given.note is None else given.note
     if given.page:
-        page.write(replace(kept, note=note))
+        _keep(replace(kept, note=note))
         return
     tensorflow_start.start()
     rows = dict(kept.rows) if given.only else {}
@@ -239,7 +240,12 @@ def main() -> None:
         rows[name] = measure(name, given.seconds)
         print(f"{time.monotonic() - started:.0f} s: {rows[name]}", flush=True)
         if given.write:
-            page.write(Run(_machine(), {case: rows[case] for case in ALL if case in rows}, note))
+            _keep(Run(_machine(), {case: rows[case] for case in ALL if case in rows}, note))
+
+
+def _keep(run: Run) -> None:
+    page.write(run)
+    measured_models.write(run)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,9 @@ class ChosenModel:
         from image_classifier.model_hub import packages, staging
 
         model = catalogue.find(self.model_id)
-        archive = packages.cache_folder() / f"{model.short_name or model.model_id}.tar.gz"
+        archive = packages.cache_folder() / f"{model.package or model.model_id}.tar.gz"
         # What a package ships is checked and copied in a moment; anything else may be gigabytes.
-        if archive.is_file() and model.short_name is None:
+        if archive.is_file() and model.package is None:
             return archive
         return staging.stage(self.model_id, archive)
 

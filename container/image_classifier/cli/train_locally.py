@@ -109,9 +109,9 @@ def misplaced_hyperparameter(words: Sequence[str]) -> str | None:
     return None
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `scripts/train-locally`."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments."""
+    found = argparse.ArgumentParser(
         prog="scripts/train-locally",
         description="Train on this machine, as SageMaker would.",
         epilog="examples:\n  scripts/train-locally --training photos train_only_top_layer=True\n"
@@ -119,26 +119,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "All hyperparameters: docs/reference/hyperparameters.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--training", type=Path, required=True, metavar="DIR", help="one folder a class")
-    parser.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
-    parser.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
-    parser.add_argument(
+    found.add_argument("--training", type=Path, required=True, metavar="DIR", help="one folder a class")
+    found.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
+    found.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
+    found.add_argument(
         "--model",
         metavar="MODEL",
         help="an id or short name (scripts/models), an archive, or a folder (default: EfficientNet-Lite0)",
     )
-    parser.add_argument(
+    found.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
         help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
-    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
-    parser.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
+    found.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
+    found.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
+    found.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/train-locally`."""
     if right := misplaced_hyperparameter(sys.argv[1:] if arguments is None else arguments):
-        parser.error(f"hyperparameters are written without dashes: write {right}")
-    given = parser.parse_intermixed_args(arguments)
+        parser().error(f"hyperparameters are written without dashes: write {right}")
+    given = parser().parse_intermixed_args(arguments)
     try:
         settings = parse_settings(given.settings)
         output = given.output or PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")

@@ -1,11 +1,13 @@
 """The 136 models of the built-in algorithm: their handles, sizes, scaling and defaults, read from catalogue.csv.
 
 The ids are those of the developer guide and of the SageMaker SDK. An id is looked up, never taken apart: neither the
-number at its end nor its words are those of the handle.
+number at its end nor its words are those of the handle. Short names are for people and leave out what ids share.
 """
 
 import csv
 import difflib
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +19,15 @@ from image_classifier.contract.value_forms import encode
 from image_classifier.model_hub import large_models
 
 DATA = Path(__file__).with_name("catalogue.csv")
-SHORT_NAMES: Mapping[str, str] = MappingProxyType(
+PACKAGED: Mapping[str, str] = MappingProxyType(
     {
         "lite0": "tensorflow-ic-efficientnet-lite0-classification-2",
         "mobilenetv2-160": "tensorflow-ic-imagenet-mobilenet-v2-100-160",
     }
 )
-"""Of the models that install from a package."""
+"""Model ids of the models that install from a Python package, by their names there."""
+RECOMMENDED = PACKAGED["lite0"]
+"""The model to begin with: small, fast on a CPU, and available without TensorFlow Hub."""
 ANY_VERSION = "*"
 _HARDLY_DIFFERENT = 0.6
 _SHOWN = 100
@@ -59,7 +63,7 @@ class CatalogueModel:
     def hyperparameters(self) -> Mapping[str, str]:
         """Return the model's own defaults, as text: only what differs from the declaration's."""
         # From its package a model has TensorFlow 2's format, and that is where it comes from unless told otherwise.
-        head_only = {"train_only_top_layer": "True"} if self.tf1_format and not self.short_name else {}
+        head_only = {"train_only_top_layer": "True"} if self.tf1_format and not self.package else {}
         return MappingProxyType({**head_only, **large_models.defaults(self.parameters, self.image_size)})
 
     @property
@@ -72,9 +76,14 @@ class CatalogueModel:
         return MappingProxyType({**ours, **self.hyperparameters})
 
     @property
-    def short_name(self) -> str | None:
-        """Return the short name of a model that installs from a package."""
-        return next((short for short, model_id in SHORT_NAMES.items() if model_id == self.model_id), None)
+    def package(self) -> str | None:
+        """Return the name in `PACKAGED`; None for a model that no package ships."""
+        return next((name for name, model_id in PACKAGED.items() if model_id == self.model_id), None)
+
+    @property
+    def short_name(self) -> str:
+        """Return the shortest name that `find` accepts."""
+        return min((name for name, model_id in SHORT_NAMES.items() if model_id == self.model_id), key=len)
 
 
 def read(lines: Iterable[str]) -> Mapping[str, CatalogueModel]:
@@ -102,6 +111,21 @@ def _model(row: Mapping[str, str]) -> CatalogueModel:
 
 
 MODELS: Mapping[str, CatalogueModel] = read(DATA.read_text(encoding="utf-8").splitlines())
+
+
+def _short_names(model_ids: Iterable[str]) -> dict[str, str]:
+    """Return each id by what it does not share with the others: `efficientnet-b0`, `mobilenet-v2-100-224`."""
+    plain = {each: re.sub(r"^tensorflow-ic-|-classification-\d+$", "", each) for each in model_ids}
+    counts = Counter(name.removeprefix("imagenet-") for name in plain.values())
+    names = {}
+    for model_id, name in plain.items():
+        shortest = name.removeprefix("imagenet-")
+        names[shortest if counts[shortest] == 1 else name] = model_id
+    return names
+
+
+SHORT_NAMES: Mapping[str, str] = MappingProxyType({**_short_names(MODELS), **PACKAGED})
+"""Model ids by their short names; a packaged model also has its name in the package."""
 FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(model.family for model in MODELS.values()))
 
 
@@ -109,13 +133,13 @@ def find(model_id: str, model_version: str = ANY_VERSION) -> CatalogueModel:
     """Return the model with this id or short name, in any case.
 
     Raises:
-        UserError: There is none, with the closest ids; or `model_version` is not "*", the only one there is.
+        UserError: The catalogue has no such model, with the closest names; or `model_version` is not "*", the only one.
     """
     plain = model_id.strip().lower()
     model = MODELS.get(SHORT_NAMES.get(plain, plain))
     if model is None:
         raise UserError(
-            f"{model_id[:_SHOWN]!r} is no model of the catalogue. {_closest(plain)}"
+            f"The catalogue has no model {model_id[:_SHOWN]!r}. {_closest(plain)}"
             f"scripts/models lists all {len(MODELS)}."
         )
     if model_version.strip() != ANY_VERSION:
@@ -127,7 +151,9 @@ def find(model_id: str, model_version: str = ANY_VERSION) -> CatalogueModel:
 
 
 def _closest(plain: str) -> str:
-    names = [*SHORT_NAMES, *MODELS]
-    near = difflib.get_close_matches(plain, names, n=3, cutoff=_HARDLY_DIFFERENT)
-    near = near or [name for name in names if plain and plain in name][:3]
+    names = [model.short_name for model in MODELS.values()]
+    if plain.startswith("tensorflow-ic-"):
+        names = list(MODELS)
+    near = [name for name in names if plain and plain in name][:3]
+    near = near or difflib.get_close_matches(plain, names, n=3, cutoff=_HARDLY_DIFFERENT)
     return f"Did you mean {', '.join(near)}? " if near else ""

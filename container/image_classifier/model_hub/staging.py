@@ -114,7 +114,7 @@ def _reject_foreign_object(storage: Storage, location: Location) -> None:
 
 def _package(model: CatalogueModel, origin: Origin) -> str | None:
     """Return the name of the package's conversion when it shall be taken."""
-    name = model.short_name
+    name = model.package
     if origin.name == "package" and not name:
         raise UserError(f"{model.model_id} is in no package; {' and '.join(CONVERSIONS)} are.")
     return name if origin.name in (None, "package") and not origin.mirror else None
@@ -210,8 +210,9 @@ def _image_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments."""
+    found = argparse.ArgumentParser(
         prog="scripts/stage-backbone",
         description="Make the model channel's archive.",
         epilog="examples:\n  scripts/stage-backbone lite0 --output run/lite0.tar.gz\n"
@@ -219,18 +220,18 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     known = "; ".join(f"{name}: {conversion.description}" for name, conversion in CONVERSIONS.items())
-    parser.add_argument(
+    found.add_argument(
         "source",
         help="a model_id of the catalogue (scripts/models lists them), an https:// handle, s3://BUCKET/KEY, DIR, TAR. "
         f"From packages: {known}",
     )
-    parser.add_argument("--output", required=True, metavar="TAR|s3://BUCKET/KEY")
-    parser.add_argument("--with-head", action="store_true", help="keep the classification head, to serve it untuned")
-    parser.add_argument(
+    found.add_argument("--output", required=True, metavar="TAR|s3://BUCKET/KEY")
+    found.add_argument("--with-head", action="store_true", help="keep the classification head, to serve it untuned")
+    found.add_argument(
         "--image-size", type=_image_size, metavar="N|HxW", help="pixels (default: its model info's, or 224)"
     )
-    parser.add_argument("--pixel-scaling", choices=artifacts.PIXEL_SCALING_METHODS, help="default: its model info's")
-    where = parser.add_argument_group("where a model of the catalogue comes from")
+    found.add_argument("--pixel-scaling", choices=artifacts.PIXEL_SCALING_METHODS, help="default: its model info's")
+    where = found.add_argument_group("where a model of the catalogue comes from")
     where.add_argument(
         "--from",
         dest="origin",
@@ -244,12 +245,12 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--bucket", metavar="NAME", help="JumpStart's (default: jumpstart-cache-prod-REGION)")
     where.add_argument("--region", metavar="R", help="of JumpStart's bucket (default: us-east-1)")
     where.add_argument("--anonymous", action="store_true", help="ask S3 without credentials")
-    return parser
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/stage-backbone`."""
-    given = _parser().parse_args(arguments)
+    given = parser().parse_args(arguments)
     access = Access(given.region, given.anonymous)
     origin = Origin(given.origin, given.mirror, given.sha256, Bucket(given.bucket, access))
     options = Options(given.with_head, given.image_size, given.pixel_scaling, origin=origin)

@@ -21,17 +21,18 @@ def page() -> str:
 
 The {len(models)} models that can be named by their `model_id`: {sum(model.in_aws_docs for model in models)} are in the
 developer guide, the others in the SageMaker SDK's list alone. `scripts/models` lists them (`--family`, `--search`,
-`--json`). `scripts/models show ID` answers for one model what four calls of the SDK answer:
+`--json`). `scripts/models show ID --all` answers for one model what four calls of the SDK answer:
 
 | the SDK's | here |
 | --- | --- |
 | `image_uris.retrieve` | `image to train`, `image to serve`: the same images for all models |
 | `script_uris.retrieve` | `script`: none, the image trains by its own program |
 | `model_uris.retrieve` | `stage to train`, `stage to serve`: the command that makes the archive |
-| `hyperparameters.retrieve_default` | `Trains with`; with `--json` the object `hyperparameters`, complete and as text |
+| `hyperparameters.retrieve_default` | the list under `--all`; with `--json` the object `hyperparameters`, all as text |
 
 `model_version="*"` is the one version of each.
-Short names: {_short_names()}.
+Short names leave out what ids share (`tensorflow-ic-`, `imagenet-`, `-classification-N`); `scripts/models` lists them.
+From a Python package install {_packaged()}.
 
 Staging writes into the archive's model info what differs from [our defaults](hyperparameters.md), and nothing else; a
 job takes these values unless it is given others, and logs each with its source.
@@ -39,8 +40,8 @@ job takes these values unless it is given others, and logs each with its source.
 {_defaults_of_their_own(models)}
 ## All models
 
-Parameters are those of the feature vector, without the head; `scripts/models show ID` says where the number is from.
-Licences are those of the models' pages on TensorFlow Hub, which takes Apache-2.0 where a page says nothing.
+Parameters are those of the feature vector, without the head; `scripts/models show ID --all` says where the number is
+from. Licences are those of the models' pages on TensorFlow Hub, which takes Apache-2.0 where a page says nothing.
 
 {table(header, map(_row, models))}
 ## Sizes that no page gives
@@ -111,8 +112,8 @@ def _handles_row(model: CatalogueModel) -> Sequence[str]:
     return code(model.model_id), *map(code, model.classifier_handles)
 
 
-def _short_names() -> str:
-    return ", ".join(f"{code(short)} is {code(model_id)}" for short, model_id in catalogue.SHORT_NAMES.items())
+def _packaged() -> str:
+    return " and ".join(f"{code(name)} ({code(model_id)})" for name, model_id in catalogue.PACKAGED.items())
 
 
 def _list(models: Iterable[CatalogueModel]) -> str:

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
-from image_classifier.cli import models
+from image_classifier.cli import chosen_model, models, train_locally
+from image_classifier.cli.terminal import models_table
 from image_classifier.contract.hyperparameters import parse
+from image_classifier.model_hub import catalogue, staging
 from image_classifier.model_hub.catalogue import FAMILIES, MODELS
+from image_classifier.model_hub.measured import MEASURED
+from tests.support import pseudo_terminal
 from tools.documents import models_page
 
 COMMAND = Path(__file__).parents[3] / "scripts" / "models"
@@ -36,19 +40,58 @@ def test_the_script_lists_all_as_json() -> None:
         assert row["image_size"] == list(MODELS[row["model_id"]].image_size)
 
 
-def test_the_list_has_a_line_each(capsys: pytest.CaptureFixture[str]) -> None:
-    """No option -> a header, a line for each of 136 models, and how many there are."""
+def test_list_has_every_column_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given no terminal -> a header with every column, and a line for each of 136 models, ids and defaults included."""
     lines = printed(capsys).splitlines()
-    assert len(lines) == 138
-    assert lines[0].split()[:2] == ["model_id", "size"]
-    assert lines[-1].startswith("136 of 136 models.")
-    assert next(line for line in lines if LARGE in line).endswith("batch_size=4, train_only_top_layer=True")
+    assert lines[0].split() == [
+        *("model", "images/s", "MB", "size", "params", "source", "licence", "accuracy", "own", "defaults", "model_id"),
+    ]
+    assert [line.split()[-1] for line in lines[1:137]] == [model.model_id for model in by_speed()]
+    assert lines[137].startswith("136 of 136 models")
+    large = next(line for line in lines if line.endswith(LARGE))
+    assert large.split()[:4] == ["efficientnet-b7", "-", "-", "600x600"]
+    assert "batch_size=4 train_only_top_layer=True" in large
+
+
+def by_speed() -> list[catalogue.CatalogueModel]:
+    """Return all models in the order of the list."""
+    return models_table.by_speed(list(MODELS.values()))
+
+
+def test_fastest_model_comes_first_and_unmeasured_ones_last() -> None:
+    """Given the figures of the benchmark -> descending speed, then the models without any, the least work first."""
+    ordered = [model.model_id for model in by_speed()]
+    speeds = [MEASURED[name].images_per_second for name in ordered if name in MEASURED]
+    assert set(ordered[: len(speeds)]) == set(MEASURED)
+    assert speeds == sorted(speeds, reverse=True)
+    assert catalogue.find(ordered[-1]).short_name == "cait-m48-448"
+
+
+@pytest.mark.parametrize(("columns", "left_out"), [(80, "licence, accuracy, own defaults, model_id"), (220, None)])
+def test_list_fits_the_terminal(columns: int, left_out: str | None) -> None:
+    """Given a narrow and a wide terminal -> no line is wider, one model is marked, and missing columns are named."""
+    with pseudo_terminal.running([COMMAND], columns=columns, lines=24) as terminal:
+        assert terminal.exit_code() == 0
+        lines = terminal.text.splitlines()
+    assert max(map(len, lines)) <= columns
+    assert [line.split()[1] for line in lines if line.startswith("* ")] == ["lite0", "To"]
+    assert ([f"Columns left out: {left_out}. --all shows them."] if left_out else []) == [
+        line for line in lines if line.startswith("Columns left out")
+    ]
+
+
+def test_all_columns_are_shown_on_request() -> None:
+    """Given --all on a narrow terminal -> the ids as well, although lines are wider than it."""
+    with pseudo_terminal.running([COMMAND, "--all", "--family", "NASNet"], columns=80) as terminal:
+        assert terminal.exit_code() == 0
+        assert "tensorflow-ic-imagenet-nasnet-mobile" in terminal.text
+        assert "Columns left out" not in terminal.text
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_in_any_case_has_its_models(family: str) -> None:
     """Each family in capitals -> its models and no others."""
-    assert models.chosen(family.upper()) == [model for model in MODELS.values() if model.family == family]
+    assert models.select(family.upper()) == [model for model in MODELS.values() if model.family == family]
 
 
 @pytest.mark.parametrize(
@@ -64,31 +107,69 @@ def test_a_family_in_any_case_has_its_models(family: str) -> None:
 )
 def test_search_finds_words_in_ids_handles_and_notes(search: str, expected: list[str]) -> None:
     """A short name, two words, a handle, a note, nothing, nonsense -> the models with every word."""
-    assert [model.model_id for model in models.chosen(search=search)] == expected
+    assert [model.model_id for model in models.select(search=search)] == expected
 
 
 def test_nothing_found_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     """A search without a hit -> 0 of 136, and an empty list in JSON."""
-    assert printed(capsys, "--search", "no such thing").startswith("0 of 136 models.")
+    assert printed(capsys, "--search", "no such thing").startswith("0 of 136 models;")
     assert json.loads(printed(capsys, "--search", "no such thing", "--json")) == []
 
 
-def test_show_tells_all_of_a_large_model(capsys: pytest.CaptureFixture[str]) -> None:
-    """A large model -> both handles of both kinds, size, scaling, staging, images and the defaults with their owner."""
+def test_show_prints_what_differs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a large model -> its size and its own defaults, but neither those of all models nor handles."""
     text = printed(capsys, "show", LARGE)
+    assert re.search(r"^trains with +batch_size=4 train_only_top_layer=True$", text, re.MULTILINE)
+    assert "600x600" in text
+    assert "epochs" not in text
+    assert "tfhub.dev" not in text
+
+
+def test_show_all_adds_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given --all -> every handle, the sources, the images, and every hyperparameter with the model's own marked."""
+    text = printed(capsys, "show", LARGE, "--all")
     for handle in (*MODELS[LARGE].classifier_handles, *MODELS[LARGE].feature_vector_handles):
         assert handle in text
-    assert "600 x 600: its page on TensorFlow Hub" in text
+    assert re.search(r"^size from +its page on TensorFlow Hub", text, re.MULTILINE)
     assert "normalize: 0...255 becomes 0...1" in text
-    assert f"scripts/stage-backbone {LARGE} --output run/{LARGE}.tar.gz\n" in text
     assert "image-classifier:serve on CPU" in text
     assert re.search(r"^  batch_size +4 \(the model's default\)$", text, re.MULTILINE)
     assert re.search(r"^  epochs +3$", text, re.MULTILINE)
+    assert printed(capsys, "--all", "show", LARGE) == text
+
+
+def test_show_fits_the_terminal() -> None:
+    """Given 80 columns -> no line is wider but commands and addresses, which stay whole to be copied."""
+    with pseudo_terminal.running([COMMAND, "show", "lite0", "--all"], columns=80) as terminal:
+        assert terminal.exit_code() == 0
+        lines = terminal.text.splitlines()
+    wide = [line for line in lines if len(line) > 80]
+    assert [line for line in wide if "scripts/" not in line and "https://" not in line] == []
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the words of each command in a description."""
+    return [line.split("scripts/", 1)[1].split() for line in text.splitlines() if " scripts/" in line]
+
+
+@pytest.mark.parametrize("model_id", MODELS)
+def test_printed_commands_are_accepted(capsys: pytest.CaptureFixture[str], model_id: str) -> None:
+    """Given the commands of a description -> their own parsers take them, and they mean this model."""
+    found = {name: words for name, *words in commands(printed(capsys, "show", model_id))}
+    trained = train_locally.parser().parse_intermixed_args(found["train-locally"])
+    assert chosen_model.choose(trained.model, {}).model_id == model_id
+    for name, *words in commands(printed(capsys, "show", model_id)):
+        if name == "stage-backbone":
+            staged = staging.parser().parse_args(words)
+            assert catalogue.find(staged.source).model_id == model_id
+    assert catalogue.find(catalogue.find(model_id).short_name).model_id == model_id
 
 
 def test_show_takes_short_names_and_the_sdks_any_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """lite0, version "*" -> the catalogue's id with its short name."""
-    assert f"{LITE0} (short: lite0)" in printed(capsys, "show", "lite0", "--model-version", "*")
+    """Given lite0 and version "*" -> the catalogue's id, and that it is recommended."""
+    text = printed(capsys, "show", "lite0", "--model-version", "*")
+    assert re.search(rf"^model_id +{LITE0}$", text, re.MULTILINE)
+    assert "lite0 (recommended)" in text
 
 
 @pytest.mark.parametrize("arguments", [("show", LITE0, "--json"), ("--json", "show", LITE0)])
@@ -100,7 +181,7 @@ def test_show_as_json_is_a_row_of_the_list(capsys: pytest.CaptureFixture[str], a
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("show", "efficientnet-b0"), "Did you mean tensorflow-ic-efficientnet-b0-classification-1?"),
+        (("show", "efficientnet-b9"), "Did you mean efficientnet-b"),
         (("show", LITE0, "--model-version", "3"), "the catalogue has one version of each model"),
         (("--family", "vgg"), "--family is 'vgg'; allowed: BiT-M, BiT-S, CaiT"),
     ],

@@ -112,12 +112,27 @@ def test_the_guides_own_resnet_is_fetched_where_the_sdks_is() -> None:
     assert (ours.image_size, ours.parameters) == (twin.image_size, twin.parameters)
 
 
-@pytest.mark.parametrize(("short", "model_id"), [("lite0", LITE0), ("mobilenetv2-160", MOBILENET)])
-def test_short_names_are_those_of_the_packages(short: str, model_id: str) -> None:
-    """The two models that install from a package -> found under both names, and no other short name."""
-    assert catalogue.find(short) is catalogue.find(model_id)
+@pytest.mark.parametrize(
+    ("short", "model_id"),
+    [
+        ("lite0", LITE0),
+        ("mobilenetv2-160", MOBILENET),
+        ("efficientnet-b7", "tensorflow-ic-efficientnet-b7-classification-1"),
+        ("resnet-50", SDKS_TWIN),
+        ("imagenet-resnet-50", DOCS_ONLY),
+    ],
+)
+def test_short_names_leave_out_what_ids_share(short: str, model_id: str) -> None:
+    """Given a packaged model, a plain id, two ids that differ in a shared part alone -> the short name of each."""
+    assert catalogue.find(short.upper()) is catalogue.find(model_id)
     assert catalogue.find(model_id).short_name == short
-    assert set(CONVERSIONS) == set(catalogue.SHORT_NAMES)
+
+
+def test_every_model_has_a_short_name_of_its_own() -> None:
+    """Given every model -> a short name that finds it alone; the packaged models are those with a converter."""
+    assert {catalogue.find(model.short_name).model_id for model in MODELS.values()} == set(MODELS)
+    assert set(CONVERSIONS) == set(catalogue.PACKAGED)
+    assert [model.package for model in MODELS.values() if model.package] == list(catalogue.PACKAGED)
 
 
 @pytest.mark.parametrize(
@@ -125,14 +140,14 @@ def test_short_names_are_those_of_the_packages(short: str, model_id: str) -> Non
     [
         ("tensorflow-ic-efficientnet-b9-classification-1", "tensorflow-ic-efficientnet-b7-classification-1"),
         ("lite-0", "lite0"),
-        ("swin-tiny", "tensorflow-ic-swin-tiny-patch4-window7-224"),
+        ("swin-tiny", "swin-tiny-patch4-window7-224"),
     ],
 )
 def test_an_unknown_id_is_answered_with_the_closest(wrong: str, near: str) -> None:
-    """A wrong digit, a hyphen, a part of an id -> one sentence that names the id meant."""
+    """A wrong digit, a hyphen, a part of a name -> one sentence that names the model meant, as it was typed."""
     with pytest.raises(UserError, match=near) as raised:
         catalogue.find(wrong)
-    assert str(raised.value).startswith(f"{wrong!r} is no model of the catalogue. Did you mean ")
+    assert str(raised.value).startswith(f"The catalogue has no model {wrong!r}. Did you mean ")
     assert "\n" not in str(raised.value)
 
 

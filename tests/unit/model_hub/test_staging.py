@@ -86,7 +86,7 @@ def test_server_that_rejects_is_said(hub: str, tmp_path: Path, path: str, messag
 
 def test_unknown_source_and_folder_without_model_are_said(tmp_path: Path) -> None:
     """A word that is nothing, a folder without a SavedModel -> one sentence each."""
-    with pytest.raises(UserError, match=r"'lite9' is no model of the catalogue\. Did you mean lite0"):
+    with pytest.raises(UserError, match=r"The catalogue has no model 'lite9'\. Did you mean lite0"):
         staging.stage("lite9", tmp_path / "x.tar.gz")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no SavedModel"):
@@ -130,7 +130,7 @@ def test_command_reports_size_or_reason(model_folder: Path, tmp_path: Path, caps
     with tarfile.open(output) as tar:
         assert "__model_info__.json" in tar.getnames()
     assert staging.main(["lite9", "--output", str(output)]) == 1
-    assert capsys.readouterr().err.startswith("UserError: 'lite9'")
+    assert capsys.readouterr().err.startswith("UserError: The catalogue has no model 'lite9'")
 
 
 def other_files(folder: Path, staged: Path) -> dict[str, bytes]:
