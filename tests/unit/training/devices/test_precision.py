@@ -149,7 +149,7 @@ precision.make_deterministic(small.settings(deterministic=sys.argv[1]))
 tf.raw_ops.RandomUniform(shape=[2], dtype=tf.float32)
 """
     command = [sys.executable, "-W", "ignore", "-c", program]
-    environment = {**os.environ, "PYTHONPATH": f"{PROGRAM}:{Path(__file__).parents[3]}"}
+    environment = {**os.environ, "PYTHONPATH": f"{PROGRAM}:{Path(__file__).parents[4]}"}
     asked, not_asked = (
         subprocess.run([*command, given], env=environment, capture_output=True, text=True)
         for given in ("True", "False")

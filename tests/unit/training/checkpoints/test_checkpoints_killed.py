@@ -13,7 +13,7 @@ from image_classifier.training.checkpoints.store import Checkpoints
 
 pytestmark = pytest.mark.no_cover
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 _SAVE_FOR_EVER = """
 import itertools, sys

@@ -196,7 +196,7 @@ def test_scale_doubles_after_two_thousand_finite_steps() -> None:
 def test_two_devices_do_what_one_does() -> None:
     """Each image's gradient on a device of its own -> the weights, slots and scales of one device, in every case."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.unit.training.optimizing"]
-    environment = unmeasured(PYTHONPATH=f"{PROGRAM}:{Path(__file__).parents[3]}")
+    environment = unmeasured(PYTHONPATH=f"{PROGRAM}:{Path(__file__).parents[4]}")
     found = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
     for name, case in optimizing.CASES.items():
         alone = vars(optimizing.run(tf.distribute.get_strategy(), **case))

@@ -14,7 +14,7 @@ from image_classifier.training.export.child_process import Child, ChildFailed, C
 from image_classifier.training.stopping import StopSignal
 from tests.support.waiting import wait_until
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from image_classifier import archives, artifacts
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.model import backbone
-from tests.unit.training.test_backbone import SIZE, pooled, put, save_root
+from tests.unit.training.model.test_backbone import SIZE, pooled, put, save_root
 
 
 def test_backbone_without_model_info_says_what_is_assumed(tmp_path: Path) -> None:

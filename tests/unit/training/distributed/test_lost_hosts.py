@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from image_classifier import tensorflow_start
-from tests.unit.training.test_distribution import finished, found, start_hosts
+from tests.unit.training.distributed.test_cluster import finished, found, start_hosts
 
 pytestmark = pytest.mark.no_cover
 

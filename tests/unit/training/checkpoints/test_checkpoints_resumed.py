@@ -11,7 +11,7 @@ import pytest
 from tests.support.environments import unmeasured
 from tests.unit.training import resuming
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.support.environments import unmeasured
 from tests.support.waiting import free_port
 from tests.unit.training import on_hosts
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @dataclass(frozen=True)
