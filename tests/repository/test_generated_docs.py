@@ -15,8 +15,7 @@ PAGES = ("docs/reference/hyperparameters.md", "docs/reference/metrics.md")
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """A folder with a README that has the markers, and the generated pages."""
-    (tmp_path / "README.md").write_text(f"# Title\n\n{reference.BEGIN}\nold\n{reference.END}\n\nEnd.\n")
+    """A folder with the generated pages."""
     assert reference.main([], tmp_path) == 0
     return tmp_path
 
@@ -28,12 +27,10 @@ def test_this_repository_is_up_to_date() -> None:
 
 
 def test_everything_declared_is_in_the_reference(written: Path) -> None:
-    """All declarations -> each hyperparameter on its page and in the README, aliases and metrics on theirs."""
+    """All declarations -> each hyperparameter with its aliases, and each metric, on their pages."""
     page, metrics_page = ((written / name).read_text() for name in PAGES)
-    readme = (written / "README.md").read_text()
     for declared in DECLARATIONS:
         assert f"\n| `{declared.name}` | " in page
-        assert f"\n| `{declared.name}` | " in readme
         assert all(f"`{alias}`" in page for alias in declared.aliases)
     for item in definitions():
         assert f"`{item['Name']}`" in metrics_page
@@ -46,14 +43,6 @@ def test_both_defaults_where_two_are_published(written: Path) -> None:
     assert "| `3` | `5` |" in row
 
 
-def test_the_rest_of_the_readme_is_kept(written: Path) -> None:
-    """A README with text around the markers -> only what is between them changes."""
-    text = (written / "README.md").read_text()
-    assert text.startswith(f"# Title\n\n{reference.BEGIN}\n| name |")
-    assert text.endswith(f"|\n{reference.END}\n\nEnd.\n")
-    assert "\nold\n" not in text
-
-
 def test_nothing_to_do(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Everything up to date -> --check passes silently, writing changes nothing."""
     capsys.readouterr()
@@ -63,40 +52,11 @@ def test_nothing_to_do(written: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_line_for_each_stale_file(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A page changed by hand, a page gone, a README row edited -> exit code 1, one line each, nothing changed."""
+    """A page changed by hand, a page gone -> exit code 1, one line each, nothing changed."""
     (written / PAGES[0]).write_text("by hand")
     (written / PAGES[1]).unlink()
-    readme = written / "README.md"
-    readme.write_text(readme.read_text().replace("`epochs`", "`epoch`"))
     capsys.readouterr()
     assert reference.main(["--check"], written) == 1
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*PAGES, "README.md"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*PAGES]
     assert (written / PAGES[0]).read_text() == "by hand"
     assert not (written / PAGES[1]).exists()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "no markers",
-        reference.BEGIN,
-        reference.END,
-        f"{reference.END}\n{reference.BEGIN}",
-        f"{reference.BEGIN}\n{reference.END}\n{reference.BEGIN}\n{reference.END}",
-    ],
-)
-def test_a_readme_without_usable_markers(written: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Markers missing, in the wrong order or twice -> writing leaves the README alone, --check fails and names it."""
-    readme = written / "README.md"
-    readme.write_text(text)
-    assert reference.main([], written) == 0
-    assert readme.read_text() == text
-    capsys.readouterr()
-    assert reference.main(["--check"], written) == 1
-    assert capsys.readouterr().out.startswith("README.md lacks the markers")
-
-
-def test_no_readme(written: Path) -> None:
-    """A folder without a README -> nothing is asked of it."""
-    (written / "README.md").unlink()
-    assert reference.main(["--check"], written) == 0

@@ -8,7 +8,7 @@ from tests.repository.project import ROOT, tracked_files
 
 TOP_LEVEL = {
     *("Dockerfile", "docker", "container", "tests", "scripts", "requirements.txt", "README.md"),
-    *("LICENSE", "NOTICE", "SECURITY.md", "pyproject.toml", "docs"),
+    *("CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "NOTICE", "SECURITY.md", "pyproject.toml", "docs"),
 }
 COMMANDS = sorted(path for path in tracked_files() if path.parent == ROOT / "scripts")
 

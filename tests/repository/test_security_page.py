@@ -23,11 +23,3 @@ def test_what_it_names_exists() -> None:
     commands = set(re.findall(r"scripts/[a-z-]+", TEXT))
     assert {"scripts/audit", "scripts/build"} <= commands
     assert [command for command in commands if not (ROOT / command).is_file()] == []
-
-
-def test_every_command_is_in_the_readme() -> None:
-    """Given each file in scripts/ -> the README names it, unless it is for those who change the project."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    inner = {"check", "docs", "fix", "lock", "setup"}
-    names = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file()} - inner
-    assert [name for name in sorted(names) if f"scripts/{name}" not in readme] == []

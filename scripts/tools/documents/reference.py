@@ -16,17 +16,7 @@ from tools.documents import models_page, serving_page
 from tools.documents.markdown import code, table
 
 ROOT = PROGRAM.parent
-README = "README.md"
-BEGIN, END = "<!-- generated:hyperparameters -->", "<!-- end generated -->"
 _NOTE = "<!-- Written by scripts/docs from container/image_classifier/contract/{}.py; change it there. -->"
-
-
-def hyperparameters_table() -> str:
-    """Return README's table: name, values, default, meaning."""
-    rows = [
-        (code(item.name), _values(item), code(encode(item.default) or "none"), item.meaning) for item in DECLARATIONS
-    ]
-    return table(("name", "values", "default", "meaning"), rows)
 
 
 def hyperparameters_page() -> str:
@@ -106,45 +96,25 @@ FILES: Mapping[str, Callable[[], str]] = {
 }
 
 
-def expected(root: Path) -> dict[Path, str | None]:
-    """Return what each generated file should hold; None for a README without the two markers."""
-    found: dict[Path, str | None] = {root / name: make() for name, make in FILES.items()}
-    readme = root / README
-    if readme.is_file():
-        found[readme] = _between_markers(readme.read_text(encoding="utf-8"), hyperparameters_table())
-    return found
-
-
 def stale(root: Path) -> list[str]:
-    """Return a line for each file that is missing, differs, or lacks its markers."""
-    lines = []
-    for path, text in expected(root).items():
-        name = path.relative_to(root)
-        if text is None:
-            lines.append(f"{name} lacks the markers {BEGIN} and {END}, in this order and once each.")
-        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
-            lines.append(f"{name} is stale: run scripts/docs.")
-    return lines
+    """Return a line for each file that is missing or differs."""
+    return [f"{name} is stale: run scripts/docs." for name, make in FILES.items() if _read(root / name) != make()]
 
 
 def write(root: Path) -> list[Path]:
-    """Bring the files up to date and return those that changed; a README without markers is left alone."""
+    """Bring the files up to date and return those that changed."""
     changed = []
-    for path, text in expected(root).items():
-        if text is None or (path.is_file() and path.read_text(encoding="utf-8") == text):
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        changed.append(path)
+    for name, make in FILES.items():
+        path, text = root / name, make()
+        if _read(path) != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
     return changed
 
 
-def _between_markers(text: str, table: str) -> str | None:
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in before + after:
-        return None
-    return f"{before}{BEGIN}\n{table}{END}{after}"
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _values(item: Declaration) -> str:
