@@ -3,12 +3,11 @@
 import errno
 import gzip
 import tarfile
-import tempfile
 import zlib
 from lzma import LZMAError
 from pathlib import Path
 
-from image_classifier import own_files, tar_stream
+from image_classifier import durable_files, own_files, tar_stream
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.tar_stream import MAX_MEMBERS, MAX_UNPACKED_BYTES, ArchiveRejected
 
@@ -115,16 +114,14 @@ def pack(folder: Path, archive: Path) -> None:
         OSError: The archive cannot be written; no half-written archive is left under its name.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".packing-") as scratch:
-        partial = Path(scratch) / archive.name
-        with (
-            partial.open("wb") as raw,
-            gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as compressed,
-            tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
-        ):
-            for path in sorted(folder.rglob("*")):
-                tar.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
-        partial.replace(archive)
+    with (
+        durable_files.replacing(archive) as partial,
+        partial.open("wb") as raw,
+        gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

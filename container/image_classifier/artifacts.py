@@ -6,13 +6,13 @@ jobs write one, endpoints serve one, and the `model` channel brings one in. No T
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from image_classifier import durable_files
 from image_classifier.contract import addresses
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.system_names import is_system_name
@@ -124,7 +124,7 @@ def _is_side(value: Any) -> bool:
 def write_model_info(folder: Path, info: ModelInfo) -> None:
     """Write the model info; `extra` is laid beside the named keys, and addresses lose their secrets."""
     named = {f.name: getattr(info, f.name) for f in fields(info) if f.name != "extra"}
-    write_json(folder / MODEL_INFO_FILE, _without_secrets({**named, **info.extra}))
+    durable_files.write_json(folder / MODEL_INFO_FILE, _without_secrets({**named, **info.extra}))
 
 
 def _without_secrets(value: Any) -> Any:
@@ -167,8 +167,8 @@ def _is_text(name: object) -> bool:
 
 def write_labels(folder: Path, labels: Sequence[str]) -> None:
     """Write both label files: names in index order, and the index of each name."""
-    write_json(folder / LABELS_FILE, {"labels": list(labels)})
-    write_json(folder / CLASS_INDEX_FILE, {name: index for index, name in enumerate(labels)})
+    durable_files.write_json(folder / LABELS_FILE, {"labels": list(labels)})
+    durable_files.write_json(folder / CLASS_INDEX_FILE, {name: index for index, name in enumerate(labels)})
 
 
 def saved_model_folder(folder: Path) -> Path:
@@ -247,41 +247,6 @@ def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
             f"{what} is corrupt: its SavedModel has sha256 {found}, and its model info records {info.sha256}. {remedy}"
         )
     return found
-
-
-def write_json(path: Path, value: Any) -> None:
-    r"""Write JSON so that a reader sees the old file or the whole new one, never a part.
-
-    Half of a character, which UTF-8 cannot hold, is written as JSON escapes it: `\ud83c`.
-
-    Raises:
-        OSError: The disk rejects it; the old file is as it was.
-    """
-    write_whole(
-        path,
-        (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="backslashreplace"),
-    )
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old one or the whole new one, never a part.
-
-    Raises:
-        OSError: The disk rejects it; the old file is as it was, and `filename` names a file.
-    """
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        # A rejected write does not say of which file.
-        error.filename = error.filename or str(path)
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _read_json(path: Path) -> Any:

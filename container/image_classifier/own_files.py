@@ -11,7 +11,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from image_classifier import durable_files
 from image_classifier.contract.errors import UserError
+from image_classifier.durable_files import PARTIAL
 
 MARKER = ".image-classifier.json"
 """In a folder that a command may clear when it writes there again; says which command, and in which layout."""
@@ -19,18 +21,12 @@ FORMAT = 1
 
 
 def mark(folder: Path, writer: str) -> None:
-    """Write the marker of `writer`, a command's name, into an existing folder, whole or not at all.
+    """Write the marker of `writer`, a command's name, into an existing folder.
 
     Raises:
-        OSError: The disk rejects it.
+        OSError: The disk is full or not writable.
     """
-    partial = folder / f"{MARKER}.partial"
-    partial.unlink(missing_ok=True)
-    with partial.open("x", encoding="utf-8") as file:
-        json.dump({"format": FORMAT, "written_by": writer}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / MARKER)
+    durable_files.write_json(folder / MARKER, {"format": FORMAT, "written_by": writer})
 
 
 def is_marked(folder: Path, writer: str) -> bool:
@@ -46,7 +42,7 @@ def is_marked(folder: Path, writer: str) -> bool:
 
 def is_empty(folder: Path) -> bool:
     """Say whether a folder holds nothing but what a killed command left of its marker."""
-    return not {path.name for path in folder.iterdir()} - {f"{MARKER}.partial"}
+    return not {path.name for path in folder.iterdir()} - {f"{MARKER}{PARTIAL}"}
 
 
 def holds(folder: Path, path: Path) -> bool:

@@ -51,11 +51,11 @@ class Figures:
     resident_megabytes: float
 
 
-def measure(folder: Path, wish: EngineOptions, images: Path, seconds: float) -> None:
+def measure(folder: Path, options: EngineOptions, images: Path, seconds: float) -> None:
     """Be the fresh process: answer, say so, be measured, and leave the probabilities beside the pixels."""
     from image_classifier.inference.predictor import Predictor
 
-    predictor = Predictor.load(folder, wish=wish)
+    predictor = Predictor.load(folder, options=options)
     predictor.warm_up()
     files, engine = sorted(images.rglob("*.png")), predictor.engine
     one = predictor.pixels(files[0].read_bytes())[None]
@@ -90,9 +90,9 @@ def _under_load(ask: Callable[[], object], seconds: float) -> float:
     return sum(counts) / seconds
 
 
-def run(folder: Path, wish: EngineOptions, images: Path, seconds: float) -> tuple[Figures, np.ndarray]:
+def run(folder: Path, options: EngineOptions, images: Path, seconds: float) -> tuple[Figures, np.ndarray]:
     """Measure in a fresh process; returns the figures and the probabilities of all images."""
-    words = json.dumps([str(folder), asdict(wish), str(images), seconds])
+    words = json.dumps([str(folder), asdict(options), str(images), seconds])
     started = time.monotonic()
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM), "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
@@ -151,19 +151,19 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        folder, wish, images, seconds = json.loads(given.measure)
-        measure(Path(folder), EngineOptions(**wish), Path(images), seconds)
+        folder, options, images, seconds = json.loads(given.measure)
+        measure(Path(folder), EngineOptions(**options), Path(images), seconds)
         return
     stamps = sample_sets.fetch("stamps", CACHE / "data" / "stamps") / "train"
-    wanted = {name: wish for name, wish in ENGINES.items() if wish.precision == "f32" or has_bfloat16()}
+    wanted = {name: options for name, options in ENGINES.items() if options.precision == "f32" or has_bfloat16()}
     with tempfile.TemporaryDirectory() as scratch:
         table = []
         for name, folder in models(Path(scratch), stamps).items():
             measured: dict[str, list[Figures]] = {engine: [] for engine in wanted}
             answers: dict[str, np.ndarray] = {}
             for _ in range(given.rounds):
-                for engine, wish in wanted.items():
-                    figures, answers[engine] = run(folder, wish, stamps, given.seconds)
+                for engine, options in wanted.items():
+                    figures, answers[engine] = run(folder, options, stamps, given.seconds)
                     measured[engine].append(figures)
             table += rows(name, measured, answers)
     images = len(next(iter(answers.values())))

@@ -141,7 +141,7 @@ def serve(folder: Path, engine: str, seconds: float) -> dict[str, Any]:
     from image_classifier.inference.engines import EngineOptions
     from image_classifier.inference.predictor import Predictor
 
-    predictor = Predictor.load(folder, wish=EngineOptions(engine))
+    predictor = Predictor.load(folder, options=EngineOptions(engine))
     predictor.warm_up()
     one = np.random.default_rng(0).integers(0, 256, (1, *predictor.info.image_size, 3), np.uint8)
     times: list[float] = []

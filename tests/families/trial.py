@@ -14,7 +14,7 @@ from image_classifier.contract import hyperparameters
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.openvino_model import conversion, ir_record
-from image_classifier.inference.openvino_model.conversion import Sample
+from image_classifier.inference.openvino_model.conversion import ComparisonImages
 from image_classifier.inference.openvino_model.ir_record import Record
 from image_classifier.inference.predictor import Predictor
 from image_classifier.model_hub.converters import reusable_saved_model
@@ -121,7 +121,7 @@ def convert(folder: Path, images: int = 8) -> Record:
         NotConverted: There is none.
     """
     info = artifacts.read_model_info(folder)
-    sample = Sample(conversion.made_up_sample(info).pixels[:images], synthetic=True)
+    sample = ComparisonImages(conversion.synthetic_images(info).pixels[:images], synthetic=True)
     record = conversion.convert(folder, info, sample)
     artifacts.write_model_info(folder, ir_record.with_record(info, record))
     return record
@@ -129,5 +129,5 @@ def convert(folder: Path, images: int = 8) -> Record:
 
 def answers(folder: Path, pixels: np.ndarray, engine: str) -> np.ndarray:
     """Load a model folder as serving does and return its probabilities, float32 (n, classes)."""
-    predictor = Predictor.load(folder, wish=EngineOptions(engine))
+    predictor = Predictor.load(folder, options=EngineOptions(engine))
     return np.array([prediction.probabilities for prediction in predictor.classify(pixels)], np.float32)

@@ -64,8 +64,8 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated index": (lambda tree: truncate(tree, "variables/variables.index"), "cannot be loaded"),
     "no weights": (lambda tree: shutil.rmtree(tree / "model" / "1" / "variables"), "cannot be loaded"),
     "another TensorFlow": (rename_operation, "needs operations that TensorFlow 2."),
-    "short label map": (lambda tree: edit_labels(tree, ["a", "b"]), "names 2 classes, but the model answers 3"),
-    "long label map": (lambda tree: edit_labels(tree, list("abcd")), "names 4 classes, but the model answers 3"),
+    "short label map": (lambda tree: edit_labels(tree, ["a", "b"]), "names 2 classes, but the model returns 3"),
+    "long label map": (lambda tree: edit_labels(tree, list("abcd")), "names 4 classes, but the model returns 3"),
     "broken label map": (lambda tree: (tree / "model/labels_info.json").write_text("{"), "is not valid JSON"),
 }
 
@@ -97,8 +97,8 @@ def test_model_that_answers_nan_is_not_served(start: HeadPlan, tree: Path) -> No
     server = start(tree)
     assert server.end(60) != 0
     assert server.log().splitlines() == [
-        "UserError: The model answers with numbers that are not finite (NaN or infinity). "
-        "Its weights are corrupt or its training diverged; train it again."
+        "UserError: The model returns numbers that are not finite (NaN or infinity). "
+        "Its weights are corrupt or its training diverged. Train it again."
     ]
 
 
@@ -120,7 +120,7 @@ def test_ir_that_answers_nan_is_not_served(start: HeadPlan, tree_with_ir: Path) 
     info_file.write_text(json.dumps(info))
     server = start(tree_with_ir)
     assert server.end(60) != 0
-    assert server.log().startswith("UserError: The model answers with numbers that are not finite (NaN or infinity). ")
+    assert server.log().startswith("UserError: The model returns numbers that are not finite (NaN or infinity). ")
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], list("abcd")])
@@ -129,5 +129,5 @@ def test_labels_are_counted_whatever_the_engine(start: HeadPlan, tree_with_ir: P
     edit_labels(tree_with_ir, labels)
     server = start(tree_with_ir)
     assert server.end(60) != 0
-    assert f"names {len(labels)} classes, but the model answers 3" in server.log()
+    assert f"names {len(labels)} classes, but the model returns 3" in server.log()
     assert len(server.log().splitlines()) == 1

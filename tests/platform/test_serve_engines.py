@@ -87,8 +87,8 @@ def test_slim_environment_rejects_a_model_without_an_ir(tree_of: Callable[[str],
     """A model without an IR where TensorFlow is not installed -> exit 1 at once, one line with the remedy."""
     tree = tree_of("both")
     assert rejection(tree, slim_python) == (
-        f"UserError: TensorFlow is not installed here, and {tree / 'model'} has no OpenVINO IR. Run "
-        f"scripts/convert-model {tree / 'model'} where TensorFlow is installed, which makes one."
+        f"UserError: TensorFlow is not installed here, but {tree / 'model'} has no OpenVINO IR. Create one with "
+        f"scripts/convert-model {tree / 'model'} where TensorFlow is installed."
     )
 
 
@@ -102,7 +102,7 @@ def test_slim_environment_rejects_to_run_tensorflow(tree_of: Callable[[str], Pat
 def test_openvino_without_an_ir_is_rejected(tree_of: Callable[[str], Path]) -> None:
     """SERVE_ENGINE=openvino for a model without an IR -> exit 1, one line with the same remedy."""
     line = rejection(tree_of("both"), SERVE_ENGINE="openvino")
-    assert line.startswith("UserError: SERVE_ENGINE is openvino, and ")
+    assert line.startswith("UserError: SERVE_ENGINE is openvino, but ")
     assert "Run scripts/convert-model" in line
 
 
@@ -135,7 +135,7 @@ def test_ir_of_another_model_is_passed_over(
     server = start(tree)
     server.wait_until_ready()
     remark, ready, *_ = server.log().splitlines()
-    assert "was made from another SavedModel than the one beside it" in remark
+    assert "was converted from another SavedModel than the one beside it" in remark
     assert " tensorflow, 3 classes" in ready
 
 

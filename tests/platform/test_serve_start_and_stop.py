@@ -73,8 +73,8 @@ def test_other_forms_of_models_are_served(
     assert len(found["probabilities"]) == (1 if form == "binary" else 3)
     remark, ready, *_ = server.log().splitlines()
     assert remark == (
-        f"TensorFlow answers, since {tmp_path / 'model'} has no OpenVINO IR: "
-        f"scripts/convert-model {tmp_path / 'model'} makes one."
+        f"Using TensorFlow: {tmp_path / 'model'} has no OpenVINO IR. "
+        f"Create one with scripts/convert-model {tmp_path / 'model'}."
     )
     assert ready.startswith("Ready on port ")
 

@@ -15,7 +15,7 @@ from image_classifier.contract.errors import ExplainedError, PlatformError, User
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.openvino_model import conversion, ir_record
-from image_classifier.inference.openvino_model.conversion import NotConverted, Sample
+from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
 from image_classifier.inference.openvino_model.ir_record import Record
 from image_classifier.untrusted_models import assumptions
 
@@ -57,7 +57,7 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool) -> Record:
     if warning:
         print(warning, flush=True)
     _reject_foreign_ir(folder, info)
-    sample = _sample(images, info) if images else conversion.made_up_sample(info, SEED)
+    sample = _sample(images, info) if images else conversion.synthetic_images(info, SEED)
     try:
         record = conversion.convert(folder, info, sample, trust)
     except NotConverted as failure:
@@ -79,7 +79,7 @@ def _reject_foreign_ir(folder: Path, info: ModelInfo) -> None:
         )
 
 
-def _sample(images: Path, info: ModelInfo) -> Sample:
+def _sample(images: Path, info: ModelInfo) -> ComparisonImages:
     files = sorted(path for path in images.rglob("*") if path.is_file())
     found: list[NDArray[np.uint8]] = []
     for index in np.random.default_rng(SEED).permutation(len(files)):
@@ -91,7 +91,7 @@ def _sample(images: Path, info: ModelInfo) -> Sample:
             continue
     if not found:
         raise UserError(f"{images} holds no image among {len(files)} files. Give another folder, or leave it out.")
-    return Sample(np.stack(found), synthetic=False)
+    return ComparisonImages(np.stack(found), synthetic=False)
 
 
 def main(words: Sequence[str] | None = None) -> int:

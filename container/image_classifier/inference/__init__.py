@@ -1,1 +1,1 @@
-"""From a model folder and pixels to probabilities. No HTTP. Start reading at predictor.py."""
+"""Model folder and images in, probabilities out; no HTTP. Start reading at predictor.py."""

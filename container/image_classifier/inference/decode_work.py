@@ -1,4 +1,4 @@
-"""How much work of decoding goes together, and who says when it may begin: requests have limits, jobs have none."""
+"""Units of decoding work, and the protocol that admits them: requests are limited, training jobs are not."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -9,40 +9,40 @@ from image_classifier import imaging
 from image_classifier.imaging import Header
 
 BATCH = 32
-"""Images that are decoded and classified together: what is in memory at once, however many a request brings."""
+"""Images decoded and classified together, which bounds memory however many images a request has."""
 HEAVY_PIXELS = 8_000_000
-"""Pixels that are decoded in one step: 0.1 to 0.25 s of a CPU. What is more takes a step of its own."""
+"""Pixels decoded in one step, 0.1 to 0.25 s of one CPU. A larger image is heavy and takes a step of its own."""
 _SEQUENTIAL_JPEG = 4
-"""So many pixels of a JPEG of one scan, which is decoded reduced, cost what one of another image does."""
+"""A pixel of a single-scan JPEG, which is decoded at reduced size, costs this fraction of another image's pixel."""
 
 
 class Work(Protocol):
-    """What the sender of images may take of this machine."""
+    """Resource limits for the sender of some images."""
 
     @property
     def max_pixels(self) -> int:
-        """Width times height that an image's header may state."""
+        """Largest width times height that an image header may state."""
         ...
 
     def admit(self, header: Header, memory: int) -> None:
-        """Check an image before it is decoded, which takes `memory` bytes.
+        """Check an image before it is decoded, which needs `memory` bytes.
 
         Raises:
-            ImageRejected: It, or all images so far together, exceed a limit.
+            ImageRejected: The image, or the total of all images so far, exceeds a limit.
         """
         ...
 
     def step(self, heavy: bool) -> AbstractContextManager[None]:
-        """Hold the right to decode and classify a few images, or a heavy one."""
+        """Hold the permit to decode and classify a few images, or a single heavy one."""
         ...
 
     def memory(self, size: int) -> AbstractContextManager[None]:
-        """Hold memory of `size` bytes while an image is decoded."""
+        """Reserve `size` bytes of memory while an image is decoded."""
         ...
 
 
 class UnboundedWork:
-    """The work of a job, which has the machine to itself."""
+    """No limits: the work of a training job, which has the machine to itself."""
 
     max_pixels = imaging.DEFAULT_MAX_PIXELS
 
@@ -50,11 +50,11 @@ class UnboundedWork:
         """Admit every image."""
 
     def step(self, heavy: bool) -> AbstractContextManager[None]:
-        """Begin at once."""
+        """Start immediately."""
         return contextlib.nullcontext()
 
     def memory(self, size: int) -> AbstractContextManager[None]:
-        """Leave it to the system."""
+        """Reserve nothing."""
         return contextlib.nullcontext()
 
 
@@ -62,13 +62,13 @@ UNBOUNDED: Work = UnboundedWork()
 
 
 def cost(header: Header) -> int:
-    """Return what decoding costs, in pixels of an image that is decoded at full size."""
+    """Return the cost of decoding, in pixels of an image that is decoded at full size."""
     reduced = header.format == "JPEG" and header.coefficient_bytes == 0
     return header.pixels // _SEQUENTIAL_JPEG if reduced else header.pixels
 
 
 def steps(headers: Sequence[Header]) -> Iterator[tuple[int, int, bool]]:
-    """Cut images into steps: where each begins and ends, and whether it is heavy; at most `BATCH` images in one."""
+    """Split images into steps of at most `BATCH` images: start, end, and whether the step is heavy."""
     start = total = 0
     for index, header in enumerate(headers):
         more = cost(header)

@@ -1,4 +1,4 @@
-"""How much memory a process needs that serves a model: estimated before there is one, to tell a lack in time."""
+"""Estimated memory footprint of a serving process, known before it starts so that a shortage is reported early."""
 
 from pathlib import Path
 
@@ -9,19 +9,19 @@ from image_classifier.inference.openvino_model import ir_record
 MEGABYTE = 1024 * 1024
 OPENVINO = (50, 2.0)
 TENSORFLOW = (330, 2.0)
-"""What a warm process holds for itself: so many MB of program, and so many times the size of the model's files.
+"""Private memory of a warmed-up process: a constant in MB, and a multiple of the size of the model files.
 
 Measured: OpenVINO 51, 126 and 258 MB with files of 0, 19 and 105 MB; TensorFlow 2.21 338 MB with files of 20 MB. Pages
-of libraries and weights are left out, which processes share and the system can read again.
+of libraries and weights are excluded: they are shared by all processes and reclaimable.
 """
 
 
-def process_bytes(folder: Path, choice: EngineSelection) -> int:
-    """Estimate what a warm serving process of a model folder holds, in bytes: rather too little than too much.
+def process_bytes(folder: Path, selection: EngineSelection) -> int:
+    """Estimate the private memory of a warmed-up serving process, in bytes; a lower bound rather than an upper one.
 
-    `choice` is what `engines.choose` said of the folder.
+    `selection` is the result of `engines.choose` for the folder.
     """
-    if choice.record is not None:
+    if selection.record is not None:
         weights, (program, factor) = ir_record.folder_of(folder), OPENVINO
     else:
         weights, (program, factor) = artifacts.saved_model_folder(folder), TENSORFLOW

@@ -1,4 +1,4 @@
-"""The model folder as one object: bytes of images in, named probabilities out."""
+"""A loaded model folder as one object: encoded images in, class probabilities out."""
 
 import contextlib
 import io
@@ -26,47 +26,47 @@ from image_classifier.inference.prediction import Prediction
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 BACKGROUND = "background"
-"""The built-in algorithm's convention: pre-trained classifiers for ImageNet have label files that begin with a class of
-this name, also where their head has none. A trained head's classes are the training channel's folders, this one or not.
+"""The built-in algorithm's convention: label files of pre-trained ImageNet classifiers begin with a class of this name
+even where the head has no such output. The classes of a fine-tuned head are always the folders of the training channel.
 """
 Observe = Callable[[str, float], None]
-"""Told how many seconds a stage of some images took: "decode" or "engine"."""
+"""Receives the duration in seconds of a stage, "decode" or "engine", for a group of images."""
 
 
 def unobserved(stage: str, seconds: float) -> None:
-    """Take no notice."""
+    """Ignore the duration."""
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A loaded model folder; safe to be called from many threads at once."""
+    """A loaded model folder; thread-safe."""
 
     info: ModelInfo
     labels: tuple[str, ...]
     engine: Engine
     warning: str | None = None
-    """What is assumed of the model, since nothing records it; for the log."""
+    """Assumptions about properties that the model info does not record; for the log."""
 
     @classmethod
-    def load(cls, folder: Path, trust: bool = False, wish: EngineOptions = engines.NO_WISH) -> "Predictor":
-        """Load a model folder; `trust` accepts any operation in its SavedModel, `wish` names the engine.
+    def load(cls, folder: Path, trust: bool = False, options: EngineOptions = engines.DEFAULT_OPTIONS) -> "Predictor":
+        """Load a model folder; `trust` accepts any operation in its SavedModel, `options` selects the engine.
 
         Raises:
-            UserError: Something is missing or broken, there are other than one label for each output, or the engine
-                that is wanted cannot be had.
+            UserError: A file is missing or corrupt, the number of labels does not match the model's outputs, or the
+                requested engine is unavailable.
         """
         check_layout(folder)
         info, labels = artifacts.read_model_info(folder), artifacts.read_labels(folder)
-        info, warning = engines.completed(folder, info, wish)
-        engine = engines.load(folder, info, trust, wish)
+        info, warning = engines.completed(folder, info, options)
+        engine = engines.load(folder, info, trust, options)
         binary = engine.outputs == 1 and len(labels) == 2
         if not binary and not info.finetuned and len(labels) == engine.outputs + 1 and labels[0] == BACKGROUND:
             labels = labels[1:]
         if len(labels) != engine.outputs and not binary:
             raise UserError(
-                f"The label file of {folder} names {len(labels)} classes, but the model answers {engine.outputs} "
-                f"{'probability' if engine.outputs == 1 else 'probabilities'} for an image. Put the "
-                f"{artifacts.LABELS_FILE} there that was written with this model."
+                f"The label file of {folder} names {len(labels)} classes, but the model returns {engine.outputs} "
+                f"{'probability' if engine.outputs == 1 else 'probabilities'} per image. Replace "
+                f"{artifacts.LABELS_FILE} with the one that was written with this model."
             )
         return cls(info, labels, engine, warning)
 
@@ -74,28 +74,28 @@ class Predictor:
         """Decode an image to the model's size, uint8 (height, width, 3).
 
         Raises:
-            ImageRejected: It is not an image that is allowed.
+            ImageRejected: The image is invalid or exceeds a limit.
         """
         return self._decode(self._admitted(data, UNBOUNDED), UNBOUNDED)
 
     def predict(
         self, images: Sequence[bytes], observe: Observe = unobserved, work: Work = UNBOUNDED
     ) -> list[Prediction]:
-        """Classify the bytes of images, in order; all headers are checked before the first image is decoded.
+        """Classify encoded images, in order; all headers are checked before the first image is decoded.
 
         Args:
-            images: The files' bytes.
-            observe: Told of the seconds of every step.
-            work: What the sender may take of this machine; what its methods raise is passed on.
+            images: Contents of the image files.
+            observe: Receives the duration of each stage of each step.
+            work: The sender's resource limits; exceptions of its methods propagate.
 
         Raises:
-            ImageRejected: One of them is not an image that is allowed; of several, the message tells which.
-            AlgorithmError: The network answers something that is no number.
+            ImageRejected: An image is invalid or exceeds a limit; the message gives its number if there are several.
+            AlgorithmError: The network returned NaN or infinity.
         """
         headers = [_named(self._admitted, images, index, work) for index in range(len(images))]
         found: list[Prediction] = []
         for start, end, heavy in decode_work.steps(headers):
-            with work.step(heavy), self.engine.expecting():
+            with work.step(heavy), self.engine.announce():
                 with _timed(observe, "decode"):
                     pixels = [_named(self._decode, headers, index, work) for index in range(start, end)]
                 found += self.classify(np.stack(pixels), observe)
@@ -104,16 +104,16 @@ class Predictor:
     def predict_each(
         self, images: Sequence[bytes], observe: Observe = unobserved, work: Work = UNBOUNDED
     ) -> list[Prediction | ImageRejected]:
-        """Classify images as `predict` does, with the reason in place of each that is not allowed.
+        """Classify images as `predict` does, but return the rejection in place of each rejected image.
 
         Raises:
-            AlgorithmError: The network answers something that is no number.
+            AlgorithmError: The network returned NaN or infinity.
         """
         read = [_or_reason(self._admitted, image, work) for image in images]
         headers = [entry for entry in read if isinstance(entry, Header)]
         found: list[Prediction | ImageRejected] = []
         for start, end, heavy in decode_work.steps(headers):
-            with work.step(heavy), self.engine.expecting():
+            with work.step(heavy), self.engine.announce():
                 with _timed(observe, "decode"):
                     decoded = [_or_reason(self._decode, header, work) for header in headers[start:end]]
                 allowed = [pixels for pixels in decoded if not isinstance(pixels, ImageRejected)]
@@ -136,31 +136,31 @@ class Predictor:
         """Classify pixels, uint8 (n, height, width, 3).
 
         Raises:
-            AlgorithmError: The network answers something that is no number.
+            AlgorithmError: The network returned NaN or infinity.
         """
         with _timed(observe, "engine"):
             found = self.engine.run(pixels)
         rows, features = found.probabilities, found.features
         if not all(np.isfinite(part).all() for part in (rows, features) if part is not None):
-            raise AlgorithmError("The model answers with numbers that are not finite (NaN or infinity).")
+            raise AlgorithmError("The model returns numbers that are not finite (NaN or infinity).")
         return [
             Prediction(self.labels, row, None if features is None else features[index])
             for index, row in enumerate(rows)
         ]
 
     def warm_up(self) -> None:
-        """Answer a few synthetic images, so that the first real one waits neither for the engine nor for the decoder.
+        """Classify a few synthetic images, so that the first request waits neither for the engine nor for the decoder.
 
         Raises:
-            UserError: The network answers something that is no number.
+            UserError: The network returned NaN or infinity.
         """
         noise = np.random.default_rng(0)
         try:
-            for count in self.engine.rungs:
+            for count in self.engine.warm_up_sizes:
                 self.classify(noise.integers(0, 256, (count, *self.info.image_size, 3), dtype=np.uint8))
             self.predict([_photograph()])
         except AlgorithmError as error:
-            raise UserError(f"{error} Its weights are corrupt or its training diverged; train it again.") from error
+            raise UserError(f"{error} Its weights are corrupt or its training diverged. Train it again.") from error
 
 
 def _photograph() -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from image_classifier import archives, own_files
+from image_classifier import archives, durable_files, own_files
 from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import download, packages
@@ -58,7 +58,7 @@ def resolve(handle: str, sha256: str | None = None) -> HubModel:
         if (folder / "saved_model.pb").is_file():
             own_files.remove_folder(folder)
         own_files.remove_empty(folder)
-        (Path(scratch) / "model").rename(folder)
+        durable_files.rename_folder(Path(scratch) / "model", folder)
     return HubModel(folder, found)
 
 

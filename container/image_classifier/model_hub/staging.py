@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from image_classifier import archives, artifacts, model_layout, own_files
+from image_classifier import archives, artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Location, Storage
@@ -72,7 +72,8 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
             found = sources.of_text(source, options.origin, Path(scratch))
             model = None if found else catalogue.find(source)
             if model and (name := _package(model, options.origin)):
-                _replace(_converted(source, name, model, options), output)
+                with durable_files.replacing(output) as partial:
+                    shutil.copyfile(_converted(source, name, model, options), partial)
                 print(f"Source: the package ({CONVERSIONS[name].description}).", flush=True)
                 return output
             if model:
@@ -126,12 +127,6 @@ def _converted(source: str, name: str, model: CatalogueModel, options: Options) 
     return converted.archive(
         converted.Wanted(name, options.with_head, options.random_weights, dict(model.hyperparameters))
     )
-
-
-def _replace(file: Path, target: Path) -> None:
-    """Copy a file so that a reader of `target` sees the old one or the whole new one, whoever else writes it."""
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".staging-") as scratch:
-        shutil.copyfile(file, Path(scratch) / target.name).replace(target)
 
 
 def _copy(found: Found, model: CatalogueModel | None, folder: Path, options: Options) -> None:

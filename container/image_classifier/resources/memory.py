@@ -77,7 +77,7 @@ def return_large_blocks() -> None:
             set_option(option, 1 << 20)
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Return what was freed to the system; the C library would keep it for this process."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -5,7 +5,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from image_classifier import artifacts
+from image_classifier import durable_files
 from image_classifier.contract.errors import UserError
 
 STATE_FILE = "job.json"
@@ -31,7 +31,7 @@ def record(folder: Path, state: str, accuracy: float) -> None:
         OSError: The disk rejects it.
     """
     found = JobState(state, accuracy, time.strftime("%Y-%m-%d %H:%M"))
-    artifacts.write_json(folder / STATE_FILE, asdict(found))
+    durable_files.write_json(folder / STATE_FILE, asdict(found))
 
 
 def read(folder: Path) -> JobState | None:

@@ -72,7 +72,7 @@ class Settings:
     """After which gunicorn takes a process that shows no sign of life for dead."""
     default_form: ResponseFormat = response_formats.PLAIN
     trust_model: bool = variables.TRUST_MODEL.default
-    engine: EngineOptions = engines.NO_WISH
+    engine: EngineOptions = engines.DEFAULT_OPTIONS
     """Which engine runs the network, and in what it computes."""
     log_level: int = variables.LOG_LEVEL.default
     access_log: str = variables.ACCESS_LOG.default
@@ -134,7 +134,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         timeout_seconds=max(variables.TIMEOUT.default, reader.get(variables.TIMEOUT)),
         default_form=reader.understood(variables.DEFAULT_ACCEPT, response_formats.PLAIN, _form),
         trust_model=reader.get(variables.TRUST_MODEL),
-        engine=EngineOptions(reader.get(variables.ENGINE), reader.get(variables.PRECISION), exclusive=workers == 1),
+        engine=EngineOptions(reader.get(variables.ENGINE), reader.get(variables.PRECISION), sole_process=workers == 1),
         log_level=reader.get(variables.LOG_LEVEL),
         access_log=reader.get(variables.ACCESS_LOG),
         program=reader.get(variables.PROGRAM),

@@ -16,7 +16,7 @@ from cyclonedx.model.license import LicenseExpression
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from image_classifier import artifacts, own_files
+from image_classifier import durable_files, own_files
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, report_and_exit_code
 from tools.docker_image import installed_packages, locks
 from tools.docker_image.docker_engine import DEFAULT_IMAGE, BuiltImage, docker, find_image
@@ -170,7 +170,7 @@ def _is_table(path: Path) -> bool:
 
 def _write(path: Path, text: str) -> None:
     try:
-        artifacts.write_whole(path, text.encode())
+        durable_files.write_bytes(path, text.encode())
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror}. Give --output a file in a folder of yours."

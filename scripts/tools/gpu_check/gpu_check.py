@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_classifier import PROGRAM, artifacts, own_files
+from image_classifier import PROGRAM, durable_files, own_files
 from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract import metrics
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError, last_line, report_and_exit_code
@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ExplainedError as error:
         return report_and_exit_code(error)
     output.parent.mkdir(parents=True, exist_ok=True)
-    artifacts.write_whole(output, f"{json.dumps(report.as_json(), indent=2)}\n".encode())
+    durable_files.write_bytes(output, f"{json.dumps(report.as_json(), indent=2)}\n".encode())
     print(report.table())
     print(f"Written to {output}")
     return 0 if report.passed else 1

@@ -17,7 +17,7 @@ from typing import Any
 import openvino
 
 from image_classifier import artifacts, imaging
-from image_classifier.inference.engines.openvino import yielding
+from image_classifier.inference.engines.openvino import with_low_priority
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.resources.processors import available_processors
 from tests.benchmarks.serving import closed_loop, places
@@ -36,7 +36,7 @@ class Policy:
 
     def company(self) -> AbstractContextManager[None]:
         """Announce an image, if this way does."""
-        return self.pool.expecting() if self.announced else contextlib.nullcontext()
+        return self.pool.announce() if self.announced else contextlib.nullcontext()
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
             chosen = {**wanted, "NUM_STREAMS": streams, "ENABLE_CPU_PINNING": pinned}
             return core.compile_model(network, "CPU", chosen)
 
-        compiled = yielding(compile_network) if last else compile_network()
+        compiled = with_low_priority(compile_network) if last else compile_network()
         made = [compiled.create_infer_request() for _ in range(count)]
         for request in made:
             # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.

@@ -28,7 +28,9 @@ def main() -> None:
     with places.model_and_photographs() as (folder, photographs):
         info = artifacts.read_model_info(folder)
         ways = {
-            name: classifying(tensorflow.load_engine(folder, info, ExecutionMode(batches=batches)), info.image_size)
+            name: classifying(
+                tensorflow.load_engine(folder, info, ExecutionMode(dynamic_batching=batches)), info.image_size
+            )
             for name, batches in (("by itself", False), ("in batches", True))
         }
         closed_loop.compare(ways, THREADS, photographs, given.rounds, given.seconds)
@@ -37,8 +39,8 @@ def main() -> None:
 def classifying(engine: Engine, size: tuple[int, int]) -> Classify:
     """Return what one photograph goes through, after every size of a batch was computed once."""
     turns = RequestPool(range(engine.concurrency))
-    noise = np.zeros((max(engine.rungs), *size, 3), np.uint8)
-    for count in engine.rungs:
+    noise = np.zeros((max(engine.warm_up_sizes), *size, 3), np.uint8)
+    for count in engine.warm_up_sizes:
         engine.run(noise[:count])
 
     def classify(photograph: bytes) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -137,24 +136,6 @@ def test_folder_hash_depends_on_names_and_content(tmp_path: Path) -> None:
         (folder / name).write_text(content)
         hashes.add(artifacts.folder_sha256(folder))
     assert len(hashes) == 3
-
-
-@pytest.mark.parametrize("value", [{"loss": float("nan")}, {"path": Path()}])
-def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path, value: Any) -> None:
-    """A value that JSON cannot hold -> an error, the old file whole, nothing beside it."""
-    path = tmp_path / "file.json"
-    artifacts.write_json(path, {"old": 1})
-    with pytest.raises((ValueError, TypeError)):
-        artifacts.write_json(path, value)
-    assert json.loads(path.read_text()) == {"old": 1}
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("text", ["half \ud83c of a character", "caf\udce9", "größer"])
-def test_json_holds_whatever_a_text_holds(tmp_path: Path, text: str) -> None:
-    """Half of a character, as JSON can spell it, or a byte that is not UTF-8 -> a UTF-8 file, read back equal."""
-    artifacts.write_json(tmp_path / "info.json", {"source": text})
-    assert json.loads((tmp_path / "info.json").read_text(encoding="utf-8")) == {"source": text}
 
 
 @pytest.mark.parametrize(

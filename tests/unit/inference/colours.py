@@ -75,7 +75,7 @@ def convert(folder: Path) -> Path:
     from image_classifier.inference.openvino_model import conversion, ir_record
 
     info = artifacts.read_model_info(folder)
-    record = conversion.convert(folder, info, conversion.made_up_sample(info))
+    record = conversion.convert(folder, info, conversion.synthetic_images(info))
     artifacts.write_model_info(folder, ir_record.with_record(info, record))
     return folder
 

@@ -15,7 +15,7 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference import engines
 from image_classifier.inference.openvino_model import conversion
-from image_classifier.inference.openvino_model.conversion import NotConverted, Sample
+from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
 from tests.unit.inference import colours
 
 INFO = ModelInfo(image_size=colours.SIZE)
@@ -36,7 +36,7 @@ def means(pixels: Any) -> Any:
 
 def convert(folder: Path, info: ModelInfo = INFO) -> Any:
     """Convert on synthetic images."""
-    return conversion.convert(folder, info, conversion.made_up_sample(info))
+    return conversion.convert(folder, info, conversion.synthetic_images(info))
 
 
 @pytest.mark.parametrize("form", colours.FORMS)
@@ -68,7 +68,7 @@ def test_features_are_tensorflows(tmp_path: Path) -> None:
 
     folder = colours.save(tmp_path, "pixels")
     convert(folder)
-    pixels = conversion.made_up_sample(INFO).pixels
+    pixels = conversion.synthetic_images(INFO).pixels
     expected = tensorflow.load_engine(folder, INFO).run(pixels)
     found = openvino.load_engine(folder / "openvino", INFO).run(pixels)
     assert found.features is not None
@@ -167,7 +167,7 @@ def test_weights_are_not_compressed(tmp_path: Path, halves: NDArray[np.uint8]) -
     """A weight that 16 bits cannot hold -> the IR answers as TensorFlow does, to float32's rounding."""
     folder = colours.save(tmp_path, sharpness=12.3456789)
     info = artifacts.read_model_info(folder)
-    record = conversion.convert(folder, info, Sample(halves, synthetic=False))
+    record = conversion.convert(folder, info, ComparisonImages(halves, synthetic=False))
     assert record.largest_difference < 1e-6
     assert b"f16" not in (folder / "openvino" / "model.xml").read_bytes()
     assert engines.load(folder, replace(info, extra={}), False).name == "tensorflow"
@@ -175,7 +175,7 @@ def test_weights_are_not_compressed(tmp_path: Path, halves: NDArray[np.uint8]) -
 
 def test_made_up_images_are_the_same_and_cover_the_range() -> None:
     """Two samples of a seed, one of another -> equal, different; dark and bright pixels of every channel."""
-    first, again, other = (conversion.made_up_sample(INFO, seed).pixels for seed in (0, 0, 1))
+    first, again, other = (conversion.synthetic_images(INFO, seed).pixels for seed in (0, 0, 1))
     assert first.shape == (50, *colours.SIZE, 3)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifacts, durable_files
 from image_classifier.contract.errors import UserError
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions, EngineSelection
@@ -45,13 +45,13 @@ def test_tensorflow_can_be_asked_for(converted_model: Callable[[str], Path]) -> 
     assert engines.load(folder, info, False).name == "openvino"
 
 
-def test_model_without_an_ir_gets_tensorflow_and_a_remark(colour_model: Callable[[str], Path]) -> None:
+def test_model_without_an_ir_gets_tensorflow_and_a_note(colour_model: Callable[[str], Path]) -> None:
     """No IR -> tensorflow, with the command that adds one; where openvino is wanted that is an error."""
     folder = colour_model("both")
-    remark = f"TensorFlow answers, since {folder} has no OpenVINO IR: scripts/convert-model {folder} makes one."
-    assert choose(folder) == EngineSelection("tensorflow", remark)
+    note = f"Using TensorFlow: {folder} has no OpenVINO IR. Create one with scripts/convert-model {folder}."
+    assert choose(folder) == EngineSelection("tensorflow", note)
     with pytest.raises(
-        UserError, match=rf"^SERVE_ENGINE is openvino, and {folder} has no OpenVINO IR\. Run scripts/co"
+        UserError, match=rf"^SERVE_ENGINE is openvino, but {folder} has no OpenVINO IR\. Create one with scripts/co"
     ):
         choose(folder, "openvino")
 
@@ -59,8 +59,8 @@ def test_model_without_an_ir_gets_tensorflow_and_a_remark(colour_model: Callable
 def test_ir_of_another_model_is_not_used(stale: Path) -> None:
     """One weight of the SavedModel is another -> tensorflow with the reason; where openvino is wanted an error."""
     assert choose(stale).engine == "tensorflow"
-    assert "was made from another SavedModel" in (choose(stale).remark or "")
-    with pytest.raises(UserError, match="was made from another SavedModel than the one beside it"):
+    assert "was converted from another SavedModel" in (choose(stale).note or "")
+    with pytest.raises(UserError, match="was converted from another SavedModel than the one beside it"):
         choose(stale, "openvino")
 
 
@@ -69,7 +69,7 @@ def test_ir_without_a_record_is_none(converted_model: Callable[[str], Path], tmp
     """Files of an IR about which the model info says nothing, or that it was left out -> they are not used."""
     folder = Path(shutil.copytree(converted_model("both"), tmp_path / "model"))
     info = json.loads((folder / "__model_info__.json").read_text())
-    artifacts.write_json(folder / "__model_info__.json", {**info, "openvino": recorded})
+    durable_files.write_json(folder / "__model_info__.json", {**info, "openvino": recorded})
     assert choose(folder).engine == "tensorflow"
 
 
@@ -78,7 +78,7 @@ def test_incomplete_record_is_an_error(converted_model: Callable[[str], Path], t
     folder = Path(shutil.copytree(converted_model("both"), tmp_path / "model"))
     info = json.loads((folder / "__model_info__.json").read_text())
     del info["openvino"]["sha256"]
-    artifacts.write_json(folder / "__model_info__.json", info)
+    durable_files.write_json(folder / "__model_info__.json", info)
     with pytest.raises(UserError, match=r"is incomplete: .*'sha256'.*Run scripts/convert-model"):
         choose(folder)
 
@@ -100,10 +100,10 @@ def test_bfloat16_needs_a_cpu_and_an_ir(
     """bf16 on a CPU with it, for a model without an IR, on a CPU without it -> openvino, rejected, rejected."""
     monkeypatch.setattr(processors, "has_bfloat16", lambda: True)
     assert choose(converted_model("both"), precision="bf16").engine == "openvino"
-    with pytest.raises(UserError, match="SERVE_PRECISION is bf16, which the engine openvino alone offers"):
+    with pytest.raises(UserError, match="SERVE_PRECISION is bf16, which only the openvino engine supports"):
         choose(colour_model("both"), precision="bf16")
     monkeypatch.setattr(processors, "has_bfloat16", lambda: False)
-    with pytest.raises(UserError, match="this machine's CPU does not compute in bfloat16"):
+    with pytest.raises(UserError, match="this CPU has no bfloat16 instructions"):
         choose(converted_model("both"), precision="bf16")
 
 

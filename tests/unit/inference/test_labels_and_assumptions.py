@@ -48,7 +48,7 @@ def test_background_of_a_trained_head_is_never_dropped(copied_either: Callable[[
     folder = copied_either()
     artifacts.write_labels(folder, ("background", *colours.LABELS))
     artifacts.write_model_info(folder, replace(artifacts.read_model_info(folder), finetuned=True))
-    with pytest.raises(UserError, match="names 4 classes, but the model answers 3"):
+    with pytest.raises(UserError, match="names 4 classes, but the model returns 3"):
         Predictor.load(folder)
 
 

@@ -102,14 +102,16 @@ def test_an_error_is_that_of_its_image_alone(representation: Path, noise: NDArra
     assert all(np.array_equal(answered[number], expected[number : number + 1]) for number in range(60) if number % 3)
 
 
-@pytest.mark.parametrize(("processors", "compact", "streams"), [(1, False, [1]), (2, False, [1, 2]), (2, True, [2])])
+@pytest.mark.parametrize(
+    ("processors", "single_compilation", "streams"), [(1, False, [1]), (2, False, [1, 2]), (2, True, [2])]
+)
 def test_alone_gets_all_processors_and_company_one_each(
-    representation: Path, monkeypatch: pytest.MonkeyPatch, processors: int, compact: bool, streams: list[int]
+    representation: Path, monkeypatch: pytest.MonkeyPatch, processors: int, single_compilation: bool, streams: list[int]
 ) -> None:
     """One CPU, several, several with little memory -> one stream for who is alone, a stream a CPU else."""
     monkeypatch.setattr(openvino, "available_processors", lambda: processors)
-    engine = openvino.load_engine(representation, INFO, compact=compact)
-    assert (engine.concurrency, engine.rungs) == (processors + 4, (1, processors + 4))
+    engine = openvino.load_engine(representation, INFO, single_compilation=single_compilation)
+    assert (engine.concurrency, engine.warm_up_sizes) == (processors + 4, (1, processors + 4))
     assert engine.pool.idle == processors + 2 + (len(streams) > 1)
     networks = []
     for wanted in (1, 2):
@@ -121,13 +123,13 @@ def test_alone_gets_all_processors_and_company_one_each(
 
 
 @pytest.mark.parametrize(
-    ("exclusive", "machine", "pinned"), [(True, 2, [True, False]), (True, 8, [False] * 2), (False, 2, [False] * 2)]
+    ("sole_process", "machine", "pinned"), [(True, 2, [True, False]), (True, 8, [False] * 2), (False, 2, [False] * 2)]
 )
 def test_who_is_alone_gets_a_thread_a_cpu(
     representation: Path,
     monkeypatch: pytest.MonkeyPatch,
     noise: NDArray[np.uint8],
-    exclusive: bool,
+    sole_process: bool,
     machine: int,
     pinned: list[bool],
 ) -> None:
@@ -135,7 +137,7 @@ def test_who_is_alone_gets_a_thread_a_cpu(
     monkeypatch.setattr(openvino, "available_processors", lambda: 2)
     monkeypatch.setattr(os, "cpu_count", lambda: machine)
     before = os.sched_getaffinity(0)
-    engine = openvino.load_engine(representation, INFO, exclusive=exclusive)
+    engine = openvino.load_engine(representation, INFO, sole_process=sole_process)
     found = []
     for wanted in (1, 2):
         with engine.pool.taken(wanted) as requests:

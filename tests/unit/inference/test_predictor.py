@@ -165,7 +165,7 @@ def test_label_map_of_another_length_is_rejected(copied_either: Callable[[], Pat
     """Fewer or more labels than outputs -> rejected with both counts."""
     folder = copied_either()
     artifacts.write_labels(folder, labels)
-    with pytest.raises(UserError, match=f"names {len(labels)} classes, but the model answers 3 probabilities"):
+    with pytest.raises(UserError, match=f"names {len(labels)} classes, but the model returns 3 probabilities"):
         Predictor.load(folder)
 
 
@@ -225,7 +225,7 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (lambda folder: shutil.rmtree(folder), "There is no model folder at"),
     (lambda folder: shutil.rmtree(folder / "1"), "holds no SavedModel"),
     (duplicate, "several SavedModels"),
-    (remove_index, "has no variables.index"),
+    (remove_index, "lacks variables.index"),
     (remove_labels, "has no labels_info.json"),
     (lambda folder: (folder / "labels_info.json").write_text('{"labels": []}'), "must hold"),
     (lambda folder: (folder / "labels_info.json").write_text(r'{"labels": ["\ud83c"]}'), "must hold"),

@@ -24,10 +24,10 @@ def test_alone_gets_the_fast_request_and_company_does_not() -> None:
 def test_who_is_expected_is_company_already() -> None:
     """One who decodes, then a second who does -> the fast request for the first alone, a shared one for both."""
     pool = RequestPool(["a", "b"], "fast")
-    with pool.expecting():
+    with pool.announce():
         with pool.taken(1) as alone:
             assert alone == ["fast"]
-        with pool.expecting(), pool.taken(1) as in_company:
+        with pool.announce(), pool.taken(1) as in_company:
             assert in_company == ["a"]
         with pool.taken(1) as alone_again:
             assert alone_again == ["fast"]

@@ -48,7 +48,7 @@ def load(folder: Path, sign: float = 1.0) -> TensorFlowEngine:
         return {"probabilities": tf.sigmoid(module.sign * level) + slow, "features": tf.zeros_like(level) + count}
 
     tf.saved_model.save(module, str(folder / "1"), signatures={"pixels": answer})
-    return tensorflow.load_engine(folder, INFO, ExecutionMode(batches=True))
+    return tensorflow.load_engine(folder, INFO, ExecutionMode(dynamic_batching=True))
 
 
 def grey(*levels: int) -> NDArray[np.uint8]:
@@ -104,7 +104,7 @@ def test_batches_have_the_sizes_that_were_warmed(engine: TensorFlowEngine, count
     assert outputs.features is not None
     assert outputs.features[:, 0].tolist() == computed
     assert outputs.probabilities == pytest.approx(expected(*range(count)), abs=1e-6)
-    assert set(computed) <= set(engine.rungs)
+    assert set(computed) <= set(engine.warm_up_sizes)
 
 
 def test_a_failure_reaches_all_that_waited_for_it(engine: TensorFlowEngine) -> None:
@@ -127,14 +127,14 @@ def test_batches_and_float16_are_for_gpus() -> None:
     """A model trained in float16 on a CPU, on a GPU, there with exactness wanted -> only where they help."""
     trained = ModelInfo(image_size=SIZE, extra={"mixed_precision": "float16"})
     assert execution_mode_of(trained, gpu=False) == ExecutionMode()
-    assert execution_mode_of(trained, gpu=True) == ExecutionMode(half=True, batches=True)
-    assert execution_mode_of(trained, gpu=True, exact=True) == ExecutionMode(batches=True)
-    assert execution_mode_of(INFO, gpu=True) == ExecutionMode(batches=True)
+    assert execution_mode_of(trained, gpu=True) == ExecutionMode(float16=True, dynamic_batching=True)
+    assert execution_mode_of(trained, gpu=True, force_float32=True) == ExecutionMode(dynamic_batching=True)
+    assert execution_mode_of(INFO, gpu=True) == ExecutionMode(dynamic_batching=True)
 
 
 def test_more_threads_are_let_in_where_batches_form(engine: TensorFlowEngine) -> None:
     """An engine with batches -> work for twice as many threads as fill one, and every size is to be warmed."""
-    assert (engine.concurrency, engine.rungs) == (64, (1, 2, 4, 8, 16, 32))
+    assert (engine.concurrency, engine.warm_up_sizes) == (64, (1, 2, 4, 8, 16, 32))
 
 
 def test_rewriting_to_float16_is_switched_on_for_the_process(engine: TensorFlowEngine, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_rewriting_to_float16_is_switched_on_for_the_process(engine: TensorFlowE
     before = options().get("auto_mixed_precision", False)
     load(tmp_path)
     try:
-        tensorflow.load_engine(tmp_path, INFO, ExecutionMode(half=True))
+        tensorflow.load_engine(tmp_path, INFO, ExecutionMode(float16=True))
         after = options()["auto_mixed_precision"]
     finally:
         tf.config.optimizer.set_experimental_options({"auto_mixed_precision": False})

@@ -84,9 +84,9 @@ def test_named_signature_and_key_are_obeyed(colour_model: Callable[[str], Path],
     folder = colour_model("both")
     engine = tensorflow.load_engine(folder, replace(INFO, signature="pixels", output_key="logits"))
     assert engine.probabilities(halves) == pytest.approx(expected(halves), abs=1e-5)
-    with pytest.raises(UserError, match=r"no signature 'classify'.*pixels, serving_default"):
+    with pytest.raises(UserError, match=r"lacks the signature 'classify'.*pixels, serving_default"):
         tensorflow.load_engine(folder, replace(INFO, signature="classify"))
-    with pytest.raises(UserError, match=r"answers logits, probabilities; name one of them as output_key.*scores"):
+    with pytest.raises(UserError, match=r"has the outputs logits, probabilities\. Set output_key.*scores"):
         tensorflow.load_engine(folder, replace(INFO, output_key="scores"))
 
 
@@ -104,25 +104,25 @@ def test_tuple_and_mapping_outputs_count_by_their_classes(tmp_path: Path, halves
         tf.saved_model.save(module, str(tmp_path / name / "1"))
         engine = tensorflow.load_engine(tmp_path / name, INFO)
         assert engine.probabilities(halves) == pytest.approx(expected(halves), abs=1e-5)
-    with pytest.raises(UserError, match="keys attention, logits; name one as output_key"):
+    with pytest.raises(UserError, match="outputs are attention, logits; set output_key to one of them"):
         tensorflow.load_engine(tmp_path / "mapping", replace(INFO, output_key="classes"))
 
 
 def test_wrong_size_is_said(colour_model: Callable[[str], Path]) -> None:
     """A model info with another image size than the network's -> rejected with that size."""
-    with pytest.raises(UserError, match="does not answer images of 10x11 pixels, the image_size"):
+    with pytest.raises(UserError, match="rejects images of 10x11 pixels, the image_size"):
         tensorflow.load_engine(colour_model("pixels"), ModelInfo(image_size=(10, 11)))
 
 
 def test_backbone_is_no_classifier(colour_model: Callable[[str], Path], tmp_path: Path) -> None:
     """Features, recorded or by their shape -> rejected, since nothing could name them."""
-    with pytest.raises(UserError, match="is a backbone: it answers features, not classes"):
+    with pytest.raises(UserError, match="is a backbone: it returns features, not classes"):
         tensorflow.load_engine(colour_model("called"), replace(INFO, output="features"))
     module = tf.__internal__.tracking.AutoTrackable()
     specification = tf.TensorSpec((None, *colours.SIZE, 3), tf.float32)
     module.__call__ = tf.function(lambda x: x, input_signature=[specification])
     tf.saved_model.save(module, str(tmp_path / "1"))
-    with pytest.raises(UserError, match=r"with the shape \(2, 24, 32, 3\); a classifier answers"):
+    with pytest.raises(UserError, match=r"with the shape \(2, 24, 32, 3\) for two images"):
         tensorflow.load_engine(tmp_path, INFO)
 
 
@@ -135,7 +135,7 @@ def test_model_that_cannot_be_called_is_said(tmp_path: Path) -> None:
     numbers = tf.TensorSpec((None,), tf.float32)
     module.add = tf.function(lambda a, b: {"sum": a + b}, input_signature=[numbers, numbers])
     tf.saved_model.save(module, str(tmp_path / "two" / "1"), signatures={"add": module.add})
-    with pytest.raises(UserError, match="it has the signatures add, none with one input"):
+    with pytest.raises(UserError, match="it has the signatures add, none of which takes exactly one input"):
         tensorflow.load_engine(tmp_path / "two", INFO)
     with pytest.raises(UserError, match=r"'add' of .* does not take exactly one input"):
         tensorflow.load_engine(tmp_path / "two", replace(INFO, signature="add"))

@@ -18,7 +18,7 @@ def test_defaults() -> None:
     assert (found.port, found.workers, found.max_body_bytes, found.trust_model) == (8080, 1, 25 * MEGABYTE, False)
     assert found.threads == found.in_flight + RESERVE
     assert found.timeout_seconds > 60
-    assert found.engine == EngineOptions("auto", "f32", exclusive=True)
+    assert found.engine == EngineOptions("auto", "f32", sole_process=True)
     assert settings.read({"SAGEMAKER_BIND_TO_PORT": "", "SERVE_TRUST_MODEL": " "}) == found
 
 

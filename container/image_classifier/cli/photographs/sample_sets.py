@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from image_classifier import own_files
+from image_classifier import durable_files, own_files
 from image_classifier.cli.photographs import debian_package, fashion, flowers
 from image_classifier.contract.errors import UserError
 from image_classifier.imaging import EXTENSIONS
@@ -83,7 +83,7 @@ def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divide
             found = hold_out(found, Path(scratch) / "parts")
             (found / own_files.MARKER).unlink()
         own_files.remove_empty(into)
-        found.rename(into)
+        durable_files.rename_folder(found, into)
     return into
 
 

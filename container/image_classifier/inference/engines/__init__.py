@@ -1,6 +1,6 @@
-"""What runs the network: one engine a file. Which one, is decided here, before anything slow is imported.
+"""Inference engines, one per module. This one selects the engine before any slow import.
 
-That includes NumPy: `serve` asks for the decision before there is a server.
+Not even NumPy is imported: `serve` needs the selection before it starts the server.
 """
 
 from dataclasses import dataclass, field
@@ -23,48 +23,49 @@ PRECISIONS = ("f32", "bf16")
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Which engine is wanted: one of `NAMES`, computing in one of `PRECISIONS`."""
+    """Requested engine, one of `NAMES`, and how it computes."""
 
     engine: str = "auto"
     precision: str = "f32"
-    exact: bool = False
-    """Whether TensorFlow keeps to float32 even where a model was trained in float16 and a GPU serves it."""
-    compact: bool = False
-    """Whether OpenVINO compiles a network once instead of twice: less memory, and slower for who is alone."""
-    exclusive: bool = False
-    """Whether no other process of the server computes on the same CPUs."""
+    """One of `PRECISIONS`."""
+    force_float32: bool = False
+    """TensorFlow computes in float32 even for a model that was trained in float16 and is served on a GPU."""
+    single_compilation: bool = False
+    """OpenVINO compiles only the throughput mode: less memory, higher latency for a single in-flight request."""
+    sole_process: bool = False
+    """No other worker of this server computes on the same CPUs."""
 
 
-NO_WISH = EngineOptions()
+DEFAULT_OPTIONS = EngineOptions()
 
 
 @dataclass(frozen=True)
 class EngineSelection:
-    """Which engine a model folder gets."""
+    """The engine selected for a model folder."""
 
     engine: str
-    remark: str | None = None
-    """What whoever runs the server should know about it, one sentence."""
+    note: str | None = None
+    """One sentence for the server's operator, for the log."""
     record: Record | None = field(default=None, compare=False)
-    """Of the IR that openvino runs; None for tensorflow."""
+    """Record of the IR that openvino runs; None for tensorflow."""
 
 
-def choose(folder: Path, info: ModelInfo, wish: EngineOptions) -> EngineSelection:
-    """Decide on the engine by what is installed, what the model folder holds and what the machine has.
+def choose(folder: Path, info: ModelInfo, options: EngineOptions) -> EngineSelection:
+    """Select the engine from the installed libraries, the content of the model folder and the hardware.
 
     Raises:
-        UserError: What is wanted cannot be had; the message says what to do.
+        UserError: The requested engine or precision is unavailable; the message says what to do.
     """
-    if wish.precision == "bf16" and not processors.has_bfloat16():
+    if options.precision == "bf16" and not processors.has_bfloat16():
         raise UserError(
-            "SERVE_PRECISION is bf16, and this machine's CPU does not compute in bfloat16 (neither avx512_bf16 nor "
-            "amx_bf16). Leave the variable out, or choose an instance type whose CPU does."
+            "SERVE_PRECISION is bf16, but this CPU has no bfloat16 instructions (neither avx512_bf16 nor amx_bf16). "
+            "Unset the variable, or choose an instance type whose CPU has them."
         )
-    chosen = _choose(folder, info, wish.engine)
-    if wish.precision == "bf16" and chosen.engine == "tensorflow":
+    chosen = _choose(folder, info, options.engine)
+    if options.precision == "bf16" and chosen.engine == "tensorflow":
         raise UserError(
-            f"SERVE_PRECISION is bf16, which the engine openvino alone offers, and {folder} would be served by "
-            f"tensorflow. Leave the variable out, or run {ir_record.remedy(folder)}."
+            f"SERVE_PRECISION is bf16, which only the openvino engine supports, but {folder} would be served by "
+            f"tensorflow. Unset the variable, or run {ir_record.remedy(folder)}."
         )
     return chosen
 
@@ -74,8 +75,8 @@ def _choose(folder: Path, info: ModelInfo, wanted: str) -> EngineSelection:
     if wanted == "tensorflow" or (wanted == "auto" and installed and _tensorflow_has_gpu()):
         if not installed:
             raise UserError(
-                "SERVE_ENGINE is tensorflow, which is not installed here. Leave the variable out, or use the image's "
-                "cpu or gpu target."
+                "SERVE_ENGINE is tensorflow, which is not installed here. Unset the variable, or use the cpu or gpu "
+                "target of the Docker image."
             )
         return EngineSelection("tensorflow")
     record = ir_record.read_record(folder, info)
@@ -84,18 +85,15 @@ def _choose(folder: Path, info: ModelInfo, wanted: str) -> EngineSelection:
         return EngineSelection("openvino", record=record)
     if wanted == "openvino" or not installed:
         why = "SERVE_ENGINE is openvino" if wanted == "openvino" else "TensorFlow is not installed here"
-        raise UserError(
-            f"{why}, and {lack}. Run {ir_record.remedy(folder)} where TensorFlow is installed, which makes one."
-        )
-    remark = f"TensorFlow answers, since {lack}: {ir_record.remedy(folder)} makes one."
-    return EngineSelection("tensorflow", remark)
+        raise UserError(f"{why}, but {lack}. Create one with {ir_record.remedy(folder)} where TensorFlow is installed.")
+    return EngineSelection("tensorflow", f"Using TensorFlow: {lack}. Create one with {ir_record.remedy(folder)}.")
 
 
 def _lack(folder: Path, record: Record | None) -> str | None:
     if record is None:
         return f"{folder} has no OpenVINO IR"
     if ir_record.is_stale(folder, record):
-        return f"the OpenVINO IR in {folder} was made from another SavedModel than the one beside it"
+        return f"the OpenVINO IR in {folder} was converted from another SavedModel than the one beside it"
     return None
 
 
@@ -108,42 +106,45 @@ def _tensorflow_has_gpu() -> bool:
     return not list(metadata.distributions(name="tensorflow-cpu"))
 
 
-def completed(folder: Path, info: ModelInfo, wish: EngineOptions = NO_WISH) -> tuple[ModelInfo, str | None]:
-    """Return the model info with what the SavedModel itself declares, and a warning about what is assumed.
+def completed(folder: Path, info: ModelInfo, options: EngineOptions = DEFAULT_OPTIONS) -> tuple[ModelInfo, str | None]:
+    """Return the model info completed from the SavedModel, and a warning that lists the assumptions.
 
-    An IR declares everything that is needed of it, and is made only where TensorFlow answered as it does.
+    An IR is self-describing and was verified against TensorFlow, so nothing is assumed for it.
 
     Raises:
-        UserError: The engine that is wanted cannot be had, or there is no readable SavedModel.
+        UserError: The requested engine is unavailable, or the SavedModel cannot be read.
     """
-    if not artifacts.unrecorded(folder) or choose(folder, info, wish).engine != "tensorflow":
+    if not artifacts.unrecorded(folder) or choose(folder, info, options).engine != "tensorflow":
         return info, None
     from image_classifier.untrusted_models import assumptions
 
     return assumptions.complete(folder, info)
 
 
-def load(folder: Path, info: ModelInfo, trust: bool, wish: EngineOptions = NO_WISH) -> "Engine":
-    """Load the network of a model folder with the engine that suits it.
+def load(folder: Path, info: ModelInfo, trust: bool, options: EngineOptions = DEFAULT_OPTIONS) -> "Engine":
+    """Load the network of a model folder with the engine that `choose` selects.
 
     Args:
         folder: A model folder.
-        info: What its model info says.
-        trust: Whether the SavedModel may contain any operation, see `untrusted_models`; an IR has none that reach out.
-        wish: Which engine, when it matters.
+        info: Its model info.
+        trust: Accept any operation in the SavedModel, see `untrusted_models`; an IR cannot reach files or the network.
+        options: The requested engine and precision.
 
     Raises:
-        UserError: There is no usable network, it is rejected, or the engine that is wanted cannot be had.
+        UserError: The model is unusable or rejected, or the requested engine is unavailable.
     """
-    record = choose(folder, info, wish).record
+    record = choose(folder, info, options).record
     if record is not None:
         ir_record.check_undamaged(folder, record)
         from image_classifier.inference.engines import openvino
 
         converted = ir_record.folder_of(folder)
-        return openvino.load_engine(converted, info, wish.precision, wish.compact, wish.exclusive)
+        return openvino.load_engine(
+            converted, info, options.precision, options.single_compilation, options.sole_process
+        )
     tensorflow_start.start()
     from image_classifier.inference.engines import tensorflow
     from image_classifier.inference.engines.execution_mode import execution_mode_of
 
-    return tensorflow.load_engine(folder, info, execution_mode_of(info, tensorflow.has_gpu(), wish.exact), trust)
+    mode = execution_mode_of(info, tensorflow.has_gpu(), options.force_float32)
+    return tensorflow.load_engine(folder, info, mode, trust)

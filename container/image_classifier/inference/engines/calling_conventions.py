@@ -1,6 +1,6 @@
-"""How SavedModels want to be called: by which signature, which of its outputs, and what that output is.
+"""Calling conventions of SavedModels: which signature to call, which output to read, and what that output means.
 
-Without TensorFlow: a signature is whatever has `structured_input_signature` and `structured_outputs`.
+TensorFlow is not imported: a signature is any object with `structured_input_signature` and `structured_outputs`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,40 +14,40 @@ from image_classifier.artifacts import FEATURES, LOGITS, PROBABILITIES, ModelInf
 from image_classifier.contract.errors import UserError
 
 Function = Callable[[Any], Any]
-"""In a graph, from uint8 pixels (n, h, w, 3) to what is made of them."""
+"""Graph function on uint8 pixels (n, h, w, 3)."""
 PIXELS = "pixels"
-"""The signature that takes uint8 pixels, ours."""
-# Keys under which classifiers answer, the best first; "default" is what Hub modules of TensorFlow 1 use.
+"""Our own signature, which takes uint8 pixels."""
+# Output keys of classifiers in order of preference; "default" is what TensorFlow 1 Hub modules use.
 _PROBABILITY_KEYS = (PROBABILITIES, "scores", "predictions")
 _OUTPUT_KEYS = (*_PROBABILITY_KEYS, LOGITS, "default", "output_0", "outputs")
 
 
 @dataclass(frozen=True)
 class Convention:
-    """How a model is called."""
+    """How to call one model."""
 
     call: Function
-    """From uint8 pixels (n, h, w, 3) to a tuple: the answer (n, k), and pooled features (n, d) if it has any."""
+    """From uint8 pixels (n, h, w, 3) to a tuple: the output (n, k) and, where exposed, the pooled features (n, d)."""
     key: str | None
-    """Of the answer among the outputs, when it has one."""
+    """Key of that output, None for a model without named outputs."""
 
 
 def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], Function]) -> Convention:
-    """Find out how a loaded model is called, in the order of `tensorflow.load_engine`.
+    """Determine the calling convention of a loaded model, in the order that `tensorflow.load_engine` documents.
 
     Args:
         loaded: The model.
-        info: What its model info says.
-        where: Names it in errors.
-        prepare: From the type that an input has, None for floats, to the function that makes it of pixels.
+        info: Its model info.
+        where: The model's location, for errors.
+        prepare: Maps the dtype of an input (None: float) to the function that converts pixels to it.
 
     Raises:
-        UserError: It cannot be called with images, or the model info names what is not there.
+        UserError: The model cannot be called with images, or lacks the signature or output that its model info names.
     """
     signatures: dict[str, Any] = dict(getattr(loaded, "signatures", {}))
     has = f"it has the signatures {', '.join(sorted(signatures))}" if signatures else "it has no signatures"
     if info.signature and info.signature not in signatures:
-        raise UserError(f"{where} has no signature {info.signature!r}, which its model info names; {has}.")
+        raise UserError(f"{where} lacks the signature {info.signature!r} that its model info names; {has}.")
     by_type = {name: _only_input(function) for name, function in signatures.items()}
     strings = [name for name, given in by_type.items() if given and given.dtype.name == "string"]
     chosen = info.signature or (PIXELS if PIXELS in signatures else None) or _preferred(strings)
@@ -55,7 +55,7 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
         return Convention(_first_output(loaded, prepare(None), info), info.output_key)
     chosen = chosen or _preferred([name for name, given in by_type.items() if given])
     if chosen is None:
-        raise UserError(f"{where} cannot be called with images: {has}, none with one input.")
+        raise UserError(f"{where} cannot be called with images: {has}, none of which takes exactly one input.")
     function, given = signatures[chosen], by_type[chosen]
     if given is None:
         raise UserError(f"The signature {chosen!r} of {where} does not take exactly one input.")
@@ -66,11 +66,11 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
 
 
 def activated(call: Function, activation: Function) -> Function:
-    """Return `Convention.call` with `activation` applied to the answer."""
+    """Return `Convention.call` with `activation` applied to the output."""
 
     def with_activation(pixels: Any) -> tuple[Any, ...]:
-        answer, *others = call(pixels)
-        return (activation(answer), *others)
+        output, *others = call(pixels)
+        return (activation(output), *others)
 
     return with_activation
 
@@ -100,14 +100,14 @@ def _by_signature(function: Any, argument: str, prepare: Function, keys: tuple[s
 
 
 def _first_output(loaded: Function, prepare: Function, info: ModelInfo) -> Function:
-    """Read the output of a Hub model: a tensor, a tuple that begins with it, or a mapping."""
+    """Read the output of a Hub model: a tensor, the first element of a tuple, or an entry of a mapping."""
 
     def call(pixels: Any) -> tuple[Any, ...]:
         output = loaded(prepare(pixels))
         if isinstance(output, Mapping):
             key = info.output_key or next((name for name in _OUTPUT_KEYS if name in output), None)
             if key not in output:
-                raise ValueError(f"its output has the keys {', '.join(sorted(output))}; name one as output_key")
+                raise ValueError(f"its outputs are {', '.join(sorted(output))}; set output_key to one of them")
             return (output[key],)
         return (output[0] if isinstance(output, tuple | list) else output,)
 
@@ -122,15 +122,15 @@ def _output_key(function: Any, info: ModelInfo, where: object) -> str:
         key = keys[0]
     if key is None:
         raise UserError(
-            f"The signature of {where} answers {', '.join(sorted(keys))}; name one of them as output_key in its model "
-            f"info (given: {info.output_key})."
+            f"The signature of {where} has the outputs {', '.join(sorted(keys))}. Set output_key in its model info to "
+            f"one of them (given: {info.output_key})."
         )
     return str(key)
 
 
 def kind(key: str | None, recorded: str | None, answer: NDArray[np.float32]) -> str:
-    """Say whether an answer (n, k) is "probabilities" or "logits": by its key, by the model info, by its values."""
-    # The key first: a model may answer logits when it is called and probabilities by its signature.
+    """Classify an output (n, k) as "probabilities" or "logits": by its key, else the model info, else its values."""
+    # The key first: a model may return logits when called directly and probabilities from its signature.
     if key == "logits" or key in _PROBABILITY_KEYS:
         return "logits" if key == "logits" else "probabilities"
     if recorded:

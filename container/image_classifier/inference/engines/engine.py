@@ -1,4 +1,4 @@
-"""What an engine is: a loaded network, whichever library runs it."""
+"""The engine protocol: a loaded network, whichever library runs it."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,45 +10,45 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a network answers for n images, a row each."""
+    """Outputs of a network for n images, one row per image."""
 
     probabilities: NDArray[np.float32]
     """float32 (n, outputs)."""
     features: NDArray[np.float32] | None = None
-    """Pooled features before the classes, float32 (n, d); None when the network does not tell them."""
+    """Pooled features before the classification head, float32 (n, d); None when the network does not expose them."""
 
 
 class Engine(Protocol):
-    """A loaded network that may be called from many threads at once."""
+    """A loaded network; thread-safe."""
 
     @property
     def name(self) -> str:
-        """Which engine this is, for logs."""
+        """Name of the engine, for logs."""
         ...
 
     @property
     def outputs(self) -> int:
-        """How many probabilities it answers for an image."""
+        """Number of probabilities per image."""
         ...
 
     @property
     def concurrency(self) -> int:
-        """How many threads it keeps busy; more of them at once only wait for each other."""
+        """Number of threads that saturate the engine; additional ones only queue."""
         ...
 
     @property
-    def rungs(self) -> tuple[int, ...]:
-        """Numbers of images that, asked for one after the other, make everything warm that a request will use."""
+    def warm_up_sizes(self) -> tuple[int, ...]:
+        """Batch sizes that, run one after the other, warm up every code path a request can take."""
         ...
 
-    def expecting(self) -> AbstractContextManager[None]:
-        """Announce, while it holds, images that will be run soon: one that is alone may get more of the machine."""
+    def announce(self) -> AbstractContextManager[None]:
+        """Announce images that will be run soon; a single one may then take the latency path."""
         ...
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
-        """Answer RGB pixels, uint8 (n, height, width, 3); several images may be computed at the same time."""
+        """Run RGB pixels, uint8 (n, height, width, 3); several images may be computed concurrently."""
         ...
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probabilities of `run` alone, float32 (n, outputs)."""
+        """Return only the probabilities of `run`, float32 (n, outputs)."""
         ...

@@ -1,4 +1,4 @@
-"""How TensorFlow runs a network, which depends on the machine and on what the model was trained in."""
+"""How TensorFlow runs a network: chosen by the device and by the precision that the model was trained in."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,19 @@ from image_classifier.artifacts import ModelInfo
 
 @dataclass(frozen=True)
 class ExecutionMode:
-    """How a network is run."""
+    """Precision and batching of a TensorFlow engine."""
 
-    half: bool = False
-    """Multiply in float16 where TensorFlow's rewriter of graphs finds it safe; for the process as a whole."""
-    batches: bool = False
-    """Put what several threads ask at the same time into one batch."""
+    float16: bool = False
+    """Automatic mixed precision: float16 where TensorFlow's graph rewriter considers it safe. Set process-wide."""
+    dynamic_batching: bool = False
+    """Merge concurrent calls of several threads into one batch."""
 
 
 PLAIN = ExecutionMode()
-"""float32, every call by itself: what the IR is compared with, and how CPUs serve."""
+"""float32 without batching: the reference for the OpenVINO IR, and how CPUs serve."""
 
 
-def execution_mode_of(info: ModelInfo, gpu: bool, exact: bool = False) -> ExecutionMode:
-    """Choose by the device and by what the job recorded that it trained in; `exact` keeps float32."""
-    return ExecutionMode(half=gpu and not exact and info.extra.get("mixed_precision") == "float16", batches=gpu)
+def execution_mode_of(info: ModelInfo, gpu: bool, force_float32: bool = False) -> ExecutionMode:
+    """Choose the mode by device and by the training precision in the model info; `force_float32` overrides both."""
+    float16 = gpu and not force_float32 and info.extra.get("mixed_precision") == "float16"
+    return ExecutionMode(float16=float16, dynamic_batching=gpu)

@@ -1,4 +1,4 @@
-"""Run the OpenVINO IR of a model folder on CPU, without TensorFlow."""
+"""Run the OpenVINO IR of a model folder on CPUs, without TensorFlow."""
 
 import contextlib
 import os
@@ -21,8 +21,8 @@ from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.resources.processors import available_processors
 
-# `import openvino` brings its converter along, 9 MB and more than half of the time; it does without one that is not
-# there. Who converts imports it by its own name.
+# `import openvino` also imports its converter: 9 MB and more than half of the import time. It tolerates a missing
+# converter, and code that converts imports that module by its own name.
 _CONVERTER = "openvino.tools.ovc"
 _is_new = _CONVERTER not in sys.modules
 if _is_new:
@@ -33,24 +33,24 @@ finally:
     if _is_new:
         del sys.modules[_CONVERTER]
 
-_AHEAD = 2
-"""Requests beyond the streams: their images wait inside OpenVINO, and no stream waits for Python's lock."""
-_DECODING = 2
-"""Threads beyond the requests: they decode meanwhile."""
+_QUEUED_REQUESTS = 2
+"""Requests beyond the streams: their images queue inside OpenVINO, so that no stream waits for Python's GIL."""
+_DECODING_THREADS = 2
+"""Threads beyond the requests, which decode meanwhile."""
 _NICENESS = 10
-"""Of OpenVINO's threads: whoever decodes and answers goes before them. All three measured in docs/decisions/0016."""
+"""Niceness of OpenVINO's threads: decoding and responding take precedence. All three: docs/decisions/0016."""
 MAX_GRAPH_BYTES = 256 * 1024**2
-"""Of model.xml, which has no weights."""
+"""Limit for model.xml, which holds no weights."""
 MAX_BODIES = 100
-"""Of loops and branches in model.xml. 3,000 in each other overflow the stack; networks of images have a few."""
+"""Limit for bodies of loops and branches in model.xml. 3,000 nested ones overflow the stack; image models have few."""
 _BODY = re.compile(rb"<(?:then_|else_)?body[\s>]")
 _Made = TypeVar("_Made")
-_ABOUT_ITSELF = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
+_SOURCE_REFERENCES = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
 
 
 @dataclass(frozen=True)
 class Port:
-    """One of a network's outputs: its place among them, and how many numbers an image gets there."""
+    """One output of a network: its index, and its number of values per image."""
 
     index: int
     width: int
@@ -58,40 +58,40 @@ class Port:
 
 @dataclass(frozen=True)
 class OpenVinoEngine:
-    """A network for one image, compiled twice from the same weights, and a few more requests than there are streams.
+    """A network of batch size 1, compiled twice from the same weights, with a few more requests than streams.
 
-    On all CPUs for an image that is alone, on one CPU each for images that are not. An image at a time costs
-    nothing on CPU, keeps what is in memory the same for any n, and spares a batch its dynamic shape. Measured, with
-    what did not help, in docs/decisions/0016.
+    Latency mode (all CPUs) for a single image, throughput mode (one stream per CPU) for concurrent ones. On CPUs batch
+    size 1 is as fast as larger batches, keeps memory constant for any n and avoids dynamic shapes. Measurements and
+    discarded alternatives: docs/decisions/0016.
     """
 
     pool: RequestPool[Any] = field(repr=False)
     concurrency: int
-    """A thread a CPU, and a few so that no CPU waits for one that is between two images."""
+    """One thread per CPU, and a few more so that no CPU idles while a thread is between two images."""
     answer: Port
-    """Where the probabilities are."""
+    """Output that holds the probabilities."""
     pooled: Port | None
-    """Where the features are."""
+    """Output that holds the features."""
     name: str = "openvino"
 
     @property
     def outputs(self) -> int:
-        """How many probabilities it answers for an image."""
+        """Number of probabilities per image."""
         return self.answer.width
 
     @property
-    def rungs(self) -> tuple[int, ...]:
-        """An image that is alone, and as many as there are streams."""
+    def warm_up_sizes(self) -> tuple[int, ...]:
+        """A single image for latency mode, and enough images to occupy every stream."""
         return (1, self.concurrency)
 
-    def expecting(self) -> AbstractContextManager[None]:
-        """Announce images that are being decoded: with company, each of them gets one CPU."""
-        return self.pool.expecting()
+    def announce(self) -> AbstractContextManager[None]:
+        """Announce images that are being decoded: several concurrent ones take the throughput path."""
+        return self.pool.announce()
 
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
-        """Answer RGB pixels, uint8 (n, height, width, 3).
+        """Run RGB pixels, uint8 (n, height, width, 3).
 
-        Several images go through what is idle, and between them others get their turn.
+        Several images use the idle requests and release them in between, so that other callers are served too.
         """
         ports = [port for port in (self.answer, self.pooled) if port]
         found = [np.empty((len(pixels), port.width), np.float32) for port in ports]
@@ -109,7 +109,7 @@ class OpenVinoEngine:
         return Outputs(*found)
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the probabilities of `run` alone, float32 (n, outputs)."""
+        """Return only the probabilities of `run`, float32 (n, outputs)."""
         return self.run(pixels).probabilities
 
 
@@ -118,23 +118,26 @@ def _awaited(requests: list[Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        # After a failure others may still be computing, and who gets them next writes into their input.
+        # After a failure the other requests may still be running, and their next user writes into their input.
         for request in requests:
             with contextlib.suppress(RuntimeError):
                 request.wait()
 
 
 def load_engine(
-    folder: Path, info: ModelInfo, precision: str = "f32", compact: bool = False, exclusive: bool = False
+    folder: Path, info: ModelInfo, precision: str = "f32", single_compilation: bool = False, sole_process: bool = False
 ) -> OpenVinoEngine:
-    """Load an IR, the pair of files in `folder`, for images of the recorded size.
+    """Load the IR in `folder` for images of the recorded size.
 
-    `precision` is "f32" or "bf16": what the network computes in. OpenVINO's own default is bf16 where the CPU has it.
-    `compact` leaves out what is only for an image that is alone; where the machine's CPUs are this process's alone
-    (`exclusive`), that one's threads keep to a CPU each.
+    Args:
+        folder: Folder of the IR's two files.
+        info: The model info.
+        precision: "f32" or "bf16", in which the network computes; OpenVINO's own default is bf16 where supported.
+        single_compilation: Leave out the latency-mode compilation.
+        sole_process: No other process computes on these CPUs, so the threads of the latency mode can be pinned.
 
     Raises:
-        UserError: It cannot be read, or takes other images than the model info says.
+        UserError: The IR cannot be read, or its input does not match the model info.
     """
     _check_graph(folder / artifacts.OPENVINO_FILES[0])
     core, processors = openvino.Core(), available_processors()
@@ -144,25 +147,27 @@ def load_engine(
         _check_shapes(model, answer, info, folder)
         model.reshape([1, *info.image_size, 3])
         configurations = [_configuration(precision, processors, processors)]
-        if processors > 1 and not compact:
-            # With fewer CPUs than the machine has, others are at work on the first ones, which are those it takes.
-            pinned = exclusive and processors == os.cpu_count()
+        if processors > 1 and not single_compilation:
+            # With a CPU limit other containers use the first CPUs, which are the ones that OpenVINO pins to.
+            pinned = sole_process and processors == os.cpu_count()
             configurations.append(_configuration(precision, processors, 1, pinned))
-        shared, *alone = yielding(lambda: [core.compile_model(model, "CPU", chosen) for chosen in configurations])
+        throughput, *latency = with_low_priority(
+            lambda: [core.compile_model(model, "CPU", chosen) for chosen in configurations]
+        )
     except RuntimeError as error:
         raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
-    pool = RequestPool([_request(shared) for _ in range(processors + _AHEAD)], *map(_request, alone))
-    widths = [int(output.partial_shape[1].get_length()) for output in shared.outputs]
+    pool = RequestPool([_request(throughput) for _ in range(processors + _QUEUED_REQUESTS)], *map(_request, latency))
+    widths = [int(output.partial_shape[1].get_length()) for output in throughput.outputs]
     return OpenVinoEngine(
         pool,
-        processors + _AHEAD + _DECODING,
+        processors + _QUEUED_REQUESTS + _DECODING_THREADS,
         Port(answer, widths[answer]),
         None if pooled is None else Port(pooled, widths[pooled]),
     )
 
 
 def _check_graph(graph: Path) -> None:
-    """Reject a graph that would take the process with it: OpenVINO 2026.4 reads bodies in bodies by recursion."""
+    """Reject a graph that would crash the process: OpenVINO 2026.4 parses nested bodies recursively."""
     try:
         size = graph.stat().st_size
         bodies = len(_BODY.findall(graph.read_bytes())) if size <= MAX_GRAPH_BYTES else 0
@@ -171,16 +176,16 @@ def _check_graph(graph: Path) -> None:
     if size > MAX_GRAPH_BYTES or bodies > MAX_BODIES:
         raise UserError(
             f"The OpenVINO IR in {graph.parent} is rejected: {graph.name} has {size:,} bytes and {bodies:,} bodies of "
-            f"loops and branches; at most {MAX_GRAPH_BYTES:,} and {MAX_BODIES:,} are read. Make it by "
+            f"loops and branches; allowed: {MAX_GRAPH_BYTES:,} and {MAX_BODIES:,}. Create it with "
             "scripts/convert-model."
         )
 
 
-def yielding(make: Callable[[], _Made]) -> _Made:
-    """Make something whose threads let others go first; on Linux threads inherit the niceness of who starts them."""
+def with_low_priority(make: Callable[[], _Made]) -> _Made:
+    """Call `make` such that the threads it starts have low priority: on Linux they inherit their creator's niceness."""
 
     def lower() -> None:
-        with contextlib.suppress(OSError):  # forbidden by some sandbox: then all threads are equal
+        with contextlib.suppress(OSError):  # some sandboxes forbid it; then all threads have equal priority
             os.nice(_NICENESS)
 
     with ThreadPoolExecutor(1, initializer=lower) as one:
@@ -189,20 +194,20 @@ def yielding(make: Callable[[], _Made]) -> _Made:
 
 def _request(compiled: Any) -> Any:
     request = compiled.create_infer_request()
-    # OpenVINO's binding looks NumPy up at the first use of `data`; two threads doing so at once wait for ever.
+    # OpenVINO's binding imports NumPy at the first use of `data`; two threads doing so at once deadlock.
     _ = request.get_input_tensor().data
     return request
 
 
 def reason(error: BaseException) -> str:
-    """Return what an OpenVINO error says, without the lines about OpenVINO's own source files."""
+    """Return the message of an OpenVINO error without its references to OpenVINO's source files."""
     lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.startswith(_ABOUT_ITSELF)]
-    return first_line(ValueError(told[0] if told else str(error)))
+    kept = [line for line in lines if line and not line.startswith(_SOURCE_REFERENCES)]
+    return first_line(ValueError(kept[0] if kept else str(error)))
 
 
 def _ports(model: Any) -> tuple[int, int | None]:
-    """Find the places of probabilities and features among the outputs, by their names when there are several."""
+    """Return the output indices of probabilities and features, found by name when there are several outputs."""
     named = {name: index for index, output in enumerate(model.outputs) for name in output.get_names()}
     if len(model.outputs) == 1:
         return 0, None
@@ -215,8 +220,8 @@ def _check_shapes(model: Any, answer: int, info: ModelInfo, where: Path) -> None
     shape = openvino.PartialShape([-1, height, width, 3])
     if given.element_type != openvino.Type.u8 or given.partial_shape != shape or answered.rank != openvino.Dimension(2):
         raise UserError(
-            f"The OpenVINO IR in {where} takes {given.element_type.to_string()} {given.partial_shape} and answers "
-            f"{answered}; expected u8 {shape}, the image_size of its model info, and [?,classes]. Make it by "
+            f"The OpenVINO IR in {where} takes {given.element_type.to_string()} {given.partial_shape} and returns "
+            f"{answered}; expected u8 {shape}, the image_size of its model info, and [?,classes]. Create it with "
             "scripts/convert-model."
         )
 
@@ -226,7 +231,8 @@ def _configuration(precision: str, processors: int, streams: int, pinned: bool =
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": processors,
         "NUM_STREAMS": streams,
-        # Pinned, two processes would share the first CPUs and leave the others idle. One whose threads wait for each
-        # other is quicker pinned: now and then the scheduler puts two of them on one CPU. See docs/decisions/0016.
+        # Two pinned processes would share the first CPUs and leave the rest idle. For a sole process pinning helps the
+        # latency mode, whose threads wait for each other: otherwise the scheduler sometimes puts two of them on one
+        # CPU. See docs/decisions/0016.
         "ENABLE_CPU_PINNING": pinned,
     }

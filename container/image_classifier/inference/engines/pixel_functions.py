@@ -1,4 +1,4 @@
-"""Which functions of a loaded SavedModel another runtime could take over, given that it cannot decode images."""
+"""Functions of a loaded SavedModel that another runtime can execute, one that cannot decode images."""
 
 import contextlib
 import functools
@@ -17,12 +17,11 @@ from image_classifier.inference.engines.tensorflow import TensorFlowEngine
 
 
 def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterator[Any]:
-    """Yield concrete functions, uint8 pixels (n, h, w, 3) to probabilities, that may compute what the engine answers.
+    """Yield concrete functions, uint8 pixels (n, h, w, 3) to probabilities, that may compute the engine's output.
 
-    The one that answers the features too first, where there is one; then the engine's own. A model that takes the bytes
-    of images gets them encoded there, which no other runtime follows: then its call on floats, and its graph from the
-    decoded images on, with and without scaling. Whether one of these is the same network, the caller finds out by
-    comparing answers.
+    First the function that also returns features, where there is one, then the engine's own. For a model that takes
+    encoded images, whose decoding no other runtime supports, also its call on floats and its graph downstream of
+    decoding, with and without scaling. The caller determines by comparing outputs which one is the same network.
     """
     if both := with_features(engine.model, info):
         yield both
@@ -39,9 +38,9 @@ def candidates(engine: TensorFlowEngine, info: ModelInfo, where: Path) -> Iterat
 
 
 def with_features(loaded: Any, info: ModelInfo) -> Any:
-    """Return the concrete function from uint8 pixels (n, h, w, 3) to probabilities and pooled features, by their names.
+    """Return the concrete function from uint8 pixels (n, h, w, 3) to named probabilities and pooled features.
 
-    None where the loaded model has no signature `pixels` that answers both, as training writes it.
+    None unless the loaded model has the signature `pixels` with both outputs, as training writes it.
     """
     signature = getattr(loaded, "signatures", {}).get(PIXELS)
     if signature is None or not {PROBABILITIES, FEATURES} <= {*signature.structured_outputs}:
@@ -55,16 +54,16 @@ def with_features(loaded: Any, info: ModelInfo) -> Any:
 
 
 def serialized(function: Any) -> bytes:
-    """Return a concrete function as a GraphDef, variables as constants, which runtimes read without TensorFlow.
+    """Serialise a concrete function as a GraphDef with its variables frozen to constants.
 
-    Its last nodes are called `answer/` and the name of what they answer; `PROBABILITIES` where it is one tensor.
+    Output nodes are named `answer/<output>`; the output is `PROBABILITIES` for a single tensor.
 
     Raises:
-        ValueError: It is larger than the 2 GB that a protocol buffer can hold.
+        ValueError: It exceeds the 2 GB limit of protocol buffers.
     """
     definition = _frozen(function, lower_control_flow=True).graph.as_graph_def()
     answers = function.structured_outputs
-    # TensorFlow flattens a mapping by its sorted keys.
+    # TensorFlow flattens a mapping in the order of its sorted keys.
     names = sorted(answers) if isinstance(answers, Mapping) else [PROBABILITIES]
     for name, tensor in zip(names, function.outputs, strict=True):
         node = definition.node.add(op="Identity", name=f"answer/{name}", input=[tensor.op.name])
@@ -74,7 +73,7 @@ def serialized(function: Any) -> bytes:
 
 @contextlib.contextmanager
 def full_float32() -> Iterator[None]:
-    """Keep TensorFlow from multiplying in TensorFloat-32 on GPUs, its default, while the block runs."""
+    """Disable TensorFloat-32, TensorFlow's default on GPUs, while the block runs."""
     before = tf.config.experimental.tensor_float_32_execution_enabled()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     try:
@@ -94,7 +93,7 @@ class _Called:
 
 
 def _frozen(function: Any, lower_control_flow: bool) -> Any:
-    # TensorFlow has no public name for it.
+    # There is no public API for this.
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     return convert_variables_to_constants_v2(function, lower_control_flow=lower_control_flow)
@@ -110,12 +109,12 @@ def _after_decoding(function: Any, info: ModelInfo) -> Iterator[Any]:
     frozen = _frozen(function, lower_control_flow=False)
     definition, answer = frozen.graph.as_graph_def(), frozen.outputs[0].name
     for node in definition.node:
-        # Nothing is left that must happen in an order, and these edges would lead back to the images' bytes.
+        # Control dependencies are no longer needed, and these would lead back to the encoded images.
         kept = [name for name in node.input if not name.startswith("^")]
         del node.input[:]
         node.input.extend(kept)
     for node in frozen.graph.get_operations():
-        # What a map over the images ends in: all of them in one tensor.
+        # The end of a map over the images, which stacks them into one tensor.
         if node.type != "TensorListStack" or node.outputs[0].dtype not in (tf.uint8, tf.float32):
             continue
         rest = _between(definition, node.outputs[0].name, answer)
@@ -125,11 +124,11 @@ def _after_decoding(function: Any, info: ModelInfo) -> Iterator[Any]:
 
 
 def _between(definition: Any, decoded: str, answer: str) -> Any:
-    """Return the part of a graph from the decoded images to the answer, None where the one does not lead there."""
+    """Return the subgraph from the decoded images to the output, None where they are not connected."""
     whole = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
     try:
         return whole.prune(whole.graph.get_tensor_by_name(decoded), whole.graph.get_tensor_by_name(answer))
-    except Exception:  # TensorFlow's type for it is not public
+    except Exception:  # TensorFlow's exception type is not public
         return None
 
 

@@ -1,4 +1,4 @@
-"""Who may use which of an engine's requests: first come, first served, and a fast one for who is alone."""
+"""FIFO pool of inference requests, plus a latency-optimised one for when the engine is otherwise idle."""
 
 import threading
 from collections import deque
@@ -11,69 +11,69 @@ Request = TypeVar("Request")
 
 
 class RequestPool(Generic[Request]):
-    """Requests that threads share. Nobody waits while one is idle, and no lock is held while one is used.
+    """Inference requests shared by threads, in FIFO order; the lock is never held while a request runs.
 
-    Who has to wait is handed a request by the thread that gives it back, so that nobody who comes later is faster.
+    A released request is handed directly to the thread that has waited longest, so later threads cannot overtake it.
     """
 
-    def __init__(self, shared: Iterable[Request], fast: Request | None = None):
-        """Share out `shared`; `fast`, if there is one, goes to who wants one request while no other is on its way."""
-        self._idle = deque(shared)
-        self._shared = len(self._idle)
-        self._fast = fast
-        self._fast_is_idle = fast is not None
+    def __init__(self, throughput_requests: Iterable[Request], latency_request: Request | None = None):
+        """Share `throughput_requests`; lend `latency_request` only for a single image in an otherwise idle engine."""
+        self._idle = deque(throughput_requests)
+        self._throughput_count = len(self._idle)
+        self._latency_request = latency_request
+        self._latency_is_idle = latency_request is not None
         self._waiting: deque[SimpleQueue[Request]] = deque()
-        self._expected = 0
+        self._announced = 0
         self._lock = threading.Lock()
 
     @property
     def idle(self) -> int:
-        """How many requests nobody uses, the fast one included."""
+        """Number of idle requests, the latency request included."""
         with self._lock:
-            return len(self._idle) + self._fast_is_idle
+            return len(self._idle) + self._latency_is_idle
 
     @property
     def waiting(self) -> int:
-        """How many threads wait."""
+        """Number of threads that wait for a request."""
         return len(self._waiting)
 
     @contextmanager
-    def expecting(self) -> Iterator[None]:
-        """Announce, while it holds, somebody who will want requests soon: the fast one is for who is alone."""
+    def announce(self) -> Iterator[None]:
+        """Announce that the caller will acquire requests soon, so that the latency path is left to a lone caller."""
         with self._lock:
-            self._expected += 1
+            self._announced += 1
         try:
             yield
         finally:
             with self._lock:
-                self._expected -= 1
+                self._announced -= 1
 
     @contextmanager
     def taken(self, wanted: int) -> Iterator[list[Request]]:
-        """Hold from 1 to `wanted` requests: what is idle, otherwise the next that is given back."""
-        requests = self._take(wanted)
+        """Hold from 1 to `wanted` requests: those that are idle, otherwise the next one released."""
+        requests = self._acquire(wanted)
         try:
             yield requests
         finally:
-            self._give_back(requests)
+            self._release(requests)
 
-    def _take(self, wanted: int) -> list[Request]:
+    def _acquire(self, wanted: int) -> list[Request]:
         with self._lock:
-            alone = self._fast_is_idle and len(self._idle) == self._shared and self._expected <= 1
-            if alone and wanted == 1 and self._fast is not None:
-                self._fast_is_idle = False
-                return [self._fast]
+            engine_is_idle = len(self._idle) == self._throughput_count and self._latency_is_idle
+            if wanted == 1 and engine_is_idle and self._announced <= 1 and self._latency_request is not None:
+                self._latency_is_idle = False
+                return [self._latency_request]
             if self._idle:
                 return [self._idle.popleft() for _ in range(min(wanted, len(self._idle)))]
             handed: SimpleQueue[Request] = SimpleQueue()
             self._waiting.append(handed)
         return [handed.get()]
 
-    def _give_back(self, requests: Iterable[Request]) -> None:
+    def _release(self, requests: Iterable[Request]) -> None:
         with self._lock:
             for request in requests:
-                if request is self._fast:
-                    self._fast_is_idle = True
+                if request is self._latency_request:
+                    self._latency_is_idle = True
                 elif self._waiting:
                     self._waiting.popleft().put(request)
                 else:

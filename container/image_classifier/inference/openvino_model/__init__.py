@@ -1,1 +1,1 @@
-"""The OpenVINO IR beside a SavedModel: record, conversion, agreement with TensorFlow."""
+"""The OpenVINO IR beside a SavedModel: its record, its conversion, and its agreement with TensorFlow."""

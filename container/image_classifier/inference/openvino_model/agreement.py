@@ -1,4 +1,4 @@
-"""How far two ways to compute the same probabilities lie apart, and which answers that changes."""
+"""Agreement of two computations of the same probabilities: largest difference, and changed top-1 predictions."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE = 1e-3
-"""What a probability may differ by in float32 without anything being wrong; see docs/decisions/0003."""
+"""Largest difference of a float32 probability that is attributed to rounding; see docs/decisions/0003."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two tables of probabilities of the same images compare."""
+    """Comparison of two tables of probabilities of the same images."""
 
     largest_difference: float
     """Largest |Δp|; NaN when either table holds one."""
     other_answers: int
-    """Top-1 answers that differ although the two best of the first table are further apart than 2·`TOLERANCE`."""
+    """Differing top-1 predictions where the two best of the first table are further apart than 2·`TOLERANCE`."""
     close_answers: int
-    """Top-1 answers that differ where they lie within 2·`TOLERANCE`."""
+    """Differing top-1 predictions where they lie within 2·`TOLERANCE`."""
 
 
 def measure(expected: NDArray[np.float32], found: NDArray[np.float32]) -> Agreement:
@@ -35,7 +35,7 @@ def measure(expected: NDArray[np.float32], found: NDArray[np.float32]) -> Agreem
 
 
 def two_columns(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (n, 2) for the sigmoid form (n, 1), which holds P(class 1) alone; anything else as it is."""
+    """Return (n, 2) for a sigmoid output (n, 1), which holds only P(class 1); return any other table unchanged."""
     if probabilities.shape[1] > 1:
         return probabilities
     # p = 0.5 counts as class 1, as it does in serving.

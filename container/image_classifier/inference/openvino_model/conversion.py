@@ -1,6 +1,5 @@
-"""Make the OpenVINO IR of a model folder, and check it against TensorFlow before anything is served with it."""
+"""Convert a model folder's network to OpenVINO IR and verify it against TensorFlow before it is installed."""
 
-import os
 import shutil
 import tempfile
 import time
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts, own_files, tensorflow_start
+from image_classifier import artifacts, durable_files, own_files, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.engines.engine import Engine
@@ -21,24 +20,24 @@ from image_classifier.inference.openvino_model.agreement import Agreement
 from image_classifier.inference.openvino_model.ir_record import Record
 
 IMAGES = 100
-"""How many images the check asks both engines about."""
-_AT_ONCE = 20
+"""Number of synthetic images on which both engines are compared."""
+_BATCH = 20
 
 
 class NotConverted(Exception):  # noqa: N818 - for a job it is no error
-    """There is no IR; the text says why, without a full stop."""
+    """The network could not be converted; the text is the reason, without a full stop."""
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Pixels, uint8 (n, h, w, 3), that both engines are asked about."""
+class ComparisonImages:
+    """Pixels, uint8 (n, h, w, 3), on which both engines are compared."""
 
     pixels: NDArray[np.uint8]
     synthetic: bool
 
 
-def made_up_sample(info: ModelInfo, seed: int = 0) -> Sample:
-    """Make images of gentle gradients and noise, for want of real ones; the same ones for the same seed."""
+def synthetic_images(info: ModelInfo, seed: int = 0) -> ComparisonImages:
+    """Make images of gradients and noise where no real ones are at hand; reproducible by `seed`."""
     noise = np.random.default_rng(seed)
     height, width = info.image_size
     across, down = np.linspace(0, 1, width)[None, :, None], np.linspace(0, 1, height)[:, None, None]
@@ -47,16 +46,16 @@ def made_up_sample(info: ModelInfo, seed: int = 0) -> Sample:
         corner, right, bottom = noise.uniform(0, 255, (3, 3))
         smooth = corner + across * (right - corner) + down * (bottom - corner)
         images.append(smooth + noise.normal(0, noise.uniform(0, 60), (height, width, 3)))
-    return Sample(np.clip(images, 0, 255).astype(np.uint8), synthetic=True)
+    return ComparisonImages(np.clip(images, 0, 255).astype(np.uint8), synthetic=True)
 
 
-def convert(folder: Path, info: ModelInfo, sample: Sample, trust: bool = False) -> Record:
-    """Write the IR of a model folder, whole and checked, or leave everything as it is.
+def convert(folder: Path, info: ModelInfo, images: ComparisonImages, trust: bool = False) -> Record:
+    """Convert, verify and install the IR of a model folder; on failure the folder stays unchanged.
 
-    Both engines compute in float32. The model info is not written; the record belongs into it.
+    Both engines compute in float32. The caller writes the returned record into the model info.
 
     Raises:
-        NotConverted: The network cannot be converted, or what came out answers otherwise than TensorFlow does.
+        NotConverted: The network cannot be converted, or its outputs differ from TensorFlow's.
         UserError: The SavedModel is rejected (see `load_untrusted`, also for `trust`) or cannot be loaded.
     """
     started = time.monotonic()
@@ -65,15 +64,15 @@ def convert(folder: Path, info: ModelInfo, sample: Sample, trust: bool = False) 
 
     engine = tensorflow.load_engine(folder, info, trust=trust)
     with pixel_functions.full_float32():
-        expected = answers(engine, sample.pixels)
+        expected = answers(engine, images.pixels)
     partial = partial_folder(folder)
     reasons: list[str] = []
     try:
         for function in pixel_functions.candidates(engine, info, folder):
             try:
                 _write_function(function, partial)
-                found = answers(load(partial, info), sample.pixels)
-                return publish(partial, folder, expected, found, sample.synthetic, started)
+                found = answers(load(partial, info), images.pixels)
+                return install(partial, folder, expected, found, images.synthetic, started)
             except NotConverted as failure:
                 reasons.append(str(failure))
     finally:
@@ -82,13 +81,13 @@ def convert(folder: Path, info: ModelInfo, sample: Sample, trust: bool = False) 
 
 
 def partial_folder(folder: Path) -> Path:
-    """Return where the IR of a model folder is written before it is whole and checked."""
+    """Return the temporary folder in which the IR of a model folder is written and verified."""
     return folder / f".{artifacts.OPENVINO_DIR}.partial"
 
 
 def answers(engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Ask an engine about pixels, uint8 (n, h, w, 3), a few at once; returns probabilities (n, outputs)."""
-    parts = [engine.probabilities(pixels[start : start + _AT_ONCE]) for start in range(0, len(pixels), _AT_ONCE)]
+    """Run an engine on pixels, uint8 (n, h, w, 3), in small batches; returns probabilities (n, outputs)."""
+    parts = [engine.probabilities(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
     return np.concatenate(parts)
 
 
@@ -98,7 +97,7 @@ def _write_function(function: Any, partial: Path) -> None:
 
     try:
         serialized = pixel_functions.serialized(function)
-    except Exception as error:  # whatever a network makes TensorFlow's freezing stumble over, it still serves it
+    except Exception as error:  # TensorFlow still serves a network that it cannot freeze
         raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
     with tempfile.TemporaryDirectory(prefix="graph-") as scratch:
         graph = Path(scratch) / "graph.pb"
@@ -107,18 +106,18 @@ def _write_function(function: Any, partial: Path) -> None:
 
 
 def write(network: Path, partial: Path) -> None:
-    """Convert a network from pixels to probabilities and, where it has them, features; needs no TensorFlow.
+    """Convert a network from pixels to probabilities and, where exposed, features; needs no TensorFlow.
 
-    `network` is the file of a GraphDef with the weights in it, or the folder of a SavedModel with that signature alone.
-    The IR's outputs are called `probabilities`, which come first, and `features`.
+    `network` is the file of a frozen GraphDef, or the folder of a SavedModel with only that signature. The outputs of
+    the IR are named `probabilities`, which come first, and `features`.
 
     Raises:
-        NotConverted: OpenVINO cannot.
-        OSError: The disk rejects it.
+        NotConverted: OpenVINO cannot convert it.
+        OSError: The disk is full or not writable.
     """
     import openvino
 
-    # Not `openvino.convert_model`: a process that serves leaves it out, see the engine.
+    # Not `openvino.convert_model`, which a serving process does not import; see engines/openvino.py.
     from openvino.tools.ovc import convert_model
 
     from image_classifier.inference.engines.openvino import reason
@@ -126,21 +125,19 @@ def write(network: Path, partial: Path) -> None:
     own_files.remove_folder(partial)
     partial.mkdir()
     try:
-        # From a file: on Python 3.13 OpenVINO 2026.4 stumbles over functions in memory (its own `exec("del ...")`).
+        # From a file: on Python 3.13 OpenVINO 2026.4 fails on functions in memory (its own `exec("del ...")`).
         with tempfile.TemporaryDirectory(prefix="openvino-") as elsewhere:
-            # By another name: OpenVINO takes a comma in a path for the end of it.
+            # Through a link: OpenVINO takes a comma in a path for a separator.
             link = Path(elsewhere) / network.name
             link.symlink_to(network.absolute())
             model = _named(convert_model(link))
     except OSError:
         raise
-    except Exception as error:  # whatever a network makes the converter stumble over, TensorFlow still serves it
+    except Exception as error:  # TensorFlow still serves a network that the converter fails on
         raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
-    # Compressed to 16 bits the weights would answer otherwise than TensorFlow's.
+    # Weights compressed to 16 bits would give other probabilities than TensorFlow.
     openvino.save_model(model, partial / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
-    for name in artifacts.OPENVINO_FILES:
-        with (partial / name).open("rb") as file:
-            os.fsync(file.fileno())
+    durable_files.sync_tree(partial)
 
 
 def _named(model: Any) -> Any:
@@ -148,7 +145,7 @@ def _named(model: Any) -> Any:
 
     results = model.get_results()
     for result in results:
-        # TensorFlow's names of tensors, such as `answer/features:0`.
+        # Tensor names of TensorFlow, such as `answer/features:0`.
         words = {name.partition(":")[0].rpartition("/")[2] for name in result.output(0).get_names()}
         is_features = artifacts.FEATURES in words and len(results) > 1
         result.output(0).set_names({artifacts.FEATURES if is_features else artifacts.PROBABILITIES})
@@ -157,10 +154,10 @@ def _named(model: Any) -> Any:
 
 
 def load(partial: Path, info: ModelInfo) -> Engine:
-    """Load an IR that is not yet known to be one.
+    """Load an IR that was not verified yet.
 
     Raises:
-        NotConverted: It cannot be loaded, or takes other images than the model info says.
+        NotConverted: It cannot be loaded, or its input does not match the model info.
     """
     from image_classifier.inference.engines import openvino
 
@@ -170,7 +167,7 @@ def load(partial: Path, info: ModelInfo) -> Engine:
         raise NotConverted(str(error).rstrip(".")) from error
 
 
-def publish(
+def install(
     partial: Path,
     folder: Path,
     expected: NDArray[np.float32],
@@ -178,18 +175,18 @@ def publish(
     synthetic: bool,
     started: float,
 ) -> Record:
-    """Put an IR into its model folder when its probabilities, `found`, are TensorFlow's, `expected`; both (n, K).
+    """Move an IR into its model folder if its probabilities `found` agree with TensorFlow's `expected`, both (n, K).
 
-    `started` is when the conversion began, a time of `time.monotonic`.
+    `started` is the `time.monotonic` time at which the conversion began. On failure the folder stays unchanged.
 
     Raises:
-        NotConverted: They are others; the folder is as it was.
-        UserError: A link or a file lies where the IR goes; the folder is as it was.
+        NotConverted: The probabilities differ.
+        UserError: A link or a file lies in the IR's place.
     """
     agreed = _agreed(expected, found)
     sha256, target = artifacts.folder_sha256(partial), ir_record.folder_of(folder)
     own_files.remove_folder(target)
-    partial.replace(target)
+    durable_files.rename_folder(partial, target)
     return Record(
         sha256=sha256,
         network_sha256=artifacts.network_sha256(artifacts.saved_model_folder(folder)),
@@ -205,9 +202,9 @@ def publish(
 
 def _agreed(expected: NDArray[np.float32], found: NDArray[np.float32]) -> Agreement:
     if found.shape[1] != expected.shape[1]:
-        raise NotConverted(f"it answers {found.shape[1]} probabilities for an image, TensorFlow {expected.shape[1]}")
+        raise NotConverted(f"it returns {found.shape[1]} probabilities per image, TensorFlow {expected.shape[1]}")
     measured = agreement.measure(expected, found)
-    # Written so that NaN fails too.
+    # The comparison also fails for NaN.
     if not measured.largest_difference <= agreement.TOLERANCE or measured.other_answers:
         raise NotConverted(
             f"on {len(expected)} images its probabilities differ from TensorFlow's by up to "

@@ -1,4 +1,4 @@
-"""The OpenVINO IR of a model folder: whether there is one, what was measured of it, and whether it is undamaged."""
+"""The record of a model folder's OpenVINO IR: whether there is one, how it was verified, and whether it is intact."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -9,42 +9,43 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 
 KEY = "openvino"
-"""Of the model info's extra entries."""
+"""Key among the extra entries of the model info."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What the model info keeps about the IR beside it."""
+    """What the model info records about the IR beside it."""
 
     sha256: str
-    """Of the IR's folder, see `artifacts.folder_sha256`."""
+    """Digest of the IR's folder, see `artifacts.folder_sha256`."""
     network_sha256: str
-    """Of the SavedModel that it was made from, see `artifacts.network_sha256`."""
+    """Digest of the SavedModel that it was converted from, see `artifacts.network_sha256`."""
     version: str
-    """OpenVINO's, which converted it."""
+    """Version of OpenVINO that converted it."""
     images: int
-    """How many were asked of both."""
+    """Number of images on which it was compared with TensorFlow."""
     synthetic: bool
-    """Whether these were noise, since no images were at hand."""
+    """Whether these were synthetic."""
     largest_difference: float
     """Largest |Δp| against TensorFlow, both in float32."""
     other_answers: int
+    """Differing top-1 predictions, see `Agreement.other_answers`."""
     close_answers: int
-    """Other top-1 answers: where the two best lie further apart than twice the tolerance, and within."""
+    """Differing top-1 predictions within rounding, see `Agreement.close_answers`."""
     seconds: float
-    """That converting and checking took."""
+    """Duration of conversion and verification."""
 
 
 def folder_of(model: Path) -> Path:
-    """Return where the IR of a model folder lies."""
+    """Return the folder of a model folder's IR."""
     return model / artifacts.OPENVINO_DIR
 
 
 def read_record(model: Path, info: ModelInfo) -> Record | None:
-    """Return what is recorded of a model folder's IR, None when it has none.
+    """Return the record of a model folder's IR, None when there is no IR.
 
     Raises:
-        UserError: The record is none that this program writes.
+        UserError: The record is incomplete.
     """
     found = info.extra.get(KEY)
     if not isinstance(found, Mapping) or "left_out" in found or not folder_of(model).is_dir():
@@ -64,29 +65,29 @@ def with_record(info: ModelInfo, record: Record) -> ModelInfo:
 
 
 def with_reason(info: ModelInfo, reason: str) -> ModelInfo:
-    """Return the model info with the reason why there is no IR."""
+    """Return the model info with the reason for the missing IR."""
     return replace(info, extra={**info.extra, KEY: {"left_out": reason}})
 
 
 def is_stale(model: Path, record: Record) -> bool:
-    """Say whether the SavedModel is another one than the IR was made from."""
+    """Return whether the SavedModel differs from the one that the IR was converted from."""
     return artifacts.network_sha256(artifacts.saved_model_folder(model)) != record.network_sha256
 
 
 def check_undamaged(model: Path, record: Record) -> None:
-    """Compare the IR's files with what was recorded when they were written.
+    """Compare the IR's files with the recorded checksum.
 
     Raises:
-        UserError: They are others.
+        UserError: A file is missing, or the checksum differs.
     """
     folder = folder_of(model)
     missing = [name for name in artifacts.OPENVINO_FILES if not (folder / name).is_file()]
     found = f"lacks {' and '.join(missing)}" if missing else artifacts.folder_sha256(folder)
     if found != record.sha256:
-        how = f"it {found}" if missing else f"it has sha256 {found}, and the model info records {record.sha256}"
+        how = f"it {found}" if missing else f"it has sha256 {found}, but the model info records {record.sha256}"
         raise UserError(f"The OpenVINO IR in {folder} is corrupt: {how}. Copy the model again, or run {remedy(model)}.")
 
 
 def remedy(model: Path) -> str:
-    """Return the command that makes a new IR."""
+    """Return the command that creates a new IR."""
     return f"scripts/convert-model {model}"

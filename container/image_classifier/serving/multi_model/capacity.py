@@ -61,7 +61,7 @@ def load(
         log.info(note)
     _require_representation(folder)
     _require_memory(folder, available, held)
-    predictor = Predictor.load(folder, wish=EngineOptions("openvino", precision, compact=True))
+    predictor = Predictor.load(folder, options=EngineOptions("openvino", precision, single_compilation=True))
     predictor.warm_up()
     return predictor
 
@@ -91,7 +91,7 @@ def _require_memory(folder: Path, available: Callable[[], int], held: Callable[[
     needed, found = needed_bytes(folder, available_processors()), available()
     if needed + KEPT_MEGABYTES * MEGABYTE > found:
         # What failed loads have left counts as this process's until it is given back.
-        memory.give_back()
+        memory.trim_heap()
         found = available()
     wanted = needed + KEPT_MEGABYTES * MEGABYTE
     if wanted <= found:

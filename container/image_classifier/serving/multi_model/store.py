@@ -192,6 +192,6 @@ def _free(model: _Held) -> None:
     for pause in _LAST_LOOKS:
         time.sleep(pause)
         gone = alive() is None
-        memory.give_back()
+        memory.trim_heap()
         if gone:
             return

@@ -64,8 +64,8 @@ def application() -> "Flask":
             predictor.warm_up()
         if predictor.warning:
             log.warning(predictor.warning)
-        if remark := engines.choose(folder, predictor.info, chosen.engine).remark:
-            log.warning(remark)
+        if note := engines.choose(folder, predictor.info, chosen.engine).note:
+            log.warning(note)
         height, width = predictor.info.image_size
         log.info(
             "Ready on port %d after %.1f s: %s, %d classes, images of %dx%d pixels.",

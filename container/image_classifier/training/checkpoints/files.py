@@ -18,6 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier import durable_files
+
 Arrays = Mapping[str, NDArray[Any]]
 
 _MANIFEST, _STATE = "manifest.json", "state.json"
@@ -87,20 +89,13 @@ def write(folder: Path, contents: Contents) -> None:
     # Without blanks there is no bit whose flip would leave the same manifest.
     manifest = json.dumps({"format": _FORMAT, "files": listed}, separators=(",", ":")).encode()
     _write_file(folder / _MANIFEST, lambda file: file.write(manifest))
-    sync_folder(folder)
+    durable_files.sync_names(folder)
 
 
 def _write_file(path: Path, fill: Callable[[_Hashed], object]) -> _Record:
-    try:
-        with path.open("xb") as file:
-            hashed = _Hashed(file)
-            fill(hashed)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        # A rejected write does not say of which file.
-        error.filename = error.filename or str(path)
-        raise
+    with durable_files.new_file(path) as file:
+        hashed = _Hashed(file)
+        fill(hashed)
     return hashed.record()
 
 
@@ -118,15 +113,6 @@ def is_written(path: Path) -> bool:
     """Say whether a checkpoint has such a file, by its name and kind."""
     known = path.name in (_MANIFEST, _STATE) or _GROUP_FILE.fullmatch(path.name) is not None
     return known and path.is_file() and not path.is_symlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk before returning."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(folder: Path) -> Contents:

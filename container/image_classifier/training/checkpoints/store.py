@@ -15,6 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from image_classifier import durable_files
 from image_classifier.contract.errors import UserError
 from image_classifier.training.checkpoints import files
 from image_classifier.training.checkpoints.files import Contents, Corrupt
@@ -87,11 +88,10 @@ class Checkpoints:
         partial = target.with_name(f".{target.name}.partial")
         try:
             files.write(partial, Contents({"step": step, "job": self._job, "state": state}, groups))
-            partial.rename(target)
+            durable_files.rename_folder(partial, target)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        files.sync_folder(self._folder)
         self._prune()
 
     def _newest_first(self) -> list[Path]:

@@ -87,7 +87,7 @@ class IrConversion:
     def _record(self, sample: ValidationSample, stop: StopSignal) -> Record:
         self._child.wait(stop)
         found = np.load(self._scratch / _ANSWERS)
-        return conversion.publish(self._partial, self._folder, sample.expected, found, False, self._started)
+        return conversion.install(self._partial, self._folder, sample.expected, found, False, self._started)
 
 
 def _convert(scratch: Path, request: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts, own_files
+from image_classifier import durable_files, own_files
 from image_classifier.contract import csv_cells
 from image_classifier.inference.prediction import Prediction
 from image_classifier.training.data.dataset import Listing
@@ -18,7 +18,7 @@ from image_classifier.training.data.decoding import Skipped
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
     """Write `metrics.json`: what the log printed at the end, at full precision."""
     folder.mkdir(parents=True, exist_ok=True)
-    artifacts.write_json(folder / "metrics.json", dict(metrics))
+    durable_files.write_json(folder / "metrics.json", dict(metrics))
 
 
 def write_history(folder: Path, epochs: Sequence[Mapping[str, float]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from image_classifier import artifacts, own_files
+from image_classifier import artifacts, durable_files, own_files
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import failures
 from image_classifier.training.data.in_graph_imaging import decode_and_resize
@@ -44,7 +44,7 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
     # What an earlier model's IR answers is not this model's business.
     own_files.remove_folder(folder / artifacts.OPENVINO_DIR)
     own_files.remove_folder(target)
-    partial.replace(target)
+    durable_files.rename_folder(partial, target)
     return target
 
 
@@ -119,11 +119,4 @@ def _write(root: Any, partial: Path, signatures: dict[str, Any]) -> None:
         if code is None:
             raise
         raise OSError(code, os.strerror(code), str(partial)) from error
-    _sync(partial)
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+    durable_files.sync_tree(partial)

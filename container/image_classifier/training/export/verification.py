@@ -178,7 +178,7 @@ def _score(scratch: Path, request: Mapping[str, Any]) -> None:
     from image_classifier.inference.predictor import Predictor
 
     # As training's own answers were computed: what is to be found is another network, not a rounded one.
-    predictor = Predictor.load(Path(request["folder"]), request["trust"], EngineOptions(exact=True))
+    predictor = Predictor.load(Path(request["folder"]), request["trust"], EngineOptions(force_float32=True))
     paths, storage = [Path(path) for path in request["paths"]], Storage()
 
     def answers(start: int) -> list[tuple[int, NDArray[np.float32]]]:

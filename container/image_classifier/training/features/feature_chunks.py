@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts
+from image_classifier import durable_files
 from image_classifier.artifacts import ModelInfo
-from image_classifier.training.checkpoints.files import sync_folder
 from image_classifier.training.data.dataset import Example
 from image_classifier.training.progress import log
 
@@ -95,8 +94,8 @@ class ChunkFolder:
         }
         content = json.dumps(header).encode() + b"\n" + chunk.features.astype(_STORED, copy=False).tobytes()
         self.folder.mkdir(parents=True, exist_ok=True)
-        artifacts.write_whole(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-        sync_folder(self.folder)
+        durable_files.write_bytes(path, hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+        durable_files.sync_names(self.folder)
 
     def _read(self, path: Path, examples: Sequence[Example]) -> Chunk | None:
         checksum, _, content = path.read_bytes().partition(b"\n")

@@ -85,7 +85,7 @@ def test_network_for_the_ir_keeps_the_features(tmp_path: Path, as_graph: bool) -
     else:
         network = finished_model.with_pixels_alone(folder / "1", tmp_path / "view")
     conversion.write(network, tmp_path / "ir")
-    pixels = conversion.made_up_sample(info).pixels
+    pixels = conversion.synthetic_images(info).pixels
     found, expected = (
         conversion.load(tmp_path / "ir", info).run(pixels),
         tensorflow.load_engine(folder, info).run(pixels),

@@ -86,13 +86,13 @@ def test_this_machine_has_some() -> None:
 
 def test_what_is_freed_is_given_back() -> None:
     """Given 64 MB in small pieces, freed but for the last -> after give_back they are no longer this process's."""
-    memory.give_back()
+    memory.trim_heap()
     before = memory.resident_bytes()
     pieces = [np.ones(8 * 1024, np.uint8) for _ in range(8 * 1024)]
     held = memory.resident_bytes()
     last = pieces.pop()
     pieces.clear()
-    memory.give_back()
+    memory.trim_heap()
     assert held - before > 50 * MEGABYTE
     assert memory.resident_bytes() - before < 20 * MEGABYTE
     assert last.all()
@@ -102,14 +102,14 @@ KEEP = """
 import threading
 import numpy as np
 from image_classifier import PROGRAM
-from image_classifier.inference import memory
+from image_classifier.resources import memory
 {first}
 def work():
     for _ in range(2):
         np.ones(31 << 20, np.uint8)
-        memory.give_back()
+        memory.trim_heap()
     print(memory.resident_bytes() - before)
-memory.give_back()
+memory.trim_heap()
 before = memory.resident_bytes()
 thread = threading.Thread(target=work)
 thread.start()
