@@ -122,7 +122,7 @@ def test_backbone_is_no_classifier(colour_model: Callable[[str], Path], tmp_path
     specification = tf.TensorSpec((None, *colours.SIZE, 3), tf.float32)
     module.__call__ = tf.function(lambda x: x, input_signature=[specification])
     tf.saved_model.save(module, str(tmp_path / "1"))
-    with pytest.raises(UserError, match=r"with the shape \(2, 24, 32, 3\) for two images"):
+    with pytest.raises(UserError, match=r"returns the shape \(2, 24, 32, 3\) for two images"):
         tensorflow.load_engine(tmp_path, INFO)
 
 
