@@ -17,7 +17,7 @@ PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "6"}
 
 @pytest.fixture
 def training(tiny_backbone: Path, tmp_path: Path) -> Iterator[list[Host]]:
-    """Two hosts in the middle of a job that would take hours; gone after the test."""
+    """Two hosts in the middle of a job that would take hours; killed after the test."""
     started = hosts.start_hosts(tmp_path, tiny_backbone, PATIENCE, **LONG_JOB)
     try:
         wait_until(lambda: all(has_epochs(host) for host in started), 120, "epochs on both hosts", pause=0.2)
@@ -29,15 +29,15 @@ def training(tiny_backbone: Path, tmp_path: Path) -> Iterator[list[Host]]:
 
 
 def has_epochs(host: Host) -> bool:
-    """Say whether a host has finished an epoch; fail when it has ended instead."""
+    """Return whether a host has finished two epochs; fail when it has exited instead."""
     assert host.process.poll() is None, host.log
     return host.log.count(" - val_accuracy: ") >= 2
 
 
-@pytest.mark.parametrize("told", [0, 1], ids=["chief", "other"])
-def test_all_hosts_stop_after_the_same_step_when_one_is_told_to(training: list[Host], told: int) -> None:
+@pytest.mark.parametrize("stopped", [0, 1], ids=["chief", "other"])
+def test_all_hosts_stop_after_the_same_step_when_one_is_stopped(training: list[Host], stopped: int) -> None:
     """Given SIGTERM to one of two hosts -> both end after the same epoch, exit 0, and the chief has the model."""
-    training[told].process.send_signal(signal.SIGTERM)
+    training[stopped].process.send_signal(signal.SIGTERM)
     started = time.monotonic()
     assert [host.wait(100) for host in training] == [0, 0], training[0].log + training[1].log
     assert time.monotonic() - started < 100
@@ -49,24 +49,24 @@ def test_all_hosts_stop_after_the_same_step_when_one_is_told_to(training: list[H
 
 
 @pytest.mark.parametrize("lost", [0, 1], ids=["chief", "other"])
-def test_a_killed_host_ends_the_other_with_a_sentence(training: list[Host], lost: int) -> None:
-    """Given kill -9 of one of two hosts -> the other fails within a minute, says why, and leaves no model."""
+def test_a_killed_host_makes_the_other_fail_with_an_explanation(training: list[Host], lost: int) -> None:
+    """Given kill -9 of one of two hosts -> the other fails within a minute, explains why, and writes no model."""
     training[lost].process.kill()
     survivor = training[1 - lost]
     started = time.monotonic()
     assert survivor.wait(90) == 1, survivor.log
     assert time.monotonic() - started < 60
-    assert survivor.failure.startswith("PlatformError: Another host of this job ended or cannot be reached")
+    assert survivor.failure.startswith("PlatformError: Another host of this job exited or is unreachable")
     assert "Traceback" not in survivor.failure
     assert not (survivor.tree / "model" / "1").exists()
 
 
-def test_a_host_that_never_comes_is_named(tiny_backbone: Path, tmp_path: Path) -> None:
-    """Given two hosts of which one starts -> it fails after the bounded wait, and the failure file names the other."""
+def test_a_host_that_never_joins_is_named(tiny_backbone: Path, tmp_path: Path) -> None:
+    """Given two hosts of which one starts -> it fails after the timeout, and the failure file names the other."""
     names = tuple(sorted(f"127.0.0.1:{free_port()}" for _ in range(2)))
     tree = hosts.tree_of(tmp_path, tiny_backbone, names, 0, **LONG_JOB)
     here = hosts.start(tree, {"HOSTS_WAIT_SECONDS": "2"})
     assert here.wait(90) == 1
-    assert here.failure.startswith("PlatformError: This job has 2 hosts")
-    assert f"Not here after 2 s ({names[1]}: nothing answers at its port" in here.failure
+    assert here.failure.startswith("PlatformError: Only 1 of 2 hosts (instance_count) joined within")
+    assert f"Missing: {names[1]}: no connection to its port" in here.failure
     assert not (tree / "model" / "1").exists()

@@ -1,9 +1,13 @@
 """How one environment variable is declared: everything that is known of it stands in one place."""
 
 import logging
-from collections.abc import Callable
+import math
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from image_classifier.contract.errors import UserError
 
 T = TypeVar("T")
 
@@ -20,6 +24,37 @@ class Variable(Generic[T]):
     parse: Callable[[str], T]
     """From text without space around it; ValueError when it is not allowed, with a text when `allowed` says little."""
     meaning: str
+
+    def read(self, environment: Mapping[str, str] | None = None) -> T:
+        """Return the value that `environment` gives, by default that of this process.
+
+        Raises:
+            UserError: The text is not allowed.
+        """
+        text = (os.environ if environment is None else environment).get(self.name, "").strip()
+        if not text:
+            return self.default
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            raise UserError(f"{self.name} is {text!r}; allowed: {str(error) or self.allowed}.") from None
+
+
+def seconds(name: str, default: float, meaning: str) -> Variable[float]:
+    """Declare a duration in seconds, above 0, with a fraction if need be."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            # The text of float() is not for users.
+            raise ValueError from None
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError
+        return value
+
+    allowed = "a number of seconds above 0"
+    return Variable(name=name, default=default, allowed=allowed, parse=parse, meaning=meaning)
 
 
 def whole_number(

@@ -1,4 +1,4 @@
-"""Which hosts and devices train together, and what they tell each other outside the training step."""
+"""The hosts and devices that train together, and the collective operations outside the training step."""
 
 import json
 import os
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.contract.opt_ml import Resources
-from image_classifier.training.distributed import lost_hosts, rendezvous
-from image_classifier.training.distributed.rendezvous import ClusterSpec
+from image_classifier.contract.training_variables import HOSTS_WAIT, HUNG_HOST
+from image_classifier.training.distributed import cluster_spec, lost_hosts, rendezvous
+from image_classifier.training.distributed.cluster_spec import ClusterSpec
 from image_classifier.training.progress import log
 
 CHUNK_BYTES = 16 * 2**20
-"""How much of each host's rows one exchange carries."""
+"""Bytes of each host in one collective operation."""
 
 
 @dataclass(frozen=True)
@@ -34,47 +35,49 @@ class Cluster:
     rank: int = 0
     count: int = 1
     names: tuple[str, ...] = ("algo-1",)
-    """In the order of the ranks."""
+    """In rank order."""
     _compiled: MutableMapping[Any, Any] = field(default_factory=weakref.WeakKeyDictionary, repr=False, compare=False)
 
     @property
     def is_chief(self) -> bool:
-        """Whether this host writes what the job leaves."""
+        """Whether this host writes the artefacts."""
         return self.rank == 0
 
     @property
     def replicas(self) -> int:
-        """Devices of all hosts."""
+        """Number of devices of all hosts."""
         return int(self.strategy.num_replicas_in_sync)
 
     @property
     def local_replicas(self) -> int:
-        """Devices of this host; every host has as many."""
+        """Number of devices of this host; equal on all hosts."""
         return self.replicas // self.count
 
     def share(self, count: int) -> slice:
-        """Return this host's contiguous part of `count` rows; the parts are equal up to one row."""
+        """Return this host's contiguous share of `count` rows; shares differ by at most one row."""
         return slice(count * self.rank // self.count, count * (self.rank + 1) // self.count)
 
     def gather(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """Return the rows of all hosts, in the order of their ranks; any number of rows each, of any plain dtype.
+        """Return the rows of all hosts in rank order; any number of rows each, of any plain dtype.
 
-        Every host must call it. Besides the result, memory for `CHUNK_BYTES` of each host is needed.
+        Collective: every host must call it. Needs memory for the result and for `CHUNK_BYTES` of each host.
 
         Raises:
-            AlgorithmError: The hosts' rows are of different kinds.
-            tf.errors.OpError: A host is gone; see `lost_hosts.explain`.
+            AlgorithmError: The rows differ in dtype or shape between hosts.
+            tf.errors.OpError: A host is lost; see `lost_hosts.explain`.
         """
         if self.count == 1:
             return rows
         kinds = self.gather_json({"dtype": rows.dtype.str, "row": list(rows.shape[1:])})
         if any(kind != kinds[0] for kind in kinds):
-            raise AlgorithmError(f"The hosts' rows differ in kind: {kinds}. Every host must give the same kind.")
+            raise AlgorithmError(
+                f"The hosts' rows differ in dtype or shape: {kinds}. They must be the same on every host."
+            )
         content, _ = self._exchange(np.ascontiguousarray(rows).reshape(-1).view(np.uint8))
         return content.view(rows.dtype).reshape(-1, *rows.shape[1:])
 
     def gather_json(self, value: Any) -> list[Any]:
-        """Return the JSON value of each host, in the order of their ranks; every host must call it."""
+        """Return the JSON value of each host in rank order. Collective: every host must call it."""
         return self._gather_json(value)
 
     def _gather_json(self, value: Any, seconds: float | None = None) -> list[Any]:
@@ -85,31 +88,31 @@ class Cluster:
         ends = np.cumsum(sizes)
         return [json.loads(content[end - size : end].tobytes()) for size, end in zip(sizes, ends, strict=True)]
 
-    def any_host(self, told: bool) -> bool:
-        """Say whether any host was told something, such as to stop, alike on every host; every host must call it."""
-        return any(self.gather_json(told))
+    def any_host(self, flag: bool) -> bool:
+        """Return whether `flag` is set on any host; equal on all. Collective: every host must call it."""
+        return any(self.gather_json(flag))
 
     def barrier(self, seconds: float) -> None:
-        """Wait until every host has come to its end, so that none takes another for lost; every host must call it.
+        """Wait until every host has called it, so that no host takes one that exited for lost.
 
-        Waits for a host that lives for `HUNG_HOST_SECONDS` more than `seconds`, which is how long the slowest may
-        rightly take; one that is gone is noticed by its heartbeats after `LOST_HOST_SECONDS`.
+        `seconds` is how long the slowest host may legitimately take. A host that is alive may take
+        `HUNG_HOST_SECONDS` longer; a lost one is detected by its missing heartbeats after `LOST_HOST_SECONDS`.
         """
-        self._gather_json(None, lost_hosts.hung_seconds() + seconds)
+        self._gather_json(None, HUNG_HOST.read() + seconds)
 
     def map_rows(self, function: Callable[[Any], Any], inputs: NDArray[Any]) -> NDArray[Any]:
-        """Run a compiled function of rows on each local device's part of them; no other host takes part.
+        """Run a compiled function on each local device's part of the rows; not collective.
 
-        With several devices the rows are filled up with zeros to equal parts, and the fillers' results are dropped.
+        With several devices the rows are padded with zeros to equal parts, and the results of the padding are dropped.
         """
         if self.replicas == 1:
             return np.asarray(function(tf.constant(inputs)))
-        # As a replica also with one device a host: what was loaded from a SavedModel under a strategy runs only so.
+        # In replica context even with one device per host: a SavedModel loaded under a strategy runs only there.
         replicas = self.local_replicas
         part = max(1, -(-len(inputs) // replicas))
-        filled = np.zeros((part * replicas, *inputs.shape[1:]), inputs.dtype)
-        filled[: len(inputs)] = inputs
-        values = self._on_local_replicas(filled.reshape(replicas, part, *inputs.shape[1:]))
+        padded = np.zeros((part * replicas, *inputs.shape[1:]), inputs.dtype)
+        padded[: len(inputs)] = inputs
+        values = self._on_local_replicas(padded.reshape(replicas, part, *inputs.shape[1:]))
         if function not in self._compiled:
             self._compiled[function] = _replicated(self.strategy, weakref.ref(function))
         results = self.strategy.experimental_local_results(self._compiled[function](values))
@@ -117,14 +120,14 @@ class Cluster:
 
     @contextmanager
     def collective_timeout(self, seconds: float | None = None) -> Iterator[None]:
-        """End with an error what waits for other hosts longer than `seconds`, `HUNG_HOST_SECONDS` or half an hour.
+        """Abort collective operations in the block after `seconds`, by default `HUNG_HOST_SECONDS`.
 
-        A host that is gone is noticed sooner and without this; one that runs but does not come would never be.
+        A lost host is detected sooner, by its heartbeats; a host that is alive but hangs would never be.
         """
         if self.count == 1:
             yield
             return
-        limit = lost_hosts.hung_seconds() if seconds is None else seconds
+        limit = HUNG_HOST.read() if seconds is None else seconds
         timer = threading.Timer(limit, lost_hosts.abort_collectives, args=(limit,))
         timer.daemon = True
         timer.start()
@@ -136,7 +139,7 @@ class Cluster:
     def _exchange(
         self, content: NDArray[np.uint8], seconds: float | None = None
     ) -> tuple[NDArray[np.uint8], list[int]]:
-        """Return the bytes of all hosts, one after the other, and how many each had."""
+        """Return the concatenated bytes of all hosts, and the number of bytes of each."""
         counts = self._gather_words(np.full(self.local_replicas, content.size), seconds)
         sizes = [int(size) for size in counts[:, 0]]
         starts = np.cumsum([0, *sizes])
@@ -145,8 +148,8 @@ class Cluster:
         step = -(-min(CHUNK_BYTES, max(sizes)) // unit) * unit
         for position in range(0, max(sizes), max(step, 1)):
             block = np.zeros(step, np.uint8)
-            mine = content[position : position + step]
-            block[: mine.size] = mine
+            chunk = content[position : position + step]
+            block[: chunk.size] = chunk
             gathered = self._gather_words(block.view(np.int64)).view(np.uint8)
             for start, size, part in zip(starts, sizes, gathered, strict=False):
                 end = min(position + step, size)
@@ -154,8 +157,8 @@ class Cluster:
         return result, sizes
 
     def _gather_words(self, words: NDArray[np.int64], seconds: float | None = None) -> NDArray[np.int64]:
-        """Return (hosts, n) from the n words, a multiple of the local devices, that each host has."""
-        # As int64, since TensorFlow gathers neither bytes nor booleans, and a GPU keeps int32 in the host's memory.
+        """Return (hosts, n) from the n words of each host, where n is a multiple of the local devices."""
+        # int64, since TensorFlow gathers neither bytes nor booleans and keeps int32 tensors of a GPU in host memory.
         if _gathering not in self._compiled:
             self._compiled[_gathering] = _gathering(self.strategy)
         values = self._on_local_replicas(words.reshape(self.local_replicas, -1))
@@ -170,7 +173,7 @@ class Cluster:
 
 
 def _replicated(strategy: Any, function: Callable[[], Any]) -> Any:
-    # strategy.run itself calls a compiled function with all replicas' rows at once, which its signature may reject.
+    # strategy.run would call a compiled function with the rows of all replicas, which its signature may reject.
     def on_replica(rows: Any) -> Any:
         return function()(rows)
 
@@ -178,26 +181,26 @@ def _replicated(strategy: Any, function: Callable[[], Any]) -> Any:
 
 
 def _gathering(strategy: Any) -> Any:
-    # strategy.gather alone would trace a new function at each call.
+    # strategy.gather by itself traces a new function in each call.
     return tf.function(lambda values: strategy.gather(values, axis=0), reduce_retracing=True, autograph=False)
 
 
 def single_host() -> Cluster:
-    """Return one host that computes on what TensorFlow chooses."""
+    """Return a cluster of this host alone, on the device that TensorFlow chooses."""
     return Cluster(tf.distribute.get_strategy())
 
 
 def start(resources: Resources, devices: Sequence[str] | None = None) -> Cluster:
-    """Return the hosts of a job with the strategy they train under; call it before any operation of TensorFlow's.
+    """Return the cluster of a job with its strategy; call it before the first TensorFlow operation.
 
     One host trains on all of its GPUs, else on its CPU, or on `devices`, such as ("CPU:0", "CPU:1").
-    Several hosts meet first, then each trains on all of its GPUs, or on its CPU, and all keep the same weights.
+    Several hosts join a rendezvous first. Each then trains on all of its GPUs, or on its CPU, with equal weights.
 
     Raises:
-        PlatformError: A host did not come, or `resourceconfig.json` contradicts itself.
+        PlatformError: A host did not join, or `resourceconfig.json` contradicts itself.
     """
     if len(resources.hosts) > 1:
-        return _join(rendezvous.cluster_spec(resources), resources.network_interface_name)
+        return _join(cluster_spec.from_resources(resources), resources.network_interface_name)
     found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     chosen = [device.name for device in found] if devices is None else list(devices)
     if len(chosen) < 2:
@@ -206,12 +209,15 @@ def start(resources: Resources, devices: Sequence[str] | None = None) -> Cluster
     return Cluster(tf.distribute.MirroredStrategy(chosen), names=resources.hosts)
 
 
-def _join(hosts: ClusterSpec, interface: str) -> Cluster:
-    chief, this, count = hosts.hosts[0], hosts.hosts[hosts.rank], len(hosts.hosts)
-    log(f"Hosts: {count} ({', '.join(hosts.hosts)}), this is {this}, the chief is {chief}; waiting for all of them")
-    seconds = rendezvous.join(hosts, rendezvous.wait_seconds())
-    os.environ["TF_CONFIG"] = hosts.tf_config
-    # In SageMaker's words, the interface over which the hosts reach each other; NCCL may choose another.
+def _join(spec: ClusterSpec, interface: str) -> Cluster:
+    chief, count = spec.hosts[0], len(spec.hosts)
+    log(
+        f"Hosts: {count} ({', '.join(spec.hosts)}), this is {spec.this_host}, the chief is {chief}; waiting for all of "
+        "them to join"
+    )
+    seconds = rendezvous.join(spec, HOSTS_WAIT.read())
+    os.environ["TF_CONFIG"] = spec.tf_config
+    # SageMaker names the interface over which the hosts reach each other; NCCL might choose another.
     if interface in (name for _, name in socket.if_nameindex()):
         os.environ.setdefault("NCCL_SOCKET_IFNAME", interface)
     gpus = bool(tf.config.list_physical_devices("GPU"))
@@ -220,11 +226,11 @@ def _join(hosts: ClusterSpec, interface: str) -> Cluster:
     lost_hosts.configure_heartbeats(count)
     handler = signal.getsignal(signal.SIGTERM)
     strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
-    # The strategy's coordination service puts a handler of its own below Python's, which then never hears the signal.
+    # The strategy's coordination service installs a C handler, and Python's handler is never called again.
     signal.signal(signal.SIGTERM, handler)
-    found = Cluster(strategy, hosts.rank, count, hosts.hosts)
+    cluster = Cluster(strategy, spec.rank, count, spec.hosts)
     log(
-        f"Hosts: all {count} met after {seconds:.1f} s; {found.replicas} replicas, MultiWorkerMirroredStrategy over "
-        f"{'NCCL' if gpus else 'gRPC rings'}"
+        f"Hosts: all {count} joined after {seconds:.1f} s; {cluster.replicas} replicas, MultiWorkerMirroredStrategy "
+        f"over {'NCCL' if gpus else 'gRPC rings'}"
     )
-    return found
+    return cluster

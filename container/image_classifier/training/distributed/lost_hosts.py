@@ -1,66 +1,48 @@
-"""How a host notices that another one died or hangs, within what time, and how it says so."""
+"""Detection of hosts that crashed or hang: timeouts, and the error message for the user."""
 
-import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import tensorflow as tf
 from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.eager import context
 
 from image_classifier.contract.errors import PlatformError, first_line
+from image_classifier.contract.training_variables import HUNG_HOST, LOST_HOST
 
-LOST_VARIABLE, LOST_SECONDS = "LOST_HOST_SECONDS", 60.0
-"""A host that is not heard of for so long counts as lost; TensorFlow's own 10 s are short for a machine that pages."""
-HUNG_VARIABLE, HUNG_SECONDS = "HUNG_HOST_SECONDS", 1800.0
-"""How long a host that lives may keep the others waiting: for its images, or for the end of its step."""
 _REGISTER_SECONDS = 300
-"""From the meeting to TensorFlow's own; both hosts have only to start its server in between."""
-_SIGNS = (
+"""From our rendezvous to TensorFlow's own; in between a host only starts TensorFlow's server."""
+_LOST_HOST_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
-_HUNG = "no answer to a call for all hosts"
-
-
-def lost_seconds(environment: Mapping[str, str] | None = None) -> float:
-    """Return after how long a silent host counts as lost: `LOST_HOST_SECONDS`, or 60."""
-    return _seconds(LOST_VARIABLE, LOST_SECONDS, environment)
-
-
-def hung_seconds(environment: Mapping[str, str] | None = None) -> float:
-    """Return how long the others wait for a host that lives: `HUNG_HOST_SECONDS`, or half an hour."""
-    return _seconds(HUNG_VARIABLE, HUNG_SECONDS, environment)
-
-
-def _seconds(variable: str, default: float, environment: Mapping[str, str] | None) -> float:
-    variables = os.environ if environment is None else environment
-    return float(variables.get(variable) or default)
+_HUNG = "a collective operation did not finish"
 
 
 def configure_heartbeats(count: int) -> None:
-    """Let the chief hear each of the `count` hosts' heartbeats; call it before the strategy is made.
+    """Let the chief monitor the heartbeats of `count` hosts; call it before the strategy is created.
 
-    MultiWorkerMirroredStrategy does it itself, with times that cannot be given to it.
+    MultiWorkerMirroredStrategy configures the same service with timeouts that cannot be passed to it, and with 10 s for
+    heartbeats, which is short for a machine that swaps.
     """
     context.context().configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
         cluster_register_timeout_in_ms=_REGISTER_SECONDS * 1000,
-        heartbeat_timeout_in_ms=int(lost_seconds() * 1000),
+        heartbeat_timeout_in_ms=int(LOST_HOST.read() * 1000),
         coordinated_jobs=[coordination_config_pb2.CoordinatedJob(name="worker", num_tasks=count)],
     )
 
 
 def abort_collectives(seconds: float) -> None:
-    """End every call for all hosts that this host waits in, with a `tf.errors.DeadlineExceededError`."""
+    """End every collective operation that this host waits in, with a `tf.errors.DeadlineExceededError`."""
     context.context().abort_collective_ops(tf.errors.DEADLINE_EXCEEDED, f"{_HUNG} within {seconds:.0f} s")
 
 
 def explain(error: BaseException, names: Sequence[str]) -> PlatformError | None:
-    """Return what a job with these hosts says of an error that came of a lost or hanging host, None for others."""
+    """Return the user's message for an error that a lost or hung host among `names` caused; None for other errors."""
     if len(names) < 2 or not isinstance(error, tf.errors.OpError):
         return None
     text = str(error)
@@ -68,16 +50,16 @@ def explain(error: BaseException, names: Sequence[str]) -> PlatformError | None:
     reason = (aborted[1] if aborted else first_line(error)).rstrip(".")
     if _HUNG in text:
         return PlatformError(
-            f"Another host keeps this one waiting: {reason}. Look at the logs of {', '.join(names)}: one of them "
-            f"hangs, or is much slower than the others. {HUNG_VARIABLE} says how long to wait."
+            f"Another host of this job hangs: {reason}. Read the logs of {', '.join(names)}: one of them hangs or is "
+            f"much slower than the others. {HUNG_HOST.name} sets how long to wait."
         )
-    if not isinstance(error, _SIGNS) and "CoordinationService" not in text:
+    if not isinstance(error, _LOST_HOST_ERRORS) and "CoordinationService" not in text:
         return None
     tasks = sorted({int(task) for task in re.findall(r"/job:worker/replica:0/task:(\d+)", text)})
-    # The chief is the one that heartbeats go to.
+    # Heartbeats go to the chief: an error that names no task is about the chief.
     lost = [names[task] for task in tasks if task < len(names)] or [names[0]]
     return PlatformError(
-        f"Another host of this job ended or cannot be reached, so training cannot go on: {', '.join(lost)} of "
-        f"{', '.join(names)} ({reason}). Look at the other hosts' logs for the first failure. Start the job again, and "
-        "it continues from its newest checkpoint where it has one."
+        f"Another host of this job exited or is unreachable, so training stopped: {', '.join(lost)} of "
+        f"{', '.join(names)} ({reason}). Find the first failure in the logs of the other hosts. Start the job again; "
+        "it resumes from its newest checkpoint if there is one."
     )

@@ -1,9 +1,11 @@
-"""The hosts of a job: their order and addresses, and a meeting of all before TensorFlow waits for them without end."""
+"""Rendezvous: every host reaches every other host over TCP before TensorFlow starts, within a bounded time.
+
+TensorFlow's own start-up waits for an hour by default and does not say which host is missing.
+"""
 
 import contextlib
 import functools
 import json
-import os
 import select
 import socket
 import struct
@@ -12,262 +14,207 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from image_classifier.contract.errors import PlatformError
-from image_classifier.contract.opt_ml import Resources
+from image_classifier.contract.training_variables import HOSTS_WAIT
+from image_classifier.training.distributed.cluster_spec import ClusterSpec
 
-PORT = 7777
-"""Where each host listens, first for the meeting and then TensorFlow; all ports are open among a job's hosts."""
-WAIT_VARIABLE = "HOSTS_WAIT_SECONDS"
-WAIT_SECONDS = 900.0
-"""How long a host waits for the others; SageMaker's training toolkit gives their names as long to resolve."""
-
-_DIAL_SECONDS = 2.0
-_PAUSE_SECONDS = 0.2
+_CONNECT_SECONDS = 2.0
+_POLL_SECONDS = 0.2
 _COMPLETE = "complete"
-_MOST_STRANGERS = 64
-"""Besides one for each host: connections that have not yet said which host they are. Of more, the oldest are closed."""
+_MAX_UNIDENTIFIED = 64
+"""Connections, besides one for each host, that have not sent a greeting yet; beyond it the oldest are closed."""
 _GREETING_SECONDS = 60.0
-"""Within which a connection has to say so; a host does it in its first packet, which may be lost and sent again."""
+"""Deadline for the greeting. A host sends it in its first packet, which may be lost and sent again."""
 
 
-@dataclass(frozen=True)
-class ClusterSpec:
-    """The hosts in the order of their ranks, sorted by name, and which of them this is; rank 0 is the chief."""
+def join(cluster: ClusterSpec, timeout: float) -> float:
+    """Wait until every host has reached every other host; return the seconds that it took.
 
-    hosts: tuple[str, ...]
-    rank: int
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """`name:port` of each host; a host that is given with a port, as several on one machine are, keeps it."""
-        return tuple(host if ":" in host else f"{host}:{PORT}" for host in self.hosts)
-
-    @property
-    def tf_config(self) -> str:
-        """The JSON text from which TensorFlow takes the cluster, in the variable TF_CONFIG."""
-        task = {"type": "worker", "index": self.rank}
-        return json.dumps({"cluster": {"worker": list(self.addresses)}, "task": task})
-
-
-def cluster_spec(resources: Resources) -> ClusterSpec:
-    """Return the cluster that `resourceconfig.json` describes.
+    Afterwards this host's port is free, and no other host connects to it for the rendezvous any more.
 
     Raises:
-        PlatformError: This host is not among the hosts, or one is named twice.
-    """
-    hosts = tuple(sorted(resources.hosts))
-    if resources.current_host not in hosts or len(set(hosts)) < len(hosts):
-        raise PlatformError(
-            f"resourceconfig.json gives the hosts {', '.join(hosts)} and says that this is {resources.current_host}. "
-            "Each host must be named once, and this one must be among them."
-        )
-    return ClusterSpec(hosts, hosts.index(resources.current_host))
-
-
-def wait_seconds(environment: Mapping[str, str] | None = None) -> float:
-    """Return how long a host waits for the others: `HOSTS_WAIT_SECONDS`, or 900."""
-    variables = os.environ if environment is None else environment
-    return float(variables.get(WAIT_VARIABLE) or WAIT_SECONDS)
-
-
-def join(cluster: ClusterSpec, seconds: float) -> float:
-    """Wait until every host has reached every other one, and return the seconds that took.
-
-    Afterwards this host's port is free, and no host will come to it for the meeting any more.
-
-    Raises:
-        PlatformError: After `seconds` a host is still missing; or one left again; or this host's port is taken.
+        PlatformError: A host is still missing after `timeout` seconds, a host left, or this host's port is taken.
     """
     started = time.monotonic()
-    name, port = _address(cluster, cluster.hosts[cluster.rank])
+    name, port = cluster.address(cluster.this_host)
     try:
-        # It sets SO_REUSEADDR: neither we nor TensorFlow, right after, may wait for connections that just ended.
-        listener = socket.create_server(("", port), backlog=len(cluster.hosts) + _MOST_STRANGERS)
+        # Sets SO_REUSEADDR: neither this listener nor TensorFlow's may wait for connections that just ended.
+        listener = socket.create_server(("", port), backlog=len(cluster.hosts) + _MAX_UNIDENTIFIED)
     except OSError as error:
         raise PlatformError(
-            f"Port {port} of {name}, where the hosts of this job meet, cannot be used: {error.strerror}. "
-            "End the other program that listens there."
+            f"Port {port} of {name}, which the hosts of this job use for their rendezvous, is not available: "
+            f"{error.strerror}. Stop the other program that listens on it."
         ) from error
     with listener:
         listener.setblocking(False)
-        meeting = _Meeting(cluster, listener, started, seconds)
+        rendezvous = _Rendezvous(cluster, listener, started, timeout)
         try:
-            meeting.hold()
+            rendezvous.run()
         finally:
-            meeting.close()
+            rendezvous.close()
     return time.monotonic() - started
 
 
 @dataclass
-class _Guest:
-    """A connection that came in, and what was said on it: a greeting, and later "complete"."""
+class _Peer:
+    """An incoming connection, and what was received on it: a greeting, and later "complete"."""
 
     connection: socket.socket
-    came: float = field(default_factory=time.monotonic)
-    said: bytes = b""
+    accepted: float = field(default_factory=time.monotonic)
+    received: bytes = b""
     host: str | None = None
-    """None until it has said which host it is."""
+    """None until the greeting has arrived."""
     complete: bool = False
-    ended: bool = False
+    closed: bool = False
 
     def receive(self, hosts: Mapping[bytes, str]) -> bool:
-        """Take in what has come; False when it is not what a host says. Never more than the longest message is kept.
+        """Read what has arrived; return False on a protocol error. Keeps no more bytes than the longest message.
 
         Args:
             hosts: The hosts by their greetings.
         """
         longest = max(map(len, hosts)) + len(_COMPLETE) + 2
         try:
-            received = self.connection.recv(longest + 1 - len(self.said))
+            chunk = self.connection.recv(longest + 1 - len(self.received))
         except BlockingIOError:
             return True
         except OSError:
-            received = b""
-        self.ended = not received
-        self.said += received
-        greeting, line_feed, rest = self.said.partition(b"\n")
+            chunk = b""
+        self.closed = not chunk
+        self.received += chunk
+        greeting, line_feed, rest = self.received.partition(b"\n")
         self.host = hosts.get(greeting) if line_feed else None
         self.complete = self.host is not None and rest == f"{_COMPLETE}\n".encode()
         if self.host is None:
-            return not self.ended and not line_feed and any(known.startswith(greeting) for known in hosts)
+            return not self.closed and not line_feed and any(known.startswith(greeting) for known in hosts)
         return f"{_COMPLETE}\n".encode().startswith(rest)
 
-    def drop(self) -> None:
-        """Close it by a reset: nothing of it stays at the port, which TensorFlow needs."""
+    def reset(self) -> None:
+        """Close by a TCP reset, which leaves nothing behind at the port that TensorFlow needs."""
         with contextlib.suppress(OSError):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
 
 @dataclass
-class _Meeting:
-    """Each host calls every other one and says its name, and "complete" once it reached and heard all others.
+class _Rendezvous:
+    """Each host connects to every other, sends its name, and "complete" once it has reached and heard all others.
 
-    The caller speaks and the called one only listens, so nothing unread can turn the end of a connection into a reset;
-    the caller also ends it, so what TCP remembers of it afterwards does not stay at the port that TensorFlow needs.
+    Only the connecting side sends, so unread data cannot turn the end of a connection into a reset. It also closes the
+    connection, so TIME_WAIT does not stay at the port that TensorFlow needs.
 
-    Whoever reaches the port may connect: what does not speak like a host is dropped, and takes neither memory nor time
-    from the hosts. Who speaks like one is believed; the hosts' network has to keep others out.
+    Anything that reaches the port can connect. A connection that violates the protocol is dropped, and costs the hosts
+    neither memory nor time. There is no authentication: the network has to keep strangers out.
     """
 
     cluster: ClusterSpec
     listener: socket.socket
     started: float
-    seconds: float
+    timeout: float
     reached: dict[str, socket.socket] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    guests: list[_Guest] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    peers: list[_Peer] = field(default_factory=list)
 
-    def hold(self) -> None:
-        # A host is missed until it was reached and has come itself ...
-        self._until_none(lambda: [host for host in self._others if host not in self.reached or not self._has(host)])
+    def run(self) -> None:
+        others = self.cluster.other_hosts
+        # A host is missing until it was reached and has connected itself ...
+        self._wait_for(lambda: [host for host in others if host not in self.reached or not self._is_connected(host)])
         for connection in self.reached.values():
-            # A host that is gone is found below, where it is missed.
+            # A host that exited is reported below, where it is missing.
             with contextlib.suppress(OSError):
                 connection.sendall(f"{_COMPLETE}\n".encode())
             connection.close()
-        # ... and until it, too, misses nobody: only then will nobody come to this port any more.
-        self._until_none(lambda: [host for host in self._others if not self._has(host, _COMPLETE)])
+        # ... and until no host is missing for it either: only then does no host connect to this port any more.
+        self._wait_for(lambda: [host for host in others if not self._is_complete(host)])
 
     def close(self) -> None:
-        for connection in [*self.reached.values(), *(guest.connection for guest in self.guests)]:
+        for connection in [*self.reached.values(), *(peer.connection for peer in self.peers)]:
             connection.close()
-
-    @property
-    def _others(self) -> list[str]:
-        return [host for rank, host in enumerate(self.cluster.hosts) if rank != self.cluster.rank]
 
     def _greeting(self, host: str) -> str:
         return json.dumps({"host": host, "of": self.cluster.hosts})
 
     @functools.cached_property
     def _greetings(self) -> dict[bytes, str]:
-        return {self._greeting(host).encode(): host for host in self._others}
+        return {self._greeting(host).encode(): host for host in self.cluster.other_hosts}
 
-    def _has(self, host: str, word: str = "") -> bool:
-        """Whether a host is connected, or has said a word on its connection."""
-        calls = [guest for guest in self.guests if guest.host == host]
-        return any(guest.complete if word else not guest.ended or guest.complete for guest in calls)
+    def _is_connected(self, host: str) -> bool:
+        return any(peer.host == host and (not peer.closed or peer.complete) for peer in self.peers)
 
-    def _until_none(self, missing: Callable[[], list[str]]) -> None:
-        while still := missing():
-            left = [host for host in self._others if self._went_away(host)]
-            if left or time.monotonic() - self.started > self.seconds:
-                raise PlatformError(self._complaint(still, left))
-            for host in self._others:
+    def _is_complete(self, host: str) -> bool:
+        return any(peer.host == host and peer.complete for peer in self.peers)
+
+    def _has_left(self, host: str) -> bool:
+        return any(peer.host == host for peer in self.peers) and not self._is_connected(host)
+
+    def _wait_for(self, missing: Callable[[], list[str]]) -> None:
+        others = self.cluster.other_hosts
+        while still_missing := missing():
+            left = [host for host in others if self._has_left(host)]
+            if left or time.monotonic() - self.started > self.timeout:
+                raise PlatformError(self._failure_message(still_missing, left))
+            for host in others:
                 if host not in self.reached:
-                    self._dial(host)
-            self._listen()
+                    self._connect(host)
+            self._accept_and_receive()
 
-    def _went_away(self, host: str) -> bool:
-        came = any(guest.host == host for guest in self.guests)
-        return came and not self._has(host)
-
-    def _dial(self, host: str) -> None:
-        address = _address(self.cluster, host)
+    def _connect(self, host: str) -> None:
+        address = self.cluster.address(host)
         try:
-            connection = socket.create_connection(address, timeout=_DIAL_SECONDS)
-            connection.sendall(f"{self._greeting(self.cluster.hosts[self.cluster.rank])}\n".encode())
+            connection = socket.create_connection(address, timeout=_CONNECT_SECONDS)
+            connection.sendall(f"{self._greeting(self.cluster.this_host)}\n".encode())
         except socket.gaierror as error:
-            self.failed[host] = f"its name does not resolve ({error.strerror})"
+            self.failures[host] = f"its name does not resolve ({error.strerror})"
         except OSError as error:
-            self.failed[host] = f"nothing answers at its port {address[1]} ({error.strerror or error})"
+            self.failures[host] = f"no connection to its port {address[1]} ({error.strerror or error})"
         else:
             self.reached[host] = connection
 
-    def _listen(self) -> None:
-        live = [guest.connection for guest in self.guests if not guest.ended]
-        ready = set(select.select([self.listener, *live], [], [], _PAUSE_SECONDS)[0])
+    def _accept_and_receive(self) -> None:
+        live = [peer.connection for peer in self.peers if not peer.closed]
+        ready = set(select.select([self.listener, *live], [], [], _POLL_SECONDS)[0])
         if self.listener in ready:
             ready |= self._accept()
-        for guest in [guest for guest in self.guests if guest.connection in ready]:
-            if not guest.receive(self._greetings):
-                self._drop(guest)
-        strangers = [guest for guest in self.guests if guest.host is None]
-        late = [guest for guest in strangers if time.monotonic() - guest.came > _GREETING_SECONDS]
-        most = len(self.cluster.hosts) + _MOST_STRANGERS
-        for guest in {id(each): each for each in (*strangers[:-most], *late)}.values():
-            self._drop(guest)
+        for peer in [peer for peer in self.peers if peer.connection in ready]:
+            if not peer.receive(self._greetings):
+                self._drop(peer)
+        unidentified = [peer for peer in self.peers if peer.host is None]
+        expired = [peer for peer in unidentified if time.monotonic() - peer.accepted > _GREETING_SECONDS]
+        limit = len(self.cluster.hosts) + _MAX_UNIDENTIFIED
+        for peer in {id(each): each for each in (*unidentified[:-limit], *expired)}.values():
+            self._drop(peer)
 
     def _accept(self) -> set[socket.socket]:
-        """Take in the connections that wait, as many at a time as strangers are kept."""
-        found: set[socket.socket] = set()
-        # One that is gone again, and a lack of descriptors, end this turn; the next one tries again.
+        """Accept pending connections, at most as many as may stay unidentified."""
+        accepted: set[socket.socket] = set()
+        # A connection that is gone again, or a lack of descriptors, ends this round; the next round retries.
         with contextlib.suppress(OSError):
-            while len(found) < _MOST_STRANGERS:
+            while len(accepted) < _MAX_UNIDENTIFIED:
                 connection = self.listener.accept()[0]
                 connection.setblocking(False)
-                self.guests.append(_Guest(connection))
-                found.add(connection)
-        return found
+                self.peers.append(_Peer(connection))
+                accepted.add(connection)
+        return accepted
 
-    def _drop(self, guest: _Guest) -> None:
-        guest.drop()
-        self.guests.remove(guest)
+    def _drop(self, peer: _Peer) -> None:
+        peer.reset()
+        self.peers.remove(peer)
 
-    def _complaint(self, missing: list[str], left: list[str]) -> str:
-        after = f"after {time.monotonic() - self.started:.0f} s"
+    def _failure_message(self, missing: list[str], left: list[str]) -> str:
+        hosts, elapsed = self.cluster.hosts, time.monotonic() - self.started
+        joined = [host for host in self.cluster.other_hosts if host not in missing]
         reasons = [f"{host}: {self._reason(host)}" for host in missing if host not in left]
-        parts = []
-        if left:
-            parts.append(f"{', '.join(left)} came and left again before all hosts had met; its own log says why.")
-        if reasons:
-            parts.append(f"Not here {after} ({'; '.join(reasons)}).")
-        here = [host for host in self._others if host not in missing]
         return (
-            f"This job has {len(self.cluster.hosts)} hosts (instance_count), and they did not all meet. "
-            f"{' '.join(parts)} This is {self.cluster.hosts[self.cluster.rank]}; {', '.join(here) or 'no other'} came. "
-            "Look at the log of each host that is missing; all hosts must be in one VPC, and their security group must "
-            f"let its members reach each other on every TCP port. {WAIT_VARIABLE} says how long to wait."
+            f"Only {1 + len(joined)} of {len(hosts)} hosts (instance_count) joined within {elapsed:.0f} s. "
+            + (f"Left before the rendezvous was complete: {', '.join(left)}. " if left else "")
+            + (f"Missing: {'; '.join(reasons)}. " if reasons else "")
+            + f"This host is {self.cluster.this_host}; joined: {', '.join(joined) or 'no other host'}. Read the log of "
+            "each host that is missing or left. All hosts must be in one VPC, in a security group whose members may "
+            f"reach each other on every TCP port. {HOSTS_WAIT.name} sets how long to wait."
         )
 
     def _reason(self, host: str) -> str:
-        if self._has(host):
-            return "it is here but misses another host" if host in self.reached else self.failed[host]
+        if self._is_connected(host):
+            return "it is still waiting for another host" if host in self.reached else self.failures[host]
         if host in self.reached:
-            return "it answers, but it did not reach this host"
-        return self.failed.get(host, "it was not reached")
-
-
-def _address(cluster: ClusterSpec, host: str) -> tuple[str, int]:
-    name, _, port = cluster.addresses[cluster.hosts.index(host)].rpartition(":")
-    return name, int(port)
+            return "it accepts connections but has not connected to this host"
+        return self.failures.get(host, "not reached yet")

@@ -142,7 +142,7 @@ def test_rows_of_different_kinds_are_rejected_on_every_host() -> None:
     """Given two columns on one host and three on the other -> both fail with a sentence instead of mixing bytes."""
     results = [found(finished(each)) for each in start_hosts("differ")]
     assert [each["error"] for each in results] == ["AlgorithmError"] * 2
-    assert all("The hosts' rows differ in kind" in each["text"] for each in results)
+    assert all("The hosts' rows differ in dtype or shape" in each["text"] for each in results)
 
 
 def test_hosts_with_different_images_are_rejected() -> None:

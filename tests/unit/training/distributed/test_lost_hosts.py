@@ -9,7 +9,7 @@ pytestmark = pytest.mark.no_cover
 
 
 def survivor(end: str, **variables: str) -> dict[str, Any]:
-    """Start two hosts, let the second end in some way, and return what the first found; it has to end by itself."""
+    """Start two hosts, end the second in the given way, and return what the first reports; it must exit on its own."""
     first, second = start_hosts(end, **variables)
     try:
         done = finished(first)
@@ -28,23 +28,23 @@ def explain(error: BaseException, names: tuple[str, ...] = ("algo-1", "algo-2"))
 
 
 @pytest.mark.parametrize("end", ["killed", "frozen"])
-def test_a_host_that_dies_or_freezes_ends_the_other(end: str) -> None:
-    """Given a host that is killed or stopped during its steps -> the other ends with the sentence, in bounded time."""
+def test_a_killed_or_frozen_host_makes_the_other_fail(end: str) -> None:
+    """Given a host that is killed or frozen during its steps -> the other fails in bounded time and explains why."""
     left = survivor(end, LOST_HOST_SECONDS="5")
-    assert "Another host of this job ended or cannot be reached" in left["said"]
+    assert "Another host of this job exited or is unreachable" in left["said"]
     assert left["seconds"] < 40
 
 
-def test_a_host_that_lives_but_does_not_come_ends_the_other() -> None:
-    """Given a host that waits for something else for ever -> the other ends after HUNG_HOST_SECONDS and says so."""
+def test_a_hanging_host_makes_the_other_fail() -> None:
+    """Given a host that sends heartbeats but hangs -> the other fails after HUNG_HOST_SECONDS and explains why."""
     left = survivor("hanging", HUNG_HOST_SECONDS="4", LOST_HOST_SECONDS="60")
-    assert "Another host keeps this one waiting" in left["said"]
+    assert "Another host of this job hangs" in left["said"]
     assert "HUNG_HOST_SECONDS" in left["said"]
     assert 4 <= left["seconds"] < 30
 
 
 def test_only_errors_of_lost_hosts_are_explained() -> None:
-    """Given an error of TensorFlow's that has other reasons, one of Python's, or one host -> no explanation."""
+    """Given other TensorFlow errors, a Python error, or a single host -> no explanation."""
     tensorflow_start.start()
     import tensorflow as tf
 
@@ -58,8 +58,8 @@ def test_only_errors_of_lost_hosts_are_explained() -> None:
     assert "more" not in said
 
 
-def test_a_chief_that_is_at_work_is_waited_for() -> None:
-    """Given a chief that ends three times HUNG_HOST_SECONDS after the other host -> both end well."""
+def test_barrier_waits_for_a_busy_chief() -> None:
+    """Given a chief that finishes three times HUNG_HOST_SECONDS after the other host -> both succeed."""
     for process in start_hosts("chief late", HUNG_HOST_SECONDS="2", LOST_HOST_SECONDS="60"):
         done = finished(process)
         assert done.exit_code == 0, done.errors
@@ -67,8 +67,8 @@ def test_a_chief_that_is_at_work_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("end", ["killed", "frozen"])
-def test_a_chief_that_is_gone_at_the_end_is_noticed(end: str) -> None:
-    """Given a chief that is killed or stopped while it writes the model -> the other says so, long before the limit."""
+def test_a_chief_lost_during_export_is_noticed(end: str) -> None:
+    """Given a chief that is killed or frozen while it exports -> the other reports it, long before the timeout."""
     chief, other = start_hosts(f"chief {end}", LOST_HOST_SECONDS="5")
     try:
         done = finished(other)
@@ -77,11 +77,11 @@ def test_a_chief_that_is_gone_at_the_end_is_noticed(end: str) -> None:
         chief.communicate()
     assert done.exit_code == 3, done.errors
     left = found(done)
-    assert "Another host of this job ended or cannot be reached" in left["said"]
+    assert "Another host of this job exited or is unreachable" in left["said"]
     assert left["seconds"] < 40
 
 
-def test_the_last_wait_covers_what_the_chief_may_do() -> None:
+def test_barrier_timeout_covers_the_chiefs_child_processes() -> None:
     """Given the chief's two conversions and its verification, an hour each -> the others wait for longer than all."""
     tensorflow_start.start()
     from image_classifier.training.export import child_process, finalisation

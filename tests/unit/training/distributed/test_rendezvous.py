@@ -1,3 +1,5 @@
+"""The rendezvous of hosts, each a thread of this process on a port of its own."""
+
 import json
 import socket
 import threading
@@ -6,23 +8,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.opt_ml import Resources
-from image_classifier.training.distributed import rendezvous
-from image_classifier.training.distributed.rendezvous import ClusterSpec
+from image_classifier.contract.training_variables import HOSTS_WAIT
+from image_classifier.training.distributed import cluster_spec, rendezvous
+from image_classifier.training.distributed.cluster_spec import ClusterSpec
 from tests.support.waiting import free_port
 
 
 def on_loopback(count: int) -> list[ClusterSpec]:
-    """Return the clusters of `count` hosts on this machine, one as each of them sees it."""
+    """Return the specification of a cluster of `count` hosts on this machine, one for each of its hosts."""
     hosts = tuple(sorted(f"127.0.0.1:{free_port()}" for _ in range(count)))
     return [ClusterSpec(hosts, rank) for rank in range(count)]
 
 
 def test_hosts_are_sorted_and_the_first_is_chief() -> None:
-    """Given hosts in any order -> each host counts them alike, and the first by name has rank 0."""
+    """Given hosts in any order -> every host computes the same ranks, and the first by name has rank 0."""
     hosts = ("algo-2", "algo-3", "algo-1")
-    found = [rendezvous.cluster_spec(Resources(current_host=name, hosts=hosts)) for name in ("algo-1", "algo-3")]
+    found = [cluster_spec.from_resources(Resources(current_host=name, hosts=hosts)) for name in ("algo-1", "algo-3")]
     assert [each.rank for each in found] == [0, 2]
     assert {each.hosts for each in found} == {("algo-1", "algo-2", "algo-3")}
 
@@ -30,45 +33,48 @@ def test_hosts_are_sorted_and_the_first_is_chief() -> None:
 def test_tf_config_names_all_hosts_and_this_one() -> None:
     """Given two hosts, one with a port of its own -> TensorFlow's JSON has both addresses and this one's index."""
     config = json.loads(ClusterSpec(("algo-1", "localhost:5001"), 1).tf_config)
-    assert config["cluster"] == {"worker": [f"algo-1:{rendezvous.PORT}", "localhost:5001"]}
+    assert config["cluster"] == {"worker": [f"algo-1:{cluster_spec.PORT}", "localhost:5001"]}
     assert config["task"] == {"type": "worker", "index": 1}
 
 
 @pytest.mark.parametrize(("current", "hosts"), [("algo-3", ("algo-1", "algo-2")), ("algo-1", ("algo-1", "algo-1"))])
 def test_contradicting_resources_are_rejected(current: str, hosts: tuple[str, ...]) -> None:
     """Given a host that is not among the hosts, or one named twice -> PlatformError with all names."""
-    with pytest.raises(PlatformError, match=f"{hosts[0]}, {hosts[1]} and says that this is {current}"):
-        rendezvous.cluster_spec(Resources(current_host=current, hosts=hosts))
+    with pytest.raises(PlatformError, match=f"{hosts[0]}, {hosts[1]} and the current host {current}"):
+        cluster_spec.from_resources(Resources(current_host=current, hosts=hosts))
 
 
-def test_the_wait_can_be_set_from_outside() -> None:
-    """Given HOSTS_WAIT_SECONDS -> it counts; without it 15 minutes do."""
-    assert rendezvous.wait_seconds({rendezvous.WAIT_VARIABLE: "2.5"}) == 2.5
-    assert rendezvous.wait_seconds({}) == 900
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
+def test_timeouts_come_from_the_environment(text: str) -> None:
+    """Given HOSTS_WAIT_SECONDS -> its value, 15 minutes when it is unset, UserError for what is no duration."""
+    assert HOSTS_WAIT.read({"HOSTS_WAIT_SECONDS": " 2.5 "}) == 2.5
+    assert HOSTS_WAIT.read({}) == 900
+    with pytest.raises(UserError, match=f"HOSTS_WAIT_SECONDS is '{text}'; allowed: a number of seconds above 0"):
+        HOSTS_WAIT.read({"HOSTS_WAIT_SECONDS": text})
 
 
 @pytest.mark.parametrize("count", [2, 5])
-def test_hosts_that_come_at_different_times_meet(count: int) -> None:
-    """Given hosts that start 0.2 s apart -> all meet, none before the last came, and every port is free at once."""
-    came: list[float] = []
+def test_hosts_that_start_at_different_times_join(count: int) -> None:
+    """Given hosts that start 0.2 s apart -> all join, none before the last started, and every port is free at once."""
+    started: list[float] = []
 
     def join(each: ClusterSpec) -> float:
         time.sleep(0.2 * each.rank)
-        came.append(time.monotonic())
+        started.append(time.monotonic())
         rendezvous.join(each, 20)
-        met = time.monotonic()
-        # As TensorFlow does right after: the port must be free although other hosts may still be in the meeting.
+        joined = time.monotonic()
+        # As TensorFlow does next: the port must be free although other hosts may still be in the rendezvous.
         socket.create_server(("", int(each.addresses[each.rank].split(":")[1]))).close()
-        return met
+        return joined
 
     with ThreadPoolExecutor(count) as pool:
-        met = list(pool.map(join, on_loopback(count)))
-    assert min(met) >= max(came)
-    assert max(met) - max(came) < 5
+        joined = list(pool.map(join, on_loopback(count)))
+    assert min(joined) >= max(started)
+    assert max(joined) - max(started) < 5
 
 
-def test_a_stranger_does_not_disturb_the_meeting() -> None:
-    """Given a connection that says something else, and one that says nothing -> the two hosts still meet."""
+def test_a_stranger_does_not_disturb_the_rendezvous() -> None:
+    """Given a connection that sends other bytes, and a silent one -> the two hosts still join."""
     first, second = on_loopback(2)
     port = int(first.addresses[0].split(":")[1])
     with ThreadPoolExecutor(2) as pool:
@@ -92,8 +98,8 @@ def dial_when_open(port: int) -> socket.socket:
             time.sleep(0.02)
 
 
-def test_a_host_that_never_comes_is_named_by_every_other() -> None:
-    """Given three hosts of which two start -> both say who is missing, after how long, and what to look at."""
+def test_a_host_that_never_joins_is_named_by_every_other() -> None:
+    """Given three hosts of which two start -> both errors name the missing host, the time and what to check."""
     clusters = on_loopback(3)
     started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
@@ -101,29 +107,29 @@ def test_a_host_that_never_comes_is_named_by_every_other() -> None:
         messages = [str(end.exception()) for end in ends]
     assert time.monotonic() - started < 8
     for message in messages:
-        assert "This job has 3 hosts" in message
-        assert f"{clusters[0].hosts[2]}: nothing answers at its port" in message
+        assert " of 3 hosts (instance_count) joined within" in message
+        assert f"Missing: {clusters[0].hosts[2]}: no connection to its port" in message
         assert "security group" in message
-    assert any("Not here after 2 s" in message for message in messages)
+    assert any("joined within 2 s" in message for message in messages)
 
 
-def test_a_name_that_does_not_resolve_is_said() -> None:
-    """Given a host name without an address -> the error after the bounded wait says that it does not resolve."""
+def test_a_name_that_does_not_resolve_is_reported() -> None:
+    """Given a host name without an address -> the error after the timeout says that it does not resolve."""
     here = ClusterSpec((f"127.0.0.1:{free_port()}", "nowhere.invalid"), 0)
     with pytest.raises(PlatformError, match=r"nowhere\.invalid: its name does not resolve"):
         rendezvous.join(here, 0.5)
 
 
-def test_a_host_that_answers_but_cannot_come_back_is_told_apart() -> None:
-    """Given a host that accepts calls and makes none -> the error says that it did not reach this one."""
+def test_a_host_that_accepts_but_does_not_connect_is_told_apart() -> None:
+    """Given a host that accepts connections and opens none -> the error says that it has not connected."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         here = ClusterSpec((f"127.0.0.1:{free_port()}", f"127.0.0.1:{deaf.getsockname()[1]}"), 0)
-        with pytest.raises(PlatformError, match="it answers, but it did not reach this host"):
+        with pytest.raises(PlatformError, match="it accepts connections but has not connected to this host"):
             rendezvous.join(here, 0.5)
 
 
 def test_a_host_that_leaves_again_ends_the_others_wait_at_once() -> None:
-    """Given three hosts, one missing, and one whose patience ends first -> the other ends then, not after its own."""
+    """Given three hosts, one missing, and one with a short timeout -> the other fails then, not at its own timeout."""
     first, second, _ = on_loopback(3)
     with ThreadPoolExecutor(2) as pool:
         patient: Future[float] = pool.submit(rendezvous.join, first, 60)
@@ -131,11 +137,11 @@ def test_a_host_that_leaves_again_ends_the_others_wait_at_once() -> None:
         started = time.monotonic()
         error = patient.exception(20)
     assert isinstance(error, PlatformError)
-    assert f"{second.hosts[1]} came and left again" in str(error)
+    assert f"Left before the rendezvous was complete: {second.hosts[1]}" in str(error)
     assert time.monotonic() - started < 15
 
 
-def test_a_taken_port_is_said() -> None:
+def test_a_taken_port_is_reported() -> None:
     """Given another program on this host's port -> PlatformError that names the port."""
     with socket.create_server(("", 0)) as other:
         port = other.getsockname()[1]
@@ -143,8 +149,8 @@ def test_a_taken_port_is_said() -> None:
             rendezvous.join(ClusterSpec((f"127.0.0.1:{port}", "127.0.0.1:1"), 0), 1)
 
 
-def test_twenty_meetings_in_a_row_never_fail() -> None:
-    """Given the same two ports again and again, closed by either side first -> every meeting succeeds."""
+def test_twenty_rendezvous_in_a_row_never_fail() -> None:
+    """Given the same two ports again and again, closed by either side first -> every rendezvous succeeds."""
     pair = on_loopback(2)
     both = threading.Barrier(2)
     failures: list[BaseException] = []
@@ -166,7 +172,7 @@ def test_twenty_meetings_in_a_row_never_fail() -> None:
 
 
 def keep_sending(connection: socket.socket, content: bytes) -> int:
-    """Send until the other side ends it; return how many bytes it took."""
+    """Send until the other side closes; return how many bytes it accepted."""
     taken = 0
     connection.settimeout(5)
     try:
@@ -179,7 +185,7 @@ def keep_sending(connection: socket.socket, content: bytes) -> int:
 
 
 def test_strangers_neither_fill_the_memory_nor_stall_the_hosts() -> None:
-    """Given one that never stops sending, one in a greeting's words, and 300 that are silent -> dropped, all meet."""
+    """Given an endless sender, one that begins with a greeting, and 300 silent connections -> dropped, all join."""
     first, second = on_loopback(2)
     name, port = first.hosts[1], int(first.addresses[0].split(":")[1])
     greeting = json.dumps({"host": name, "of": first.hosts}).encode()
@@ -196,23 +202,23 @@ def test_strangers_neither_fill_the_memory_nor_stall_the_hosts() -> None:
         stranger.close()
 
 
-def test_no_more_is_kept_of_a_connection_than_a_host_says() -> None:
-    """Given a stranger's megabyte, a greeting in two pieces, another's greeting -> dropped, kept, dropped."""
+def test_no_more_is_kept_of_a_connection_than_a_host_sends() -> None:
+    """Given a greeting in two pieces, then 100,000 bytes -> accepted, then rejected with few bytes kept."""
     ours, theirs = socket.socketpair()
-    guest = rendezvous._Guest(ours)
+    peer = rendezvous._Peer(ours)
     ours.setblocking(False)
     hosts = {b'{"host": "a"}': "a", b'{"host": "b"}': "b"}
     theirs.sendall(b'{"host":')
-    assert guest.receive(hosts)
-    assert guest.host is None
+    assert peer.receive(hosts)
+    assert peer.host is None
     theirs.sendall(b' "a"}\ncomp')
-    assert guest.receive(hosts)
-    assert [guest.host, guest.complete] == ["a", False]
+    assert peer.receive(hosts)
+    assert [peer.host, peer.complete] == ["a", False]
     theirs.sendall(b"lete\n")
-    assert guest.receive(hosts)
-    assert guest.complete
+    assert peer.receive(hosts)
+    assert peer.complete
     theirs.sendall(b"x" * 100_000)
-    assert not guest.receive(hosts)
-    assert len(guest.said) < 100
+    assert not peer.receive(hosts)
+    assert len(peer.received) < 100
     for connection in (ours, theirs):
         connection.close()
