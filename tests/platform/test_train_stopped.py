@@ -27,7 +27,7 @@ def info_of(tree: Path) -> dict[str, Any]:
 
 
 def end(job: RunningJob, tree: Path, signals: int = 2) -> str:
-    """Tell a job to stop, more than once; returns its log when it has ended with 0 and left no process behind."""
+    """Send SIGTERM `signals` times; return the log of the job, which must exit with 0 and leave no process behind."""
     children = job.children()
     for _ in range(signals):
         job.terminate()
@@ -38,7 +38,7 @@ def end(job: RunningJob, tree: Path, signals: int = 2) -> str:
 
 
 def assert_whole(tree: Path) -> None:
-    """Check that the model folder holds a whole model and nothing half-written, and that the reports are there."""
+    """Check that the model folder holds a complete model and no partial files, and that the reports are there."""
     folder = tree / "model"
     assert not [path.name for path in folder.iterdir() if "partial" in path.name]
     assert info_of(tree)["sha256"] == artifacts.folder_sha256(folder / "1")
@@ -46,8 +46,8 @@ def assert_whole(tree: Path) -> None:
     assert len((tree / "output" / "data" / "predictions.csv").read_text().splitlines()) > 1
 
 
-def test_told_to_stop_while_waiting_for_another_host(tmp_path: Path, tiny_backbone: Path) -> None:
-    """SIGTERM while one of two hosts has not come -> exit 0 at once, not after the 15 minutes it would wait."""
+def test_sigterm_while_waiting_for_another_host(tmp_path: Path, tiny_backbone: Path) -> None:
+    """SIGTERM while one of two hosts has not joined -> exit 0 at once, not after the timeout of 15 minutes."""
     tree = make_tree(tmp_path, COLOURS, count=2, **LONG)
     link_backbone(tree, tiny_backbone)
     here, absent = (f"127.0.0.1:{free_port()}" for _ in range(2))
@@ -56,11 +56,11 @@ def test_told_to_stop_while_waiting_for_another_host(tmp_path: Path, tiny_backbo
     with RunningJob(tree) as job:
         job.wait_for("waiting for all of them")
         last = end(job, tree).splitlines()[-1]
-    assert last.startswith("Stopped (SIGTERM; waiting for the other hosts) before any epoch was measured")
+    assert last.startswith("Stopped (SIGTERM; waiting for the other hosts) before the first epoch finished.")
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["features", "first epoch"])
-def test_told_to_stop_before_an_epoch_was_measured(tmp_path: Path, tiny_backbone: Path, whole: bool) -> None:
+def test_sigterm_before_the_first_epoch_finished(tmp_path: Path, tiny_backbone: Path, whole: bool) -> None:
     """SIGTERM in the feature pass or in the first epoch -> exit 0, no model; one line names the checkpoint, or none."""
     tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": str(not whole)})
     add_large_images(tree, count=401, height=1200, width=1600)
@@ -71,16 +71,16 @@ def test_told_to_stop_before_an_epoch_was_measured(tmp_path: Path, tiny_backbone
         job.wait_for("Training images: ")
         last = end(job, tree).splitlines()[-1]
     assert last.startswith("Stopped (SIGTERM")
-    assert "before any epoch was measured: no model was saved" in last
+    assert "before the first epoch finished. No model was saved" in last
     newest = next((tree / "checkpoints").glob("checkpoint-*"), None)
     assert last.endswith(
-        f" resumes from {newest}." if whole else f" no checkpoint in {tree}/checkpoints to resume from."
+        f" will resume from {newest}." if whole else f" no checkpoint in {tree}/checkpoints to resume from."
     )
     assert not (tree / "model").exists()
 
 
-def test_told_to_stop_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
-    """SIGTERM once, in the middle of many epochs -> the step ends; the best model, unverified, and the reports."""
+def test_sigterm_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
+    """SIGTERM once, in the middle of many epochs -> the step finishes; the best model, unverified, and the reports."""
     tree = make_tree(tmp_path, COLOURS, **{**LONG, "epochs": "100000", "learning_rate": "0.001"})
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
@@ -100,8 +100,8 @@ def test_told_to_stop_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
 
 
 @pytest.mark.parametrize("phase", ["export", "conversion", "verification"])
-def test_told_to_stop_at_the_end(tmp_path: Path, tiny_backbone: Path, phase: str) -> None:
-    """SIGTERM twice while the model is written, converted, verified -> exit 0, a whole model, what is missing said."""
+def test_sigterm_during_finalisation(tmp_path: Path, tiny_backbone: Path, phase: str) -> None:
+    """SIGTERM twice in export, conversion, verification -> exit 0, a complete model, the log says what is left out."""
     tree = make_tree(tmp_path, COLOURS, **LONG)
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
@@ -121,7 +121,7 @@ def test_told_to_stop_at_the_end(tmp_path: Path, tiny_backbone: Path, phase: str
 
 
 def test_ctrl_c_saves_the_best_model(tmp_path: Path, tiny_backbone: Path) -> None:
-    """Given SIGINT to the whole group while the model is converted -> exit 0, as after SIGTERM, and a whole model."""
+    """Given SIGINT to the whole group during the conversion -> exit 0, as after SIGTERM, and a complete model."""
     tree = make_tree(tmp_path, COLOURS, **LONG)
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
@@ -150,12 +150,12 @@ def test_second_ctrl_c_does_not_save(tmp_path: Path, tiny_backbone: Path) -> Non
 
 
 def test_time_limit_ends_training_early_enough(tmp_path: Path, tiny_backbone: Path) -> None:
-    """Epochs for hours under max_runtime -> the export is tried first; the job ends in time, with its model."""
+    """Epochs for hours under max_runtime -> a dry run of the export first; the job exits in time, with its model."""
     tree = make_tree(tmp_path, COLOURS, **{**LONG, "epochs": "1000000", "max_runtime": "32"})
     link_backbone(tree, tiny_backbone)
     with RunningJob(tree) as job:
         assert job.exit_code(32) == 0, job.log()
         log = job.log()
-    assert log.index("Export, tried on the untrained model: ") < log.index("val_accuracy")
+    assert log.index("Dry run of the export: ") < log.index("val_accuracy")
     assert "Stopped (max_runtime=32: " in log.splitlines()[-1]
     assert_whole(tree)

@@ -1,4 +1,4 @@
-"""From a folder of labelled images and a backbone to a checked model. Start reading at job.py."""
+"""From folders of labelled images and a backbone to a verified model. Start reading at job.py."""
 
 from image_classifier import tensorflow_start
 

@@ -1,4 +1,4 @@
-"""Train a classifier on a backbone: on features computed once, or the whole network on decoded images."""
+"""Train a classifier: a head on features that are computed once, or the whole network on decoded images."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained classifier and what its training saw."""
+    """A trained classifier and the record of its training."""
 
     backbone: Backbone
     head: tf_keras.Sequential
@@ -50,15 +50,15 @@ class Trained:
     history: fitting.History
     training: Listing
     validation: Listing
-    """Those that the best epoch's answers are of."""
+    """The images that `probabilities` are of."""
     probabilities: NDArray[np.float32]
-    """Of the validation images: (n, K), or (n, 1) in binary mode."""
+    """Predictions of the best epoch for the validation images: (n, K), or (n, 1) in binary mode."""
     skipped: tuple[Skipped, ...]
     test: TestResult | None
     precision: str
     """What `precision.choose` chose."""
     features: Mapping[str, Any] | None
-    """Which engine computed them, and how it agrees with TensorFlow; None when the backbone was in every step."""
+    """The engine that computed them, and its largest difference from TensorFlow; None without a feature pass."""
     parameters: int
     trainable_parameters: int
     seconds: float
@@ -73,27 +73,27 @@ def train(
     cluster: Cluster | None = None,
     checkpoints_dir: Path | None = None,
 ) -> Trained:
-    """Train on `data`; see `preparation` for the two ways. On several hosts each calls it, and all get the result.
+    """Train on features or pixels of `data`, see `preparation`. Collective: every host calls it and gets the result.
 
-    A checkpoint in `checkpoints_dir` is continued, and new ones are written there; None: neither.
+    Resumes from the newest checkpoint in `checkpoints_dir` and writes new ones there; None: neither.
 
     Raises:
         UserError: Too many images are unreadable, a class lost all of its images, the loss diverged at once, or
-            the checkpoints are another job's.
-        JobStopped: `stop` was set before any epoch was measured.
+            the checkpoints belong to another job.
+        JobStopped: The job was stopped before the first epoch finished.
     """
     started = time.monotonic()
     session = _session(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
-    network_of_features = preparation.feature_network(backbone, values, session, data)
-    kept = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
-    prepare = preparation.prepare_function(backbone, values, session, network_of_features, kept)
+    feature_network = preparation.feature_network(backbone, values, session, data)
+    features_dir = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
+    prepare = preparation.prepare_function(backbone, values, session, feature_network, features_dir)
     training = prepare(data.training, "Training images")
     validation = prepare(data.validation, "Validation images")
     if stopping.stop_requested_on_any_host(stop, session.cluster):
         raise JobStopped
 
     def check() -> None:
-        preparation.reject_losses(data, [training, validation], values, session.cluster)
+        preparation.reject_unreadable(data, [training, validation], values, session.cluster)
 
     check()
     with session.cluster.strategy.scope():
@@ -118,7 +118,7 @@ def train(
         skipped=(*skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
         precision=session.precision,
-        features=network_of_features.record() if network_of_features else None,
+        features=feature_network.record() if feature_network else None,
         parameters=total,
         trainable_parameters=trainable,
         seconds=seconds,
@@ -147,7 +147,7 @@ def _session(
 
 
 def build(backbone: Backbone, values: Hyperparameters, classes: int) -> Network:
-    """Return the network to train: a head on features, or on the backbone itself; an earlier job's head is kept."""
+    """Build the network to train: a head on features or on the backbone, with an earlier job's weights if any."""
     head = classifier.build_head(values, backbone.feature_count, classes)
     if backbone.head:
         head.get_layer("classes").set_weights([backbone.head.kernel, backbone.head.bias])
@@ -155,7 +155,7 @@ def build(backbone: Backbone, values: Hyperparameters, classes: int) -> Network:
 
 
 def rebuilt(trained: Trained, backbone: Backbone, values: Hyperparameters) -> Trained:
-    """Return `trained` on a backbone that was loaded anew, for example outside the strategy that trained it."""
+    """Return `trained` with its weights in `backbone`, a second copy, for example outside the training strategy."""
     network = build(backbone, values, len(trained.training.class_names))
     snapshots.assign(network.trained_variables, trained.weights)
     return replace(trained, backbone=backbone, head=network.head)
@@ -168,18 +168,18 @@ def _score_test(
     values: Hyperparameters,
     session: Session,
 ) -> tuple[TestResult, tuple[Skipped, ...]] | None:
-    """Return None when the job is told to stop: its model is worth more than its score."""
+    """Score the test channel; None when the job was stopped, since saving its model comes first."""
     started = time.monotonic()
     if stopping.stop_requested_on_any_host(session.stop, session.cluster):
         return None
     try:
-        part = prepare(listing, "Test images")
-        predictions = evaluator.predict(part.rows, session.stop_if_single_host)
+        test = prepare(listing, "Test images")
+        predictions = evaluator.predict(test.rows, session.raise_if_stopped)
     except JobStopped:
         return None
-    skipped = part.skipped(session.cluster)
+    skipped = test.skipped(session.cluster)
     decoding.reject_too_many(skipped, len(listing.examples), values.max_bad_fraction)
-    metrics = evaluator.score(predictions, part.rows.labels)
+    metrics = evaluator.score(predictions, test.rows.labels)
     return TestResult(metrics, time.monotonic() - started, len(predictions.rows)), skipped
 
 
@@ -187,5 +187,5 @@ def _parameters(backbone: Backbone, head: tf_keras.Sequential) -> tuple[int, int
     def count(variables: Any) -> int:
         return sum(int(np.prod(variable.shape)) for variable in variables)
 
-    own = count(head.weights)
-    return own + count(backbone.layer.variables), own + count(backbone.layer.trainable_variables)
+    of_head = count(head.weights)
+    return of_head + count(backbone.layer.variables), of_head + count(backbone.layer.trainable_variables)

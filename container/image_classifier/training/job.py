@@ -1,4 +1,4 @@
-"""The training job, told from its first file to its last."""
+"""The training job from its first file to its last: check, list, load, train, export."""
 
 import io
 import sys
@@ -29,21 +29,20 @@ if TYPE_CHECKING:
 
 
 def run(opt_ml: OptMl, stop: StopSignal) -> None:
-    """Train on the platform's tree and leave the checked model and the reports there.
+    """Train on the folder tree of the platform, and write the verified model and the reports there.
 
     Raises:
-        ExplainedError: Something is wrong, and the message says what and whose it is.
-        JobStopped: SIGTERM came before there was anything to keep.
+        ExplainedError: The job failed for a reason that the message explains.
+        JobStopped: The job was stopped before there was anything to save.
     """
     _reject_without_tensorflow()
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
     scans = preflight.check(opt_ml, settings.values)
-    # Several hosts meet first, since a channel's files may be spread over them; one says what is wrong with its data
-    # before TensorFlow's seconds are spent.
-    several = len(opt_ml.read_resources().hosts) > 1
+    # Several hosts start TensorFlow first, since a channel's files may be sharded over them. A single host checks its
+    # data before it spends seconds on TensorFlow.
     cluster = None
-    if several:
+    if len(opt_ml.read_resources().hosts) > 1:
         with stop.interruptible("waiting for the other hosts"):
             cluster = _start(opt_ml, settings.values)
     try:
@@ -83,7 +82,7 @@ def _run(
     cluster: "Cluster | None",
     stop: StopSignal,
 ) -> None:
-    found = splits.read(opt_ml, settings.values, cluster, scans)
+    data = splits.read(opt_ml, settings.values, cluster, scans)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
         values = settings.values
         folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
@@ -91,30 +90,30 @@ def _run(
         named_model.reject_another(info, values.model_id)
         settings = hyperparameters.parse(given, warm_start.model_defaults(info, settings.values))
         stop.set_time_limit(settings.values.max_runtime)
-        start = warm_start.plan(folder, info, settings.values, found.training.class_names)
-        for line in [*settings.log_lines(), *splits.describe(found), start.line]:
+        head_plan = warm_start.plan(folder, info, settings.values, data.training.class_names)
+        for line in [*settings.log_lines(), *splits.describe(data), head_plan.line]:
             log(line)
         cluster = cluster or _start(opt_ml, settings.values)
-        _train_and_export(cluster, opt_ml, settings, found, _Model(folder, start), stop)
+        _train_and_export(cluster, opt_ml, settings, data, _Model(folder, head_plan), stop)
 
 
 @dataclass(frozen=True)
 class _Model:
-    """Where the model lies that the job starts from, and what it takes of it."""
+    """The model that the job starts from."""
 
     folder: Path
-    start: HeadPlan
+    head_plan: HeadPlan
 
 
 def _train_and_export(
-    cluster: "Cluster", opt_ml: OptMl, settings: Settings, found: splits.DataSplits, model: _Model, stop: StopSignal
+    cluster: "Cluster", opt_ml: OptMl, settings: Settings, data: splits.DataSplits, model: _Model, stop: StopSignal
 ) -> None:
     from image_classifier.training import fine_tuning, preparation
     from image_classifier.training.devices import accelerators
     from image_classifier.training.export import finalisation
     from image_classifier.training.features import feature_chunks
 
-    values, class_names = settings.values, found.training.class_names
+    values, class_names = settings.values, data.training.class_names
 
     def load() -> backbone.Backbone:
         return _load_backbone(model, values, class_names)
@@ -125,21 +124,21 @@ def _train_and_export(
         log(loaded.warning)
     if values.max_runtime and cluster.is_chief:
         finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
-    trained = fine_tuning.train(found, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
-    numbers = _print_metrics(trained, values)
+    trained = fine_tuning.train(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
+    results = _log_metrics(trained, values)
     for line in accelerators.peak_memory_lines():
         log(line)
     if cluster.is_chief:
         if cluster.replicas > 1:
-            # What is exported belongs to no strategy, as if one device had trained it.
+            # Export from variables that belong to no strategy, as if a single device had trained them.
             trained = fine_tuning.rebuilt(trained, load(), values)
-        finalisation.export_and_verify(finalisation.Job(opt_ml, settings, found, trained, numbers), stop)
+        finalisation.export_and_verify(finalisation.Job(opt_ml, settings, data, trained, results), stop)
     else:
-        log(f"{cluster.names[0]} writes the model; this host waits for it.")
-    # Version 2 of the SDK stops all containers of a local job when the first of them ends.
+        log(f"Waiting for {cluster.names[0]}, which writes the model.")
+    # Version 2 of the SDK stops all containers of a local job when the first of them exits.
     cluster.barrier(finalisation.LONGEST_SECONDS)
     if not stop.reason:
-        # A job that was stopped may be started again, and continues; this one is finished.
+        # Only a job that was stopped can resume with them.
         feature_chunks.remove(opt_ml.checkpoints_dir / preparation.FEATURES)
 
 
@@ -147,15 +146,15 @@ def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
     folder = opt_ml.checkpoints_dir
     if folder.is_dir():
         return folder
-    log(f"No checkpoints: {folder} does not exist, so this job cannot be continued when it is killed.")
+    log(f"No checkpoints: {folder} does not exist, so this job cannot resume if it is killed.")
     return None
 
 
 def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence[str]) -> backbone.Backbone:
     started, folder = time.monotonic(), model.folder
     loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=values.trust_model)
-    loaded = replace(loaded, head=warm_start.kept_head(loaded, model.start, values, class_names))
-    # The method of this job's images is recorded in the artefact, and serving uses it.
+    loaded = replace(loaded, head=warm_start.kept_head(loaded, model.head_plan, values, class_names))
+    # The artefact records this job's resize method, which serving uses.
     loaded = replace(loaded, info=replace(loaded.info, resize_method=values.image_resize_interpolation))
     height, width = loaded.info.image_size
     log(
@@ -165,7 +164,7 @@ def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence
     return loaded
 
 
-def _print_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any]:
+def _log_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any]:
     history = trained.history
     epochs = len(history.epochs)
     lines = [
@@ -173,31 +172,31 @@ def _print_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any
         *metrics.parameter_lines(trained.parameters, trained.trainable_parameters),
         *metrics.duration_lines(trained.seconds, epochs),
     ]
-    numbers: dict[str, Any] = dict(history.best)
-    numbers |= {"epochs": epochs, "best_epoch": (history.best_epoch or 0) + 1, "skipped": len(trained.skipped)}
+    report: dict[str, Any] = dict(history.best)
+    report |= {"epochs": epochs, "best_epoch": (history.best_epoch or 0) + 1, "skipped": len(trained.skipped)}
     if trained.test:
         test = trained.test
         lines += metrics.test_lines(test.metrics, test.seconds, test.images)
-        numbers |= {f"test_{name}": value for name, value in test.metrics.items()}
+        report |= {f"test_{name}": value for name, value in test.metrics.items()}
     for line in lines:
         log(line)
     if trained.skipped:
         log(f"Skipped {len(trained.skipped)} unreadable image(s); they are listed in skipped.csv.")
-    return numbers
+    return report
 
 
 def _reject_without_tensorflow() -> None:
     if not tensorflow_start.is_installed():
         raise UserError(
-            "This image only serves: TensorFlow, which trains, is not in it. Train with an image that scripts/build "
-            "makes of the target cpu or gpu."
+            "This image can only serve: it lacks TensorFlow, which training needs. Train with the target cpu or "
+            "gpu of scripts/build."
         )
 
 
 def main(stop: StopSignal) -> int:
-    """Run the job of this container; return the process's exit code."""
+    """Run the job of this container; return the exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A locale without UTF-8 must not end a job by a name that it prints.
+        # In a locale without UTF-8 a file name in the log must not crash the job.
         sys.stdout.reconfigure(errors="backslashreplace")
     opt_ml = OptMl.from_environment()
     try:
@@ -216,10 +215,10 @@ def _stopped_without_model(opt_ml: OptMl, stop: StopSignal, doing: str) -> str:
     where = f"; {doing}" if doing else ""
     newest = max((path.name for path in opt_ml.checkpoints_dir.glob("checkpoint-*")), default=None)
     if newest:
-        kept = f"the same job resumes from {opt_ml.checkpoints_dir / newest}"
+        kept = f"the same job will resume from {opt_ml.checkpoints_dir / newest}"
     elif any(opt_ml.checkpoints_dir.glob("*")):
-        kept = f"the same job resumes with what {opt_ml.checkpoints_dir} holds, without a checkpoint so far"
+        kept = f"the same job will resume with the features in {opt_ml.checkpoints_dir}, which holds no checkpoint yet"
     else:
         kept = f"there is no checkpoint in {opt_ml.checkpoints_dir} to resume from"
     more = " Raise max_runtime." if stop.reason.startswith(stopping.MAX_RUNTIME) else ""
-    return f"Stopped ({stop.reason}{where}) before any epoch was measured: no model was saved, and {kept}.{more}"
+    return f"Stopped ({stop.reason}{where}) before the first epoch finished. No model was saved, and {kept}.{more}"

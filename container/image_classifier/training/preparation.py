@@ -1,4 +1,4 @@
-"""Turn listed images into what is trained on: features of a frozen backbone, or pixels decoded on demand."""
+"""Prepare the training inputs: features of a frozen backbone, or pixels that are decoded on demand."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -26,44 +26,44 @@ from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model.backbone import Backbone
 
 FEATURES = "features"
-"""The folder, beside the checkpoints, of features that a restart need not compute again."""
+"""Name of the folder, beside the checkpoints, of features that a resumed job reuses."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One part of the data as the trained model takes it."""
+    """One split of the data as training inputs."""
 
     listing: Listing
     rows: Rows
     skipped_before: tuple[Skipped, ...]
-    """Left out of `found` and `rows`, since they could not be read when the features were computed."""
+    """Images that the feature pass could not read; they are not in `listing` and `rows`."""
     seconds: float
 
     def skipped(self, cluster: Cluster) -> tuple[Skipped, ...]:
-        """Return the images that could not be read, as far as any host asked for them; every host must ask."""
+        """Return the unreadable images that any host has met so far. Collective: every host must call it."""
         images = self.rows.inputs
         if not isinstance(images, CachedImages):
             return self.skipped_before
         if cluster.count == 1:
             return images.skipped
-        every = cluster.gather_json([[str(one.path), one.reason] for one in images.skipped])
-        reasons = {path: reason for each in every for path, reason in each}
+        of_hosts = cluster.gather_json([[str(one.path), one.reason] for one in images.skipped])
+        reasons = {path: reason for of_host in of_hosts for path, reason in of_host}
         return tuple(Skipped(Path(path), reasons[path]) for path in sorted(reasons))
 
     def without(self, skipped: Sequence[Skipped]) -> Listing:
-        """Return the other images."""
-        gone = {one.path for one in skipped}
-        return replace(self.listing, examples=tuple(one for one in self.listing.examples if one.path not in gone))
+        """Return the listing without the skipped images."""
+        paths = {one.path for one in skipped}
+        return replace(self.listing, examples=tuple(one for one in self.listing.examples if one.path not in paths))
 
     def chosen(self, rows: NDArray[np.int64]) -> Listing:
-        """Return the images of some rows."""
+        """Return the listing of the images of some rows."""
         return replace(self.listing, examples=tuple(self.listing.examples[row] for row in rows))
 
 
 def feature_network(
     backbone: Backbone, values: Hyperparameters, session: Session, data: DataSplits
 ) -> FeatureNetwork | None:
-    """Return what computes the features of all parts of `data`; None when the job needs none."""
+    """Return the network that computes the features of all splits; None when the job trains on pixels."""
     if not uses_features(values):
         return None
     images = sum(len(part.examples) for part in (data.training, data.validation, data.test) if part)
@@ -71,7 +71,7 @@ def feature_network(
 
 
 def uses_features(values: Hyperparameters) -> bool:
-    """Tell whether the backbone needs to see every image only once: it is frozen and the images never change."""
+    """Return whether the backbone sees every image only once: it is frozen, and the images are not augmented."""
     return values.train_only_top_layer and not values.augmentation
 
 
@@ -82,9 +82,9 @@ def prepare_function(
     network: FeatureNetwork | None,
     features_dir: Path | None = None,
 ) -> Callable[[Listing, str], Prepared]:
-    """Return what turns a listing into rows: features by `network`, or images decoded on demand without one.
+    """Return a function from a listing to its rows: features by `network`, or without one images decoded on demand.
 
-    Finished parts of the features are kept in `features_dir`, and taken from there.
+    Computed features are stored in `features_dir` and reused from there.
     """
     decoder = Decoder(backbone.info.image_size, values.image_resize_interpolation)
 
@@ -100,30 +100,30 @@ def prepare_function(
         def compute(some: Sequence[Example], part: slice | None = None) -> FeatureStore:
             return feature_pass.compute(network, decoder, some, phase, session.stop, session.cluster, chunks, part)
 
-        store = compute(examples) if owners is None else _of_owners(compute, examples, owners, session.cluster)
+        store = compute(examples) if owners is None else _compute_own_files(compute, examples, owners, session.cluster)
         rows = Rows(store.features, _labels(store.examples))
         return Prepared(replace(listing, examples=store.examples), rows, store.skipped, time.monotonic() - started)
 
     return prepare
 
 
-def reject_losses(data: DataSplits, parts: Sequence[Prepared], values: Hyperparameters, cluster: Cluster) -> None:
-    """Stop the job when too many images of both parts, or all of a class, could not be read.
+def reject_unreadable(data: DataSplits, parts: Sequence[Prepared], values: Hyperparameters, cluster: Cluster) -> None:
+    """Fail the job when too many images of training and validation, or all of a class, are unreadable.
 
     Raises:
-        UserError: It is so; the message names the first of them.
+        UserError: They are; the message names the first of them.
     """
-    each = [part.skipped(cluster) for part in parts]
-    skipped = [one for lost in each for one in lost]
+    skipped_of_parts = [part.skipped(cluster) for part in parts]
+    skipped = [one for of_part in skipped_of_parts for one in of_part]
     if not skipped:
         return
     total = len(data.training.examples) + len(data.validation.examples)
     decoding.reject_too_many(skipped, total, values.max_bad_fraction)
-    training, validation = (part.without(lost) for part, lost in zip(parts, each, strict=True))
+    training, validation = (part.without(of_part) for part, of_part in zip(parts, skipped_of_parts, strict=True))
     empty = [name for name, count in training.counts().items() if not count]
     if empty or not validation.examples:
         raise UserError(
-            f"No readable image is left of {', '.join(empty) or 'the validation images'}; "
+            f"No image of {', '.join(empty) or 'the validation split'} is readable; "
             f"first: {on_one_line(skipped[0].path.name)}: {skipped[0].reason} Replace the corrupt files."
         )
 
@@ -137,16 +137,16 @@ def _owners(examples: Sequence[Example]) -> NDArray[np.int64] | None:
     return None if None in owners else np.array(owners, np.int64)
 
 
-def _of_owners(
+def _compute_own_files(
     compute: Callable[[Sequence[Example], slice], FeatureStore],
     examples: Sequence[Example],
     owners: NDArray[np.int64],
     cluster: Cluster,
 ) -> FeatureStore:
-    """Let each host compute the features of its own files; the result is in the order of `examples` again."""
+    """Compute the features of each host's own files on that host; the result is in the order of `examples`."""
     by_owner = np.argsort(owners, kind="stable")
     start, stop = np.searchsorted(owners[by_owner], [cluster.rank, cluster.rank + 1]).tolist()
-    store = compute([examples[place] for place in by_owner], slice(start, stop))
-    places = {example.path: place for place, example in enumerate(examples)}
-    order = np.argsort([places[example.path] for example in store.examples])
-    return replace(store, features=store.features[order], examples=tuple(store.examples[place] for place in order))
+    store = compute([examples[index] for index in by_owner], slice(start, stop))
+    indices = {example.path: index for index, example in enumerate(examples)}
+    order = np.argsort([indices[example.path] for example in store.examples])
+    return replace(store, features=store.features[order], examples=tuple(store.examples[index] for index in order))

@@ -1,4 +1,4 @@
-"""Say how far a long phase has come: a line at every tenth, no carriage returns (CloudWatch keeps lines)."""
+"""The job's log, and progress of long phases: a line per tenth and no carriage returns, for CloudWatch."""
 
 import time
 from collections.abc import Callable
@@ -8,12 +8,12 @@ from image_classifier.contract.names import printable
 
 
 def log(message: str) -> None:
-    """Print one line of the job's log at once; addresses in it lose their secrets."""
+    """Print one line of the job's log, flushed, with secrets removed from addresses."""
     print(without_secrets(printable(message)), flush=True)
 
 
 def counter(phase: str, total: int) -> Callable[[int], None]:
-    """Return a function that takes the number done and prints `phase: done/total` at every tenth."""
+    """Return a function that takes the number of images done and logs `phase: done/total` at every tenth."""
     started = time.monotonic()
     printed = 0
 

@@ -1,7 +1,7 @@
-"""When the job ends before its last epoch: a signal asks for it, or its own time limit.
+"""Graceful stop before the last epoch: requested by a signal, or by the job's own time limit.
 
 The platform sends SIGTERM 120 seconds before it kills the job. In a terminal Ctrl-C sends SIGINT, and closing the
-terminal SIGHUP: both stop the job in the same order, so that the best model so far is saved.
+terminal SIGHUP: both stop the job in the same way, so that the best model so far is saved.
 """
 
 import contextlib
@@ -23,121 +23,120 @@ REASONS = {
     signal.SIGINT: "SIGINT, as from Ctrl-C",
     signal.SIGHUP: "SIGHUP, as from a terminal that was closed",
 }
-"""For the log, by signal."""
+"""Reasons for the log, by signal."""
 CTRL_C_ANSWER = "Stop requested (SIGINT): saving the best model so far. Press Ctrl-C again to stop without saving.\n"
 ABANDONED = "Stopped by a second SIGINT, without saving.\n"
 INTERRUPTED = 128 + signal.SIGINT
-"""What a shell calls the exit code of a process that SIGINT ended."""
+"""Exit code that shells report for a process ended by SIGINT."""
 ANOTHER_HOST = "another host was stopped"
 MAX_RUNTIME = "max_runtime"
-"""With what the reason begins when the time limit is the reason."""
+"""Prefix of the reason when the time limit stopped the job."""
 MARGIN_SECONDS = 10.0
-"""Kept free before the time limit for what nobody measured: the last checkpoint, the reports, the process's end."""
-SLOWER = 1.5
+"""Reserve before the time limit for what is not measured: the last checkpoint, the reports, process exit."""
+EXPORT_SAFETY_FACTOR = 1.5
 """How many times longer than measured the export may take."""
-_STEPS = 20
-"""Of so many steps the longest counts."""
+_RECENT_STEPS = 20
+"""The longest of these last steps is the estimate for the next one."""
 
 
-class JobStopped(Exception):  # noqa: N818 - it is no error
-    """The job was told to stop before there was a model worth keeping; the text, if any, says how far it came."""
+class JobStopped(Exception):  # noqa: N818 - not an error
+    """The job was stopped before there was a model to save; the text, if any, says how far it got."""
 
 
 class StopSignal:
-    """Tells the job's phases to end, since it was told to, or since its time is up.
+    """Request to stop, by a signal or because the time budget is spent; the job's phases poll it.
 
-    `limit_seconds` after `started`, a time of `time.monotonic`, the job has to have ended; 0 is no limit. Without
-    arguments it never ends by itself.
+    The job must exit `limit_seconds` after `started`, a time of `time.monotonic`; 0 means no limit.
     """
 
     def __init__(self, limit_seconds: float = 0.0, started: float | None = None) -> None:
         self._reasons: list[str] = []
-        self._steps: deque[float] = deque(maxlen=_STEPS)
+        self._steps: deque[float] = deque(maxlen=_RECENT_STEPS)
         self._export = 0.0
-        self._waiting = ""
+        self._waiting_for = ""
         self._interrupted = False
         self.set_time_limit(limit_seconds, started)
 
     @property
     def reason(self) -> str:
-        """Why, for the log; empty while nothing told to stop."""
+        """Why the job stops, for the log; empty until a stop is requested."""
         return self._reasons[0] if self._reasons else ""
 
     def set_time_limit(self, seconds: float, started: float | None = None) -> None:
-        """Set the time limit, counted from `started`, by default from the start of this process; 0 is none."""
+        """Set the time limit, counted from `started`, by default from the start of this process; 0 means none."""
         self._seconds = seconds
         self._started = process_start() if started is None else started
 
     def reserve_export_time(self, seconds: float) -> None:
-        """Take note of how long the export takes; 0 once there is none any more to wait for."""
+        """Reserve the measured duration of the export; 0 once the model has been exported."""
         self._export = seconds
 
     def is_set(self) -> bool:
-        """Say whether training shall end, so that there is time to write the model."""
-        if not self._reasons and self._left() < SLOWER * self._export + MARGIN_SECONDS:
+        """Return whether training must stop now, with the time left just enough to save the model."""
+        if not self._reasons and self._left() < EXPORT_SAFETY_FACTOR * self._export + MARGIN_SECONDS:
             self.set(self._limit_reason())
         return bool(self._reasons)
 
     def set(self, reason: str = SIGTERM) -> None:
-        """Tell the job to end; the first reason counts. It may interrupt any other method, as a signal does."""
-        # One append: nothing to lock, nothing that is half done when the next signal comes.
+        """Request a stop; the first reason counts. Safe to call from a signal handler during any other method."""
+        # A single append is atomic: no lock is needed, and the next signal finds a consistent state.
         self._reasons.append(reason)
 
     def set_by_another_host(self) -> None:
-        """End with the hosts of the job of which one was told to; what this one was told itself stays the reason."""
+        """Stop because another host of the job was stopped; a reason of this host's own is kept."""
         if not self._reasons:
             self.set(ANOTHER_HOST)
 
     @contextmanager
-    def interruptible(self, waiting: str) -> Iterator[None]:
-        """Let SIGTERM end the block at once, which only waits and has nothing to keep; `waiting` says for what.
+    def interruptible(self, waiting_for: str) -> Iterator[None]:
+        """Let a signal interrupt the block, which only waits and has nothing to save; `waiting_for` is for the log.
 
         Raises:
-            JobStopped: It came, in the block or before.
+            JobStopped: A stop was requested, in the block or before.
         """
-        self._waiting = waiting
+        self._waiting_for = waiting_for
         try:
-            raise_if_set(self, waiting)
+            raise_if_set(self, waiting_for)
             yield
         finally:
-            self._waiting = ""
+            self._waiting_for = ""
 
     def handle_signal(self, number: int, frame: object) -> None:
-        """Take note of a signal, in the main thread, between any two of Python's operations.
+        """Handle a signal in the main thread, between any two of Python's operations.
 
-        The second SIGINT ends the process: the user does not want to wait until the model is saved.
+        The second SIGINT exits the process: the user does not want to wait until the model is saved.
 
         Raises:
-            JobStopped: The job only waits, see `interrupts`.
+            JobStopped: The job is in an `interruptible` block.
         """
         if number == signal.SIGINT and self._interrupted:
-            # Not an exception: Python drops it where it hits a destructor, and prints its trace.
+            # Not an exception: Python drops those raised in a destructor, and prints their traceback.
             _write_at_once(ABANDONED)
             os._exit(INTERRUPTED)
         if number == signal.SIGINT:
             self._interrupted = True
             _write_at_once(CTRL_C_ANSWER)
         self.set(REASONS[signal.Signals(number)])
-        # Once: the next signal may come while the block is left.
-        waiting, self._waiting = self._waiting, ""
-        if waiting:
-            raise JobStopped(waiting)
+        # Only once: the next signal may arrive while the block is left.
+        waiting_for, self._waiting_for = self._waiting_for, ""
+        if waiting_for:
+            raise JobStopped(waiting_for)
 
     def after_step(self, seconds: float) -> bool:
-        """Say whether the job shall end instead of doing another step as long as the longest of the last few.
+        """Return whether training must stop instead of taking another step, by the longest of the recent steps.
 
-        `seconds`: how long the step took that has just ended.
+        `seconds` is the duration of the step that has just ended.
         """
         self._steps.append(seconds)
-        if not self._reasons and self._left() < max(self._steps) + SLOWER * self._export + MARGIN_SECONDS:
+        if not self._reasons and self._left() < max(self._steps) + EXPORT_SAFETY_FACTOR * self._export + MARGIN_SECONDS:
             self.set(self._limit_reason())
         return self.is_set()
 
     def out_of_time(self) -> bool:
-        """Say whether what the model can do without, its IR and its verification, shall not begin or go on.
+        """Return whether to skip or interrupt optional work: the OpenVINO IR and the verification.
 
-        After SIGTERM there is no time; after the time limit has ended training, what was kept for the export and was
-        not needed is there to be used.
+        After a signal there is no time. After the time limit stopped training, the unused part of the reserve for the
+        export is available.
         """
         if any(not reason.startswith(MAX_RUNTIME) for reason in self._reasons):
             return True
@@ -151,23 +150,23 @@ class StopSignal:
 
     def _limit_reason(self) -> str:
         passed = time.monotonic() - self._started
-        return f"{MAX_RUNTIME}={self._seconds:g}: {passed:.0f} s have passed since the job's start"
+        return f"{MAX_RUNTIME}={self._seconds:g}: {passed:.0f} s have passed since the job started"
 
 
 def _write_at_once(line: str) -> None:
-    # Not print: the signal may have come in the middle of one.
+    # Not print: the signal may have interrupted one.
     with contextlib.suppress(OSError):
         os.write(1, line.encode())
 
 
 def process_start() -> float:
-    """Return when this process began, imports and all, as a time of `time.monotonic`; now where nobody says.
+    """Return when this process started, before its imports, as a time of `time.monotonic`; now where /proc is missing.
 
-    From the 22nd field of `/proc/self/stat`, clock ticks since the machine's start (proc_pid_stat(5)).
+    From field 22 of `/proc/self/stat`, clock ticks since boot (proc_pid_stat(5)).
     """
     now = time.monotonic()
     try:
-        # The name of the program, in parentheses, may hold blanks and parentheses itself.
+        # The program name, in parentheses, may itself contain spaces and parentheses.
         fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError):
@@ -176,7 +175,7 @@ def process_start() -> float:
 
 
 def listen() -> StopSignal:
-    """Return what the signals of `REASONS` set; call it from the main thread."""
+    """Install handlers for the signals of `REASONS` and return what they set; call it from the main thread."""
     stop = StopSignal()
     for number in REASONS:
         # `nohup` and a shell's background jobs ignore some of them on purpose.
@@ -186,25 +185,25 @@ def listen() -> StopSignal:
 
 
 def ignore_signals() -> None:
-    """Let no further signal change how the process ends; call it when the job has ended, from the main thread."""
-    # Python puts its own handlers away before the process is gone, and the signal would kill it then.
+    """Ignore further signals, so that they cannot change the exit code; call it at the end, from the main thread."""
+    # Python removes its handlers before the process exits, and a signal would then kill it.
     for number in REASONS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def stop_requested_on_any_host(stop: StopSignal, cluster: "Cluster") -> bool:
-    """Say whether the job shall end on any of its hosts, alike on all of them; every host must call it."""
-    told = cluster.any_host(stop.is_set())
-    if told:
+    """Return whether any host was asked to stop; equal on all hosts. Collective: every host must call it."""
+    requested = cluster.any_host(stop.is_set())
+    if requested:
         stop.set_by_another_host()
-    return told
+    return requested
 
 
 def raise_if_set(stop: StopSignal, doing: str = "") -> None:
-    """Leave a phase that has nothing to keep; `doing` says for the log how far it came.
+    """Leave a phase that has nothing to save; `doing` says for the log how far it got.
 
     Raises:
-        JobStopped: It is set.
+        JobStopped: A stop was requested.
     """
     if stop.is_set():
         raise JobStopped(doing)

@@ -1,4 +1,4 @@
-"""What a job imports before its first step: the seconds of a module that nothing needs are paid by every job."""
+"""Imports of a job before its first step: an unused module costs every job seconds."""
 
 import subprocess
 import sys
@@ -27,8 +27,8 @@ import tensorflow_hub
     [(EARLY, (*UNUSED, "tensorflow", "tf_keras", "tensorflow_hub")), (f"{EARLY}{LATE}", UNUSED)],
     ids=["until the data are known", "until the first step"],
 )
-def test_job_imports_nothing_that_it_does_not_use(statements: str, unused: tuple[str, ...]) -> None:
-    """A fresh process with the job's imports -> none of the modules that only other programs need is loaded."""
+def test_job_imports_no_unused_modules(statements: str, unused: tuple[str, ...]) -> None:
+    """A fresh process with the job's imports -> modules that only other programs need are not loaded."""
     program = f"{statements}\nimport sys\nprint(*set({unused!r}).intersection(sys.modules))"
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],

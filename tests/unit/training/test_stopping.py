@@ -1,4 +1,4 @@
-"""When a job ends: a signal at any moment, a time limit with what the end of the job takes kept free."""
+"""Graceful stop: signals at any moment, and the time limit with a reserve for the finalisation."""
 
 import os
 import signal
@@ -11,19 +11,25 @@ import pytest
 
 from image_classifier import PROGRAM
 from image_classifier.training import stopping
-from image_classifier.training.stopping import MARGIN_SECONDS, SLOWER, JobStopped, StopSignal, raise_if_set
+from image_classifier.training.stopping import (
+    EXPORT_SAFETY_FACTOR,
+    MARGIN_SECONDS,
+    JobStopped,
+    StopSignal,
+    raise_if_set,
+)
 
 
 def left(seconds: float) -> StopSignal:
-    """Return a stop whose limit of 1,000 s is that many seconds away."""
+    """Return a stop signal with that many of its 1,000 s left."""
     return StopSignal(1000, time.monotonic() - 1000 + seconds)
 
 
 @pytest.fixture
 def handler() -> Iterator[None]:
-    """Put the handlers of the signals that stop a job back after the test."""
+    """Restore the signal handlers after the test."""
     before = {number: signal.getsignal(number) for number in stopping.REASONS}
-    # pytest-timeout and a background run may have left others.
+    # pytest-timeout and a run in the background may have set others.
     for number in before:
         signal.signal(number, signal.SIG_DFL)
     yield
@@ -31,7 +37,7 @@ def handler() -> Iterator[None]:
         signal.signal(number, was)
 
 
-def test_stop_without_a_limit_never_ends_by_itself() -> None:
+def test_without_a_limit_there_is_always_time() -> None:
     """No limit, a step of a day -> not set, no reason, time for everything."""
     stop = StopSignal()
     assert not stop.after_step(86_400)
@@ -41,7 +47,7 @@ def test_stop_without_a_limit_never_ends_by_itself() -> None:
 
 
 def test_first_reason_counts() -> None:
-    """Two reasons -> the first one is said."""
+    """Two reasons -> the first one counts."""
     stop = StopSignal()
     stop.set(stopping.ANOTHER_HOST)
     stop.set()
@@ -49,8 +55,8 @@ def test_first_reason_counts() -> None:
     assert stop.reason == stopping.ANOTHER_HOST
 
 
-def test_host_follows_another_unless_it_was_told_itself() -> None:
-    """Another host was told -> set, with that reason; its own time limit before -> that one, and time is left."""
+def test_stop_of_another_host_keeps_an_own_reason() -> None:
+    """Another host was stopped -> set, with that reason; an own time limit before -> that one, and time is left."""
     other, own = StopSignal(), StopSignal(30.0, started=time.monotonic() - 15)
     assert own.after_step(20)
     for stop in (other, own):
@@ -60,8 +66,8 @@ def test_host_follows_another_unless_it_was_told_itself() -> None:
     assert not own.out_of_time()
 
 
-def test_signals_set_it_and_kill_nobody(handler: None) -> None:
-    """SIGTERM, twice -> set with its reason, the process lives on and no time is left for what the model can lack."""
+def test_sigterm_is_handled(handler: None) -> None:
+    """SIGTERM, twice -> set with its reason, the process keeps running, and no time is left for optional work."""
     stop = stopping.listen()
     assert not stop.is_set()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -73,7 +79,7 @@ def test_signals_set_it_and_kill_nobody(handler: None) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_signals_of_a_terminal_stop_the_job_too(handler: None, number: signal.Signals) -> None:
-    """Given Ctrl-C or a terminal that is closed -> set with a reason that names it, and the process lives on."""
+    """Given Ctrl-C or a closed terminal -> set with a reason that names it, and the process keeps running."""
     stop = stopping.listen()
     os.kill(os.getpid(), number)
     assert stop.is_set()
@@ -81,7 +87,7 @@ def test_signals_of_a_terminal_stop_the_job_too(handler: None, number: signal.Si
 
 
 def test_second_ctrl_c_does_not_wait_for_the_model(handler: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given SIGINT after SIGTERM -> it only asks; given SIGINT once more -> the process ends with the shell's code."""
+    """Given SIGINT after SIGTERM -> a graceful stop; given a second SIGINT -> the process exits with code 130."""
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
     stopping.listen()
@@ -92,7 +98,7 @@ def test_second_ctrl_c_does_not_wait_for_the_model(handler: None, monkeypatch: p
     assert codes == [130]
 
 
-def test_signal_that_is_ignored_on_purpose_stays_ignored(handler: None) -> None:
+def test_ignored_signal_stays_ignored(handler: None) -> None:
     """Given SIGHUP ignored, as under nohup -> it does not stop the job."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stop = stopping.listen()
@@ -101,23 +107,23 @@ def test_signal_that_is_ignored_on_purpose_stays_ignored(handler: None) -> None:
 
 
 def wait_for_a_signal() -> None:
-    """Send one to this process, and wait for longer than a test may take."""
+    """Send SIGTERM to this process, and wait for longer than a test may take."""
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(60)
 
 
-def test_signal_ends_what_only_waits(handler: None) -> None:
-    """SIGTERM in a block that waits for others -> it ends at once with its words; the next block does not begin."""
+def test_signal_interrupts_an_interruptible_block(handler: None) -> None:
+    """SIGTERM in a block that only waits -> JobStopped at once with its text; the next block does not start."""
     stop = stopping.listen()
     with pytest.raises(JobStopped, match="waiting for hosts"), stop.interruptible("waiting for hosts"):
         wait_for_a_signal()
     os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(JobStopped, match="waiting again"), stop.interruptible("waiting again"):
-        pytest.fail("It began.")
+        pytest.fail("It started.")
 
 
 def test_signals_after_the_end_change_nothing() -> None:
-    """SIGTERM while Python takes itself down after the job -> exit code 0 all the same."""
+    """SIGTERM while the interpreter shuts down after the job -> exit code 0."""
     program = (
         "import atexit, os, signal, sys, threading\n"
         "from image_classifier.training import stopping\n"
@@ -132,9 +138,9 @@ def test_signals_after_the_end_change_nothing() -> None:
 
 
 @pytest.mark.parametrize(("spare", "ends"), [(-1.0, True), (1.0, False)])
-def test_step_must_fit_with_the_export_behind_it(spare: float, ends: bool) -> None:
-    """Steps of 5 s and 2 s, an export of 4 s, the margin: a second too little -> ends; a second more -> goes on."""
-    stop = left(5 + SLOWER * 4 + MARGIN_SECONDS + spare)
+def test_step_must_leave_time_for_the_export(spare: float, ends: bool) -> None:
+    """Steps of 5 s and 2 s, an export of 4 s, the margin: a second short -> stops; a second more -> continues."""
+    stop = left(5 + EXPORT_SAFETY_FACTOR * 4 + MARGIN_SECONDS + spare)
     stop.reserve_export_time(4)
     assert stop.after_step(5) == ends
     assert stop.after_step(2) == ends
@@ -142,8 +148,8 @@ def test_step_must_fit_with_the_export_behind_it(spare: float, ends: bool) -> No
 
 
 @pytest.mark.parametrize(("short_steps", "ends"), [(18, True), (20, False)])
-def test_long_step_is_forgotten_after_twenty_others(short_steps: int, ends: bool) -> None:
-    """A first step of 500 s, which traces, then short ones, 100 s left -> it counts among the last twenty alone."""
+def test_long_step_counts_among_the_last_twenty(short_steps: int, ends: bool) -> None:
+    """A first step of 500 s, which traces, then short ones, 100 s left -> counts only among the last twenty."""
     stop = left(600)
     assert not stop.after_step(500)
     assert not any(stop.after_step(1) for _ in range(short_steps))
@@ -151,8 +157,8 @@ def test_long_step_is_forgotten_after_twenty_others(short_steps: int, ends: bool
     assert stop.after_step(1) == ends
 
 
-def test_time_kept_for_the_export_is_used_for_the_rest() -> None:
-    """The limit ended training, the export was fast -> time for the IR, until the margin begins."""
+def test_unused_export_time_is_available_for_optional_work() -> None:
+    """The limit stopped training, the export was fast -> time for the IR, until the margin begins."""
     stop = left(20)
     stop.reserve_export_time(60)
     assert stop.is_set()
@@ -162,15 +168,15 @@ def test_time_kept_for_the_export_is_used_for_the_rest() -> None:
     assert stop.out_of_time()
 
 
-def test_limit_without_training_says_so_too() -> None:
-    """The limit comes while the model is checked -> no time is left, and the reason names the limit."""
+def test_limit_reached_after_training_is_the_reason() -> None:
+    """The limit is reached during the verification -> no time is left, and the reason names the limit."""
     stop = left(1)
     assert stop.out_of_time()
     assert stop.reason.startswith("max_runtime=1000: 999 s")
 
 
-def test_phase_that_is_left_says_how_far_it_came() -> None:
-    """A phase with nothing to keep, told to stop -> JobStopped with its words; not told -> goes on."""
+def test_interrupted_phase_reports_its_progress() -> None:
+    """A phase with nothing to save: stop requested -> JobStopped with its text; otherwise it continues."""
     stop = StopSignal()
     raise_if_set(stop, "reading")
     stop.set()
@@ -179,7 +185,7 @@ def test_phase_that_is_left_says_how_far_it_came() -> None:
 
 
 def test_process_start_is_before_its_imports() -> None:
-    """A process that sleeps before it imports anything of ours -> its start lies before the nap."""
+    """A process that sleeps before its imports -> its start lies before the sleep."""
     program = (
         "import time; begun = time.monotonic(); time.sleep(0.3)\n"
         "from image_classifier.training import stopping\n"

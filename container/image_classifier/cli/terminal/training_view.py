@@ -24,7 +24,7 @@ _NEXT: Mapping[str, str] = {
     "Stopped,": "Finishing",
 }
 """What runs after a line that begins so, until the next line."""
-_DETAILS = (*_NEXT, "No checkpoints:", "Bytes signature", "Devices:", "Export, tried", "Not run:")
+_DETAILS = (*_NEXT, "No checkpoints:", "Bytes signature", "Devices:", "Dry run of the export:", "Not run:")
 """Lines that stay in the job's log file."""
 
 

@@ -63,7 +63,7 @@ def dry_run_export(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hype
             "Use a larger volume."
         )
     stop.reserve_export_time(seconds)
-    log(f"Export, tried on the untrained model: {seconds:.1f} s, {size / 1e6:.1f} MB")
+    log(f"Dry run of the export: {seconds:.1f} s, {size / 1e6:.1f} MB")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Session:
     precision: str = "off"
     """What `precision.choose` chose."""
 
-    def stop_if_single_host(self) -> None:
+    def raise_if_stopped(self) -> None:
         """Leave a pass over images when the job is told to stop; several hosts stay together and go on.
 
         Raises:
@@ -179,7 +179,7 @@ class _Loop:
         self._check()
         logs = self._steps.read_metrics()
         try:
-            predictions = self._evaluator.predict(validation, self._session.stop_if_single_host)
+            predictions = self._evaluator.predict(validation, self._session.raise_if_stopped)
         except JobStopped:
             self._stop()
             return
