@@ -17,7 +17,7 @@ NAMES = {
 
 
 def test_every_call_of_the_boto3_guide_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the guide's blocks and a stand-in for AWS -> all requests are accepted, and what they made is there."""
+    """Given the guide's blocks and a stand-in for AWS -> all requests are accepted, their resources exist."""
     photo = write_plain_image(tmp_path / "images" / "a class" / "one.bmp")
     (tmp_path / "model.tar.gz").write_bytes(b"\x1f\x8b")
     places = {"images": tmp_path / "images", "backbone": tmp_path / "model.tar.gz", "photo": photo}

@@ -68,7 +68,7 @@ def test_options_reach_docker(clone: Path, docker: RecordingDocker, monkeypatch:
 
 
 def test_base_is_asked_for_again(clone: Path, docker: RecordingDocker) -> None:
-    """Given --pull, before and after other options -> docker pulls the base; without it, it takes what is there."""
+    """Given --pull, before and after other options -> docker pulls the base; without it, the local copy is used."""
     build(clone, "--pull", "--target", "cpu")
     build(clone, "--target", "cpu", "--pull", "--", "--network", "host")
     build(clone, "--target", "cpu")
@@ -92,7 +92,7 @@ def test_commit_is_the_one_that_was_built(clone: Path, docker: RecordingDocker) 
 
 
 def test_folder_in_another_clone_has_no_commit(clone: Path, docker: RecordingDocker) -> None:
-    """Given the sources unpacked inside someone's own repository -> the commit is unknown, not that repository's."""
+    """Given the sources unpacked inside another repository -> the commit is unknown, not that repository's."""
     git(clone.parent, "init", "--quiet")
     git(clone.parent, "commit", "--quiet", "--allow-empty", "--message", "first")
     assert "commit unknown" in build(clone)
@@ -107,7 +107,7 @@ def test_folder_in_another_clone_has_no_commit(clone: Path, docker: RecordingDoc
     ],
 )
 def test_wrong_options_are_named(clone: Path, docker: RecordingDocker, words: list[str], expected: str) -> None:
-    """Given an option that does not do -> one sentence, and docker is not called."""
+    """Given an invalid option -> one sentence, and docker is not called."""
     printed = build(clone, *words, code=1)
     assert expected in printed
     assert len(printed.splitlines()) == 1

@@ -58,12 +58,12 @@ def test_functions_and_modules_fit_on_a_screen_or_few() -> None:
 
 
 def test_modules_are_named_after_what_they_do() -> None:
-    """Given the program's modules -> none has a name that says nothing."""
+    """Given the program's modules -> none has a name such as utils."""
     assert [path.name for path in python_files("container") if path.stem in EMPTY_NAMES] == []
 
 
 def test_contract_is_standard_library_alone() -> None:
-    """Given what the platform and users rely on -> it imports the standard library and itself, nothing else."""
+    """Given the contract package -> it imports the standard library and the program only."""
     allowed = {*sys.stdlib_module_names, "image_classifier"}  # which of its layers, import-linter says
     found = []
     for path in (ROOT / "container" / "image_classifier" / "contract").rglob("*.py"):

@@ -12,7 +12,7 @@ from tests.repository.project import ROOT
 
 @pytest.mark.parametrize("name", ["stage-backbones", "install-packages"])
 def test_command_of_the_dockerfile_does_nothing_elsewhere(name: str) -> None:
-    """Given one that removes files at fixed places -> outside of an image's build it stops with one line."""
+    """Given a script that removes files at fixed paths -> outside of a Docker build it stops with one line."""
     done = subprocess.run([ROOT / "docker" / name, "lite0"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"docker/{name}: this is for the Dockerfile, and changes nothing elsewhere.\n"
@@ -20,7 +20,7 @@ def test_command_of_the_dockerfile_does_nothing_elsewhere(name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["text", "tar", "link", "folder"])
 def test_base_replaces_only_a_base(tmp_path: Path, kind: str) -> None:
-    """Given a file, another archive, a link or a folder -> one line, and it is as it was."""
+    """Given a file, another archive, a link or a folder -> one line, and it is unchanged."""
     (tmp_path / "mine.txt").write_text("mine")
     output = tmp_path / "output"
     if kind == "tar":
@@ -60,7 +60,7 @@ def without_debootstrap(folder: Path) -> Path:
 
 
 def test_settings_of_a_machine_are_not_replaced(tmp_path: Path) -> None:
-    """Given a root with an etc/pip.conf -> it is as it was."""
+    """Given a root with an etc/pip.conf -> it is unchanged."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "pip.conf").write_text("mine")
     command = [sys.executable, str(ROOT / "docker" / "pip_settings.py"), str(tmp_path)]

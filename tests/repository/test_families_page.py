@@ -19,7 +19,7 @@ def test_every_difference_could_have_shown() -> None:
 
 
 def test_every_network_has_a_row_and_no_cell_is_empty() -> None:
-    """The benchmark's cases -> one full row each; and an empty cell would be found."""
+    """The benchmark's cases -> one full row each, and an empty cell is found."""
     run = page.read()
     assert set(families.CASES) <= set(run.rows) <= set(families.ALL)
     assert page.empty_cells(run) == []

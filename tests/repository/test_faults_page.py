@@ -19,7 +19,7 @@ def test_every_fault_has_tests_that_exist(number: int) -> None:
 
 
 def test_a_test_that_is_gone_is_noticed() -> None:
-    """Given a row with a test that there is none of -> it is not among those that exist."""
+    """Given a row with a test that was removed -> it is not among those that exist."""
     named = named_in_rows("| 7 | fault | behaviour | `test_gone.py::test_of_old` |\n")
     assert named == {7: ["test_gone.py::test_of_old"]}
     assert not set(named[7]) & existing_tests()

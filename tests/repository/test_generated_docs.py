@@ -21,7 +21,7 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_this_repository_is_up_to_date() -> None:
-    """scripts/docs --check here -> exit code 0 and not a word."""
+    """scripts/docs --check here -> exit code 0 and no output."""
     done = subprocess.run([ROOT / "scripts" / "docs", "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

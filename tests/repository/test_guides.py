@@ -12,7 +12,7 @@ PAGES = sorted(path.name for path in GUIDES.glob("*.md"))
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_python_block_is_in_a_section_that_a_test_executes(page: str) -> None:
-    """Given a guide -> its Python blocks stand below the headings whose blocks are run, and each of those has some."""
+    """Given a guide -> its Python blocks are below the headings whose blocks are executed, each of which has one."""
     assert {heading for heading, blocks in sections(page).items() if blocks} == set(EXECUTED.get(page, ()))
 
 
@@ -39,20 +39,20 @@ def unassigned(code: str) -> set[str]:
 
 @pytest.mark.parametrize(("page", "section"), [(page, one) for page, parts in EXECUTED.items() for one in parts])
 def test_section_can_be_pasted_into_a_fresh_interpreter(page: str, section: str) -> None:
-    """Given the blocks of a section from top to bottom -> every name is assigned, and no import is of this program."""
+    """Given the blocks of a section from top to bottom -> every name is assigned, and this program is not imported."""
     code = "".join(sections(page)[section])
     assert unassigned(code) == set()
     assert "image_classifier" not in code
 
 
 def test_missing_assignment_would_be_noticed() -> None:
-    """Given a script that reads a name of nowhere -> it is found."""
+    """Given a script that reads a name it never assigns -> the name is found."""
     assert unassigned("import os\nprint(os.sep, bucket)") == {"bucket"}
 
 
 @pytest.mark.parametrize("page", ["boto3.md", "sdk-v2.md", "sdk-v3.md"])
 def test_metrics_of_the_guides_are_declared(page: str) -> None:
-    """Given the metric definitions that a guide shows -> each is one of the program's, expression and all."""
+    """Given the metric definitions that a guide shows -> each is one of the program's, with the same expression."""
     shown = re.findall(r'\{"Name": "(\w+)", "Regex": r"(.*)"\}', "".join(sections(page)["On SageMaker"]))
     declared = {(one["Name"], one["Regex"]) for one in definitions()}
     assert len(shown) == 2

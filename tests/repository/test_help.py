@@ -19,7 +19,7 @@ IN_BASH = ["benchmark", "check", "demo", "fix", "help", "lock", "setup", "test",
 @pytest.mark.parametrize("option", ["--help", "-h"])
 @pytest.mark.parametrize("name", IN_BASH)
 def test_help_needs_nothing_and_changes_nothing(tmp_path: Path, name: str, option: str) -> None:
-    """Given a folder with nothing but the scripts, and PATH alone -> the text, exit 0, and the folder is as it was."""
+    """Given a folder with only the scripts, and only PATH set -> the text, exit code 0, and the folder is unchanged."""
     shutil.copytree(SCRIPTS, tmp_path / "scripts")
     before = sorted(tmp_path.rglob("*"))
     done = subprocess.run(
@@ -41,7 +41,7 @@ def test_help_needs_nothing_and_changes_nothing(tmp_path: Path, name: str, optio
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "help"])
 def test_help_ends_with_two_examples(name: str) -> None:
-    """Given --help of each command -> exit 0, and at its end two examples of it."""
+    """Given --help of each command -> exit code 0, and two examples at its end."""
     done = subprocess.run([SCRIPTS / name, "--help"], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(examples_of(done.stdout)) == 2
@@ -70,7 +70,7 @@ PARSERS = {
 
 @pytest.mark.parametrize(("name", "module"), PARSERS.items(), ids=list(PARSERS))
 def test_examples_are_understood(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the words of each example -> the command's own parser takes them; nothing is done with them here."""
+    """Given the arguments of each example -> the command's own parser accepts them."""
     parsed: list[argparse.Namespace] = []
 
     class Parsed(Exception):  # noqa: N818 - it ends the command where its work would begin
@@ -93,7 +93,7 @@ def test_examples_are_understood(name: str, module: str, monkeypatch: pytest.Mon
 
 
 def test_help_lists_every_command_on_one_screen() -> None:
-    """Given scripts/help -> at most 40 lines of at most 100 columns, in which every command stands."""
+    """Given scripts/help -> at most 40 lines of at most 100 columns that name every command."""
     done = subprocess.run([SCRIPTS / "help"], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert len(lines) <= 40

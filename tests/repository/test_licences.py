@@ -7,7 +7,7 @@ from tools.docker_image.locks import normalised
 
 
 def test_every_locked_package_has_an_allowed_licence() -> None:
-    """Given everything that an image installs -> each licence is known and on the list of those that may come in."""
+    """Given everything that an image installs -> each licence is known and on the allow-list."""
     found = licences.locked_licences()
     assert [name for name, licence in found.items() if licence is None] == []
     rejected = {
@@ -19,7 +19,7 @@ def test_every_locked_package_has_an_allowed_licence() -> None:
 
 
 def test_nothing_is_stated_without_need() -> None:
-    """Given a licence that was read by hand -> its package is in a lock, and its metadata still leave it open."""
+    """Given a licence that was determined by hand -> its package is locked, and its metadata are still ambiguous."""
     found = licences.locked_licences()
     here = {normalised(package.name): package for package in python_packages()}
     assert [name for name in licences.STATED if name not in found or here[name].expression] == []
@@ -42,7 +42,7 @@ def test_nothing_is_stated_without_need() -> None:
     ],
 )
 def test_licences_outside_the_list_are_found(name: str, expression: str, expected: bool) -> None:
-    """Given an expression -> allowed only when a way through it needs nothing but licences of the list."""
+    """Given an expression -> allowed only when its terms can be met with licences of the allow-list."""
     assert licences.is_allowed(name, expression) is expected
 
 
@@ -63,7 +63,7 @@ def test_licence_is_read_where_it_leaves_no_doubt(package: PythonPackage, expect
 
 
 def test_page_says_which_images_have_a_package() -> None:
-    """Given the generated page -> a row a package with the images that install it."""
+    """Given the generated page -> one row per package with the Docker images that install it."""
     rows = licences.page().splitlines()
     assert "| pillow | MIT-CMU | its metadata | serve, cpu, gpu |" in rows
     assert "| boto3 | Apache-2.0 | its metadata | cpu, gpu |" in rows

@@ -77,7 +77,7 @@ def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_no_lock_names_a_host_or_a_folder(lock: str) -> None:
-    """Given a lock -> it says nothing of where the packages came from on the machine that compiled it."""
+    """Given a lock -> it names no package index of the machine that compiled it."""
     assert re.findall(r"\S*(?:://|--index|--find-links|/)\S*", (ROOT / lock).read_text(encoding="utf-8")) == []
 
 
@@ -98,12 +98,12 @@ def test_pin_below_its_floor_is_found() -> None:
 
 @pytest.mark.parametrize("target", ["cpu", "gpu"])
 def test_setuptools_still_has_what_tensorflow_hub_imports(target: str) -> None:
-    """Given what trains -> setuptools is older than 81, the last to bring pkg_resources along."""
+    """Given what trains -> setuptools is older than 81, which removed pkg_resources."""
     assert versions(IMAGE_LOCKS[target])["setuptools"] < (81,)
 
 
 def test_serve_image_gets_what_serving_imports_alone() -> None:
-    """Given the serve image's lock -> six packages that serving imports, what Flask needs, and nothing else."""
+    """Given the serve image's lock -> six packages that serving imports, and Flask's dependencies."""
     pinned = versions(IMAGE_LOCKS["serve"])
     imported = {"gunicorn", "numpy", "openvino", "orjson", "pillow", "prometheus-client"}
     flask = {"flask", "blinker", "click", "itsdangerous", "jinja2", "markupsafe", "werkzeug"}

@@ -16,7 +16,7 @@ NAMES = {
 
 
 def test_every_call_of_the_multi_model_guide_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given the guide's blocks and a stand-in for AWS -> all requests are accepted, and the model is one of many."""
+    """Given the guide's blocks and a stand-in for AWS -> all requests are accepted, several models are served."""
     photo = write_plain_image(tmp_path / "one.bmp")
     for name in ("birds", "flowers"):
         (tmp_path / f"{name}.tar.gz").write_bytes(b"\x1f\x8b")

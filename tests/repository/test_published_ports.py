@@ -52,5 +52,5 @@ def test_examples_are_found() -> None:
     ],
 )
 def test_open_port_is_noticed(line: str, is_open: bool) -> None:
-    """Given options in each spelling -> those that open the port to the network are found, and no others."""
+    """Given options in each spelling -> exactly those that open the port to the network are found."""
     assert bool(open_ports(line)) is is_open

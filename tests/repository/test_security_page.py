@@ -8,7 +8,7 @@ TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 
 
 def test_it_says_how_to_report_what_is_supported_and_who_is_trusted() -> None:
-    """Given the page -> a section each, and the sentence that a model is a program behind a filter, not a sandbox."""
+    """Given the page -> its sections, and the warning that the check of models is a filter, not a sandbox."""
     headings = re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
     assert {"Reporting a vulnerability", "Supported versions", "Who is trusted with what"} <= set(headings)
     assert "a model is a program" in TEXT

@@ -45,7 +45,7 @@ def test_without_python_one_sentence_says_so(clone: Path) -> None:
     assert "there is no python3" in done.stderr
 
 
-def test_a_shim_that_cannot_run_is_passed_over(clone: Path) -> None:
+def test_shim_that_cannot_run_is_named(clone: Path) -> None:
     """Given a python3 that is a version manager's broken shim -> one line names it and says that it does not run."""
     put(clone, "python3", "exit 127")
     done = set_up(clone)
@@ -54,7 +54,7 @@ def test_a_shim_that_cannot_run_is_passed_over(clone: Path) -> None:
 
 
 def test_another_system_than_linux_is_named(clone: Path) -> None:
-    """Given another kernel than Linux -> one line names it before anything is made."""
+    """Given a kernel other than Linux -> one line names it, and no environment is created."""
     put(clone, "uname", "echo Darwin")
     done = set_up(clone)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
@@ -63,7 +63,7 @@ def test_another_system_than_linux_is_named(clone: Path) -> None:
 
 
 def test_nothing_happens_when_nothing_changed() -> None:
-    """Given this very environment, set up already -> a second run says nothing and takes under two seconds."""
+    """Given an environment that is up to date -> a second run prints nothing and takes under two seconds."""
     begin = time.monotonic()
     done = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, check=True, env={**os.environ})
     assert done.stdout + done.stderr == ""
@@ -71,8 +71,8 @@ def test_nothing_happens_when_nothing_changed() -> None:
 
 
 @pytest.mark.parametrize("what", ["folder", "environment", "file", "link"])
-def test_environment_of_somebody_else_is_left_alone(clone: Path, tmp_path: Path, what: str) -> None:
-    """Given a .venv that this command did not make -> exit code 1 and one line, and its content is as it was."""
+def test_foreign_environment_is_left_alone(clone: Path, tmp_path: Path, what: str) -> None:
+    """Given a .venv that this command did not make -> exit code 1 and one line, and its content is unchanged."""
     put(clone, "python3", f'exec {shutil.which("python3")} "$@"')
     environment = clone / ".venv"
     mine = tmp_path / "mine"

@@ -24,7 +24,7 @@ def smoke_test(*words: str, path: Path | None = None) -> subprocess.CompletedPro
 
 
 def test_complete_packages_pass_with_one_line() -> None:
-    """Given all that the cpu image installs -> exit code 0 and one line, nothing of TensorFlow's beside it."""
+    """Given the packages of the cpu image -> exit code 0 and one line, without TensorFlow's own output."""
     done = smoke_test("cpu")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "smoke-test cpu: 9 packages import, and 3 trials succeed.\n"
@@ -42,7 +42,7 @@ def test_missing_package_is_named(tmp_path: Path) -> None:
 
 
 def test_package_that_imports_but_does_not_work_is_found(tmp_path: Path) -> None:
-    """Given an OpenVINO that compiles nothing -> exit code 1, and the trial that failed is named."""
+    """Given an OpenVINO that compiles nothing -> exit code 1, and the failed check is named."""
     (tmp_path / "openvino").mkdir()
     (tmp_path / "openvino" / "__init__.py").write_text("")
     done = smoke_test("cpu", path=tmp_path)
@@ -51,7 +51,7 @@ def test_package_that_imports_but_does_not_work_is_found(tmp_path: Path) -> None
 
 
 def test_serve_image_with_tensorflow_fails() -> None:
-    """Given TensorFlow and boto3 where an endpoint's packages should be alone -> exit code 1, both named."""
+    """Given TensorFlow and boto3 among the packages of an endpoint -> exit code 1, both named."""
     done = smoke_test("serve")
     assert done.returncode == 1
     assert "tensorflow: RuntimeError: must not be here" in done.stderr
@@ -68,14 +68,14 @@ def test_gpu_image_without_cuda_libraries_fails() -> None:
 
 
 def test_gpu_check_needs_no_program(tmp_path: Path) -> None:
-    """Given the file with the check alone, as the Dockerfile copies it -> it is used and finds what is missing."""
+    """Given only the file with the check, as the Dockerfile copies it -> it runs and finds what is missing."""
     (tmp_path / "cuda_libraries.py").write_bytes(CUDA_LIBRARIES.read_bytes())
     assert "open cuda libraries: RuntimeError: TensorFlow cannot open" in smoke_test("gpu", path=tmp_path).stderr
 
 
 @pytest.mark.parametrize("words", [(), ("gpus",)])
 def test_target_must_be_one_of_three(words: tuple[str, ...]) -> None:
-    """Given no target, or one that is none -> exit code 2 and the usage."""
+    """Given no target, or an unknown one -> exit code 2 and the usage."""
     done = smoke_test(*words)
     assert done.returncode == 2
     assert "{serve,cpu,gpu}" in done.stderr

@@ -45,7 +45,7 @@ def relative(path: Path) -> str:
 
 
 def test_one_module_alone_loads_models() -> None:
-    """Given the program -> a SavedModel is loaded in the module that checks it before, and nowhere else."""
+    """Given the program -> a SavedModel is loaded only in the module that checks it first."""
     found = {relative(path): sorted(loads(path.read_text(encoding="utf-8"))) for path in python_files("container")}
     assert {name: calls for name, calls in found.items() if calls} == {
         LOADER: ["hub.KerasLayer", "saved_model.load"],
