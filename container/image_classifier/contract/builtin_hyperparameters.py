@@ -63,7 +63,14 @@ class BuiltinHyperparameters:
     early_stopping_patience: int = declare(
         5, minimum=1, meaning="Epochs to wait for progress, with early_stopping.", since=_SINCE
     )
-    epochs: int = declare(3, minimum=1, builtin_default=5, meaning="Passes over the training images.", since=_SINCE)
+    epochs: int = declare(
+        3,
+        may_change_on_resume=True,
+        minimum=1,
+        builtin_default=5,
+        meaning="Passes over the training images.",
+        since=_SINCE,
+    )
     epsilon: float = declare(
         1e-7,
         **_SHARE,
@@ -109,6 +116,7 @@ class BuiltinHyperparameters:
     )
     reinitialize_top_layer: str = declare(
         "Auto",
+        from_model=False,
         choices=("Auto", "True", "False"),
         meaning="Whether the head starts anew; Auto: unless the model was fine-tuned before.",
         since=_SINCE,
@@ -124,11 +132,13 @@ class BuiltinHyperparameters:
     )
     validation_split_ratio: float = declare(
         0.2,
+        from_model=False,
         **_SHARE,
         meaning="Share of the training images held out for validation when there is no validation channel.",
     )
     random_seed: int = declare(
         123,
+        from_model=False,
         minimum=0,
         # What numpy.random.seed takes.
         maximum=2**32 - 1,

@@ -30,6 +30,10 @@ class Declaration:
     since: str
     builtin: bool = True
     """Whether the built-in algorithm has it too."""
+    may_change_on_resume: bool = False
+    """Whether a job may resume from a checkpoint with another value: it does not change what an epoch computes."""
+    from_model: bool = True
+    """Whether a model may bring a default for it; not for what concerns the job, its data or its trust in the model."""
     builtin_default: Value | None = None
     """JumpStart's default, where it differs from ours (which is the developer guide's)."""
 

@@ -25,6 +25,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     checkpoint_interval: float = declare(
         10.0,
+        may_change_on_resume=True,
         minimum=0.0,
         **_OURS,
         meaning="Minutes between checkpoints inside an epoch; 0: one after each epoch only. They are written when "
@@ -55,10 +56,15 @@ class Hyperparameters(BuiltinHyperparameters):
         meaning="How learning_rate goes on after the warm-up: cosine and linear fall towards 0 at the job's end.",
     )
     max_bad_fraction: float = declare(
-        0.1, **_SHARE, meaning="The job fails when a larger share of the images cannot be read."
+        0.1,
+        from_model=False,
+        may_change_on_resume=True,
+        **_SHARE,
+        meaning="The job fails when a larger share of the images cannot be read.",
     )
     max_runtime: int = declare(
         0,
+        may_change_on_resume=True,
         minimum=0,
         **_OURS,
         meaning="Seconds after its start by which the job has ended: training stops early enough to write the model. "
@@ -73,17 +79,23 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     model_id: str = declare(
         "",
+        from_model=False,
+        may_change_on_resume=True,
         **_OURS,
         meaning="Which backbone in the image, under /opt/hub, is used without a model channel; a lone one needs none.",
     )
     model_uri: str = declare(
         "",
+        from_model=False,
+        may_change_on_resume=True,
         **_OURS,
         meaning="Where a job with network and credentials fetches the model when it has no model channel: the s3:// "
         "address of a .tar.gz or a folder.",
     )
     trust_model: bool = declare(
         False,
+        from_model=False,
+        may_change_on_resume=True,
         **_OURS,
         meaning="Accept a model that contains file or Python operations.",
     )

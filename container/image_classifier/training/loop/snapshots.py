@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.hyperparameters import DECLARATIONS, Hyperparameters
 from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
 from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.loop.scoring import Predictions
 
 Arrays = Mapping[str, NDArray[Any]]
-CHANGEABLE = (
-    *("checkpoint_interval", "epochs", "max_runtime", "max_bad_fraction"),
-    *("model_id", "model_uri", "trust_model"),
-)
-"""Hyperparameters that a job may be continued with other values of: they do not change what an epoch does."""
+_MAY_CHANGE = frozenset(declared.name for declared in DECLARATIONS if declared.may_change_on_resume)
 
 
 @dataclass
@@ -55,7 +51,7 @@ class Best:
 
 def identity(values: Hyperparameters, sources: Mapping[str, Any]) -> dict[str, Any]:
     """Return what must be equal for a job to go on from a checkpoint: the hyperparameters that count, and `sources`."""
-    return {**{name: value for name, value in asdict(values).items() if name not in CHANGEABLE}, **sources}
+    return {**{name: value for name, value in asdict(values).items() if name not in _MAY_CHANGE}, **sources}
 
 
 def newest(checkpoints: Checkpoints | None, cluster: Cluster) -> Checkpoint | None:

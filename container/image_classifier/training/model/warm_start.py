@@ -13,23 +13,14 @@ from typing import TYPE_CHECKING, Any
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.hyperparameters import DECLARATIONS, Hyperparameters
 from image_classifier.contract.names import normalised
 
 if TYPE_CHECKING:
     from image_classifier.training.model.backbone import Backbone
     from image_classifier.training.model.earlier_model import Head
 
-NOT_THE_MODELS = (
-    "max_bad_fraction",
-    "model_id",
-    "model_uri",
-    "random_seed",
-    "reinitialize_top_layer",
-    "trust_model",
-    "validation_split_ratio",
-)
-"""Hyperparameters that are about the job and its data: no model, which somebody may have made, decides on them."""
+_NOT_FROM_MODEL = frozenset(declared.name for declared in DECLARATIONS if not declared.from_model)
 MODEL_DEFAULTS, PARENTS, BACKBONE_SHA256 = "model_defaults", "parents", "backbone_sha256"
 """Keys of the model info's `extra`."""
 _SHOWN = 150
@@ -64,7 +55,7 @@ def model_defaults(info: ModelInfo, values: Hyperparameters) -> dict[str, Any]:
 def _of_the_model(found: Any) -> dict[str, Any]:
     named = found if isinstance(found, Mapping) else {}
     return {
-        name: value for name, value in named.items() if name.strip().replace("-", "_").lower() not in NOT_THE_MODELS
+        name: value for name, value in named.items() if name.strip().replace("-", "_").lower() not in _NOT_FROM_MODEL
     }
 
 
