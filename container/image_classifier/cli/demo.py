@@ -1,179 +1,119 @@
-"""Show the whole way on real photographs: stage, fetch, train, serve, ask, and say how well."""
+"""`scripts/demo`: fine-tune, serve and evaluate a classifier on real photographs, from nothing to its accuracy."""
 
 import argparse
 import contextlib
-import json
-import os
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
+from rich.progress import track
+
 from image_classifier import PROGRAM
-from image_classifier.cli import chosen_model, train_locally
+from image_classifier.cli import predict, train_locally
 from image_classifier.cli.photographs import sample_sets
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, report_and_exit_code
-from image_classifier.imaging import EXTENSIONS
+from image_classifier.cli.predictions import answers, image_files
+from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.predictions.scoring import Score
+from image_classifier.cli.terminal import consoles, typed_paths
+from image_classifier.cli.terminal.steps import Steps
+from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
 from image_classifier.model_hub import packages
+from image_classifier.runners import chosen_model, local_server
 from image_classifier.runners.job_tree import LocalJob
 
-ROOT = PROGRAM.parent
 SAMPLES = ("solar", "stamps", "flowers")
 PORT = 8080
 SETTINGS = {"train_only_top_layer": "True", "epochs": "20", "learning_rate": "0.003"}
-"""The head alone, on features that are computed once: what suits a laptop."""
+"""The head alone, on features that are computed once: fast on a laptop."""
 
 
-@dataclass
-class Stopwatch:
-    """How long each phase took, in the order in which they ran."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Announce a phase and time it."""
-        print(f"\n== {name}", flush=True)
-        started = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - started
-
-
-@dataclass(frozen=True)
-class Score:
-    """How the held-out images were answered."""
-
-    right: int
-    images: int
-    majority: float
-    """The share of the largest class: what always giving the same answer would score."""
-
-    @property
-    def accuracy(self) -> float:
-        """Share of right answers."""
-        return self.right / self.images
-
-
-def run(data: str, keep_serving: bool) -> Score:
-    """Run every phase and print what was found.
+def run(data: str, keep_serving: bool) -> int:
+    """Run every step, print the accuracy on held-out images, and return the exit code of the training job.
 
     Raises:
-        ExplainedError: A phase failed; the message says why.
+        ExplainedError: A step failed; the message says why.
     """
-    watch = Stopwatch()
-    cache, output = packages.cache_folder(), ROOT / "run" / f"demo-{Path(data).name}"
-    with watch.phase("Stage the backbone: EfficientNet-Lite0, pre-trained on ImageNet"):
-        model = chosen_model.choose(None, {}).fetch()
-    with watch.phase(f"Fetch the photographs: {data}"):
-        training, held_out = _photographs(data, cache)
-    with watch.phase("Train the head"):
-        if train_locally.train(LocalJob(training, model, output, hyperparameters=SETTINGS), overwrite=True) != 0:
-            raise PlatformError("The training job failed; its own message stands above.")
-    port = PORT if keep_serving else _free_port()
+    steps = Steps(consoles.output())
+    output = PROGRAM.parent / "run" / f"demo-{Path(data).resolve().name}"
+    with steps.step("staging", "Staging the backbone"):
+        model = chosen_model.ChosenModel(model_id=chosen_model.DEFAULT).fetch()
+    with steps.step("photographs", "Fetching the photographs") as finished:
+        training, held_out = _photographs(data)
+        finished(f"Photographs: {data}, a fifth of each class held out")
+    job = LocalJob(training, model, Path(typed_paths.shortest(output)), hyperparameters=SETTINGS)
+    with steps.timed("training"):
+        # Messages about the user's own images name them where they are, not where they were copied to.
+        typed = {} if data in SAMPLES else {str(training): data}
+        if code := train_locally.train(job, overwrite=True, typed=typed, suggest_next=False):
+            return code
+    port = PORT if keep_serving else local_server.free_port()
     with contextlib.ExitStack() as stack:
-        with watch.phase("Serve the result"):
-            server = stack.enter_context(_serving(output / "model", port))
-            print(f"Ready on http://127.0.0.1:{port}")
-        with watch.phase("Classify held-out images over HTTP"):
-            score = _ask(held_out, port)
-        _tell(score, watch.seconds, output, held_out)
+        with steps.step("starting the server", "Starting the server") as finished:
+            server = stack.enter_context(local_server.serving(job.output / "model", port, quiet=not keep_serving))
+            finished(f"Serving the model on http://127.0.0.1:{port}")
+        with steps.timed("classifying"):
+            score = _classify(held_out, port)
+        _print_result(score, steps, job.output, held_out)
         if keep_serving:
-            print(f"\nServing on http://127.0.0.1:{port} until Ctrl-C.", flush=True)
+            consoles.output().print(f"\nServing on http://127.0.0.1:{port} until Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
                 server.wait()
-    return score
+    return 0
 
 
-def _photographs(data: str, cache: Path) -> tuple[Path, Path]:
+def _photographs(data: str) -> tuple[Path, Path]:
+    cache = packages.cache_folder()
     if data in SAMPLES:
         folder = sample_sets.fetch(data, cache / "data" / data)
-        return folder / "train", folder / "held-out"
-    if not Path(data).is_dir():
-        raise UserError(f"--data is {data!r}: no folder, and none of {', '.join(SAMPLES)}.")
-    folder = sample_sets.hold_out(Path(data), cache / "own-data" / Path(data).resolve().name)
+    elif Path(data).is_dir():
+        folder = sample_sets.hold_out(Path(data), cache / "own-data" / Path(data).resolve().name)
+    else:
+        raise UserError(f"--data is {data!r}; give a folder of class folders, or one of: {', '.join(SAMPLES)}.")
     return folder / "train", folder / "held-out"
 
 
-@contextlib.contextmanager
-def _serving(model: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    command = [str(ROOT / "scripts" / "serve-locally"), str(model), "--port", str(port)]
-    # A line for each of the held-out images would bury what counts.
-    environment = {"SERVE_ACCESS_LOG": "errors", **os.environ}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    try:
-        _wait_until_ready(process, port)
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
+def _classify(held_out: Path, port: int) -> Score:
+    images = image_files.find([held_out])
+    found = predict.predict(images, f"http://127.0.0.1:{port}/invocations", predict.EVERY_CLASS)
+    if consoles.is_interactive():
+        description = "Classifying held-out images over HTTP"
+        found = iter(track(found, description, len(images), console=consoles.output(), transient=True))
+    outcomes = list(found)
+    for error in (outcome for outcome in outcomes if isinstance(outcome, ExplainedError)):
+        raise error
+    score = answers.score(outcome for outcome in outcomes if isinstance(outcome, Answer))
+    if score is None:
+        raise AlgorithmError(f"The model knows none of the classes in {held_out}.")
+    return score
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise PlatformError(f"The server ended with exit code {process.returncode}; its message stands above.")
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).close()
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-        else:
-            return
-    raise PlatformError(f"The server on port {port} was not ready within {seconds:.0f} s.")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def _ask(held_out: Path, port: int) -> Score:
-    images = [path for path in sorted(held_out.rglob("*")) if path.suffix.lower() in EXTENSIONS]
-    url = f"http://127.0.0.1:{port}/invocations"
-    command = [str(ROOT / "scripts" / "predict"), "--json", "--url", url, *map(str, images)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode != 0:
-        raise PlatformError(f"scripts/predict ended with exit code {done.returncode}; its message stands above.")
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    right = sum(answer["predicted_label"] == path.parent.name for answer, path in zip(answers, images, strict=True))
-    sizes = Counter(path.parent.name for path in images)
-    return Score(right, len(images), max(sizes.values()) / len(images))
-
-
-def _tell(score: Score, seconds: Mapping[str, float], output: Path, held_out: Path) -> None:
-    print(
-        f"\nHeld-out accuracy: {score.accuracy:.4f} ({score.right} of {score.images} images; "
-        f"always answering the largest class: {score.majority:.4f})"
-    )
-    for name, value in seconds.items():
-        print(f"  {value:6.1f} s  {name}")
+def _print_result(score: Score, steps: Steps, output: Path, held_out: Path) -> None:
+    label, right, images = score.recalls()[0]
     image = next(path for path in sorted(held_out.rglob("*")) if path.is_file())
-    here = [os.path.relpath(path) for path in (output, image)]
-    print("\nNext:")
-    print(f"  scripts/serve-locally {here[0]}/model")
-    print(f"  scripts/predict {here[1]}")
-    print("  scripts/train-locally --training DIR train_only_top_layer=True   # your own folder of images")
-    print(f"  the report: {here[0]}/output/data/", flush=True)
+    for line in (
+        "",
+        f"Held-out accuracy: {score.accuracy:.4f} ({score.right} of {score.images} images; "
+        f"always answering the largest class: {score.majority[1]:.4f})",
+        f"Weakest class: {label}, {right} of {images} images right ({right / images:.4f})",
+        steps.summary(),
+        "Next, and with your own folder of class folders as DIR:",
+        f"  scripts/serve-locally {output}",
+        f"  scripts/predict {typed_paths.shortest(image)}",
+        "  scripts/train-locally --training DIR train_only_top_layer=True",
+    ):
+        consoles.print_text(consoles.output(), line)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `scripts/demo`."""
-    parser = argparse.ArgumentParser(prog="scripts/demo", description="Train, serve and ask, on real photographs.")
+    """Run `scripts/demo`; its help is in the script, which sets up the environment first."""
+    parser = argparse.ArgumentParser(prog="scripts/demo", description="Train, serve and evaluate on real photographs.")
     parser.add_argument("--data", default="solar", metavar="flowers|stamps|solar|DIR", help="default: solar")
-    parser.add_argument("--keep-serving", action="store_true", help=f"go on serving on port {PORT}")
+    parser.add_argument("--keep-serving", action="store_true", help=f"keep serving on port {PORT}")
     given = parser.parse_args(arguments)
     try:
-        run(given.data, given.keep_serving)
+        return run(given.data, given.keep_serving)
     except ExplainedError as error:
-        return report_and_exit_code(error)
-    return 0
+        return consoles.report_and_exit_code(error)
 
 
 if __name__ == "__main__":

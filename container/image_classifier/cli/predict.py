@@ -12,9 +12,9 @@ from typing import Any
 
 from rich.progress import track
 
-from image_classifier.cli import answers, image_files, scoring
-from image_classifier.cli.answers import Answer
-from image_classifier.cli.image_files import ImageFile
+from image_classifier.cli.predictions import answers, image_files, scoring
+from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 

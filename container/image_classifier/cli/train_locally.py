@@ -7,22 +7,32 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from image_classifier import PROGRAM, own_files
-from image_classifier.cli import chosen_model
-from image_classifier.cli.terminal import consoles, job_process, job_summary
+from image_classifier.cli.terminal import consoles, job_process, job_summary, typed_paths
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
-from image_classifier.runners import job_state, job_tree
+from image_classifier.runners import chosen_model, job_state, job_tree
 from image_classifier.runners.job_tree import LocalJob, build_tree
 
 
-def train(job: LocalJob, overwrite: bool = False) -> int:
-    """Run the job, say how good its model is and return its exit code.
+def train(
+    job: LocalJob,
+    overwrite: bool = False,
+    typed: Mapping[str, str] = MappingProxyType({}),
+    suggest_next: bool = True,
+) -> int:
+    """Run the job, print how good its model is and return its exit code.
 
-    A job that was stopped or killed in the same folder is resumed. A finished one is replaced with `overwrite` alone,
-    once the new one has finished.
+    A job that was stopped or killed in the same folder is resumed.
+
+    Args:
+        job: What to train on and where to put the result.
+        overwrite: Replace a finished job in the same folder once this one has finished.
+        typed: Paths of channels for which messages show another path, the one that the user typed.
+        suggest_next: Print the commands that serve and try the model.
 
     Raises:
         UserError: See `job_tree.check` and `job_state.work_folder`; nothing was changed then. Or another job is running
@@ -41,10 +51,10 @@ def train(job: LocalJob, overwrite: bool = False) -> int:
             job_tree.empty(work)
         tree = build_tree(replace(job, output=work))
         before = _identity(tree)
-        code = _run(tree, job, lock)
+        code = _run(tree, job, lock, typed)
         # A job that was stopped before its first epoch leaves the reports of the one before.
         if code == 0 and _identity(tree) != before:
-            _conclude(tree, job, time.monotonic() - started)
+            _conclude(tree, job, time.monotonic() - started, suggest_next)
     return code
 
 
@@ -53,27 +63,33 @@ def _identity(tree: OptMl) -> int | None:
     return report.stat().st_ino if report.is_file() else None
 
 
-def _run(tree: OptMl, job: LocalJob, lock: int) -> int:
+def _run(tree: OptMl, job: LocalJob, lock: int, typed: Mapping[str, str]) -> int:
     environment = {**os.environ, BASE_DIR_VARIABLE: str(tree.base), "PYTHONUNBUFFERED": "1"}
-    typed = {str(tree.channel_dir(name)): str(folder) for name, folder in job.channels.items()}
-    typed |= {str(tree.base): str(job.output), str(tree.channel_dir("model")): str(job.model or "")}
+    shown = {str(tree.channel_dir(name)): typed.get(str(path), str(path)) for name, path in job.channels.items()}
+    shown |= {str(tree.base): str(job.output), str(tree.channel_dir("model")): str(job.model or "")}
     command = [sys.executable, str(PROGRAM / "train")]
-    return job_process.run(command, environment, typed, tree.base / job_tree.LOG, lock)
+    return job_process.run(command, environment, shown, tree.base / job_tree.LOG, lock)
 
 
-def _conclude(tree: OptMl, job: LocalJob, seconds: float) -> None:
+def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) -> None:
     summary = job_summary.read(tree)
     state = job_state.STOPPED if summary.was_stopped else job_state.FINISHED
+    shown = str(job.output)
     if tree.base != job.output.resolve():
         if summary.was_stopped:
-            consoles.output().print(f"The job in {job.output} stays: the new one was stopped. It is in {tree.base}.")
+            shown = typed_paths.shortest(tree.base)
+            consoles.print_text(
+                consoles.output(), f"The job in {job.output} stays: the new one was stopped. It is in {shown}."
+            )
         else:
             job_tree.take_place(tree.base, job.output)
             tree = OptMl(job.output.resolve())
     job_state.record(tree.base, state, summary.accuracy)
-    shown = os.path.relpath(tree.base)
-    for line in job_summary.lines(summary, seconds, shown if len(shown) < len(str(tree.base)) else str(tree.base)):
-        consoles.output().print(line)
+    for line in (
+        *job_summary.lines(summary, seconds, shown),
+        *(job_summary.next_commands(shown) if suggest_next else ()),
+    ):
+        consoles.print_text(consoles.output(), line)
 
 
 def advice(settings: Mapping[str, str]) -> str | None:
@@ -146,13 +162,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser().parse_intermixed_args(arguments)
     try:
         settings = parse_settings(given.settings)
-        output = given.output or PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")
+        output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")))
         model = chosen_model.choose(given.model, settings)
         job = LocalJob(given.training, model.path, output, given.validation, given.test, settings)
         job_tree.check(job)
         job_state.work_folder(output, given.overwrite)
         if line := advice(settings):
-            print(line, flush=True)
+            consoles.print_text(consoles.output(), line)
         return train(replace(job, model=model.fetch()), given.overwrite)
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)

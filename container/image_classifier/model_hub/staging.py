@@ -74,7 +74,7 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
             if model and (name := _package(model, options.origin)):
                 with durable_files.replacing(output) as partial:
                     shutil.copyfile(_converted(source, name, model, options), partial)
-                print(f"Source: the package ({CONVERSIONS[name].description}).", flush=True)
+                print(f"Source: package, {CONVERSIONS[name].description}", flush=True)
                 return output
             if model:
                 found = sources.of_model(model, options.with_head, options.origin, Path(scratch))

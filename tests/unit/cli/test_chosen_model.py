@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.cli import chosen_model
-from image_classifier.cli.chosen_model import ChosenModel
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import catalogue
+from image_classifier.runners import chosen_model
+from image_classifier.runners.chosen_model import ChosenModel
 
 LITE0 = catalogue.find("lite0").model_id
 OTHER = "tensorflow-ic-imagenet-mobilenet-v2-100-224-classification-4"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from image_classifier.cli import image_files
-from image_classifier.cli.image_files import ImageFile
+from image_classifier.cli.predictions import image_files
+from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.contract.errors import UserError
 
 

@@ -45,7 +45,7 @@ def test_accuracy_is_compared_and_the_weakest_class_named(tree: OptMl) -> None:
     assert "Validation accuracy 0.6667 on 6 images; always answering cat: 0.5000" in shown
     assert "Weakest class: fox, 1 of 2 images right (0.5000)" in shown
     assert "Took 61 s. Model: run/job/model" in shown
-    assert "  scripts/serve-locally run/job" in shown
+    assert "  scripts/serve-locally run/job" in job_summary.next_commands("run/job")
     assert "planned" not in shown
 
 

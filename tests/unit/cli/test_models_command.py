@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from image_classifier.cli import chosen_model, models, train_locally
+from image_classifier.cli import models, train_locally
 from image_classifier.cli.terminal import models_table
 from image_classifier.contract.hyperparameters import parse
 from image_classifier.model_hub import catalogue, staging
 from image_classifier.model_hub.catalogue import FAMILIES, MODELS
 from image_classifier.model_hub.measured import MEASURED
+from image_classifier.runners import chosen_model
 from tests.support import pseudo_terminal
 from tools.documents import models_page
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from image_classifier.cli import predict
-from image_classifier.cli.answers import Answer
-from image_classifier.cli.image_files import ImageFile
+from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.contract.errors import PlatformError, UserError
 
 

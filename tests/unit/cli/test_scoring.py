@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from image_classifier.cli import answers, scoring
-from image_classifier.cli.answers import Answer
-from image_classifier.cli.image_files import ImageFile
-from image_classifier.cli.scoring import Answered, Score
+from image_classifier.cli.predictions import answers, scoring
+from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.predictions.image_files import ImageFile
+from image_classifier.cli.predictions.scoring import Answered, Score
 from image_classifier.contract.errors import UserError
 
 SCORE = Score(tuple(Answered(*pair.split()) for pair in ("a a", "a a", "a b", "b b", "c a")))

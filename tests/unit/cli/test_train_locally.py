@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier import own_files
-from image_classifier.cli import chosen_model, train_locally
+from image_classifier.cli import train_locally
 from image_classifier.contract.errors import UserError
-from image_classifier.runners import job_tree
+from image_classifier.runners import chosen_model, job_tree
 from image_classifier.runners.job_tree import LocalJob
 
 

@@ -87,9 +87,9 @@ def test_terminal_shows_what_counts() -> None:
     assert "Settings: epochs=3, learning_rate=0.003\n" in screen
     assert "dropout_rate" not in screen
     assert "Training: 1,423 images of 2 classes (defective 458, functional 965)" in screen
-    best = [line for line in screen.splitlines() if line.endswith("best so far")]
+    best = [line for line in screen.splitlines() if "Epoch " in line and " * " in line]
     assert [line.split()[1] for line in best] == ["1/3", "2/3"]
-    assert "Epoch 3/3  loss 0.4008  accuracy 0.8700  val_loss 0.4520  val_accuracy 0.8000" in screen
+    assert "Epoch 3/3   loss 0.4008  accuracy 0.8700  val_loss 0.4520  val_accuracy 0.8000" in screen
     assert "Checked: 355 images, same answers as in training" in screen
     assert "Number of parameters" not in screen
     for line in ("Something that no table knows", "WARNING: a warning", "UserError: a sentence."):
@@ -103,7 +103,7 @@ def test_silences_have_a_name() -> None:
         ("", "Reading the images"),
         ("Head:", "Loading TensorFlow and the model"),
         ("Backbone:", "Preparing the first step"),
-        ("Training images: 160", "Extracting features of training images"),
+        ("Training images: 160", "Features of training images"),
         ("45/45", "Training"),
         ("- loss", "Saving the model and converting it to OpenVINO"),
         ("OpenVINO IR", "Checking the saved model in a fresh process"),
@@ -130,3 +130,12 @@ def test_long_job_prints_few_epochs() -> None:
 def test_narrow_terminal_loses_nothing() -> None:
     """Given 40 columns -> every figure of an epoch is still there."""
     assert all(figure in shown(LOG, width=40) for figure in ("0.4008", "0.8700", "0.4520", "0.8000"))
+
+
+def test_lines_fit_80_columns() -> None:
+    """Given 80 columns -> an epoch with five-digit metrics and the bar of a large data set take one line each."""
+    log = LOG.replace("epochs = 3 ", "epochs = 20 ").replace("160/1423 images, 4 s", "16000/142300 images, 4 s")
+    screen = shown(log.partition("Training images: 1423/")[0], width=80)
+    bar = next(line for line in screen.replace("\r", "\n").splitlines() if "16,000/142,300" in line)
+    assert "Features of training images" in bar
+    assert "Epoch  1/20 * loss 0.4890  accuracy 0.8060  val_loss 0.4840  val_accuracy 0.7887\n" in shown(log, width=80)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from image_classifier import durable_files, own_files
 from image_classifier.cli.photographs import debian_package, fashion, flowers
+from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import UserError
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.model_hub import packages
@@ -89,7 +90,7 @@ def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divide
 
 def say(sample: SampleData) -> None:
     """Print what its user must know."""
-    print(f"{sample.description} Licence: {sample.licence}", flush=True)
+    consoles.print_text(consoles.output(), f"{sample.description} Licence: {sample.licence}")
 
 
 def hold_out(folder: Path, into: Path) -> Path:

@@ -4,11 +4,15 @@ rich honours NO_COLOR, FORCE_COLOR, TERM=dumb, COLUMNS and the size of the termi
 """
 
 import functools
+import textwrap
 
 from rich.console import Console
 
 from image_classifier.contract import errors as explained
 from image_classifier.contract.addresses import without_secrets
+
+COMMAND = "  scripts/"
+"""Begins the lines that suggest a command."""
 
 
 @functools.cache
@@ -21,6 +25,14 @@ def output() -> Console:
 def errors() -> Console:
     """Return the console of standard error."""
     return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+def print_text(console: Console, text: str, style: str | None = None) -> None:
+    """Print a line; on a terminal it wraps between words, except for commands, which stay whole to be copied."""
+    if console.is_terminal and not text.startswith(COMMAND):
+        # Unlike rich's own wrapping this leaves long words whole, such as paths.
+        text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
+    console.print(text, style=style, soft_wrap=True)
 
 
 def is_interactive() -> bool:

@@ -117,7 +117,9 @@ def lines(summary: JobSummary, seconds: float, output: str) -> list[str]:
     return [
         *found,
         f"Took {seconds:.0f} s. Model: {output}/model   reports: {output}/output/data   log: {output}/{LOG}",
-        "Next:",
-        f"  scripts/serve-locally {output}",
-        "  scripts/predict IMAGE_OR_FOLDER",
     ]
+
+
+def next_commands(output: str) -> list[str]:
+    """Return the lines that say how to serve and try the model."""
+    return ["Next:", f"  scripts/serve-locally {output}", "  scripts/predict IMAGE_OR_FOLDER"]

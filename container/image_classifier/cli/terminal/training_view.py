@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from image_classifier.cli.terminal import job_log
+from image_classifier.cli.terminal import consoles, job_log
 from image_classifier.cli.terminal.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
 
 ALL_EPOCHS = 30
@@ -24,7 +24,10 @@ _NEXT: Mapping[str, str] = {
     "Stopped,": "Finishing",
 }
 """What runs after a line that begins so, until the next line."""
-_DETAILS = (*_NEXT, "No checkpoints:", "Bytes signature", "Devices:", "Dry run of the export:", "Not run:")
+_DETAILS = (
+    *_NEXT,
+    *("No checkpoints:", "Bytes signature", "Devices:", "Channels read:", "Dry run of the export:", "Not run:"),
+)
 """Lines that stay in the job's log file."""
 
 
@@ -43,7 +46,7 @@ class TrainingView:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.fields[count]}", markup=False),
             _Rate(),
             TimeRemainingColumn(compact=True, elapsed_when_finished=True),
@@ -107,7 +110,7 @@ class TrainingView:
         if progress.phase != self._phase:
             self._phase, self._phase_started = progress.phase, time.monotonic()
             kind = progress.phase.split()[0].lower()
-            doing = "Extracting features of" if self._extracts_features else "Decoding"
+            doing = "Features of" if self._extracts_features else "Decoding"
             self._run(f"{doing} {kind} images", progress.total)
         self._progress.update(
             self._task, completed=progress.done, count=f"{progress.done:,}/{progress.total:,}", unit="images"
@@ -123,6 +126,8 @@ class TrainingView:
         value = metrics.get("val_accuracy", metrics.get("accuracy", 0.0))
         is_best = value > self._best
         self._best = max(value, self._best)
+        if self._phase != "epochs":
+            self._print("Epochs; * marks the best one so far:")
         if self._epochs <= ALL_EPOCHS or is_best or self._epoch % 10 == 0:
             self._print(self._epoch_line(metrics, is_best), "green" if is_best else None)
         if self._phase != "epochs":
@@ -134,7 +139,7 @@ class TrainingView:
     def _epoch_line(self, metrics: Mapping[str, float], is_best: bool) -> str:
         width = len(str(self._epochs))
         shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in _SHOWN_METRICS if name in metrics)
-        return f"Epoch {self._epoch:>{width}}/{self._epochs}  {shown}{'  best so far' if is_best else ''}"
+        return f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} {shown}"
 
     def _on_note(self, text: str) -> None:
         if text.startswith("Features:"):
@@ -153,7 +158,7 @@ class TrainingView:
         self._task = self._progress.add_task(activity, total=total, completed=done, count="", unit="images")
 
     def _print(self, text: str, style: str | None = None) -> None:
-        self._console.print(text, style=style)
+        consoles.print_text(self._console, text, style)
 
 
 def _checked(line: str) -> str:

@@ -84,6 +84,6 @@ def imagenet_names() -> list[str]:
 
 
 CONVERSIONS = {
-    LITE0: Conversion("EfficientNet-Lite0, 224 x 224, ImageNet weights, Apache-2.0", _write_lite0),
-    MOBILENET_V2_160: Conversion("MobileNetV2 1.0, 160 x 160, partly tuned on dog breeds, MIT", _write_mobilenet_v2),
+    LITE0: Conversion("EfficientNet-Lite0, 224x224, ImageNet weights, Apache-2.0", _write_lite0),
+    MOBILENET_V2_160: Conversion("MobileNetV2 1.0, 160x160, partly tuned on dog breeds, MIT", _write_mobilenet_v2),
 }

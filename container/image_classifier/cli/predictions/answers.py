@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_classifier.cli.image_files import ImageFile
-from image_classifier.cli.scoring import Answered, Score
+from image_classifier.cli.predictions.image_files import ImageFile
+from image_classifier.cli.predictions.scoring import Answered, Score
 from image_classifier.contract import csv_cells
 from image_classifier.contract.errors import UserError
 
