@@ -73,3 +73,13 @@ def test_architecture_names_packages_that_exist() -> None:
         for one in sorted(named)
         if not any((place / one).is_dir() or (place / f"{one}.py").is_file() for place in places)
     ] == []
+
+
+def test_changelog_keeps_to_its_rules() -> None:
+    """Given CHANGELOG.md -> versions with a date below Unreleased, and entries under the six agreed headings."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    versions = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert versions[0] == "Unreleased"
+    assert [one for one in versions[1:] if not re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", one)] == []
+    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
