@@ -12,7 +12,7 @@ from image_classifier.contract.errors import ExplainedError, report_and_exit_cod
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
 from tools.docker_image import licences
-from tools.documents import models_page, serving_page
+from tools.documents import environment_pages, models_page
 from tools.documents.markdown import code, table
 
 ROOT = PROGRAM.parent
@@ -92,7 +92,8 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/licences.md": licences.page,
     "docs/reference/models.md": models_page.page,
-    "docs/reference/serving-settings.md": serving_page.page,
+    "docs/reference/serving-settings.md": environment_pages.serving_page,
+    "docs/reference/training-settings.md": environment_pages.training_page,
 }
 
 
