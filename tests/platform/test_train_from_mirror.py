@@ -162,7 +162,7 @@ def test_model_channel_comes_before_model_uri(tmp_path: Path) -> None:
         (
             "s3://bucket-of-the-test/absent.tar.gz",
             {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
-            "UserError: model_uri: s3://bucket-of-the-test/absent.tar.gz cannot be read or written: there are no AWS",
+            "UserError: model_uri: No AWS credentials for s3://bucket-of-the-test/absent.tar.gz",
         ),
         (
             "s3://bucket-of-the-test/absent.tar.gz",

@@ -10,7 +10,7 @@ from pathlib import Path
 from image_classifier import PROGRAM, own_files
 from image_classifier.cli.photographs import flowers, sample_sets
 from image_classifier.cloud import s3
-from image_classifier.cloud.s3 import Access, Storage
+from image_classifier.cloud.s3 import Access, S3Storage
 from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.model_hub.jumpstart import Bucket
 
@@ -36,7 +36,7 @@ def run(name: str, to: str, divided: bool, bucket: Bucket | None) -> str:
         sample_sets.write(sample, folder, writer, divided)
         return _told(folder, to)
     location = s3.parse(to)
-    storage = Storage(Access())
+    storage = S3Storage(Access())
     if next(iter(storage.list(location)), None):
         raise UserError(f"--to {to} is there already and not empty. Name a new key.")
     with tempfile.TemporaryDirectory(prefix="sample-data-") as scratch:

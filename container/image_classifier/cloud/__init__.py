@@ -1,1 +1,1 @@
-"""What is asked of AWS by jobs and by staging. boto3 is imported where it is used: endpoints start without it."""
+"""Requests to AWS: S3 and ECR. boto3 is imported lazily, so that endpoints start without it."""

@@ -1,35 +1,26 @@
-"""Ask S3 for objects, whole or from a byte on, list a folder, and put files there."""
+"""S3: download and upload files through boto3's transfer manager, and list folders."""
 
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from image_classifier.cloud.errors import ABSENT, Request, explained
 from image_classifier.contract.addresses import without_secrets
-from image_classifier.contract.errors import PlatformError, UserError, first_line
+from image_classifier.contract.errors import UserError
 
-_ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
-_AT_ONCE = 8
-_CHANGED = frozenset({"412", "416", "PreconditionFailed", "InvalidRange"})
-
+_CONCURRENT_UPLOADS = 8
+_ATTEMPTS = 4
+"""Of one HTTP request."""
 _WRITTEN_BY = "written-by"
-"""An object's user-defined metadata."""
-
-
-class TransientError(Exception):
-    """What may go well when it is tried again."""
-
-
-class ChangedError(Exception):
-    """The object is no longer the one of which a part was read before."""
+"""Key of an object's user-defined metadata."""
+_EXAMPLE = "s3://my-bucket/models/lite0.tar.gz"
 
 
 @dataclass(frozen=True)
 class Location:
-    """A bucket and a key; a key that is empty or ends in `/` means a folder."""
+    """A bucket and a key; a key that is empty or ends in `/` denotes a folder."""
 
     bucket: str
     key: str
@@ -39,7 +30,7 @@ class Location:
 
     @property
     def uri(self) -> str:
-        """The whole address. For messages take `str`, which leaves out what was pasted behind a question mark."""
+        """The complete address. For messages use `str`, which drops a query that was pasted along with it."""
         return f"s3://{self.bucket}/{self.key}"
 
     def below(self, name: str) -> "Location":
@@ -48,165 +39,108 @@ class Location:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One object of a folder: its name below the folder, and its size in bytes."""
+class ObjectEntry:
+    """One object of a folder: its name relative to the folder, and its size in bytes."""
 
     name: str
     size: int
 
 
 @dataclass(frozen=True)
-class Body:
-    """An object's bytes from `start` on: `stream.read(n)`; `total` is the size of the whole object."""
-
-    stream: Any
-    start: int
-    total: int
-    etag: str
-
-
-@dataclass(frozen=True)
 class Access:
-    """How to reach S3. The address is boto3's to find: `AWS_ENDPOINT_URL` and the AWS configuration are heeded."""
+    """How to reach S3. boto3 determines the endpoint from `AWS_ENDPOINT_URL` and the AWS configuration."""
 
     region: str | None = None
     anonymous: bool = False
-    """Ask without a signature, as public buckets allow."""
+    """Send unsigned requests, which public buckets allow."""
 
 
 def parse(uri: str) -> Location:
     """Return the location that a URI names.
 
     Raises:
-        UserError: It is no `s3://bucket/key`.
+        UserError: It does not have the form `s3://bucket/key`.
     """
     found = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", uri)
     if not found:
-        raise UserError(
-            f"{without_secrets(uri)!r} is no S3 address. Expected s3://bucket/key, such as s3://my-bucket/models/lite0.tar.gz."
-        )
+        raise UserError(f"{without_secrets(uri)!r} is not an S3 address. Expected s3://bucket/key, such as {_EXAMPLE}.")
     return Location(found[1], found[2] or "")
 
 
-class Storage:
-    """S3 as one caller sees it. Every method says in one sentence why it fails.
+class S3Storage:
+    """S3 with one kind of access.
 
     Raises:
-        UserError: There are no credentials, or S3 rejects or lacks what is asked for.
-        PlatformError: S3 does not answer.
+        UserError: There are no credentials, S3 rejects a request, or the object does not exist.
+        PlatformError: S3 cannot be reached or fails.
     """
 
     def __init__(self, access: Access) -> None:
-        with _explained("S3"):
+        with explained(_request("S3")):
             import boto3
             from botocore import UNSIGNED  # type: ignore[import-untyped]
             from botocore.config import Config  # type: ignore[import-untyped]
 
             signature = {"signature_version": UNSIGNED} if access.anonymous else {}
-            retries = {"total_max_attempts": 2, "mode": "standard"}
+            retries = {"total_max_attempts": _ATTEMPTS, "mode": "standard"}
             config = Config(connect_timeout=10, read_timeout=60, retries=retries, max_pool_connections=16, **signature)
             self._client = boto3.Session(region_name=access.region).client("s3", config=config)
 
-    def open(self, location: Location, start: int = 0, etag: str | None = None) -> Body:
-        """Start to read an object at a byte; with `etag`, only when it is still that object.
+    def size(self, location: Location) -> int:
+        """Return the size of an object in bytes."""
+        with explained(_request(location)):
+            return int(self._client.head_object(Bucket=location.bucket, Key=location.key)["ContentLength"])
 
-        Raises:
-            ChangedError: It is another object by now, or is shorter than `start`.
-            TransientError: S3 is busy or cannot be reached.
+    def download(self, location: Location, target: Path, threads: bool = True) -> None:
+        """Download an object to a file, which appears only when it is complete.
+
+        Interrupted transfers are resumed. `threads`: download the parts of a large object concurrently.
         """
-        part = {"Range": f"bytes={start}-"} if start else {}
-        same = {"IfMatch": etag} if etag and start else {}
-        with _explained(str(location), again=True):
-            answer = self._client.get_object(Bucket=location.bucket, Key=location.key, **part, **same)
-        whole = str(answer.get("ContentRange") or f"/{answer['ContentLength']}").rpartition("/")[2]
-        return Body(_Stream(answer["Body"]), start if "ContentRange" in answer else 0, int(whole), answer["ETag"])
+        with explained(_request(location)):
+            from boto3.s3.transfer import TransferConfig
 
-    def list(self, folder: Location) -> Iterator[Listed]:
-        """Yield the objects of a folder and of the folders in it, in the order of their names."""
+            config = TransferConfig(use_threads=threads)
+            self._client.download_file(location.bucket, location.key, str(target), Config=config)
+
+    def list(self, folder: Location) -> Iterator[ObjectEntry]:
+        """Yield the objects of a folder and of its subfolders in the order of their names."""
         prefix = f"{folder.key.rstrip('/')}/".lstrip("/")
-        with _explained(str(folder)):
+        with explained(_request(folder)):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=prefix):
                 for item in page.get("Contents", []):
                     if not item["Key"].endswith("/"):
-                        yield Listed(item["Key"][len(prefix) :], int(item["Size"]))
+                        yield ObjectEntry(item["Key"][len(prefix) :], int(item["Size"]))
 
     def put(self, file: Path, location: Location, writer: str | None = None) -> None:
-        """Write a file's content as an object, with its `writer` where one is named; large files go in parts."""
+        """Upload a file, in parts if it is large; `writer` is recorded in the object's metadata."""
         more = {"ExtraArgs": {"Metadata": {_WRITTEN_BY: writer}}} if writer else {}
-        with _explained(str(location)):
+        with explained(_request(location)):
             self._client.upload_file(str(file), location.bucket, location.key, **more)
 
     def written_by(self, location: Location) -> str | None:
-        """Return the writer of an object, see `put`; empty when none is recorded, None when there is no object."""
-        with _explained(str(location)):
+        """Return the recorded writer of an object, see `put`: empty if none is recorded, None if there is no object."""
+        with explained(_request(location)):
             try:
                 found = self._client.head_object(Bucket=location.bucket, Key=location.key)
             except self._client.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] in _ABSENT:
+                if error.response["Error"]["Code"] in ABSENT:
                     return None
                 raise
         return str(found["Metadata"].get(_WRITTEN_BY, ""))
 
     def put_folder(self, folder: Path, location: Location) -> int:
-        """Write every file of a folder below a location and return how many there are."""
+        """Upload every file of a folder below a location and return their number."""
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        with ThreadPoolExecutor(_CONCURRENT_UPLOADS) as threads:
             below = [location.below(path.relative_to(folder).as_posix()) for path in files]
-            # The list makes the first error be raised.
+            # Consuming the results raises the first error.
             list(threads.map(self.put, files, below))
         return len(files)
 
 
-@dataclass(frozen=True)
-class _Stream:
-    body: Any
-
-    def read(self, count: int) -> bytes:
-        with _explained("S3", again=True):
-            return bytes(self.body.read(count))
-
-    def close(self) -> None:
-        self.body.close()
-
-
-@contextmanager
-def _explained(what: str, again: bool = False) -> Iterator[None]:
-    from boto3.exceptions import Boto3Error
-    from botocore import exceptions
-
-    without = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError)
-    offline = (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)
-    try:
-        yield
-    except without as error:
-        raise UserError(
-            f"{what} cannot be read or written: there are no AWS credentials ({first_line(error)}). A job takes its "
-            "role's; elsewhere run `aws configure`, or set AWS_PROFILE."
-        ) from error
-    except exceptions.ClientError as error:
-        raise _rejected(what, error, again) from error
-    except offline as error:
-        if again:
-            raise TransientError(first_line(error)) from error
-        raise PlatformError(f"{what} cannot be reached: {first_line(error)}. Look at the network.") from error
-    except (exceptions.BotoCoreError, Boto3Error) as error:
-        raise UserError(
-            f"{what} cannot be read or written: {first_line(error)}. Look at the AWS configuration."
-        ) from error
-
-
-def _rejected(what: str, error: Any, again: bool) -> Exception:
-    code, message = error.response["Error"]["Code"], str(error.response["Error"].get("Message", "")).rstrip(".")
-    status = int(error.response["ResponseMetadata"].get("HTTPStatusCode", 400))
-    if code in _CHANGED:
-        return ChangedError(message)
-    if status >= 500 or status == 429:
-        return (
-            TransientError(f"{code}: {message}") if again else PlatformError(f"{what}: S3 answered {code}: {message}.")
-        )
-    if code in _ABSENT:
-        return UserError(f"{what} does not exist ({code}: {message}). Look at the bucket, the key and the region.")
-    return UserError(
-        f"{what} is rejected by S3 ({code}: {message}). Reading takes s3:GetObject and s3:ListBucket, writing "
-        "s3:PutObject."
+def _request(target: Location | str) -> Request:
+    return Request(
+        str(target),
+        permissions="s3:GetObject and s3:ListBucket for reading, s3:PutObject for writing",
+        location="the bucket, the key and the region",
     )

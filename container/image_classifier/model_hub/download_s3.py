@@ -1,96 +1,64 @@
-"""Files of S3: one object with resumption, or all objects of a folder."""
+"""Download from S3: one object, all objects of a folder, or a model in either form."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from image_classifier import archives, tar_stream
+from image_classifier import archives, durable_files, tar_stream
 from image_classifier.cloud import s3
-from image_classifier.cloud.s3 import Access, Listed, Location, Storage
+from image_classifier.cloud.s3 import Access, Location, ObjectEntry, S3Storage
 from image_classifier.contract.errors import UserError
-from image_classifier.model_hub import download
-from image_classifier.model_hub.download import Answer
+from image_classifier.model_hub.download import check_size, checked_sha256
 
 ARCHIVES = archives.SUFFIXES
-"""How keys end that are one archive; every other key is a folder's."""
-_AT_ONCE = 8
+"""Suffixes of keys that denote one archive; every other key denotes a folder."""
+_CONCURRENT = 8
 
 
-@dataclass(frozen=True)
-class S3Object:
-    """One object; see `download.Source`."""
-
-    storage: Storage
-    location: Location
-
-    @property
-    def address(self) -> str:
-        """Its URI, as it is shown."""
-        return str(self.location)
-
-    @property
-    def identity(self) -> str:
-        """Its whole URI."""
-        return self.location.uri
-
-    def open(self, start: int, version: str | None) -> Answer:
-        """Ask for the object from byte `start` on, if it still has this ETag."""
-        try:
-            body = self.storage.open(self.location, start, version)
-        except s3.TransientError as error:
-            raise download.TransientError(str(error)) from error
-        except s3.ChangedError as error:
-            raise download.ChangedError from error
-        return Answer(_Stream(body), body.start, body.total, body.etag)
-
-
-@dataclass(frozen=True)
-class _Stream:
-    body: s3.Body
-
-    def read(self, count: int) -> bytes:
-        try:
-            return bytes(self.body.stream.read(count))
-        except s3.TransientError as error:
-            raise download.TransientError(str(error)) from error
-
-    def close(self) -> None:
-        self.body.stream.close()
-
-
-def fetch_folder(storage: Storage, folder: Location, into: Path) -> int:
-    """Download every object of a folder to `into` and return how many there are.
-
-    A file that is there already with the size that S3 says is not asked for again.
+def fetch(storage: S3Storage, location: Location, into: Path, sha256: str | None = None) -> str:
+    """Download an object to `into`, which appears only when it is complete and checked; return its sha256.
 
     Raises:
-        UserError: The folder is empty, too large, or holds a key that points outside.
-        ExplainedError: S3 rejects or does not answer.
+        ExplainedError: S3 rejects the request or cannot be reached, or the object is too large or has another checksum.
+    """
+    check_size(str(location), storage.size(location))
+    into.parent.mkdir(parents=True, exist_ok=True)
+    with durable_files.replacing(into) as partial:
+        storage.download(location, partial)
+        return checked_sha256(str(location), partial, sha256)
+
+
+def fetch_folder(storage: S3Storage, folder: Location, into: Path) -> int:
+    """Download every object of a folder to `into` and return their number.
+
+    Files that exist already with the size that S3 states are skipped.
+
+    Raises:
+        UserError: The folder is empty or too large, or contains a key that points outside.
+        ExplainedError: S3 rejects the request or cannot be reached.
     """
     found = list(storage.list(folder))
-    _reject(folder, found)
+    _check(folder, found)
 
-    def fetch(item: Listed) -> None:
-        target = into / item.name
-        if not target.is_file() or target.stat().st_size != item.size:
-            download.fetch(S3Object(storage, folder.below(item.name)), target)
+    def fetch_entry(entry: ObjectEntry) -> None:
+        target = into / entry.name
+        if not target.is_file() or target.stat().st_size != entry.size:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            storage.download(folder.below(entry.name), target, threads=False)
 
-    with ThreadPoolExecutor(min(_AT_ONCE, os.cpu_count() or 1) * 2) as threads:
-        # The list makes the first error be raised.
-        list(threads.map(fetch, found))
+    with ThreadPoolExecutor(min(_CONCURRENT, os.cpu_count() or 1) * 2) as threads:
+        # Consuming the results raises the first error.
+        list(threads.map(fetch_entry, found))
     return len(found)
 
 
-def _reject(folder: Location, found: list[Listed]) -> None:
-    outside = [item.name for item in found if not _is_inside(item.name)]
+def _check(folder: Location, found: list[ObjectEntry]) -> None:
+    outside = [entry.name for entry in found if not _is_inside(entry.name)]
     if not found:
-        raise UserError(f"{folder} holds nothing. Look at the bucket and the key; the key of a folder ends in a slash.")
+        raise UserError(f"{folder} is empty. Check the bucket and the key; the key of a folder ends in a slash.")
     if outside:
-        raise UserError(
-            f"{folder} is rejected: its key {outside[0]!r} points outside the folder that it is written to."
-        )
-    if len(found) > tar_stream.MAX_MEMBERS or sum(item.size for item in found) > tar_stream.MAX_UNPACKED_BYTES:
+        raise UserError(f"{folder} is rejected: its key {outside[0]!r} points outside the folder it is written to.")
+    if len(found) > tar_stream.MAX_MEMBERS or sum(entry.size for entry in found) > tar_stream.MAX_UNPACKED_BYTES:
         raise UserError(
             f"{folder} is rejected: it holds more than {tar_stream.MAX_MEMBERS:,} files or "
             f"{tar_stream.MAX_UNPACKED_BYTES:,} bytes. Give the folder of one model or data set."
@@ -103,14 +71,14 @@ def _is_inside(name: str) -> bool:
 
 
 def fetch_model(uri: str, into: Path) -> None:
-    """Download what lies at an S3 address into a folder: one archive, as `model.tar.gz`, or a folder's files.
+    """Download the model at an S3 address into a folder: an archive as `model.tar.gz`, or the files of a folder.
 
     Raises:
-        ExplainedError: See `download.fetch` and `fetch_folder`.
+        ExplainedError: See `fetch` and `fetch_folder`.
     """
     location = s3.parse(uri)
-    storage = Storage(Access())
+    storage = S3Storage(Access())
     if location.key.endswith(ARCHIVES):
-        download.fetch(S3Object(storage, location), into / "model.tar.gz")
+        fetch(storage, location, into / "model.tar.gz")
     else:
         fetch_folder(storage, location, into)

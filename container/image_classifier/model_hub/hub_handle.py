@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 from image_classifier import archives, durable_files, own_files
 from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import UserError
-from image_classifier.model_hub import download, packages
-from image_classifier.model_hub.download_http import WebFile
+from image_classifier.model_hub import download_http, packages
 
 CACHE_VARIABLE = "TFHUB_CACHE_DIR"
 HUB = "https://tfhub.dev"
@@ -48,7 +47,7 @@ def resolve(handle: str, sha256: str | None = None) -> HubModel:
     archive = cache / f"{folder.name}.tar.gz"
     parts = urlsplit(handle)
     query = f"{parts.query}&{_COMPRESSED}" if parts.query else _COMPRESSED
-    found = download.fetch(WebFile(parts._replace(query=query).geturl()), archive, sha256)
+    found = download_http.fetch(parts._replace(query=query).geturl(), archive, sha256)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
         _unpack(handle, archive, Path(scratch) / "model")
         _descriptor(folder).write_text(

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from image_classifier import archives
 from image_classifier.cloud import s3
-from image_classifier.cloud.s3 import Location, Storage
+from image_classifier.cloud.s3 import Location, S3Storage
 from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import UserError
-from image_classifier.model_hub import download, download_http, download_s3, hub_handle, jumpstart, mirror, packages
+from image_classifier.model_hub import download_http, download_s3, hub_handle, jumpstart, mirror, packages
 from image_classifier.model_hub.catalogue import CatalogueModel
-from image_classifier.model_hub.download_s3 import S3Object
 from image_classifier.model_hub.jumpstart import Bucket
 
 ORIGINS = ("package", "mirror", "hub", "jumpstart")
@@ -35,7 +34,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Found:
+class FetchedModel:
     """A model's folder on this machine."""
 
     folder: Path
@@ -44,7 +43,7 @@ class Found:
     archive_sha256: str | None = None
 
 
-def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Path) -> Found:
+def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Path) -> FetchedModel:
     """Fetch a model of the catalogue; its features, or the classifier with its head.
 
     Raises:
@@ -53,7 +52,7 @@ def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Pa
     handles = model.classifier_handles if with_head else model.feature_vector_handles
     if origin.name == "jumpstart":
         location = jumpstart.artefact(origin.bucket, model.model_id, with_head)
-        return _of_location(location, Storage(origin.bucket.access), origin.sha256, scratch)
+        return _of_location(location, S3Storage(origin.bucket.access), origin.sha256, scratch)
     if origin.mirror and origin.mirror.startswith(("https://", "http://")):
         return _of_handles([mirror.address(origin.mirror, handle) for handle in handles], origin.sha256)
     given = origin.mirror or os.environ.get(hub_handle.CACHE_VARIABLE)
@@ -72,7 +71,7 @@ def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Pa
     return _of_handles(handles, origin.sha256)
 
 
-def of_text(source: str, origin: Origin, scratch: Path) -> Found | None:
+def of_text(source: str, origin: Origin, scratch: Path) -> FetchedModel | None:
     """Fetch what an address names (https, s3) or return what lies at a path; None when it is none of these.
 
     Raises:
@@ -81,7 +80,7 @@ def of_text(source: str, origin: Origin, scratch: Path) -> Found | None:
     if download_http.is_secure(source):
         return _of_handles([source], origin.sha256)
     if source.startswith("s3://"):
-        return _of_location(s3.parse(source), Storage(origin.bucket.access), origin.sha256, scratch)
+        return _of_location(s3.parse(source), S3Storage(origin.bucket.access), origin.sha256, scratch)
     if "://" not in source and Path(source).exists():
         return _of_path(Path(source), origin.sha256, scratch)
     if "://" in source:
@@ -92,17 +91,17 @@ def of_text(source: str, origin: Origin, scratch: Path) -> Found | None:
     return None
 
 
-def _of_path(path: Path, sha256: str | None, scratch: Path) -> Found:
+def _of_path(path: Path, sha256: str | None, scratch: Path) -> FetchedModel:
     if path.is_dir():
-        return Found(path, str(path))
+        return FetchedModel(path, str(path))
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if sha256 and found != sha256.lower():
         raise UserError(f"{path} has sha256 {found}; expected {sha256.lower()}. Fetch it again.")
-    return Found(archives.materialise(path, scratch / "unpacked"), str(path), found)
+    return FetchedModel(archives.materialise(path, scratch / "unpacked"), str(path), found)
 
 
-def _of_handles(handles: Sequence[str], sha256: str | None) -> Found:
+def _of_handles(handles: Sequence[str], sha256: str | None) -> FetchedModel:
     """Take the first handle that the server has: the developer guide's and the SDK's may differ."""
     for number, handle in enumerate(handles, start=1):
         try:
@@ -111,17 +110,17 @@ def _of_handles(handles: Sequence[str], sha256: str | None) -> Found:
             if number == len(handles):
                 raise
         else:
-            return Found(found.folder, without_secrets(handle), found.archive_sha256)
+            return FetchedModel(found.folder, without_secrets(handle), found.archive_sha256)
     raise UserError("The catalogue has no handle of this model. Stage it from a folder or an archive.")
 
 
-def _of_location(location: Location, storage: Storage, sha256: str | None, scratch: Path) -> Found:
-    # Outside the scratch folder: what is there after an error is not asked for again the next time.
-    kept = packages.cache_folder() / "downloads" / hashlib.sha256(location.uri.encode()).hexdigest()[:16]
+def _of_location(location: Location, storage: S3Storage, sha256: str | None, scratch: Path) -> FetchedModel:
     if not location.key.endswith(download_s3.ARCHIVES):
+        # In the cache first, so that the files of an interrupted download are not downloaded again.
+        kept = packages.cache_folder() / "downloads" / hashlib.sha256(location.uri.encode()).hexdigest()[:16]
         download_s3.fetch_folder(storage, location, kept)
         shutil.move(kept, scratch / "unpacked")
-        return Found(scratch / "unpacked", str(location))
-    found = download.fetch(S3Object(storage, location), kept, sha256)
-    shutil.move(kept, scratch / "fetched.tar.gz")
-    return Found(archives.materialise(scratch / "fetched.tar.gz", scratch / "unpacked"), str(location), found)
+        return FetchedModel(scratch / "unpacked", str(location))
+    archive = scratch / "fetched.tar.gz"
+    found = download_s3.fetch(storage, location, archive, sha256)
+    return FetchedModel(archives.materialise(archive, scratch / "unpacked"), str(location), found)

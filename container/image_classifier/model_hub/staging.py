@@ -14,16 +14,16 @@ from pathlib import Path
 from image_classifier import archives, artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cloud import s3
-from image_classifier.cloud.s3 import Access, Location, Storage
+from image_classifier.cloud.s3 import Access, Location, S3Storage
 from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.contract.system_names import is_system_name
 from image_classifier.model_hub import catalogue, pretrained_classifier, sources
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.converters import converted
-from image_classifier.model_hub.converters.table import CONVERSIONS
+from image_classifier.model_hub.converters.table import PACKAGED_BACKBONES
 from image_classifier.model_hub.jumpstart import Bucket
-from image_classifier.model_hub.sources import ORIGINS, Found, Origin
+from image_classifier.model_hub.sources import ORIGINS, FetchedModel, Origin
 from image_classifier.untrusted_models import assumptions
 
 _LARGEST_INFO = 1 << 20
@@ -74,7 +74,7 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
             if model and (name := _package(model, options.origin)):
                 with durable_files.replacing(output) as partial:
                     shutil.copyfile(_converted(source, name, model, options), partial)
-                print(f"Source: package, {CONVERSIONS[name].description}", flush=True)
+                print(f"Source: package, {PACKAGED_BACKBONES[name].description}", flush=True)
                 return output
             if model:
                 found = sources.of_model(model, options.with_head, options.origin, Path(scratch))
@@ -105,7 +105,7 @@ def _is_staged(path: Path) -> bool:
     return False
 
 
-def _reject_foreign_object(storage: Storage, location: Location) -> None:
+def _reject_foreign_object(storage: S3Storage, location: Location) -> None:
     if storage.written_by(location) not in (None, _WRITER):
         raise UserError(
             f"--output {location} exists and is not a staged backbone that this program wrote, so it is not replaced. "
@@ -117,7 +117,7 @@ def _package(model: CatalogueModel, origin: Origin) -> str | None:
     """Return the name of the package's conversion when it shall be taken."""
     name = model.package
     if origin.name == "package" and not name:
-        raise UserError(f"{model.model_id} is in no package; {' and '.join(CONVERSIONS)} are.")
+        raise UserError(f"{model.model_id} is in no package; {' and '.join(PACKAGED_BACKBONES)} are.")
     return name if origin.name in (None, "package") and not origin.mirror else None
 
 
@@ -129,7 +129,7 @@ def _converted(source: str, name: str, model: CatalogueModel, options: Options) 
     )
 
 
-def _copy(found: Found, model: CatalogueModel | None, folder: Path, options: Options) -> None:
+def _copy(found: FetchedModel, model: CatalogueModel | None, folder: Path, options: Options) -> None:
     for note in model_layout.notes(found.folder):
         print(note.replace(str(found.folder), found.source), flush=True)
     given = model_layout.root(found.folder)
@@ -160,7 +160,9 @@ def _system_names(_: str, names: list[str]) -> list[str]:
     return [name for name in names if is_system_name(name)]
 
 
-def _completed(info: ModelInfo, given: Path, found: Found, model: CatalogueModel | None, options: Options) -> ModelInfo:
+def _completed(
+    info: ModelInfo, given: Path, found: FetchedModel, model: CatalogueModel | None, options: Options
+) -> ModelInfo:
     """Add what the SavedModel itself says, and warn of what is assumed and will be recorded."""
     if model:
         return info
@@ -214,7 +216,7 @@ def parser() -> argparse.ArgumentParser:
         "  scripts/stage-backbone lite0 --with-head --output run/imagenet.tar.gz",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    known = "; ".join(f"{name}: {conversion.description}" for name, conversion in CONVERSIONS.items())
+    known = "; ".join(f"{name}: {conversion.description}" for name, conversion in PACKAGED_BACKBONES.items())
     found.add_argument(
         "source",
         help="a model_id of the catalogue (scripts/models lists them), an https:// handle, s3://BUCKET/KEY, DIR, TAR. "
@@ -254,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             size = stage(given.source, Path(given.output), options).stat().st_size
         else:
             location = s3.parse(given.output)
-            storage = Storage(Access(given.region))
+            storage = S3Storage(Access(given.region))
             _reject_foreign_object(storage, location)
             with tempfile.TemporaryDirectory(prefix="staging-") as scratch:
                 archive = stage(given.source, Path(scratch) / "model.tar.gz", options)

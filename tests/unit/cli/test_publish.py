@@ -157,13 +157,13 @@ def test_without_credentials(
     """Given no credentials -> one sentence that says where they may come from, and nothing is pushed."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert error_of(SETTINGS, capsys).startswith("UserError: There are no AWS credentials")
+    assert error_of(SETTINGS, capsys).startswith("UserError: No AWS credentials for the ECR repository ")
     assert docker.commands("push") == []
 
 
 def test_without_a_region(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
     """Given a region neither by option nor by AWS's settings -> asked for."""
-    assert error_of(SETTINGS[:2], capsys).startswith("UserError: There is no region. Give --region")
+    assert error_of(SETTINGS[:2], capsys).startswith("UserError: No AWS region is set. Give --region")
 
 
 def test_unknown_profile(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +174,8 @@ def test_unknown_profile(aws: str, docker: RecordingDocker, capsys: pytest.Captu
 def test_name_that_ecr_rejects(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
     """Given a repository name in capitals -> AWS's reason in one sentence, and nothing is pushed."""
     error = error_of(["--repository", "Classifier", *SETTINGS[2:]], capsys)
-    assert error.startswith("UserError: AWS rejected CreateRepository: InvalidParameterException")
+    assert error.startswith("UserError: AWS rejected CreateRepository for the ECR repository ")
+    assert "(InvalidParameterException: " in error
     assert docker.commands("push") == []
 
 
@@ -184,7 +185,8 @@ def test_aws_does_not_answer(
     """Given an AWS that cannot be reached -> one sentence that names the region."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
     error = error_of(SETTINGS, capsys)
-    assert error.startswith("PlatformError: AWS does not answer")
+    assert error.startswith("PlatformError: the ECR repository ")
+    assert " cannot be reached: " in error
     assert "(eu-west-1)" in error
 
 

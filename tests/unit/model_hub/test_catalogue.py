@@ -12,7 +12,7 @@ from image_classifier.contract.hyperparameters import Hyperparameters, parse
 from image_classifier.contract.parsing import MODELS_DEFAULT
 from image_classifier.model_hub import catalogue, large_models
 from image_classifier.model_hub.catalogue import MODELS, CatalogueModel
-from image_classifier.model_hub.converters.table import CONVERSIONS
+from image_classifier.model_hub.converters.table import PACKAGED_BACKBONES
 
 DOCS_ONLY = "tensorflow-ic-imagenet-resnet-50-classification-4"
 SDKS_TWIN = "tensorflow-ic-resnet-50-classification-1"
@@ -131,7 +131,7 @@ def test_short_names_leave_out_what_ids_share(short: str, model_id: str) -> None
 def test_every_model_has_a_short_name_of_its_own() -> None:
     """Given every model -> a short name that finds it alone; the packaged models are those with a converter."""
     assert {catalogue.find(model.short_name).model_id for model in MODELS.values()} == set(MODELS)
-    assert set(CONVERSIONS) == set(catalogue.PACKAGED)
+    assert set(PACKAGED_BACKBONES) == set(catalogue.PACKAGED)
     assert [model.package for model in MODELS.values() if model.package] == list(catalogue.PACKAGED)
 
 

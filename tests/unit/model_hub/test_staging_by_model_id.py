@@ -248,7 +248,7 @@ def test_jumpstart_that_lacks_or_rejects_it_is_said(bucket: LocalBucket, tmp_pat
     with pytest.raises(UserError, match=rf"train-{MODEL.model_id}\.tar\.gz does not exist"):
         stage(tmp_path, name="jumpstart", bucket=Bucket(bucket.name))
     bucket.put(f"tensorflow-training/v3.0.0/train-{MODEL.model_id}.tar.gz", b"x")
-    with pytest.raises(UserError, match="is rejected by S3"):
+    with pytest.raises(UserError, match="AWS rejected HeadObject for s3://"):
         stage(tmp_path, name="jumpstart", bucket=Bucket(bucket.name, Access(anonymous=True)))
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from image_classifier import archives
-from image_classifier.cloud.s3 import Storage
+from image_classifier.cloud.s3 import S3Storage
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.model_hub import download, download_s3, jumpstart, packages
-from image_classifier.model_hub.download_http import WebFile
+from image_classifier.model_hub import download_http, download_s3, jumpstart, packages
 
 COUNTS: Mapping[str, int] = MappingProxyType(
     {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799}
@@ -47,7 +46,7 @@ def write_from_server(folder: Path, archive: Archive = TENSORFLOW) -> None:
     """
     kept = packages.cache_folder() / "downloads" / "flower_photos.tgz"
     try:
-        download.fetch(WebFile(archive.address), kept, archive.sha256)
+        download_http.fetch(archive.address, kept, archive.sha256)
     except PlatformError as error:
         raise PlatformError(f"{error} The flowers need the internet; solar needs PyPI alone.") from error
     with tempfile.TemporaryDirectory(prefix="flowers-") as scratch:
@@ -67,7 +66,7 @@ def write_from_bucket(folder: Path, bucket: jumpstart.Bucket, counts: Mapping[st
     """
     location = bucket.at(jumpstart.FLOWERS)
     kept = packages.cache_folder() / "downloads" / "tf_flowers"
-    download_s3.fetch_folder(Storage(bucket.access), location, kept)
+    download_s3.fetch_folder(S3Storage(bucket.access), location, kept)
     found = _images(kept)
     if set(found) == set(counts) and (remark := _difference(found, counts)):
         # How many AWS's copy has is said nowhere.

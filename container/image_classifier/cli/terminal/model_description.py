@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from image_classifier.cli.terminal import models_table
 from image_classifier.model_hub import catalogue
 from image_classifier.model_hub.catalogue import CatalogueModel
-from image_classifier.model_hub.converters.table import CONVERSIONS, MOBILENET_V2_160
+from image_classifier.model_hub.converters.table import MOBILENET_V2_160, PACKAGED_BACKBONES
 from image_classifier.model_hub.measured import MEASURED
 
 IMAGES: Mapping[str, str] = {
@@ -74,7 +74,9 @@ def _facts(model: CatalogueModel) -> Rows:
         found.append(("serving", "speed and memory were not measured"))
     if measured and measured.accuracy is not None:
         found.append(("accuracy", f"{measured.accuracy:.4f} on held-out solar cells, head alone"))
-    package = f"a Python package ({CONVERSIONS[model.package].description})" if model.package else "TensorFlow Hub"
+    package = (
+        f"a Python package ({PACKAGED_BACKBONES[model.package].description})" if model.package else "TensorFlow Hub"
+    )
     found += [("licence", model.licence or "unknown"), ("source", package)]
     return found + ([("note", model.notes)] if model.notes else [])
 

