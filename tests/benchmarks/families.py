@@ -108,7 +108,7 @@ def make(folder: Path, name: str) -> dict[str, Any]:
     except NotConverted as failure:
         found["not_converted"] = str(failure)
     if name != TF1:
-        found["classes"] = _untuned(name, case, folder / "classifier")
+        found["classes"] = _pretrained(name, case, folder / "classifier")
     return found
 
 
@@ -124,7 +124,7 @@ def _train_whole(staged: Path, folder: Path, case: Network, batch: int, found: d
     return last
 
 
-def _untuned(name: str, case: Network, folder: Path) -> int:
+def _pretrained(name: str, case: Network, folder: Path) -> int:
     """Serve the network as a classifier, as it comes; returns how many classes it answers."""
     from tests.families import trial
 
@@ -178,7 +178,7 @@ def measure(name: str, seconds: float) -> Row:
         sizes="any" if case.dynamic else "this one",
         head_only=_works(made["head_error"]),
         whole_network=rejected if name == TF1 else _works(made["whole_error"]),
-        untuned=f"works, {made['classes']:,} classes" if name != TF1 else "not tried",
+        pretrained=f"works, {made['classes']:,} classes" if name != TF1 else "not tried",
         openvino="converts" if converts else f"TensorFlow serves it: {made['not_converted']}",
         largest_difference=made.get("largest_difference", none),
         step_milliseconds=made["step_milliseconds"] if name != TF1 else "rejected",

@@ -31,7 +31,7 @@ class Row:
     training_megabytes: int | str
     """Most that a process held while it trained the whole network in batches of `batch`."""
     batch: int
-    untuned: str
+    pretrained: str
     """How it is served as a classifier, without training."""
     openvino: str
     largest_difference: float | str
@@ -105,7 +105,7 @@ one pass of the backbone; what follows on the features costs next to nothing.
 
 
 _WORKS = (
-    *("network", "pixels", "sizes taken", "features", "head alone", "whole network", "untuned", "OpenVINO"),
+    *("network", "pixels", "sizes taken", "features", "head alone", "whole network", "pre-trained", "OpenVINO"),
     *("largest Δp", "spread of p"),
 )
 _COSTS = (
@@ -127,7 +127,16 @@ def _works(row: Row) -> list[object]:
     difference = row.largest_difference
     shown = difference if isinstance(difference, str) else f"{difference:.0e}"
     return [
-        *(row.name, row.pixels, row.sizes, row.features, row.head_only, row.whole_network, row.untuned, row.openvino),
+        *(
+            row.name,
+            row.pixels,
+            row.sizes,
+            row.features,
+            row.head_only,
+            row.whole_network,
+            row.pretrained,
+            row.openvino,
+        ),
         *(shown, f"{row.spread:.2f}"),
     ]
 

@@ -69,7 +69,7 @@ def test_windows_that_are_shifted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("classes", "labels"), [(1000, 1000), (1001, 1001), (1000, 1001)])
-def test_classifier_is_served_untuned(tmp_path: Path, classes: int, labels: int) -> None:
+def test_pretrained_classifier_is_served(tmp_path: Path, classes: int, labels: int) -> None:
     """Logits for 1,000 or 1,001 classes, labels with or without background -> probabilities with the right names."""
     network = ARCHITECTURES["MobileNet V1 0.25"].build_small(classes)
     folder = trial.stage(tmp_path / "model", network, ModelInfo(image_size=SMALL, output="logits"), labels)
@@ -83,7 +83,7 @@ def test_classifier_is_served_untuned(tmp_path: Path, classes: int, labels: int)
     assert sum(answer.probabilities) == pytest.approx(1, abs=1e-4)
 
 
-def test_transformer_classifier_is_served_untuned(tmp_path: Path) -> None:
+def test_pretrained_transformer_is_served(tmp_path: Path) -> None:
     """A classifier that answers (logits, attention) -> probabilities of its logits by both engines."""
     network = vision_transformer.build(SMALL, patch=16, width=32, heads=2, depth=1, classes=1000)
     folder = trial.stage(tmp_path / "model", network, ModelInfo(image_size=SMALL, output="logits"), 1000)
