@@ -283,13 +283,3 @@ def test_model_that_reads_files_needs_trust(model: Path, tmp_path: Path, monkeyp
     monkeypatch.setenv("SERVE_TRUST_MODEL", "true")
     with served_locally(tmp_path / "model") as (process, _):
         assert process.poll() is None
-
-
-@pytest.mark.parametrize("script", ["serve-locally", "predict"])
-def test_without_an_environment_the_set_up_is_named(tmp_path: Path, script: str) -> None:
-    """A fresh clone in which nothing was set up -> exit 1 and one sentence that names scripts/setup."""
-    (tmp_path / "scripts").mkdir()
-    shutil.copy(ROOT / "scripts" / script, tmp_path / "scripts")
-    done = subprocess.run([tmp_path / "scripts" / script, "x"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "There is no .venv yet: run scripts/setup first.\n"

@@ -1,4 +1,4 @@
-"""--help of the commands: at once, without effect, and with examples; scripts/help names every one of them."""
+"""--help of the commands: instant, without effect, with examples; scripts/help lists every one of them."""
 
 import argparse
 import importlib
@@ -12,31 +12,48 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 COMMANDS = sorted(path.name for path in SCRIPTS.iterdir() if path.is_file())
-IN_BASH = ["benchmark", "check", "demo", "fix", "help", "lock", "setup", "test", "test-image"]
-"""Those that make or change something before, or without, any Python of the project."""
+IN_PYTHON = sorted(path.name for path in SCRIPTS.iterdir() if path.is_file() and "python-command" in path.read_text())
+"""Commands that need the environment of scripts/setup for everything but a short --help."""
+
+
+def run_in_fresh_clone(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of a clone that has the scripts and no environment, with the system's programs alone."""
+    if not (clone / "scripts").exists():
+        shutil.copytree(SCRIPTS, clone / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [str(clone / "scripts" / words[0]), *words[1:]]
+    variables = {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
-@pytest.mark.parametrize("name", IN_BASH)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_needs_nothing_and_changes_nothing(tmp_path: Path, name: str, option: str) -> None:
-    """Given a folder with only the scripts, and only PATH set -> the text, exit code 0, and the folder is unchanged."""
-    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    """Given a fresh clone without .venv -> the usage, exit code 0, and the clone is unchanged."""
+    run_in_fresh_clone(tmp_path, "help")
     before = sorted(tmp_path.rglob("*"))
-    done = subprocess.run(
-        [tmp_path / "scripts" / name, option],
-        env={"PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = run_in_fresh_clone(tmp_path, name, option)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(tmp_path.rglob("*")) == before
-    if name != "help":
+    if name in IN_PYTHON:
+        assert done.stdout.startswith(f"usage: scripts/{name} [--help] ...\n\n")
+        purpose, _, setup = done.stdout.splitlines()[2:]
+        assert purpose.endswith(".")
+        assert "scripts/setup" in setup
+    elif name != "help":
         assert done.stdout.startswith(f"usage: scripts/{name}")
         examples = done.stdout.split("examples:\n")[1].splitlines()
         assert len(examples) == 2
         assert all(line.startswith(f"  scripts/{name}") or f" scripts/{name}" in line for line in examples)
+
+
+@pytest.mark.parametrize("name", IN_PYTHON)
+def test_command_without_environment_names_its_remedy(tmp_path: Path, name: str) -> None:
+    """Given a fresh clone and any other word -> exit code 1 and one line that names scripts/setup; nothing is made."""
+    done = run_in_fresh_clone(tmp_path, name, "word")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"scripts/{name}: there is no .venv yet. Run scripts/setup first")
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["scripts"]
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "help"])
@@ -62,7 +79,7 @@ PARSERS = {
     "sample-data": "image_classifier.cli.sample_data",
     "sbom": "tools.docker_image.bill_of_materials",
     "serve-locally": "image_classifier.cli.serve_locally",
-    "stage-backbone": "image_classifier.model_hub.staging",
+    "stage-backbone": "image_classifier.cli.stage_backbone",
     "test-gpu": "tools.gpu_check.gpu_check",
     "train-locally": "image_classifier.cli.train_locally",
 }
@@ -73,7 +90,7 @@ def test_examples_are_understood(name: str, module: str, monkeypatch: pytest.Mon
     """Given the arguments of each example -> the command's own parser accepts them."""
     parsed: list[argparse.Namespace] = []
 
-    class Parsed(Exception):  # noqa: N818 - it ends the command where its work would begin
+    class Parsed(Exception):  # noqa: N818 - ends the command where its work would begin
         pass
 
     def stop(parser: argparse.ArgumentParser, words: list[str], *_: object) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from image_classifier.cli import models, train_locally
+from image_classifier.cli import models, stage_backbone, train_locally
 from image_classifier.cli.terminal import models_table
 from image_classifier.contract.hyperparameters import parse
-from image_classifier.model_hub import catalogue, staging
+from image_classifier.model_hub import catalogue
 from image_classifier.model_hub.catalogue import FAMILIES, MODELS
 from image_classifier.model_hub.measured import MEASURED
 from image_classifier.runners import chosen_model
@@ -161,7 +161,7 @@ def test_printed_commands_are_accepted(capsys: pytest.CaptureFixture[str], model
     assert chosen_model.choose(trained.model, {}).model_id == model_id
     for name, *words in commands(printed(capsys, "show", model_id)):
         if name == "stage-backbone":
-            staged = staging.parser().parse_args(words)
+            staged = stage_backbone.parser().parse_args(words)
             assert catalogue.find(staged.source).model_id == model_id
     assert catalogue.find(catalogue.find(model_id).short_name).model_id == model_id
 

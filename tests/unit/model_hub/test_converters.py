@@ -108,7 +108,14 @@ def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path, monkeypatc
 
     tf_keras.Sequential([tf_keras.layers.Dense(1)])(np.zeros((1, 2), np.float32))
     cache = empty_cache(tmp_path / "first-cache", monkeypatch)
-    command = [sys.executable, "-m", "image_classifier.model_hub.staging", "lite0", "--output", str(tmp_path / "first")]
+    command = [
+        sys.executable,
+        "-m",
+        "image_classifier.cli.stage_backbone",
+        "lite0",
+        "--output",
+        str(tmp_path / "first"),
+    ]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "container")})
     assert list((cache / "converted").glob("lite0-*.tar.gz"))
     empty_cache(tmp_path / "second-cache", monkeypatch)

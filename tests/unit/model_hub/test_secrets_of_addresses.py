@@ -13,8 +13,9 @@ import pytest
 import urllib3
 
 from image_classifier import artifacts
+from image_classifier.cli import stage_backbone
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
-from image_classifier.model_hub import download_http, mirror, packages, staging
+from image_classifier.model_hub import download_http, mirror, packages
 
 SECRET = "hunter2secret"
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, dict[str, str], bytes]]
@@ -90,7 +91,7 @@ def test_secret_is_neither_printed_nor_recorded(
 ) -> None:
     """A model from an address with a secret -> the server gets it, and no output, archive or cache has it."""
     output = tmp_path / "out.tar.gz"
-    assert staging.main([server.at(user_info, rest), "--output", str(output)]) == 0
+    assert stage_backbone.main([server.at(user_info, rest), "--output", str(output)]) == 0
     path, authorization = server.asked[0]
     assert SECRET in path + base64.b64decode((authorization or "Basic ").removeprefix("Basic ")).decode()
     said = capsys.readouterr()
@@ -118,7 +119,7 @@ def test_secret_is_in_no_error(server: Server, tmp_path: Path, capsys: pytest.Ca
     """A server that rejects, repeats the request in its words, or sends something else -> no secret anywhere."""
     server.answer = REFUSALS[answer]
     address = server.at(f"user:{SECRET}@", f"/m/1?X-Amz-Signature={SECRET}")
-    staging.main([address, "--output", str(tmp_path / "out.tar.gz")])
+    stage_backbone.main([address, "--output", str(tmp_path / "out.tar.gz")])
     said = capsys.readouterr()
     assert SECRET not in said.out + said.err
     assert SECRET.encode() not in everything_in(tmp_path / "cache")
@@ -140,7 +141,7 @@ def test_secret_of_an_address_that_cannot_be_asked_is_not_shown(
     """An invalid address, another scheme, one that is mistyped -> exit 1 and a sentence without the secret."""
     for name, value in {"AWS_ENDPOINT_URL": f"http://user:{SECRET}@127.0.0.1:9", "AWS_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
-    code = staging.main([address, "--anonymous", "--output", str(tmp_path / "out.tar.gz")])
+    code = stage_backbone.main([address, "--anonymous", "--output", str(tmp_path / "out.tar.gz")])
     said = capsys.readouterr()
     assert code == 1
     assert "Error: " in said.err

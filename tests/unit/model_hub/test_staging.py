@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import archives, artifacts
+from image_classifier.cli import stage_backbone
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import staging
 from image_classifier.model_hub.staging import Options
@@ -115,21 +116,21 @@ def test_image_size_is_read_or_rejected(
     arguments = [str(model_folder), "--output", str(output), f"--image-size={text}"]
     if size is None:
         with pytest.raises(SystemExit):
-            staging.main(arguments)
+            stage_backbone.main(arguments)
         assert "height and width such as 224x160" in capsys.readouterr().err
     else:
-        assert staging.main(arguments) == 0
+        assert stage_backbone.main(arguments) == 0
         assert artifacts.read_model_info(archives.materialise(output, tmp_path / "out")).image_size == size
 
 
 def test_command_reports_size_or_reason(model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command with a good and a bad source -> 0 and the archive's size, 1 and the sentence."""
     output = tmp_path / "out.tar.gz"
-    assert staging.main([str(model_folder), "--output", str(output), "--image-size", "64x48"]) == 0
+    assert stage_backbone.main([str(model_folder), "--output", str(output), "--image-size", "64x48"]) == 0
     assert " MB" in capsys.readouterr().out
     with tarfile.open(output) as tar:
         assert "__model_info__.json" in tar.getnames()
-    assert staging.main(["lite9", "--output", str(output)]) == 1
+    assert stage_backbone.main(["lite9", "--output", str(output)]) == 1
     assert capsys.readouterr().err.startswith("UserError: The catalogue has no model 'lite9'")
 
 

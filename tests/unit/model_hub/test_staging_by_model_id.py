@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import archives, artifacts
+from image_classifier.cli import stage_backbone
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.model_hub import catalogue, packages, staging
@@ -261,7 +262,7 @@ def test_bucket_of_a_region() -> None:
 def test_output_to_s3_and_back(bucket: LocalBucket, model_folder: Path, tmp_path: Path) -> None:
     """The command with --output s3://... -> an archive there, which can be staged from its address."""
     uri = f"s3://{bucket.name}/models/mine.tar.gz"
-    assert staging.main([str(model_folder), "--output", uri]) == 0
+    assert stage_backbone.main([str(model_folder), "--output", uri]) == 0
     assert bucket.keys() == ["models/mine.tar.gz"]
     folder = archives.materialise(staging.stage(uri, tmp_path / "again.tar.gz"), tmp_path / "again")
     assert artifacts.read_model_info(folder).image_size == (32, 40)
@@ -273,10 +274,10 @@ def test_object_of_somebody_else_is_not_replaced(
     """An object that no staging wrote under the key -> exit 1 and as it was; one that staging wrote -> replaced."""
     bucket.put("models/theirs.tar.gz", b"theirs")
     uri = f"s3://{bucket.name}/models"
-    assert staging.main([str(model_folder), "--output", f"{uri}/theirs.tar.gz"]) == 1
+    assert stage_backbone.main([str(model_folder), "--output", f"{uri}/theirs.tar.gz"]) == 1
     assert f"--output {uri}/theirs.tar.gz exists and is not a staged backbone" in capsys.readouterr().err
     assert bucket.read("models/theirs.tar.gz") == b"theirs"
-    assert [staging.main([str(model_folder), "--output", f"{uri}/ours.tar.gz"]) for _ in range(2)] == [0, 0]
+    assert [stage_backbone.main([str(model_folder), "--output", f"{uri}/ours.tar.gz"]) for _ in range(2)] == [0, 0]
 
 
 def test_cache_folder_with_files_of_somebody_else(server: FaultyServer, tmp_path: Path, own_cache: Path) -> None:
