@@ -62,8 +62,9 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
     if not listing.class_names:
         if any("backslash" in problem.text for problem in found.problems):
             return []
-        holds = f" It holds {loose}." if (loose := loose_files(found)) else ""
-        return [Problem(f"The {channel} channel has no class folders in {folder}.{holds} Expected {layout}.")]
+        only_images = sum(found.loose.values()) == found.loose_images
+        holds = "" if only_images else f" It holds {loose_files(found)}."
+        return [Problem(f"The {channel} channel has no class folders in {folder}.{holds} {_remedy(found, layout)}")]
     if class_names is not None and (unknown := sorted(set(listing.class_names) - set(class_names))):
         return [
             Problem(
@@ -73,6 +74,16 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
             )
         ]
     return [Problem(text) for text in (*_empty(listing, channel), *([] if class_names else _alone(listing, channel)))]
+
+
+def _remedy(found: Scan, layout: str) -> str:
+    match found.loose_images:
+        case 0:
+            return f"Expected {layout}."
+        case 1:
+            return f"1 image lies directly in it; move it into a folder named as its class. Expected {layout}."
+        case count:
+            return f"{count:,} images lie directly in it; move them into one folder per class. Expected {layout}."
 
 
 def loose_files(found: Scan) -> str:

@@ -31,6 +31,8 @@ class Scan:
     """For the log."""
     loose: Mapping[str, int] = field(default_factory=dict)
     """What lies beside the class folders, or in place of them: description to count."""
+    loose_images: int = 0
+    """How many of these are images, by their names."""
 
 
 def scan(folder: Path, channel: str) -> Scan:
@@ -50,7 +52,9 @@ def scan(folder: Path, channel: str) -> Scan:
     loose = [entry.name for entry in top if not entry.is_folder]
     problems += [*_problems_of_names(channel, names, loose), *_problems_of_findings(channel, seen)]
     notes = (*_merged(channel, classes), *_notes(channel, seen))
-    return Scan(channel, listing, tuple(problems), notes, _described(folder, loose))
+    return Scan(
+        channel, listing, tuple(problems), notes, _described(folder, loose), sum(map(_ends_like_an_image, loose))
+    )
 
 
 def _listing(folder: Path, names: Sequence[str], paths: Sequence[Sequence[str]]) -> tuple[Listing, list[Problem]]:

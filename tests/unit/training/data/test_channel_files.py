@@ -91,7 +91,10 @@ def test_loose_images_are_named(opt_ml: OptMl, training: Path, capsys: pytest.Ca
     assert sum("2 image(s) outside class folders, such as loose-1.jpg" in line for line in lines) == 1
     training.rename(training.with_name("old"))
     put(training, "loose.jpg")
-    assert "It holds image(s) outside class folders, such as loose.jpg" in rejected(opt_ml)
+    assert "1 image lies directly in it; move it into a folder named as its class." in rejected(opt_ml)
+    put(training, "second.jpg", "notes.txt")
+    assert "It holds notes.txt, 2 image(s) outside class folders, such as loose.jpg." in rejected(opt_ml)
+    assert "2 images lie directly in it; move them into one folder per class." in rejected(opt_ml)
 
 
 def test_split_in_a_wrapping_folder_is_explained(opt_ml: OptMl, training: Path) -> None:
