@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier import tensorflow_start
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
 from tests.support.environments import unmeasured
 from tests.support.waiting import free_port
@@ -17,16 +18,6 @@ from tests.support.waiting import free_port
 ROOT = Path(__file__).parents[2]
 LONGEST = 200
 
-_PRINT_WEIGHTS = """
-import sys
-import numpy as np
-from image_classifier import tensorflow_start
-tensorflow_start.start()
-import tensorflow as tf
-reader = tf.train.load_checkpoint(sys.argv[1])
-names = [name for name in reader.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
-np.savez(sys.argv[2], **{name: reader.get_tensor(name) for name in names})
-"""
 _TWO_DEVICES = """
 import sys
 from tests.unit.training.on_devices import two_processors
@@ -91,12 +82,12 @@ def start_hosts(folder: Path, backbone: Path, variables: dict[str, str], **hyper
 
 def weights(tree: Path) -> dict[str, NDArray[Any]]:
     """Return the variables of the model that a job left, by their names in the SavedModel."""
-    variables, file = tree / "model" / "1" / "variables" / "variables", tree / "weights.npz"
-    path = unmeasured(PYTHONPATH=str(ROOT / "container"))
-    command = [sys.executable, "-c", _PRINT_WEIGHTS, str(variables), str(file)]
-    subprocess.run(command, env=path, check=True, capture_output=True)
-    with np.load(file) as found:
-        return dict(found)
+    tensorflow_start.start()
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(tree / "model" / "1" / "variables" / "variables"))
+    names = [name for name in reader.get_variable_to_shape_map() if name.endswith("VARIABLE_VALUE")]
+    return {name: reader.get_tensor(name) for name in names}
 
 
 def largest_difference(one: dict[str, NDArray[Any]], other: dict[str, NDArray[Any]]) -> float:

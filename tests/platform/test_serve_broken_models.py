@@ -3,15 +3,15 @@
 import json
 import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from image_classifier import artifacts
-from tests.platform.serving import ROOT, Server
+from tests.platform.serving import Server
+from tests.support.representatives import some_of
+from tests.unit.inference import colours
 
 pytestmark = pytest.mark.no_cover
 
@@ -70,7 +70,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
+REPRESENTATIVES = ("missing", "several", "truncated weights", "another TensorFlow", "long label map")
+
+
+@pytest.mark.parametrize("name", some_of(BROKEN, REPRESENTATIVES.__contains__))
 def test_broken_model_ends_the_server_with_one_line(start: HeadPlan, tree: Path, name: str) -> None:
     """Each way in which a model folder can be broken -> another exit code than 0, one plain line, within seconds."""
     damage, message = BROKEN[name]
@@ -86,14 +89,8 @@ def test_broken_model_ends_the_server_with_one_line(start: HeadPlan, tree: Path,
 
 def test_model_that_answers_nan_is_not_served(start: HeadPlan, tree: Path) -> None:
     """Weights that are NaN -> the server ends with the reason instead of answering."""
-    script = (
-        "import sys; from pathlib import Path; from tests.unit.inference import colours; "
-        "colours.save(Path(sys.argv[1]), sharpness=float('nan'))"
-    )
     shutil.rmtree(tree / "model")
-    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
-    command = [sys.executable, "-c", script, str(tree / "model")]
-    subprocess.run(command, check=True, env=path, capture_output=True)
+    colours.save(tree / "model", sharpness=float("nan"))
     server = start(tree)
     assert server.end(60) != 0
     assert server.log().splitlines() == [

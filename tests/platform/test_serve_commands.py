@@ -7,18 +7,19 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from image_classifier import archives
+from image_classifier import archives, tensorflow_start
 from tests.platform import sample_images
 from tests.platform.serving import ROOT, served_locally
 from tests.support import pseudo_terminal
 from tests.support.waiting import free_port
+from tests.unit.inference import colours
 
 pytestmark = pytest.mark.no_cover
 
@@ -26,13 +27,9 @@ Finished = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The classifier of colours, made in a process of its own, so that this one has no TensorFlow."""
-    folder = tmp_path_factory.mktemp("model")
-    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
-    command = [sys.executable, "-m", "tests.unit.inference.colours", "both", str(folder)]
-    subprocess.run(command, check=True, env=path, capture_output=True)
-    return folder
+def model(colour_models: Path) -> Path:
+    """The classifier of colours, which OpenVINO serves."""
+    return colour_models / "both+openvino"
 
 
 @pytest.fixture(scope="module")
@@ -257,24 +254,27 @@ def test_pickles_are_never_opened(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "unpickled").exists()
 
 
-def test_model_that_reads_files_needs_trust(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def save_file_reader(folder: Path) -> None:
+    """Save a classifier whose graph reads a file."""
+    tensorflow_start.start()
+    import tensorflow as tf
+
+    def answer(pixels: Any) -> Any:
+        one = tf.minimum(tf.strings.length(tf.io.read_file("/dev/null")) + 1, 1)
+        means = tf.reduce_mean(tf.cast(pixels, tf.float32) / 25, [1, 2])
+        return {"probabilities": tf.nn.softmax(tf.cast(one, tf.float32) * means)}
+
+    signature = tf.function(answer, input_signature=[tf.TensorSpec((None, *colours.SIZE, 3), tf.uint8, "pixels")])
+    tf.saved_model.save(tf.Module(), str(folder), signatures={"pixels": signature})
+
+
+def test_model_that_reads_files_needs_trust(
+    colour_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A graph with ReadFile -> rejected with one line; with SERVE_TRUST_MODEL=true -> served."""
-    script = (
-        "import sys, tensorflow as tf\n"
-        "from tests.unit.inference.colours import SIZE\n"
-        "def answer(pixels):\n"
-        "    one = tf.minimum(tf.strings.length(tf.io.read_file('/dev/null')) + 1, 1)\n"
-        "    return {'probabilities': tf.nn.softmax(tf.cast(one, tf.float32) *\n"
-        "            tf.reduce_mean(tf.cast(pixels, tf.float32) / 25, [1, 2]))}\n"
-        "signature = tf.function(answer, input_signature=[tf.TensorSpec((None, *SIZE, 3), tf.uint8, 'pixels')])\n"
-        "module = tf.Module()\n"
-        "tf.saved_model.save(module, sys.argv[1], signatures={'pixels': signature})\n"
-    )
-    shutil.copytree(model, tmp_path / "model")
+    shutil.copytree(colour_models / "both", tmp_path / "model")
     shutil.rmtree(tmp_path / "model" / "1")
-    path = {"PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
-    command = [sys.executable, "-c", script, str(tmp_path / "model" / "1")]
-    subprocess.run(command, check=True, env=path, capture_output=True)
+    save_file_reader(tmp_path / "model" / "1")
     done = run("serve-locally", tmp_path / "model", "--port", free_port())
     assert done.returncode != 0
     assert "ReadFile" in done.stderr

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from image_classifier import archives, artifacts
+from tests.platform import backbones
 from tests.platform.serving import ROOT
 from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
 from tests.platform.training_process import RunningJob
@@ -94,44 +95,10 @@ def test_killed_verification_does_not_lose_the_model(tmp_path: Path, tiny_backbo
     assert (tree / "model/openvino/model.xml").is_file()
 
 
-MAKE_DIVERGING_BACKBONE = """
-import sys
-from pathlib import Path
-import image_classifier.training
-import tensorflow as tf
-from image_classifier import archives, artifacts
-
-module = tf.__internal__.tracking.AutoTrackable()
-module.steps, module.weight = tf.Variable(0, trainable=False), tf.Variable(1.0)
-module.variables, module.trainable_variables = [module.steps, module.weight], [module.weight]
-module.regularization_losses = []
-
-@tf.function
-def features(pixels, training=False):
-    found = tf.reduce_mean(pixels, [1, 2]) * module.weight
-    if training:
-        # The first epoch has five steps.
-        found = tf.where(module.steps.assign_add(1) > 7, float("nan"), found)
-    return found
-
-module.__call__ = features
-for training in (False, True):
-    features.get_concrete_function(tf.TensorSpec((None, None, None, 3), tf.float32), training)
-folder, archive = map(Path, sys.argv[1:])
-tf.saved_model.save(module, str(folder / artifacts.SAVED_MODEL_DIR))
-artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), source="test network"))
-archives.pack(folder, archive)
-"""
-
-
 def test_loss_that_is_no_number_ends_training_with_the_best_epoch(tmp_path: Path) -> None:
     """NaN in the third step of the second epoch -> said with the learning rate, and the first epoch is exported."""
-    archive = tmp_path / "diverging.tar.gz"
-    command = [sys.executable, "-c", MAKE_DIVERGING_BACKBONE, str(tmp_path / "diverging"), str(archive)]
-    path = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
-    subprocess.run(command, check=True, env=path, capture_output=True)
     tree = make_tree(tmp_path / "tree", COLOURS, **WHOLE)
-    link_backbone(tree, archive)
+    link_backbone(tree, backbones.save_diverging(tmp_path))
     done = run_train(tree)
     assert done.returncode == 0, done.stderr
     said = next(line for line in done.stdout.splitlines() if "nan" in line)

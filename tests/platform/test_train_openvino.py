@@ -1,42 +1,18 @@
 """The OpenVINO IR of a job, made by `container/train` as SageMaker starts it."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.platform import sample_images
-from tests.platform.serving import ROOT, running, start_server
+from tests.platform import backbones, sample_images
+from tests.platform.serving import running, start_server
 from tests.platform.test_train_process import COLOURS, link_backbone, make_tree, run_train
 
 pytestmark = pytest.mark.no_cover
 
 HEAD_ONLY: dict[str, Any] = {"train_only_top_layer": "True", "epochs": 2, "batch_size": 4}
-MAKE_ODD_BACKBONE = """
-import sys
-from pathlib import Path
-import image_classifier.training
-import tensorflow as tf
-from image_classifier import archives, artifacts
-
-module = tf.__internal__.tracking.AutoTrackable()
-module.variables, module.trainable_variables, module.regularization_losses = [], [], []
-
-def features(pixels, training=False):
-    found = tf.reduce_mean(pixels, [1, 2])
-    return found + 0 * tf.cast(tf.strings.length(tf.strings.as_string(found)), tf.float32)
-
-module.__call__ = tf.function(features)
-module.__call__.get_concrete_function(tf.TensorSpec((None, None, None, 3), tf.float32), False)
-folder, archive = map(Path, sys.argv[1:])
-tf.saved_model.save(module, str(folder / artifacts.SAVED_MODEL_DIR))
-artifacts.write_model_info(folder, artifacts.ModelInfo(image_size=(32, 40), source="test network"))
-archives.pack(folder, archive)
-"""
 
 
 def info_of(tree: Path) -> dict[str, Any]:
@@ -65,12 +41,8 @@ def test_job_leaves_a_checked_ir_that_is_served(tmp_path: Path, tiny_backbone: P
 
 def test_network_that_openvino_cannot_take_is_left_to_tensorflow(tmp_path: Path) -> None:
     """A backbone with an operation that OpenVINO lacks -> one line why, also in the model info, a verified model."""
-    archive = tmp_path / "odd.tar.gz"
-    path = {**os.environ, "PYTHONPATH": str(ROOT / "container")}
-    command = [sys.executable, "-c", MAKE_ODD_BACKBONE, str(tmp_path / "odd"), str(archive)]
-    subprocess.run(command, check=True, env=path, capture_output=True)
     tree = make_tree(tmp_path / "tree", COLOURS, **HEAD_ONLY)
-    link_backbone(tree, archive)
+    link_backbone(tree, backbones.save_inconvertible(tmp_path))
     done = run_train(tree)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     reason = info_of(tree)["openvino"]["left_out"]

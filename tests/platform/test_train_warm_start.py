@@ -1,36 +1,20 @@
 """Jobs whose model channel holds what an earlier job left, as SageMaker starts them."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from image_classifier import archives, artifacts
-from tests.platform.serving import ROOT
+from image_classifier import archives, artifacts, tensorflow_start
 from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
+from tests.support import builtin_artifact
 
 pytestmark = pytest.mark.no_cover
 
 SETTINGS: Any = {"train_only_top_layer": "True", "epochs": "4", "learning_rate": "0.05"}
 GREEN = {"green": (20, 200, 20)}
-_MAKE_BUILTIN = """
-import sys
-from pathlib import Path
-from image_classifier import archives, tensorflow_start
-
-tensorflow_start.start()
-from tests.support import builtin_artifact
-
-backbone, folder, archive = map(Path, sys.argv[1:])
-network = archives.materialise(backbone, folder.parent / "backbone") / "1"
-builtin_artifact.save(folder, network, ("blue", "red"), (32, 40))
-archives.pack(folder, archive)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +114,10 @@ def test_damaged_earlier_model_is_rejected(tmp_path: Path, first: Path) -> None:
 def test_builtin_artefact_is_trained_further(tmp_path: Path, tiny_backbone: Path) -> None:
     """Given a model.tar.gz in the built-in's layout -> head kept, and the job leaves one of ours with its lineage."""
     archive = tmp_path / "builtin.tar.gz"
-    command = [sys.executable, "-c", _MAKE_BUILTIN, str(tiny_backbone), str(tmp_path / "builtin"), str(archive)]
-    path = {**os.environ, "PYTHONPATH": f"{ROOT / 'container'}:{ROOT}"}
-    subprocess.run(command, check=True, env=path, capture_output=True)
+    tensorflow_start.start()
+    network = archives.materialise(tiny_backbone, tmp_path / "backbone") / "1"
+    builtin_artifact.save(tmp_path / "builtin", network, ("blue", "red"), (32, 40))
+    archives.pack(tmp_path / "builtin", archive)
     tree = make_tree(tmp_path / "tree", COLOURS, epochs="2", learning_rate="0.001")
     link_backbone(tree, archive)
     done = run_train(tree)

@@ -3,7 +3,7 @@
 Half, so that an image that lies on its side is another image.
 """
 
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +80,9 @@ def convert(folder: Path) -> Path:
     return folder
 
 
-if __name__ == "__main__":
-    # For tests that stay without TensorFlow: pairs of a form, "+openvino" for one with an IR, and the folder for it.
-    for given_form, given_folder in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-        name, _, engine = given_form.partition("+")
-        saved = save(Path(given_folder), name)
-        if engine:
-            convert(saved)
+def save_forms(folder: Path) -> None:
+    """Save the forms that servers are tested with, a folder each; those with an IR have names that say so."""
+    for form in ("both", "bytes", "called", "binary", "pixels"):
+        save(folder / form, form)
+    for form in ("both", "binary", "pixels"):
+        convert(Path(shutil.copytree(folder / form, folder / f"{form}+openvino")))
