@@ -7,6 +7,7 @@ import pytest
 
 from tests.platform import backbones
 from tests.platform.serving import Server, start_server
+from tests.platform.training_process import FinishedJob, finish_job
 from tests.support.made_once import made_once
 from tests.unit.inference import colours
 
@@ -15,6 +16,12 @@ from tests.unit.inference import colours
 def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive of a staged backbone of 32 x 40 pixels."""
     return made_once(tmp_path_factory, "tiny-backbone", backbones.save_tiny) / "tiny.tar.gz"
+
+
+@pytest.fixture(scope="session")
+def finished_job(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> FinishedJob:
+    """A job that trained a head on the tiny backbone; to be left as it is."""
+    return FinishedJob(made_once(tmp_path_factory, "finished-job", lambda folder: finish_job(folder, tiny_backbone)))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import tensorflow_start
-from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
+from tests.platform.training_process import COLOURS, link_backbone, make_tree
 from tests.support.environments import unmeasured
 from tests.support.waiting import free_port
 

@@ -66,7 +66,9 @@ def slim_server(tree: Path, python: Path, **variables: str) -> Server:
     return Server(process, port, log_file)
 
 
-@pytest.mark.parametrize(("form", "classes"), [("both+openvino", 3), ("binary+openvino", 1)])
+@pytest.mark.parametrize(
+    ("form", "classes"), [("both+openvino", 3), pytest.param("binary+openvino", 1, marks=pytest.mark.every)]
+)
 def test_slim_environment_serves_a_model_with_an_ir(
     tree_of: Callable[[str], Path], slim_python: Path, form: str, classes: int
 ) -> None:

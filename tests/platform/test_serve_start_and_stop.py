@@ -58,7 +58,9 @@ def test_ping_says_not_yet_while_the_model_loads(start: HeadPlan, tree: Path) ->
     assert (rejected.status, rejected.headers["Retry-After"]) == (503, "1")
 
 
-@pytest.mark.parametrize(("form", "answer"), [("called", "green"), ("binary", "green")])
+@pytest.mark.parametrize(
+    ("form", "answer"), [("called", "green"), pytest.param("binary", "green", marks=pytest.mark.every)]
+)
 def test_other_forms_of_models_are_served(
     start: HeadPlan, colour_models: Path, tmp_path: Path, form: str, answer: str
 ) -> None:

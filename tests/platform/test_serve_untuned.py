@@ -12,6 +12,7 @@ from image_classifier import archives, artifacts
 from image_classifier.model_hub import pretrained_classifier
 from tests.platform.serving import ROOT, Server
 from tests.support import named_photographs
+from tests.support.representatives import some_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
@@ -34,7 +35,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]
     return named_photographs.read(tmp_path_factory.mktemp("photographs"))
 
 
-@pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
+@pytest.mark.parametrize("engine", some_of(("openvino", "tensorflow"), "openvino".__eq__))
 def test_photographs_get_their_names(
     lite0: Path, photographs: Mapping[str, bytes], engine: str, tmp_path: Path, start: Callable[..., Server]
 ) -> None:

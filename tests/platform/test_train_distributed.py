@@ -15,7 +15,7 @@ PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 Jobs = dict[str, list[Host]]
 
 
-@pytest.fixture(scope="module", params=["head only", "whole network"])
+@pytest.fixture(scope="module", params=["head only", pytest.param("whole network", marks=pytest.mark.every)])
 def jobs(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
     """The same job, finished, on one device, on two devices, and on two hosts; 24 images, batches of 5."""
     values: dict[str, Any] = HEAD_ONLY if request.param == "head only" else WHOLE_NETWORK

@@ -10,7 +10,7 @@ from tests.platform import hosts
 from tests.platform.hosts import Host
 from tests.support.waiting import free_port, wait_until
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 VALUES: dict[str, Any] = {"train_only_top_layer": "True", "learning_rate": "0.05", "batch_size": "5"}

@@ -13,8 +13,7 @@ import pytest
 from image_classifier import archives, artifacts
 from tests.platform import backbones
 from tests.platform.serving import ROOT
-from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
-from tests.platform.training_process import RunningJob
+from tests.platform.training_process import COLOURS, RunningJob, failure, link_backbone, make_tree, run_train
 from tests.support.environments import unmeasured
 
 pytestmark = pytest.mark.no_cover
@@ -31,7 +30,11 @@ def run_with_small_files(tree: Path, kibibytes: int) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("limited", [False, True], ids=["after training", "with max_runtime before it"])
+@pytest.mark.parametrize(
+    "limited",
+    [False, pytest.param(True, marks=pytest.mark.every)],
+    ids=["after training", "with max_runtime before it"],
+)
 def test_full_disk_at_the_export(tmp_path: Path, tiny_backbone: Path, limited: bool) -> None:
     """No room for the model's graph -> exit 1, path and free bytes in the failure file, nothing half-written."""
     more: dict[str, Any] = {"max_runtime": "600"} if limited else {}
@@ -47,6 +50,7 @@ def test_full_disk_at_the_export(tmp_path: Path, tiny_backbone: Path, limited: b
     assert list((tree / "model").iterdir()) == []
 
 
+@pytest.mark.every
 def test_full_disk_at_a_checkpoint(tmp_path: Path, tiny_backbone: Path) -> None:
     """No room for the next checkpoint -> exit 1 with path and free bytes; those before are as they were."""
     tree = make_tree(tmp_path, COLOURS, **{**WHOLE, "epochs": "100000"})
@@ -66,6 +70,7 @@ def test_full_disk_at_a_checkpoint(tmp_path: Path, tiny_backbone: Path) -> None:
     assert artifacts.folder_sha256(tree / "checkpoints") == before
 
 
+@pytest.mark.every
 def test_unreadable_image_in_the_middle(tmp_path: Path, tiny_backbone: Path) -> None:
     """A truncated image among those of the whole network's training -> skipped, listed, the job succeeds."""
     tree = make_tree(tmp_path, COLOURS, **WHOLE)

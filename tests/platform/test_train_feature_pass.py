@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
-from tests.platform.training_process import RunningJob, add_large_images
+from tests.platform.training_process import COLOURS, RunningJob, add_large_images, link_backbone, make_tree
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
 
 def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, tiny_backbone: Path) -> None:

@@ -17,7 +17,7 @@ from image_classifier import archives
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.model import backbone
 from tests.platform.serving import ROOT, Server, running
-from tests.platform.test_train_process import COLOURS, failure, make_tree, run_train
+from tests.platform.training_process import COLOURS, failure, make_tree, run_train
 from tests.support.buckets import LocalBucket, bucket_on_this_machine
 from tests.support.faulty_server import Cut, FaultyServer, serving
 from tests.support.waiting import free_port
@@ -120,6 +120,7 @@ def test_job_staged_from_a_local_hub_trains_and_serves(
     assert_staged(train_and_serve(tree, start), f"{hub.address}{PATH}")
 
 
+@pytest.mark.every
 def test_job_staged_from_jumpstarts_layout_trains_and_serves(
     saved_model: Path, bucket: LocalBucket, tmp_path: Path, start: Callable[..., Server]
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks.chaos import damage, results, small_job
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
 EPOCHS = 3
 

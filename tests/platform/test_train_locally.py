@@ -42,7 +42,7 @@ def state(folder: Path) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40)])
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), pytest.param(120, 40, marks=pytest.mark.every)])
 def test_terminal_ends_with_the_result(
     images: Path, tiny_backbone: Path, tmp_path: Path, columns: int, lines: int
 ) -> None:
@@ -108,6 +108,7 @@ def test_closed_terminal_saves_the_best_model(images: Path, tiny_backbone: Path,
     assert "SIGTERM" in (tmp_path / "job" / "job.log").read_text()
 
 
+@pytest.mark.every
 def test_finished_job_is_replaced_on_request_alone(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given a finished job -> rejected with its date and accuracy; with --overwrite the new model takes its place."""
     words = command(images, tiny_backbone, "epochs=1", "train_only_top_layer=True")
@@ -144,6 +145,7 @@ def test_pipe_gets_the_log_as_it_is(images: Path, tiny_backbone: Path, tmp_path:
     assert any(line.startswith("Validation accuracy ") for line in shown)
 
 
+@pytest.mark.every
 def test_signal_to_the_command_alone_is_passed_on(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given SIGTERM to the command, as from a supervisor -> the job stops and saves."""
     with pseudo_terminal.running(command(images, tiny_backbone, *LONG), cwd=tmp_path) as terminal:

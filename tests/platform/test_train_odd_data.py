@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
+from tests.platform.training_process import COLOURS, failure, link_backbone, make_tree, run_train
 
 pytestmark = pytest.mark.no_cover
 

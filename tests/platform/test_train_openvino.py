@@ -8,7 +8,7 @@ import pytest
 
 from tests.platform import backbones, sample_images
 from tests.platform.serving import running, start_server
-from tests.platform.test_train_process import COLOURS, link_backbone, make_tree, run_train
+from tests.platform.training_process import COLOURS, FinishedJob, link_backbone, make_tree, run_train
 
 pytestmark = pytest.mark.no_cover
 
@@ -21,20 +21,19 @@ def info_of(tree: Path) -> dict[str, Any]:
     return found
 
 
-def test_job_leaves_a_checked_ir_that_is_served(tmp_path: Path, tiny_backbone: Path) -> None:
+def test_job_leaves_a_checked_ir_that_is_served(finished_job: FinishedJob, tmp_path: Path) -> None:
     """A job -> the IR and its figures, said before the verification, nothing of OpenVINO's own; it is what serves."""
-    tree = make_tree(tmp_path, COLOURS, **HEAD_ONLY)
-    link_backbone(tree, tiny_backbone)
-    done = run_train(tree)
-    assert (done.returncode, done.stderr) == (0, "")
+    tree = finished_job.tree
+    assert finished_job.errors == ""
     record = info_of(tree)["openvino"]
     assert (record["other_answers"], record["synthetic"]) == (0, False)
     assert record["largest_difference"] <= 1e-3
-    said = [line for line in done.stdout.splitlines() if line.startswith(("OpenVINO IR: on ", "Verification: "))]
+    said = [line for line in finished_job.log.splitlines() if line.startswith(("OpenVINO IR: on ", "Verification: "))]
     assert [line.split()[0] for line in said] == ["OpenVINO", "Verification:"]
     assert (info_of(tree)["verified"], info_of(tree)["verification"]["engine"]) == (True, "openvino")
     assert sorted(path.name for path in (tree / "model").iterdir() if path.name.startswith((".", "o"))) == ["openvino"]
-    with running(start_server(tree)) as server:
+    (tmp_path / "model").symlink_to(tree / "model")
+    with running(start_server(tmp_path)) as server:
         assert " openvino, 2 classes" in server.log()
         assert server.classify(sample_images.encode(sample_images.plain(), "PNG")).status == 200
 

@@ -2,55 +2,16 @@
 
 import csv
 import json
-import os
 import re
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from image_classifier.contract import metrics as declared
-
-ROOT = Path(__file__).parents[2]
-
-
-def run_train(tree: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the training program on a platform tree."""
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree), **variables}
-    command = [sys.executable, str(ROOT / "container" / "train")]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=500)
-
-
-def make_tree(base: Path, classes: dict[str, tuple[int, int, int]], count: int = 12, **hyperparameters: Any) -> Path:
-    """Lay out a tree whose training channel has images of one colour a class."""
-    for number, (name, colour) in enumerate(classes.items()):
-        folder = base / "input" / "data" / "training" / name
-        folder.mkdir(parents=True)
-        for index in range(count):
-            shade = tuple(max(0, min(255, value + 3 * index - number)) for value in colour)
-            Image.new("RGB", (50, 40), shade).save(folder / f"{index:02}.jpg")
-    config = base / "input" / "config"
-    config.mkdir(parents=True)
-    (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
-    return base
-
-
-COLOURS = {"blue": (20, 20, 200), "red": (200, 20, 20)}
-
-
-def failure(tree: Path) -> str:
-    """Read the failure file."""
-    return (tree / "output" / "failure").read_text()
-
-
-def link_backbone(tree: Path, archive: Path) -> None:
-    """Put an archive into the model channel."""
-    (tree / "input" / "data" / "model").mkdir(parents=True)
-    (tree / "input" / "data" / "model" / "backbone.tar.gz").symlink_to(archive)
+from tests.platform.training_process import COLOURS, FinishedJob, failure, link_backbone, make_tree, run_train
+from tests.support.made_once import made_once
 
 
 def test_five_mistakes_make_one_message(tmp_path: Path) -> None:
@@ -97,14 +58,9 @@ def test_unusable_input_fails_before_tensorflow_is_loaded(tmp_path: Path, break_
     assert not (tree / "model").exists()
 
 
-def test_train_leaves_everything_the_platform_collects(tmp_path: Path, tiny_backbone: Path) -> None:
+def test_train_leaves_everything_the_platform_collects(finished_job: FinishedJob) -> None:
     """A small job with a corrupt image -> exit 0, artefact, labels, model info, four reports, the log's lines."""
-    tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="4", learning_rate="0.05")
-    (tree / "input/data/training/blue/00.jpg").write_text("no image")
-    (tree / "checkpoints").mkdir()
-    link_backbone(tree, tiny_backbone)
-    done = run_train(tree)
-    assert done.returncode == 0, done.stderr
+    tree = finished_job.tree
     # The features, which a restart would have needed, are gone.
     assert {path.name.split("-")[0] for path in (tree / "checkpoints").iterdir()} == {"checkpoint"}
     assert not (tree / "output" / "failure").exists()
@@ -125,17 +81,15 @@ def test_train_leaves_everything_the_platform_collects(tmp_path: Path, tiny_back
     assert right == pytest.approx(metrics["val_accuracy"])
     assert "00.jpg" in (tree / "output/data/skipped.csv").read_text()
     assert len((tree / "output/data/history.csv").read_text().splitlines()) == 5
-    lines = done.stdout.splitlines()
+    lines = finished_job.log.splitlines()
     assert sum(line.startswith(("1/1 - ", "2/2 - ")) for line in lines) == 4
     assert any("learning_rate" in line and "given" in line for line in lines)
 
 
-def test_metric_regexes_read_the_log_as_the_platform_does(tmp_path: Path, tiny_backbone: Path) -> None:
+def test_metric_regexes_read_the_log_as_the_platform_does(finished_job: FinishedJob) -> None:
     """The declared regexes applied to a job's log, last match taken -> the numbers of metrics.json."""
-    tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="3")
-    link_backbone(tree, tiny_backbone)
-    log = run_train(tree).stdout
-    written = json.loads((tree / "output/data/metrics.json").read_text())
+    log = finished_job.log
+    written = json.loads((finished_job.tree / "output/data/metrics.json").read_text())
     both_names = {"validation:accuracy": "val_accuracy", "tflow-ic:val-accuracy": "val_accuracy"}
     read = {
         both_names.get(definition["Name"], definition["Name"].removeprefix("train_")): float(found[-1])
@@ -157,36 +111,36 @@ def test_damaged_images_beyond_the_limit_fail_the_job(tmp_path: Path, tiny_backb
     assert not (tree / "model" / "1").exists()
 
 
-def test_binary_mode_with_test_channel(tmp_path: Path, tiny_backbone: Path) -> None:
+@pytest.fixture(scope="module")
+def binary_job(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> FinishedJob:
+    """A job in binary mode with a test channel, and a backbone that is named by model_id instead of a channel."""
+
+    def make(folder: Path) -> None:
+        settings = {"binary_mode": "True", "eval_metric": "auc", "epochs": "3", "batch_size": "8", "model_id": "tiny"}
+        tree = make_tree(folder / "tree", COLOURS, train_only_top_layer="True", **settings)
+        make_tree(folder / "other", COLOURS, count=3)
+        (folder / "other/input/data/training").rename(tree / "input/data/test")
+        (folder / "hub").mkdir()
+        (folder / "hub" / "tiny.tar.gz").symlink_to(tiny_backbone)
+        done = run_train(tree, MODEL_HUB_DIR=str(folder / "hub"))
+        assert done.returncode == 0, done.stderr
+        (folder / "log").write_text(done.stdout, encoding="utf-8")
+
+    return FinishedJob(made_once(tmp_path_factory, "binary-job", make))
+
+
+def test_binary_mode_with_test_channel(binary_job: FinishedJob) -> None:
     """Binary mode with a test channel -> one sigmoid output, the binary metrics and the test lines."""
-    tree = make_tree(
-        tmp_path,
-        COLOURS,
-        train_only_top_layer="True",
-        binary_mode="True",
-        eval_metric="auc",
-        epochs="3",
-        batch_size="8",
-    )
-    make_tree(tmp_path / "other", COLOURS, count=3)
-    (tmp_path / "other/input/data/training").rename(tree / "input/data/test")
-    link_backbone(tree, tiny_backbone)
-    done = run_train(tree)
-    assert done.returncode == 0, done.stderr
-    metrics = json.loads((tree / "output/data/metrics.json").read_text())
+    metrics = json.loads((binary_job.tree / "output/data/metrics.json").read_text())
     assert {"val_auc", "val_precision", "val_true_positives", "test_accuracy"} <= set(metrics)
-    assert "- Test accuracy: " in done.stdout
-    assert json.loads((tree / "model/__model_info__.json").read_text())["binary_mode"] is True
+    assert "- Test accuracy: " in binary_job.log
+    assert json.loads((binary_job.tree / "model/__model_info__.json").read_text())["binary_mode"] is True
 
 
-def test_staged_model_id_needs_no_model_channel(tmp_path: Path, tiny_backbone: Path) -> None:
-    """A backbone staged under the hub folder and named by model_id -> trains without a model channel."""
-    hub = tmp_path / "hub"
-    hub.mkdir()
-    (hub / "tiny.tar.gz").symlink_to(tiny_backbone)
-    tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="1", model_id="tiny")
-    done = run_train(tree, MODEL_HUB_DIR=str(hub))
-    assert done.returncode == 0, done.stderr
+def test_staged_model_id_needs_no_model_channel(binary_job: FinishedJob) -> None:
+    """A backbone staged under the hub folder and named by model_id -> trained on, without a model channel."""
+    assert not (binary_job.tree / "input/data/model").exists()
+    assert (binary_job.tree / "model/1/saved_model.pb").is_file()
 
 
 def test_hostile_model_archive_is_rejected(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def run_both(base: Path, inputs: Path, **given: Any) -> Pair:
     return Pair(whole, broken, newest.step, log)
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "augmented"])
+@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.every)], ids=["plain", "augmented"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Pair:
     """A deterministic job in both ways."""
     return run_both(tmp_path_factory.mktemp("pair"), inputs, augmentation=request.param)
@@ -135,6 +135,7 @@ def test_checkpoints_of_another_job_are_rejected(pair: Pair, tmp_path: Path, inp
     assert not (tree / "model").exists()
 
 
+@pytest.mark.every
 def test_job_that_is_not_deterministic_ends_within_a_point(tmp_path: Path, inputs: Path) -> None:
     """deterministic=False, killed and continued -> every accuracy within 0.01 of the undisturbed job's."""
     pair = run_both(tmp_path, inputs, deterministic=False)

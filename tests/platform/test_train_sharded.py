@@ -46,6 +46,7 @@ def test_head_on_shards_is_the_head_of_one_host(tiny_backbone: Path, tmp_path: P
     assert hosts.largest_difference(hosts.weights(one.tree), hosts.weights(shards[0].tree)) < 1e-5
 
 
+@pytest.mark.every
 def test_whole_network_on_shards_learns(tiny_backbone: Path, tmp_path: Path) -> None:
     """Given the whole network -> both hosts end alike, and the chief's model is verified on the images it has."""
     values: dict[str, Any] = {**VALUES, "train_only_top_layer": "False", "learning_rate": "0.01", "epochs": "6"}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from image_classifier import artifacts
-from tests.platform.test_train_process import COLOURS, link_backbone, make_tree
-from tests.platform.training_process import RunningJob, add_large_images
+from tests.platform.training_process import COLOURS, RunningJob, add_large_images, link_backbone, make_tree
+from tests.support.representatives import some_of
 from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
@@ -59,7 +59,7 @@ def test_sigterm_while_waiting_for_another_host(tmp_path: Path, tiny_backbone: P
     assert last.startswith("Stopped (SIGTERM; waiting for the other hosts) before the first epoch finished.")
 
 
-@pytest.mark.parametrize("whole", [False, True], ids=["features", "first epoch"])
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.every)], ids=["features", "first epoch"])
 def test_sigterm_before_the_first_epoch_finished(tmp_path: Path, tiny_backbone: Path, whole: bool) -> None:
     """SIGTERM in the feature pass or in the first epoch -> exit 0, no model; one line names the checkpoint, or none."""
     tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": str(not whole)})
@@ -99,7 +99,7 @@ def test_sigterm_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
     assert last.endswith("left out: the OpenVINO IR and the verification.")
 
 
-@pytest.mark.parametrize("phase", ["export", "conversion", "verification"])
+@pytest.mark.parametrize("phase", some_of(("export", "conversion", "verification"), "conversion".__eq__))
 def test_sigterm_during_finalisation(tmp_path: Path, tiny_backbone: Path, phase: str) -> None:
     """SIGTERM twice in export, conversion, verification -> exit 0, a complete model, the log says what is left out."""
     tree = make_tree(tmp_path, COLOURS, **LONG)
@@ -120,6 +120,7 @@ def test_sigterm_during_finalisation(tmp_path: Path, tiny_backbone: Path, phase:
     assert log.splitlines()[-1].endswith(f"left out: {left_out}.")
 
 
+@pytest.mark.every
 def test_ctrl_c_saves_the_best_model(tmp_path: Path, tiny_backbone: Path) -> None:
     """Given SIGINT to the whole group during the conversion -> exit 0, as after SIGTERM, and a complete model."""
     tree = make_tree(tmp_path, COLOURS, **LONG)
@@ -133,6 +134,7 @@ def test_ctrl_c_saves_the_best_model(tmp_path: Path, tiny_backbone: Path) -> Non
     assert last.startswith("Stopped (SIGINT, as from Ctrl-C): the best model so far is saved; left out: ")
 
 
+@pytest.mark.every
 def test_second_ctrl_c_does_not_save(tmp_path: Path, tiny_backbone: Path) -> None:
     """Given SIGINT twice in the first epoch -> the exit code of an interrupted command, one line, no trace."""
     tree = make_tree(tmp_path, COLOURS, count=2, **{**LONG, "train_only_top_layer": "False"})
@@ -149,6 +151,7 @@ def test_second_ctrl_c_does_not_save(tmp_path: Path, tiny_backbone: Path) -> Non
     assert not (tree / "model").exists()
 
 
+@pytest.mark.every
 def test_time_limit_ends_training_early_enough(tmp_path: Path, tiny_backbone: Path) -> None:
     """Epochs for hours under max_runtime -> a dry run of the export first; the job exits in time, with its model."""
     tree = make_tree(tmp_path, COLOURS, **{**LONG, "epochs": "1000000", "max_runtime": "32"})

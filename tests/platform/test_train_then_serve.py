@@ -33,7 +33,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return some_solar_cells(tmp_path_factory.mktemp("solar"), {"train": 60, "held-out": 20})
 
 
-@pytest.fixture(scope="module", params=["lite0", "mobilenetv2-160"])
+@pytest.fixture(scope="module", params=[pytest.param("lite0", marks=pytest.mark.every), "mobilenetv2-160"])
 def job(request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stage a backbone and train its head with the laptop's commands; return the job's folder."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -105,6 +105,7 @@ def test_image_size_is_the_backbones(job: Path) -> None:
     assert size == ([160, 160] if "mobilenetv2-160" in str(job) else [224, 224])
 
 
+@pytest.mark.every
 def test_demo_tells_how_well(photographs: Path) -> None:
     """Given a folder of photographs -> exit 0, accuracy above the majority, the time of every step, what to try."""
     command = [sys.executable, "-m", "image_classifier.cli.demo", "--data", str(photographs / "train")]

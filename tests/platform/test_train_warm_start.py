@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from image_classifier import archives, artifacts, tensorflow_start
-from tests.platform.test_train_process import COLOURS, failure, link_backbone, make_tree, run_train
+from tests.platform.training_process import COLOURS, FinishedJob, failure, link_backbone, make_tree, run_train
 from tests.support import builtin_artifact
 
 pytestmark = pytest.mark.no_cover
@@ -18,13 +18,9 @@ GREEN = {"green": (20, 200, 20)}
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Path:
+def first(finished_job: FinishedJob) -> Path:
     """The tree of a first job on the backbone."""
-    tree = make_tree(tmp_path_factory.mktemp("first"), COLOURS, **SETTINGS)
-    link_backbone(tree, tiny_backbone)
-    done = run_train(tree)
-    assert done.returncode == 0, done.stderr
-    return tree
+    return finished_job.tree
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +36,11 @@ def info_of(tree: Path) -> Any:
     return json.loads((tree / "model" / artifacts.MODEL_INFO_FILE).read_text())
 
 
-@pytest.mark.parametrize("given", [{"train_only_top_layer": "True"}, {"learning_rate": "0.001"}], ids=["head", "whole"])
+@pytest.mark.parametrize(
+    "given",
+    [{"train_only_top_layer": "True"}, pytest.param({"learning_rate": "0.001"}, marks=pytest.mark.every)],
+    ids=["head", "whole"],
+)
 def test_second_job_leaves_as_much_as_the_first(tmp_path: Path, first: Path, packed: Path, given: Any) -> None:
     """Given an earlier job's model.tar.gz -> head kept, artefact as complete, verified, its parent's sha256 in it."""
     tree = make_tree(tmp_path, COLOURS, **{"epochs": "2", **given})
@@ -63,6 +63,7 @@ def test_second_job_leaves_as_much_as_the_first(tmp_path: Path, first: Path, pac
     assert after["hyperparameter_sources"]["learning_rate"] == ("given" if "learning_rate" in given else "our default")
 
 
+@pytest.mark.every
 def test_unpacked_channel_and_true_start_a_new_head(tmp_path: Path, first: Path) -> None:
     """Given an earlier model unpacked in the channel, another class and True -> trains, labels are the new ones."""
     tree = make_tree(tmp_path, {**COLOURS, **GREEN}, **SETTINGS, reinitialize_top_layer="True")

@@ -1,17 +1,54 @@
-"""`container/train` as a process that a test watches and signals while it runs."""
+"""`container/train` as SageMaker starts it: on a folder tree, to its end or watched and signalled while it runs."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from tests.platform.serving import ROOT
 from tests.support.waiting import wait_until
+
+COLOURS = {"blue": (20, 20, 200), "red": (200, 20, 20)}
+
+
+def run_train(tree: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the training program on a platform tree."""
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(tree), **variables}
+    command = [sys.executable, str(ROOT / "container" / "train")]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=500)
+
+
+def make_tree(base: Path, classes: dict[str, tuple[int, int, int]], count: int = 12, **hyperparameters: Any) -> Path:
+    """Lay out a tree whose training channel has images of one colour a class."""
+    for number, (name, colour) in enumerate(classes.items()):
+        folder = base / "input" / "data" / "training" / name
+        folder.mkdir(parents=True)
+        for index in range(count):
+            shade = tuple(max(0, min(255, value + 3 * index - number)) for value in colour)
+            Image.new("RGB", (50, 40), shade).save(folder / f"{index:02}.jpg")
+    config = base / "input" / "config"
+    config.mkdir(parents=True)
+    (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
+    return base
+
+
+def failure(tree: Path) -> str:
+    """Read the failure file."""
+    return (tree / "output" / "failure").read_text()
+
+
+def link_backbone(tree: Path, archive: Path) -> None:
+    """Put an archive into the model channel."""
+    (tree / "input" / "data" / "model").mkdir(parents=True)
+    (tree / "input" / "data" / "model" / "backbone.tar.gz").symlink_to(archive)
 
 
 def add_large_images(tree: Path, count: int, height: int, width: int) -> None:
@@ -21,6 +58,40 @@ def add_large_images(tree: Path, count: int, height: int, width: int) -> None:
     Image.fromarray(noise).save(first)
     for number in range(count - 1):
         os.link(first, first.with_name(f"large-{number}.jpg"))
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """A job that ended with 0, for tests that only read what it left."""
+
+    folder: Path
+
+    @property
+    def tree(self) -> Path:
+        """Its platform tree."""
+        return self.folder / "tree"
+
+    @property
+    def log(self) -> str:
+        """What it printed."""
+        return (self.folder / "log").read_text(encoding="utf-8")
+
+    @property
+    def errors(self) -> str:
+        """What it wrote to standard error."""
+        return (self.folder / "errors").read_text(encoding="utf-8")
+
+
+def finish_job(folder: Path, backbone: Path) -> None:
+    """Train a head for four epochs, with one corrupt image and a folder for checkpoints, and keep it all."""
+    tree = make_tree(folder / "tree", COLOURS, train_only_top_layer="True", epochs="4", learning_rate="0.05")
+    (tree / "input/data/training/blue/00.jpg").write_text("no image")
+    (tree / "checkpoints").mkdir()
+    link_backbone(tree, backbone)
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    for name, text in (("log", done.stdout), ("errors", done.stderr)):
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 class RunningJob:

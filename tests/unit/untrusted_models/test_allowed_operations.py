@@ -11,6 +11,7 @@ from tests.families.pure_operations import PURE
 pytestmark = pytest.mark.no_cover
 
 
+@pytest.mark.every
 @pytest.mark.slow
 def test_list_is_up_to_date(tmp_path: Path) -> None:
     """Every family, our exports and the built-in's layout written again -> their operations and the chosen ones."""

@@ -27,7 +27,7 @@ def explain(error: BaseException, names: tuple[str, ...] = ("algo-1", "algo-2"))
     return lost_hosts.explain(error, names)
 
 
-@pytest.mark.parametrize("end", ["killed", "frozen"])
+@pytest.mark.parametrize("end", ["killed", pytest.param("frozen", marks=pytest.mark.every)])
 def test_a_killed_or_frozen_host_makes_the_other_fail(end: str) -> None:
     """Given a host that is killed or frozen during its steps -> the other fails in bounded time and explains why."""
     left = survivor(end, LOST_HOST_SECONDS="5")
@@ -35,6 +35,7 @@ def test_a_killed_or_frozen_host_makes_the_other_fail(end: str) -> None:
     assert left["seconds"] < 40
 
 
+@pytest.mark.every
 def test_a_hanging_host_makes_the_other_fail() -> None:
     """Given a host that sends heartbeats but hangs -> the other fails after HUNG_HOST_SECONDS and explains why."""
     left = survivor("hanging", HUNG_HOST_SECONDS="4", LOST_HOST_SECONDS="60")
@@ -58,6 +59,7 @@ def test_only_errors_of_lost_hosts_are_explained() -> None:
     assert "more" not in said
 
 
+@pytest.mark.every
 def test_barrier_waits_for_a_busy_chief() -> None:
     """Given a chief that finishes three times HUNG_HOST_SECONDS after the other host -> both succeed."""
     for process in start_hosts("chief late", HUNG_HOST_SECONDS="2", LOST_HOST_SECONDS="60"):
@@ -66,7 +68,7 @@ def test_barrier_waits_for_a_busy_chief() -> None:
         assert found(done)["seconds"] >= 6
 
 
-@pytest.mark.parametrize("end", ["killed", "frozen"])
+@pytest.mark.parametrize("end", ["killed", pytest.param("frozen", marks=pytest.mark.every)])
 def test_a_chief_lost_during_export_is_noticed(end: str) -> None:
     """Given a chief that is killed or frozen while it exports -> the other reports it, long before the timeout."""
     chief, other = start_hosts(f"chief {end}", LOST_HOST_SECONDS="5")

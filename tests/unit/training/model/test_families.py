@@ -11,12 +11,17 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference.predictor import Predictor
 from tests.families import bit, swin, tf1_module, trial, vision_transformer
 from tests.families.architectures import ARCHITECTURES
+from tests.support.representatives import some_of
 
 pytestmark = pytest.mark.no_cover
 
 SMALL = (32, 48)
 LARGE_ALONE = ("MobileNet V1 1.0", "NASNet large")
 """Their graphs differ from another one's by its numbers alone; the benchmark has them."""
+TRAINED = [name for name in ARCHITECTURES if name not in LARGE_ALONE]
+HEADS = some_of([(1000, 1000), (1001, 1001), (1000, 1001)], (1000, 1001).__eq__)
+REPRESENTATIVES = ("MobileNet V2 1.0", "ResNet V2 50", "EfficientNet V2 B0")
+"""Of depthwise convolutions; of residual blocks with normalisation first; of squeeze and excitation with swish."""
 
 
 def train_and_serve(staged: Path, folder: Path, size: tuple[int, int] = SMALL) -> trial.Trial:
@@ -34,7 +39,7 @@ def train_and_serve(staged: Path, folder: Path, size: tuple[int, int] = SMALL) -
     return whole
 
 
-@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if name not in LARGE_ALONE])
+@pytest.mark.parametrize("name", some_of(TRAINED, REPRESENTATIVES.__contains__))
 def test_family_is_trained_in_both_modes_and_served(tmp_path: Path, name: str) -> None:
     """A family's first blocks, head alone and whole network -> the written folder answers as training did."""
     family = ARCHITECTURES[name]
@@ -60,6 +65,7 @@ def test_transformer_that_answers_its_attention_too(tmp_path: Path) -> None:
     assert train_and_serve(staged, tmp_path / "model").loaded.feature_count == 32
 
 
+@pytest.mark.every
 def test_windows_that_are_shifted(tmp_path: Path) -> None:
     """Attention in windows, shifted, neighbours merged, of an image that is not square -> trained and served."""
     network = swin.build((32, 64), width=16, depths=(2, 1), heads=(2, 4), window=4)
@@ -68,7 +74,9 @@ def test_windows_that_are_shifted(tmp_path: Path) -> None:
     assert train_and_serve(staged, tmp_path / "model", (32, 64)).loaded.feature_count == 32
 
 
-@pytest.mark.parametrize(("classes", "labels"), [(1000, 1000), (1001, 1001), (1000, 1001)])
+@pytest.mark.parametrize(
+    ("classes", "labels"), some_of([(1000, 1000), (1001, 1001), (1000, 1001)], (1000, 1001).__eq__)
+)
 def test_pretrained_classifier_is_served(tmp_path: Path, classes: int, labels: int) -> None:
     """Logits for 1,000 or 1,001 classes, labels with or without background -> probabilities with the right names."""
     network = ARCHITECTURES["MobileNet V1 0.25"].build_small(classes)
@@ -83,6 +91,7 @@ def test_pretrained_classifier_is_served(tmp_path: Path, classes: int, labels: i
     assert sum(answer.probabilities) == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.every
 def test_pretrained_transformer_is_served(tmp_path: Path) -> None:
     """A classifier that answers (logits, attention) -> probabilities of its logits by both engines."""
     network = vision_transformer.build(SMALL, patch=16, width=32, heads=2, depth=1, classes=1000)

@@ -56,7 +56,7 @@ def milliseconds(folder: Path) -> float:
     return 1000 * sorted(times)[15]
 
 
-@pytest.mark.parametrize("given", [HEAD_ONLY, WHOLE], ids=["head", "whole"])
+@pytest.mark.parametrize("given", [HEAD_ONLY, pytest.param(WHOLE, marks=pytest.mark.every)], ids=["head", "whole"])
 def test_three_generations_stay_as_small_and_as_fast(
     given: Mapping[str, Any], tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
@@ -150,7 +150,7 @@ def test_head_that_does_not_fit_its_labels_is_rejected(
         generation(tmp_path / "first", four, tmp_path / "never", FROZEN)
 
 
-@pytest.mark.parametrize("form", ["named signature", "TF1 module"])
+@pytest.mark.parametrize("form", ["named signature", pytest.param("TF1 module", marks=pytest.mark.every)])
 def test_model_without_training_mode_goes_on_frozen(
     form: str, tmp_path: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
@@ -179,7 +179,7 @@ def test_model_without_training_mode_goes_on_frozen(
         generation(model, data, tmp_path / "never", WHOLE)
 
 
-@pytest.mark.parametrize("tuned", [True, False], ids=["whole", "head"])
+@pytest.mark.parametrize("tuned", [True, pytest.param(False, marks=pytest.mark.every)], ids=["whole", "head"])
 @pytest.mark.parametrize("binary", [False, True], ids=["classes", "binary"])
 def test_builtin_artefact_goes_on(
     tuned: bool, binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]
