@@ -23,7 +23,7 @@ import sys
 from tests.unit.training.on_devices import two_processors
 from image_classifier.training import job, stopping
 two_processors()
-sys.exit(job.main(stopping.Stop()))
+sys.exit(job.main(stopping.StopSignal()))
 """
 
 

@@ -116,8 +116,8 @@ def binary_job(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) ->
     """A job in binary mode with a test channel, and a backbone that is named by model_id instead of a channel."""
 
     def make(folder: Path) -> None:
-        settings = {"binary_mode": "True", "eval_metric": "auc", "epochs": "3", "batch_size": "8", "model_id": "tiny"}
-        tree = make_tree(folder / "tree", COLOURS, train_only_top_layer="True", **settings)
+        settings: dict[str, Any] = {"binary_mode": "True", "eval_metric": "auc", "epochs": "3", "batch_size": "8"}
+        tree = make_tree(folder / "tree", COLOURS, train_only_top_layer="True", model_id="tiny", **settings)
         make_tree(folder / "other", COLOURS, count=3)
         (folder / "other/input/data/training").rename(tree / "input/data/test")
         (folder / "hub").mkdir()
