@@ -1,13 +1,18 @@
 """Waiting for what another process does: ask again, with a bound, and never just sleep."""
 
+import os
 import socket
 import time
 import urllib.request
 from collections.abc import Callable
 
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))
+"""What every wait's bound is multiplied with; more on a machine that is busy otherwise."""
+
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str, pause: float = 0.02) -> None:
     """Ask again every `pause` seconds until the condition holds; AssertionError when it never does."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"after {seconds:.0f} s still not: {what}"
