@@ -23,7 +23,7 @@ def test_too_little_memory_is_said_before_the_start(start: Start, serve_image: s
     lines = container.log().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("PlatformError: Serving this model needs about ")
-    assert "MB are free here" in lines[0]
+    assert "MB are available" in lines[0]
 
 
 def test_as_many_processes_as_fit_are_started(start: Start, serve_image: str, mounted: tuple[str, ...]) -> None:

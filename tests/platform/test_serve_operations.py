@@ -54,7 +54,7 @@ def test_numbers_outlive_a_process(server: Server) -> None:
     os.kill(before[0], signal.SIGKILL)
     wait_until(lambda: server.log().count("Ready on port") == 3, 60, "a new process is ready")
     assert {counted(server, "image_classifier_request_images_sum") for _ in range(8)} == {IMAGES}
-    assert counted(server, "image_classifier_requests_in_work") == 0
+    assert counted(server, "image_classifier_requests_in_progress") == 0
 
 
 def test_log_has_a_line_a_image(server: Server) -> None:

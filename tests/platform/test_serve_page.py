@@ -84,7 +84,7 @@ def test_without_the_setting_there_is_none(tmp_path: Path, start: Callable[..., 
     for path in ("/", "/page/facts", "/page/main.js"):
         answer = off.ask(path)
         assert (answer.status, answer.json["error"]) == (404, "not_found")
-        assert "page for people" not in answer.json["message"]
+        assert "web UI" not in answer.json["message"]
         assert "POST /invocations" in answer.json["message"]
     assert "Server-Timing" not in off.ask("/ping").headers
 
@@ -110,7 +110,7 @@ def test_other_methods_are_rejected_and_other_files_are_not_there(server: Server
     for path in ("/page/absent.js", "/page/__init__.py", "/page/..%2fapp.py", "/page/", "/page"):
         missing = server.ask(path)
         assert (missing.status, missing.json["error"]) == (404, "not_found"), path
-        assert "GET / is a page for people." in missing.json["message"]
+        assert "GET / is the web UI." in missing.json["message"]
 
 
 def test_all_that_it_loads_is_its_own(server: Server, page: str) -> None:

@@ -23,9 +23,9 @@ def test_fewer_processes_are_started_where_fewer_fit(start: HeadPlan, colour_mod
     server = start(tmp_path, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     server.wait_until_ready()
     assert len(server.workers()) == 1
-    remark = server.log().splitlines()[0]
-    assert remark.startswith("SAGEMAKER_MODEL_SERVER_WORKERS is 2, which needs about ")
-    assert remark.endswith(" MB are free here: 1 is started.")
+    note = server.log().splitlines()[0]
+    assert note.startswith("SAGEMAKER_MODEL_SERVER_WORKERS is 2, which needs about ")
+    assert note.endswith(" MB are available. Starting 1.")
 
 
 def test_too_little_for_one_is_told_before_the_start(start: HeadPlan, tmp_path: Path) -> None:
@@ -36,4 +36,4 @@ def test_too_little_for_one_is_told_before_the_start(start: HeadPlan, tmp_path: 
     assert server.end(30) == 1
     (line,) = server.log().splitlines()
     assert line.startswith("PlatformError: Serving this model needs about 20972")
-    assert "MB are free here" in line
+    assert "MB are available" in line

@@ -48,12 +48,12 @@ def test_others_serve_while_a_dead_process_is_replaced(start: HeadPlan, tree: Pa
         wait_until(lambda: server.classify(IMAGE).status == 200, 20, "an image is answered", pause=0.1)
     wait_for_ready_lines(server, 5)
     assert time.monotonic() - began > 2
-    died = [line for line in server.log().splitlines() if line.endswith("died; another takes its place.")]
-    assert len(died) == 3
+    exits = [line for line in server.log().splitlines() if line.endswith("exited unexpectedly; restarting it.")]
+    assert len(exits) == 3
     assert server.process.poll() is None
     server.process.terminate()
     assert server.end() == 0
-    assert server.log().count("died") == 3
+    assert server.log().count("exited unexpectedly") == 3
 
 
 def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: HeadPlan, tree: Path) -> None:
@@ -77,10 +77,10 @@ def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: He
 
 def test_too_many_deaths_end_the_server(start: HeadPlan, tree: Path) -> None:
     """Two deaths where one a minute is borne -> exit code 1 and one last line that says so."""
-    server = start(tree, SERVE_MAX_WORKER_DEATHS="1")
+    server = start(tree, SERVE_MAX_WORKER_CRASHES="1")
     server.wait_until_ready()
     kill_one(server, signal.SIGKILL)
     os.kill(server.workers()[0], signal.SIGKILL)
     assert server.end(20) == 1
     last = server.log().splitlines()[-1]
-    assert last.startswith("PlatformError: 2 serving processes died within a minute, more than the 1 that SERVE_MAX")
+    assert last.startswith("PlatformError: 2 workers exited unexpectedly within a minute; SERVE_MAX_WORKER_CRASHES a")

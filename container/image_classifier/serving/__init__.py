@@ -1,1 +1,1 @@
-"""HTTP and nothing else. Start reading at app.py."""
+"""HTTP only. Start reading at app.py."""

@@ -1,4 +1,4 @@
-"""The routes of a server of one model: start reading here, then invocations.py."""
+"""The routes of a single-model server: start reading here, then invocations.py."""
 
 from typing import Protocol
 
@@ -8,16 +8,16 @@ from image_classifier.inference.predictor import Predictor
 from image_classifier.serving import errors
 from image_classifier.serving.connections.admission import Admission
 from image_classifier.serving.invocations import Invocations
-from image_classifier.serving.monitoring import observation
+from image_classifier.serving.monitoring import instrumentation
 from image_classifier.serving.monitoring.metrics import Metrics
 from image_classifier.serving.rejection import RejectedError
-from image_classifier.serving.settings import Settings
+from image_classifier.serving.settings import ServingSettings
 
 _ROUTES = "This server answers GET /ping, POST /invocations, GET /execution-parameters and GET /metrics."
 
 
 class Model(Protocol):
-    """Where the predictor comes from."""
+    """A model that is being loaded or ready."""
 
     @property
     def predictor(self) -> Predictor | None:
@@ -30,43 +30,42 @@ class Model(Protocol):
         ...
 
 
-def create_app(model: Model, settings: Settings) -> Flask:
-    """Build the WSGI application with `GET /ping`, `POST /invocations` and what watches them."""
+def create_app(model: Model, settings: ServingSettings) -> Flask:
+    """Build the WSGI application: `GET /ping`, `POST /invocations`, metrics, and the web UI if enabled."""
     app = Flask("image_classifier", static_folder=None)
     admission, metrics = Admission(settings.in_flight), Metrics()
     invocations = Invocations(settings, admission)
 
     @app.get("/ping")
     def ping() -> Response:
-        _loaded(model)
+        _ready(model)
         return Response(status=200)
 
     @app.post("/invocations")
     def invoke() -> Response:
-        return invocations.answer(_loaded(model))
+        return invocations.handle(_ready(model))
 
     @app.get("/execution-parameters")
     def execution_parameters() -> Response:
         return Response(settings.execution_parameters.json(), mimetype="application/json")
 
-    def describe() -> None:
+    def update_model_info() -> None:
         if model.predictor is not None:
-            metrics.describe({"": model.predictor}, model.ready_at)
+            metrics.set_models({"": model.predictor}, model.ready_at)
 
-    observation.observe(app, metrics, settings, admission, describe)
+    instrumentation.instrument(app, metrics, settings, admission, update_model_info)
     routes = _ROUTES
     if settings.page:
         from image_classifier.serving import page
 
-        page.add_to(app, lambda: _loaded(model), settings.host, settings.allowed_hosts)
+        page.add_to(app, lambda: _ready(model), settings.host, settings.allowed_hosts)
         routes = f"{routes} {page.ROUTES}"
-    errors.explain(app, routes)
+    errors.register_error_handlers(app, routes)
     return app
 
 
-def _loaded(model: Model) -> Predictor:
+def _ready(model: Model) -> Predictor:
     predictor = model.predictor
     if predictor is None:
-        message = "The model is still being loaded; try again in a second."
-        raise RejectedError(503, "loading", message, {"Retry-After": "1"})
+        raise RejectedError(503, "loading", "The model is still being loaded. Retry in 1 s.", {"Retry-After": "1"})
     return predictor

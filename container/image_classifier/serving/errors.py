@@ -1,4 +1,4 @@
-"""Answer every error in JSON with a reason, never with HTML or a trace."""
+"""Answer every error in JSON with a reason, never with HTML or a traceback."""
 
 import logging
 
@@ -6,14 +6,14 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from image_classifier.serving.monitoring import measurement
-from image_classifier.serving.rejection import RejectedError
+from image_classifier.serving.rejection import RejectedError, internal_error
 
 log = logging.getLogger("image_classifier.serving")
 
 
-def explain(app: Flask, routes: str) -> None:
-    """Make the application answer errors so; `routes` is the sentence about what it does answer."""
-    # Else a path with two slashes is answered by a redirect in HTML, to whatever host its client claims to have asked.
+def register_error_handlers(app: Flask, routes: str) -> None:
+    """Register the error handlers of an application; `routes` is the sentence that lists its routes."""
+    # By default a path with two slashes is redirected, in HTML, to whatever host the client put into its request.
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
 
@@ -30,7 +30,6 @@ def explain(app: Flask, routes: str) -> None:
         return rejected(RejectedError(error.code or 500, code, message, allow))
 
     @app.errorhandler(Exception)
-    def failed(error: Exception) -> Response:
+    def unforeseen(error: Exception) -> Response:
         log.error("%s %s failed.", request.method, request.path, exc_info=error)
-        message = "The request failed inside the server; its log says more."
-        return rejected(RejectedError(500, "internal_error", message))
+        return rejected(internal_error())

@@ -1,9 +1,9 @@
-"""The story of a request: body and Content-Type -> images -> predictions -> Accept -> body."""
+"""The path of a request: body and Content-Type -> images -> predictions -> Accept -> response body."""
 
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from flask import Response, request
 
@@ -12,68 +12,73 @@ from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.connections.admission import Admission, Slot
-from image_classifier.serving.connections.request_work import DEADLINE, RequestWork, SharedWork, released
+from image_classifier.serving.connections.request_work import DEADLINE, RequestWork, WorkBudgets, releasing
 from image_classifier.serving.formats import body, codecs, content_encoding, json_lines, response_formats
 from image_classifier.serving.formats.codecs import Images
-from image_classifier.serving.formats.response_files import AnswerFiles
+from image_classifier.serving.formats.response_files import ResponseFiles
 from image_classifier.serving.monitoring import measurement
-from image_classifier.serving.monitoring.measurement import QUEUE, Measurement
+from image_classifier.serving.monitoring.measurement import QUEUE, RequestMeasurement
 from image_classifier.serving.rejection import RejectedError
-from image_classifier.serving.settings import Settings
+from image_classifier.serving.settings import ServingSettings
 
-LINES_TIMES = 10
-"""How much more time a body of lines has: batch transform waits for 600 s, real-time inference for 60 s."""
+LINES_DEADLINE_FACTOR = 10
+"""For bodies of lines: batch transform waits for 600 s, real-time inference for 60 s."""
 log = logging.getLogger("image_classifier.serving")
 
 
 class Invocations:
-    """Answers the images of a request, with whichever model; all models of a process share its places."""
+    """Classifies the images of requests, with any model; all models of a process share its slots."""
 
-    def __init__(self, settings: Settings, admission: Admission):
+    def __init__(self, settings: ServingSettings, admission: Admission):
         self._settings, self._admission = settings, admission
-        self._shared = SharedWork(settings.work_limits)
-        self._files = AnswerFiles(settings.answer_file_bytes)
+        self._budgets = WorkBudgets(settings.work_limits)
+        self._files = ResponseFiles(settings.response_file_bytes)
 
-    def answer(self, predictor: Predictor) -> Response:
-        """Answer the request that is being served.
+    def handle(self, predictor: Predictor) -> Response:
+        """Handle Flask's current request.
 
         Raises:
-            RejectedError: It cannot be answered; status, code and message say why.
+            RejectedError: The request is rejected; status, code and message say why.
         """
-        form = response_formats.negotiate(request.headers.get("Accept"), self._settings.default_form)
+        response_format = response_formats.negotiate(request.headers.get("Accept"), self._settings.default_format)
         concurrency, measured = predictor.engine.concurrency, measurement.current()
-        with self._admission.place() as place:
+        with self._admission.slot() as slot:
 
-            def begin(times: int = 1) -> RequestWork:
-                return RequestWork(self._shared, concurrency, lambda: _turn(place, concurrency, measured), times)
+            def begin(deadline_factor: int = 1) -> RequestWork:
+                def permit() -> AbstractContextManager[None]:
+                    return _measured_permit(slot, concurrency, measured)
+
+                return RequestWork(self._budgets, concurrency, permit, deadline_factor)
 
             content = body.read(self._settings.max_body_bytes)
             measured.bytes_in = len(content)
-            with released(begin()) as work:
-                # Within a permit, so that what bodies unpack to is in memory only as often as there are permits; the
-                # first images are decoded within the same one.
+            with releasing(begin()) as work:
+                # Within a permit, so that there are never more unpacked bodies in memory than permits. The first images
+                # are decoded within the same permit.
                 work.acquire()
                 encoding = request.headers.get("Content-Encoding")
                 content = content_encoding.decoded(encoding, content, self._settings.max_body_bytes)
-                asked = codecs.decode(request.headers.get("Content-Type"), content)
-                if isinstance(asked, Images):
+                decoded = codecs.decode(request.headers.get("Content-Type"), content)
+                if isinstance(decoded, Images):
                     del content
-                    predictions = _predict(predictor, asked, measured, work)
-            if isinstance(asked, Images):
-                # After the turn: a thousand numbers take their time to write, which the next one need not wait for.
-                return Response(codecs.encode(predictions, asked.many, form, asked.key), mimetype=form.media_type)
-            return json_lines.answer(asked, form, _of_lines(predictor, begin(LINES_TIMES), measured), self._files)
+                    predictions = _predict(predictor, decoded, measured, work)
+            if isinstance(decoded, Images):
+                # Without the permit: the next request need not wait while a thousand numbers are written.
+                encoded = codecs.encode(predictions, decoded.is_list, response_format, decoded.key)
+                return Response(encoded, mimetype=response_format.media_type)
+            classify = _line_classifier(predictor, begin(LINES_DEADLINE_FACTOR), measured)
+            return json_lines.respond(decoded, response_format, classify, self._files)
 
 
 @contextmanager
-def _turn(place: Slot, concurrency: int, measured: Measurement) -> Iterator[None]:
+def _measured_permit(slot: Slot, concurrency: int, measured: RequestMeasurement) -> Iterator[None]:
     began = time.perf_counter()
-    with place.turn(concurrency):
+    with slot.permit(concurrency):
         measured.add(QUEUE, time.perf_counter() - began)
         yield
 
 
-def _predict(predictor: Predictor, images: Images, measured: Measurement, work: RequestWork) -> list[Prediction]:
+def _predict(predictor: Predictor, images: Images, measured: RequestMeasurement, work: RequestWork) -> list[Prediction]:
     if images.note:
         log.info("%s.", images.note)
     measured.images = len(images.images)
@@ -86,13 +91,13 @@ def _predict(predictor: Predictor, images: Images, measured: Measurement, work: 
         raise _no_memory(error) from error
 
 
-def _of_lines(predictor: Predictor, work: RequestWork, measured: Measurement) -> json_lines.Classify:
-    """Return what classifies a batch of lines: a permit for each step, so that a long list lets others through."""
+def _line_classifier(predictor: Predictor, work: RequestWork, measured: RequestMeasurement) -> json_lines.Classify:
+    """Return a classifier for batches of lines, with a permit per step, so that a long body does not block others."""
 
     def classify(images: Sequence[bytes]) -> list[json_lines.Outcome]:
         measured.images += len(images)
         try:
-            with released(work):
+            with releasing(work):
                 return [*predictor.predict_each(images, measured.add, work)]
         except PlatformError as error:
             raise _no_memory(error) from error

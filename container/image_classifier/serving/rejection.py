@@ -1,4 +1,4 @@
-"""A request that is not answered, and what its sender is told."""
+"""A request that is rejected, and the response to its client."""
 
 import json
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 _MEGABYTE = 1024 * 1024
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class RejectedError(Exception):
-    """Why a request is rejected: HTTP status, a code for programs, a sentence for people, headers of the answer."""
+    """Why a request is rejected: HTTP status, a code for programs, a sentence for people, headers of the response."""
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None):
         super().__init__(message)
@@ -18,13 +18,13 @@ class RejectedError(Exception):
 
     @property
     def body(self) -> bytes:
-        """The answer's body, JSON: `{"error": code, "message": sentence}`."""
+        """The body of the response, JSON: `{"error": code, "message": sentence}`."""
         return json.dumps({"error": self.code, "message": self.message}).encode()
 
-    def as_bytes(self, keep: bool, sent_back: Mapping[str, str] = _NOTHING, is_head: bool = False) -> bytes:
-        """Return a whole answer, with headers that are sent back, for a connection that is kept or closed.
+    def as_bytes(self, keep: bool, sent_back: Mapping[str, str] = _NO_HEADERS, is_head: bool = False) -> bytes:
+        """Return the complete response, for a connection that is kept or closed; `sent_back` are further headers.
 
-        The answer to a HEAD request ends with its header (RFC 9110, 9.3.2).
+        The response to a HEAD request has no body (RFC 9110, 9.3.2).
         """
         body = self.body
         lines = [
@@ -40,9 +40,14 @@ class RejectedError(Exception):
 def body_too_large(limit: int) -> RejectedError:
     """Return the rejection of a body of more than `limit` bytes."""
     size = f"{limit // _MEGABYTE} MB" if limit >= _MEGABYTE else f"{limit} bytes"
-    return RejectedError(413, "body_too_large", f"The body is larger than {size}, the limit here. Send less at once.")
+    return RejectedError(413, "body_too_large", f"The body is larger than the limit of {size}. Send less at once.")
 
 
 def body_incomplete() -> RejectedError:
     """Return the rejection of a body that ended early or is badly chunked."""
     return RejectedError(400, "incomplete_body", "The body ended early or is badly chunked. Send it again.")
+
+
+def internal_error() -> RejectedError:
+    """Return the response to a request that failed for an unforeseen reason."""
+    return RejectedError(500, "internal_error", "The request failed inside the server; its log has the details.")

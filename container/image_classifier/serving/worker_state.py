@@ -1,7 +1,7 @@
-"""The folder that several processes of a server share: what /metrics shows, and which of them have their model.
+"""The folder that the workers of a server share: their metrics, and which of them are ready.
 
-Used by gunicorn's first process, which itself counts nothing and so does not import the library. What a process needs
-of the folder is taken when it starts: a disk that is full later fails nothing.
+Also used by gunicorn's first process, which has no metrics and so does not import the library. A worker allocates its
+files when it starts: a disk that fills up later causes no failure.
 """
 
 import contextlib
@@ -12,40 +12,41 @@ import tempfile
 from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Where prometheus_client looks for the folder, once, when it is imported."""
+"""Read by prometheus_client when it is imported."""
 KINDS = ("counter", "histogram", "gauge_livesum", "gauge_livemin", "gauge_livemax")
-"""The files of a process, by the names that prometheus_client gives them."""
+"""The files of a worker, as prometheus_client names them."""
 FILE_BYTES = 128 * 1024
-"""Of each; twice what all series of a server take. A file that is only as long as it says takes no room when it is
-made, and the process is killed by SIGBUS when it later writes where the disk has none."""
+"""Size of each file; twice what all series of a server need. A sparse file would occupy no space at first, and a later
+write to a full disk would kill the process by SIGBUS."""
 _IN_MEMORY = Path("/dev/shm")
 _LOADING, _READY = "loading_", "ready_"
 
 
 def prepare(workers: int) -> Path | None:
-    """Make the folder and tell the processes of it; None when there is one process, which needs none.
+    """Create the folder and publish it in the environment; return None for a single worker, which needs none.
 
-    It is in memory where that has room for all of them, else in the temporary folder; None, too, where neither takes
-    it: then each process counts for itself.
+    It is in memory if there is room for all workers, else in the temporary folder. If neither works the result is None
+    as well, and each worker has metrics of its own.
     """
-    # What a caller has set there may hold the numbers of an earlier server.
+    # A folder set by the caller may contain the metrics of an earlier server.
     os.environ.pop(VARIABLE, None)
     if workers == 1:
         return None
-    for place in (_IN_MEMORY, None):
+    for parent in (_IN_MEMORY, None):
         with contextlib.suppress(OSError):
-            if place and not _has_room(place, workers):
+            if parent and not _has_room(parent, workers):
                 continue
-            folder = Path(tempfile.mkdtemp(prefix="image-classifier-", dir=place))
+            folder = Path(tempfile.mkdtemp(prefix="image-classifier-", dir=parent))
             os.environ[VARIABLE] = str(folder)
             return folder
     return None
 
 
-def take_part() -> bool:
-    """Take this process's space in the folder, before it counts anything; says whether it shares in the folder.
+def join() -> bool:
+    """Allocate this worker's files before it counts anything; return whether its metrics are shared.
 
-    False, and as if there were no folder, when it cannot have the space; True, too, where there is no folder to share.
+    If there is no space the result is False, and the worker continues as if there were no folder. Without a shared
+    folder the result is True.
     """
     folder = os.environ.get(VARIABLE)
     if not folder:
@@ -64,35 +65,35 @@ def take_part() -> bool:
     return True
 
 
-def forget(folder: Path | None, process: int) -> None:
-    """Drop what a process that died was doing at the time, and that it was ready; what it has done still counts."""
+def forget(folder: Path | None, pid: int) -> None:
+    """Drop the live state of a worker that exited: its gauges and that it was ready. Its counters are kept."""
     if folder is None:
         return
     with contextlib.suppress(OSError):
-        states = (folder / f"{state}{process}" for state in (_LOADING, _READY))
-        for path in (*folder.glob(f"gauge_live*_{process}.db"), *states):
+        states = (folder / f"{state}{pid}" for state in (_LOADING, _READY))
+        for path in (*folder.glob(f"gauge_live*_{pid}.db"), *states):
             path.unlink(missing_ok=True)
-        for path in folder.glob(f"*_{process}.db"):
+        for path in folder.glob(f"*_{pid}.db"):
             _shorten(path)
 
 
-def tell_ready() -> None:
-    """Tell the other processes, if there are any, that this one has its model."""
+def announce_ready() -> None:
+    """Announce to the other workers, if any, that this one is ready."""
     folder = os.environ.get(VARIABLE)
-    # Another name for a file that is there: a full disk takes that. The folder is gone when the server has ended.
+    # Renaming a file works even on a full disk. The folder is gone when the server has exited.
     with contextlib.suppress(OSError):
         if folder:
             Path(folder, f"{_LOADING}{os.getpid()}").replace(Path(folder, f"{_READY}{os.getpid()}"))
 
 
-def others_ready() -> bool:
-    """Say whether another process has its model while this one has none."""
+def another_worker_is_ready() -> bool:
+    """Return whether another worker is ready while this one is not."""
     folder = os.environ.get(VARIABLE)
     try:
         if not folder or Path(folder, f"{_READY}{os.getpid()}").exists():
             return False
         return any(path.name.startswith(_READY) for path in Path(folder).iterdir())
-    except OSError:  # no descriptor is left, or the folder is gone: connections are taken rather than left alone
+    except OSError:  # out of descriptors, or the folder is gone: accept connections rather than ignore them
         return False
 
 
@@ -102,14 +103,14 @@ def remove(folder: Path | None) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _has_room(place: Path, workers: int) -> bool:
-    # Twice, for those that take the place of others: what a process has done counts on after its end.
-    found = os.statvfs(place)
-    return os.access(place, os.W_OK) and found.f_bavail * found.f_frsize > 2 * workers * len(KINDS) * FILE_BYTES
+def _has_room(parent: Path, workers: int) -> bool:
+    # Twice, for restarted workers: the counters of a worker outlive it.
+    disk = os.statvfs(parent)
+    return os.access(parent, os.W_OK) and disk.f_bavail * disk.f_frsize > 2 * workers * len(KINDS) * FILE_BYTES
 
 
 def _shorten(path: Path) -> None:
-    # To what is used of it, which its first four bytes say: the files of all processes that ever were are kept.
+    # To the used length, stored in its first four bytes: the files of all former workers are kept.
     with path.open("r+b") as file:
         if len(head := file.read(4)) == 4:
             file.truncate(max(int.from_bytes(head, sys.byteorder), 8))

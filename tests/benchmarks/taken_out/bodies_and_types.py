@@ -3,7 +3,7 @@
 from tests.benchmarks.taken_out.edit import Edit
 
 _CODECS = "image_classifier/serving/formats/codecs.py"
-_OBJECTIONS = "image_classifier/serving/connections/rejections.py"
+_POLICY = "image_classifier/serving/connections/rejection_policy.py"
 _FORMS = "image_classifier/serving/formats/response_formats.py"
 
 EDITS = (
@@ -51,18 +51,18 @@ EDITS = (
         2,
         "the accepted types in it",
         _CODECS,
-        " not accepted for this body. Accepted: {accepted}.",
-        " not accepted for this body.",
+        " is not supported for this body. Supported: {accepted}.",
+        " is not supported for this body.",
         ("test_serve_http.py::test_types_that_are_not_served",),
     ),
     Edit(
         3,
         "406",
         _FORMS,
-        "            return _form(wanted, accept)\n    raise _not_offered(accept)",
-        "            return _form(wanted, accept)\n    return default",
+        "            return _parse(media_type, accept)\n    raise _not_offered(accept)",
+        "            return _parse(media_type, accept)\n    return default",
         (
-            "test_codecs.py::test_what_is_not_offered_is_rejected_with_the_offers",
+            "test_codecs.py::test_unsupported_accept_is_rejected_with_the_offers",
             "test_serve_http.py::test_types_that_are_not_served",
         ),
     ),
@@ -72,15 +72,15 @@ EDITS = (
         _FORMS,
         "Offered: {', '.join(OFFERS)}; k is",
         "k is",
-        ("test_codecs.py::test_what_is_not_offered_is_rejected_with_the_offers",),
+        ("test_codecs.py::test_unsupported_accept_is_rejected_with_the_offers",),
     ),
     Edit(
         3,
         "the default for `*/*`",
         _FORMS,
-        'if wanted.name in ("*/*", "application/*", "*"):',
+        'if media_type.name in ("*/*", "application/*", "*"):',
         "if False:",
-        ("test_codecs.py::test_anything_means_the_default",),
+        ("test_codecs.py::test_wildcards_select_the_default",),
     ),
     Edit(
         3,
@@ -88,29 +88,29 @@ EDITS = (
         _FORMS,
         "    if accept is None or not accept.strip():\n        return default",
         '    accept = accept or ""',
-        ("test_codecs.py::test_anything_means_the_default",),
+        ("test_codecs.py::test_wildcards_select_the_default",),
     ),
     Edit(
         4,
         "the limit of what is announced",
-        _OBJECTIONS,
-        "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
-        "if incoming.received > limits.max_body_bytes:",
-        ("test_front.py::test_larger_body_than_is_allowed_is_rejected_by_its_header",),
+        _POLICY,
+        "if max(reader.content_length or 0, reader.received) > limits.max_body_bytes:",
+        "if reader.received > limits.max_body_bytes:",
+        ("test_connection_loop.py::test_body_above_the_limit_is_rejected_by_its_header",),
     ),
     Edit(
         4,
         "the limit of what comes in chunks",
-        _OBJECTIONS,
-        "if max(incoming.announced or 0, incoming.received) > limits.max_body_bytes:",
-        "if (incoming.announced or 0) > limits.max_body_bytes:",
+        _POLICY,
+        "if max(reader.content_length or 0, reader.received) > limits.max_body_bytes:",
+        "if (reader.content_length or 0) > limits.max_body_bytes:",
         ("test_serve_http.py::test_large_bodies_are_rejected_with_flat_memory",),
     ),
     Edit(
         4,
         "the end of reading after the rejection",
         "image_classifier/serving/connections/open_connections.py",
-        "if not data or connection.dropped > CLOSING_BYTES:",
+        "if not data or connection.discarded > LINGER_BYTES:",
         "if not data:",
         ("test_serve_http.py::test_large_bodies_are_rejected_with_flat_memory",),
     ),
@@ -118,7 +118,7 @@ EDITS = (
         4,
         "the application's own look at what is announced",
         "image_classifier/serving/formats/body.py",
-        "if announced is not None and announced > limit:",
+        "if content_length is not None and content_length > limit:",
         "if False:",
         ("test_app.py::test_large_body_is_rejected_unread",),
     ),

@@ -2,29 +2,29 @@
 
 from tests.benchmarks.taken_out.edit import Edit
 
-_FRONT, _WORKER = (
+_LOOP, _WORKER = (
     "image_classifier/serving/connections/connection_loop.py",
     "image_classifier/serving/processes/gunicorn_worker.py",
 )
-_OBJECTIONS = "image_classifier/serving/connections/rejections.py"
+_POLICY = "image_classifier/serving/connections/rejection_policy.py"
 _ADMISSION = "image_classifier/serving/connections/admission.py"
 
 EDITS = (
     Edit(
         10,
         "rejecting at once, by the header",
-        _OBJECTIONS,
-        "if connection.needs_slot and (first or incoming.whole) and self._answering.is_full:",
-        "if connection.needs_slot and incoming.whole and self._answering.is_full:",
-        ("test_front_rejections.py::test_second_request_is_rejected_at_once_and_its_connection_kept",),
+        _POLICY,
+        "if connection.needs_slot and (first or reader.is_complete) and self._dispatcher.is_full:",
+        "if connection.needs_slot and reader.is_complete and self._dispatcher.is_full:",
+        ("test_overload_rejections.py::test_request_beyond_the_limit_is_rejected_immediately_and_its_connection_kept",),
     ),
     Edit(
         10,
         "the limit of places",
-        "image_classifier/serving/connections/answering.py",
+        "image_classifier/serving/connections/dispatcher.py",
         "return held >= self._in_flight or",
         "return",
-        ("test_front_rejections.py::test_second_request_is_rejected_at_once_and_its_connection_kept",),
+        ("test_overload_rejections.py::test_request_beyond_the_limit_is_rejected_immediately_and_its_connection_kept",),
     ),
     Edit(
         10,
@@ -37,49 +37,49 @@ EDITS = (
     Edit(
         10,
         "the pace in Retry-After",
-        _OBJECTIONS,
-        "return left or self._answering.pace.seconds(len(self._line) + 1)",
+        _POLICY,
+        "return left or self._dispatcher.retry_after.seconds(len(self._retry_queue) + 1)",
         "return 1",
-        ("test_front_rejections.py::test_rejected_clients_are_told_when_there_will_be_a_place",),
+        ("test_overload_rejections.py::test_retry_after_predicts_the_next_free_slots",),
     ),
     Edit(
         10,
         "keeping the connection",
-        _FRONT,
-        "            rejection.status == 503\n            and not self._ending\n",
-        "            False\n            and not self._ending\n",
+        _LOOP,
+        "            rejection.status == 503\n            and not self._draining\n",
+        "            False\n            and not self._draining\n",
         ("test_serve_slow_clients.py::test_connection_is_kept_after_a_rejection",),
     ),
     Edit(
         10,
         "letting those who hammer wait",
-        _FRONT,
-        "if rejection and rejection.status == 503 and self._hold_back(connection):",
+        _LOOP,
+        "if rejection and rejection.status == 503 and self._defer(connection):",
         "if False:",
-        ("test_front_rejections.py::test_rejected_client_that_hammers_waits_for_a_place",),
+        ("test_overload_rejections.py::test_hammering_client_is_deferred_until_a_slot_is_free",),
     ),
     Edit(
         10,
         "/ping without a place",
-        _OBJECTIONS,
-        'connection.needs_slot = incoming.request.method == "POST" and incoming.path.endswith(_WORK)',
+        _POLICY,
+        'connection.needs_slot = reader.request.method == "POST" and reader.path.endswith(_SLOT_PATHS)',
         "connection.needs_slot = True",
         ("test_serve_start_and_stop.py::test_more_requests_than_places_are_rejected_at_once",),
     ),
     Edit(
         10,
         "/ping without a thread",
-        _FRONT,
-        "if connection.incoming.path == _HEALTH:",
+        _LOOP,
+        "if connection.reader.path == _HEALTH:",
         "if False:",
-        ("test_front_handing_over.py::test_ping_is_answered_without_a_thread",),
+        ("test_request_dispatch.py::test_ping_is_answered_without_a_thread",),
     ),
     Edit(
         11,
         "waiting for the whole request without a thread",
-        _FRONT,
-        "elif connection.incoming.whole:\n            self._serve(connection)",
-        "elif True:\n            self._serve(connection)",
+        _LOOP,
+        "elif connection.reader.is_complete:\n            self._handle(connection)",
+        "elif True:\n            self._handle(connection)",
         ("test_serve_start_and_stop.py::test_slow_senders_hold_no_place",),
     ),
     Edit(
@@ -93,7 +93,7 @@ EDITS = (
     Edit(
         11,
         "408",
-        _FRONT,
+        _LOOP,
         "if connection.stage is Stage.ARRIVING and not connection.idle:",
         "if False:",
         ("test_serve_slow_clients.py::test_many_slow_clients_hold_nobody_up",),
@@ -101,23 +101,23 @@ EDITS = (
     Edit(
         11,
         "the deadline of the body",
-        _FRONT,
-        "self._allow(connection, self._limits.body_seconds)",
+        _LOOP,
+        "self._extend_deadline(connection, self._limits.body_seconds)",
         'connection.deadline = float("inf")',
         ("test_serve_slow_clients.py::test_many_slow_clients_hold_nobody_up",),
     ),
     Edit(
         11,
         "the requests behind the first",
-        _FRONT,
-        '        if connection.incoming.begun:\n            self._feed(connection, b"")\n        else:\n',
+        _LOOP,
+        '        if connection.reader.has_started:\n            self._feed(connection, b"")\n        else:\n',
         "        if True:\n",
         ("test_serve_slow_clients.py::test_requests_in_one_go_and_garbage_behind_them",),
     ),
     Edit(
         11,
         "an answer to what is no HTTP",
-        _FRONT,
+        _LOOP,
         "self._reject(connection, malformed(error))",
         "self.connections.close(connection)",
         (
@@ -131,14 +131,14 @@ EDITS = (
         _ADMISSION,
         "if waited and client_is_gone():",
         "if False:",
-        ("test_admission.py::test_work_of_clients_that_have_gone_is_not_begun",),
+        ("test_admission.py::test_work_of_disconnected_clients_is_not_started",),
     ),
     Edit(
         12,
         "silence about them",
         _WORKER,
-        'self.log.debug("A client went before it was answered: %s", error)',
-        'self.log.error("A client went before it was answered: %s", error)',
+        'self.log.debug("A client disconnected before its response was sent: %s", error)',
+        'self.log.error("A client disconnected before its response was sent: %s", error)',
         ("test_serve_slow_clients.py::test_clients_that_go_early_leave_the_server_as_it_was",),
     ),
     Edit(
@@ -168,8 +168,8 @@ EDITS = (
     Edit(
         13,
         "time for requests that have begun",
-        _FRONT,
-        "last = now + (LAST_CALL_SECONDS if connection.idle else ENDING_SECONDS)",
+        _LOOP,
+        "last = now + (IDLE_DRAIN_SECONDS if connection.idle else DRAIN_SECONDS)",
         "last = now",
         ("test_serve_start_and_stop.py::test_sigterm_finishes_what_was_begun",),
     ),
@@ -177,7 +177,7 @@ EDITS = (
         13,
         "closing idle connections",
         _WORKER,
-        "            self.front.end()\n",
+        "            self.connection_loop.drain()\n",
         "            pass\n",
         ("test_serve_start_and_stop.py::test_idle_connections_do_not_hold_up_the_end",),
     ),

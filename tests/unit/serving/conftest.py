@@ -1,4 +1,4 @@
-"""Fixtures of the serving tests: a loaded predictor, and the application in front of it."""
+"""Fixtures of the serving tests: a loaded predictor, and the application that serves it."""
 
 import io
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from PIL import Image
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
 from image_classifier.serving.processes.model_loader import ModelLoader
-from image_classifier.serving.settings import Settings
+from image_classifier.serving.settings import ServingSettings
 from tests.unit.inference import colours
 
 
@@ -24,7 +24,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def loading(model_folder: Path) -> ModelLoader:
-    """The small classifier, loaded as a server loads it."""
+    """The small classifier, loaded as by a server."""
     found = ModelLoader(lambda: Predictor.load(model_folder), pytest.fail)
     found.start()
     assert found.wait(60)
@@ -33,10 +33,10 @@ def loading(model_folder: Path) -> ModelLoader:
 
 @pytest.fixture
 def client_of(loading: ModelLoader) -> Callable[..., FlaskClient]:
-    """Return a function from changed settings to a client of the application."""
+    """Return a function that creates a client of an application with changed settings."""
 
     def make(**changed: object) -> FlaskClient:
-        return create_app(loading, replace(Settings(), **changed)).test_client()  # type: ignore[arg-type]
+        return create_app(loading, replace(ServingSettings(), **changed)).test_client()  # type: ignore[arg-type]
 
     return make
 

@@ -24,83 +24,85 @@ LIMITS = Limits(
 BODY = b"0123456789"
 
 
-def request(body: bytes = BODY, path: str = "/invocations", announced: int | None = None) -> bytes:
-    """Write a request with a body."""
-    length = len(body) if announced is None else announced
+def request(body: bytes = BODY, path: str = "/invocations", content_length: int | None = None) -> bytes:
+    """Return a request with a body."""
+    length = len(body) if content_length is None else content_length
     return b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), length, body)
 
 
 class Loop:
-    """A main loop that moves when it is told to; what it gives to threads is kept in `served`."""
+    """A main loop that runs on demand; requests handed to threads are collected in `dispatched`."""
 
-    def __init__(self, changed: Limits = LIMITS):
+    def __init__(self, limits: Limits = LIMITS):
         self.poller = selectors.DefaultSelector()
-        self.served: list[Connection] = []
+        self.dispatched: list[Connection] = []
         self.rejected: list[tuple[str, int, str]] = []
         self.pinged: list[Connection] = []
         self.has_threads = True
-        self.front = ConnectionLoop(self.poller, Config(), changed, self._answer, self._answer_here, self._rejected)
+        self.connection_loop = ConnectionLoop(
+            self.poller, Config(), limits, self._submit, self._respond_inline, self._rejected
+        )
         self.clients: list[socket.socket] = []
         self.servers: list[socket.socket] = []
 
     def client(self, sent: bytes = b"") -> socket.socket:
-        """Connect a client that has sent something."""
+        """Connect a client and send `sent`."""
         client, server = socket.socketpair()
         self.clients.append(client)
         self.servers.append(server)
-        self.front.add(server, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        self.connection_loop.add(server, ("127.0.0.1", 1), ("127.0.0.1", 2))
         self.send(client, sent)
         return client
 
     def send(self, client: socket.socket, data: bytes) -> None:
-        """Let a client send, which it can only as fast as it is read."""
+        """Send data from a client, running the loop whenever the socket is full."""
         client.settimeout(0)
         while data:
             with contextlib.suppress(BlockingIOError):
                 data = data[client.send(data) :]
-            self.move()
+            self.run()
         client.settimeout(10)
 
-    def move(self) -> None:
-        """Do what can be done now."""
+    def run(self) -> None:
+        """Run the loop until nothing is left to do."""
         for _ in range(10):
             for key, _ in self.poller.select(0):
                 key.data(key.fileobj)
-        self.front.tick()
+        self.connection_loop.tick()
 
     def finish(self, keep: bool = True) -> None:
-        """Give the first that is served back."""
-        self.front.finished(self.served.pop(0), keep)
-        self.move()
+        """Finish the first dispatched request."""
+        self.connection_loop.finished(self.dispatched.pop(0), keep)
+        self.run()
 
     def close(self) -> None:
-        """Close whatever is open."""
+        """Close all sockets."""
         for end in (*self.clients, *self.servers):
             end.close()
         self.poller.close()
 
-    def _answer(self, connection: Connection) -> bool:
+    def _submit(self, connection: Connection) -> bool:
         if self.has_threads:
-            self.served.append(connection)
+            self.dispatched.append(connection)
         return self.has_threads
 
-    def _answer_here(self, connection: Connection) -> bool:
+    def _respond_inline(self, connection: Connection) -> bool:
         self.pinged.append(connection)
         connection.send(b"pong")
         return True
 
-    def _rejected(self, asked: Any, rejection: RejectedError) -> Mapping[str, str]:
-        self.rejected.append((asked.path if asked else "", rejection.status, rejection.code))
+    def _rejected(self, request: Any, rejection: RejectedError) -> Mapping[str, str]:
+        self.rejected.append((request.path if request else "", rejection.status, rejection.code))
         return {"X-Number": str(len(self.rejected))}
 
 
-def answer(client: socket.socket) -> bytes:
-    """Return what a client was answered, which was sent before."""
+def response(client: socket.socket) -> bytes:
+    """Return the response that a client has received."""
     return client.recv(65536)
 
 
 def is_closed(client: socket.socket) -> bool:
-    """Say whether a client is told that there is nothing more to come."""
+    """Return whether a client sees the end of the stream."""
     client.setblocking(False)
     try:
         return client.recv(1) == b""

@@ -1,4 +1,4 @@
-"""The line that a request leaves in the log."""
+"""The access log."""
 
 import json
 import logging
@@ -9,14 +9,14 @@ from flask.testing import FlaskClient
 
 from image_classifier.serving.monitoring import access_log
 from image_classifier.serving.monitoring.access_log import AccessRecord
-from image_classifier.serving.monitoring.measurement import Measurement
+from image_classifier.serving.monitoring.measurement import RequestMeasurement
 
 X_IMAGE = {"Content-Type": "application/x-image"}
 
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, object]]]:
-    """Return a function that gives the lines written so far at level INFO and above, parsed."""
+    """Return a function that returns the parsed lines logged so far at level INFO and above."""
     caplog.set_level(logging.INFO, "image_classifier.serving")
 
     def parsed() -> list[dict[str, object]]:
@@ -25,10 +25,10 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[dict[str, objec
     return parsed
 
 
-def test_answered_request_leaves_a_line(
+def test_answered_request_is_logged(
     client: FlaskClient, green: bytes, lines: Callable[[], list[dict[str, object]]]
 ) -> None:
-    """Given an image that is answered -> one line: what was asked, sizes, stages that add up to less than all."""
+    """Given an image -> one line: request, sizes, and stages whose sum is within the total."""
     answer = client.post("/invocations", data=green, headers={**X_IMAGE, "X-Request-Id": "abc-1"})
     [line] = lines()
     times = [line.pop(name) for name in ("queue_ms", "decode_ms", "engine_ms", "total_ms")]
@@ -45,15 +45,17 @@ def test_answered_request_leaves_a_line(
     assert sum(times[:3]) <= times[3] + 0.2  # type: ignore[arg-type, operator]
 
 
-def test_rejected_request_leaves_its_code(client: FlaskClient, lines: Callable[[], list[dict[str, object]]]) -> None:
-    """Given a body that is no image -> the line has the code, and no stage that was not reached."""
+def test_rejected_request_is_logged_with_its_code(
+    client: FlaskClient, lines: Callable[[], list[dict[str, object]]]
+) -> None:
+    """Given a body other than an image -> the line has the code, and no stage that was not reached."""
     client.post("/invocations", data=b"text", headers=X_IMAGE)
     [line] = lines()
     assert (line["status"], line["error"]) == (400, "unsupported_format")
     assert "engine_ms" not in line
 
 
-def test_machines_that_look_often_leave_none(
+def test_polled_paths_are_logged_at_debug(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, lines: Callable[[], list[dict[str, object]]]
 ) -> None:
     """Given /ping and /metrics -> no line at INFO, one each at DEBUG."""
@@ -66,7 +68,7 @@ def test_machines_that_look_often_leave_none(
     assert [line["path"] for line in lines()] == ["/ping", "/metrics"]
 
 
-def test_level_above_info_leaves_none(client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_level_above_info_logs_nothing(client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """Given level WARNING -> no line, neither of an answered nor of a rejected request."""
     caplog.set_level(logging.WARNING, "image_classifier.serving")
     for body in (green, b"text"):
@@ -75,24 +77,24 @@ def test_level_above_info_leaves_none(client: FlaskClient, green: bytes, caplog:
 
 
 @pytest.mark.parametrize(("which", "statuses"), [("all", [200, 400]), ("errors", [400]), ("off", [])])
-def test_the_setting_says_which_requests(
+def test_setting_selects_the_requests(
     client_of: Callable[..., FlaskClient],
     green: bytes,
     lines: Callable[[], list[dict[str, object]]],
     which: str,
     statuses: list[int],
 ) -> None:
-    """Given an answered and a rejected request -> lines for those that the setting names."""
+    """Given an answered and a rejected request -> lines for those that the setting selects."""
     client = client_of(access_log=which)
     for body in (green, b"text"):
         client.post("/invocations", data=body, headers=X_IMAGE)
     assert [line["status"] for line in lines()] == statuses
 
 
-def test_nothing_of_the_request_but_its_id_is_repeated(
+def test_only_the_id_of_a_request_is_logged(
     client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Given headers, a query and an image with words in them -> none of the words is in the log at level DEBUG."""
+    """Given headers, a query and an image with marker words -> none of the words is in the log at level DEBUG."""
     caplog.set_level(logging.DEBUG, "image_classifier.serving")
     headers = {**X_IMAGE, "Authorization": "secret-1", "X-Amzn-SageMaker-Custom-Attributes": "secret-2"}
     client.post("/invocations?key=secret-3", data=green + b"secret-4", headers=headers)
@@ -109,14 +111,14 @@ def test_nothing_of_the_request_but_its_id_is_repeated(
         ({"X-Request-Id": "x" * 128}, "x" * 128),
     ],
 )
-def test_id_that_is_brought_is_kept(headers: dict[str, str], found: str) -> None:
-    """Given ids of a sane form -> the platform's first, as it came."""
+def test_valid_id_is_kept(headers: dict[str, str], found: str) -> None:
+    """Given valid ids -> the platform's first, unchanged."""
     assert access_log.request_id(headers) == found
 
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "a\nb", "é", "\x1b[31m", "\x00"])
-def test_id_that_is_not_sane_is_replaced(given: str) -> None:
-    """Given an id that is too long or not printable ASCII -> new ones of 16 hexadecimal digits, each another one."""
+def test_invalid_id_is_replaced(given: str) -> None:
+    """Given an id that is too long or not printable ASCII -> new, distinct ids of 16 hexadecimal digits."""
     found = {access_log.request_id({"X-Request-Id": given}) for _ in range(10)}
     assert len(found) == 10
     assert all(len(identifier) == 16 and int(identifier, 16) >= 0 for identifier in found)
@@ -125,7 +127,7 @@ def test_id_that_is_not_sane_is_replaced(given: str) -> None:
 def test_line_stays_one_line() -> None:
     """Given a path with line breaks and 1,000 more characters -> one line of JSON of the usual length."""
     path = "/a\nb\r\u2028" + "x" * 1000
-    text = access_log.line(AccessRecord("GET", path, 404, "id"), Measurement(error="not_found"))
+    text = access_log.line(AccessRecord("GET", path, 404, "id"), RequestMeasurement(error="not_found"))
     assert len(text.splitlines()) == 1
     assert len(text) < 400
     assert json.loads(text)["path"].startswith("/a\nb")

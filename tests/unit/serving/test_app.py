@@ -1,4 +1,4 @@
-"""The application behind HTTP, with a real model and without a server."""
+"""The WSGI application with a real model and without a server."""
 
 import base64
 import io
@@ -13,29 +13,29 @@ from flask.testing import FlaskClient
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
 from image_classifier.serving.processes.model_loader import ModelLoader
-from image_classifier.serving.settings import MEGABYTE, Settings
+from image_classifier.serving.settings import MEGABYTE, ServingSettings
 from tests.unit.inference import colours
 
 X_IMAGE = {"Content-Type": "application/x-image"}
 
 
 def test_ping_is_empty(client: FlaskClient) -> None:
-    """A loaded model -> /ping says 200 and nothing else."""
+    """Given a loaded model -> /ping returns 200 and an empty body."""
     answer = client.get("/ping")
     assert (answer.status_code, answer.data) == (200, b"")
 
 
 def test_not_ready_before_the_model_is_loaded(green: bytes) -> None:
-    """A model that is never loaded -> /ping and /invocations say 503 with a reason and when to come again."""
+    """Given a model that is never loaded -> /ping and /invocations return 503 with a reason and Retry-After."""
     waiting = ModelLoader(lambda: pytest.fail("never started"), pytest.fail)
-    client = create_app(waiting, Settings()).test_client()
+    client = create_app(waiting, ServingSettings()).test_client()
     for answer in (client.get("/ping"), client.post("/invocations", data=green, headers=X_IMAGE)):
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         assert answer.get_json()["error"] == "loading"
 
 
-def test_image_is_answered_in_the_default_form(client: FlaskClient, green: bytes) -> None:
-    """An image -> probabilities alone, in index order, as plain application/json."""
+def test_image_is_answered_in_the_default_format(client: FlaskClient, green: bytes) -> None:
+    """Given an image -> only probabilities, in index order, as plain application/json."""
     answer = client.post("/invocations", data=green, headers=X_IMAGE)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     found = answer.get_json()
@@ -43,8 +43,8 @@ def test_image_is_answered_in_the_default_form(client: FlaskClient, green: bytes
     assert found["probabilities"].index(max(found["probabilities"])) == 1
 
 
-def test_verbose_answer_has_labels(client: FlaskClient, green: bytes) -> None:
-    """Accept with a space and a capital -> the three keys in their order, the right label, plain application/json."""
+def test_verbose_response_has_labels(client: FlaskClient, green: bytes) -> None:
+    """Given Accept with a space and a capital -> the three keys in order and the correct label, as application/json."""
     answer = client.post("/invocations", data=green, headers={**X_IMAGE, "Accept": "application/json; Verbose"})
     assert list(json.loads(answer.data)) == ["probabilities", "labels", "predicted_label"]
     assert answer.get_json()["labels"] == list(colours.LABELS)
@@ -53,7 +53,7 @@ def test_verbose_answer_has_labels(client: FlaskClient, green: bytes) -> None:
 
 
 def test_rows_are_answered_by_rows(client: FlaskClient, green: bytes) -> None:
-    """The same image as two rows of JSON -> twice the answer that it gets alone."""
+    """Given the same image as two rows of JSON -> twice the prediction that it gets alone."""
     row = {"b64": base64.b64encode(green).decode()}
     many = client.post("/invocations", json={"instances": [row, row]}).get_json()
     alone = client.post("/invocations", data=green, headers=X_IMAGE).get_json()["probabilities"]
@@ -61,8 +61,8 @@ def test_rows_are_answered_by_rows(client: FlaskClient, green: bytes) -> None:
     assert many["predictions"][0] == pytest.approx(alone, abs=1e-6)
 
 
-def test_bad_row_is_named(client: FlaskClient, green: bytes) -> None:
-    """A text as the second of two rows -> 400 that says which."""
+def test_invalid_row_is_identified(client: FlaskClient, green: bytes) -> None:
+    """Given text as the second of two rows -> 400 with its number."""
     bodies = [base64.b64encode(data).decode() for data in (green, b"text")]
     answer = client.post("/invocations", json={"instances": [{"b64": body} for body in bodies]})
     assert answer.status_code == 400
@@ -72,12 +72,12 @@ def test_bad_row_is_named(client: FlaskClient, green: bytes) -> None:
 def test_wrong_content_type_is_noted_in_the_log(
     client: FlaskClient, green: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An image sent as a form -> answered, and one line of the log says so."""
+    """Given an image sent with the Content-Type of a form -> answered, with a note in the log."""
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
         answer = client.post("/invocations", data=green, headers={"Content-Type": "application/x-www-form-urlencoded"})
     assert answer.status_code == 200
     assert [record.getMessage() for record in caplog.records if record.name == "image_classifier.serving"] == [
-        "Content-Type is 'application/x-www-form-urlencoded', but the body is JPEG: answered."
+        "Content-Type is 'application/x-www-form-urlencoded', but the body is JPEG; accepted."
     ]
 
 
@@ -98,7 +98,7 @@ def test_wrong_content_type_is_noted_in_the_log(
 def test_errors_are_json_sentences(
     client: FlaskClient, method: str, path: str, headers: dict[str, str], body: bytes, status: int, code: str
 ) -> None:
-    """Each rejection -> its status, and JSON with a code and a sentence; never HTML."""
+    """Given each kind of rejection -> its status, and JSON with a code and a sentence; never HTML."""
     answer = client.open(path, method=method, headers=headers, data=body)
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
     assert list(json.loads(answer.data)) == ["error", "message"]
@@ -106,60 +106,58 @@ def test_errors_are_json_sentences(
     assert answer.get_json()["message"].endswith(".")
 
 
-def test_405_says_what_is_allowed(client: FlaskClient) -> None:
-    """A GET of /invocations -> the Allow header names POST."""
+def test_405_lists_the_allowed_methods(client: FlaskClient) -> None:
+    """Given a GET of /invocations -> the Allow header lists POST."""
     assert "POST" in client.get("/invocations").headers["Allow"]
 
 
-class Counted(io.RawIOBase):
-    """An endless body that counts what is taken from it."""
+class CountingBody(io.RawIOBase):
+    """An endless body that counts the bytes read."""
 
     def __init__(self) -> None:
-        self.taken = 0
+        self.bytes_read = 0
 
     def read(self, size: int = -1) -> bytes:
-        """Return as many zeros as are asked for."""
+        """Return `size` zeros."""
         assert size > 0, "an endless body must not be read to its end"
-        self.taken += size
+        self.bytes_read += size
         return bytes(size)
 
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_large_body_is_rejected_unread(client_of: Callable[..., FlaskClient], announced: bool) -> None:
-    """More than the limit, announced or in chunks -> 413 with the limit; nothing, or little more than it, was read."""
-    body = Counted()
+    """Given a body above the limit, with Content-Length or chunked -> 413; hardly more than the limit was read."""
+    body = CountingBody()
     length = {"CONTENT_LENGTH": str(10 * MEGABYTE)} if announced else {"HTTP_TRANSFER_ENCODING": "chunked"}
     answer = client_of(max_body_bytes=MEGABYTE).post(
         "/invocations", headers=X_IMAGE, environ_overrides={"wsgi.input": body, "wsgi.input_terminated": True, **length}
     )
     assert (answer.status_code, answer.get_json()["error"]) == (413, "body_too_large")
     assert "1 MB" in answer.get_json()["message"]
-    assert body.taken <= (0 if announced else MEGABYTE + 65536)
+    assert body.bytes_read <= (0 if announced else MEGABYTE + 65536)
 
 
 def test_body_of_exactly_the_limit_is_read(client_of: Callable[..., FlaskClient]) -> None:
-    """As many bytes as allowed -> read and rejected for what they are; one more -> rejected for their number."""
+    """Given a body of exactly the limit -> rejected for its content; one more byte -> rejected for its size."""
     client = client_of(max_body_bytes=MEGABYTE)
     answers = [client.post("/invocations", headers=X_IMAGE, data=bytes(MEGABYTE + extra)) for extra in (0, 1)]
     assert [answer.get_json()["error"] for answer in answers] == ["unsupported_format", "body_too_large"]
 
 
 def test_body_that_ends_early_is_rejected(client: FlaskClient, green: bytes) -> None:
-    """Fewer bytes than announced -> 400, not an answer for half an image."""
+    """Given fewer bytes than Content-Length -> 400, not a prediction for half an image."""
     overrides = {"wsgi.input": io.BytesIO(green[:100]), "CONTENT_LENGTH": str(len(green))}
     answer = client.post("/invocations", headers=X_IMAGE, environ_overrides=overrides)
     assert (answer.status_code, answer.get_json()["error"]) == (400, "incomplete_body")
 
 
-def test_failure_inside_is_told_without_its_trace(
-    tmp_path: Path, green: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A model that answers NaN -> 500 with a sentence; the trace is in the log alone."""
+def test_internal_failure_hides_its_traceback(tmp_path: Path, green: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Given a model that returns NaN -> 500 with a sentence; the traceback is only in the log."""
     folder = colours.save(tmp_path, sharpness=float("nan"))
     loading = ModelLoader(lambda: Predictor.load(folder), pytest.fail)
     loading.start()
     assert loading.wait(60)
-    answer = create_app(loading, Settings()).test_client().post("/invocations", data=green, headers=X_IMAGE)
+    answer = create_app(loading, ServingSettings()).test_client().post("/invocations", data=green, headers=X_IMAGE)
     assert (answer.status_code, answer.get_json()["error"]) == (500, "internal_error")
     assert b"Traceback" not in answer.data
     assert b"NaN" not in answer.data

@@ -1,4 +1,4 @@
-"""Content-Encoding: gzip within the limit of bodies, everything else by name."""
+"""Content-Encoding: gzip up to the body limit, everything else is rejected by name."""
 
 import base64
 import gzip
@@ -19,29 +19,29 @@ BODY = b"the bytes of an image " * 100
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", " gzip ", "identity, gzip", "gzip,"])
 def test_gzip_is_decompressed(encoding: str) -> None:
-    """A compressed body under each way to name it -> the body."""
+    """Given a compressed body under each name of gzip -> the decompressed body."""
     assert content_encoding.decoded(encoding, gzip.compress(BODY), LIMIT) == BODY
 
 
 @pytest.mark.parametrize("encoding", [None, "", "identity", "Identity, identity"])
-def test_identity_is_the_body(encoding: str | None) -> None:
-    """No encoding, or none by name -> the same object."""
+def test_identity_returns_the_body(encoding: str | None) -> None:
+    """Given no encoding or identity -> the same object."""
     assert content_encoding.decoded(encoding, BODY, LIMIT) is BODY
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "compress", "gzip, gzip", "aws-chunked", "x" * 5_000])
 def test_other_encodings_are_rejected_by_name(encoding: str) -> None:
-    """Other encodings, and several -> 415 that names the header and what is accepted, in a short sentence."""
+    """Given other encodings, or several -> 415 that names the header and the supported ones, in a short sentence."""
     with pytest.raises(
-        RejectedError, match=r"^Content-Encoding '.*' is not accepted\. Accepted: gzip, identity\."
+        RejectedError, match=r"^Content-Encoding '.*' is not supported\. Supported: gzip, identity\."
     ) as found:
         content_encoding.decoded(encoding, BODY, LIMIT)
     assert (found.value.status, found.value.headers) == (415, {"Accept-Encoding": "gzip, identity"})
     assert len(found.value.message) < 300
 
 
-def test_members_in_a_row_are_one_body() -> None:
-    """2,000 gzip members -> their contents in a row; more than 10,000 -> 400."""
+def test_gzip_members_are_concatenated() -> None:
+    """Given 2,000 gzip members -> their concatenated contents; more than 10,000 -> 400."""
     assert content_encoding.decoded("gzip", gzip.compress(b"x" * 300) * 2_000, LIMIT) == b"x" * 600_000
     with pytest.raises(RejectedError, match="more than 10,000 members"):
         content_encoding.decoded("gzip", gzip.compress(b"") * 20_000, LIMIT)
@@ -54,15 +54,15 @@ def test_members_in_a_row_are_one_body() -> None:
     ids=["text", "cut off", "header alone", "zlib", "empty"],
 )
 def test_body_that_is_not_gzip_is_rejected(body: bytes) -> None:
-    """Other bytes, a cut off body, zlib's format -> 400."""
+    """Given other bytes, a truncated body, zlib's format -> 400."""
     with pytest.raises(RejectedError, match="Content-Encoding is gzip, but the body is not") as found:
         content_encoding.decoded("gzip", body, LIMIT)
     assert (found.value.status, found.value.code) == (400, "invalid_encoding")
 
 
 @pytest.mark.parametrize("members", [1, 50])
-def test_bomb_is_decompressed_to_the_limit(members: int) -> None:
-    """100 MB of zeros in 100 KB -> 413, with little more memory than the limit."""
+def test_decompression_stops_at_the_limit(members: int) -> None:
+    """Given 100 MB of zeros in 100 KB -> 413, with little more memory than the limit."""
     bomb = gzip.compress(bytes(100_000_000 // members)) * members
     tracemalloc.start()
     began = time.process_time()
@@ -76,8 +76,8 @@ def test_bomb_is_decompressed_to_the_limit(members: int) -> None:
     assert time.process_time() - began < 1
 
 
-def test_image_and_list_are_answered_compressed(client: FlaskClient, green: bytes) -> None:
-    """An image and a list in gzip -> the answers of the plain bodies."""
+def test_compressed_image_and_list_are_answered(client: FlaskClient, green: bytes) -> None:
+    """Given an image and a list in gzip -> the same responses as uncompressed."""
     listed = json.dumps({"instances": [{"b64": base64.b64encode(green).decode()}]}).encode()
     for body, kind in ((green, "application/x-image"), (listed, "application/json")):
         plain = client.post("/invocations", data=body, content_type=kind)

@@ -1,4 +1,4 @@
-"""Lines of JSON with an image each, without HTTP; lists are tested through codecs."""
+"""Lines of JSON with one image each, without HTTP; lists are tested in test_codecs.py."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from image_classifier.serving.rejection import RejectedError
 
 
 def rejection(body: bytes) -> RejectedError:
-    """Read lines that must be rejected."""
+    """Return the rejection of lines."""
     with pytest.raises(RejectedError) as found:
         json_bodies.lines(body)
     return found.value
@@ -15,8 +15,8 @@ def rejection(body: bytes) -> RejectedError:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b" \n\n \t\r\n"])
 @pytest.mark.parametrize("last", [b"", b"\n", b"\r\n\r\n\n"])
-def test_lines_are_images_whatever_ends_them(end: bytes, last: bytes) -> None:
-    """Three lines with each kind of end, blank lines among them -> three images in order, other keys ignored."""
+def test_lines_may_end_with_lf_or_crlf(end: bytes, last: bytes) -> None:
+    """Given three lines with each line end and blank lines between -> three images in order, other keys ignored."""
     body = end.join([b'{"b64": "Zmlyc3Q="}', b'{"id": [1, 2], "b64": "c2Vjb25k"}', b'  {"b64":"dGhpcmQ="}']) + last
     found = json_bodies.lines(body)
     assert [found.image(index) for index in range(len(found))] == [b"first", b"second", b"third"]
@@ -37,8 +37,8 @@ def test_lines_are_images_whatever_ends_them(end: bytes, last: bytes) -> None:
     ],
     ids=range(9),
 )
-def test_line_that_is_not_as_expected_is_rejected_alone(line: bytes, code: str) -> None:
-    """Each way in which a line can be wrong -> its code in a sentence; the line behind it is an image."""
+def test_invalid_line_is_rejected_alone(line: bytes, code: str) -> None:
+    """Given every kind of invalid line -> its code and a sentence; the next line is an image."""
     found = json_bodies.lines(line + b'\n{"b64": "eA=="}\n')
     with pytest.raises(RejectedError) as rejected:
         found.image(0)
@@ -47,7 +47,7 @@ def test_line_that_is_not_as_expected_is_rejected_alone(line: bytes, code: str) 
 
 
 def test_number_of_lines_is_limited() -> None:
-    """As many lines as allowed -> all of them; one more -> 413; a million blank ones -> 400, since there is none."""
+    """Given the maximum number of lines -> all of them; one more -> 413; a million blank ones -> 400."""
     line = b'{"b64": "eA=="}\n'
     assert len(json_bodies.lines(line * json_bodies.MAX_LINES)) == json_bodies.MAX_LINES
     many = rejection(line * (json_bodies.MAX_LINES + 1))

@@ -1,4 +1,4 @@
-"""The forms in which clients write images into JSON."""
+"""The accepted forms of images in JSON."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from image_classifier.serving.formats import json_bodies
-from image_classifier.serving.formats.json_bodies import MAX_INSTANCES, Listed
+from image_classifier.serving.formats.json_bodies import MAX_INSTANCES, Instances
 from image_classifier.serving.rejection import RejectedError
 
 GIF = b"GIF89a" + bytes(range(256))
@@ -17,8 +17,8 @@ B64 = base64.b64encode(GIF).decode()
 ENTRY = {"b64": B64}
 
 
-def listed(value: Any) -> Listed:
-    """Read a JSON value as a body."""
+def instances(value: Any) -> Instances:
+    """Decode a JSON value as a body."""
     return json_bodies.instances(json.dumps(value).encode())
 
 
@@ -34,26 +34,26 @@ def listed(value: Any) -> Listed:
         lambda data: " \t" + base64.b64encode(data).decode() + "\n",
     ],
 )
-def test_base64_is_read_as_clients_write_it(written: Any, extra: int) -> None:
-    """Line breaks, blanks, no padding, the URL-safe alphabet, of every length -> the bytes, in a list and in a line."""
+def test_base64_is_decoded_leniently(written: Any, extra: int) -> None:
+    """Given line breaks, blanks, no padding, the URL-safe alphabet -> the bytes, in a list and in a line."""
     data = bytes(range(255, -1, -1)) + bytes(extra)
-    assert listed({"instances": [{"b64": written(data)}]}).images == (data,)
+    assert instances({"instances": [{"b64": written(data)}]}).images == (data,)
     line = json.dumps({"b64": written(data)}).encode()
     assert json_bodies.lines(line).image(0) == data
 
 
 @pytest.mark.parametrize("text", ["?", "a", "abcde", "ab=c", "é", "aGk=aGk=", "a-b*"])
-def test_what_is_not_base64_is_rejected(text: str) -> None:
-    """Other characters, an impossible length, padding in the middle -> 400."""
+def test_invalid_base64_is_rejected(text: str) -> None:
+    """Given other characters, an impossible length, padding in the middle -> 400."""
     with pytest.raises(RejectedError, match=r"instances\[0\] is not valid base64") as found:
-        listed({"instances": [{"b64": text}]})
+        instances({"instances": [{"b64": text}]})
     assert found.value.code == "invalid_base64"
 
 
-def test_data_url_is_named() -> None:
-    """A data: URL in the place of base64 -> 400 that names it, without its content."""
+def test_data_url_is_identified() -> None:
+    """Given a data: URL instead of base64 -> 400 that names it, without its content."""
     with pytest.raises(RejectedError, match=r"begins with 'data:image/gif;base64,.*: a data: URL") as found:
-        listed({"instances": [{"b64": f"data:image/gif;base64,{B64}"}]})
+        instances({"instances": [{"b64": f"data:image/gif;base64,{B64}"}]})
     assert len(found.value.message) < 200
 
 
@@ -74,9 +74,9 @@ def test_data_url_is_named() -> None:
     ],
     ids=str,
 )
-def test_form_with_one_image_in_it_is_read(body: Any, key: str) -> None:
-    """Rows and columns of TensorFlow Serving, named inputs, bare base64 -> the image, and the key of the answers."""
-    assert listed(body) == Listed((GIF,), key)
+def test_accepted_forms_are_decoded(body: Any, key: str) -> None:
+    """Given rows and columns of TensorFlow Serving, named inputs, bare base64 -> the image and the response's key."""
+    assert instances(body) == Instances((GIF,), key)
 
 
 @pytest.mark.parametrize(
@@ -105,32 +105,32 @@ def test_form_with_one_image_in_it_is_read(body: Any, key: str) -> None:
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_other_form_is_named(body: Any, said: str) -> None:
-    """More or less than one image in an entry, other keys, pixels -> 400 that names what was seen and is expected."""
+def test_other_forms_are_identified(body: Any, said: str) -> None:
+    """Given an entry without exactly one image, other keys, pixels -> 400 with the actual and the expected form."""
     with pytest.raises(RejectedError) as found:
-        listed(body)
+        instances(body)
     assert found.value.status == 400
     assert said in found.value.message
     assert len(found.value.message) < 300
 
 
-def test_pixels_in_a_line_are_named() -> None:
-    """A line of nested lists, small and large -> a reason that speaks of pixels."""
+def test_pixels_in_a_line_are_identified() -> None:
+    """Given a line of nested lists, small and large -> an error about pixels."""
     for side in (1, 28):
         with pytest.raises(RejectedError, match="pixels"):
             json_bodies.lines(json.dumps([[[0] * 3] * side] * side).encode()).image(0)
 
 
-def test_too_many_images_are_still_413() -> None:
-    """One image more than a list may have, in each form -> 413."""
+def test_too_many_images_are_413_in_every_form() -> None:
+    """Given one image more than the limit, in each form -> 413."""
     for body in ({"instances": [ENTRY] * (MAX_INSTANCES + 1)}, {"inputs": [B64] * (MAX_INSTANCES + 1)}):
         with pytest.raises(RejectedError) as found:
-            listed(body)
+            instances(body)
         assert (found.value.status, found.value.code) == (413, "too_many_instances")
 
 
-def test_huge_arrays_are_rejected_without_building_them() -> None:
-    """20 MB of nested lists -> 400 within 0.5 s."""
+def test_huge_arrays_are_rejected_without_parsing() -> None:
+    """Given 20 MB of nested lists -> 400 within 0.5 s."""
     body = b'{"instances": [' + b"[0,0,0]," * 2_500_000 + b"[]]}"
     began = time.process_time()
     with pytest.raises(RejectedError, match="pixels"):
@@ -139,7 +139,7 @@ def test_huge_arrays_are_rejected_without_building_them() -> None:
 
 
 def test_columns_are_answered_as_outputs(client: FlaskClient, green: bytes) -> None:
-    """One image as inputs and as instances -> the same list of probabilities, under outputs and predictions."""
+    """Given one image as inputs and as instances -> equal probabilities, under outputs and predictions."""
     image = {"b64": base64.b64encode(green).decode()}
     columns = client.post("/invocations", json={"inputs": image}).get_json()
     rows = client.post("/invocations", json={"instances": [image]}).get_json()

@@ -1,4 +1,4 @@
-"""A log that cannot be written holds nobody up."""
+"""A log that cannot be written does not block."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from image_classifier.serving.monitoring.log_stream import LogStream
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """The two ends of a pipe, to read from and to write to."""
+    """The read and write ends of a pipe."""
     ends = os.pipe()
     yield ends
     for end in ends:
@@ -28,35 +28,35 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def record(text: str) -> logging.LogRecord:
-    """Make a line of the log."""
+    """Return a log record."""
     return logging.LogRecord("test", logging.INFO, "here", 1, text, None, None)
 
 
 def test_lines_arrive(pipe: tuple[int, int]) -> None:
-    """Given a reader -> it gets each line whole, whatever is in it."""
+    """Given a reader -> it gets each complete line, whatever its content."""
     handler = LogStream(pipe[1])
     for text in ("one", "zwölf", "half a character: \udc80"):
         handler.handle(record(text))
     assert os.read(pipe[0], 1000).decode() == "one\nzwölf\nhalf a character: \\udc80\n"
 
 
-def test_reader_that_is_gone_is_no_error(pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
-    """Given a pipe that nobody reads any more -> the line is dropped without a word."""
+def test_missing_reader_is_tolerated(pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
+    """Given a pipe without a reader -> the line is dropped silently."""
     os.close(pipe[0])
     LogStream(pipe[1]).handle(record("lost"))
     assert capfd.readouterr().err == ""
 
 
-def test_closed_descriptor_is_no_error(pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
-    """Given a descriptor that was closed -> the line is dropped without a word."""
+def test_closed_descriptor_is_tolerated(pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
+    """Given a closed descriptor -> the line is dropped silently."""
     handler = LogStream(pipe[1])
     os.close(pipe[1])
     handler.handle(record("lost"))
     assert capfd.readouterr().err == ""
 
 
-def test_full_disk_is_no_error(capfd: pytest.CaptureFixture[str]) -> None:
-    """Given a device that is always full -> the line is dropped without a word."""
+def test_full_disk_is_tolerated(capfd: pytest.CaptureFixture[str]) -> None:
+    """Given a device that is always full -> the line is dropped silently."""
     descriptor = os.open("/dev/full", os.O_WRONLY)
     try:
         LogStream(descriptor).handle(record("lost"))
@@ -65,8 +65,8 @@ def test_full_disk_is_no_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == ""
 
 
-def test_reader_that_stops_holds_nobody_up(pipe: tuple[int, int]) -> None:
-    """Given a pipe whose reader sleeps -> a thousand lines take no time once it is full; later ones come through."""
+def test_stalled_reader_does_not_block(pipe: tuple[int, int]) -> None:
+    """Given a pipe whose reader stalls -> a thousand lines take no time once it is full; later lines arrive."""
     handler = LogStream(pipe[1])
     began = time.monotonic()
     for _ in range(1000):
@@ -77,23 +77,23 @@ def test_reader_that_stops_holds_nobody_up(pipe: tuple[int, int]) -> None:
     assert os.read(pipe[0], 1000) == b"awake\n"
 
 
-def test_line_longer_than_a_pipe_takes_at_once(pipe: tuple[int, int]) -> None:
-    """Given a line of 20,000 characters and an empty pipe -> it arrives whole."""
+def test_long_line_arrives_completely(pipe: tuple[int, int]) -> None:
+    """Given a line of 20,000 characters and an empty pipe -> it arrives completely."""
     LogStream(pipe[1]).handle(record("y" * 20000))
     assert os.read(pipe[0], 65536) == b"y" * 20000 + b"\n"
 
 
 def test_process_without_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a process that was started without standard error -> descriptor 2, whatever it is now, is left alone."""
+    """Given a process started without standard error -> descriptor 2, whatever it is now, is not used."""
     monkeypatch.setattr("sys.stderr", None)
     log_stream.to_standard_error().handle(record("nowhere"))
     assert not isinstance(log_stream.to_standard_error(), LogStream)
 
 
-def test_lines_are_written_whole(pipe: tuple[int, int]) -> None:
-    """Given a pipe that has room for half of a long text -> what arrives ends with the end of a line."""
+def test_only_complete_lines_are_written(pipe: tuple[int, int]) -> None:
+    """Given a pipe with room for half of a long text -> the output ends at the end of a line."""
     lines = b"".join(b"%01999d\n" % number for number in range(100))
-    log_stream.Lines(pipe[1]).write(lines)
+    log_stream.LineWriter(pipe[1]).write(lines)
     arrived = os.read(pipe[0], 1 << 20)
     assert 10_000 < len(arrived) < len(lines)
     assert arrived.endswith(b"\n")
@@ -104,7 +104,7 @@ _PRINTS = """
 import ctypes, faulthandler, logging, os, sys, threading, time, warnings
 from image_classifier.serving.monitoring import log_stream
 
-log_stream.never_wait()
+log_stream.make_non_blocking()
 began = time.monotonic()
 logging.basicConfig(format="%(message)s", handlers=[log_stream.to_standard_error()])
 libc = ctypes.CDLL(None)
@@ -131,8 +131,8 @@ fail()
 
 
 @pytest.mark.parametrize("reader", ["sleeps", "is gone"])
-def test_nothing_that_is_printed_waits_for_a_reader(tmp_path: Path, pipe: tuple[int, int], reader: str) -> None:
-    """Given a process whose output is not read -> Python, C, warnings and traces print, and it reaches its end."""
+def test_no_output_blocks_on_a_reader(tmp_path: Path, pipe: tuple[int, int], reader: str) -> None:
+    """Given a process whose output is not read -> Python, C, warnings and tracebacks print, and it exits."""
     environment = {"PYTHONPATH": str(PROGRAM), "DONE": str(tmp_path / "done")}
     process = subprocess.Popen([sys.executable, "-c", _PRINTS], env=environment, stdout=pipe[1], stderr=pipe[1])
     if reader == "is gone":
@@ -143,14 +143,15 @@ def test_nothing_that_is_printed_waits_for_a_reader(tmp_path: Path, pipe: tuple[
         process.kill()
         process.wait()
     assert float((tmp_path / "done").read_text()) < 30
-    # The pipe's other users still wait, as they expect to.
+    # Other users of the pipe still block, as they expect.
     assert os.get_blocking(pipe[1])
 
 
-def test_what_is_printed_arrives(tmp_path: Path) -> None:
-    """Given files for both streams -> what was there before stays, each line arrives, and the trace at the end."""
+def test_printed_output_arrives(tmp_path: Path) -> None:
+    """Given files for both streams -> earlier content stays, each line arrives, the traceback last."""
     program = (
-        "import sys, warnings\nfrom image_classifier.serving.monitoring import log_stream\nlog_stream.never_wait()\n"
+        "import sys, warnings\nfrom image_classifier.serving.monitoring import log_stream\n"
+        "log_stream.make_non_blocking()\n"
         "print('one', end=' ')\nprint('two')\nprint('three', end='', flush=True)\nwarnings.warn('odd')\n"
         "raise KeyError(7)"
     )
@@ -164,10 +165,10 @@ def test_what_is_printed_arrives(tmp_path: Path) -> None:
     assert (tmp_path / "error").read_text().endswith("KeyError: 7\n")
 
 
-def test_lines_of_several_processes_do_not_mix(pipe: tuple[int, int]) -> None:
-    """Given four processes that write into one pipe as fast as it is read -> each line is one of theirs."""
+def test_lines_of_several_processes_do_not_interleave(pipe: tuple[int, int]) -> None:
+    """Given four processes that write to one pipe -> each line is complete."""
     program = (
-        "import sys\nfrom image_classifier.serving.monitoring import log_stream\nlog_stream.never_wait()\n"
+        "import sys\nfrom image_classifier.serving.monitoring import log_stream\nlog_stream.make_non_blocking()\n"
         "for number in range(2000): print(sys.argv[1] * 3000, file=sys.stderr)"
     )
     environment = {"PYTHONPATH": str(PROGRAM)}

@@ -20,8 +20,8 @@ from image_classifier.serving.formats.media_types import parse, parse_preference
         ('"', '"', {}),
     ],
 )
-def test_parts_of_a_media_type(text: str, name: str, parameters: dict[str, str]) -> None:
-    """A media type with spaces, capitals, quotes, or none at all -> its name and parameters without them."""
+def test_media_type_is_normalised(text: str, name: str, parameters: dict[str, str]) -> None:
+    """Given a media type with spaces, capitals, quotes, or an empty one -> its name and parameters, normalised."""
     found = parse(text)
     assert found.name == name
     assert found.parameters == parameters
@@ -40,12 +40,12 @@ def test_parts_of_a_media_type(text: str, name: str, parameters: dict[str, str])
     ],
 )
 def test_preferences_are_in_order(text: str, names: list[str]) -> None:
-    """An Accept header with q-values, also broken ones -> the most wanted first, the unwanted left out."""
+    """Given an Accept header with q-values, also invalid ones -> types by preference, without those excluded."""
     assert [media_type.name for media_type in parse_preferences(text)] == names
 
 
-def test_bare_words_and_values() -> None:
-    """Verbose bare, true, false, 0, absent -> yes, yes, no, no, no."""
+def test_flags_are_bare_or_have_a_value() -> None:
+    """Given verbose bare, true, false, 0, absent -> yes, yes, no, no, no."""
     forms = ["a/b;verbose", "a/b;verbose=true", "a/b;verbose=False", "a/b;verbose=0", "a/b"]
     assert [parse(form).has("verbose") for form in forms] == [True, True, False, False, False]
 
@@ -63,8 +63,8 @@ def test_bare_words_and_values() -> None:
     ],
     ids=["escaped quotes", "quotes", "open quotes", "quoted", "commas", "empty qualities", "backslashes"],
 )
-def test_floods_take_time_in_proportion(text: str) -> None:
-    """100 KB of quotes, commas, or escapes -> parsed within two seconds, not in time that grows with the square."""
+def test_parsing_takes_linear_time(text: str) -> None:
+    """Given 100 KB of quotes, commas or escapes -> parsed within two seconds, not in quadratic time."""
     began = time.process_time()
     parse(text)
     parse_preferences(text)

@@ -1,4 +1,4 @@
-"""What /metrics says, read by the library's own parser."""
+"""/metrics, parsed by the library's own parser."""
 
 import base64
 import json
@@ -14,20 +14,20 @@ from prometheus_client.parser import text_string_to_metric_families
 from image_classifier import __version__
 from image_classifier.serving.app import create_app
 from image_classifier.serving.connections import admission
-from image_classifier.serving.monitoring import observation
-from image_classifier.serving.monitoring.measurement import Measurement
+from image_classifier.serving.monitoring import instrumentation
+from image_classifier.serving.monitoring.measurement import RequestMeasurement
 from image_classifier.serving.monitoring.metrics import Metrics
 from image_classifier.serving.processes.model_loader import ModelLoader
 from image_classifier.serving.rejection import RejectedError, body_too_large
-from image_classifier.serving.settings import Settings
+from image_classifier.serving.settings import ServingSettings
 
 X_IMAGE = {"Content-Type": "application/x-image"}
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class Busy:
-    """A process with so many requests."""
+class FixedLoad:
+    """A worker with a given number of requests."""
 
     held: int = 0
     waiting: int = 0
@@ -45,23 +45,23 @@ def samples(text: str, name: str) -> dict[frozenset[tuple[str, str]], float]:
 
 
 def value(text: str, name: str, labels: Mapping[str, str] = _NOTHING) -> float | None:
-    """Return the value of a metric, None when there is none with these labels."""
+    """Return the value of a metric, None if it has no such labels."""
     return samples(text, name).get(frozenset(labels.items()))
 
 
-def asked(client: FlaskClient) -> str:
-    """Return what /metrics answers."""
+def metrics_text(client: FlaskClient) -> str:
+    """Return the response of /metrics."""
     answer = client.get("/metrics")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
     return answer.text
 
 
 def test_answered_and_rejected_requests_are_counted(client: FlaskClient, green: bytes) -> None:
-    """Given two images, a text and a path that there is none of -> requests by route and status, errors by code."""
+    """Given two images, a text and an unknown path -> requests by route and status, errors by code."""
     for body in (green, b"text", green):
         client.post("/invocations", data=body, headers=X_IMAGE)
     client.get("/no/such/path")
-    text = asked(client)
+    text = metrics_text(client)
     assert value(text, "requests_total", {"route": "/invocations", "status": "200"}) == 2
     assert value(text, "requests_total", {"route": "/invocations", "status": "400"}) == 1
     assert value(text, "requests_total", {"route": "none", "status": "404"}) == 1
@@ -72,10 +72,10 @@ def test_answered_and_rejected_requests_are_counted(client: FlaskClient, green: 
 
 
 def test_stages_and_images_are_measured(client: FlaskClient, green: bytes) -> None:
-    """Given a request of three images -> one observation a stage, three images, and stages within the whole."""
+    """Given a request of three images -> one observation per stage, three images, and stages within the total."""
     row = {"b64": base64.b64encode(green).decode()}
     assert client.post("/invocations", json={"instances": [row] * 3}).status_code == 200
-    text = asked(client)
+    text = metrics_text(client)
     for name in ("queue", "decode", "engine", "request"):
         assert value(text, f"{name}_seconds_count") == 1
         assert value(text, f"{name}_seconds_bucket", {"le": "+Inf"}) == 1
@@ -86,15 +86,15 @@ def test_stages_and_images_are_measured(client: FlaskClient, green: bytes) -> No
     assert 0 < stages <= (value(text, "request_seconds_sum") or 0)
 
 
-def test_rejections_do_not_make_latencies_look_good(client: FlaskClient) -> None:
-    """Given a text instead of an image -> it is in no histogram of answered requests."""
+def test_rejections_are_excluded_from_latencies(client: FlaskClient) -> None:
+    """Given text instead of an image -> it is in no latency histogram."""
     client.post("/invocations", data=b"text", headers=X_IMAGE)
-    assert value(asked(client), "request_seconds_count") == 0
+    assert value(metrics_text(client), "request_seconds_count") == 0
 
 
-def test_model_and_times_are_told(client: FlaskClient, loading: ModelLoader) -> None:
+def test_model_and_start_times_are_exposed(client: FlaskClient, loading: ModelLoader) -> None:
     """Given a loaded model -> its engine, classes and size; started before it was ready."""
-    text = asked(client)
+    text = metrics_text(client)
     [labels] = samples(text, "model_info")
     found = dict(labels)
     assert (found["classes"], found["image_size"], found["version"]) == ("3", "24x32", __version__)
@@ -103,62 +103,60 @@ def test_model_and_times_are_told(client: FlaskClient, loading: ModelLoader) -> 
     assert (value(text, "start_time_seconds") or 0) > 1e9
 
 
-def test_nothing_is_told_of_a_model_that_is_not_there_yet() -> None:
-    """Given a server that still loads -> /metrics answers, with no model and no time of readiness."""
+def test_model_that_is_still_loading_is_not_exposed() -> None:
+    """Given a server that is still loading -> /metrics responds without a model and with a ready time of 0."""
     waiting = ModelLoader(lambda: pytest.fail("never started"), pytest.fail)
-    text = asked(create_app(waiting, Settings()).test_client())
+    text = metrics_text(create_app(waiting, ServingSettings()).test_client())
     assert samples(text, "model_info") == {}
     assert value(text, "ready_time_seconds") == 0
 
 
-def test_busy_process_says_so() -> None:
-    """Given five requests of which two wait -> three in work and two waiting, and none when they are gone."""
+def test_load_is_exposed() -> None:
+    """Given five requests, two of them waiting -> three in progress and two waiting, and none when they are done."""
     metrics = Metrics()
-    text = metrics.text(Busy(held=5, waiting=2)).decode()
-    assert (value(text, "requests_in_work"), value(text, "requests_waiting")) == (3, 2)
-    metrics.count("/invocations", 200, Measurement(), Busy())
-    text = metrics.text(Busy()).decode()
-    assert (value(text, "requests_in_work"), value(text, "requests_waiting")) == (0, 0)
+    text = metrics.text(FixedLoad(held=5, waiting=2)).decode()
+    assert (value(text, "requests_in_progress"), value(text, "requests_waiting")) == (3, 2)
+    metrics.count("/invocations", 200, RequestMeasurement(), FixedLoad())
+    text = metrics.text(FixedLoad()).decode()
+    assert (value(text, "requests_in_progress"), value(text, "requests_waiting")) == (0, 0)
 
 
 def test_unloaded_model_is_gone(loading: ModelLoader) -> None:
-    """Given two models of which one is unloaded -> the other one alone is told."""
+    """Given two models, one of them unloaded -> only the other is exposed."""
     metrics, predictor = Metrics(), loading.predictor
     assert predictor is not None
-    metrics.describe({"a": predictor, "b": predictor})
-    assert len(samples(metrics.text(Busy()).decode(), "model_info")) == 2
-    metrics.describe({"b": predictor})
-    [left] = samples(metrics.text(Busy()).decode(), "model_info")
+    metrics.set_models({"a": predictor, "b": predictor})
+    assert len(samples(metrics.text(FixedLoad()).decode(), "model_info")) == 2
+    metrics.set_models({"b": predictor})
+    [left] = samples(metrics.text(FixedLoad()).decode(), "model_info")
     assert dict(left)["model"] == "b"
 
 
 def test_odd_names_are_escaped(loading: ModelLoader) -> None:
-    """Given a model's name with quotes, backslashes and a line break -> the parser reads it back."""
+    """Given a model name with quotes, backslashes and a line break -> the parser reads it back."""
     metrics, odd = Metrics(), 'a"b\\c\nd'
     assert loading.predictor is not None
-    metrics.describe({odd: loading.predictor})
-    [labels] = samples(metrics.text(Busy()).decode(), "model_info")
+    metrics.set_models({odd: loading.predictor})
+    [labels] = samples(metrics.text(FixedLoad()).decode(), "model_info")
     assert dict(labels)["model"] == odd
 
 
-def asking(headers: Sequence[tuple[str, str]] = ()) -> SimpleNamespace:
-    """Return a request as gunicorn has parsed it."""
+def parsed_request(headers: Sequence[tuple[str, str]] = ()) -> SimpleNamespace:
+    """Return a request as parsed by gunicorn."""
     return SimpleNamespace(method="POST", path="/invocations", headers=list(headers))
 
 
-def test_what_the_server_rejects_before_the_application_is_counted_too(
-    client: FlaskClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Given rejections of the server itself -> they are in the metrics and the log like any other, with their ids."""
+def test_rejections_before_the_application_are_counted(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    """Given rejections of the main loop -> they are in the metrics and the log like any other, with their ids."""
     rejected = client.application.extensions["observe_rejection"]
     asked_for = [("X-AMZN-SAGEMAKER-INFERENCE-ID", "order 7"), ("X-AMZN-SAGEMAKER-CUSTOM-ATTRIBUTES", "trace=1")]
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
-        told = rejected(asking(asked_for), admission.busy(64))
+        told = rejected(parsed_request(asked_for), admission.busy(64))
         unknown = rejected(None, RejectedError(400, "malformed_request", "No HTTP."))
     assert told == {"X-Request-Id": "order 7", "X-Amzn-SageMaker-Custom-Attributes": "trace=1"}
     lines = [json.loads(record.getMessage()) for record in caplog.records]
     assert [line["request_id"] for line in lines] == ["order 7", *unknown.values()]
-    text = asked(client)
+    text = metrics_text(client)
     assert value(text, "requests_total", {"route": "/invocations", "status": "503"}) == 1
     assert value(text, "requests_total", {"route": "none", "status": "400"}) == 1
     assert value(text, "errors_total", {"error": "busy"}) == 1
@@ -168,16 +166,16 @@ def test_what_the_server_rejects_before_the_application_is_counted_too(
 def test_flood_of_rejections_does_not_flood_the_log(
     client: FlaskClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given 500 rejections of a full server at once, one of another kind and a late one -> all counted, three lines."""
+    """Given 500 rejections at once, one of another kind and a later one -> all counted, three log lines."""
     rejected = client.application.extensions["observe_rejection"]
-    monkeypatch.setattr(observation, "_SILENCE_SECONDS", 1000.0)
+    monkeypatch.setattr(instrumentation, "_LOG_INTERVAL_SECONDS", 1000.0)
     with caplog.at_level(logging.INFO, "image_classifier.serving"):
         for _ in range(500):
-            rejected(asking(), admission.busy(64))
-        rejected(asking(), body_too_large(1000))
-        monkeypatch.setattr(observation, "_SILENCE_SECONDS", 0.0)
-        rejected(asking(), admission.busy(64))
-    assert value(asked(client), "errors_total", {"error": "busy"}) == 501
+            rejected(parsed_request(), admission.busy(64))
+        rejected(parsed_request(), body_too_large(1000))
+        monkeypatch.setattr(instrumentation, "_LOG_INTERVAL_SECONDS", 0.0)
+        rejected(parsed_request(), admission.busy(64))
+    assert value(metrics_text(client), "errors_total", {"error": "busy"}) == 501
     lines = [json.loads(record.getMessage()) for record in caplog.records]
     assert [(line["error"], line.get("requests", 1)) for line in lines] == [
         ("busy", 1),

@@ -1,4 +1,4 @@
-"""What people send in place of an image's bytes -> a rejection that names it; images themselves pass."""
+"""Bodies that are not an image are rejected with a hint; images pass."""
 
 import base64
 import gzip
@@ -22,7 +22,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def encoded(kind: str) -> bytes:
-    """Write noise in a format."""
+    """Encode noise in a format."""
     file = io.BytesIO()
     image = Image.fromarray(NOISE)
     (image.quantize(250) if kind == "GIF" else image).save(file, kind)
@@ -42,7 +42,7 @@ CONVERSIONS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def rejection(content_type: str, body: bytes) -> RejectedError:
-    """Decode what must be rejected."""
+    """Return the rejection of a body."""
     with pytest.raises(RejectedError) as found:
         codecs.decode(content_type, body)
     return found.value
@@ -74,8 +74,8 @@ def rejection(content_type: str, body: bytes) -> RejectedError:
     ],
     ids=range(20),
 )
-def test_other_bodies_are_named(body: bytes, hint: str) -> None:
-    """Text forms of an image, documents, forms, images that passed through text, as an image -> 400 with the hint."""
+def test_other_bodies_are_identified(body: bytes, hint: str) -> None:
+    """Given text encodings of an image, documents, forms, text-converted images -> 400 that names them."""
     found = rejection(X_IMAGE, body)
     assert (found.status, found.code) == (400, "unsupported_format")
     assert hint in found.message
@@ -85,7 +85,7 @@ def test_other_bodies_are_named(body: bytes, hint: str) -> None:
 @pytest.mark.parametrize("conversion", CONVERSIONS)
 @pytest.mark.parametrize("kind", imaging.FORMATS)
 def test_mangled_image_is_never_decoded(kind: str, conversion: str) -> None:
-    """An image of each format through each text conversion, as an image and in a list -> rejected before its pixels."""
+    """Given an image of each format after each text conversion, alone and in a list -> rejected before decoding."""
     body = CONVERSIONS[conversion](encoded(kind))
     listed = json.dumps({"instances": [{"b64": base64.b64encode(body).decode()}]}).encode()
     named: list[bool] = []
@@ -95,7 +95,7 @@ def test_mangled_image_is_never_decoded(kind: str, conversion: str) -> None:
         except RejectedError as found:
             named.append("text conversion" in found.message or "UTF-8" in found.message)
             continue
-        # Even its first bytes are no longer those of an image.
+        # Even its signature is destroyed.
         assert isinstance(asked, Images)
         with pytest.raises(imaging.ImageRejected, match="not an image of a known format"):
             imaging.load_pixels(asked.images[0], (8, 8))
@@ -104,15 +104,15 @@ def test_mangled_image_is_never_decoded(kind: str, conversion: str) -> None:
 
 @pytest.mark.parametrize("kind", imaging.FORMATS)
 def test_images_pass(kind: str) -> None:
-    """Noise and one colour in each format -> taken as they are."""
+    """Given noise and a single colour in each format -> accepted unchanged."""
     file = io.BytesIO()
     Image.new("RGB", (400, 300), (10, 20, 30)).save(file, kind)
     for body in (encoded(kind), file.getvalue()):
         assert codecs.decode(X_IMAGE, body) == Images((body,))
 
 
-def test_forms_are_told_how_to_send() -> None:
-    """An image through curl -d, text in a form, a multipart form -> 415 with --data-binary; an intact image passes."""
+def test_forms_are_rejected_with_the_remedy() -> None:
+    """Given an image sent by curl -d, form text, a multipart form -> 415 with --data-binary; an intact image passes."""
     stripped = JPEG.replace(b"\r", b"").replace(b"\n", b"")
     for kind, body in ((FORM, stripped), (FORM, b"image=abc"), ("multipart/form-data; boundary=x", b"--x\r\n")):
         found = rejection(kind, body)
@@ -121,8 +121,8 @@ def test_forms_are_told_how_to_send() -> None:
     assert isinstance(codecs.decode(FORM, JPEG), Images)
 
 
-def test_look_at_an_image_costs_little() -> None:
-    """A photograph of 5 MB -> less than a millisecond for all looks at it."""
+def test_checks_of_an_image_are_fast() -> None:
+    """Given a photo of 5 MB -> all checks take less than a millisecond."""
     body = JPEG[:-2] + np.random.default_rng(1).bytes(5_000_000)
     seconds = []
     for _ in range(5):

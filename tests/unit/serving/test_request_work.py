@@ -1,4 +1,4 @@
-"""What one request may cost: pixels, memory, time; and how heavy images share the process with others."""
+"""Limits on the cost of a request (pixels, memory, time), and how heavy images share the process with others."""
 
 import base64
 import json
@@ -15,8 +15,8 @@ from image_classifier import imaging
 from image_classifier.imaging import Header, ImageRejected
 from image_classifier.inference import decode_work
 from image_classifier.inference.predictor import Predictor
-from image_classifier.serving.connections.request_work import RequestWork, SharedWork, released
-from image_classifier.serving.connections.shared_amount import SharedAmount
+from image_classifier.serving.connections.request_work import RequestWork, WorkBudgets, releasing
+from image_classifier.serving.connections.weighted_semaphore import WeightedSemaphore
 from image_classifier.serving.connections.work_limits import WorkLimits
 from image_classifier.serving.processes.model_loader import ModelLoader
 from image_classifier.serving.rejection import RejectedError
@@ -34,23 +34,23 @@ LIMITS = WorkLimits(
 
 
 def header(width: int, height: int, image_format: str = "PNG") -> Header:
-    """Make a header."""
+    """Return an image header."""
     return Header(image_format, (width, height), b"", pixel_bytes=4)
 
 
 def work(concurrency: int = 2, gone: Callable[[], bool] = lambda: False, **changed: Any) -> RequestWork:
-    """Make the work of one request in a process of its own."""
+    """Return the work of one request in a process of its own."""
     limits = WorkLimits(**{**{name: getattr(LIMITS, name) for name in LIMITS.__dataclass_fields__}, **changed})
-    return RequestWork(SharedWork(limits), concurrency, nullcontext, client_is_gone=gone)
+    return RequestWork(WorkBudgets(limits), concurrency, nullcontext, client_is_gone=gone)
 
 
 def lines(*images: bytes) -> bytes:
-    """Write images as lines."""
+    """Encode images as lines."""
     return b"".join(json.dumps({"b64": base64.b64encode(image).decode()}).encode() + b"\n" for image in images)
 
 
-def test_steps_cut_a_list_by_number_and_by_pixels() -> None:
-    """70 small images, a heavy one, half ones, JPEGs that are decoded reduced -> at most 32 images, 8 MP."""
+def test_steps_are_limited_by_number_and_by_pixels() -> None:
+    """Given 70 small images, a heavy one, medium ones, and reduced JPEGs -> steps of at most 32 images or 8 MP."""
     small, heavy, half = header(100, 100), header(4_000, 3_000), header(2_000, 2_000)
     photograph = header(4_000, 3_000, "JPEG")
     found = list(decode_work.steps([small] * 70 + [heavy, small, half, half, photograph, photograph, photograph]))
@@ -69,186 +69,184 @@ def test_steps_cut_a_list_by_number_and_by_pixels() -> None:
 def test_pixels_of_a_request_are_summed_before_anything_is_decoded(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Six JPEG headers of 200 megapixels in a list, and one in six lines -> 413 and an error a line, none decoded."""
+    """Given a list of six JPEG headers of 200 megapixels -> 413 for the request, none is decoded."""
     monkeypatch.setattr(imaging, "decode", lambda *_: pytest.fail("decoded"))
-    answer = client.post("/invocations", data=listed([header_of_a_large_jpeg()] * 6), content_type="application/json")
-    assert (answer.status_code, answer.get_json()["error"]) == (413, "too_many_pixels")
-    message = answer.get_json()["message"]
+    response = client.post("/invocations", data=listed([header_of_a_large_jpeg()] * 6), content_type="application/json")
+    assert (response.status_code, response.get_json()["error"]) == (413, "too_many_pixels")
+    message = response.get_json()["message"]
     assert message.startswith("Image 6 of 6: The images of the request up to this one have 1,198,540,800 pixels")
 
 
-def test_lines_beyond_the_pixels_of_a_request_are_answered_by_an_error(
-    client_of: Callable[..., FlaskClient], green: bytes
-) -> None:
-    """Five lines of 3,072 pixels each where 10,000 are allowed -> three answers, two errors."""
-    answer = client_of(max_request_pixels=10_000).post(
+def test_lines_beyond_the_pixel_limit_get_an_error(client_of: Callable[..., FlaskClient], green: bytes) -> None:
+    """Given five lines of 3,072 pixels each where 10,000 are allowed -> three predictions, two errors."""
+    response = client_of(max_request_pixels=10_000).post(
         "/invocations", data=lines(*[green] * 5), content_type="application/jsonlines"
     )
-    found = [json.loads(line) for line in answer.data.splitlines()]
+    found = [json.loads(line) for line in response.data.splitlines()]
     assert [entry.get("error") for entry in found] == [None, None, None, "too_many_pixels", "too_many_pixels"]
 
 
 def test_image_that_never_fits_is_rejected(client: FlaskClient) -> None:
-    """40 bytes of WebP that take 1.4 GB, alone, 512 times, in a line -> 413 at once with figures in MB."""
+    """Given 40 bytes of WebP that need 1.4 GB, alone, 512 times, in a line -> 413 immediately with figures in MB."""
     bomb = webp_of_one_colour()
     began = time.process_time()
     for body, kind in ((bomb, "application/x-image"), (listed([bomb] * 512), "application/json")):
-        answer = client.post("/invocations", data=body, content_type=kind)
-        assert (answer.status_code, answer.get_json()["error"]) == (413, "too_many_pixels")
-        assert "WEBP image of 9,459 x 9,459 pixels takes 1,367 MB of memory; allowed:" in answer.get_json()["message"]
+        response = client.post("/invocations", data=body, content_type=kind)
+        assert (response.status_code, response.get_json()["error"]) == (413, "too_many_pixels")
+        assert "WEBP image of 9,459 x 9,459 pixels takes 1,367 MB of memory; allowed:" in response.get_json()["message"]
     line = client.post("/invocations", data=lines(bomb), content_type="application/jsonlines")
     assert json.loads(line.data)["error"] == "too_many_pixels"
     assert time.process_time() - began < 1
 
 
-def test_pixel_limit_is_the_settings(client_of: Callable[..., FlaskClient], green: bytes) -> None:
-    """An image of 3,072 pixels where 3,071 are allowed -> 413 that says so."""
-    answer = client_of(max_pixels=3_071).post("/invocations", data=green, content_type="application/x-image")
-    assert (answer.status_code, answer.get_json()["error"]) == (413, "too_many_pixels")
-    assert "64 x 48; allowed: 3,071" in answer.get_json()["message"]
+def test_pixel_limit_comes_from_the_settings(client_of: Callable[..., FlaskClient], green: bytes) -> None:
+    """Given an image of 3,072 pixels where 3,071 are allowed -> 413 with both numbers."""
+    response = client_of(max_pixels=3_071).post("/invocations", data=green, content_type="application/x-image")
+    assert (response.status_code, response.get_json()["error"]) == (413, "too_many_pixels")
+    assert "64 x 48; allowed: 3,071" in response.get_json()["message"]
 
 
-def test_deadline_ends_a_list_between_images(client_of: Callable[..., FlaskClient], green: bytes) -> None:
-    """No time at all -> 503 with Retry-After for a list and an image, an error a line for lines."""
+def test_deadline_stops_a_list_between_images(client_of: Callable[..., FlaskClient], green: bytes) -> None:
+    """Given a deadline of 0 s -> 503 with Retry-After for a list and an image, an error per line for lines."""
     client = client_of(work_seconds=0.0)
     for body, kind in ((listed([green] * 2), "application/json"), (green, "application/x-image")):
-        answer = client.post("/invocations", data=body, content_type=kind)
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        assert answer.get_json()["error"] == "deadline_exceeded"
-    answer = client.post("/invocations", data=lines(green, green), content_type="application/jsonlines")
-    assert [json.loads(line)["error"] for line in answer.data.splitlines()] == ["deadline_exceeded"] * 2
+        response = client.post("/invocations", data=body, content_type=kind)
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+        assert response.get_json()["error"] == "deadline_exceeded"
+    response = client.post("/invocations", data=lines(green, green), content_type="application/jsonlines")
+    assert [json.loads(line)["error"] for line in response.data.splitlines()] == ["deadline_exceeded"] * 2
 
 
-def test_work_ends_when_the_client_has_gone(loading: ModelLoader, green: bytes) -> None:
-    """A client that goes after some looks at it -> the list is not decoded further."""
-    looks = iter([False] * 5)
+def test_work_stops_when_the_client_disconnects(loading: ModelLoader, green: bytes) -> None:
+    """Given a client that disconnects after some checks -> the list is not decoded further."""
+    checks = iter([False] * 5)
     decoded: list[float] = []
     predictor = loading.predictor
     assert isinstance(predictor, Predictor)
     with (
-        pytest.raises(RejectedError, match="closed the connection") as found,
-        released(work(gone=lambda: next(looks, True))) as asked,
+        pytest.raises(RejectedError, match="client disconnected") as found,
+        releasing(work(gone=lambda: next(checks, True))) as started,
     ):
-        predictor.predict([green] * 100, lambda _, seconds: decoded.append(seconds), asked)
+        predictor.predict([green] * 100, lambda _, seconds: decoded.append(seconds), started)
     assert found.value.status == 499
     assert decoded == []
 
 
-def test_one_image_is_answered_to_a_client_that_sends_no_more(loading: ModelLoader, green: bytes) -> None:
-    """A client that looks gone since it has closed its own direction -> its only image is classified."""
+def test_half_closed_client_gets_its_only_image_classified(loading: ModelLoader, green: bytes) -> None:
+    """Given a client that has half-closed its connection -> its only image is classified."""
     predictor = loading.predictor
     assert isinstance(predictor, Predictor)
-    with released(work(gone=lambda: True)) as asked:
-        assert len(predictor.predict([green], work=asked)) == 1
+    with releasing(work(gone=lambda: True)) as started:
+        assert len(predictor.predict([green], work=started)) == 1
 
 
-def test_shortage_of_memory_is_503(client: FlaskClient, green: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A decoder that gets no memory -> 503 with the sentence, for an image and for lines."""
+def test_out_of_memory_is_503(client: FlaskClient, green: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a decoder that raises MemoryError -> 503 with a remedy, for an image and for lines."""
 
     def short(*_: Any, **__: Any) -> None:
         raise MemoryError
 
     monkeypatch.setattr("PIL.Image.open", short)
     for body, kind in ((green, "application/x-image"), (lines(green), "application/jsonlines")):
-        answer = client.post("/invocations", data=body, content_type=kind)
-        assert (answer.status_code, answer.get_json()["error"]) == (503, "no_memory")
-        assert answer.get_json()["message"].startswith("Not enough memory to decode an image of 64 x 48 pixels.")
+        response = client.post("/invocations", data=body, content_type=kind)
+        assert (response.status_code, response.get_json()["error"]) == (503, "no_memory")
+        assert response.get_json()["message"].startswith("Not enough memory to decode an image of 64 x 48 pixels.")
 
 
-def test_memory_is_measured_when_it_is_first_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """1 GB that is free, two processes -> a quarter of it is the budget; hardly any -> 32 MB."""
+def test_free_memory_is_measured_at_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given 1 GB free and two workers -> the budget is a quarter of it; with hardly any free, 32 MB."""
     for free, budget in ((1024 * MEGABYTE, 256 * MEGABYTE), (MEGABYTE, 32 * MEGABYTE)):
         monkeypatch.setattr("image_classifier.resources.memory.available_bytes", lambda free=free: free)
         limits = WorkLimits(
             max_pixels=1, max_request_pixels=1, image_memory_bytes=1, decode_memory_bytes=None, seconds=1, processes=2
         )
-        assert SharedWork(limits).rasters.limit == budget
+        assert WorkBudgets(limits).raster_memory.limit == budget
 
 
-def test_image_is_measured_against_the_smaller_of_both_limits() -> None:
-    """An image of 65 MB where a process may hold 64 MB -> rejected; of 64 MB -> admitted."""
+def test_smaller_of_both_memory_limits_applies() -> None:
+    """Given 64 MB for all images of a worker -> an image that needs 65 MB is rejected, one of 64 MB admitted."""
     with pytest.raises(ImageRejected, match="takes 65 MB of memory; allowed: 64 MB"):
         work().admit(header(10, 10), 65 * MEGABYTE)
     work().admit(header(10, 10), 64 * MEGABYTE)
 
 
 class Holder(threading.Thread):
-    """A thread that holds an amount until it is told to let go."""
+    """A thread that holds an amount until it is released."""
 
-    def __init__(self, shared: SharedAmount, amount: int, check: Callable[[], None] = lambda: None):
+    def __init__(self, semaphore: WeightedSemaphore, amount: int, check: Callable[[], None] = lambda: None):
         super().__init__(daemon=True)
-        self._shared, self._amount, self._check = shared, amount, check
-        self.got, self.let_go, self.failed = threading.Event(), threading.Event(), False
+        self._semaphore, self._amount, self._check = semaphore, amount, check
+        self.acquired, self.release, self.failed = threading.Event(), threading.Event(), False
 
     def run(self) -> None:
-        """Hold it."""
+        """Hold the amount."""
         try:
-            with self._shared.hold(self._amount, self._check):
-                self.got.set()
-                self.let_go.wait(30)
+            with self._semaphore.hold(self._amount, self._check):
+                self.acquired.set()
+                self.release.wait(30)
         except TimeoutError:
             self.failed = True
 
 
-def test_amount_is_held_first_come_first_served() -> None:
-    """80 of 100 held, 60 wait, then 30 come -> 30 wait behind 60 though they would fit, and 5 do not."""
-    shared = SharedAmount(100)
-    first, second, third = Holder(shared, 80), Holder(shared, 60), Holder(shared, 15)
+def test_semaphore_grants_in_fifo_order_except_small_amounts() -> None:
+    """Given 80 of 100 held and 60 waiting -> a later 15 waits behind the 60 although it would fit, and 5 does not."""
+    semaphore = WeightedSemaphore(100)
+    first, second, third = Holder(semaphore, 80), Holder(semaphore, 60), Holder(semaphore, 15)
     first.start()
-    assert first.got.wait(5)
+    assert first.acquired.wait(5)
     second.start()
-    wait_until(lambda: len(shared._queue) == 1, 5, "the queue")
+    wait_until(lambda: len(semaphore._queue) == 1, 5, "the queue")
     third.start()
-    wait_until(lambda: len(shared._queue) == 2, 5, "the queue")
-    with shared.hold(5, lambda: None):
-        assert shared.held == 85
-    assert not third.got.is_set()
-    first.let_go.set()
-    assert second.got.wait(5)
-    assert third.got.wait(5)
+    wait_until(lambda: len(semaphore._queue) == 2, 5, "the queue")
+    with semaphore.hold(5, lambda: None):
+        assert semaphore.held == 85
+    assert not third.acquired.is_set()
+    first.release.set()
+    assert second.acquired.wait(5)
+    assert third.acquired.wait(5)
     for holder in (second, third):
-        holder.let_go.set()
+        holder.release.set()
         holder.join(5)
-    assert shared.held == 0
+    assert semaphore.held == 0
 
 
-def test_wait_ends_by_the_check() -> None:
-    """A thread whose check fails while it waits -> its error, and the next one in the queue gets what is free."""
+def test_failing_check_ends_the_wait() -> None:
+    """Given a waiting thread whose check raises -> its exception propagates, and the next in the queue is granted."""
 
-    def over() -> None:
+    def expire() -> None:
         raise TimeoutError
 
-    shared = SharedAmount(100)
-    first, second, third = Holder(shared, 80), Holder(shared, 60, over), Holder(shared, 20)
+    semaphore = WeightedSemaphore(100)
+    first, second, third = Holder(semaphore, 80), Holder(semaphore, 60, expire), Holder(semaphore, 20)
     first.start()
-    assert first.got.wait(5)
+    assert first.acquired.wait(5)
     second.start()
-    wait_until(lambda: second.failed or len(shared._queue) == 1, 5, "the queue")
+    wait_until(lambda: second.failed or len(semaphore._queue) == 1, 5, "the queue")
     third.start()
-    assert third.got.wait(5)
+    assert third.acquired.wait(5)
     second.join(5)
     assert second.failed
     for holder in (first, third):
-        holder.let_go.set()
+        holder.release.set()
         holder.join(5)
-    assert shared.held == 0
+    assert semaphore.held == 0
 
 
 def test_heavy_images_leave_a_permit_to_others() -> None:
-    """Two heavy steps of two permits -> one waits without a permit, so that a light step begins at once."""
-    shared = SharedWork(LIMITS)
-    permits = SharedAmount(2)
+    """Given two heavy steps and two permits -> one waits without a permit, so that a light step starts immediately."""
+    budgets = WorkBudgets(LIMITS)
+    permits = WeightedSemaphore(2)
 
     def request() -> RequestWork:
-        return RequestWork(shared, 2, lambda: permits.hold(1, lambda: None), client_is_gone=lambda: False)
+        return RequestWork(budgets, 2, lambda: permits.hold(1, lambda: None), client_is_gone=lambda: False)
 
     inside, done = threading.Event(), threading.Event()
     second = threading.Event()
 
     def heavy(entered: threading.Event) -> None:
-        asked = request()
-        asked.acquire()
-        with asked.step(heavy=True):
+        started = request()
+        started.acquire()
+        with started.step(heavy=True):
             entered.set()
             done.wait(10)
 
@@ -256,7 +254,7 @@ def test_heavy_images_leave_a_permit_to_others() -> None:
     threads[0].start()
     assert inside.wait(5)
     threads[1].start()
-    wait_until(lambda: bool(shared.lane(2)._queue), 5, "the queue")
+    wait_until(lambda: bool(budgets.heavy_lanes(2)._queue), 5, "the queue")
     assert permits.held == 1
     with request().step(heavy=False):
         assert not second.is_set()

@@ -1,4 +1,4 @@
-"""What the environment says about serving."""
+"""Serving settings from the environment."""
 
 import logging
 from pathlib import Path
@@ -9,21 +9,21 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.serving import settings
 from image_classifier.serving.formats.response_formats import ResponseFormat
-from image_classifier.serving.settings import MEGABYTE, RESERVE
+from image_classifier.serving.settings import EXTRA_THREADS, MEGABYTE
 
 
 def test_defaults() -> None:
-    """An empty environment, and one with empty values -> port 8080, one process, 25 MB, threads to spare."""
+    """Given an empty environment, and one with empty values -> port 8080, one worker, 25 MB, spare threads."""
     found = settings.read({})
     assert (found.port, found.workers, found.max_body_bytes, found.trust_model) == (8080, 1, 25 * MEGABYTE, False)
-    assert found.threads == found.in_flight + RESERVE
+    assert found.threads == found.in_flight + EXTRA_THREADS
     assert found.timeout_seconds > 60
     assert found.engine == EngineOptions("auto", "f32", sole_process=True)
     assert settings.read({"SAGEMAKER_BIND_TO_PORT": "", "SERVE_TRUST_MODEL": " "}) == found
 
 
-def test_values_are_taken() -> None:
-    """Each variable set -> its setting."""
+def test_variables_are_read() -> None:
+    """Given each variable -> its setting."""
     found = settings.read(
         {
             "SAGEMAKER_BIND_TO_PORT": "9001",
@@ -41,13 +41,13 @@ def test_values_are_taken() -> None:
     )
     assert (found.port, found.host, found.workers, found.in_flight) == (9001, "127.0.0.1", 2, 3)
     assert (found.max_body_bytes, found.timeout_seconds) == (7 * MEGABYTE, 3600)
-    assert found.default_form == ResponseFormat(verbose=True)
+    assert found.default_format == ResponseFormat(verbose=True)
     assert (found.trust_model, found.log_level) == (True, logging.DEBUG)
     assert found.engine == EngineOptions("openvino", "bf16")
 
 
 def test_jumpstart_environment_is_tolerated() -> None:
-    """What JumpStart sets for the original -> no objection, and the values that we know are taken."""
+    """Given JumpStart's environment of the original -> no error, and the known values are used."""
     found = settings.read(
         {
             "SAGEMAKER_PROGRAM": "inference.py",
@@ -73,23 +73,23 @@ def test_jumpstart_environment_is_tolerated() -> None:
         ({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "50", "SERVE_MAX_BODY_MB": "60"}, 60),
     ],
 )
-def test_body_limit_depends_on_who_calls(environment: dict[str, str], megabytes: int) -> None:
-    """Batch transform, its payload, our own variable -> what they allow, ours before theirs."""
+def test_body_limit_depends_on_the_caller(environment: dict[str, str], megabytes: int) -> None:
+    """Given batch transform, its payload, our own variable -> their limits, ours takes precedence."""
     assert settings.read(environment).max_body_bytes == megabytes * MEGABYTE
 
 
 def test_short_timeouts_are_lengthened() -> None:
-    """A timeout below what the platform waits for an answer -> 120 s."""
+    """Given a timeout below the platform's response timeout -> 120 s."""
     assert settings.read({"SAGEMAKER_MODEL_SERVER_TIMEOUT": "20"}).timeout_seconds == 120
 
 
 def test_log_level_by_name() -> None:
-    """A level's name in lower case -> its number."""
+    """Given a level's name in lower case -> its number."""
     assert settings.read({"SAGEMAKER_CONTAINER_LOG_LEVEL": "warning"}).log_level == logging.WARNING
 
 
-def test_all_mistakes_come_in_one_message() -> None:
-    """Seven variables with values that are not allowed -> one error that names each with what is allowed."""
+def test_all_invalid_values_are_reported_together() -> None:
+    """Given seven variables with invalid values -> one error that names each with its allowed values."""
     wrong = {
         "SAGEMAKER_BIND_TO_PORT": "65536",
         "SERVE_MAX_IN_FLIGHT": "many",
@@ -107,8 +107,8 @@ def test_all_mistakes_come_in_one_message() -> None:
     assert "allowed: auto, openvino, tensorflow." in message
 
 
-def test_many_models_need_one_process_and_openvino() -> None:
-    """SAGEMAKER_MULTI_MODEL alone, and with several processes and TensorFlow -> taken; rejected with both reasons."""
+def test_multi_model_requires_one_worker_and_openvino() -> None:
+    """Given SAGEMAKER_MULTI_MODEL -> accepted; with several workers and TensorFlow -> rejected, both reasons."""
     assert settings.read({"SAGEMAKER_MULTI_MODEL": "true"}).multi_model
     given = {"SAGEMAKER_MULTI_MODEL": "true", "SAGEMAKER_MODEL_SERVER_WORKERS": "2", "SERVE_ENGINE": "tensorflow"}
     with pytest.raises(UserError, match=r"WORKERS is 2, .* could not agree .*SERVE_ENGINE is tensorflow, .* memory"):
@@ -128,23 +128,23 @@ def test_many_models_need_one_process_and_openvino() -> None:
         ({"SAGEMAKER_BATCH": "True", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": "1"}, (1, "MultiRecord", 100)),
     ],
 )
-def test_execution_parameters_keep_what_the_caller_chose(
+def test_execution_parameters_keep_the_callers_choices(
     environment: dict[str, str], expected: tuple[int, str, int]
 ) -> None:
-    """What batch transform's caller chose -> kept, the rest so that 100 MB are on their way; the SDK's own words."""
+    """Given choices of batch transform's caller -> kept, 100 MB in flight at most; the SDK's own spelling."""
     found = settings.read(environment).execution_parameters
     assert (found.concurrent_transforms, found.strategy, found.payload_megabytes) == expected
 
 
-def test_execution_parameters_of_nobody_fit_the_platform() -> None:
-    """Batch transform whose caller chose nothing -> 4 to 16 requests that are 100 MB together at most."""
+def test_default_execution_parameters_fit_the_platform() -> None:
+    """Given no choices of batch transform's caller -> 4 to 16 requests of at most 100 MB together."""
     found = settings.read({"SAGEMAKER_BATCH": "true"}).execution_parameters
     assert 4 <= found.concurrent_transforms <= 16
     assert 75 < found.concurrent_transforms * found.payload_megabytes <= 100
 
 
 def test_model_roots_are_absolute_folders() -> None:
-    """Given folders separated by colons -> all of them; a relative one, or colons alone -> named as not allowed."""
+    """Given folders separated by colons -> all of them; a relative one, or only colons -> an error."""
     assert settings.read({"SERVE_MODEL_ROOTS": "/a:/b/c:"}).model_roots == (Path("/a"), Path("/b/c"))
     assert settings.read({}).model_roots == ()
     for text in ("models", "/a:models", ":"):

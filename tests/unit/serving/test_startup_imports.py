@@ -1,4 +1,4 @@
-"""What every start pays: what `serve` imports before the model can be loaded, and looking for garbage in it."""
+"""Start-up cost: imports before the model is loaded, and garbage collection of start-up objects."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ SLOW = ("PIL", "flask", "numpy", "openvino", "orjson", "prometheus_client", "ten
 
 
 @pytest.mark.parametrize("module", ["startup", "gunicorn_worker", "worker"], ids=["check", "server", "worker"])
-def test_nothing_slow_is_imported_before_the_model_is_loaded(module: str) -> None:
-    """A fresh process with the modules of a step of the start -> neither Flask nor what decodes and computes."""
+def test_slow_modules_are_not_imported_before_loading(module: str) -> None:
+    """Given a fresh process with the modules of a start-up step -> no Flask, decoder or engine is imported."""
     imported = f"import image_classifier.serving.processes.{module}"
     program = f"{imported}, sys\nprint(*set({SLOW!r}).intersection(sys.modules))"
     found = subprocess.run(
@@ -36,8 +36,8 @@ print(gc.isenabled(), gc.get_freeze_count())
 
 
 @pytest.mark.parametrize("many", ["true", "false"])
-def test_what_a_start_makes_is_not_looked_through_again(tmp_path: Path, many: str) -> None:
-    """A server that is ready -> garbage is collected, but not looked for in the modules and the model."""
+def test_start_up_objects_are_excluded_from_garbage_collection(tmp_path: Path, many: str) -> None:
+    """Given a server that is ready -> garbage collection is on, and modules and model are frozen."""
     tiny_models.write(tmp_path / "model", "tiny")
     environment = {"PYTHONPATH": str(PROGRAM), "SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_MULTI_MODEL": many}
     found = subprocess.run(

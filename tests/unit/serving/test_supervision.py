@@ -1,45 +1,45 @@
-"""Serving processes that die."""
+"""Crashed workers: restarts with a growing delay, within a budget."""
 
 import pytest
-from gunicorn.errors import HaltServer
 
-from image_classifier.serving.processes.supervision import CrashBudget, persistent
+from image_classifier.serving.connections.gunicorn_internals import HaltServer
+from image_classifier.serving.processes.supervision import CrashBudget, retrying
 
 
-def test_later_after_each_death() -> None:
-    """No death, one, and more within a minute -> no pause, none, then 1, 2, 4, 8 and again 8 seconds."""
-    deaths, pauses = CrashBudget(10, clock=lambda: 0.0), []
+def test_delay_grows_with_each_crash() -> None:
+    """Given zero to six crashes within a minute -> delays of 0, 0, 1, 2, 4, 8 and again 8 seconds."""
+    budget, delays = CrashBudget(10, clock=lambda: 0.0), []
     for process in range(7):
-        pauses.append(deaths.pause())
-        deaths.note(process)
-    assert pauses == [0, 0, 1, 2, 4, 8, 8]
+        delays.append(budget.delay())
+        budget.record(process)
+    assert delays == [0, 0, 1, 2, 4, 8, 8]
 
 
-def test_too_many_within_a_minute_end_the_server(capsys: pytest.CaptureFixture[str]) -> None:
-    """Three deaths where two are borne -> the server ends with 1 and one line that names number and setting."""
-    deaths = CrashBudget(2, clock=lambda: 0.0)
-    deaths.note(11)
-    deaths.note(12)
-    capsys.readouterr()
+def test_exceeded_budget_stops_the_server(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given three crashes where two are tolerated -> exit code 1 and one line with the number and the setting."""
+    budget = CrashBudget(2, clock=lambda: 0.0)
+    budget.record(11)
+    budget.record(12)
+    assert capsys.readouterr().err.endswith("Worker 12 exited unexpectedly; restarting it.\n")
     with pytest.raises(HaltServer) as found:
-        deaths.note(13)
+        budget.record(13)
     assert found.value.exit_status == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("PlatformError: 3 serving processes died within a minute, more than the 2 that SERVE_MAX_")
+    assert line.startswith("PlatformError: 3 workers exited unexpectedly within a minute; SERVE_MAX_WORKER_CR")
 
 
-def test_deaths_are_forgotten_after_a_minute() -> None:
-    """A death every 61 seconds where one a minute is borne -> for ever, and without a pause."""
+def test_crashes_expire_after_a_minute() -> None:
+    """Given a crash every 61 seconds where one a minute is tolerated -> the server continues without a delay."""
     now = [0.0]
-    deaths = CrashBudget(1, clock=lambda: now[0])
+    budget = CrashBudget(1, clock=lambda: now[0])
     for process in range(5):
-        deaths.note(process)
+        budget.record(process)
         now[0] += 61
-        assert deaths.pause() == 0
+        assert budget.delay() == 0
 
 
-def test_process_that_cannot_be_started_does_not_end_the_others(capsys: pytest.CaptureFixture[str]) -> None:
-    """A system that starts no process now, and one a second later -> a line about it, no error; then the process."""
+def test_failed_fork_is_retried(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a fork that fails once -> one line and no exception; the next attempt returns the worker."""
     attempts = []
 
     def spawn() -> int:
@@ -48,7 +48,7 @@ def test_process_that_cannot_be_started_does_not_end_the_others(capsys: pytest.C
             raise BlockingIOError(11, "Resource temporarily unavailable")
         return 17
 
-    spawn_worker = persistent(spawn)
+    spawn_worker = retrying(spawn)
     assert spawn_worker() is None
     assert "cannot be started: [Errno 11]" in capsys.readouterr().err
     assert spawn_worker() == 17

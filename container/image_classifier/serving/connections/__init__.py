@@ -1,1 +1,1 @@
-"""From a socket to a whole request that has a place: start reading at front.py."""
+"""From a socket to a complete request that holds a slot: start reading at connection_loop.py."""

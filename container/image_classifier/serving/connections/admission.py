@@ -1,4 +1,4 @@
-"""Who is let in, and whose turn it is. What does not fit is told so at once, instead of waiting unseen."""
+"""Admission control and FIFO scheduling. Requests beyond the limit are rejected immediately instead of queueing."""
 
 import math
 import threading
@@ -8,56 +8,59 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from image_classifier.serving.connections import connection
-from image_classifier.serving.connections.limits import LONGEST_PAUSE
+from image_classifier.serving.connections.limits import MAX_RETRY_AFTER
 from image_classifier.serving.rejection import RejectedError
 
-_REMEMBERED = 16
-"""Places that got free, which weigh most in how fast the next ones do."""
+_WINDOW = 16
+"""Number of recently freed slots that dominate the average."""
 _MARGIN = 1.25
-"""By how much the pace may vary: who comes a moment too early is rejected once more, behind all others."""
+"""Allowance for a varying rate: a client that retries a moment too early is rejected again, behind all others."""
 
 
 def busy(limit: int, retry_after: int = 1) -> RejectedError:
-    """Return the rejection of what does not fit: 503, with the seconds after which to try again."""
-    message = f"The server is working on {limit} requests, as many as it takes; try again in {retry_after} s."
-    return RejectedError(503, "busy", message, {"Retry-After": str(retry_after)})
+    """Return the rejection of a request beyond the limit: 503 with Retry-After."""
+    return _rejection(
+        f"The server is at its limit of {limit} in-flight requests. Retry in {retry_after} s.", retry_after
+    )
 
 
 def no_memory(limit: int, retry_after: int = 1) -> RejectedError:
-    """Return the rejection of a body that does not fit beside the others: 503, with the seconds to wait."""
-    message = (
-        f"The bodies of requests that are on their way take all of the {limit // 2**20} MB that there are for them; "
-        f"try again in {retry_after} s."
-    )
-    return RejectedError(503, "busy", message, {"Retry-After": str(retry_after)})
+    """Return the rejection of a body that exceeds the memory budget of bodies: 503 with Retry-After."""
+    message = f"The bodies of in-flight requests use all of their {limit // 2**20} MB. Retry in {retry_after} s."
+    return _rejection(message, retry_after)
 
 
 def no_thread(retry_after: int = 1) -> RejectedError:
-    """Return the rejection of a request for which no thread can be started: 503, with the seconds to wait."""
+    """Return the rejection of a request for which no thread can be started: 503 with Retry-After."""
     message = (
-        "The server cannot start another thread, and all that it has are in use. Retry in "
-        f"{retry_after} s. If this lasts, raise the container's limit of processes (pids)."
+        f"The server cannot start another thread, and all its threads are in use. Retry in {retry_after} s. "
+        "If this lasts, raise the container's limit of processes (pids)."
     )
-    return RejectedError(503, "busy", message, {"Retry-After": str(retry_after)})
+    return _rejection(message, retry_after)
 
 
 def too_slow_for_others() -> RejectedError:
-    """Return the rejection of a request that arrives slowly while new connections find none free: 503."""
-    message = "The server is at its limit of connections, and this request arrives too slowly. Retry in 1 s."
-    return RejectedError(503, "busy", message, {"Retry-After": "1"})
+    """Return the rejection of a slowly arriving request that is evicted in favour of new connections: 503."""
+    return _rejection(
+        "The server is at its limit of connections, and this request arrives too slowly. Retry in 1 s.", 1
+    )
+
+
+def _rejection(message: str, retry_after: int) -> RejectedError:
+    return RejectedError(503, "busy", message, {"Retry-After": str(retry_after)})
 
 
 @dataclass(frozen=True, eq=False)
 class _Waiter:
     concurrency: int
-    called: threading.Lock = field(default_factory=threading.Lock)
+    granted: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Admission:
-    """The places of a process and the order of its work, shared by its threads.
+    """The slots of a process and the order of its work, shared by its threads.
 
-    A request in a place waits or works; some of them at a time have their turn, first come, first served. A semaphore
-    would serve whoever the system wakes first: measured, that doubles the slowest answers.
+    A request with a slot waits or works; a limited number at a time hold an execution permit, in FIFO order. A
+    semaphore would wake an arbitrary waiter: measured, that doubles the slowest latencies.
     """
 
     def __init__(self, limit: int):
@@ -69,20 +72,20 @@ class Admission:
 
     @property
     def held(self) -> int:
-        """Requests that have a place."""
+        """Requests that hold a slot."""
         return self._held
 
     @property
     def waiting(self) -> int:
-        """Requests of those that wait for their turn."""
+        """Requests with a slot that wait for a permit."""
         return len(self._queue)
 
     @contextmanager
-    def place(self) -> Iterator["Slot"]:
-        """Hold a place while a request waits or is worked on.
+    def slot(self) -> Iterator["Slot"]:
+        """Hold a slot while a request waits or is worked on.
 
         Raises:
-            RejectedError: All places are taken (503, with Retry-After).
+            RejectedError: All slots are taken (503, with Retry-After).
         """
         with self._changed:
             if self._held >= self.limit:
@@ -93,82 +96,84 @@ class Admission:
         finally:
             with self._changed:
                 self._held -= 1
-            connection.give_place_back()
+            connection.release_slot()
 
-    def begin(self, concurrency: int) -> bool:
-        """Take a turn, after waiting for it if need be; says whether it had to wait."""
+    def acquire_permit(self, concurrency: int) -> bool:
+        """Acquire one of `concurrency` permits, waiting if necessary; return whether it had to wait."""
         with self._changed:
             if not self._queue and self._working < concurrency:
                 self._working += 1
                 return False
             waiter = _Waiter(concurrency)
-            waiter.called.acquire()
+            waiter.granted.acquire()
             self._queue.append(waiter)
-        waiter.called.acquire()
+        waiter.granted.acquire()
         return True
 
-    def end(self) -> None:
-        """Give a turn to who is next."""
+    def release_permit(self) -> None:
+        """Release a permit and grant it to the next waiter."""
         with self._changed:
             self._working -= 1
             while self._queue and self._working < self._queue[0].concurrency:
                 self._working += 1
-                self._queue.popleft().called.release()
+                self._queue.popleft().granted.release()
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A request's place."""
+    """The slot of a request."""
 
     admission: Admission
 
     @contextmanager
-    def turn(self, concurrency: int, client_is_gone: Callable[[], bool] = connection.client_is_gone) -> Iterator[None]:
-        """Hold a turn, of which there are `concurrency` at a time.
+    def permit(
+        self, concurrency: int, client_is_gone: Callable[[], bool] = connection.client_is_gone
+    ) -> Iterator[None]:
+        """Hold one of `concurrency` execution permits.
 
         Raises:
-            RejectedError: Its client has gone meanwhile (499, nginx's number for it); nobody would read the answer.
+            RejectedError: The client disconnected while the request waited (499, as in nginx).
         """
-        waited = self.admission.begin(concurrency)
+        waited = self.admission.acquire_permit(concurrency)
         try:
             if waited and client_is_gone():
-                raise RejectedError(499, "client_gone", "The client closed the connection before its turn came.")
+                raise RejectedError(499, "client_gone", "The client disconnected before its request was executed.")
             yield
         finally:
-            self.admission.end()
+            self.admission.release_permit()
 
 
 class RetryAfterEstimator:
-    """How fast places get free while there is enough to do, which tells who is rejected when to come again."""
+    """Estimate Retry-After from the rate at which a saturated server frees slots."""
 
     def __init__(self) -> None:
         self._seconds, self._seen = 0.0, 0
         self._last: float | None = None
 
-    def freed(self, now: float, was_busy: bool) -> None:
-        """Take note of a place that is free since `now` (monotonic clock), and whether there was enough to do."""
-        if was_busy and self._last is not None:
-            self._seen = min(self._seen + 1, _REMEMBERED)
+    def slot_freed(self, now: float, was_saturated: bool) -> None:
+        """Record that a slot was freed at `now` (monotonic clock), and whether the server was saturated."""
+        if was_saturated and self._last is not None:
+            self._seen = min(self._seen + 1, _WINDOW)
             self._seconds += (now - self._last - self._seconds) / self._seen
-        self._last = now if was_busy else None
+        self._last = now if was_saturated else None
 
-    def seconds(self, places: int) -> int:
-        """Estimate how long it takes until so many places have become free: from 1 to `LONGEST_PAUSE` seconds."""
-        return min(max(math.ceil(_MARGIN * places * self._seconds), 1), LONGEST_PAUSE)
+    def seconds(self, slots: int) -> int:
+        """Estimate the time until `slots` slots have been freed: 1 to `MAX_RETRY_AFTER` seconds."""
+        return min(max(math.ceil(_MARGIN * slots * self._seconds), 1), MAX_RETRY_AFTER)
 
 
 class BodyMemoryBudget:
-    """How many bytes of bodies may be in memory at once, beyond the first `free` bytes of each."""
+    """Budget for the bytes of bodies in memory, beyond the first `free` bytes of each."""
 
     def __init__(self, limit: int, free: int):
         self.limit, self._free = limit, free
         self.used = 0
 
-    def fits(self, more: int) -> bool:
-        """Say whether a body of `more` bytes would fit now."""
-        return self.used + max(more - self._free, 0) <= self.limit
+    def fits(self, size: int) -> bool:
+        """Return whether another body of `size` bytes would fit now."""
+        return self.used + max(size - self._free, 0) <= self.limit
 
     def change(self, before: int, now: int) -> bool:
-        """Count a body that had `before` bytes in memory and has `now`; says whether all still fit."""
+        """Account for a body that grew from `before` to `now` bytes; return whether all bodies are within budget."""
         self.used += max(now - self._free, 0) - max(before - self._free, 0)
         return self.used <= self.limit

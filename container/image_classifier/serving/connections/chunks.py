@@ -1,33 +1,35 @@
-"""A chunked body (RFC 9112, section 7.1), decoded as far as it has come."""
+"""Incremental decoder of a chunked body (RFC 9112, section 7.1)."""
 
 import re
-
-from gunicorn.http.errors import ChunkMissingTerminator, InvalidChunkSize
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 _LINE_BYTES = 4096
 _TRAILER_BYTES = 16384
 _FRAMING_BYTES, _FRAMING_SHARE = 1 << 20, 2
-"""Bytes that sizes and their extensions may take in all, and for each byte of data: else a body has no end in sight."""
+"""Bytes of sizes and extensions that are allowed in total, and per byte of data; more would be an endless body."""
+
+
+class MalformedChunkError(ValueError):
+    """The body is not validly chunked."""
 
 
 class Chunks:
-    """Takes chunks out of a buffer that grows."""
+    """Decodes chunks from a growing buffer."""
 
     def __init__(self) -> None:
         self.ended = False
-        """Whether the last chunk and its trailers have come."""
+        """Whether the last chunk and its trailers have arrived."""
         self._left = 0
         self._closing = False
         self._trailers: int | None = None
         self._framing = self._received = 0
 
     def take(self, buffer: bytearray) -> bytes:
-        """Remove what can be understood from the front of the buffer and return the data that it carries.
+        """Remove everything that can be decoded from the front of the buffer, and return its data.
 
         Raises:
-            InvalidChunkSize: A size or a trailer is none, or there is far more of them than of data.
-            ChunkMissingTerminator: A chunk is longer than its size.
+            MalformedChunkError: A size or trailer is invalid, a chunk is longer than its size, or there is far more
+                framing than data.
         """
         found: list[bytes] = []
         while not self.ended and buffer:
@@ -55,7 +57,7 @@ class Chunks:
 
     def _close(self, buffer: bytearray) -> None:
         if buffer[:2] != b"\r\n":
-            raise ChunkMissingTerminator(bytes(buffer[:2]))
+            raise MalformedChunkError(f"no line end after the data but {bytes(buffer[:2])!r}")
         del buffer[:2]
         self._closing = False
 
@@ -63,16 +65,16 @@ class Chunks:
         self._framing += len(line) + 4
         size = _SIZE.fullmatch(line)
         if not size or self._framing > _FRAMING_BYTES + _FRAMING_SHARE * self._received:
-            raise InvalidChunkSize(line[:20])
+            raise MalformedChunkError(f"chunk size {line[:20]!r}")
         self._left = int(size[1], 16)
         if not self._left:
             self._trailers = 0
 
     def _trailer(self, line: bytes) -> None:
-        # They are read and dropped: nothing here asks for any.
+        # Trailers are read and discarded; the application uses none.
         self._trailers = (self._trailers or 0) + len(line)
         if self._trailers > _TRAILER_BYTES:
-            raise InvalidChunkSize(b"trailers")
+            raise MalformedChunkError("trailers too long")
         self.ended = not line
 
 
@@ -80,7 +82,7 @@ def _line(buffer: bytearray) -> bytes | None:
     end = buffer.find(b"\r\n", 0, _LINE_BYTES)
     if end < 0:
         if len(buffer) >= _LINE_BYTES:
-            raise InvalidChunkSize(bytes(buffer[:20]))
+            raise MalformedChunkError(f"chunk size {bytes(buffer[:20])!r}")
         return None
     line = bytes(buffer[:end])
     del buffer[: end + 2]

@@ -1,4 +1,4 @@
-"""A client's connection: how far its next request has come, and whether whoever sent it is still there."""
+"""A client's connection: the state of its next request, and whether the client is still connected."""
 
 import enum
 import select
@@ -9,85 +9,85 @@ from typing import Any
 
 from image_classifier.serving.connections.request_reader import RequestReader
 
-_served = threading.local()
+_current = threading.local()
 
 
 class Stage(enum.Enum):
     """What a connection is waiting for."""
 
     ARRIVING = enum.auto()
-    """A request, or the rest of it."""
-    REFUSED = enum.auto()
-    """The rest of a request that was rejected."""
-    HELD_BACK = enum.auto()
-    """A free slot: its client was rejected and has asked again before it was told to."""
+    """A request, or the rest of one."""
+    REJECTED = enum.auto()
+    """The rest of a rejected request."""
+    BACKING_OFF = enum.auto()
+    """A free slot: the client was rejected and retried before its Retry-After expired."""
     QUEUED = enum.auto()
-    """A thread: its request needs no slot, and all threads for such requests are in use."""
-    SERVED = enum.auto()
-    """The answer to its request."""
+    """A thread: the request needs no slot, and all threads for such requests are in use."""
+    HANDLED_BY_THREAD = enum.auto()
+    """The response; the main loop itself writes the one to /ping."""
     CLOSING = enum.auto()
-    """The client's end of the connection; ours is closed."""
+    """The client's half of the connection; ours is closed."""
 
 
 class Connection:
     """A connection and its next request."""
 
-    def __init__(self, sock: socket.socket, client: Any, server: Any, incoming: RequestReader):
-        self.sock, self.client, self.server, self.incoming = sock, client, server, incoming
+    def __init__(self, sock: socket.socket, client: Any, server: Any, reader: RequestReader):
+        self.sock, self.client, self.server, self.reader = sock, client, server, reader
         self.stage = Stage.ARRIVING
         self.watched = False
-        """Whether the main loop looks at it when bytes arrive."""
+        """Whether it is registered with the main loop's poller."""
         self.idle = True
-        """Whether nothing of the next request has come."""
+        """Whether no byte of the next request has arrived."""
         self.in_body = False
-        """Whether its header has come and was looked at."""
+        """Whether the header is complete and was checked."""
         self.needs_slot = False
-        """Whether its request needs one of the places, or has one; the thread that answers it sets it to False."""
-        self.pause = 0
-        """Seconds after which it was told to come again."""
-        self.was_held_back = False
-        """Whether its request has been held back once, which is enough."""
-        self.counted = 0
-        """Bytes of the body that the budget knows of."""
-        self.dropped = 0
-        """Bytes that were read since it is closing."""
+        """Whether the request needs a slot or holds one; its thread sets it to False."""
+        self.retry_after = 0
+        """Seconds of the last Retry-After."""
+        self.was_deferred = False
+        """Whether the request was deferred before; no request is deferred twice."""
+        self.accounted_bytes = 0
+        """Bytes of the body that the memory budget includes."""
+        self.discarded = 0
+        """Bytes read since it is closing."""
         self.since, self.deadline = time.monotonic(), float("inf")
-        """Since when, and until when, it waits for its client, by the monotonic clock."""
+        """Start and end of the wait for the client, by the monotonic clock."""
 
-    def wait(self, seconds: float) -> None:
-        """Give its client so much time from now on."""
+    def set_deadline(self, seconds: float) -> None:
+        """Give the client `seconds` from now."""
         self.since = time.monotonic()
         self.deadline = self.since + seconds
 
     def send(self, data: bytes) -> bool:
-        """Send a short answer without waiting; says whether all of it was taken."""
+        """Send a short response without blocking; return whether all of it was sent."""
         try:
             return self.sock.send(data) == len(data)
         except OSError:
             return False
 
 
-def serve(served: Connection | None) -> None:
-    """Remember the connection that this thread works for; None when it is done."""
-    _served.connection = served
+def bind_to_thread(connection: Connection | None) -> None:
+    """Set the connection that this thread is handling; None when it is done."""
+    _current.connection = connection
 
 
-def give_place_back() -> None:
-    """Let the main loop know that the request of this thread needs its place no more."""
-    served: Connection | None = getattr(_served, "connection", None)
-    if served is not None:
-        served.needs_slot = False
+def release_slot() -> None:
+    """Release the slot of the request that this thread is handling; the main loop sees it."""
+    connection: Connection | None = getattr(_current, "connection", None)
+    if connection is not None:
+        connection.needs_slot = False
 
 
 def client_is_gone() -> bool:
-    """Say whether the client of this thread has closed its connection; False where there is none."""
-    served: Connection | None = getattr(_served, "connection", None)
-    if served is None:
+    """Return whether the client of this thread has disconnected; False in a thread without one."""
+    connection: Connection | None = getattr(_current, "connection", None)
+    if connection is None:
         return False
-    # Python waits for a socket that has a timeout, whatever the flags say: so first whether there is anything.
+    # Python waits on a socket with a timeout even under MSG_DONTWAIT, so poll first.
     ready = select.poll()
     try:
-        ready.register(served.sock, select.POLLIN)
-        return bool(ready.poll(0)) and not served.sock.recv(1, socket.MSG_PEEK)
+        ready.register(connection.sock, select.POLLIN)
+        return bool(ready.poll(0)) and not connection.sock.recv(1, socket.MSG_PEEK)
     except OSError:
         return True

@@ -1,35 +1,36 @@
-"""What a client may take of the server: time, bytes, slots. Why, is told in docs/decisions/0017 and 0024."""
+"""Limits on what one client may use: time, bytes, slots. Reasons: docs/decisions/0017 and 0024."""
 
 from dataclasses import dataclass
 
 BLOCK_BYTES = 65536
-"""Read at once."""
+"""Read per call of recv()."""
 SMALL_BODY_BYTES = 65536
-"""What a body may take without being counted, so that a few large ones do not shut everybody out."""
-DROPPED_BYTES = 1024 * 1024
-"""What is read and dropped of a rejected request to keep its connection; a new connection would cost more."""
-CLOSING_BYTES, CLOSING_SECONDS = 65536, 2.0
-"""What is still read of a connection that is closed, so that its client gets to see the answer (RFC 9112, 9.6)."""
-ANSWERS_ON_THEIR_WAY = 4
-"""Requests whose place is free again while their answer is being sent, and who thus hold a thread without one."""
-OTHERS_AT_ONCE = 8
-"""Requests that need no slot (/metrics, the page, unknown paths) and have a thread; more wait in the main loop."""
-HELD_BACK_SECONDS = 1.5
-"""For which a rejected client that asks again at once may get a slot that becomes free, before its next 503."""
-SLOW_SECONDS = 2.0
-"""After which a request that still arrives is given up where there are more connections than the server may have."""
-LONGEST_PAUSE = 15
-"""Seconds that Retry-After says at most."""
-LAST_CALL_SECONDS, ENDING_SECONDS = 0.5, 15.0
-"""At the end: for what is on its way on idle connections, and for requests that have begun to arrive."""
+"""Part of each body outside the memory budget, so that a few large bodies do not lock out small ones."""
+MAX_DISCARDED_BYTES = 1024 * 1024
+"""Largest rest of a rejected request that is read and discarded to keep its connection; a new one would cost more."""
+LINGER_BYTES, LINGER_SECONDS = 65536, 2.0
+"""Lingering close: still read from a connection that is being closed, so that the client sees the response (RFC 9112,
+9.6)."""
+RESPONSES_IN_FLIGHT = 4
+"""Extra threads for requests whose slot is free again while their response is still being sent."""
+SLOTLESS_THREADS = 8
+"""Threads for requests without a slot (/metrics, the web UI, unknown paths); further ones queue in the main loop."""
+BACK_OFF_SECONDS = 1.5
+"""How long a request that ignored Retry-After is deferred, waiting for a free slot, before its next 503."""
+SLOW_ARRIVAL_SECONDS = 2.0
+"""Age from which an incomplete request may be evicted when the server is at its limit of connections."""
+MAX_RETRY_AFTER = 15
+"""Upper bound of Retry-After in seconds."""
+IDLE_DRAIN_SECONDS, DRAIN_SECONDS = 0.5, 15.0
+"""During graceful shutdown: for requests in transit on idle connections, and for requests that have started."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What can be set of it."""
+    """The configurable limits."""
 
     in_flight: int
-    """Requests with a place at once."""
+    """Concurrent requests with a slot."""
     max_body_bytes: int
     body_memory_bytes: int
     """Of all bodies together, each beyond its first 64 KB."""

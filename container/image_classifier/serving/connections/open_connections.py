@@ -1,4 +1,4 @@
-"""The connections that are open: which of them the main loop looks at, and how they are closed without waiting."""
+"""The open connections: which of them the main loop polls, and how they are closed without blocking."""
 
 import socket
 from collections.abc import Callable
@@ -7,30 +7,30 @@ from selectors import EVENT_READ, BaseSelector
 from typing import Any
 
 from image_classifier.serving.connections.connection import Connection, Stage
-from image_classifier.serving.connections.limits import BLOCK_BYTES, CLOSING_BYTES, CLOSING_SECONDS
+from image_classifier.serving.connections.limits import BLOCK_BYTES, LINGER_BYTES, LINGER_SECONDS
 
 
 class OpenConnections:
-    """Open connections; `arrived` is called with one that has something to read."""
+    """Open connections; `on_readable` is called with each that has data to read."""
 
-    def __init__(self, poller: BaseSelector, arrived: Callable[[Connection], None]):
-        self._poller, self._arrived = poller, arrived
+    def __init__(self, poller: BaseSelector, on_readable: Callable[[Connection], None]):
+        self._poller, self._on_readable = poller, on_readable
         self._open: set[Connection] = set()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, connection: Connection) -> None:
-        """Take a new one."""
+        """Add a new connection."""
         connection.sock.setblocking(False)
         self._open.add(connection)
 
     def arriving(self) -> list[Connection]:
-        """Return those whose next request is awaited or arrives."""
+        """Return those whose next request is awaited or incomplete."""
         return [connection for connection in self._open if connection.stage is Stage.ARRIVING]
 
-    def late(self, now: float) -> list[Connection]:
-        """Close those whose clients have their answer and do not hang up; return the others whose time is over."""
+    def expired(self, now: float) -> list[Connection]:
+        """Close lingering connections past their deadline; return the others past theirs."""
         found = [connection for connection in self._open if connection.deadline <= now]
         for connection in found:
             if connection.stage is Stage.CLOSING:
@@ -38,19 +38,19 @@ class OpenConnections:
         return [connection for connection in found if connection.stage is not Stage.CLOSING]
 
     def watch(self, connection: Connection) -> None:
-        """Look at it from now on."""
+        """Poll the connection from now on."""
         if not connection.watched:
             connection.watched = True
-            self._poller.register(connection.sock, EVENT_READ, partial(self._readable, connection))
+            self._poller.register(connection.sock, EVENT_READ, partial(self._dispatch_readable, connection))
 
     def unwatch(self, connection: Connection) -> None:
-        """Look at it no more, so that what its client sends stays with the system."""
+        """Stop polling the connection; what its client sends stays in the kernel's buffer."""
         if connection.watched:
             connection.watched = False
             self._poller.unregister(connection.sock)
 
     def receive(self, connection: Connection) -> bytes | None:
-        """Return what has come, b"" when its client has closed it; None, and watch it, when nothing has come."""
+        """Return the bytes that arrived, b"" at the end of the stream; None, and watch it, if there are none yet."""
         try:
             return connection.sock.recv(BLOCK_BYTES)
         except BlockingIOError:
@@ -59,11 +59,11 @@ class OpenConnections:
         except OSError:
             return b""
 
-    def part(self, connection: Connection) -> None:
-        """Close our end, and all of it once the client has seen that, without holding anybody up."""
+    def half_close(self, connection: Connection) -> None:
+        """Close our half, and the rest once the client has seen it, without blocking (lingering close)."""
         connection.stage = Stage.CLOSING
-        connection.wait(CLOSING_SECONDS)
-        connection.incoming.discard()
+        connection.set_deadline(LINGER_SECONDS)
+        connection.reader.discard()
         try:
             connection.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -72,7 +72,7 @@ class OpenConnections:
             self.watch(connection)
 
     def close(self, connection: Connection) -> None:
-        """Close it at once."""
+        """Close it immediately."""
         connection.stage = Stage.CLOSING
         try:
             self.unwatch(connection)
@@ -80,28 +80,28 @@ class OpenConnections:
             self._open.discard(connection)
             connection.sock.close()
 
-    def dispensable(self, most: int, since: float) -> list[Connection]:
-        """Return up to `most` that can be closed for others, those with the least time left first.
+    def evictable(self, most: int, since: float) -> list[Connection]:
+        """Return up to `most` connections that can be closed in favour of new ones, earliest deadline first.
 
-        Idle ones, or, where there are none, those whose request began to arrive at a time or before.
+        Idle ones; without any, those whose request started to arrive at `since` or before.
         """
         arriving = sorted(self.arriving(), key=lambda connection: connection.deadline)
         idle = [connection for connection in arriving if connection.idle]
         return (idle or [connection for connection in arriving if connection.since <= since])[:most]
 
-    def _readable(self, connection: Connection, _: Any) -> None:
-        # An earlier event of the same round may have closed it or answered it.
+    def _dispatch_readable(self, connection: Connection, _: Any) -> None:
+        # An earlier event of the same round may have closed or answered it.
         if connection not in self._open or not connection.watched:
             return
         if connection.stage is Stage.CLOSING:
-            self._drop(connection)
+            self._discard(connection)
         else:
-            self._arrived(connection)
+            self._on_readable(connection)
 
-    def _drop(self, connection: Connection) -> None:
+    def _discard(self, connection: Connection) -> None:
         data = self.receive(connection)
         if data is None:
             return
-        connection.dropped += len(data)
-        if not data or connection.dropped > CLOSING_BYTES:
+        connection.discarded += len(data)
+        if not data or connection.discarded > LINGER_BYTES:
             self.close(connection)

@@ -1,4 +1,4 @@
-"""What one request may cost, in pixels, memory and time, and how its steps share the process with other requests."""
+"""Limits on the cost of a request in pixels, memory and time, and how its steps share the process with others."""
 
 import contextlib
 import threading
@@ -9,73 +9,73 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from image_classifier.imaging import TOO_LARGE, Header, ImageRejected
 from image_classifier.resources import memory
 from image_classifier.serving.connections import connection
-from image_classifier.serving.connections.shared_amount import SharedAmount
+from image_classifier.serving.connections.weighted_semaphore import WeightedSemaphore
 from image_classifier.serving.connections.work_limits import WorkLimits
 from image_classifier.serving.rejection import RejectedError
 
 DEADLINE = "deadline_exceeded"
-"""The code of the rejection of a request whose time is over."""
+"""Error code of a request that exceeded its deadline."""
 _MEGABYTE = 1024 * 1024
 _LEAST_BUDGET = 32 * _MEGABYTE
-"""Even where hardly any memory is free: an image of 8 megapixels in RGB."""
+"""Minimum, even where hardly any memory is free: an image of 8 megapixels in RGB."""
 
 
-class SharedWork:
-    """What the requests of a process share: the memory for rasters, and a lane for heavy images."""
+class WorkBudgets:
+    """The budgets that all requests of a process share: memory for rasters, and lanes for heavy images."""
 
     def __init__(self, limits: WorkLimits):
         self.limits = limits
         self._creating = threading.Lock()
-        self._rasters: SharedAmount | None = None
-        self._lanes: dict[int, SharedAmount] = {}
+        self._raster_memory: WeightedSemaphore | None = None
+        self._lanes: dict[int, WeightedSemaphore] = {}
 
     @property
-    def rasters(self) -> SharedAmount:
-        """The memory for rasters, in bytes; measured when it is first needed, since the model takes its own before."""
+    def raster_memory(self) -> WeightedSemaphore:
+        """The memory for rasters, in bytes; measured at first use, when the model has already allocated its own."""
         with self._creating:
-            if self._rasters is None:
-                given = self.limits.decode_memory_bytes
+            if self._raster_memory is None:
+                configured = self.limits.decode_memory_bytes
                 free = memory.available_bytes() // 2 // self.limits.processes
-                self._rasters = SharedAmount(max(free, _LEAST_BUDGET) if given is None else given)
-            return self._rasters
+                self._raster_memory = WeightedSemaphore(max(free, _LEAST_BUDGET) if configured is None else configured)
+            return self._raster_memory
 
-    def lane(self, concurrency: int) -> SharedAmount:
-        """Return the lane for heavy images: they never take more than half of `concurrency` permits."""
+    def heavy_lanes(self, concurrency: int) -> WeightedSemaphore:
+        """Return the lanes for heavy images, which never hold more than half of `concurrency` permits."""
         with self._creating:
-            return self._lanes.setdefault(concurrency, SharedAmount(max(concurrency // 2, 1)))
+            return self._lanes.setdefault(concurrency, WeightedSemaphore(max(concurrency // 2, 1)))
 
 
 class RequestWork:
-    """The work of a request from now on; `turn` returns a permit, which is held from the first step's preparation."""
+    """The work of one request; its deadline counts from now, and `permit` returns an execution permit to hold."""
 
     def __init__(
         self,
-        shared: SharedWork,
+        budgets: WorkBudgets,
         concurrency: int,
-        turn: Callable[[], AbstractContextManager[None]],
-        times: int = 1,
+        permit: Callable[[], AbstractContextManager[None]],
+        deadline_factor: int = 1,
         client_is_gone: Callable[[], bool] = connection.client_is_gone,
     ):
-        self._shared, self._concurrency, self._turn = shared, concurrency, turn
+        self._budgets, self._concurrency, self._permit = budgets, concurrency, permit
         self._client_is_gone = client_is_gone
-        self._seconds = shared.limits.seconds * times
+        self._seconds = budgets.limits.seconds * deadline_factor
         self._deadline = time.monotonic() + self._seconds
         self._pixels = self._images = 0
-        self._permit: ExitStack | None = None
+        self._held_permit: ExitStack | None = None
 
     @property
     def max_pixels(self) -> int:
-        """Width times height that an image's header may state."""
-        return self._shared.limits.max_pixels
+        """Largest width times height in an image's header."""
+        return self._budgets.limits.max_pixels
 
     def admit(self, header: Header, memory: int) -> None:
-        """Check an image before it is decoded, which takes `memory` bytes.
+        """Check an image before it is decoded; decoding takes `memory` bytes.
 
         Raises:
-            ImageRejected: It takes more memory than one image may, or the images so far have too many pixels together.
+            ImageRejected: It exceeds the memory for one image, or the images so far exceed the pixels of a request.
         """
-        limits = self._shared.limits
-        allowed = min(limits.image_memory_bytes, self._shared.rasters.limit)
+        limits = self._budgets.limits
+        allowed = min(limits.image_memory_bytes, self._budgets.raster_memory.limit)
         if memory > allowed:
             message = (
                 f"Decoding this {header.format} image of {header.size[0]:,} x {header.size[1]:,} pixels takes "
@@ -93,54 +93,55 @@ class RequestWork:
 
     @contextmanager
     def step(self, heavy: bool) -> Iterator[None]:
-        """Hold a permit, and for a heavy image a lane, which is waited for without a permit.
+        """Hold a permit; for a heavy image also a lane, waiting for it without holding a permit.
 
         Raises:
-            RejectedError: The time is over (503), or the client has gone (499).
+            RejectedError: The deadline is exceeded (503), or the client has disconnected (499).
         """
         with ExitStack() as held:
             if heavy:
                 self.release()
-                held.enter_context(self._shared.lane(self._concurrency).hold(1, self.check))
+                held.enter_context(self._budgets.heavy_lanes(self._concurrency).hold(1, self.check))
             self.acquire()
             held.callback(self.release)
             self._check_time()
             yield
 
     def memory(self, size: int) -> AbstractContextManager[None]:
-        """Hold memory of `size` bytes while an image is decoded; looks at the client and the time before.
+        """Hold `size` bytes of memory while an image is decoded, after checking the client and the deadline.
 
         Raises:
             RejectedError: As for `step`.
         """
-        # The first image costs little more than the look, and its client may have closed its own direction alone.
+        # Not before the first image: it costs little more than the check, and its client may have half-closed its
+        # connection.
         self._images += 1
         if self._images > 1:
             self.check()
-        return self._shared.rasters.hold(size, self.check)
+        return self._budgets.raster_memory.hold(size, self.check)
 
     def acquire(self) -> None:
-        """Hold a permit from now on, after waiting for it if need be."""
-        if self._permit is None:
+        """Acquire a permit, waiting if necessary; a permit already held is kept."""
+        if self._held_permit is None:
             with ExitStack() as stack:
-                stack.enter_context(self._turn())
-                self._permit = stack.pop_all()
+                stack.enter_context(self._permit())
+                self._held_permit = stack.pop_all()
 
     def release(self) -> None:
-        """Give the permit back, if it is held."""
-        permit, self._permit = self._permit, None
+        """Release the permit if one is held."""
+        permit, self._held_permit = self._held_permit, None
         if permit is not None:
             permit.close()
 
     def check(self) -> None:
-        """Look whether the work is still wanted.
+        """Check whether the response is still wanted.
 
         Raises:
-            RejectedError: The time is over (503), or the client has gone (499).
+            RejectedError: The deadline is exceeded (503), or the client has disconnected (499).
         """
         self._check_time()
         if self._client_is_gone():
-            raise RejectedError(499, "client_gone", "The client closed the connection before its images were done.")
+            raise RejectedError(499, "client_gone", "The client disconnected before its images were classified.")
 
     def _check_time(self) -> None:
         if time.monotonic() > self._deadline:
@@ -152,8 +153,8 @@ class RequestWork:
 
 
 @contextlib.contextmanager
-def released(work: RequestWork) -> Iterator[RequestWork]:
-    """Give the permit back at the end, whatever happens."""
+def releasing(work: RequestWork) -> Iterator[RequestWork]:
+    """Release the permit at the end of the block, whatever happens."""
     try:
         yield work
     finally:

@@ -1,1 +1,1 @@
-"""What bodies and headers of requests and answers mean: start reading at codecs.py."""
+"""Formats of request and response bodies and headers: start reading at codecs.py."""

@@ -1,4 +1,4 @@
-"""Base64 as clients write it, and TensorFlow Serving reads it: with line breaks, without padding, URL-safe."""
+"""Lenient Base64, as in TensorFlow Serving: with line breaks, without padding, URL-safe alphabet."""
 
 import base64
 import binascii
@@ -9,21 +9,21 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 def decode(text: str, where: str) -> bytes:
-    """Return the bytes of a base64 text.
+    """Decode a base64 text.
 
     Raises:
-        RejectedError: It is not base64, or a data: URL (400); `where` begins the message.
+        RejectedError: It is not base64, or a data: URL (400); the message starts with `where`.
     """
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
-        return _tolerantly(text, where)
+        return _decode_leniently(text, where)
 
 
-def _tolerantly(text: str, where: str) -> bytes:
+def _decode_leniently(text: str, where: str) -> bytes:
     compact = "".join(text.split())
     if compact[:5].lower() == "data:":
-        message = f"{where} begins with {compact[:30]!r}: a data: URL. Send the text behind its comma alone."
+        message = f"{where} begins with {compact[:30]!r}: a data: URL. Send only the text after its comma."
         raise RejectedError(400, "invalid_base64", message)
     compact = compact.translate(_URL_SAFE).rstrip("=")
     try:

@@ -1,4 +1,4 @@
-"""From a request's body to images, and from predictions to an answer's body: pure functions in two tables."""
+"""Decode request bodies to images, and encode predictions as response bodies: pure functions and a table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,22 +19,22 @@ from image_classifier.serving.rejection import RejectedError
 
 @dataclass(frozen=True)
 class Images:
-    """What a request brought."""
+    """The images of a request."""
 
     images: tuple[bytes, ...]
-    many: bool = False
-    """Whether they came in a list, so that the answer is a list too, even of one."""
+    is_list: bool = False
+    """Whether they came in a list, so that the response is a list too, even of one."""
     note: str | None = None
-    """What was tolerated."""
+    """A tolerated irregularity, for the log."""
     key: str = "predictions"
-    """Under which the answers to a list stand."""
+    """Key of the list in the response."""
 
 
 def one_image(body: bytes) -> Images:
     """Take the body as the bytes of one image.
 
     Raises:
-        RejectedError: It is something else that can be told, or was changed by a text conversion (400).
+        RejectedError: It is recognisably something else, or a text conversion changed it (400).
     """
     mistaken_bodies.reject_unless_image(body)
     mistaken_bodies.reject_mangled(body)
@@ -44,7 +44,7 @@ def one_image(body: bytes) -> Images:
 def instances(body: bytes) -> Images:
     """Take the body as a list of images, see `json_bodies.instances`."""
     listed = json_bodies.instances(body)
-    return Images(listed.images, many=True, key=listed.key)
+    return Images(listed.images, is_list=True, key=listed.key)
 
 
 DECODERS: Mapping[str, Callable[[bytes], Images | Lines]] = {
@@ -59,19 +59,19 @@ DECODERS: Mapping[str, Callable[[bytes], Images | Lines]] = {
     JSON: instances,
     JSON_LINES: json_bodies.lines,
 }
-"""Content-Type to what the body means. What a single image is its own first bytes decide, whatever was said."""
+"""Decoder by Content-Type. The format of a single image is detected from its first bytes, whatever its Content-Type."""
 
 
 def decode(content_type: str | None, body: bytes) -> Images | Lines:
-    """Turn a body into images, or into lines that are yet to be.
+    """Decode a body to images, or to lines that are decoded later.
 
-    A body that is an image by its first bytes is taken as one under any Content-Type, with a note.
+    A body that starts like an image is accepted under any Content-Type, with a note.
 
     Raises:
-        RejectedError: The body is empty (400), the type is not accepted (415), or the JSON is not as it should be.
+        RejectedError: The body is empty (400), its type is not supported (415), or its JSON is invalid (400).
     """
     if not body:
-        raise RejectedError(400, "empty", "The body is empty; send the bytes of an image.")
+        raise RejectedError(400, "empty", "The body is empty. Send the bytes of an image.")
     media_type = media_types.parse(content_type or "").name
     decoder = DECODERS.get(media_type)
     if decoder is one_image:
@@ -79,66 +79,67 @@ def decode(content_type: str | None, body: bytes) -> Images | Lines:
     mistaken_bodies.reject_form(media_type, body)
     if image_format := imaging.sniff(body):
         mistaken_bodies.reject_mangled(body)
-        return Images((body,), note=f"Content-Type is {content_type!r}, but the body is {image_format}: answered")
+        return Images((body,), note=f"Content-Type is {content_type!r}, but the body is {image_format}; accepted")
     if decoder is None:
         accepted = ", ".join(name for name in DECODERS if "*" not in name)
-        given = f"Content-Type {content_type!r} is" if content_type else "A missing Content-Type is"
-        raise RejectedError(415, "unsupported_media_type", f"{given} not accepted for this body. Accepted: {accepted}.")
+        subject = f"Content-Type {content_type!r}" if content_type else "A missing Content-Type"
+        message = f"{subject} is not supported for this body. Supported: {accepted}."
+        raise RejectedError(415, "unsupported_media_type", message)
     return decoder(body)
 
 
-def answer(prediction: Prediction, form: ResponseFormat) -> dict[str, Any]:
-    """Return what is said of an image, in this order: probabilities, labels, predicted_label, embedding.
+def response_fields(prediction: Prediction, response_format: ResponseFormat) -> dict[str, Any]:
+    """Return the fields for one image, in this order: probabilities, labels, predicted_label, embedding.
 
-    The label is None when no class is as probable as `form.threshold`.
+    The label is None if no class reaches the threshold.
 
     Raises:
-        RejectedError: The embedding is wanted, and the model has none (406).
+        RejectedError: The embedding is requested, but the model has none (406).
     """
-    shown = prediction if form.threshold is None else prediction.at_least(form.threshold)
-    shown = shown if form.count is None else shown.most_probable(form.count)
-    found: dict[str, Any] = {"probabilities": shown.probabilities}
-    if form.verbose:
+    shown = prediction if response_format.threshold is None else prediction.at_least(response_format.threshold)
+    shown = shown if response_format.count is None else shown.most_probable(response_format.count)
+    fields: dict[str, Any] = {"probabilities": shown.probabilities}
+    if response_format.verbose:
         label = prediction.predicted_label if shown.labels else None
-        found |= {"labels": shown.labels, "predicted_label": label}
-    if form.embedding:
-        found["embedding"] = _embedding(prediction)
-    return found
+        fields |= {"labels": shown.labels, "predicted_label": label}
+    if response_format.embedding:
+        fields["embedding"] = _embedding(prediction)
+    return fields
 
 
 def _embedding(prediction: Prediction) -> NDArray[np.float32]:
-    found = prediction.features
-    if found is None:
+    if prediction.features is None:
         message = (
-            "Accept asks for the embedding, and this model answers no features. A model that was trained by this "
-            "program gets them by scripts/convert-model, any other by being trained further. Or leave ;embedding out."
+            "Accept requests the embedding, but this model has no feature output. Run scripts/convert-model on a model "
+            "trained by this program, fine-tune any other model, or leave ;embedding out."
         )
         raise RejectedError(406, "no_embedding", message)
-    return found
+    return prediction.features
 
 
-def encode(predictions: Sequence[Prediction], many: bool, form: ResponseFormat, key: str = "predictions") -> bytes:
-    """Write an answer as JSON: an object for an image; for a list `{"predictions": [...]}`, one entry each; or lines.
+def encode(
+    predictions: Sequence[Prediction], is_list: bool, response_format: ResponseFormat, key: str = "predictions"
+) -> bytes:
+    """Encode a response as JSON: an object for one image, `{"predictions": [...]}` for a list, or lines.
 
-    The entries of a list in the plain form are bare lists of probabilities, as TensorFlow Serving answers.
+    In the plain format the entries of a list are bare lists of probabilities, as in TensorFlow Serving.
     """
-    if form.lines:
-        return b"".join(line(prediction, form) for prediction in predictions)
-    answers = [answer(prediction, form) for prediction in predictions]
-    if not many:
-        return _json(answers[0])
-    bare = not (form.verbose or form.embedding)
-    return _json({key: [entry["probabilities"] if bare else entry for entry in answers]})
+    if response_format.lines:
+        return b"".join(line(prediction, response_format) for prediction in predictions)
+    entries = [response_fields(prediction, response_format) for prediction in predictions]
+    if not is_list:
+        return _json(entries[0])
+    bare = not (response_format.verbose or response_format.embedding)
+    return _json({key: [entry["probabilities"] if bare else entry for entry in entries]})
 
 
-def line(outcome: Prediction | RejectedError | ImageRejected, form: ResponseFormat) -> bytes:
-    """Write what is said of an image, or why nothing is (`error` and `message`), as a line of JSON."""
-    said = (
-        answer(outcome, form) if isinstance(outcome, Prediction) else {"error": outcome.code, "message": str(outcome)}
-    )
-    return _json(said) + b"\n"
+def line(outcome: Prediction | RejectedError | ImageRejected, response_format: ResponseFormat) -> bytes:
+    """Encode the fields of an image, or its `error` and `message`, as a line of JSON."""
+    if isinstance(outcome, Prediction):
+        return _json(response_fields(outcome, response_format)) + b"\n"
+    return _json({"error": outcome.code, "message": str(outcome)}) + b"\n"
 
 
-def _json(found: object) -> bytes:
-    # float32 as the shortest decimals that read back as the same numbers: 0.1, not 0.10000000149011612.
-    return orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+def _json(content: object) -> bytes:
+    # float32 as the shortest decimals that round-trip: 0.1, not 0.10000000149011612.
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)

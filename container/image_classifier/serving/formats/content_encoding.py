@@ -1,4 +1,4 @@
-"""Content-Encoding (RFC 9110, 8.4): gzip is decompressed within the limit of bodies, all others are rejected."""
+"""Content-Encoding (RFC 9110, 8.4): gzip is decompressed up to the body limit, all others are rejected."""
 
 import zlib
 
@@ -10,14 +10,15 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _PIECE = 65_536
 _MAX_MEMBERS = 10_000
-"""Of a gzip file, which may be several in a row; block-wise tools write one for every 64 KB."""
+"""Members of a gzip file; block-wise tools write one per 64 KB."""
 
 
 def decoded(encoding: str | None, body: bytes, limit: int) -> bytes:
     """Return the body without its Content-Encoding, at most `limit` bytes.
 
     Raises:
-        RejectedError: The encoding is not gzip (415), the body is not what it says (400), or it unpacks to more (413).
+        RejectedError: The encoding is not gzip (415), the body is not valid gzip (400), or it is too large unpacked
+        (413).
     """
     names = [name for name in (encoding or "").lower().replace(" ", "").replace("\t", "").split(",") if name]
     names = [name for name in names if name != "identity"]
@@ -25,7 +26,7 @@ def decoded(encoding: str | None, body: bytes, limit: int) -> bytes:
         return body
     if len(names) > 1 or names[0] not in _GZIP:
         given = (encoding or "")[:100]
-        message = f"Content-Encoding {given!r} is not accepted. Accepted: {ACCEPTED}. Send the body without it."
+        message = f"Content-Encoding {given!r} is not supported. Supported: {ACCEPTED}. Send the body without it."
         raise RejectedError(415, "unsupported_encoding", message, {"Accept-Encoding": ACCEPTED})
     try:
         return _gunzip(body, limit)
@@ -52,5 +53,7 @@ def _gunzip(body: bytes, limit: int) -> bytes:
 
 
 def _invalid(reason: str) -> RejectedError:
-    message = f"Content-Encoding is gzip, but the body is not: {reason}. Send it again, or without the header."
+    message = (
+        f"Content-Encoding is gzip, but the body is not valid gzip: {reason}. Send it again, or without the header."
+    )
     return RejectedError(400, "invalid_encoding", message)

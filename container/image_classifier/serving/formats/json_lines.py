@@ -1,4 +1,4 @@
-"""Answer a body of lines by a line each, in order; where an image cannot be answered stands why."""
+"""Answer a body of lines with one line per image, in order; an image that fails gets its error."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving.formats import codecs
 from image_classifier.serving.formats.json_bodies import Lines
-from image_classifier.serving.formats.response_files import AnswerFiles, LongAnswer
+from image_classifier.serving.formats.response_files import ResponseFiles, SpooledResponse
 from image_classifier.serving.formats.response_formats import JSON_LINES, ResponseFormat
 from image_classifier.serving.rejection import RejectedError
 
@@ -17,48 +17,46 @@ Outcome = Prediction | ImageRejected | RejectedError
 Classify = Callable[[Sequence[bytes]], list[Outcome]]
 
 
-def answer(lines: Lines, form: ResponseFormat, classify: Classify, files: AnswerFiles) -> Response:
-    """Answer the images of a body; `classify` gets up to `BATCH` of them at a time, `files` hold a long answer.
+def respond(lines: Lines, response_format: ResponseFormat, classify: Classify, files: ResponseFiles) -> Response:
+    """Classify the images of a body; `classify` gets up to `BATCH` at a time, `files` hold a long response.
 
-    The whole answer is made before its first byte is sent, so that the status is true: a failure inside the server is
-    never a 200 that ends early.
+    The response is complete before its first byte is sent, so that the status is correct: a failure inside the server
+    is never a truncated 200.
 
     Raises:
-        RejectedError: Not one of the lines is as it should be, and the message is that of the first; or there is no
-            space for the answer.
+        RejectedError: Not a single line is valid, with the message of the first one; or there is no space for the
+            response.
     """
-    answers = LongAnswer(files)
+    content = SpooledResponse(files)
     try:
-        if not _write(answers, lines, form, classify):
-            raise _unlike(lines)
+        if not _write(content, lines, response_format, classify):
+            raise _no_valid_line(lines)
     except BaseException:
-        answers.close()
+        content.close()
         raise
-    headers = {"Content-Length": str(len(answers))}
-    # Passed through, nothing on the way reads the file into memory.
-    return Response(answers, mimetype=JSON_LINES, headers=headers, direct_passthrough=True)
+    headers = {"Content-Length": str(len(content))}
+    # direct_passthrough: Flask and Werkzeug do not read the file into memory.
+    return Response(content, mimetype=JSON_LINES, headers=headers, direct_passthrough=True)
 
 
-def _write(answers: LongAnswer, lines: Lines, form: ResponseFormat, classify: Classify) -> int:
-    """Write a line for each image; returns how many lines were as they should be."""
-    understood = 0
+def _write(content: SpooledResponse, lines: Lines, response_format: ResponseFormat, classify: Classify) -> int:
+    """Write a line for each image; return how many input lines were valid."""
+    valid = 0
     for start in range(0, len(lines), BATCH):
         batch = [_image(lines, index) for index in range(start, min(start + BATCH, len(lines)))]
         images = [entry for entry in batch if isinstance(entry, bytes)]
-        found = iter(classify(images) if images else [])
-        outcomes = [next(found) if isinstance(entry, bytes) else entry for entry in batch]
+        classified = iter(classify(images) if images else [])
+        outcomes = [next(classified) if isinstance(entry, bytes) else entry for entry in batch]
         for outcome in outcomes:
-            answers.write(codecs.line(outcome, form))
-        understood += len(images)
-    return understood
+            content.write(codecs.line(outcome, response_format))
+        valid += len(images)
+    return valid
 
 
-def _unlike(lines: Lines) -> RejectedError:
+def _no_valid_line(lines: Lines) -> RejectedError:
     first = _image(lines, 0)
     assert isinstance(first, RejectedError)
-    return RejectedError(
-        first.status, first.code, f"Line 1 of {len(lines)}, none of which can be used: {first.message}"
-    )
+    return RejectedError(first.status, first.code, f"Line 1 of {len(lines)}, none of which is valid: {first.message}")
 
 
 def _image(lines: Lines, index: int) -> bytes | RejectedError:

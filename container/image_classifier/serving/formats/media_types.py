@@ -1,4 +1,4 @@
-"""Content-Type and Accept as RFC 9110 (8.3.1, 12.5.1) writes them: spaces, case, quotes and q-values included."""
+"""Parser of Content-Type and Accept (RFC 9110, 8.3.1 and 12.5.1): spaces, case, quotes and q-values included."""
 
 import math
 import re
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class MediaType:
-    """A media type without case: `application/json`, and its parameters, an empty value for a bare word."""
+    """A media type in lower case, such as `application/json`, and its parameters; the value of a bare word is empty."""
 
     name: str
     parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def quality(self) -> float:
-        """The preference q, 0 to 1; 1 when none is given or what is given is no number."""
+        """The preference q, 0 to 1; 1 if it is missing or not a number."""
         try:
-            given = float(self.parameters.get("q", "1"))
+            quality = float(self.parameters.get("q", "1"))
         except ValueError:
             return 1.0
-        return min(max(given, 0.0), 1.0) if math.isfinite(given) else 1.0
+        return min(max(quality, 0.0), 1.0) if math.isfinite(quality) else 1.0
 
     def has(self, word: str) -> bool:
-        """Say whether a parameter stands there, bare or with any value but false and 0."""
+        """Return whether a parameter is present, bare or with any value but false and 0."""
         return self.parameters.get(word, "false").lower() not in ("false", "0")
 
 
 def parse(text: str) -> MediaType:
-    """Parse one media type; what cannot be understood becomes a name that nothing is called."""
+    """Parse one media type; invalid text becomes a name that matches no type."""
     name, *rest = [piece.strip() for piece in _split(text, ";")] or [""]
     parameters = {}
     for piece in rest:
@@ -38,14 +38,14 @@ def parse(text: str) -> MediaType:
 
 
 def parse_preferences(text: str) -> list[MediaType]:
-    """Parse an Accept header, the most wanted first, equals in the order given, unwanted (q=0) left out."""
+    """Parse an Accept header by descending preference, ties in the given order, without types excluded by q=0."""
     found = [parse(piece) for piece in _split(text, ",")]
-    wanted = [media_type for media_type in found if media_type.name and media_type.quality > 0]
-    return sorted(wanted, key=lambda media_type: -media_type.quality)
+    acceptable = [media_type for media_type in found if media_type.name and media_type.quality > 0]
+    return sorted(acceptable, key=lambda media_type: -media_type.quality)
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at separators outside quoted strings, empty pieces left out, in time proportional to the length."""
+    """Split at separators outside quoted strings, without empty pieces, in linear time."""
     if '"' not in text:
         return [piece for piece in text.split(separator) if piece]
     pieces, start, position, closes = [], 0, 0, True
@@ -55,7 +55,7 @@ def _split(text: str, separator: str) -> list[str]:
             start = position + 1
         elif closes and text[position] == '"':
             end = _end_of_quoted(text, position)
-            # Where one quoted string does not end, none behind it does: each looks for the same end.
+            # If one quoted string is not closed, no later one is: each would look for the same quote.
             closes = end is not None
             position = position if end is None else end
         position += 1
@@ -63,7 +63,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _end_of_quoted(text: str, start: int) -> int | None:
-    """Return where the quoted string that begins at `start` has its closing quote; None when it has none."""
+    """Return the position of the closing quote of the quoted string at `start`; None if it is not closed."""
     position = start + 1
     while position < len(text):
         if text[position] == '"':

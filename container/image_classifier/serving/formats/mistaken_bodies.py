@@ -1,4 +1,4 @@
-"""What was sent in place of an image's bytes: text forms of it, other documents, bytes that a conversion changed."""
+"""Detect bodies that are not an image: text encodings of one, other documents, images changed by a text conversion."""
 
 import base64
 import binascii
@@ -13,32 +13,32 @@ _SEND = "Send the file's bytes unchanged, as in curl --data-binary @photo.jpg -H
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_=\s-]+")
 _MARKUP = ((b"<!doctype html", "HTML"), (b"<html", "HTML"), (b"<svg", "SVG"), (b"<?xml", "XML"), (b"<", "markup"))
 _STRIPPED_BYTES = 8192
-"""In so many bytes of compressed data each value occurs: a certain one is absent by chance in 1 of 10^14 files."""
+"""In this many bytes of compressed data every value occurs: a given one is missing by chance in 1 of 10^14 files."""
 _DISTINCT = 250
 _PAIRS = 8
-"""So many line feeds, each behind a carriage return: by chance in 1 of 2^64 files."""
+"""This many line feeds, each after a carriage return: by chance in 1 of 2^64 files."""
 
 
 def reject_form(media_type: str, body: bytes) -> None:
-    """Reject what a form's media type says or did to the body.
+    """Reject bodies with the media type of an HTML form.
 
     Raises:
-        RejectedError: It is a multipart form, or `curl -d` has taken the line ends out of the body (415).
+        RejectedError: It is a multipart form, or `curl -d` has removed the line ends from the body (415).
     """
     if media_type == MULTIPART and imaging.sniff(body) is None:
         message = f"Content-Type {MULTIPART} wraps the image in a form, as curl -F does. {_SEND}."
     elif media_type == FORM and (imaging.sniff(body) is None or not (b"\n" in body or b"\r" in body)):
-        message = f"Content-Type {FORM} is what curl -d sends, which takes line ends out of binary data. {_SEND}."
+        message = f"Content-Type {FORM} is sent by curl -d, which removes line ends from binary data. {_SEND}."
     else:
         return
     raise RejectedError(415, "unsupported_media_type", message)
 
 
 def reject_unless_image(body: bytes) -> None:
-    """Reject a body that is no image by its first bytes, when it can be told what it is instead.
+    """Reject a body that does not start like an image, if it is recognisably something else.
 
     Raises:
-        RejectedError: It is base64 text, a data: URL, a form, JSON, HTML, XML, gzip, or passed through text (400).
+        RejectedError: It is base64 text, a data: URL, a form, JSON, HTML, XML, gzip, or text-converted (400).
     """
     if imaging.sniff(body) is None and (found := _instead(body)):
         allowed = f"allowed: {', '.join(imaging.FORMATS)}"
@@ -47,19 +47,21 @@ def reject_unless_image(body: bytes) -> None:
 
 
 def reject_mangled(image: bytes, where: str = "The image") -> None:
-    """Reject an image whose beginning is sound, but whose bytes show that they passed through a text conversion.
+    """Reject an image whose start is intact, but whose bytes show a text conversion.
 
     Raises:
         RejectedError: Its bytes are text in UTF-8, or line ends were removed or translated (400).
     """
     if imaging.sniff(image) is None or not (found := _conversion(image)):
         return
-    message = f"{where} is corrupt: {found}, as a text conversion leaves it. Send the bytes unchanged, in binary mode."
+    message = (
+        f"{where} is corrupt: {found}, which indicates a text conversion. Send the bytes unchanged, in binary mode."
+    )
     raise RejectedError(400, "corrupt", message)
 
 
 def image_in(text: bytes) -> str | None:
-    """Return the format of the image that a base64 text begins with; None when it does not."""
+    """Return the format of the image at the start of a base64 text; None if there is none."""
     start = b"".join(text[:200].translate(bytes.maketrans(b"-_", b"+/")).split())[:64]
     try:
         return imaging.sniff(base64.b64decode(start[: len(start) // 4 * 4]))
@@ -71,11 +73,11 @@ def _instead(body: bytes) -> str | None:
     start = body[:400].removeprefix(b"\xef\xbb\xbf").lstrip()
     lowered = start.lower()
     if lowered.startswith(b"data:"):
-        return "a data: URL, whose base64 text belongs into JSON"
+        return "a data: URL; send its base64 text in JSON"
     if start.startswith(b"--") and b"content-disposition" in lowered:
         return "a multipart form, as curl -F sends it"
     if _BASE64.fullmatch(start.strip(b"\"'")) and (found := image_in(start.strip(b"\"'"))):
-        return f"the base64 text of a {found}, which belongs into JSON"
+        return f"the base64 text of a {found}, which must be sent in JSON"
     if start[:1] in (b"{", b"["):
         return "JSON, whose Content-Type is application/json"
     if kind := next((name for mark, name in _MARKUP if lowered.startswith(mark)), None):
@@ -86,7 +88,7 @@ def _instead(body: bytes) -> str | None:
 
 
 def _changed_signature(body: bytes) -> str | None:
-    """Say what a text conversion made of the first bytes of an image."""
+    """Describe the traces of a text conversion in the first bytes of an image."""
     if b"\0" in body and not body.isascii() and _is_utf_8(body):
         return "binary data that was converted to text in UTF-8"
     if body.startswith((b"\x89PNG", b"\tPNG")):
@@ -96,12 +98,12 @@ def _changed_signature(body: bytes) -> str | None:
 
 def _conversion(image: bytes) -> str | None:
     if not image.isascii() and _is_utf_8(image):
-        return "all of its bytes are text in UTF-8"
+        return "all of its bytes are UTF-8 text"
     absent = [name for name, value in (("line feed", b"\n"), ("carriage return", b"\r")) if value not in image]
     if absent and len(image) >= _STRIPPED_BYTES and len(set(image[-_STRIPPED_BYTES:])) >= _DISTINCT:
-        return f"no byte of it is a {absent[0]}"
-    if _has_pairs_alone(image):
-        return "every line feed in it is behind a carriage return"
+        return f"it contains no {absent[0]}"
+    if _has_only_pairs(image):
+        return "every line feed in it follows a carriage return"
     return None
 
 
@@ -113,7 +115,7 @@ def _is_utf_8(data: bytes) -> bool:
     return True
 
 
-def _has_pairs_alone(data: bytes) -> bool:
+def _has_only_pairs(data: bytes) -> bool:
     pairs, position = 0, data.find(b"\n")
     while position >= 0:
         if data[position - 1] != 0x0D:

@@ -1,4 +1,4 @@
-"""What an answer shall hold, by the request's Accept header."""
+"""Content negotiation: the response format from the request's Accept header."""
 
 import re
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ JSON, JSON_LINES = "application/json", "application/jsonlines"
 
 @dataclass(frozen=True)
 class ResponseFormat:
-    """What an answer shall hold."""
+    """Which fields a response has, and whether it is JSON or lines of JSON."""
 
     verbose: bool = False
     count: int | None = None
-    """How many of the most probable classes at most, sorted; None: no limit."""
+    """Maximum number of classes, the most probable first; None: no limit."""
     threshold: float | None = None
-    """How probable a class must be to be named, sorted; None: any. With neither of both all are in index order."""
+    """Minimum probability of a class, the most probable first; None: any. With neither limit all are in index order."""
     embedding: bool = False
-    """Whether the features that the classes were computed from are there too."""
+    """Whether to include the pooled features."""
     lines: bool = False
-    """Whether each image is answered by a line."""
+    """Whether each image gets a line of its own."""
 
     @property
     def media_type(self) -> str:
-        """The Content-Type of the answer."""
+        """The Content-Type of the response."""
         return JSON_LINES if self.lines else JSON
 
 
@@ -41,48 +41,48 @@ OFFERS = (
     JSON_LINES,
 )
 _COUNT = re.compile(r"0{0,9}[1-9]\d{0,99}", re.ASCII)
-_SHARE = re.compile(r"0?\.\d{1,99}|0(\.\d{0,99})?|1(\.0{0,99})?", re.ASCII)
-"""What a number of classes, and a probability, may look like."""
+_PROBABILITY = re.compile(r"0?\.\d{1,99}|0(\.\d{0,99})?|1(\.0{0,99})?", re.ASCII)
+"""Valid values of n_predictions and threshold."""
 
 
 def negotiate(accept: str | None, default: ResponseFormat = PLAIN) -> ResponseFormat:
-    """Choose the form of the answer by an Accept header; `default` when it is missing, empty or `*/*`.
+    """Choose the response format by an Accept header; `default` if it is missing, empty or `*/*`.
 
     Raises:
-        RejectedError: Nothing that is accepted is offered (406).
+        RejectedError: None of the accepted formats is offered (406).
     """
     if accept is None or not accept.strip():
         return default
-    for wanted in media_types.parse_preferences(accept):
-        if wanted.name in ("*/*", "application/*", "*"):
+    for media_type in media_types.parse_preferences(accept):
+        if media_type.name in ("*/*", "application/*", "*"):
             return default
-        if wanted.name in (JSON, JSON_LINES):
-            return _form(wanted, accept)
+        if media_type.name in (JSON, JSON_LINES):
+            return _parse(media_type, accept)
     raise _not_offered(accept)
 
 
-def _form(wanted: MediaType, accept: str) -> ResponseFormat:
-    verbose = wanted.has("verbose")
+def _parse(media_type: MediaType, accept: str) -> ResponseFormat:
+    verbose = media_type.has("verbose")
 
-    def number(word: str, allowed: re.Pattern[str]) -> float | None:
-        given = wanted.parameters.get(word)
-        if given is not None and not (verbose and allowed.fullmatch(given)):
+    def number(parameter: str, allowed: re.Pattern[str]) -> float | None:
+        value = media_type.parameters.get(parameter)
+        if value is not None and not (verbose and allowed.fullmatch(value)):
             raise _not_offered(accept)
-        return None if given is None else float(given)
+        return None if value is None else float(value)
 
-    count, threshold = number("n_predictions", _COUNT), number("threshold", _SHARE)
+    count, threshold = number("n_predictions", _COUNT), number("threshold", _PROBABILITY)
     return ResponseFormat(
         verbose=verbose,
         count=None if count is None else int(count),
         threshold=threshold,
-        embedding=wanted.has("embedding"),
-        lines=wanted.name == JSON_LINES,
+        embedding=media_type.has("embedding"),
+        lines=media_type.name == JSON_LINES,
     )
 
 
 def _not_offered(accept: str) -> RejectedError:
     message = (
-        f"Accept {accept[:200]!r} is not offered. Offered: {', '.join(OFFERS)}; k is a whole number from 1 on, t a "
-        f"number from 0 to 1, and both need verbose. The words can be combined, and {JSON_LINES} takes them too."
+        f"Accept {accept[:200]!r} is not offered. Offered: {', '.join(OFFERS)}; k is an integer of at least 1, t a "
+        f"number from 0 to 1, and both require verbose. Parameters can be combined, also with {JSON_LINES}."
     )
     return RejectedError(406, "not_acceptable", message)

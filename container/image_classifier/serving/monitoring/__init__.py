@@ -1,1 +1,1 @@
-"""What is measured, counted and logged of requests: start reading at observation.py."""
+"""Metrics and access log: start reading at instrumentation.py."""

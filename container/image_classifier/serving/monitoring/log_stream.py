@@ -1,4 +1,4 @@
-"""Where everything that a server prints goes. A log that cannot be written must not hold up or end a server."""
+"""Non-blocking output streams. A log that cannot be written must neither block nor stop a server."""
 
 import contextlib
 import io
@@ -10,46 +10,46 @@ import sys
 import threading
 
 _BLOCK_BYTES = 4096
-"""What a pipe takes whole or not at all (PIPE_BUF, pipe(7)), so that lines of several processes do not mix."""
-_PATIENCE = 20
-"""Milliseconds in which a reader that lags may make room."""
+"""Written to a pipe atomically (PIPE_BUF, pipe(7)), so that lines of several processes do not interleave."""
+_TIMEOUT_MS = 20
+"""Milliseconds to wait for a slow reader."""
 
 
-class Lines:
-    """Writes to a file descriptor what it takes at once; the rest, now or ever, is dropped."""
+class LineWriter:
+    """Writes to a file descriptor without blocking; lines that it does not take in time are dropped."""
 
     def __init__(self, descriptor: int):
-        self.descriptor, self._patience = descriptor, _PATIENCE
-        # A signal's handler may log while its thread does.
-        self._one_at_a_time = threading.RLock()
+        self.descriptor, self._timeout_ms = descriptor, _TIMEOUT_MS
+        # Reentrant: a signal handler may log while its thread does.
+        self._lock = threading.RLock()
         self._ready = select.poll()
         self._ready.register(descriptor, select.POLLOUT)
 
     def write(self, lines: bytes) -> None:
-        """Write whole lines, each of up to 4,096 bytes in one piece; never raises, never waits for a reader."""
-        # Its reader is gone, its disk is full, it was closed.
-        with self._one_at_a_time, contextlib.suppress(OSError):
+        """Write complete lines, each of up to 4,096 bytes in one piece; never raises, never blocks on a reader."""
+        # OSError: the reader is gone, the disk is full, or the descriptor was closed.
+        with self._lock, contextlib.suppress(OSError):
             for block in _blocks(lines):
                 if not self._write(block):
                     return
 
     def _write(self, block: bytes) -> bool:
         while block:
-            if not self._ready.poll(self._patience):
-                # The reader has stopped; the next lines do not wait for it again.
-                self._patience = 0
+            if not self._ready.poll(self._timeout_ms):
+                # The reader has stopped; later lines do not wait for it again.
+                self._timeout_ms = 0
                 return False
             block = block[os.write(self.descriptor, block) :]
-        self._patience = _PATIENCE
+        self._timeout_ms = _TIMEOUT_MS
         return True
 
 
 class LogStream(logging.Handler):
-    """Writes each record of a log."""
+    """Logging handler on top of LineWriter."""
 
     def __init__(self, descriptor: int):
         super().__init__()
-        self._lines = Lines(descriptor)
+        self._writer = LineWriter(descriptor)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
@@ -58,90 +58,96 @@ class LogStream(logging.Handler):
         except Exception:
             self.handleError(record)
         else:
-            self._lines.write(line)
+            self._writer.write(line)
 
 
 class PrintStream(io.TextIOBase):
-    """Takes the place of sys.stdout or sys.stderr: for what is printed, for warnings, and for Python's own traces."""
+    """Replaces sys.stdout or sys.stderr: for print(), warnings, and Python's own tracebacks."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
     def __init__(self, descriptor: int):
-        self._lines = Lines(descriptor)
-        self._part = ""
-        self._one_at_a_time = threading.RLock()
+        self._writer = LineWriter(descriptor)
+        self._rest = ""
+        self._lock = threading.RLock()
 
     def writable(self) -> bool:
-        """Say yes."""
+        """Return True."""
         return True
 
     def fileno(self) -> int:
         """Return the descriptor."""
-        return self._lines.descriptor
+        return self._writer.descriptor
 
     def write(self, text: str) -> int:
-        """Write the lines that are whole, and keep the rest for the next call."""
-        with self._one_at_a_time:
-            lines, end, self._part = (self._part + text).rpartition("\n")
+        """Write the complete lines, and keep the rest for the next call."""
+        with self._lock:
+            lines, end, self._rest = (self._rest + text).rpartition("\n")
         if end:
-            self._lines.write(f"{lines}\n".encode(errors="backslashreplace"))
+            self._writer.write(f"{lines}\n".encode(errors="backslashreplace"))
         return len(text)
 
     def flush(self) -> None:
-        """Write what is kept."""
-        with self._one_at_a_time:
-            part, self._part = self._part, ""
-        if part:
-            self._lines.write(part.encode(errors="backslashreplace"))
+        """Write the incomplete line."""
+        with self._lock:
+            rest, self._rest = self._rest, ""
+        if rest:
+            self._writer.write(rest.encode(errors="backslashreplace"))
 
 
-def never_wait() -> None:
-    """Let nothing that this process and its children print wait for a reader: Python, and libraries below it.
+def make_non_blocking() -> None:
+    """Make standard output and error non-blocking for this process and its children, including native libraries.
 
-    The descriptors 1 and 2 get open files of their own, so that those of other processes stay as they are; a write to
-    a full pipe then fails (EAGAIN) instead of waiting. A socket cannot be opened again: what a library writes into one
-    may still wait.
+    Descriptors 1 and 2 are reopened, so that other processes that share them are not affected; a write to a full pipe
+    then fails (EAGAIN) instead of blocking. A socket cannot be reopened: a native library that writes to one may block.
     """
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         stream = getattr(sys, name)
-        # A process may have been started without; its descriptor may by now be a client's connection.
-        if stream is None or _number(stream) != descriptor:
+        # The process may have been started without it; the descriptor may now be a client's connection.
+        if stream is None or _descriptor_of(stream) != descriptor:
             continue
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-        _open_again(descriptor)
+        _reopen(descriptor)
         setattr(sys, name, PrintStream(descriptor))
 
 
+def print_line(line: str) -> None:
+    """Print a line to standard error; one that cannot be written is lost."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+
 def to_standard_error() -> logging.Handler:
-    """Return a handler for standard error, or one that does nothing when this process was started without."""
-    # The descriptor 2 of such a process may by now be a client's connection.
+    """Return a handler for standard error, or one that does nothing if the process was started without it."""
+    # Descriptor 2 of such a process may now be a client's connection.
     return logging.NullHandler() if sys.stderr is None else LogStream(sys.stderr.fileno())
 
 
-def _number(stream: object) -> int | None:
+def _descriptor_of(stream: object) -> int | None:
     try:
         return stream.fileno()  # type: ignore[attr-defined, no-any-return]
-    except (AttributeError, OSError, ValueError):  # what a test has put there
+    except (AttributeError, OSError, ValueError):  # a replacement, as in tests
         return None
 
 
-def _open_again(descriptor: int) -> None:
+def _reopen(descriptor: int) -> None:
     try:
         mode = os.fstat(descriptor).st_mode
-        # A file takes what it is given at its end, wherever that is: opened again, it would be written from its start.
+        # A regular file would be overwritten from its start, since its position is lost by reopening.
         if not (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)):
             return
         opened = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:  # a pipe of another user, or no /proc: what Python prints is looked after all the same
+    except OSError:  # a pipe of another user, or no /proc: Python's own output is still non-blocking
         return
     os.dup2(opened, descriptor)
     os.close(opened)
 
 
 def _blocks(lines: bytes) -> list[bytes]:
-    """Cut at the ends of lines where there are some, so that a block is written whole."""
+    """Split at line ends where possible, so that each block is written atomically."""
     blocks, start = [], 0
     while len(lines) - start > _BLOCK_BYTES:
         end = lines.rfind(b"\n", start, start + _BLOCK_BYTES) + 1 or start + _BLOCK_BYTES

@@ -1,4 +1,4 @@
-"""What one request costs, collected while it is served; metrics and the access log take it from here at the end."""
+"""Measurements of one request, collected while it is handled; metrics and access log read them at the end."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 from flask import g
 
 QUEUE, DECODE, ENGINE = "queue", "decode", "engine"
-"""The stages of a request with images: waiting for its turn, decoding, the network."""
+"""Stages of a request with images: waiting for a permit, decoding, the network."""
 
 
 @dataclass(slots=True)
-class Measurement:
-    """Collects what one request costs; written by the thread that serves it and by no other."""
+class RequestMeasurement:
+    """Measurements of one request; written only by the thread that handles it."""
 
     started: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
-    """By stage; a stage that was not reached is missing."""
+    """By stage; stages that were not reached are missing."""
     images: int = 0
     bytes_in: int | None = None
-    """Bytes of the body that was read; None when it was not."""
+    """Bytes of the body; None if it was not read."""
     error: str | None = None
-    """The code of the rejection."""
+    """Error code of the rejection."""
     model: str | None = None
-    """Which model was asked for, where there are several."""
+    """Name of the requested model, in a multi-model server."""
 
     def add(self, stage: str, seconds: float) -> None:
         """Add to the seconds of a stage."""
@@ -30,17 +30,17 @@ class Measurement:
 
     @property
     def total_seconds(self) -> float:
-        """Seconds since the application got the request."""
+        """Seconds since the application received the request."""
         return time.perf_counter() - self.started
 
 
-def begin() -> Measurement:
-    """Start the measurement of the request that is being served."""
-    g.measurement = Measurement()
+def begin() -> RequestMeasurement:
+    """Start measuring Flask's current request."""
+    g.measurement = RequestMeasurement()
     return current()
 
 
-def current() -> Measurement:
-    """Return the measurement of the request that is being served."""
-    found: Measurement | None = g.get("measurement")
+def current() -> RequestMeasurement:
+    """Return the measurement of Flask's current request."""
+    found: RequestMeasurement | None = g.get("measurement")
     return begin() if found is None else found

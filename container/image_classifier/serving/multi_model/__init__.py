@@ -1,1 +1,1 @@
-"""SageMaker's multi-model endpoints: many models in one process, loaded and unloaded on request. Start at app.py."""
+"""SageMaker's multi-model endpoints: one process loads and unloads many models on request. Start at app.py."""

@@ -1,4 +1,4 @@
-"""What the page tells of the model. A model folder may come from anybody: what is not as expected is left out."""
+"""The model card of the web UI. Model folders are untrusted: values of an unexpected form are left out."""
 
 import math
 import platform
@@ -19,14 +19,14 @@ _MEASURES = {
     "val_accuracy": "Accuracy on validation images",
     "val_top_5_accuracy": "Among the best 5, validation images",
 }
-"""Those of the job's metrics that are shown, in this order."""
+"""The metrics of the training job that are shown, in this order."""
 _PACKAGES = {"openvino": ("openvino",), "tensorflow": ("tensorflow", "tensorflow-cpu")}
-"""By the first word of an engine's name: what it may be installed as."""
+"""Names of distributions by the first word of an engine's name."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A share of right answers, 0 to 1, and what it was measured on."""
+class Measure:
+    """An accuracy, 0 to 1, and the images it was measured on."""
 
     name: str
     value: float
@@ -41,8 +41,8 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What is told of a model and of the program that serves it."""
+class ModelCard:
+    """ModelCard about a model and about the program that serves it."""
 
     name: str
     source: str | None
@@ -50,21 +50,21 @@ class Facts:
     finetuned: bool
     class_names: tuple[str, ...]
     height: int
-    """Of the network's images, in pixels, as is `width`."""
+    """Height of the network's input in pixels."""
     width: int
     engine: str
-    measures: tuple[Measured, ...]
+    measures: tuple[Measure, ...]
     trained_with: tuple[Version, ...]
     served_by: tuple[Version, ...]
 
 
-def of(predictor: Predictor) -> Facts:
-    """Collect the facts about a loaded model."""
+def build(predictor: Predictor) -> ModelCard:
+    """Build the model card of a loaded model."""
     info, engine = predictor.info, predictor.engine.name
     height, width = info.image_size
     source = _text(info.source)
-    return Facts(
-        name=_text(info.model_id) or source or "A model without a name",
+    return ModelCard(
+        name=_text(info.model_id) or source or "Unnamed model",
         source=source if _text(info.model_id) else None,
         licence=_text(info.licence),
         finetuned=info.finetuned is True,
@@ -82,10 +82,10 @@ def _text(value: Any) -> str | None:
     return value[:_LONGEST] if isinstance(value, str) and value.strip() else None
 
 
-def _measures(found: Any) -> tuple[Measured, ...]:
+def _measures(found: Any) -> tuple[Measure, ...]:
     values = found if isinstance(found, Mapping) else {}
     shown = ((name, _share(values.get(key))) for key, name in _MEASURES.items())
-    return tuple(Measured(name, value) for name, value in shown if value is not None)
+    return tuple(Measure(name, value) for name, value in shown if value is not None)
 
 
 def _share(value: Any) -> float | None:

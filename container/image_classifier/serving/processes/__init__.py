@@ -1,1 +1,1 @@
-"""The processes of a server, from their start to their end: start reading at startup.py."""
+"""The processes of a server from start to exit: start reading at startup.py."""

@@ -1,4 +1,4 @@
-"""Load the model behind the server's back, so that /ping can say "not yet"."""
+"""Load the model in a background thread so that /ping can report "not ready"."""
 
 import threading
 import time
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class ModelLoader:
-    """A predictor that is on its way, in a thread of its own.
+    """Loads a predictor in a thread of its own.
 
-    `load` returns it warm; when it cannot, `on_failure` gets the reason, one line.
+    `load` returns it warmed up; if it fails, `on_failure` is called with the reason, one line.
     """
 
     def __init__(self, load: Callable[[], "Predictor"], on_failure: Callable[[str], None]):
         self._load, self._on_failure = load, on_failure
         self._predictor: Predictor | None = None
         self._ready_at: float | None = None
-        # A daemon, so that a server which is told to stop while it loads does not wait for the end.
+        # A daemon thread, so that a server stopped while loading does not wait for it.
         self._thread = threading.Thread(target=self._run, name="loading", daemon=True)
 
     @property
@@ -35,10 +35,10 @@ class ModelLoader:
         return self._ready_at
 
     def start(self) -> None:
-        """Begin to load.
+        """Start loading.
 
         Raises:
-            PlatformError: The system starts no thread for it.
+            PlatformError: The system cannot start a thread.
         """
         try:
             self._thread.start()
@@ -49,7 +49,7 @@ class ModelLoader:
             ) from error
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end and say whether the predictor is there."""
+        """Wait for loading to finish; return whether the predictor is available."""
         self._thread.join(seconds)
         return self._predictor is not None
 
@@ -58,7 +58,7 @@ class ModelLoader:
             predictor = self._load()
         except ExplainedError as error:
             self._on_failure(f"{type(error).__name__}: {error}")
-        except Exception as error:  # whatever it is, a server without a model must end and say why
+        except Exception as error:  # whatever it is, a server without a model must exit and say why
             reason = f"{type(error).__name__}: {first_line(error)}"
             self._on_failure(f"AlgorithmError: The model could not be loaded: {reason}")
         else:

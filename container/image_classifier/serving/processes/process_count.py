@@ -1,4 +1,4 @@
-"""How many processes are started: as many as are wanted, if there is memory for them."""
+"""Number of workers: as configured, or as many as fit into memory."""
 
 from dataclasses import dataclass
 
@@ -9,34 +9,34 @@ from image_classifier.inference.footprint import MEGABYTE
 
 @dataclass(frozen=True)
 class ProcessCount:
-    """How many, and why fewer than wanted, one sentence."""
+    """The number of workers to start; `note` explains in one sentence why it is smaller than configured."""
 
     processes: int
-    remark: str | None = None
+    note: str | None = None
 
 
-def fitting(wanted: int, process_bytes: int, available_bytes: int) -> ProcessCount:
-    """Return how many of the `wanted` processes fit into memory.
+def workers_that_fit(configured: int, process_bytes: int, available_bytes: int) -> ProcessCount:
+    """Return how many of the `configured` workers fit into memory.
 
     Args:
-        wanted: From 1 on.
-        process_bytes: What one takes.
-        available_bytes: What all may take together.
+        configured: 1 or more.
+        process_bytes: Memory of one worker.
+        available_bytes: Memory for all of them.
 
     Raises:
-        PlatformError: There is not enough for one.
+        PlatformError: Not even one fits.
     """
-    need, have = process_bytes // MEGABYTE, available_bytes // MEGABYTE
+    needed, available = process_bytes // MEGABYTE, available_bytes // MEGABYTE
     fit = available_bytes // process_bytes
     if fit < 1:
         raise PlatformError(
-            f"Serving this model needs about {need} MB of memory, and {have} MB are free here. Choose an instance type "
-            "with more memory, or raise the container's limit."
+            f"Serving this model needs about {needed} MB of memory, and {available} MB are available. Choose an "
+            "instance type with more memory, or raise the container's limit."
         )
-    if fit < wanted:
-        remark = (
-            f"{WORKERS.name} is {wanted}, which needs about {need} MB of memory for each process, and {have} MB are "
-            f"free here: {fit} {'is' if fit == 1 else 'are'} started."
+    if fit < configured:
+        note = (
+            f"{WORKERS.name} is {configured}, which needs about {needed} MB of memory per worker; {available} MB are "
+            f"available. Starting {fit}."
         )
-        return ProcessCount(fit, remark)
-    return ProcessCount(wanted)
+        return ProcessCount(fit, note)
+    return ProcessCount(configured)

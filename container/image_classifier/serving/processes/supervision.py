@@ -1,47 +1,47 @@
-"""Serving processes that die: another takes each one's place, later each time, until too many died within a minute."""
+"""Restart crashed workers with a growing delay, until too many crashed within a minute."""
 
-import contextlib
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
 
-from gunicorn.errors import HaltServer
+from image_classifier.contract.serving_variables import WORKER_CRASHES
+from image_classifier.serving.connections.gunicorn_internals import HaltServer
+from image_classifier.serving.monitoring import log_stream
 
 WINDOW_SECONDS = 60.0
-LONGEST_PAUSE_SECONDS = 8.0
+MAX_DELAY_SECONDS = 8.0
 EXIT_CODE = 1
 
 
 class CrashBudget:
-    """The deaths of the last minute, of which `limit` are borne; lives in gunicorn's first process."""
+    """The crashes of the last minute, of which `limit` are tolerated; lives in gunicorn's first process."""
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic):
         self._limit, self._clock = limit, clock
         self._times: deque[float] = deque()
 
-    def note(self, process: int) -> None:
-        """Count the death of a process and say so.
+    def record(self, process: int) -> None:
+        """Record the crash of a worker and log it.
 
         Raises:
-            HaltServer: It was one too many; gunicorn then ends the others and itself, with exit code 1.
+            HaltServer: The budget is exceeded; gunicorn then stops the other workers and exits with code 1.
         """
         self._times.append(self._clock())
-        deaths = self._recent()
-        if deaths > self._limit:
+        crashes = self._recent()
+        if crashes > self._limit:
             reason = (
-                f"PlatformError: {deaths} serving processes died within a minute, more than the {self._limit} that "
-                "SERVE_MAX_WORKER_DEATHS allows. This server ends; the lines above say how they died."
+                f"PlatformError: {crashes} workers exited unexpectedly within a minute; {WORKER_CRASHES.name} allows "
+                f"{self._limit}. Stopping the server; the lines above say why they exited."
             )
-            _say(reason)
+            log_stream.print_line(reason)
             raise HaltServer(reason, EXIT_CODE)
-        _say(f"Serving process {process} died; another takes its place.")
+        log_stream.print_line(f"Worker {process} exited unexpectedly; restarting it.")
 
-    def pause(self) -> float:
-        """Return the seconds to wait before the next one starts: none after one death, then 1, 2, 4, 8."""
-        deaths = self._recent()
-        return min(2.0 ** (deaths - 2), LONGEST_PAUSE_SECONDS) if deaths > 1 else 0.0
+    def delay(self) -> float:
+        """Return the seconds to wait before the next start: none after one crash, then 1, 2, 4, 8."""
+        crashes = self._recent()
+        return min(2.0 ** (crashes - 2), MAX_DELAY_SECONDS) if crashes > 1 else 0.0
 
     def _recent(self) -> int:
         while self._times and self._times[0] < self._clock() - WINDOW_SECONDS:
@@ -49,32 +49,25 @@ class CrashBudget:
         return len(self._times)
 
 
-def _say(line: str) -> None:
-    # A log that nobody takes must not end the server.
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+def retrying(spawn: Callable[[], object]) -> Callable[[], object]:
+    """Return gunicorn's `spawn_worker`, which tries again later when the system cannot start a process now.
 
-
-def persistent(spawn: Callable[[], object]) -> Callable[[], object]:
-    """Return gunicorn's `spawn_worker`, which tries again later when the system starts no process now.
-
-    gunicorn would end the processes that are well, and itself.
+    gunicorn itself would stop all running workers and exit.
     """
 
     def attempt() -> object:
         try:
             return spawn()
         except OSError as error:
-            _say(f"A serving process cannot be started: {error}. The server tries again in a second.")
+            log_stream.print_line(f"A worker cannot be started: {error}. Retrying in 1 s.")
             return None
 
     return attempt
 
 
-def wait(seconds: float) -> None:
-    """Wait in a process that was just forked; SIGTERM ends it."""
+def delay_start(seconds: float) -> None:
+    """Wait in a worker that was just forked; SIGTERM ends the wait and the worker."""
     if seconds:
-        # Inherited from gunicorn's first process is a handler that only remembers signals.
+        # The handler inherited from gunicorn's first process only queues signals.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(seconds)

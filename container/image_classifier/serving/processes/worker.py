@@ -1,4 +1,4 @@
-"""What happens in a serving process after the fork: load the model, answer meanwhile, end when it cannot be loaded."""
+"""A worker after the fork: load the model in the background, serve, exit if the model cannot be loaded."""
 
 import logging
 import os
@@ -24,39 +24,39 @@ if TYPE_CHECKING:
 log = logging.getLogger("image_classifier.serving")
 
 CRASH = 1
-"""The exit code of a process that may do better when it is started again."""
+"""Exit code of a worker for which a restart may help."""
 BOOT_FAILURE = 3
-"""The exit code by which gunicorn knows that starting the process again would not help, and ends with it itself."""
+"""Exit code that makes gunicorn stop the server, since a restart would not help."""
 
 
 def application() -> "Flask":
-    """Start to load the model and return the application; called by gunicorn in each of its processes.
+    """Start loading the model and return the application; called by gunicorn in each worker.
 
-    What the model needs is imported by the thread that loads it, and what the application needs meanwhile.
+    The loading thread imports what the model needs, while this one imports the application.
     """
     chosen = settings.read(os.environ)
-    # Our own lines at the level that was asked for; TensorFlow's Python log has nothing to say below a warning.
+    # Our own log at the configured level; TensorFlow's Python log only from warnings on.
     lines = log_stream.to_standard_error()
     logging.basicConfig(handlers=[lines], level=max(chosen.log_level, logging.WARNING), format="%(message)s")
     log.setLevel(chosen.log_level)
-    # Pillow warns of odd images in words of their own; "default" would remember each of them for ever.
+    # Pillow's warnings about odd images differ in text; the filter "default" would remember each of them forever.
     logging.captureWarnings(True)
     warnings.filterwarnings("always", module=r"PIL\.")
     if chosen.multi_model:
         with garbage_collection.gc_frozen():
-            from image_classifier.serving.multi_model import app as many_models
+            from image_classifier.serving.multi_model import app as multi_model_app
 
-            return many_models.application(chosen)
-    if not worker_state.take_part():
+            return multi_model_app.application(chosen)
+    if not worker_state.join():
         log.warning(
-            "There is no space for the numbers that the processes share, in /dev/shm or in the temporary folder: when "
-            "process %d answers GET /metrics, it shows its own requests alone.",
+            "No space for the shared metrics in /dev/shm or in the temporary folder: GET /metrics of worker %d covers "
+            "only its own requests.",
             os.getpid(),
         )
     folder, started = model_layout.root(OptMl.from_environment().model_dir), time.monotonic()
 
     def load() -> "Predictor":
-        # The application, which is imported meanwhile, included: to look through both took 30 ms of everybody's time.
+        # Includes the application, imported in parallel: a collection of both blocked all threads for 30 ms.
         with garbage_collection.gc_frozen():
             from image_classifier.inference.predictor import Predictor
 
@@ -76,22 +76,22 @@ def application() -> "Flask":
             height,
             width,
         )
-        # Before anybody is told so: from now on those that have none leave connections to this one.
-        worker_state.tell_ready()
+        # Before /ping reports it: from now on workers that are not ready leave connections to this one.
+        worker_state.announce_ready()
         return predictor
 
-    loading = ModelLoader(load, _end)
+    loader = ModelLoader(load, _exit)
     try:
-        loading.start()
+        loader.start()
     except PlatformError as error:
-        _end(f"PlatformError: {error}", CRASH)
+        _exit(f"PlatformError: {error}", CRASH)
     from image_classifier.serving.app import create_app
 
-    return create_app(loading, chosen)
+    return create_app(loader, chosen)
 
 
-def _end(reason: str, code: int = BOOT_FAILURE) -> None:
+def _exit(reason: str, code: int = BOOT_FAILURE) -> None:
     try:
         print(reason, file=sys.stderr, flush=True)
-    finally:  # whether or not the log takes it, a server without a model must not stay
+    finally:  # even if the log cannot be written, a server without a model must exit
         os._exit(code)

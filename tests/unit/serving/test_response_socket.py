@@ -1,4 +1,4 @@
-"""Clients that take their answer slowly."""
+"""Clients that read their response slowly."""
 
 import socket
 import threading
@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from image_classifier.serving.connections.answer_socket import AnswerSocket
+from image_classifier.serving.connections.response_socket import ResponseSocket
 
 
-def test_one_deadline_for_all_pieces() -> None:
-    """A client that takes each piece just in time -> the answer ends at its deadline, however many pieces it has."""
+def test_one_deadline_covers_all_pieces() -> None:
+    """Given a client that reads each piece just in time -> the response ends at its deadline, however many pieces."""
     server, client = socket.socketpair()
     client.settimeout(0.05)
     stop = threading.Event()
@@ -24,9 +24,9 @@ def test_one_deadline_for_all_pieces() -> None:
 
     reader = threading.Thread(target=read_slowly)
     reader.start()
-    answered, began = AnswerSocket(server, 0.5), time.monotonic()
+    response, began = ResponseSocket(server, 0.5), time.monotonic()
     with pytest.raises(TimeoutError):
-        send_for_ever(answered)
+        send_forever(response)
     assert 0.3 < time.monotonic() - began < 10
     stop.set()
     reader.join()
@@ -34,18 +34,18 @@ def test_one_deadline_for_all_pieces() -> None:
     client.close()
 
 
-def send_for_ever(answered: AnswerSocket) -> None:
-    """Send small pieces, each of which is taken within the time of one."""
+def send_forever(response: ResponseSocket) -> None:
+    """Send small pieces, each of which is read within the timeout."""
     while True:
-        answered.sendall(b"x" * 2000)
+        response.sendall(b"x" * 2000)
 
 
 def test_time_before_the_first_byte_does_not_count() -> None:
-    """An answer that is made for longer than it may be sent -> it is sent all the same."""
+    """Given a response whose computation takes longer than the deadline -> it is sent."""
     server, client = socket.socketpair()
-    answered = AnswerSocket(server, 0.2)
+    response = ResponseSocket(server, 0.2)
     time.sleep(0.3)
-    answered.sendall(b"here")
+    response.sendall(b"here")
     assert client.recv(10) == b"here"
     server.close()
     client.close()

@@ -1,4 +1,4 @@
-"""The folder in which several processes keep their numbers."""
+"""The folder with the metrics and the readiness of several workers."""
 
 import errno
 import os
@@ -14,22 +14,22 @@ from image_classifier.serving import worker_state
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A temporary folder of the test's own, and a variable that an earlier server has left."""
+    """A temporary folder for the test, and a variable left behind by an earlier server."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(worker_state, "_IN_MEMORY", tmp_path / "none")
     monkeypatch.setenv(worker_state.VARIABLE, "/of/an/earlier/server")
     return tmp_path
 
 
-def test_one_process_shares_nothing(temporary: Path) -> None:
-    """Given one process -> no folder, and none is looked for, whatever was set before."""
+def test_single_worker_needs_no_folder(temporary: Path) -> None:
+    """Given one worker -> no folder is created, and an inherited variable is removed."""
     assert worker_state.prepare(1) is None
     assert worker_state.VARIABLE not in os.environ
     assert list(temporary.iterdir()) == []
 
 
-def test_several_processes_are_told_of_a_new_folder(temporary: Path) -> None:
-    """Given two processes -> an empty folder below the temporary one, named in the environment, gone after the end."""
+def test_folder_of_several_workers_is_published_in_the_environment(temporary: Path) -> None:
+    """Given two workers -> an empty temporary folder, named in the environment, removed at exit."""
     folder = worker_state.prepare(2)
     assert folder is not None
     assert (folder.parent, list(folder.iterdir())) == (temporary, [])
@@ -39,8 +39,8 @@ def test_several_processes_are_told_of_a_new_folder(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
-def test_process_that_died_is_doing_nothing(temporary: Path) -> None:
-    """Given files of two processes of which one died -> what it was doing is dropped, what it has done is kept."""
+def test_gauges_of_a_crashed_worker_are_dropped(temporary: Path) -> None:
+    """Given files of two workers, one of which crashed -> its gauges are dropped, its counters are kept."""
     names = ("counter_7.db", "gauge_livesum_7.db", "gauge_livesum_17.db", "histogram_7.db")
     for name in names:
         (temporary / name).touch()
@@ -48,36 +48,34 @@ def test_process_that_died_is_doing_nothing(temporary: Path) -> None:
     assert sorted(path.name for path in temporary.iterdir()) == sorted({*names} - {"gauge_livesum_7.db"})
 
 
-def test_process_without_a_model_knows_of_those_that_have_theirs(
-    temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given two processes -> others are ready from when the first says so until it dies, unless this one is too."""
+def test_worker_without_a_model_sees_workers_that_are_ready(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given two workers -> another one is ready from its announcement to its exit, unless this one is ready as well."""
     assert worker_state.prepare(1) is None
-    worker_state.tell_ready()
-    assert not worker_state.others_ready()
+    worker_state.announce_ready()
+    assert not worker_state.another_worker_is_ready()
     folder = worker_state.prepare(2)
-    assert not worker_state.others_ready()
+    assert not worker_state.another_worker_is_ready()
     with monkeypatch.context() as other:
         other.setattr(os, "getpid", lambda: 7)
-        assert worker_state.take_part()
-        worker_state.tell_ready()
-        assert not worker_state.others_ready()
-    assert worker_state.others_ready()
+        assert worker_state.join()
+        worker_state.announce_ready()
+        assert not worker_state.another_worker_is_ready()
+    assert worker_state.another_worker_is_ready()
     worker_state.forget(folder, 7)
-    assert not worker_state.others_ready()
+    assert not worker_state.another_worker_is_ready()
     with monkeypatch.context() as other:
         other.setattr(os, "getpid", lambda: 7)
-        assert worker_state.take_part()
-        worker_state.tell_ready()
-    assert worker_state.take_part()
-    worker_state.tell_ready()
-    assert not worker_state.others_ready()
+        assert worker_state.join()
+        worker_state.announce_ready()
+    assert worker_state.join()
+    worker_state.announce_ready()
+    assert not worker_state.another_worker_is_ready()
     worker_state.remove(folder)
-    assert not worker_state.others_ready()
+    assert not worker_state.another_worker_is_ready()
 
 
-def test_folder_is_in_memory_where_that_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a folder in memory with room for two processes -> the numbers are there; for a million, they are not."""
+def test_folder_is_in_memory_if_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an in-memory file system with room for two workers -> it is used for two, but not for a billion."""
     memory = tmp_path / "memory"
     memory.mkdir()
     monkeypatch.setattr(worker_state, "_IN_MEMORY", memory)
@@ -87,16 +85,16 @@ def test_folder_is_in_memory_where_that_has_room(tmp_path: Path, monkeypatch: py
     assert (found.parent, elsewhere.parent) == (memory, tmp_path)
 
 
-def test_no_folder_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a temporary folder that is gone -> no folder is shared, and a process starts all the same."""
+def test_missing_temporary_folder_is_tolerated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a missing temporary folder -> no folder is shared, and a worker starts."""
     monkeypatch.setattr("tempfile.tempdir", "/nowhere/at/all")
     assert worker_state.prepare(2) is None
     assert worker_state.VARIABLE not in os.environ
-    assert worker_state.take_part()
+    assert worker_state.join()
 
 
-def test_disk_is_full_when_a_process_starts(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a disk with room for two of its files -> a process takes no part, leaves none of them, and is not ready."""
+def test_full_disk_at_worker_start_is_tolerated(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a disk with room for two files -> the worker does not join, removes them, and never counts as ready."""
     folder = worker_state.prepare(2)
     assert folder is not None
     allocated = os.posix_fallocate
@@ -109,26 +107,27 @@ def test_disk_is_full_when_a_process_starts(temporary: Path, monkeypatch: pytest
         allocated(descriptor, start, size)
 
     monkeypatch.setattr(os, "posix_fallocate", allocate)
-    assert not worker_state.take_part()
+    assert not worker_state.join()
     assert (list(folder.iterdir()), worker_state.VARIABLE in os.environ) == ([], False)
-    worker_state.tell_ready()
-    assert not worker_state.others_ready()
+    worker_state.announce_ready()
+    assert not worker_state.another_worker_is_ready()
 
 
-def test_numbers_of_a_process_lie_in_space_that_is_its_own(temporary: Path) -> None:
-    """Given a process that counts requests of every kind -> its files are those that were made at the start."""
+def test_metrics_fit_into_the_space_allocated_at_the_start(temporary: Path) -> None:
+    """Given a worker with requests of every kind -> it uses only the files allocated at its start."""
     folder = worker_state.prepare(2)
     assert folder is not None
     program = """
 from image_classifier.serving import worker_state
-assert worker_state.take_part()
+assert worker_state.join()
 from image_classifier.serving.connections.admission import Admission
-from image_classifier.serving.monitoring.measurement import Measurement
+from image_classifier.serving.monitoring.measurement import RequestMeasurement
 from image_classifier.serving.monitoring.metrics import Metrics
 metrics, load = Metrics(), Admission(1)
 for route in range(8):
     for status in range(400, 430):
-        metrics.count("/a/rather/long/route/" + str(route), status, Measurement(error="code_" + str(status)), load)
+        measured = RequestMeasurement(error="code_" + str(status))
+        metrics.count("/a/rather/long/route/" + str(route), status, measured, load)
 print(len(metrics.text(load)))
 """
     environment = {"PYTHONPATH": str(PROGRAM), worker_state.VARIABLE: str(folder)}

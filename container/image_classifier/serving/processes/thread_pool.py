@@ -1,17 +1,17 @@
-"""The threads that answer requests: some from the start, more as they are needed, no error for want of one."""
+"""The threads that answer requests: some from the start, more on demand; no error if the system allows no more."""
 
 import logging
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-AT_START = 8
-"""Threads that are there before the first request; a system that allows no more later leaves these."""
+INITIAL_THREADS = 8
+"""Started before the first request; they remain if the system allows no more later."""
 log = logging.getLogger("image_classifier.serving")
 
 
-class Threads:
-    """Up to `most` threads; work is handed over by one thread alone, the main loop's."""
+class ThreadPool:
+    """Up to `most` threads; only the main loop's thread submits work."""
 
     def __init__(self, most: int):
         self._most = most
@@ -19,11 +19,11 @@ class Threads:
         self._changed = threading.Lock()
         self._started = self._busy = 0
         self._at_limit = False
-        for _ in range(min(AT_START, most)):
+        for _ in range(min(INITIAL_THREADS, most)):
             self._start()
 
     def submit(self, work: Callable[[], object]) -> bool:
-        """Let a thread do some work, which raises nothing; says whether there is a thread for it."""
+        """Run work, which must not raise, in a thread; return False if no thread is available."""
         with self._changed:
             idle = self._started - self._busy
         if not idle and (self._started >= self._most or not self._start()):
@@ -34,15 +34,15 @@ class Threads:
         return True
 
     def shutdown(self, wait: bool = False) -> None:
-        """Let the threads end with the process, as gunicorn's worker asks at its end; they are not waited for."""
+        """Do nothing: the daemon threads end with the process. gunicorn's worker calls this on shutdown."""
 
     def _start(self) -> bool:
         try:
-            # A daemon: a thread that computes longer than the grace period does not hold up the end of the process.
+            # A daemon: a thread that computes longer than the grace period does not delay the exit of the process.
             threading.Thread(target=self._run, name=f"request-{self._started}", daemon=True).start()
         except (RuntimeError, MemoryError) as error:  # the system's limit of threads, or no memory for a stack
             if not self._at_limit:
-                log.warning("No thread can be started beside %d: %s. More requests get 503.", self._started, error)
+                log.warning("Cannot start more than %d threads: %s. Further requests get 503.", self._started, error)
             self._at_limit = True
             return False
         self._started += 1

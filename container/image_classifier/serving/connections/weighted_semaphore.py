@@ -1,4 +1,4 @@
-"""An amount of something that the threads of a process share: first come, first served."""
+"""A semaphore over an amount (bytes, lanes) with FIFO order, shared by the threads of a process."""
 
 import threading
 from collections import deque
@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _CHECK_SECONDS = 0.25
-"""How often a thread that waits looks whether it still has to."""
+"""Interval at which a waiting thread checks whether its work is still wanted."""
 _SMALL_SHARE = 16
-"""What takes no more than this part of the whole does not queue behind what takes much, as long as it fits."""
+"""Requests of up to 1/16 of the limit may overtake the queue when they fit."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Waiter:
     amount: int
-    called: threading.Lock = field(default_factory=threading.Lock)
+    granted: threading.Lock = field(default_factory=threading.Lock)
 
 
-class SharedAmount:
-    """At most `limit` is held at a time; whoever is large never waits behind who came later, but for small amounts."""
+class WeightedSemaphore:
+    """At most `limit` is held at a time. A large request never waits behind a later one, except for small ones."""
 
     def __init__(self, limit: int):
         self.limit = limit
@@ -29,22 +29,22 @@ class SharedAmount:
 
     @property
     def held(self) -> int:
-        """What is held now."""
+        """The amount that is held now."""
         return self._held
 
     @contextmanager
     def hold(self, amount: int, check: Callable[[], None]) -> Iterator[None]:
-        """Hold an amount, at most `limit`; what `check` raises, called often, ends the wait."""
-        if not self._take(amount):
+        """Hold an amount of at most `limit`; `check` is called while waiting, and its exceptions end the wait."""
+        if not self._try_acquire(amount):
             self._wait(amount, check)
         try:
             yield
         finally:
             with self._changed:
                 self._held -= amount
-                self._call_next()
+                self._grant_next()
 
-    def _take(self, amount: int) -> bool:
+    def _try_acquire(self, amount: int) -> bool:
         with self._changed:
             fits = self._held + amount <= self.limit
             if fits and (not self._queue or amount * _SMALL_SHARE <= self.limit):
@@ -54,12 +54,12 @@ class SharedAmount:
 
     def _wait(self, amount: int, check: Callable[[], None]) -> None:
         waiter = _Waiter(amount)
-        waiter.called.acquire()
+        waiter.granted.acquire()
         with self._changed:
             self._queue.append(waiter)
-            self._call_next()
+            self._grant_next()
         try:
-            while not waiter.called.acquire(timeout=_CHECK_SECONDS):
+            while not waiter.granted.acquire(timeout=_CHECK_SECONDS):
                 check()
         except BaseException:
             with self._changed:
@@ -67,11 +67,11 @@ class SharedAmount:
                     self._queue.remove(waiter)
                 else:
                     self._held -= amount
-                self._call_next()
+                self._grant_next()
             raise
 
-    def _call_next(self) -> None:
+    def _grant_next(self) -> None:
         while self._queue and self._held + self._queue[0].amount <= self.limit:
             waiter = self._queue.popleft()
             self._held += waiter.amount
-            waiter.called.release()
+            waiter.granted.release()

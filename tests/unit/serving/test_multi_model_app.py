@@ -1,4 +1,4 @@
-"""The routes of a server of many models, without a server."""
+"""The routes of a multi-model server, without a server."""
 
 import json
 from pathlib import Path
@@ -10,18 +10,18 @@ from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.multi_model import capacity
 from image_classifier.serving.multi_model.app import PAGE, create_app
 from image_classifier.serving.multi_model.capacity import NoRoomError
-from image_classifier.serving.multi_model.store import InUseError, Listed, ModelStore
-from image_classifier.serving.settings import Settings
+from image_classifier.serving.multi_model.store import InUseError, ModelEntry, ModelStore
+from image_classifier.serving.settings import ServingSettings
 from tests.support import tiny_models
 
 
 def client_of(load: object) -> FlaskClient:
-    """Return a client of the application whose store loads so."""
-    return create_app(ModelStore(load), Settings()).test_client()  # type: ignore[arg-type]
+    """Return a client of an application whose store uses `load`."""
+    return create_app(ModelStore(load), ServingSettings()).test_client()  # type: ignore[arg-type]
 
 
-def test_long_list_comes_in_pages(tmp_path: Path) -> None:
-    """Given one name more than fits on a page -> a page with a token, and with it the last name and no token."""
+def test_long_list_is_paged(tmp_path: Path) -> None:
+    """Given one model more than fits on a page -> a page with a token, then the last model without one."""
     predictor = capacity.load(tiny_models.write(tmp_path / "model", "a").folder, "f32")
     client = client_of(lambda folder: predictor)
     names = [f"n{index:03}" for index in range(PAGE + 1)]
@@ -34,8 +34,8 @@ def test_long_list_comes_in_pages(tmp_path: Path) -> None:
     assert "nextPageToken" not in second
 
 
-def test_failure_inside_is_told_with_its_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Given a load that fails as nobody foresaw -> 500 with the reason, the trace in the log alone, the name free."""
+def test_unforeseen_load_failure_has_its_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Given a load with an unforeseen exception -> 500 with the reason, traceback in the log, the name free."""
     failures = iter([RuntimeError("the network is odd\nat line 5")])
 
     def load(folder: Path) -> Predictor:
@@ -66,7 +66,7 @@ def test_failure_inside_is_told_with_its_reason(tmp_path: Path, caplog: pytest.L
     ],
 )
 def test_errors_are_json_sentences(method: str, path: str, body: bytes, status: int, code: str) -> None:
-    """Given each rejection -> its status, and JSON with a code and a sentence."""
+    """Given each kind of rejection -> its status, and JSON with a code and a sentence."""
     answer = client_of(pytest.fail).open(path, method=method, data=body)
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/json")
     assert list(json.loads(answer.data)) == ["error", "message"]
@@ -75,7 +75,7 @@ def test_errors_are_json_sentences(method: str, path: str, body: bytes, status: 
 
 
 def test_ping_needs_no_model() -> None:
-    """Given no model -> /ping is 200 and empty."""
+    """Given no model -> /ping returns 200 and an empty body."""
     answer = client_of(pytest.fail).get("/ping")
     assert (answer.status_code, answer.data) == (200, b"")
 
@@ -98,15 +98,15 @@ def test_ping_needs_no_model() -> None:
         ("GET", "/metrics/"),
     ],
 )
-def test_odd_paths_are_not_there(method: str, path: str) -> None:
-    """Two slashes, a slash at the end, dots -> 404 in JSON, never a redirect to the host that the client names."""
+def test_odd_paths_are_not_found(method: str, path: str) -> None:
+    """Given double slashes, a trailing slash, dots -> 404 in JSON, never a redirect to the client's Host."""
     answer = client_of(pytest.fail).open(path, method=method, headers={"Host": "evil.example"})
     assert (answer.status_code, answer.get_json()["error"]) == (404, "not_found")
     assert "Location" not in answer.headers
 
 
 def test_model_without_room_is_507(tmp_path: Path) -> None:
-    """Given a model that fits once others are unloaded -> 507, by which the platform unloads some."""
+    """Given a model that fits once others are unloaded -> 507, which makes the platform unload some."""
 
     def load(folder: Path) -> Predictor:
         raise NoRoomError("Unload another model first.")
@@ -116,22 +116,22 @@ def test_model_without_room_is_507(tmp_path: Path) -> None:
 
 
 def test_unload_that_waits_too_long_is_503(tmp_path: Path) -> None:
-    """Given a model whose request does not end -> DELETE answers 503 with a code and Retry-After."""
+    """Given a model whose request does not finish -> DELETE returns 503 with a code and Retry-After."""
 
     class Busy(ModelStore):
-        def unload(self, name: str) -> Listed:
+        def unload(self, name: str) -> ModelEntry:
             raise InUseError("a is in use. Unload it later.")
 
-    client = create_app(Busy(lambda folder: pytest.fail("loaded")), Settings()).test_client()
+    client = create_app(Busy(lambda folder: pytest.fail("loaded")), ServingSettings()).test_client()
     answer = client.delete("/models/a")
     assert (answer.status_code, answer.get_json()["error"]) == (503, "model_in_use")
     assert answer.headers["Retry-After"] == "1"
 
 
-def test_roots_of_the_settings_count(tmp_path: Path) -> None:
-    """Given SERVE_MODEL_ROOTS -> a model elsewhere is 400."""
+def test_model_roots_of_the_settings_apply(tmp_path: Path) -> None:
+    """Given SERVE_MODEL_ROOTS -> a model elsewhere gets 400."""
     client = create_app(
-        ModelStore(lambda folder: pytest.fail("loaded")), Settings(model_roots=(tmp_path / "models",))
+        ModelStore(lambda folder: pytest.fail("loaded")), ServingSettings(model_roots=(tmp_path / "models",))
     ).test_client()
     (tmp_path / "other").mkdir()
     answer = client.post("/models", json={"model_name": "a", "url": str(tmp_path / "other")})

@@ -1,4 +1,4 @@
-"""Headers that go back with every answer, and what batch transform asks first."""
+"""Headers of every response, and the execution parameters of batch transform."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,8 @@ ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 
 
 @pytest.mark.parametrize("body", [None, b"text"])
-def test_custom_attributes_come_back(client: FlaskClient, green: bytes, body: bytes | None) -> None:
-    """Given attributes with an image, and with a text -> they come back with the answer and with the rejection."""
+def test_custom_attributes_are_sent_back(client: FlaskClient, green: bytes, body: bytes | None) -> None:
+    """Given attributes with an image, and with text -> they are sent back with the response and with the rejection."""
     given = "trace=1; c=~" + "x" * 1012
     answer = client.post("/invocations", data=body or green, headers={**X_IMAGE, ATTRIBUTES: given})
     assert answer.status_code == (400 if body else 200)
@@ -21,22 +21,22 @@ def test_custom_attributes_come_back(client: FlaskClient, green: bytes, body: by
 
 
 @pytest.mark.parametrize("given", ["x" * 1025, "é", "a\tb", ""])
-def test_attributes_that_are_not_allowed_are_dropped(client: FlaskClient, green: bytes, given: str) -> None:
+def test_invalid_attributes_are_dropped(client: FlaskClient, green: bytes, given: str) -> None:
     """Given attributes that are too long or not printable ASCII -> the image is answered without them."""
     answer = client.post("/invocations", data=green, headers={**X_IMAGE, ATTRIBUTES: given})
     assert answer.status_code == 200
     assert ATTRIBUTES not in answer.headers
 
 
-def test_every_answer_has_an_id(client: FlaskClient, green: bytes) -> None:
-    """Given requests with and without an id, answered and rejected -> theirs comes back, the others get one each."""
+def test_every_response_has_an_id(client: FlaskClient, green: bytes) -> None:
+    """Given requests with and without an id, answered and rejected -> theirs is sent back, the others get a new one."""
     named = client.post("/invocations", data=green, headers={**X_IMAGE, "X-Amzn-SageMaker-Inference-Id": "mine"})
     assert named.headers["X-Request-Id"] == "mine"
     others = {client.post("/invocations", data=b"text", headers=X_IMAGE).headers["X-Request-Id"] for _ in range(3)}
     assert len(others) == 3
 
 
-def test_batch_transform_is_told(client_of: Callable[..., FlaskClient]) -> None:
+def test_execution_parameters_are_returned(client_of: Callable[..., FlaskClient]) -> None:
     """Given parameters in the settings -> their JSON under the platform's names."""
     chosen = ExecutionParameters(concurrent_transforms=8, strategy="SINGLE_RECORD", payload_megabytes=12)
     answer = client_of(execution_parameters=chosen).get("/execution-parameters")

@@ -1,14 +1,15 @@
-"""A client's socket while it is answered: one deadline for the whole answer, however many pieces it has."""
+"""A client's socket with one deadline for the whole response, however many pieces it has."""
 
 import socket
 import time
 from typing import Any
 
 
-class AnswerSocket:
-    """Sends like the socket that it wraps; the deadline counts from the first byte.
+class ResponseSocket:
+    """Send like the wrapped socket; the deadline counts from the first byte.
 
-    A socket's own timeout bounds each call alone: a client that takes some KB a second would hold its thread for hours.
+    A socket's own timeout bounds each call separately: a client that reads a few KB a second would hold its thread for
+    hours.
     """
 
     def __init__(self, sock: socket.socket, seconds: float):
@@ -19,14 +20,14 @@ class AnswerSocket:
         """Send all of the data.
 
         Raises:
-            TimeoutError: The answer took longer than it may.
-            OSError: The client is gone.
+            TimeoutError: The response exceeded its deadline.
+            OSError: The client has disconnected.
         """
         now = time.monotonic()
         if self._deadline is None:
             self._deadline = now + self._seconds
         if now >= self._deadline:
-            raise TimeoutError(f"the answer was not taken within {self._seconds:g} s")
+            raise TimeoutError(f"the response was not read within {self._seconds:g} s")
         self._sock.settimeout(self._deadline - now)
         self._sock.sendall(data)
 
