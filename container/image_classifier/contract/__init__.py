@@ -1,1 +1,1 @@
-"""What the platform and the users rely on, declared once. Standard library only."""
+"""The contract with the platform and the users, declared once. Standard library only."""

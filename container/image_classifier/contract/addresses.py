@@ -1,6 +1,6 @@
-"""Addresses without their secrets: user info, query and fragment are never printed, logged or recorded.
+"""Remove secrets from URLs: user info, query and fragment are never printed, logged or recorded.
 
-Presigned URLs carry their signature in the query, private mirrors and proxies a password in the user info (RFC 3986,
+Presigned URLs carry a signature in the query, private mirrors and proxies a password in the user info (RFC 3986,
 sections 3.2.1 and 3.4).
 """
 
@@ -8,17 +8,17 @@ import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _CLOSING = ".,;:!)]}'\""
-"""What may follow an address in a sentence."""
+"""Punctuation that may follow a URL in a sentence."""
 _SPACES = re.compile(r"(\s+)")
 _SLASHES = re.compile(r"(:/+)")
 _SHORTEST_SECRET = 4
-"""Characters; a shorter value of a query is a switch, and cutting it out of a text would leave that unreadable."""
+"""Characters. A shorter query value is a flag, and removing it everywhere would make a text unreadable."""
 
 
 def without_secrets(text: str) -> str:
-    """Return a text in which every address has lost its user info, query and fragment; also for a single address.
+    """Return a text, or a single URL, with user info, query and fragment removed from every URL.
 
-    A query is also cut off where an address lacks its beginning, as libraries quote it. In time linear in the text.
+    A query is also removed from a URL without its beginning, as libraries quote it. Runs in linear time.
     """
     if ":/" not in text and "?" not in text:
         return text
@@ -38,13 +38,13 @@ def _word(word: str) -> str:
         kept, cut = _without_query(_without_user_info(piece))
         shown += [slashes, kept]
         if cut:
-            # What follows may belong to the query as well.
+            # The rest may belong to the query as well.
             return "".join(shown) + _closing(word)
     return "".join(shown)
 
 
 def _without_user_info(rest: str) -> str:
-    """Cut what comes before the host off the rest of an address, also a password that ought to be encoded."""
+    """Remove everything before the host from the rest of a URL, also a password that should have been encoded."""
     end = min((place for mark in "/?#" if (place := rest.find(mark)) >= 0), default=len(rest))
     if "@" in rest[:end]:
         return rest[rest.rindex("@", 0, end) + 1 :]
@@ -62,9 +62,9 @@ def _closing(word: str) -> str:
 
 
 def cut_out(text: str, address: str) -> str:
-    """Return a text without the secrets of `address`, however a library or a server quotes them, and of any other.
+    """Return a text without the secrets of `address`, in whatever form they are quoted, and of any other URL.
 
-    For the words of exceptions and servers, which may repeat a part of what they were asked for.
+    For messages of exceptions and servers, which may repeat parts of a request.
     """
     secrets: set[str] = set()
     try:
@@ -72,7 +72,7 @@ def cut_out(text: str, address: str) -> str:
         values = [value for _, value in parse_qsl(parts.query)]
         secrets = {parts.query, parts.fragment, *values, *(parts.netloc.rpartition("@")[0].split(":", 1))}
     except ValueError:
-        # An address that cannot be taken apart is quoted as a whole, if at all.
+        # An invalid URL is only quoted as a whole.
         secrets = {address.partition("?")[2]}
     secrets |= {unquote(secret) for secret in secrets}
     for secret in sorted(secrets, key=len, reverse=True):

@@ -15,7 +15,7 @@ class Channel:
     required: bool
     content_types: tuple[str, ...]
     input_modes: tuple[str, ...] = ("File", "FastFile")
-    """Pipe is left out: a stream has no folders, and the folders name the classes."""
+    """Pipe mode is unsupported: a stream has no folders, and the folders name the classes."""
     meaning: str
 
 
@@ -24,24 +24,24 @@ CHANNELS = (
         name="training",
         required=True,
         content_types=FOLDER_PER_CLASS,
-        meaning="Images to train on: one folder a class, and the names of the folders are the class names.",
+        meaning="Training images: one folder per class; the folder names are the class names.",
     ),
     Channel(
         name="validation",
         required=False,
         content_types=FOLDER_PER_CLASS,
-        meaning="Images that choose the best epoch, laid out as training; without it a part of training is held out.",
+        meaning="Validation images for model selection, in the layout of training; default: a split of training.",
     ),
     Channel(
         name="test",
         required=False,
         content_types=FOLDER_PER_CLASS,
-        meaning="Images that are scored once, after training; laid out as training.",
+        meaning="Test images, evaluated once after training, in the layout of training.",
     ),
     Channel(
         name="model",
         required=False,
         content_types=MODEL_ARCHIVE,
-        meaning="The model to start from, one tar.gz that stays packed; without it model_uri or model_id names one.",
+        meaning="The model to start from, as one packed tar.gz; default: the one that model_uri or model_id names.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Names of files and classes in cells of CSV files, so that no spreadsheet takes them for formulas."""
+"""Escape names of files and classes in CSV cells, so that no spreadsheet interprets them as formulas."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from image_classifier.contract.names import on_one_line
 
 MARK = "'"
 _MARKED = (MARK, "=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Beginnings of formulas, also in full width (OWASP, CSV Injection); tabs and line ends are escaped anyway."""
+"""First characters of formulas, also in full width (OWASP, CSV Injection); control characters are always escaped."""
 
 
 def cell(value: Any) -> Any:
-    """Return what a cell holds: numbers as they are, text with a `MARK` in front where it begins like a formula.
+    """Return the content of a cell: numbers unchanged, text with a `MARK` in front if it begins like a formula.
 
-    Text that begins with the mark gets another one, so that `text_of` gives it back. Control characters and bytes that
+    Text that begins with the mark gets a second one, so that `text_of` restores it. Control characters and bytes that
     are not UTF-8 are escaped.
     """
     if not isinstance(value, str):
@@ -22,5 +22,5 @@ def cell(value: Any) -> Any:
 
 
 def text_of(written: str) -> str:
-    """Return the text of a cell that `cell` wrote: without its mark."""
+    """Return the text of a cell written by `cell`, without its mark."""
     return written.removeprefix(MARK)

@@ -1,4 +1,4 @@
-"""How one hyperparameter is declared: everything that is known of it stands in one place."""
+"""The declaration of a hyperparameter: the single source for parser, messages, reference pages and API payloads."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _METADATA = "declaration"
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """One hyperparameter. Its kind is the type of its default: bool, int, float or str."""
+    """One hyperparameter; its type is the type of its default: bool, int, float or str."""
 
     name: str
     default: Value
@@ -21,21 +21,21 @@ class Declaration:
     maximum: float | None = None
     """Both bounds are inclusive."""
     excluded: Mapping[Value, str] = field(default_factory=dict)
-    """Values inside the bounds that cannot work, each with the reason."""
+    """Invalid values within the bounds, each with the reason."""
     choices: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
-    """Other names, written with underscores; hyphens are accepted for them as well."""
+    """Alternative names, with underscores; hyphens are accepted too."""
     tunable: tuple[float, float] | tuple[str, ...] = ()
-    """The range (or the values) that tuning searches; empty when it is not tuned."""
+    """The range or the values that tuning searches; empty: not tunable."""
     since: str
     builtin: bool = True
-    """Whether the built-in algorithm has it too."""
+    """Whether it is a hyperparameter of the built-in algorithm."""
     may_change_on_resume: bool = False
-    """Whether a job may resume from a checkpoint with another value: it does not change what an epoch computes."""
+    """Whether a job may resume from a checkpoint with another value, since it does not affect an epoch's result."""
     from_model: bool = True
-    """Whether a model may bring a default for it; not for what concerns the job, its data or its trust in the model."""
+    """Whether a model may supply its default; not for properties of the job, its data or its trust in the model."""
     builtin_default: Value | None = None
-    """JumpStart's default, where it differs from ours (which is the developer guide's)."""
+    """JumpStart's default where it differs from ours, which is that of the developer guide."""
 
     @property
     def kind(self) -> type:
@@ -44,7 +44,7 @@ class Declaration:
 
     @property
     def allowed(self) -> str:
-        """Say in a few words which values are allowed."""
+        """The allowed values in a few words."""
         if self.kind is bool:
             return "True or False"
         if self.choices:
@@ -59,14 +59,14 @@ class Declaration:
 
 
 def declare(default: T, *, meaning: str, since: str, **details: Any) -> T:
-    """Make the dataclass field that holds a declaration; `details` are further fields of `Declaration`."""
+    """Return the dataclass field that holds a declaration; `details` are further fields of `Declaration`."""
     declared = Declaration(name="", default=default, meaning=meaning, since=since, **details)
     made: T = field(default=default, metadata={_METADATA: declared})
     return made
 
 
 def declarations_of(declaring: type) -> tuple[Declaration, ...]:
-    """Return the declarations of a dataclass whose fields were made by `declare`, in their order."""
+    """Return the declarations of a dataclass whose fields come from `declare`, in order."""
     return tuple(
         dataclasses.replace(made.metadata[_METADATA], name=made.name) for made in dataclasses.fields(declaring)
     )

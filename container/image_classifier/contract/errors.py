@@ -1,4 +1,4 @@
-"""Errors named after who must act on them."""
+"""Errors named after their owner: the user, this program or the platform."""
 
 import sys
 
@@ -6,40 +6,39 @@ from image_classifier.contract.addresses import without_secrets
 
 
 class ExplainedError(Exception):
-    """Any failure that this program explains itself.
+    """A failure whose text is complete: what is wrong, where, what was given, what is allowed, and what to do.
 
-    The text is one sentence or a list of sentences: what is wrong, where, what was given,
-    what is allowed, and what to do. It is shown as it is, without a traceback.
+    It is shown as is, without a traceback.
     """
 
 
 class UserError(ExplainedError):
-    """The request, its data or its model must be changed by whoever sent it."""
+    """Owned by the user: the request, its data or its model must change."""
 
 
 class AlgorithmError(ExplainedError):
-    """This program failed at something that it promised; the fix is ours."""
+    """Owned by this program, which broke a promise."""
 
 
 class PlatformError(ExplainedError):
-    """The machine or the platform withheld something: memory, disk, a device, a host."""
+    """Owned by the platform, which lacks a resource: memory, disk space, a device, a host, the network."""
 
 
 def report_and_exit_code(error: Exception) -> int:
-    """Print on standard error who must act and why, and return the exit code of a command that failed."""
+    """Print an error with its owner on standard error and return the exit code of a failed command."""
     print(f"{type(error).__name__}: {without_secrets(str(error))}", file=sys.stderr)
     return 1
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:
-    """Return an error's first line, at most `limit` characters, without its full stop; its type when it is silent.
+    """Return the first line of an error's text without its full stop, or its type if it has no text.
 
-    Addresses in it have lost their secrets.
+    At most `limit` characters, with secrets removed from URLs.
     """
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return without_secrets(line)[:limit].rstrip(".")
 
 
 def last_line(output: str) -> str:
-    """Return the last line that a program printed, which is where most say why they failed, without secrets."""
-    return without_secrets((output.strip().splitlines() or ["it gave no reason"])[-1])
+    """Return the last line of a program's output, where most state the cause of a failure, without secrets."""
+    return without_secrets((output.strip().splitlines() or ["no output"])[-1])

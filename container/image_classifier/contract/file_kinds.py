@@ -1,9 +1,9 @@
-"""What a file that no decoder takes is, by its first bytes or its ending: named, with the remedy, never guessed at."""
+"""Identify files that are not images we decode, by magic bytes or suffix, and say what their owner can do."""
 
 from dataclasses import dataclass
 
 HEAD_BYTES = 512
-"""As many bytes of a file as `kind_of` looks at; a tar's mark is at 257."""
+"""Number of bytes that `kind_of` needs; a tar's magic bytes are at offset 257."""
 _CONVERT = "convert it to JPEG or PNG"
 _UNPACK = "unpack it into one folder per class before the upload"
 _EXPORT = "export its images as files, one folder per class"
@@ -12,13 +12,13 @@ _FOLDERS = "classes come from folder names, so put the images into one folder pe
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file, and what its owner can do."""
+    """A kind of file, and the remedy."""
 
     name: str
     """With its article: "a HEIC image"."""
     remedy: str
     holds_data: bool = False
-    """Whether a channel's images or labels may be inside: an archive, records, a table."""
+    """Whether it may contain images or labels of a channel: an archive, records, a table."""
 
 
 _HEIC = Kind("a HEIC image", _CONVERT)
@@ -74,7 +74,7 @@ _BY_START = (
     (b"<html", Kind("an HTML page", "download the image itself")),
     (b"version https://git-lfs", Kind("a Git LFS pointer", "fetch the file itself with git lfs pull")),
 )
-"""Each format's published mark; the first that matches counts. Letters are compared in lower case where they differ."""
+"""Published magic bytes of each format, in order of precedence; text formats are compared in lower case."""
 _BY_ENDING = {
     **dict.fromkeys((".zip",), _ZIP),
     **dict.fromkeys((".tar",), _TAR),
@@ -94,7 +94,7 @@ _BY_ENDING = {
 
 
 def kind_of(head: bytes, ending: str = "") -> Kind | None:
-    """Return what a file is, by its first `HEAD_BYTES` bytes, else by its `ending` in lower case; None: not known."""
+    """Identify a file by its first `HEAD_BYTES` bytes, else by its lower-case suffix `ending`; None: unknown."""
     if head[4:8] == b"ftyp":
         brands = [head[8:12], *(head[place : place + 4] for place in range(16, 64, 4))]
         return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)

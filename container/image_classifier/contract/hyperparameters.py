@@ -1,4 +1,4 @@
-"""The hyperparameters, declared once; parser, messages, tables and the platform's payloads come from here."""
+"""The hyperparameters, declared once; parser, messages, reference pages and API payloads are derived from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,104 +16,105 @@ _SHARE: dict[str, Any] = {**_OURS, "minimum": 0.0, "maximum": 1.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters(BuiltinHyperparameters):
-    """What a training job can be told, with our defaults: the built-in algorithm's, then our own."""
+    """All hyperparameters of a training job with their defaults: the built-in algorithm's, then our own."""
 
     backbone_learning_rate_factor: float = declare(
         1.0,
         **_SHARE,
-        meaning="The backbone learns at learning_rate times this; without effect with train_only_top_layer.",
+        meaning="Factor on learning_rate for the backbone; without effect with train_only_top_layer.",
     )
     checkpoint_interval: float = declare(
         10.0,
         may_change_on_resume=True,
         minimum=0.0,
         **_OURS,
-        meaning="Minutes between checkpoints inside an epoch; 0: one after each epoch only. They are written when "
+        meaning="Minutes between checkpoints within an epoch; 0: only after each epoch. Checkpoints are written if "
         "/opt/ml/checkpoints exists.",
     )
     class_weights: str = declare(
         "none",
         **_OURS,
-        meaning="How much an image of each class counts in the loss: none, auto (so that all classes count the same "
-        'in all), or a JSON object such as {"cat": 2.5}, where unnamed classes have 1.',
+        meaning="Weight of each class in the loss: none, auto (inversely proportional to the class frequency), or a "
+        'JSON object such as {"cat": 2.5}, in which omitted classes have weight 1.',
     )
     deterministic: bool = declare(
         False,
         **_OURS,
-        meaning="Let equal jobs on equal machines give equal bits, at some cost in speed; else only the random draws "
-        "are equal.",
+        meaning="Bitwise reproducible results for equal jobs on equal machines, at some cost in speed; otherwise only "
+        "the random draws are reproducible.",
     )
     gradient_clip_norm: float = declare(
         0.0,
         minimum=0.0,
         **_OURS,
-        meaning="Largest norm of all gradients of a step taken together, which are scaled down to it; 0: no limit.",
+        meaning="Global gradient norm to which the gradients of a step are clipped; 0: no clipping.",
     )
     learning_rate_schedule: str = declare(
         "constant",
         choices=("constant", "cosine", "linear"),
         **_OURS,
-        meaning="How learning_rate goes on after the warm-up: cosine and linear fall towards 0 at the job's end.",
+        meaning="Learning-rate schedule after the warm-up; cosine and linear decay towards 0 at the end of the job.",
     )
     max_bad_fraction: float = declare(
         0.1,
         from_model=False,
         may_change_on_resume=True,
         **_SHARE,
-        meaning="The job fails when a larger share of the images cannot be read.",
+        meaning="Largest tolerated fraction of unreadable images; the job fails when it is exceeded.",
     )
     max_runtime: int = declare(
         0,
         may_change_on_resume=True,
         minimum=0,
         **_OURS,
-        meaning="Seconds after its start by which the job has ended: training stops early enough to write the model. "
+        meaning="Time budget of the job in seconds since its start; training stops early enough to write the model. "
         "0: no limit.",
     )
     mixed_precision: str = declare(
         "auto",
         choices=("auto", "off", "float16", "bfloat16"),
         **_OURS,
-        meaning="Type of the matrix products and convolutions in training; auto: float16 on GPUs of compute "
-        "capability 7 and more, else off. Not measured on a GPU yet.",
+        meaning="Compute type of matrix products and convolutions in training; auto: float16 on GPUs with compute "
+        "capability 7 or higher, else off. Not measured on a GPU yet.",
     )
     model_id: str = declare(
         "",
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
-        meaning="Which backbone in the image, under /opt/hub, is used without a model channel; a lone one needs none.",
+        meaning="Backbone under /opt/hub in the Docker image to use without a model channel; optional if there is only "
+        "one.",
     )
     model_uri: str = declare(
         "",
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
-        meaning="Where a job with network and credentials fetches the model when it has no model channel: the s3:// "
-        "address of a .tar.gz or a folder.",
+        meaning="s3:// address of the model, a .tar.gz or a folder, for a job with network access, credentials and no "
+        "model channel.",
     )
     trust_model: bool = declare(
         False,
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
-        meaning="Accept a model that contains file or Python operations.",
+        meaning="Accept a model with operations that reach files or Python.",
     )
     unfreeze_after: int = declare(
         0,
         minimum=0,
         **_OURS,
-        meaning="Epochs, fewer than epochs, of the head alone before the whole network is trained; not with "
-        "train_only_top_layer.",
+        meaning="Number of epochs, fewer than epochs, that train only the head before the whole network is trained; "
+        "not with train_only_top_layer.",
     )
     warmup_fraction: float = declare(
-        0.0, **_SHARE, meaning="Share of the job's steps in which the learning rate rises from 0 in a line."
+        0.0, **_SHARE, meaning="Fraction of the job's steps in which the learning rate increases linearly from 0."
     )
     xla: str = declare(
         "off",
         choices=("off", "on"),
         **_OURS,
-        meaning="Compile parts of the training step with XLA. Ten times slower on a CPU; not measured on a GPU yet.",
+        meaning="Compile parts of the training step with XLA. Ten times slower on CPUs; not measured on a GPU yet.",
     )
 
 
@@ -121,32 +122,34 @@ DECLARATIONS: tuple[Declaration, ...] = declarations_of(Hyperparameters)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The values of a job and, by name, where each comes from: "given", "the model's default", "our default"."""
+class ResolvedHyperparameters:
+    """The values of a job and the source of each by name: "given", "the model's default" or "our default"."""
 
     values: Hyperparameters
     sources: Mapping[str, str]
     script: str = ""
-    """The training script that the SageMaker SDK names (`entry_point`, `source_dir`), which is not run; empty: none."""
+    """The training script that the SageMaker SDK passes (`entry_point`, `source_dir`), which is not run; or empty."""
 
     def log_lines(self) -> list[str]:
-        """Return a line a value, such as `epochs = 3 (our default)`, and one on a script that is not run."""
+        """Return one line per value, such as `epochs = 3 (our default)`, and one for a script that is not run."""
         lines = [f"{name} = {encode(getattr(self.values, name)) or 'none'} ({by})" for name, by in self.sources.items()]
-        return [*lines, f"Not run: {self.script}. This image trains by its own program."] if self.script else lines
+        return [*lines, f"Not run: {self.script}. This image trains with its own program."] if self.script else lines
 
 
-def parse(given: Mapping[str, Any], model_defaults: Mapping[str, Any] = MappingProxyType({})) -> Settings:
-    """Decode what was given, over the staged model's defaults, over ours.
+def parse(
+    given: Mapping[str, Any], model_defaults: Mapping[str, Any] = MappingProxyType({})
+) -> ResolvedHyperparameters:
+    """Resolve the values of a job: given values take precedence over the model's defaults, and these over ours.
 
-    Names that SageMaker and its SDK add are ignored; so are names in `model_defaults` that we do not know.
+    Names added by SageMaker and its SDK are ignored, and so are unknown names in `model_defaults`.
 
     Raises:
-        UserError: Something is wrong; the one message names every problem: what, given, allowed.
+        UserError: A single message that lists every problem with its name, given value and allowed values.
     """
     values, sources = parsing.parse(DECLARATIONS, given, model_defaults)
-    # Each value has the type of its declaration's default, which only `decode` knows.
+    # Each value has the type of its default, which mypy cannot see.
     typed: dict[str, Any] = dict(values)
-    return Settings(Hyperparameters(**typed), MappingProxyType(sources), _script(given))
+    return ResolvedHyperparameters(Hyperparameters(**typed), MappingProxyType(sources), _script(given))
 
 
 def _script(given: Mapping[str, Any]) -> str:

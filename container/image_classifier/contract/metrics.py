@@ -1,8 +1,8 @@
-"""Every number in the log, declared once: the printed line and the regular expression that reads it again.
+"""The metrics in the log, declared once: the printed line and the regular expression with which it is collected.
 
-The platform takes the last match of an expression as the metric's final value (HyperParameterTuningJobObjective), so
-what is printed after the best epoch's lines must match none of theirs. Numbers are plain decimals: an expression reads
-`1e-05` as 1.
+The platform takes the last match of an expression as a metric's final value (HyperParameterTuningJobObjective), so
+nothing printed after the lines of the best epoch may match their expressions. Numbers are plain decimals: `1e-05`
+would be read as 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ _NUMBER = r"([0-9\.]+)"
 
 @dataclass(frozen=True)
 class Line:
-    """A label and its number in the log, and the names under which the platform collects it."""
+    """One number in the log with its label, and the names under which the platform collects it."""
 
     label: str
     meaning: str
     decimals: int
     names: tuple[str, ...]
-    """Empty: printed, but not collected, for the platform takes 40 definitions."""
+    """Empty: printed but not collected, since the platform accepts at most 40 definitions."""
 
     @property
     def regex(self) -> str:
@@ -29,19 +29,19 @@ class Line:
         return f"- {self.label}: {_NUMBER}"
 
     def show(self, value: float) -> str:
-        """Write the line; what is no number is shown as nan or inf, which the expression does not match."""
+        """Format the line; NaN and infinity become nan and inf, which the expression does not match."""
         return f"- {self.label}: {value:z.{self.decimals}f}"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What an evaluation yields, under the name that it has in Keras' logs."""
+    """One result of an evaluation, under its name in Keras logs."""
 
     name: str
     meaning: str
     decimals: int = 4
     binary: bool = False
-    """Whether it is measured in binary mode alone."""
+    """Whether it is measured only in binary mode."""
 
     @property
     def training(self) -> Line:
@@ -51,7 +51,7 @@ class Measure:
     @property
     def validation(self) -> Line:
         """The number on the validation images."""
-        # The guide's and JumpStart's names of the same number.
+        # Names of the same number in the developer guide and in JumpStart.
         others = (OBJECTIVE, "tflow-ic:val-accuracy") if self.name == "accuracy" else ()
         label = f"val_{self.name}"
         return Line(label, f"validation: {self.meaning}", self.decimals, (*others, label))
@@ -66,27 +66,27 @@ class Measure:
 
 
 MEASURES = (
-    Measure("loss", "cross-entropy, with the penalties of the weights", decimals=6),
-    Measure("accuracy", "share of right answers"),
-    Measure("top_5_accuracy", "share of images whose class is among the five most probable; with more than 5 classes"),
-    Measure("true_positives", "images of class 1 answered so", decimals=0, binary=True),
-    Measure("false_positives", "images of class 0 answered as class 1", decimals=0, binary=True),
-    Measure("true_negatives", "images of class 0 answered so", decimals=0, binary=True),
-    Measure("false_negatives", "images of class 1 answered as class 0", decimals=0, binary=True),
-    Measure("precision", "right share of the answers that say class 1", binary=True),
-    Measure("recall", "share of the images of class 1 that were found", binary=True),
+    Measure("loss", "cross-entropy plus regularisation", decimals=6),
+    Measure("accuracy", "fraction of correct predictions"),
+    Measure("top_5_accuracy", "fraction of images whose class is among the top five; with more than 5 classes"),
+    Measure("true_positives", "images of class 1 predicted as class 1", decimals=0, binary=True),
+    Measure("false_positives", "images of class 0 predicted as class 1", decimals=0, binary=True),
+    Measure("true_negatives", "images of class 0 predicted as class 0", decimals=0, binary=True),
+    Measure("false_negatives", "images of class 1 predicted as class 0", decimals=0, binary=True),
+    Measure("precision", "fraction of correct predictions among those of class 1", binary=True),
+    Measure("recall", "fraction of the images of class 1 that were predicted as class 1", binary=True),
     Measure("auc", "area under the ROC curve", binary=True),
     Measure("prc", "area under the precision-recall curve", binary=True),
 )
 """In the order in which they are printed."""
 _PARAMETERS = Line("Number of parameters", "weights of backbone and head", 0, ("parameters",))
-_TRAINABLE = Line("Number of trainable parameters", "weights that were trained", 0, ("trainable_parameters",))
-_FROZEN = Line("Number of non-trainable parameters", "weights that were not", 0, ("non_trainable_parameters",))
-_TOTAL = Line("Total training duration", "seconds of all epochs", 3, ("training_duration",))
+_TRAINABLE = Line("Number of trainable parameters", "trained weights", 0, ("trainable_parameters",))
+_FROZEN = Line("Number of non-trainable parameters", "frozen weights", 0, ("non_trainable_parameters",))
+_TOTAL = Line("Total training duration", "seconds for all epochs", 3, ("training_duration",))
 _PER_EPOCH = Line("Average training duration per epoch", "seconds", 3, ("training_duration_per_epoch",))
 _LATENCY = Line("Test evaluation latency", "seconds for the test channel", 3, ("test_evaluation_latency",))
-_PER_IMAGE = Line("Average test latency per sample", "seconds an image", 6, ("test_latency_per_sample",))
-_THROUGHPUT = Line("Average test throughput", "images a second", 3, ("test_throughput",))
+_PER_IMAGE = Line("Average test latency per sample", "seconds per image", 6, ("test_latency_per_sample",))
+_THROUGHPUT = Line("Average test throughput", "images per second", 3, ("test_throughput",))
 _SUMMARY = (_PARAMETERS, _TRAINABLE, _FROZEN, _TOTAL, _PER_EPOCH, _LATENCY, _PER_IMAGE, _THROUGHPUT)
 
 
@@ -98,7 +98,7 @@ def lines() -> tuple[Line, ...]:
 
 
 def metric_names(binary: bool, classes: int) -> tuple[str, ...]:
-    """Return the names of what is measured, in the order of the log; validation's carry `val_` before them."""
+    """Return the names of the measured metrics in the order of the log; those of validation have the prefix `val_`."""
 
     def measured(measure: Measure) -> bool:
         return binary if measure.binary else measure.name != "top_5_accuracy" or (classes > 5 and not binary)
@@ -116,7 +116,7 @@ def epoch_line(step: int, steps: int, seconds: float, logs: Mapping[str, float])
 
 
 def final_lines(logs: Mapping[str, float]) -> list[str]:
-    """Return the best epoch once more, a line a metric, `val_accuracy` last: tuning takes the last match.
+    """Return the metrics of the best epoch, one line each, `val_accuracy` last, since tuning takes the last match.
 
     Raises:
         ValueError: `logs` holds a metric that is not declared here.
@@ -125,18 +125,18 @@ def final_lines(logs: Mapping[str, float]) -> list[str]:
 
 
 def parameter_lines(total: int, trainable: int) -> list[str]:
-    """Return the lines that count the weights."""
+    """Return the lines with the numbers of weights."""
     return [_PARAMETERS.show(total), _TRAINABLE.show(trainable), _FROZEN.show(total - trainable)]
 
 
 def duration_lines(total_seconds: float, epochs: int) -> list[str]:
-    """Return the lines on the time of training; none an epoch when there was no epoch."""
+    """Return the lines on the training duration; without an average if there was no epoch."""
     average = [_PER_EPOCH.show(total_seconds / epochs)] if epochs else []
     return [_TOTAL.show(total_seconds), *average]
 
 
 def test_lines(logs: Mapping[str, float], latency_seconds: float, images: int) -> list[str]:
-    """Return the lines on the test channel; latency and throughput are an image's, not a batch's.
+    """Return the lines on the test channel; latency and throughput are per image, not per batch.
 
     Raises:
         ValueError: `logs` (names without a prefix) holds a metric that is not declared here.

@@ -1,4 +1,4 @@
-"""Names of classes and files: in one Unicode form, and printable whatever bytes they are made of."""
+"""Names of classes and files: one Unicode normalisation form, and printable for any bytes."""
 
 import unicodedata
 
@@ -6,34 +6,34 @@ import unicodedata
 def normalised(name: str) -> str:
     """Return a name in Unicode's composed form (NFC, UAX 15), in which class names are compared and written.
 
-    macOS stores `é` as `e` and U+0301, most other systems as U+00E9: one name to its reader.
+    macOS stores `é` as `e` and U+0301, most other systems as U+00E9.
     """
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def is_utf8(name: str) -> bool:
-    """Tell whether a name from the file system is valid UTF-8; other bytes are lone surrogates in it (PEP 383)."""
+    """Return whether a name from the file system is valid UTF-8; other bytes appear as lone surrogates (PEP 383)."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def has_control_characters(name: str) -> bool:
-    """Tell whether a name holds a control character, such as a line feed (Unicode category Cc)."""
+    """Return whether a name contains a control character, such as a line feed (Unicode category Cc)."""
     return any(unicodedata.category(character) == "Cc" for character in name)
 
 
 def printable(text: str) -> str:
-    r"""Return a text that UTF-8 can hold: a byte that is not UTF-8 as `\xe9`, any other lone surrogate as `\ud83c`."""
+    r"""Return a text that UTF-8 can encode: bytes that are not UTF-8 as `\xe9`, other lone surrogates as `\ud83c`."""
     return text if is_utf8(text) else "".join(map(_escaped_surrogate, text))
 
 
 def on_one_line(text: str) -> str:
-    r"""Return `printable` text whose control characters are escaped too, a line feed as `\x0a`."""
+    r"""Return `printable` text with control characters escaped too, a line feed as `\x0a`."""
     shown = printable(text)
     return "".join(map(_escaped_control, shown)) if has_control_characters(shown) else shown
 
 
 def code_points(name: str) -> str:
-    """Return a name with the code points of what is not ASCII: `café (U+00E9)`, `café (U+0301)`."""
+    """Return a name with the code points of its non-ASCII characters: `café (U+00E9)`, `café (U+0301)`."""
     points = " ".join(f"U+{ord(character):04X}" for character in name if not character.isascii())
     return f"{printable(name)} ({points})" if points else name
 

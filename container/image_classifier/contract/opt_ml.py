@@ -1,11 +1,11 @@
-"""The folder tree through which SageMaker talks to a container, `/opt/ml`."""
+"""`/opt/ml`, the folder tree through which SageMaker communicates with a container."""
 
 import contextlib
 import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
 
 @dataclass(frozen=True)
 class Resources:
-    """Which host this is and which others work on the same job."""
+    """The hosts of a training job, as `resourceconfig.json` describes them to one of them."""
 
     current_host: str = "algo-1"
     hosts: tuple[str, ...] = ("algo-1",)
@@ -28,14 +28,14 @@ class Resources:
 
     @property
     def has_gpu(self) -> bool:
-        """Whether the instance type is one with NVIDIA GPUs: families ml.g* and ml.p*, or `local_gpu`."""
+        """Whether the instance type has NVIDIA GPUs: families ml.g* and ml.p*, or `local_gpu`."""
         name = self.current_instance_type or ""
         return name == "local_gpu" or re.match(r"ml\.[gp]\d", name) is not None
 
 
 @dataclass(frozen=True)
 class OptMl:
-    """Paths below the platform's root folder; nothing is created by looking."""
+    """Paths below the platform's root folder; only `lay_out` and `write_failure` create anything."""
 
     base: Path
 
@@ -47,32 +47,32 @@ class OptMl:
 
     @property
     def hyperparameters_file(self) -> Path:
-        """Flat JSON object of strings; may be missing."""
+        """Flat JSON object of strings; optional."""
         return self.base / "input" / "config" / "hyperparameters.json"
 
     @property
     def resource_config_file(self) -> Path:
-        """JSON object that names the hosts; may be missing in local runs."""
+        """JSON object that names the hosts; optional in local runs."""
         return self.base / "input" / "config" / "resourceconfig.json"
 
     @property
     def input_data_config_file(self) -> Path:
-        """JSON object that describes each channel; may be missing in local runs."""
+        """JSON object that describes each channel; optional in local runs."""
         return self.base / "input" / "config" / "inputdataconfig.json"
 
     @property
     def model_dir(self) -> Path:
-        """What a training job leaves; unpacked and read-only when it is served."""
+        """The model folder that a training job writes; an endpoint finds it unpacked and read-only."""
         return self.base / "model"
 
     @property
     def output_data_dir(self) -> Path:
-        """Reports of a training job; uploaded as output.tar.gz."""
+        """Reports of a training job, uploaded as output.tar.gz."""
         return self.base / "output" / "data"
 
     @property
     def failure_file(self) -> Path:
-        """The reason of a failed job, message first: its first 1,024 characters become the API's FailureReason."""
+        """The failure message of a training job, of which the first 1,024 characters become the API's FailureReason."""
         return self.base / "output" / "failure"
 
     @property
@@ -85,7 +85,7 @@ class OptMl:
         return self.base / "input" / "data" / name
 
     def read_hyperparameters(self) -> dict[str, Any]:
-        """Return the given hyperparameters, undecoded.
+        """Return the given hyperparameters, not yet decoded.
 
         Raises:
             UserError: The file is not a JSON object.
@@ -94,19 +94,19 @@ class OptMl:
         return _read_object(self.hyperparameters_file)
 
     def read_resources(self) -> Resources:
-        """Return the hosts of this job; one host when the platform names none.
+        """Return the hosts of this job; a single one when there is no `resourceconfig.json`.
 
         Raises:
             UserError: The file is not a JSON object.
             PlatformError: It cannot be read.
         """
         found = _read_object(self.resource_config_file)
-        ours = Resources()
-        current = str(found.get("current_host", ours.current_host))
+        default = Resources()
+        current = str(found.get("current_host", default.current_host))
         return Resources(
             current_host=current,
             hosts=self._hosts(found.get("hosts") or [current]),
-            network_interface_name=str(found.get("network_interface_name", ours.network_interface_name)),
+            network_interface_name=str(found.get("network_interface_name", default.network_interface_name)),
             current_instance_type=str(kind) if (kind := found.get("current_instance_type")) else None,
         )
 
@@ -115,11 +115,32 @@ class OptMl:
             raise UserError(f"{self.resource_config_file}: hosts is {str(found)[:60]!r}; expected a list of names.")
         return tuple(found)
 
-    def channel_names(self) -> list[str]:
-        """Return the names of the channels that were given, those that this program does not read among them.
+    def lay_out(
+        self, hyperparameters: Mapping[str, Any], resources: Resources | None = None, checkpoints: bool = False
+    ) -> None:
+        """Create what SageMaker mounts for a training job, without the channels; existing folders stay.
+
+        Args:
+            hyperparameters: Content of `hyperparameters.json`.
+            resources: Content of `resourceconfig.json`; None: no such file.
+            checkpoints: Create the folder for checkpoints, as SageMaker does for jobs with a CheckpointConfig.
 
         Raises:
-            UserError: `inputdataconfig.json` is not a JSON object.
+            OSError: The disk is full or not writable.
+        """
+        folders = [self.hyperparameters_file.parent, self.channel_dir(""), self.model_dir, self.output_data_dir]
+        for folder in [*folders, self.checkpoints_dir] if checkpoints else folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.hyperparameters_file.write_text(json.dumps(dict(hyperparameters)), encoding="utf-8")
+        if resources is not None:
+            named = {name: value for name, value in asdict(resources).items() if value is not None}
+            self.resource_config_file.write_text(json.dumps(named), encoding="utf-8")
+
+    def channel_names(self) -> list[str]:
+        """Return the names of all given channels, including those that this program does not read.
+
+        Raises:
+            UserError: `inputdataconfig.json` is not valid JSON.
         """
         described = read_json(self.input_data_config_file, "an object of channels")
         names = set(described) if isinstance(described, dict) else set()
@@ -129,24 +150,24 @@ class OptMl:
         return sorted(names)
 
     def write_failure(self, message: str) -> None:
-        """Leave the reason of a failure where the platform reads it, as well as the disk allows."""
+        """Write the failure file, as far as the disk allows."""
         with contextlib.suppress(OSError):
             self.failure_file.parent.mkdir(parents=True, exist_ok=True)
             if self.failure_file.is_symlink():
-                # What it leads to is not the job's.
+                # The target of the link does not belong to the job.
                 self.failure_file.unlink()
             self.failure_file.write_bytes(printable(message).encode())
 
 
 def read_json(path: Path, expected: str) -> Any:
-    """Return what a file of the platform's says, in UTF-8, UTF-16 or UTF-32; an empty object when it does not exist.
+    """Read a JSON file of the platform in UTF-8, UTF-16 or UTF-32; a missing file counts as an empty object.
 
     Raises:
-        UserError: It is not JSON, or gives a name twice; the message says what was `expected`.
+        UserError: It is not valid JSON, or an object repeats a name; the message says what was `expected`.
         PlatformError: It cannot be read.
     """
     try:
-        # The encoding is told by a byte order mark or by where the zeros are (RFC 4627, section 3).
+        # The encoding follows from a byte order mark or from the position of zero bytes (RFC 4627, section 3).
         return json.loads(path.read_bytes(), object_pairs_hook=_object)
     except FileNotFoundError:
         return {}
@@ -167,7 +188,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found and found[name] != value:
-            raise ValueError(f"{name[:60]!r} is given twice, with different values")
+            raise ValueError(f"{name[:60]!r} is given twice with different values")
         found[name] = value
     return found
 

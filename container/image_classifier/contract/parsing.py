@@ -1,4 +1,4 @@
-"""From names and values in many spellings to one value each, or one message that names every problem."""
+"""Parse hyperparameters: names and values in any accepted form to one value each, or one message with every problem."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ GIVEN = "given"
 MODELS_DEFAULT = "the model's default"
 OUR_DEFAULT = "our default"
 _IGNORED = ("_tuning_objective_metric", "default_user_module_name", "model_dir")
-"""Added by the tuner and by the SageMaker SDK's TensorFlow estimator; `sagemaker_*` by other parts of the SDK."""
+"""Added by the tuner and by the SageMaker SDK's TensorFlow estimator; other parts of the SDK add `sagemaker_*`."""
 _SHOWN = 60
-"""Characters of a given name or value that a message repeats: the platform keeps 1,024 of the whole."""
+"""Characters of a given name or value that a message repeats; the platform keeps 1,024 of the whole message."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def parse(
     """Return the value and the source of every declared hyperparameter.
 
     Raises:
-        UserError: One message that names every problem.
+        UserError: One message that lists every problem.
     """
     given_spellings, problems = _by_name(declarations, given)
     default_spellings, _ = _by_name(declarations, model_defaults)
@@ -56,7 +56,7 @@ def parse(
 def _by_name(
     declarations: Sequence[Declaration], written: Mapping[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], list[_Problem]]:
-    """Sort what was written under declared names: {name: {spelling: value}}, and the names that nobody declared."""
+    """Group the given values by declared name, {name: {spelling: value}}, and report unknown names."""
     names = {alias: declared.name for declared in declarations for alias in (declared.name, *declared.aliases)}
     found: dict[str, dict[str, Any]] = {}
     unknown = []
@@ -71,8 +71,8 @@ def _by_name(
 
 def _unknown(spelling: str, plain: str, names: Mapping[str, str]) -> str:
     near = difflib.get_close_matches(plain.lower(), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {names[near[0]]}?" if near else "; the reference lists all names."
-    return f"{_shown(spelling)} is no hyperparameter{hint}"
+    hint = f"Did you mean {names[near[0]]}?" if near else "See docs/reference/hyperparameters.md for all names."
+    return f"Unknown hyperparameter {_shown(spelling)}. {hint}"
 
 
 def _one_value(declared: Declaration, spellings: Mapping[str, Any], source: str) -> Value:
@@ -91,7 +91,7 @@ def _one_value(declared: Declaration, spellings: Mapping[str, Any], source: str)
 
 
 def _contradictions(values: Mapping[str, Value], doubtful: set[str]) -> list[_Problem]:
-    """Find what is wrong between values that are each allowed; a rule on a value that could not be read is left out."""
+    """Check combinations of values that are valid by themselves; rules on an invalid value are skipped."""
     rules = {
         ("eval_metric", "binary_mode"): _metric_of_binary_mode,
         ("class_weights",): _form_of_class_weights,
@@ -105,7 +105,7 @@ def _metric_of_binary_mode(values: Mapping[str, Value]) -> str | None:
     metric = values["eval_metric"]
     if metric == "accuracy" or values["binary_mode"]:
         return None
-    return f"eval_metric is {metric!r}, which is measured in binary mode alone; allowed: accuracy, or binary_mode=True."
+    return f"eval_metric is {metric!r}, which is only measured in binary mode; allowed: accuracy, or binary_mode=True."
 
 
 def _form_of_class_weights(values: Mapping[str, Value]) -> str | None:
@@ -113,7 +113,7 @@ def _form_of_class_weights(values: Mapping[str, Value]) -> str | None:
     try:
         class_weights(text)
     except ValueError as reason:
-        allowed = "none, auto, or a JSON object of a positive number a class name"
+        allowed = "none, auto, or a JSON object with a positive number per class name"
         return f"class_weights is {_shown(repr(text))}, {_shown(str(reason))}; allowed: {allowed}."
     return None
 
@@ -124,7 +124,7 @@ def _never_unfrozen(values: Mapping[str, Value]) -> str | None:
         return None
     if values["train_only_top_layer"]:
         return (
-            f"unfreeze_after is {after}, and train_only_top_layer=True never trains the backbone; allowed: 0, or "
+            f"unfreeze_after is {after}, but train_only_top_layer=True never trains the backbone; allowed: 0, or "
             "train_only_top_layer=False."
         )
     if int(after) >= epochs:
@@ -134,11 +134,11 @@ def _never_unfrozen(values: Mapping[str, Value]) -> str | None:
 
 def _message(problems: Sequence[_Problem]) -> str:
     if len(problems) == 1:
-        return f"A hyperparameter is wrong: {problems[0].text}"
-    # The names first: whatever the platform cuts off, it is known what to look at.
+        return f"A hyperparameter is invalid: {problems[0].text}"
+    # Names first, so that they survive when the platform truncates the message.
     names = ", ".join(problem.name for problem in problems)
     lines = "".join(f"\n- {problem.text}" for problem in problems)
-    return f"{len(problems)} hyperparameters are wrong: {names}.{lines}"
+    return f"{len(problems)} hyperparameters are invalid: {names}.{lines}"
 
 
 def _shown(text: str) -> str:

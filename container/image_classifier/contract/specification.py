@@ -1,4 +1,4 @@
-"""Payloads for SageMaker's API, made from the declarations: CreateAlgorithm and CreateHyperParameterTuningJob."""
+"""Payloads of SageMaker's API derived from the declarations: CreateAlgorithm and CreateHyperParameterTuningJob."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,15 +16,15 @@ INSTANCE_TYPES = (
     *(f"ml.g4dn.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge")),
     *(f"ml.g5.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge")),
 )
-"""CPU and GPU families that the developer guide names for the built-in algorithm, and compute-optimised CPUs."""
+"""CPU and GPU families that the developer guide lists for the built-in algorithm, and compute-optimised CPUs."""
 _LARGEST_INTEGER = 2**31 - 1
-"""Where a declaration has no upper bound; the API wants one."""
+"""Upper bound for declarations without one, which the API requires."""
 
 
 def training_specification(
     image: str, instance_types: Sequence[str] = INSTANCE_TYPES, distributed: bool = False
 ) -> dict[str, Any]:
-    """Return `TrainingSpecification` of CreateAlgorithm for the image with the address `image`."""
+    """Return `TrainingSpecification` of CreateAlgorithm for the Docker image with the URI `image`."""
     return {
         "TrainingImage": image,
         "SupportedHyperParameters": [_hyperparameter(declared) for declared in DECLARATIONS],
@@ -37,18 +37,18 @@ def training_specification(
 
 
 def tuning_objectives() -> list[dict[str, str]]:
-    """Return what a tuning job may aim at: the validation metrics, the guide's first."""
-    aims = [
+    """Return the possible objectives of a tuning job: the validation metrics, that of the developer guide first."""
+    objectives = [
         {"Type": "Minimize" if measure.name == "loss" else "Maximize", "MetricName": name}
         for measure in metrics.MEASURES
         if measure.decimals
         for name in measure.validation.names
     ]
-    return sorted(aims, key=lambda aim: aim["MetricName"] != metrics.OBJECTIVE)
+    return sorted(objectives, key=lambda objective: objective["MetricName"] != metrics.OBJECTIVE)
 
 
 def parameter_ranges() -> dict[str, list[dict[str, Any]]]:
-    """Return `ParameterRanges` of a tuning job: every tunable hyperparameter over the guide's range."""
+    """Return `ParameterRanges` of a tuning job: every tunable hyperparameter with the developer guide's range."""
     ranges: dict[str, list[dict[str, Any]]] = {
         "IntegerParameterRanges": [],
         "ContinuousParameterRanges": [],

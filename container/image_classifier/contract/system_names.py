@@ -1,4 +1,4 @@
-"""Names that operating systems, network storage and tools leave in folders, which are never data and never a model."""
+"""Names of files that operating systems, network storage and tools create, which are never data or part of a model."""
 
 _NAMES = frozenset(
     name.casefold()
@@ -21,18 +21,15 @@ _NAMES = frozenset(
     )
 )
 _PREFIXES = ("._", ".trash-", ".nfs0", ".fuse_hidden")
-"""AppleDouble (RFC 1740), a freedesktop.org trash folder, files that NFS and FUSE keep until they are closed."""
+"""AppleDouble (RFC 1740), freedesktop.org trash folders, deleted files that NFS and FUSE keep until they are closed."""
 
 
 _FIRST = frozenset(letter for name in (*_NAMES, *_PREFIXES) for letter in (name[0], name[0].upper()))
-"""Most names begin with none of them, and a channel may hold a million."""
+"""A quick check that rules out most names of a channel, which may hold a million."""
 
 
 def is_system_name(name: str) -> bool:
-    """Tell whether a file or folder of this name, at any depth, is a system's own: `@eaDir`, `__MACOSX`, `._a.jpg`.
-
-    `name` is one part of a path, in any case.
-    """
+    """Return whether one component of a path is such a name, in any case: `@eaDir`, `__MACOSX`, `._a.jpg`."""
     if name[:1] not in _FIRST:
         return False
     folded = name.casefold()
@@ -40,5 +37,5 @@ def is_system_name(name: str) -> bool:
 
 
 def is_ignored(name: str) -> bool:
-    """Tell whether a name counts for nothing in a channel: a system's own, or hidden by a leading dot."""
+    """Return whether a channel entry is ignored: a system name, or hidden by a leading dot."""
     return name.startswith(".") or is_system_name(name)

@@ -1,4 +1,4 @@
-"""The forms in which a hyperparameter's value is written, and the one in which we write it."""
+"""Decode hyperparameter values from every form in which callers send them, and encode them in one."""
 
 import json
 import math
@@ -10,18 +10,17 @@ from typing import Any
 from image_classifier.contract.declaration import Declaration, Value
 
 NOT_GIVEN = ("", "none", "null")
-"""What callers write for a text that they leave out: Python's None and JSON's null as text, in any case."""
+"""Texts that stand for an omitted value: empty, Python's None and JSON's null, in any case."""
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def decode(declared: Declaration, written: Any) -> Value:
-    """Return the value that was written raw, as JSON, as JSON inside a string, or as a real JSON type.
+    """Decode a value that is raw text, JSON, JSON inside a string, or a JSON type.
 
-    Booleans and choices are taken in any case, whole numbers also as 32.0.
+    Booleans and choices are case-insensitive; integers may be written as 32.0.
 
     Raises:
-        ValueError: It is no value of this hyperparameter; the text is the reason, or empty when the
-            declaration's `allowed` says enough.
+        ValueError: The value is not allowed; the text is the reason, or empty if the declaration's `allowed` suffices.
     """
     value = _unwrap(written, only_quotes=declared.kind is str and not declared.choices)
     if declared.kind is bool:
@@ -34,26 +33,26 @@ def decode(declared: Declaration, written: Any) -> Value:
 
 
 def encode(value: Value) -> str:
-    """Write a value as the text that every caller may send: True, 32, 0.0000001 (never an exponent), adam."""
+    """Encode a value as text: True, 32, 0.0000001 (without exponent), adam."""
     return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
 
 
 def is_not_given(value: Any) -> bool:
-    """Tell whether an unwrapped value stands for a text that was left out; see `NOT_GIVEN`."""
+    """Return whether a decoded value stands for an omitted text, see `NOT_GIVEN`."""
     return value is None or (isinstance(value, str) and value.strip().lower() in NOT_GIVEN)
 
 
 def plain_text(written: Any) -> str:
-    """Return a text that was written raw or in JSON's quotes, once or more often; empty when it was left out."""
+    """Decode a text that is raw or quoted as JSON, possibly repeatedly; empty when it was omitted."""
     value = _unwrap(written, only_quotes=True)
     return "" if is_not_given(value) else str(value)
 
 
 def class_weights(text: str) -> str | Mapping[str, float]:
-    """Return what the hyperparameter class_weights says: "none", "auto", or a positive weight by class name.
+    """Decode the hyperparameter class_weights: "none", "auto", or a positive weight by class name.
 
     Raises:
-        ValueError: It is none of them; the text is the reason.
+        ValueError: The value is invalid; the text is the reason.
     """
     if text.lower() in ("none", "auto"):
         return text.lower()
@@ -62,15 +61,15 @@ def class_weights(text: str) -> str | Mapping[str, float]:
     except (ValueError, RecursionError):
         weights = None
     if not isinstance(weights, dict):
-        raise ValueError("which is no JSON object (names stand in double quotes)")
+        raise ValueError("which is not a JSON object (names need double quotes)")
     wrong = [name for name, weight in weights.items() if not _is_positive(weight)]
     if wrong:
-        raise ValueError(f"where {', '.join(wrong)} has no positive number")
+        raise ValueError(f"in which the weight of {', '.join(wrong)} is not a positive number")
     return {name: float(weight) for name, weight in weights.items()}
 
 
 def _is_positive(weight: Any) -> bool:
-    # Beyond float32's largest number a weight would be infinite.
+    # Larger weights are infinite in float32.
     return isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight < 3e38
 
 
@@ -96,7 +95,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _choice(declared: Declaration, value: Any) -> str:
-    # True, False and None are the text of JSON's true, false and null.
+    # JSON's true, false and null become the texts True, False and None.
     for choice in declared.choices:
         if str(value).lower() == choice.lower():
             return choice

@@ -1,4 +1,4 @@
-"""How one environment variable is declared: everything that is known of it stands in one place."""
+"""The declaration of an environment variable: the single source for reader, messages and reference pages."""
 
 import logging
 import math
@@ -14,15 +14,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Variable(Generic[T]):
-    """One environment variable; unset and empty mean the default."""
+    """One environment variable; unset or empty selects the default."""
 
     name: str
     default: T
     computed: str = ""
-    """How the default comes about, in words, where it depends on something; `default` is then one of its values."""
+    """How the default is computed, in words, where it depends on something; `default` is then an example."""
     allowed: str
     parse: Callable[[str], T]
-    """From text without space around it; ValueError when it is not allowed, with a text when `allowed` says little."""
+    """Parses stripped text; raises ValueError for an invalid value, with a reason where `allowed` does not suffice."""
     meaning: str
 
     def read(self, environment: Mapping[str, str] | None = None) -> T:
@@ -60,7 +60,7 @@ def seconds(name: str, default: float, meaning: str) -> Variable[float]:
 def whole_number(
     name: str, default: int, minimum: int, maximum: int, meaning: str, computed: str = ""
 ) -> Variable[int]:
-    """Declare a whole number; both bounds are inclusive."""
+    """Declare an integer; both bounds are inclusive."""
 
     def parse(text: str) -> int:
         if not (_is_plain(text) and minimum <= int(text) <= maximum):
@@ -72,7 +72,7 @@ def whole_number(
 
 
 def truth(name: str, default: bool, meaning: str) -> Variable[bool]:
-    """Declare a switch: true or false in any case, 1 or 0."""
+    """Declare a boolean: true or false in any case, 1 or 0."""
     words = {"true": True, "1": True, "false": False, "0": False}
 
     def parse(text: str) -> bool:
@@ -84,7 +84,7 @@ def truth(name: str, default: bool, meaning: str) -> Variable[bool]:
 
 
 def word(name: str, choices: tuple[str, ...], meaning: str) -> Variable[str]:
-    """Declare one of several words, taken in any case; the first is the default."""
+    """Declare a case-insensitive choice; the first one is the default."""
 
     def parse(text: str) -> str:
         for choice in choices:
@@ -96,12 +96,12 @@ def word(name: str, choices: tuple[str, ...], meaning: str) -> Variable[str]:
 
 
 def text(name: str, default: str, allowed: str, meaning: str) -> Variable[str]:
-    """Declare a text that whoever reads it understands or rejects."""
+    """Declare a text that its reader validates."""
     return Variable(name=name, default=default, allowed=allowed, parse=str, meaning=meaning)
 
 
 def log_level(name: str, default: int, meaning: str) -> Variable[int]:
-    """Declare one of Python's logging levels, by its number or its name in any case."""
+    """Declare a logging level by its number or by its case-insensitive name."""
     levels = logging.getLevelNamesMapping()
 
     def parse(text: str) -> int:
@@ -116,5 +116,5 @@ def log_level(name: str, default: int, meaning: str) -> Variable[int]:
 
 
 def _is_plain(text: str) -> bool:
-    # int() also takes signs, underscores and the digits of other scripts.
+    # int() also accepts signs, underscores and digits of other scripts.
     return text.isascii() and text.isdecimal() and len(text) <= 12

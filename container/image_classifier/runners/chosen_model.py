@@ -48,7 +48,7 @@ def choose(named: str | None, settings: Mapping[str, str]) -> ChosenModel:
 
     Raises:
         UserError: Two of them name different models, `named` is neither in the catalogue nor on the disk, or a
-            hyperparameter is wrong.
+            hyperparameter is invalid.
     """
     values = hyperparameters.parse(dict(settings)).values
     model_id, model_uri = values.model_id, values.model_uri

@@ -5,14 +5,13 @@ in the way the command is rejected before the first file is touched. A job that 
 checkpoints; a finished one stays until its successor has finished (see `job_state.work_folder`).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier import own_files
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.opt_ml import OptMl
+from image_classifier.contract.opt_ml import OptMl, Resources
 from image_classifier.runners import job_content, job_state
 
 WRITER = "scripts/train-locally"
@@ -147,8 +146,7 @@ def build_tree(job: LocalJob) -> OptMl:
 
 def _lay_out(tree: OptMl, job: LocalJob) -> None:
     model = job.model
-    tree.hyperparameters_file.parent.mkdir(parents=True)
-    tree.channel_dir("training").parent.mkdir()
+    tree.lay_out(job.hyperparameters or {}, Resources(network_interface_name="lo"), checkpoints=True)
     for name, folder in job.channels.items():
         tree.channel_dir(name).symlink_to(folder.resolve())
     if model and model.is_dir():
@@ -156,11 +154,6 @@ def _lay_out(tree: OptMl, job: LocalJob) -> None:
     elif model:
         tree.channel_dir("model").mkdir()
         (tree.channel_dir("model") / "model.tar.gz").symlink_to(model.resolve())
-    tree.hyperparameters_file.write_text(json.dumps(dict(job.hyperparameters or {})))
-    hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
-    tree.resource_config_file.write_text(json.dumps(hosts))
-    for folder in (tree.model_dir, tree.output_data_dir, tree.checkpoints_dir):
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 def empty(folder: Path) -> None:

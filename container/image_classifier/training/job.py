@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.contract import hyperparameters, metrics
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.hyperparameters import Hyperparameters, Settings
+from image_classifier.contract.hyperparameters import Hyperparameters, ResolvedHyperparameters
 from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training import failures, stopping
@@ -77,7 +77,7 @@ def _explained(error: Exception, cluster: "Cluster | None") -> Exception | None:
 def _run(
     opt_ml: OptMl,
     given: Mapping[str, Any],
-    settings: Settings,
+    settings: ResolvedHyperparameters,
     scans: Mapping[str, Scan],
     cluster: "Cluster | None",
     stop: StopSignal,
@@ -106,7 +106,12 @@ class _Model:
 
 
 def _train_and_export(
-    cluster: "Cluster", opt_ml: OptMl, settings: Settings, data: splits.DataSplits, model: _Model, stop: StopSignal
+    cluster: "Cluster",
+    opt_ml: OptMl,
+    settings: ResolvedHyperparameters,
+    data: splits.DataSplits,
+    model: _Model,
+    stop: StopSignal,
 ) -> None:
     from image_classifier.training import fine_tuning, preparation
     from image_classifier.training.devices import accelerators

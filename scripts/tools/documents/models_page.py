@@ -26,7 +26,7 @@ developer guide, the others in the SageMaker SDK's list alone. `scripts/models` 
 | the SDK's | here |
 | --- | --- |
 | `image_uris.retrieve` | `image to train`, `image to serve`: the same images for all models |
-| `script_uris.retrieve` | `script`: none, the image trains by its own program |
+| `script_uris.retrieve` | `script`: none, the image trains with its own program |
 | `model_uris.retrieve` | `stage to train`, `stage to serve`: the command that makes the archive |
 | `hyperparameters.retrieve_default` | the list under `--all`; with `--json` the object `hyperparameters`, all as text |
 

@@ -16,7 +16,7 @@ from image_classifier import PROGRAM, durable_files, own_files
 from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract import metrics
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError, last_line, report_and_exit_code
-from image_classifier.contract.opt_ml import OptMl
+from image_classifier.contract.opt_ml import OptMl, Resources
 from image_classifier.model_hub import packages, staging
 from tools.docker_image import docker_engine
 from tools.gpu_check import gpu_report
@@ -94,16 +94,11 @@ def some_photographs(scratch: Path, images: int) -> Path:
 def lay_out(base: Path, training: Path, model: Path, head_only: str) -> OptMl:
     """Lay out `base` as the platform mounts /opt/ml, by copies, since links would lead out of a container."""
     tree = OptMl(base)
-    tree.hyperparameters_file.parent.mkdir(parents=True)
+    values = {"train_only_top_layer": head_only, "epochs": "1", "batch_size": "16"}
+    tree.lay_out(values, Resources(network_interface_name="lo"))
     shutil.copytree(training, tree.channel_dir("training"))
     tree.channel_dir("model").mkdir()
     shutil.copyfile(model, tree.channel_dir("model") / "model.tar.gz")
-    values = {"train_only_top_layer": head_only, "epochs": "1", "batch_size": "16"}
-    tree.hyperparameters_file.write_text(json.dumps(values), encoding="utf-8")
-    hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo"}
-    tree.resource_config_file.write_text(json.dumps(hosts), encoding="utf-8")
-    for folder in (tree.model_dir, tree.output_data_dir):
-        folder.mkdir(parents=True)
     return tree
 
 

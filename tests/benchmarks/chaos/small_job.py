@@ -1,7 +1,6 @@
 """A job of a few seconds as the platform starts it, killed as a machine that is taken away kills it."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from image_classifier.contract.opt_ml import OptMl
 from tests.support.environments import unmeasured
 from tests.support.waiting import wait_until
 
@@ -52,11 +52,9 @@ def make_inputs(folder: Path) -> Path:
 
 def lay_out(tree: Path, inputs: Path, **hyperparameters: Any) -> Path:
     """Make the platform's tree of a job, with a folder for checkpoints."""
-    shutil.copytree(inputs, tree / "input" / "data")
-    (tree / "input" / "config").mkdir()
     given = {name: str(value) for name, value in {**SETTINGS, **hyperparameters}.items()}
-    (tree / "input" / "config" / "hyperparameters.json").write_text(json.dumps(given))
-    (tree / "checkpoints").mkdir()
+    OptMl(tree).lay_out(given, checkpoints=True)
+    shutil.copytree(inputs, tree / "input" / "data", dirs_exist_ok=True)
     return tree
 
 

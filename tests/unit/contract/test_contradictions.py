@@ -41,25 +41,25 @@ def test_forms_of_class_weights(written: str) -> None:
 @pytest.mark.parametrize(
     ("written", "reason"),
     [
-        ("balanced", "which is no JSON object"),
-        ("2", "which is no JSON object"),
-        ("[1, 2]", "which is no JSON object"),
-        ("{'cat': 2}", "(names stand in double quotes)"),
-        ('{"cat": 0, "dog": 1, "eel": -1}', "where cat, eel has no positive number"),
-        ('{"cat": NaN}', "where cat has"),
-        ('{"cat": Infinity}', "where cat has"),
-        ('{"cat": 1e39}', "where cat has"),
-        ('{"cat": true}', "where cat has"),
-        ('{"cat": "2"}', "where cat has"),
-        ('{"cat": [2]}', "where cat has"),
-        ("[" * 2400, "which is no JSON object"),
+        ("balanced", "which is not a JSON object"),
+        ("2", "which is not a JSON object"),
+        ("[1, 2]", "which is not a JSON object"),
+        ("{'cat': 2}", "(names need double quotes)"),
+        ('{"cat": 0, "dog": 1, "eel": -1}', "in which the weight of cat, eel is not a positive number"),
+        ('{"cat": NaN}', "the weight of cat is not"),
+        ('{"cat": Infinity}', "the weight of cat is not"),
+        ('{"cat": 1e39}', "the weight of cat is not"),
+        ('{"cat": true}', "the weight of cat is not"),
+        ('{"cat": "2"}', "the weight of cat is not"),
+        ('{"cat": [2]}', "the weight of cat is not"),
+        ("[" * 2400, "which is not a JSON object"),
     ],
 )
 def test_class_weights_of_another_form(written: str, reason: str) -> None:
     """Not a JSON object, or weights that are not positive, finite -> rejected with a reason and the allowed values."""
     message = problems({"class_weights": written})
     assert reason in message
-    assert "; allowed: none, auto, or a JSON object of a positive number a class name." in message
+    assert "; allowed: none, auto, or a JSON object with a positive number per class name." in message
 
 
 def test_a_backbone_that_would_never_be_trained() -> None:
@@ -74,4 +74,4 @@ def test_a_backbone_that_would_never_be_trained() -> None:
 def test_contradictions_are_named_with_all_other_problems() -> None:
     """A wrong value, wrong class weights and a backbone that is never trained -> one message of three."""
     message = problems({"epochs": 2, "unfreeze_after": 5, "class_weights": "x", "xla": "maybe"})
-    assert message.startswith("3 hyperparameters are wrong: xla, class_weights, unfreeze_after.")
+    assert message.startswith("3 hyperparameters are invalid: xla, class_weights, unfreeze_after.")

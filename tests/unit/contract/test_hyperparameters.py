@@ -164,7 +164,7 @@ def test_names_of_the_platform(name: str) -> None:
 def test_script_of_the_user_is_not_run() -> None:
     """A script named by the SageMaker SDK, JSON-quoted as it does, raw, or none -> one line says it, or none does."""
     quoted = {"sagemaker_program": '"train.py"', "sagemaker_submit_directory": '"s3://bucket/code.tar.gz"'}
-    line = "Not run: train.py from s3://bucket/code.tar.gz. This image trains by its own program."
+    line = "Not run: train.py from s3://bucket/code.tar.gz. This image trains with its own program."
     assert parse(quoted).log_lines()[-1] == line
     assert parse({name: json.loads(text) for name, text in quoted.items()}).log_lines()[-1] == line
     assert parse({"sagemaker_program": "train.py"}).log_lines()[-1].startswith("Not run: train.py. ")
@@ -183,13 +183,13 @@ def test_script_of_the_user_is_not_run() -> None:
 )
 def test_misspelt_names(written: str, meant: str) -> None:
     """A name that nobody declared -> rejected with the name that was probably meant."""
-    assert f"{written} is no hyperparameter; did you mean {meant}?" in problems({written: "1"})
+    assert f"Unknown hyperparameter {written}. Did you mean {meant}?" in problems({written: "1"})
 
 
 def test_a_name_like_no_other() -> None:
     """A name that resembles none -> rejected without a guess."""
     message = problems({"xyzzy": "1"})
-    assert "xyzzy is no hyperparameter" in message
+    assert "Unknown hyperparameter xyzzy. See docs/reference/hyperparameters.md" in message
     assert "did you mean" not in message
 
 
@@ -199,13 +199,15 @@ def test_five_mistakes_in_one_message() -> None:
         '{"epochs": "0", "learning_rate": "\\"fast\\"", "optimizer": "lamb", "bach_size": "8", "eval_metric": "auc"}'
     )
     message = problems(given)
-    assert message.startswith("5 hyperparameters are wrong: bach_size, epochs, learning_rate, optimizer, eval_metric.")
+    assert message.startswith(
+        "5 hyperparameters are invalid: bach_size, epochs, learning_rate, optimizer, eval_metric."
+    )
     for expected in (
-        "bach_size is no hyperparameter; did you mean batch_size?",
+        "Unknown hyperparameter bach_size. Did you mean batch_size?",
         "epochs is '0'; allowed: an integer of at least 1.",
         "learning_rate is '\"fast\"'; allowed: a number from 0 to 1.",
         "optimizer is 'lamb'; allowed: one of adam, sgd, nesterov, rmsprop, adagrad, adadelta.",
-        "eval_metric is 'auc', which is measured in binary mode alone; allowed: accuracy, or binary_mode=True.",
+        "eval_metric is 'auc', which is only measured in binary mode; allowed: accuracy, or binary_mode=True.",
     ):
         assert f"\n- {expected}" in message
     assert len(message) < 1000
@@ -214,7 +216,7 @@ def test_five_mistakes_in_one_message() -> None:
 def test_a_hundred_mistakes_of_great_length() -> None:
     """Names and values as long as the API allows -> the message repeats their beginnings only."""
     message = problems({f"{number:03d}{'x' * 253}": "y" * 2500 for number in range(99)} | {"epochs": "z" * 2500})
-    assert "100 hyperparameters are wrong" in message
+    assert "100 hyperparameters are invalid" in message
     assert max(len(line) for line in message.splitlines()[1:]) < 200
 
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import PlatformError
-from image_classifier.contract.hyperparameters import Hyperparameters, Settings
+from image_classifier.contract.hyperparameters import Hyperparameters, ResolvedHyperparameters
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference.openvino_model import conversion
 from image_classifier.training.data import dataset, splits, validation_sample
@@ -71,7 +71,7 @@ class Job:
     """What the end of the job needs of the rest of it."""
 
     opt_ml: OptMl
-    settings: Settings
+    settings: ResolvedHyperparameters
     found: splits.DataSplits
     trained: "Trained"
     numbers: Mapping[str, Any]

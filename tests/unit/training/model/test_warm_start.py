@@ -88,7 +88,7 @@ def test_same_classes_in_another_order_are_the_same(earlier: Path) -> None:
     assert start(earlier, True, "Auto", CLASSES[::-1]).labels == CLASSES
 
 
-def defaults(info: ModelInfo, **given: Any) -> hyperparameters.Settings:
+def defaults(info: ModelInfo, **given: Any) -> hyperparameters.ResolvedHyperparameters:
     """Parse hyperparameters over what a model brings."""
     first = hyperparameters.parse(given)
     return hyperparameters.parse(given, warm_start.model_defaults(info, first.values))
