@@ -53,7 +53,7 @@ def be_the_pass(engine: str, count: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = archives.materialise(staging.stage("lite0", cache / "lite0.tar.gz"), Path(scratch) / "lite0")
         loaded = backbone.load(folder, trainable=False, trust=False)
-        feature_network.PAYS_FROM = 0 if engine == "openvino" else sys.maxsize
+        feature_network.MIN_IMAGES = 0 if engine == "openvino" else sys.maxsize
         started, used = time.monotonic(), time.process_time()
         network = feature_network.FeatureNetwork(loaded, cluster.single_host(), count)
         decoder = Decoder(loaded.info.image_size, "bilinear")

@@ -51,6 +51,6 @@ def test_two_killed_hosts_continue_as_one_undisturbed(tiny_backbone: Path, tmp_p
     one = hosts.start(hosts.tree_of(tmp_path / "one", tiny_backbone, **VALUES, **values))
     assert [host.wait() for host in [*again, one]] == [0, 0, 0], " ".join(host.log for host in again)
     for host in again:
-        assert "Continuing from a checkpoint" in host.log
+        assert "Resuming from a checkpoint" in host.log
         assert host.log.count(" - val_accuracy: ") == 4
     assert hosts.largest_difference(hosts.weights(one.tree), hosts.weights(trees[0])) < 1e-5

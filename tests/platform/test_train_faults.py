@@ -64,7 +64,7 @@ def test_full_disk_at_a_checkpoint(tmp_path: Path, tiny_backbone: Path) -> None:
     before = artifacts.folder_sha256(tree / "checkpoints")
     done = run_with_small_files(tree, 1)
     assert done.returncode == 1, done.stdout
-    assert "Continuing from a checkpoint: " in done.stdout
+    assert "Resuming from a checkpoint: " in done.stdout
     assert failure(tree).startswith(f"PlatformError: {tree / 'checkpoints'}/.checkpoint-")
     assert "bytes are free there" in failure(tree)
     assert artifacts.folder_sha256(tree / "checkpoints") == before

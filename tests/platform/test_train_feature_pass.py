@@ -26,5 +26,5 @@ def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, 
     assert 0 < stop < 250
     with RunningJob(tree) as job:
         assert job.exit_code(120) == 0, job.log()
-        assert f"Training images: the features of {stop} images were kept by an earlier run" in job.log()
+        assert f"Training images: resuming with the features of an earlier run for {stop} images" in job.log()
     assert (tree / "model" / "1" / "saved_model.pb").is_file()

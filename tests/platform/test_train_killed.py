@@ -72,28 +72,28 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def test_truncated_checkpoint_is_passed_over(story: Story) -> None:
-    """The newest checkpoint cut after a kill -> the restart names it and its file, and goes on from the one before."""
-    complaint = f"The checkpoint {story.truncated} is corrupt and passed over: now.npz has "
-    assert complaint in story.after_truncation
+def test_truncated_checkpoint_is_skipped(story: Story) -> None:
+    """The newest checkpoint truncated after a kill -> the restart names it and resumes from the previous one."""
+    problem = f"Skipping corrupt checkpoint {story.truncated}: now.npz has "
+    assert problem in story.after_truncation
     step = step_of(Path(story.truncated)) - 1
-    assert f"Continuing from a checkpoint: epoch 1, after step {step} of 13" in story.after_truncation
+    assert f"Resuming from a checkpoint: epoch 1, after step {step} of 13" in story.after_truncation
 
 
 def test_flipped_bit_is_noticed(story: Story) -> None:
-    """A bit of the newest checkpoint flipped after a kill -> the restart names it and its file, and goes on."""
-    complaint = f"The checkpoint {story.flipped} is corrupt and passed over: best.npz does not have the checksum"
-    assert complaint in story.after_flip
-    assert "Continuing from a checkpoint: epoch " in story.after_flip
+    """A bit of the newest checkpoint flipped after a kill -> the restart names it and its file, and resumes."""
+    problem = f"Skipping corrupt checkpoint {story.flipped}: best.npz does not match its checksum"
+    assert problem in story.after_flip
+    assert "Resuming from a checkpoint: epoch " in story.after_flip
 
 
 def test_job_killed_in_its_export_does_not_train_again(story: Story) -> None:
-    """Killed after its last epoch -> the restart prints the metrics and no epoch, and verifies the model."""
+    """Killed after its last epoch -> the restart logs the metrics and no epoch, and verifies the model."""
     assert "\n13/13 - " in story.after_flip
     assert "\n13/13 - " not in story.last
-    assert "Verification: a fresh process answered" in story.last
+    assert "Verification: a fresh process classified" in story.last
 
 
-def test_job_killed_three_times_ends_like_one_that_was_not(story: Story) -> None:
+def test_job_killed_three_times_leaves_the_same_result(story: Story) -> None:
     """Three kills and two corrupt checkpoints -> reports, weights, served answers, last checkpoint: the same bits."""
     assert results.different(results.read(story.whole), results.read(story.tree)) == []

@@ -93,7 +93,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_job_killed_after_an_odd_step_sees_the_same_next_ten_batches(pair: Pair) -> None:
     """Killed inside the first epoch -> the new process says so and opens the images of the next ten batches."""
     assert pair.step % 2 == 1
-    assert f"Continuing from a checkpoint: epoch 1, after step {pair.step} of 20" in pair.log
+    assert f"Resuming from a checkpoint: epoch 1, after step {pair.step} of 20" in pair.log
     expected = opened_batches(pair.whole)[pair.step :]
     assert len(expected) >= 10
     assert opened_batches(pair.continued, pair.step) == expected
@@ -116,7 +116,7 @@ def test_job_killed_after_training_exports_without_training(pair: Pair, tmp_path
     small_job.move_to_another_machine(tree)
     before = sorted(path.name for path in (tree / "checkpoints").iterdir())
     log = small_job.start(tree).finish()
-    assert "val_accuracy" not in log.partition("Continuing from a checkpoint")[2].partition("\n- loss")[0]
+    assert "val_accuracy" not in log.partition("Resuming from a checkpoint")[2].partition("\n- loss")[0]
     assert sorted(path.name for path in (tree / "checkpoints").iterdir()) == before
     assert results.different(results.read(pair.whole), results.read(tree)) == []
 
@@ -131,7 +131,7 @@ def test_checkpoints_of_another_job_are_rejected(pair: Pair, tmp_path: Path, inp
     message = (tree / "output" / "failure").read_text()
     assert message.startswith("UserError: The checkpoint ")
     # More epochs, or fewer, are no other job.
-    assert 'is of another job: optimizer is "adam" there and "sgd" here. Empty the S3 prefix' in message
+    assert 'belongs to another job: optimizer was "adam" and is now "sgd". Use an empty S3' in message
     assert not (tree / "model").exists()
 
 

@@ -94,7 +94,7 @@ def prepare_function(
         if network is None:
             images = CachedImages(decoder, examples, progress.counter(phase, len(examples)))
             return Prepared(listing, Rows(images, _labels(examples), owners), (), time.monotonic() - started)
-        key = feature_chunks.network_key(backbone.info, decoder.resize_method, network.planned)
+        key = feature_chunks.network_key(backbone.info, decoder.resize_method, network.planned_engine)
         chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
 
         def compute(some: Sequence[Example], part: slice | None = None) -> FeatureStore:

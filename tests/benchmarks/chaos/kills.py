@@ -28,6 +28,7 @@ PHASES = {
     "Bytes signature ": "reports or end",
 }
 """By how the last line of the log begins."""
+SKIPPED, RESUMING = "Skipping corrupt checkpoint ", "Resuming from a checkpoint: "
 _SHORTER = 0.8
 """Of a moment that came too late."""
 
@@ -157,8 +158,7 @@ def phase_of(log: str) -> str:
 
 def _said(log: str) -> str:
     lines = log.splitlines()
-    kept = ["features kept" for line in lines if "were kept by an earlier run" in line][:1]
-    passed_over = [line.removeprefix("The checkpoint ").rstrip(".") for line in lines if "passed over" in line]
-    begin = "Continuing from a checkpoint: "
-    continued = [line.removeprefix(begin).rstrip(".") for line in lines if line.startswith(begin)]
-    return "; ".join([*kept, *passed_over, *(continued or ["nothing to continue"])])
+    kept = ["features kept" for line in lines if "features of an earlier run" in line][:1]
+    skipped = [line.removeprefix(SKIPPED).rstrip(".") for line in lines if line.startswith(SKIPPED)]
+    resumed = [line.removeprefix(RESUMING).rstrip(".") for line in lines if line.startswith(RESUMING)]
+    return "; ".join([*kept, *skipped, *(resumed or ["nothing to resume from"])])

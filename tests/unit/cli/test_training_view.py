@@ -56,7 +56,7 @@ def shown(log: str, width: int = 100) -> str:
         ("Training images: 160/1423 images, 4 s", Progress("Training images", 160, 1423)),
         ("9/9 - 3s - loss: 0.5 - val_accuracy: 1.0", Epoch({"loss": 0.5, "val_accuracy": 1.0})),
         ("test: 5 images of 2 classes (a (b) 2, c 3)", Part("test", 5, 2, "a (b) 2, c 3")),
-        ("Continuing from a checkpoint: epoch 3, after step 2 of 9, 2 epochs measured before.", Resumed(2)),
+        ("Resuming from a checkpoint: epoch 3, after step 2 of 9, 2 epochs measured before.", Resumed(2)),
         ("- val_accuracy: 0.8535", Summary()),
         ("- Average test latency per sample: 0.000012", Summary()),
         ("UserError: no.", Problem("UserError: no.")),
@@ -114,7 +114,7 @@ def test_silences_have_a_name() -> None:
 
 def test_resumed_job_keeps_counting() -> None:
     """Given a job that resumes after 2 of 4 epochs -> its next epoch is the third."""
-    log = "epochs = 4 (given)\nContinuing from a checkpoint: epoch 3, after step 0 of 9, 2 epochs measured before.\n"
+    log = "epochs = 4 (given)\nResuming from a checkpoint: epoch 3, after step 0 of 9, 2 epochs measured before.\n"
     screen = shown(log + "9/9 - 3s - loss: 0.5 - val_accuracy: 0.5")
     assert "Resuming from a checkpoint after 2 of 4 epochs" in screen
     assert "Epoch 3/4" in screen

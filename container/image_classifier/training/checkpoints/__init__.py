@@ -1,1 +1,1 @@
-"""Checkpoints: written atomically, verified when read."""
+"""Checkpoints: written atomically with checksums, verified when read."""

@@ -1,8 +1,8 @@
-"""Checkpoints: a job that is killed goes on from the newest whole one.
+"""Checkpoints: a job that was killed resumes from the newest intact one.
 
 `/opt/ml/checkpoints` is copied to S3 while it is written and back before a restart, so it may hold anything: a
-checkpoint half copied, a temporary folder, files of others. A checkpoint is a folder that appears under its name when
-it is whole, and is believed only after every file of it has been checked.
+partially copied checkpoint, a temporary folder, unrelated files. A checkpoint is a folder that gets its name when it is
+complete, and is used only after every file of it has been verified.
 """
 
 import json
@@ -22,67 +22,67 @@ from image_classifier.training.checkpoints.files import Contents, Corrupt
 from image_classifier.training.progress import log
 
 KEPT = 2
-"""The newest, and the one before it for when the newest is corrupt."""
+"""The newest, and the previous one in case the newest is corrupt."""
 _NAME = re.compile(r"checkpoint-(\d{6,})-step-(\d+)")
 _PARTIAL = re.compile(r"\.checkpoint-.*\.partial")
 _SHOWN = 5
 _SHOWN_CHARACTERS = 60
-"""Differences between two jobs in a message, and characters of a value; the platform keeps 1,024 of the whole."""
+"""Differences between two jobs in a message, and characters of a value; the platform keeps 1,024 characters."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a job had reached."""
+    """A saved state of a job."""
 
     step: int
-    """Steps of training done."""
+    """Number of training steps done."""
     state: Mapping[str, Any]
-    """As it was saved, except that JSON makes lists of tuples."""
+    """As it was saved, except that JSON turns tuples into lists."""
     groups: Mapping[str, Mapping[str, NDArray[Any]]]
 
 
 class Checkpoints:
-    """The checkpoints of one job in a folder."""
+    """The checkpoint folder of one job."""
 
     def __init__(self, folder: Path, job: Mapping[str, Any]) -> None:
-        """Remove what a killed job left half written; `job` is JSON-able, and equal in all that continue each other."""
+        """Remove partial checkpoints of a killed job; `job` is JSON-able, and equal in all runs of the same job."""
         self._folder, self._job = folder, json.loads(json.dumps(job))
-        self._damaged: set[Path] = set()
+        self._corrupt: set[Path] = set()
         for path in _entries(folder):
             if _PARTIAL.fullmatch(path.name):
                 _remove(path)
 
     def latest(self) -> Checkpoint | None:
-        """Return the newest checkpoint that is whole, None when there is none; say which were passed over, and why.
+        """Return the newest intact checkpoint, or None; log which corrupt ones are skipped, and why.
 
         Raises:
-            UserError: It is of another job; the message names what differs.
+            UserError: It belongs to another job; the message names the differences.
         """
         for path in self._newest_first():
             try:
                 contents = files.read(path)
                 found = _unpacked(path, contents)
-            except Corrupt as damage:
-                self._damaged.add(path)
-                log(f"The checkpoint {path.name} is corrupt and passed over: {damage}.")
+            except Corrupt as problem:
+                self._corrupt.add(path)
+                log(f"Skipping corrupt checkpoint {path.name}: {problem}.")
                 continue
             self._reject_another_job(path, contents.state["job"])
             return found
-        if self._damaged:
-            log(f"No checkpoint in {self._folder} is whole: the job starts at its beginning.")
+        if self._corrupt:
+            log(f"No usable checkpoint in {self._folder}; starting from scratch.")
         return None
 
     def save(self, step: int, state: Mapping[str, Any], groups: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
-        """Write a checkpoint, whole and on the disk or not at all; then remove those before the last two.
+        """Write a checkpoint atomically and durably, then remove all but the last two.
 
-        `state` is JSON-able. A group's name has small letters, digits and underscores; its arrays, under any names, are
-        bool, integer or float.
+        `state` is JSON-able. The name of a group has lower-case letters, digits and underscores; its arrays, under any
+        names, are bool, integer or float.
 
         Raises:
-            OSError: The disk rejects it; `filename` names the file. The checkpoints before are as they were.
+            OSError: The disk is full or not writable; `filename` names the file. Earlier checkpoints are unchanged.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Counted, not named by the step alone: the same step may be saved again, and a folder cannot be replaced.
+        # Numbered, not named by the step alone: a step may be saved twice, and rename cannot replace a folder.
         number = max((_numbers(path)[0] for path in self._newest_first()), default=0) + 1
         target = self._folder / f"checkpoint-{number:06}-step-{step}"
         partial = target.with_name(f".{target.name}.partial")
@@ -99,8 +99,8 @@ class Checkpoints:
         return sorted(found, key=_numbers, reverse=True)
 
     def _prune(self) -> None:
-        # A corrupt one is none to fall back on.
-        kept = [path for path in self._newest_first() if path not in self._damaged][:KEPT]
+        # A corrupt checkpoint is no fallback and does not count.
+        kept = [path for path in self._newest_first() if path not in self._corrupt][:KEPT]
         for path in self._newest_first():
             if path not in kept:
                 _remove(path)
@@ -112,13 +112,13 @@ class Checkpoints:
         more = len(differences) - _SHOWN
         listed = "; ".join(differences[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
         raise UserError(
-            f"The checkpoint {path.name} in {self._folder} is of another job: {listed}. Empty the S3 prefix of this "
-            "job's checkpoints or name another one; to continue that job, give the values that it had."
+            f"The checkpoint {path.name} in {self._folder} belongs to another job: {listed}. Use an "
+            "empty S3 prefix for the checkpoints of this job; to resume the other job, give the values that it had."
         )
 
 
 def _remove(path: Path) -> None:
-    """Remove a checkpoint, whole or not; a folder that holds anything else under its name is left alone."""
+    """Remove a complete or partial checkpoint; leave a folder alone that holds any other file."""
     if not path.is_symlink() and all(files.is_written(each) for each in path.iterdir()):
         shutil.rmtree(path, ignore_errors=True)
 
@@ -136,17 +136,17 @@ def _numbers(path: Path) -> tuple[int, int]:
 def _unpacked(path: Path, contents: Contents) -> Checkpoint:
     step = _numbers(path)[1]
     if contents.state.get("step") != step or not {"job", "state"} <= contents.state.keys():
-        raise Corrupt("its state is not that of the step in its name")
+        raise Corrupt("its state does not belong to the step in its name")
     return Checkpoint(step, contents.state["state"], contents.groups)
 
 
 def _differences(name: str, there: Any, here: Any) -> Iterator[str]:
-    """Say each difference between two JSON values once, at the innermost name."""
+    """Yield each difference between two JSON values once, under its innermost name."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in sorted({*there, *here}):
             yield from _differences(f"{name}.{key}" if name else key, there.get(key), here.get(key))
     elif there != here:
-        yield f"{name} is {_shown(there)} there and {_shown(here)} here"
+        yield f"{name} was {_shown(there)} and is now {_shown(here)}"
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What computes a frozen backbone's features: TensorFlow, or on CPU OpenVINO where the images are many."""
+"""Feature extraction of a frozen backbone by TensorFlow, or by OpenVINO on CPUs for many images."""
 
 import tempfile
 import time
@@ -19,10 +19,10 @@ from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.progress import log
 
-PAYS_FROM = 600
-"""Images of one host from which the conversion is paid back; measured in docs/decisions/0010-feature-pass.md."""
+MIN_IMAGES = 600
+"""Images per host from which converting to OpenVINO saves time; measured in docs/decisions/0010-feature-pass.md."""
 TOLERANCE = 1e-4
-"""How far OpenVINO's features may be from TensorFlow's, as a share of the largest feature, or of 1 if that is less."""
+"""Allowed difference of OpenVINO's features from TensorFlow's, relative to the largest feature or 1."""
 
 Features = NDArray[np.float32]
 
@@ -30,27 +30,27 @@ Features = NDArray[np.float32]
 class FeatureNetwork:
     """A backbone as a function from pixels uint8 (n, h, w, 3) to features float32 (n, feature count).
 
-    OpenVINO is made ready at the first call, and asked about those images beside TensorFlow, whose place it takes
-    only when both say the same.
+    Prepares OpenVINO at the first call, and computes those images with both engines; OpenVINO is used only if they
+    agree.
     """
 
     def __init__(self, backbone: Backbone, cluster: Cluster, images: int, precision: str = "off") -> None:
-        """Plan for `images` on all hosts; `precision` is what `precision.choose` chose for the training."""
+        """Choose an engine for `images`, counted over all hosts; `precision` is the result of `precision.choose`."""
         self._backbone, self._cluster = backbone, cluster
         self._tensorflow = backbone.feature_function()
-        lack = _lack(cluster, images, precision)
-        self.planned = "tensorflow" if lack else "openvino"
-        """Which engine is meant to compute: alike whenever the same job is started again."""
+        reason = _reason_for_tensorflow(cluster, images, precision)
+        self.planned_engine = "tensorflow" if reason else "openvino"
+        """The engine to try: the same in every run of a job."""
         self.engine = "tensorflow"
-        """Which engine computes."""
+        """The engine in use."""
         self.largest_difference: float | None = None
-        """Between OpenVINO's and TensorFlow's features of the first images; None when only TensorFlow was asked."""
-        self._run: Callable[[Pixels], Features] = self._with_tensorflow if lack else self._decide
-        if lack:
-            log(f"Features: TensorFlow computes them, since {lack}")
+        """Between OpenVINO's and TensorFlow's features of the first images; None when OpenVINO was not tried."""
+        self._run: Callable[[Pixels], Features] = self._with_tensorflow if reason else self._decide
+        if reason:
+            log(f"Features: computed by TensorFlow, since {reason}")
 
     def record(self) -> dict[str, Any]:
-        """Return what the model info keeps of it."""
+        """Return the record for the model info."""
         return {"engine": self.engine, "largest_difference": self.largest_difference}
 
     def __call__(self, pixels: Pixels) -> Features:
@@ -69,17 +69,17 @@ class FeatureNetwork:
             found = engine(pixels)
             self.largest_difference = _difference(expected, found)
         except NotConverted as failure:
-            log(f"Features: TensorFlow computes them, since {failure}")
+            log(f"Features: computed by TensorFlow, since {failure}")
             return expected
         self._run, self.engine = engine, "openvino"
         log(
-            f"Features: OpenVINO computes them, made ready in {time.monotonic() - started:.1f} s; those of the first "
-            f"{len(pixels)} images differ from TensorFlow's by at most {self.largest_difference:.6f}"
+            f"Features: computed by OpenVINO, prepared in {time.monotonic() - started:.1f} s; on the first "
+            f"{len(pixels)} images they differ from TensorFlow's by at most {self.largest_difference:.6f}"
         )
         return found
 
     def _converted(self) -> Callable[[Pixels], Features]:
-        # TensorFlow's, but without the devices and the types that training uses: constants and float32.
+        # TensorFlow's graph with constants, float32 and no devices, whatever training uses.
         from image_classifier.inference.engines import pixel_functions
 
         with tempfile.TemporaryDirectory(prefix="features-") as scratch:
@@ -88,28 +88,28 @@ class FeatureNetwork:
                 graph.write_bytes(pixel_functions.serialized(self._tensorflow.get_concrete_function()))
             except OSError:
                 raise
-            except Exception as error:  # whatever a network makes TensorFlow's freezing stumble over
+            except Exception as error:  # freezing a graph fails with exceptions of many types
                 raise NotConverted(f"it cannot be converted: {first_line(error)}") from error
             conversion.write(graph, Path(scratch) / "openvino")
             return conversion.load(Path(scratch) / "openvino", self._backbone.info).probabilities
 
 
-def _lack(cluster: Cluster, images: int, precision: str) -> str | None:
-    """Say why OpenVINO is not even tried."""
+def _reason_for_tensorflow(cluster: Cluster, images: int, precision: str) -> str | None:
+    """Return why OpenVINO is not tried; None if it is."""
     if cluster.local_replicas > 1 or tf.config.list_physical_devices("GPU"):
-        return "it has the devices for it"
+        return "it runs on GPUs or several devices"
     if precision != "off":
-        return f"OpenVINO is for jobs in float32, and this one's mixed_precision is {precision}"
-    if images < PAYS_FROM * cluster.count:
-        return f"{images} images are too few for a conversion to pay"
+        return f"OpenVINO computes in float32, and mixed_precision is {precision}"
+    if images < MIN_IMAGES * cluster.count:
+        return f"{images} images are too few to make up for the conversion"
     return None if util.find_spec("openvino") else "OpenVINO is not installed"
 
 
 def _difference(expected: Features, found: Features) -> float:
     if found.shape != expected.shape:
-        raise NotConverted(f"OpenVINO answers {found.shape[1]} features for an image, TensorFlow {expected.shape[1]}")
+        raise NotConverted(f"OpenVINO computes {found.shape[1]} features per image, TensorFlow {expected.shape[1]}")
     largest, allowed = float(np.abs(found - expected).max()), TOLERANCE * max(1.0, float(np.abs(expected).max()))
-    # Written so that NaN fails too.
+    # Negated, so that NaN fails too.
     if not largest <= allowed:
         raise NotConverted(f"OpenVINO's features differ from its own by up to {largest:.6f} (allowed: {allowed:.6f})")
     return largest

@@ -1,4 +1,4 @@
-"""Run a frozen backbone once over every image."""
+"""The feature pass: run a frozen backbone once over every image."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +16,16 @@ from image_classifier.training.features.feature_rows import FeatureRows
 from image_classifier.training.stopping import JobStopped, StopSignal
 
 BATCH = 32
-"""Images that a device computes at once."""
+"""Images per batch of a device."""
 CHUNK = 1024
-"""Images whose features are kept on disk together: about 5 MB."""
-ASKING_SECONDS = 5.0
-"""How long several hosts compute before they ask each other again whether one was told to stop."""
+"""Images per file of features on disk: about 5 MB."""
+STOP_POLL_SECONDS = 5.0
+"""Interval at which several hosts exchange whether any of them was asked to stop."""
 
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """Pooled features of one part of the data, in the order of their examples."""
+    """Pooled features of one split of the data, in the order of its examples."""
 
     features: NDArray[np.float32]
     """(n, feature count), in memory or in a scratch file."""
@@ -44,25 +44,25 @@ def compute(
     chunks: ChunkFolder | None = None,
     part: slice | None = None,
 ) -> FeatureStore:
-    """Decode every image and run `function` on batches; at no time more than a few images are decoded.
+    """Decode every image and run `function` on batches; only a few decoded images are held at a time.
 
-    Each host does its part, and all return the same. With `chunks` a pass that was interrupted is continued.
+    Collective: each host computes its part, and all return the same. With `chunks` an interrupted pass resumes.
 
     Args:
         function: From pixels uint8 (n, h, w, 3) to features float32 (n, feature count), on all devices of
             this host.
-        decoder: Makes the pixels, on threads, while `function` computes.
+        decoder: Decodes images, in threads, while `function` computes.
         examples: All images, the same on every host.
-        phase: What the log calls them.
-        stop: Tells this host to end; then all of them do.
+        phase: Name of the images in the log.
+        stop: A stop request to this host stops all of them.
         cluster: The hosts that share the work; this host alone when it is None.
-        chunks: Where finished parts are kept.
-        part: Which of the examples this host has, when not every host has all files; the hosts' parts make up all of
-            them. By default an equal share.
+        chunks: Where computed features are stored.
+        part: The examples that this host has, when not every host has all files; the parts of all hosts cover all
+            examples. By default an equal share.
 
     Raises:
-        JobStopped: A host was told to stop; with `chunks`, what was computed is kept.
-        PlatformError: Neither memory nor the disk hold the features.
+        JobStopped: A host was stopped; with `chunks`, the computed features are stored.
+        PlatformError: The features fit neither in memory nor on the disk.
     """
     started = time.monotonic()
     cluster = cluster or single_host()
@@ -73,9 +73,9 @@ def compute(
     work = _Work(function, decoder, examples, rows, cluster)
     _run(work, part, phase, stop, chunks)
     rows.exchange(part, cluster)
-    kept = tuple(example for index, example in enumerate(examples) if index not in rows.unreadable)
+    readable = tuple(example for index, example in enumerate(examples) if index not in rows.unreadable)
     skipped = tuple(Skipped(examples[index].path, rows.unreadable[index]) for index in sorted(rows.unreadable))
-    return FeatureStore(rows.readable(), kept, skipped, time.monotonic() - started)
+    return FeatureStore(rows.readable(), readable, skipped, time.monotonic() - started)
 
 
 @dataclass(frozen=True)
@@ -110,55 +110,55 @@ def _restore(rows: FeatureRows, chunks: ChunkFolder, examples: Sequence[Example]
             rows.put(slice(chunk.start, chunk.stop), chunk.features)
         rows.put_unreadable(dict(chunk.unreadable))
     if found := int(rows.known[part].sum()):
-        progress.log(f"{phase}: the features of {found} images were kept by an earlier run of this job")
+        progress.log(f"{phase}: resuming with the features of an earlier run for {found} images")
 
 
 def _run(work: _Work, part: slice, phase: str, stop: StopSignal, chunks: ChunkFolder | None) -> None:
-    """Compute what is not known of a part; a host with less to do goes on asking the others whether to stop."""
+    """Compute the missing features of a part; a host with fewer batches keeps exchanging stop requests."""
     rows, cluster = work.rows, work.cluster
     runs = list(_unknown(rows.known, part))
     size = BATCH * cluster.local_replicas
     steps = [(run, run[start : start + size]) for run in runs for start in range(0, len(run), size)]
-    most = max(cluster.gather_json(len(steps)))
-    steps += [(range(0), range(0))] * (most - len(steps))
+    longest = max(cluster.gather_json(len(steps)))
+    steps += [(range(0), range(0))] * (longest - len(steps))
     report = progress.counter(phase, part.stop - part.start)
     done = int(rows.known[part].sum())
     decoded, collective_stop = work.decoded(runs), _CollectiveStop(stop, cluster)
     for run, batch in steps:
         work.batch(batch, decoded)
         done += len(batch)
-        told = collective_stop.after_batch()
-        if chunks and len(batch) and (told or batch.stop == run.stop):
+        stopped = collective_stop.after_batch()
+        if chunks and len(batch) and (stopped or batch.stop == run.stop):
             chunks.write(_chunk(rows, range(run.start, batch.stop)), work.examples)
-        if told:
-            kept = "are kept" if chunks else "are lost, since there is no folder for checkpoints"
+        if stopped:
+            kept = "are stored" if chunks else "are lost, since there is no checkpoint folder"
             raise JobStopped(f"{phase}: the features of {done} of {part.stop - part.start} {kept}")
         report(done)
 
 
 class _CollectiveStop:
-    """Tells all hosts after the same batch that one of them was told to stop."""
+    """Stops all hosts after the same batch when one of them was asked to stop."""
 
     def __init__(self, stop: StopSignal, cluster: Cluster) -> None:
         self._stop, self._cluster = stop, cluster
-        self._batches, self._asking = 0, 1
+        self._batches, self._interval = 0, 1
         self._since = time.monotonic()
 
     def after_batch(self) -> bool:
-        """Say so; every host must call it equally often."""
+        """Return whether to stop. Collective: every host must call it equally often."""
         if self._cluster.count == 1:
             return self._stop.is_set()
         self._batches += 1
-        if self._batches < self._asking:
+        if self._batches < self._interval:
             return False
         seconds = (time.monotonic() - self._since) / self._batches
-        told, durations = zip(*self._cluster.gather_json([self._stop.is_set(), seconds]), strict=True)
-        # Alike on every host: they ask after so many batches as the slowest one does meanwhile.
-        self._batches, self._asking = 0, int(ASKING_SECONDS / max(ASKING_SECONDS / 100, *durations))
+        requests, durations = zip(*self._cluster.gather_json([self._stop.is_set(), seconds]), strict=True)
+        # Equal on all hosts: the number of batches that the slowest one computes in the interval.
+        self._batches, self._interval = 0, int(STOP_POLL_SECONDS / max(STOP_POLL_SECONDS / 100, *durations))
         self._since = time.monotonic()
-        if any(told):
+        if any(requests):
             self._stop.set_by_another_host()
-        return any(told)
+        return any(requests)
 
 
 def _chunk(rows: FeatureRows, run: range) -> Chunk:
@@ -167,7 +167,7 @@ def _chunk(rows: FeatureRows, run: range) -> Chunk:
 
 
 def _unknown(known: NDArray[np.bool_], part: slice) -> Iterator[range]:
-    """Yield the runs of images that are not known, cut at every multiple of `CHUNK`."""
+    """Yield the ranges of images without features, split at every multiple of `CHUNK`."""
     start = part.start
     for index in range(part.start, part.stop):
         if known[index]:

@@ -1,4 +1,4 @@
-"""How much an image of each class counts in the loss."""
+"""Class weights: how much an image of each class counts in the loss."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from image_classifier.contract.names import normalised
 
 
 def weights(values: Hyperparameters, class_names: Sequence[str], counts: Sequence[int]) -> NDArray[np.float32]:
-    """Return a weight for each class, float32 (K,), from the number of its training images `counts`, each above 0.
+    """Return the weight of each class, float32 (K,), from its number of training images in `counts`, each above 0.
 
-    `auto` gives class c with n_c of n images n / (K n_c), so all classes count the same in all and the mean over the
-    images is 1: King, Zeng, Logistic regression in rare events data (2001), scikit-learn's "balanced".
+    `auto` gives class c with n_c of n images n / (K n_c), so that all classes have the same total weight and the mean
+    over the images is 1: King, Zeng, Logistic regression in rare events data (2001), scikit-learn's "balanced".
 
     Raises:
-        UserError: A class that was given a weight is not in the data.
+        UserError: A weight is given for a class that is not in the data.
     """
     given = value_forms.class_weights(values.class_weights)
     if given == "none":
@@ -29,7 +29,7 @@ def weights(values: Hyperparameters, class_names: Sequence[str], counts: Sequenc
     given = {normalised(name): weight for name, weight in given.items()}
     if unknown := [name for name in given if name not in class_names]:
         raise UserError(
-            f"class_weights names {', '.join(unknown)}, which is no class of the training data; allowed: "
+            f"class_weights names unknown classes: {', '.join(unknown)}. Classes of the training data: "
             f"{', '.join(class_names)}."
         )
     return np.array([given.get(name, 1.0) for name in class_names], np.float32)

@@ -1,4 +1,4 @@
-"""Epochs: steps, validation, the best weights, checkpoints, and when to end."""
+"""The training loop: epochs, validation, best weights, checkpoints, and when to stop."""
 
 import math
 import time
@@ -27,20 +27,20 @@ from image_classifier.training.stopping import JobStopped, StopSignal, raise_if_
 
 @dataclass(frozen=True)
 class Session:
-    """What a job's training runs under."""
+    """Environment of a training run."""
 
     stop: StopSignal = field(default_factory=StopSignal)
     cluster: Cluster = field(default_factory=single_host)
     checkpoints: Checkpoints | None = None
-    """None when the platform keeps none, and on every host but the first."""
+    """None when there is no checkpoint folder, and on all hosts but the chief."""
     precision: str = "off"
-    """What `precision.choose` chose."""
+    """Result of `precision.choose`."""
 
     def raise_if_stopped(self) -> None:
-        """Leave a pass over images when the job is told to stop; several hosts stay together and go on.
+        """Leave a pass over images when a stop is requested; several hosts finish it, to stay in step.
 
         Raises:
-            JobStopped: It is told to.
+            JobStopped: A stop was requested.
         """
         if self.cluster.count == 1:
             raise_if_set(self.stop)
@@ -48,27 +48,27 @@ class Session:
 
 @dataclass(frozen=True)
 class History:
-    """What training measured."""
+    """Result of training."""
 
     epochs: list[dict[str, float]]
     best_epoch: int | None
-    """Index of the epoch whose weights the network has now; None when none was measured."""
+    """Index of the epoch whose weights the network has now; None when no epoch finished."""
     predictions: Predictions | None
-    """Of that epoch, for the validation rows."""
+    """Predictions of that epoch for the validation rows."""
     weights: Sequence[NDArray[Any]]
-    """Of that epoch: the values of `Network.trained_variables`."""
+    """Values of `Network.trained_variables` after that epoch."""
     seconds: float
     stopped: str | None
-    """Why training ended before the last epoch; None when it did not."""
+    """Why training stopped before the last epoch; None if it did not."""
 
     @property
     def best(self) -> dict[str, float]:
-        """The measurements of the best epoch."""
+        """Metrics of the best epoch."""
         return self.epochs[self.best_epoch or 0]
 
 
 def monitored_metric(values: Hyperparameters) -> str:
-    """Return the name of the metric that decides which epoch is best; larger is better."""
+    """Return the name of the validation metric that selects the best epoch; larger is better."""
     return f"val_{values.eval_metric}" if values.binary_mode else "val_accuracy"
 
 
@@ -82,18 +82,18 @@ def fit(
     check: Callable[[], None] = lambda: None,
     evaluator: Evaluator | None = None,
 ) -> History:
-    """Train `network` in place; it ends with the weights of the epoch whose validation metric was best.
+    """Train `network` in place; it ends with the weights of the epoch with the best validation metric.
 
-    `check` is called when all images of an epoch's training, and of its validation, were seen, and may raise.
+    `check` is called after all training images, and after all validation images, of an epoch were read; it may raise.
 
     Raises:
-        UserError: The loss became NaN or infinite before any epoch was measured, or a class weight is of no class.
+        UserError: The loss became NaN or infinite in the first epoch, or a class weight names an unknown class.
     """
     counts = np.bincount(training.labels, minlength=len(class_names))
     weights = class_weights.weights(values, class_names, counts.tolist())
     steps = Steps(network, values, weights, session.cluster, session.precision)
-    asked = evaluator or Evaluator(network, values, session.cluster)
-    return _Loop(steps, asked, network, values, training, validation, session, check).run()
+    evaluator = evaluator or Evaluator(network, values, session.cluster)
+    return _Loop(steps, evaluator, network, values, training, validation, session, check).run()
 
 
 class _Loop:
@@ -118,25 +118,25 @@ class _Loop:
         self._stopped: str | None = None
         self._diverged: str | None = None
         self._saved = time.monotonic()
-        # The first host alone writes checkpoints, and the others have to help only when it does.
-        self._keeps = session.cluster.any_host(session.checkpoints is not None)
+        # Only the chief writes checkpoints, and saving is collective: all hosts must know whether it does.
+        self._has_checkpoints = session.cluster.any_host(session.checkpoints is not None)
 
     def run(self) -> History:
-        """Train from the newest checkpoint, if there is one; the network ends with the best epoch's weights.
+        """Train, from the newest checkpoint if there is one; the network ends with the best epoch's weights.
 
         Raises:
-            UserError: The loss became NaN or infinite before any epoch was measured, or `check` says so.
+            UserError: The loss became NaN or infinite in the first epoch.
         """
         started = time.monotonic()
         self._resume()
         progress = self._progress
-        while progress.epoch < self._values.epochs and not (self._ended or progress.stopped_early):
+        while progress.epoch < self._values.epochs and not (self._finished or progress.stopped_early):
             self._run_epoch()
         if self._diverged and self._best is None:
             raise UserError(self._diverged)
         stopped = self._diverged or self._stopped or progress.stopped_early
         if stopped:
-            log(f"Training ended early: {stopped}")
+            log(f"Training stopped early: {stopped}")
         if self._best:
             snapshots.assign(self._network.trained_variables, self._best.weights)
         return History(
@@ -149,7 +149,7 @@ class _Loop:
         )
 
     def _resume(self) -> None:
-        found = snapshots.newest(self._session.checkpoints, self._session.cluster) if self._keeps else None
+        found = snapshots.newest(self._session.checkpoints, self._session.cluster) if self._has_checkpoints else None
         if found is None:
             return
         self._progress, self._best = snapshots.restore(found, self._variables)
@@ -157,10 +157,10 @@ class _Loop:
             rows.mark_unreadable(self._progress.unreadable.get(name, {}))
         progress, measured = self._progress, f"{len(self._progress.epochs)} epochs measured before"
         if progress.epoch >= self._values.epochs:
-            log(f"Continuing from a checkpoint: training had ended, {measured}.")
+            log(f"Resuming from a checkpoint: training had finished, {measured}.")
             return
         where = f"epoch {progress.epoch + 1}, after step {progress.step} of {self._steps_per_epoch}"
-        log(f"Continuing from a checkpoint: {where}, {measured}.")
+        log(f"Resuming from a checkpoint: {where}, {measured}.")
 
     def _run_epoch(self) -> None:
         progress, values, started = self._progress, self._values, time.monotonic()
@@ -173,7 +173,7 @@ class _Loop:
                 self._step(batch, before)
             else:
                 progress.step += 1
-            if self._ended:
+            if self._finished:
                 return
             before = time.monotonic()
         self._check()
@@ -190,11 +190,11 @@ class _Loop:
         self._record_epoch(logs, predictions)
         self._save()
 
-    def _step(self, batch: batches.Batch, begun: float) -> None:
+    def _step(self, batch: batches.Batch, started: float) -> None:
         progress, values, total = self._progress, self._values, self._steps_per_epoch
         step = progress.epoch * total + progress.step
         rate = learning_rates.rate(values, step, values.epochs * total)
-        outcome = self._steps.train(batch, step, rate, self._flags(), self._backbone_is_trained())
+        outcome = self._steps.train(batch, step, rate, self._flags(), self._trains_backbone())
         progress.step, progress.global_step = progress.step + 1, progress.global_step + 1
         if not math.isfinite(outcome.loss):
             self._diverged = (
@@ -202,24 +202,25 @@ class _Loop:
                 f"{values.learning_rate:g}. Lower learning_rate, or look for corrupt images."
             )
             return
-        told, due = outcome.flags
-        late = self._session.stop.after_step(time.monotonic() - begun)
-        # Several hosts end after the same step: what one has just learnt all know after the next.
-        if told or (late and self._session.cluster.count == 1):
+        stop_requested, checkpoint_due = outcome.flags
+        out_of_time = self._session.stop.after_step(time.monotonic() - started)
+        # Several hosts stop after the same step: a request of one host reaches all of them with the next step.
+        if stop_requested or (out_of_time and self._session.cluster.count == 1):
             self._stop()
-        elif due:
+        elif checkpoint_due:
             self._save()
 
     @property
-    def _ended(self) -> bool:
+    def _finished(self) -> bool:
         return bool(self._stopped or self._diverged)
 
     def _flags(self) -> tuple[bool, bool]:
         interval = 60 * self._values.checkpoint_interval
-        due = self._session.cluster.is_chief and bool(interval) and time.monotonic() - self._saved >= interval
-        return self._session.stop.is_set(), due
+        elapsed = time.monotonic() - self._saved
+        checkpoint_due = self._session.cluster.is_chief and bool(interval) and elapsed >= interval
+        return self._session.stop.is_set(), checkpoint_due
 
-    def _backbone_is_trained(self) -> bool:
+    def _trains_backbone(self) -> bool:
         return self._network.backbone_trainable and self._progress.epoch >= self._values.unfreeze_after
 
     def _stop(self) -> None:
@@ -235,17 +236,17 @@ class _Loop:
             self._best = Best(weights, predictions)
         progress.epochs.append(logs)
         progress.epoch, progress.step = progress.epoch + 1, 0
-        # As Keras counts: an epoch is progress when it beats the last progress by more than min_delta.
+        # As in Keras: an epoch counts as progress when it exceeds the last progress by more than min_delta.
         if progress.reference is None or value > progress.reference + self._values.early_stopping_min_delta:
             progress.reference, progress.waited = value, 0
             return
         progress.waited += 1
         if self._values.early_stopping and progress.waited >= self._values.early_stopping_patience:
-            progress.stopped_early = f"{monitored_metric(self._values)} made no progress for {progress.waited} epochs"
+            progress.stopped_early = f"{monitored_metric(self._values)} did not improve for {progress.waited} epochs"
 
     def _save(self) -> None:
         self._saved = time.monotonic()
-        if not self._keeps:
+        if not self._has_checkpoints:
             return
         self._progress.unreadable = {name: rows.unreadable for name, rows in self._parts.items()}
         snapshots.save(self._session.checkpoints, self._progress, self._variables, self._best)

@@ -1,4 +1,4 @@
-"""How the learning rate goes over a job's steps."""
+"""Learning-rate schedules with warm-up."""
 
 import math
 
@@ -8,10 +8,10 @@ from image_classifier.contract.hyperparameters import Hyperparameters
 def rate(values: Hyperparameters, step: int, steps: int) -> float:
     """Return the learning rate of a step, counted from 0, of the `steps` of the whole job.
 
-    Of w warm-up steps (`warmup_fraction` of all, rounded) step s has (s + 1) / (w + 1) of `learning_rate`, so that no
-    step learns nothing and the first one after them has all of it. Of the d steps from there on, the one with number
-    s has `learning_rate` times 1 (constant), (1 + cos(πs/d)) / 2 (cosine; Loshchilov, Hutter, SGDR, 2017, equation 5
-    without restarts) or 1 - s/d (linear): both would reach 0 with the step after the last.
+    In the w warm-up steps (`warmup_fraction` of all, rounded) the rate of step s is (s + 1) / (w + 1) of
+    `learning_rate`, so that no rate is 0 and the first step after them has the full rate. Step s of the d steps after
+    the warm-up has `learning_rate` times 1 (constant), (1 + cos(πs/d)) / 2 (cosine; Loshchilov, Hutter, SGDR, 2017,
+    equation 5 without restarts) or 1 - s/d (linear): both would reach 0 at step d.
     """
     warmup = min(steps, round(values.warmup_fraction * steps))
     if step < warmup:
@@ -25,4 +25,4 @@ def rate(values: Hyperparameters, step: int, steps: int) -> float:
         case "linear":
             return values.learning_rate * (1 - progress)
         case other:
-            raise AssertionError(f"undeclared schedule {other}")
+            raise AssertionError(f"unimplemented schedule {other}")

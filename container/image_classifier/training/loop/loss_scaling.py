@@ -1,7 +1,7 @@
-"""Keep float16's small gradients from becoming 0: scale the loss up, as far as the gradients stay finite.
+"""Dynamic loss scaling: keep small float16 gradients from underflowing to 0.
 
-Micikevicius and others, Mixed precision training (2018); start, growth and cut are those of TensorFlow's
-`LossScaleOptimizer`, which holds one optimizer and knows nothing of a norm over two.
+Micikevicius and others, Mixed precision training (2018). Initial value, growth and backoff are those of TensorFlow's
+`LossScaleOptimizer`, which wraps a single optimizer and cannot clip the norm over two.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,13 +11,13 @@ import tensorflow as tf
 
 START = 2.0**15
 GROWTH_STEPS = 2000
-"""Finite steps in a row after which the scale doubles."""
+"""Consecutive finite steps after which the scale doubles."""
 _LARGEST = 2.0**126
-"""Its double is still a float32; only gradients of 0 lead here."""
+"""Twice as much is still a float32; only gradients of 0 let the scale grow so far."""
 
 
 class LossScale:
-    """The number that the loss is multiplied by; to be made inside the strategy's scope."""
+    """The factor of the loss; create it inside the strategy's scope."""
 
     def __init__(self) -> None:
         self._scale = tf.Variable(START, trainable=False, dtype=tf.float32, name="loss_scale")
@@ -25,7 +25,7 @@ class LossScale:
 
     @property
     def variables(self) -> list[Any]:
-        """Return the scale and the number of finite steps since it changed."""
+        """The scale and the number of finite steps since it last changed."""
         return [self._scale, self._good_steps]
 
     def scaled(self, loss: Any) -> Any:
@@ -33,12 +33,12 @@ class LossScale:
         return loss * tf.convert_to_tensor(self._scale)
 
     def unscaled(self, gradients: Sequence[Any]) -> list[Any]:
-        """Return gradients of the scaled loss as those of the loss."""
+        """Return the gradients of the loss from those of the scaled loss."""
         inverse = 1 / tf.convert_to_tensor(self._scale)
         return [gradient * inverse for gradient in gradients]
 
     def update_if(self, strategy: Any, finite: Any, update: Callable[[Sequence[Any]], None], gradients: Any) -> None:
-        """Call `update` on each replica's gradients when all are finite, and adapt the scale; for `merge_call`.
+        """Call `update` with each replica's gradients if all are finite, and adapt the scale; for `merge_call`.
 
         `finite` and `gradients` are equal on all replicas.
         """
@@ -47,7 +47,7 @@ class LossScale:
             strategy.extended.call_for_each_replica(update, args=(gradients,))
             return self._grow()
 
-        # Outside the replicas: in one of them a branch must not update a variable that all share.
+        # In cross-replica context: within a replica a branch must not update a variable that all replicas share.
         tf.cond(strategy.experimental_local_results(finite)[0], change, self._shrink)
 
     def _grow(self) -> Any:

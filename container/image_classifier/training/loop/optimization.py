@@ -1,4 +1,4 @@
-"""One update of the weights from the gradients of all devices: summed, unscaled, clipped, applied."""
+"""Weight updates from the gradients of all devices: summed, unscaled, clipped, applied."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,14 +11,14 @@ from image_classifier.training.loop.loss_scaling import LossScale
 
 
 class FusedAdam(tf_keras.optimizers.Adam):  # type: ignore[misc]
-    """tf_keras's Adam, with its slots and to rounding its numbers, as one operation of a variable instead of fifteen.
+    """Adam of tf_keras as one fused operation per variable instead of fifteen; same slots, equal up to rounding.
 
-    Kingma, Ba, Adam (2015), in the form with ε outside the bias correction. A step takes as long as before; tracing
-    it for a whole network takes more than a second less.
+    Kingma, Ba, Adam (2015), in the form with ε outside the bias correction. A step takes as long as with tf_keras;
+    tracing the step of a whole network takes more than a second less.
     """
 
     def update_step(self, gradient: Any, variable: Any) -> None:
-        """Change a variable and its two moments by a dense gradient."""
+        """Update a variable and its two moments from a dense gradient."""
         index = self._index_dict[self._var_key(variable)]
         first, second = self._momentums[index], self._velocities[index]
         step = tf.cast(self.iterations + 1, variable.dtype)
@@ -56,11 +56,11 @@ def build_optimizer(values: Hyperparameters) -> Any:
         case "adadelta":
             return optimizers.Adadelta(rate, rho=values.rho, epsilon=epsilon)
         case other:
-            raise AssertionError(f"undeclared optimizer {other}")
+            raise AssertionError(f"unimplemented optimizer {other}")
 
 
 class Optimizers:
-    """What updates the head and, at a rate of its own, the backbone; to be made inside the strategy's scope."""
+    """The optimizers of head and backbone, each with its own learning rate; create it in the strategy's scope."""
 
     def __init__(
         self,
@@ -69,9 +69,9 @@ class Optimizers:
         backbone_variables: Sequence[Any],
         precision: str,
     ) -> None:
-        """Take the trainable variables of both parts; those of a backbone that is never trained are left out.
+        """Take the trainable variables of both parts; none for a backbone that is never trained.
 
-        `precision` is what `precision.choose` returns: with float16 the loss is scaled.
+        `precision` is the result of `precision.choose`: with float16 the loss is scaled.
         """
         self._clip_norm = values.gradient_clip_norm
         self._factors = [1.0]
@@ -81,7 +81,7 @@ class Optimizers:
             self._parts.append(list(backbone_variables))
         self._optimizers = [build_optimizer(values) for _ in self._parts]
         for optimizer, variables in zip(self._optimizers, self._parts, strict=True):
-            # All slots now, so that a checkpoint can be read into them before the first step.
+            # Create all slots now, so that a checkpoint can be restored into them before the first step.
             optimizer.build(variables)
         self._scale = LossScale() if precision == "float16" else None
         self._rate: float | None = None
@@ -89,33 +89,33 @@ class Optimizers:
 
     @property
     def variables(self) -> list[Any]:
-        """Return all that changes from step to step: slots and step counts, and the loss scale with its count."""
-        own = [variable for optimizer in self._optimizers for variable in optimizer.variables]
-        return own + (self._scale.variables if self._scale else [])
+        """All state of the optimizers: slots and step counts, and the loss scale with its count."""
+        state = [variable for optimizer in self._optimizers for variable in optimizer.variables]
+        return state + (self._scale.variables if self._scale else [])
 
     def set_rate(self, rate: float) -> None:
-        """Let the head learn at `rate` from the next step on, the backbone at its share of it; not inside a step."""
+        """Set the learning rate of the next steps: `rate` for the head, a share of it for the backbone."""
         if rate != self._rate:
             self._rate = rate
             for optimizer, factor in zip(self._optimizers, self._factors, strict=True):
                 optimizer.learning_rate = rate * factor
 
     def scaled(self, loss: Any) -> Any:
-        """Return the loss, a float32 scalar, whose gradients `apply` takes: scaled up with float16, else as it is."""
+        """Return the loss, a float32 scalar, whose gradients `apply` expects: scaled with float16, else unchanged."""
         return self._scale.scaled(loss) if self._scale else loss
 
     def apply(self, head_gradients: Sequence[Any], backbone_gradients: Sequence[Any] | None = None) -> None:
         """Update the weights, in replica context, with this replica's gradients of the scaled loss.
 
-        They are summed over all replicas. What `gradient_clip_norm` limits is the norm of that sum over both parts
-        (Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013), unscaled. With
-        float16 nothing but the scale changes when one of them is not finite. None stands for the gradient of a
-        variable that the loss does not depend on, and for all of a backbone that is not trained in this step.
+        The gradients are summed over all replicas. `gradient_clip_norm` limits the unscaled norm of that sum over both
+        parts (Pascanu, Mikolov, Bengio, On the difficulty of training recurrent neural networks, 2013). With float16
+        and a gradient that is not finite, only the scale changes. None is the gradient of a variable that the loss
+        does not depend on, and stands for all gradients of a backbone that is not trained in this step.
         """
         parts = [head_gradients] if backbone_gradients is None else [head_gradients, backbone_gradients]
-        held = [[tf.convert_to_tensor(one) for one in part if one is not None] for part in parts]
+        tensors = [tf.convert_to_tensor(one) for part in parts for one in part if one is not None]
         context = tf.distribute.get_replica_context()
-        summed = context.all_reduce(tf.distribute.ReduceOp.SUM, [one for part in held for one in part])
+        summed = context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
         present = [[one is not None for one in part] for part in parts]
         if not self._scale:
             self._update(present, self._clipped(summed))

@@ -1,4 +1,4 @@
-"""What a network says of images that it does not learn from, and how good that is."""
+"""Predictions of a network for images that it does not train on, and their metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Predictions:
-    """A network's outputs for the rows that could be read."""
+    """Outputs of a network for the readable rows."""
 
     outputs: NDArray[np.float32]
     """Logits (n, classes), or probabilities (n, 1) in binary mode."""
     rows: NDArray[np.int64]
-    """Their indices, int64 (n,)."""
+    """Indices of the rows, int64 (n,)."""
 
     def probabilities(self, values: Hyperparameters) -> NDArray[np.float32]:
         """Return probabilities (n, classes), or (n, 1) in binary mode."""
         if values.binary_mode:
             return self.outputs
-        found: NDArray[np.float32] = tf.nn.softmax(self.outputs).numpy()
-        return found
+        probabilities: NDArray[np.float32] = tf.nn.softmax(self.outputs).numpy()
+        return probabilities
 
 
 class Evaluator:
-    """Asks one network, compiled once."""
+    """Predicts with one network, compiled once, and scores the predictions."""
 
     def __init__(self, network: Network, values: Hyperparameters, cluster: Cluster) -> None:
         self._network, self._values, self._cluster = network, values, cluster
@@ -49,7 +49,7 @@ class Evaluator:
         )
 
     def predict(self, rows: Rows, stop: Callable[[], None] = lambda: None) -> Predictions:
-        """Return the answers for all rows, on every host; `stop` is called before each batch, and may raise."""
+        """Return the predictions for all rows. Collective; `stop` is called before each batch, and may raise."""
         size = self._values.batch_size if self._network.backbone else _ROWS_AT_ONCE
         outputs, indices = [], []
         for inputs, readable in batches.in_order(rows, batches.local_rows(rows, self._cluster), size):
@@ -58,19 +58,19 @@ class Evaluator:
                 outputs.append(self._cluster.map_rows(self._run, inputs))
                 indices.append(readable)
         nothing = np.empty((0, self._network.output_count), np.float32)
-        mine = np.concatenate([nothing, *outputs]), np.concatenate([np.empty(0, np.int64), *indices])
-        return Predictions(*map(self._cluster.gather, mine))
+        local = np.concatenate([nothing, *outputs]), np.concatenate([np.empty(0, np.int64), *indices])
+        return Predictions(*map(self._cluster.gather, local))
 
     def score(self, predictions: Predictions, labels: NDArray[np.int64]) -> dict[str, float]:
-        """Return the loss, with its penalties, and the metrics of answers; `labels` are those of all rows."""
+        """Return the loss, with regularisation, and the metrics of predictions; `labels` are those of all rows."""
         values, classes = self._values, self._network.output_count
         loss, metrics = classifier.build_loss(values), classifier.build_metrics(values, classes)
         total = 0.0
         for start in range(0, len(predictions.rows), _ROWS_AT_ONCE):
             outputs = tf.constant(predictions.outputs[start : start + _ROWS_AT_ONCE])
-            wanted = labels[predictions.rows[start : start + _ROWS_AT_ONCE]]
-            targets = classifier.targets(tf.constant(wanted), values, classes)
-            total += float(loss(targets, outputs)) * len(wanted)
+            expected = labels[predictions.rows[start : start + _ROWS_AT_ONCE]]
+            targets = classifier.targets(tf.constant(expected), values, classes)
+            total += float(loss(targets, outputs)) * len(expected)
             for metric in metrics:
                 metric.update_state(targets, outputs)
         mean: Any = total / max(len(predictions.rows), 1) + float(self._penalty())

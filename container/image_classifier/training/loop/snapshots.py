@@ -1,7 +1,5 @@
-"""What a training loop must keep to go on elsewhere as if nothing had happened, as plain arrays and numbers."""
+"""The state of a training loop as plain arrays and numbers, from which it resumes with identical results."""
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -10,52 +8,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import DECLARATIONS, Hyperparameters
+from image_classifier.training.checkpoints import array_archive
+from image_classifier.training.checkpoints.array_archive import Arrays
 from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
 from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.loop.scoring import Predictions
 
-Arrays = Mapping[str, NDArray[Any]]
 _MAY_CHANGE = frozenset(declared.name for declared in DECLARATIONS if declared.may_change_on_resume)
 
 
 @dataclass
 class Progress:
-    """Where a loop stands. No random state is in it: every draw is a function of seed, epoch and step."""
+    """Position and history of a loop. It holds no random state: every draw is a function of seed, epoch and step."""
 
     global_step: int = 0
-    """Steps done since the job's first start."""
+    """Steps done since the first start of the job."""
     epoch: int = 0
-    """The running one, from 0."""
+    """The current epoch, from 0."""
     step: int = 0
-    """The next one in this epoch, from 0."""
+    """The next step of this epoch, from 0."""
     epochs: list[dict[str, float]] = field(default_factory=list)
-    """What each finished epoch measured."""
+    """Metrics of each finished epoch."""
     best_epoch: int | None = None
     reference: float | None = None
-    """The last value of the monitored metric that was progress, for early stopping."""
+    """The last value of the monitored metric that counted as progress, for early stopping."""
     waited: int = 0
     """Epochs since then."""
     unreadable: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Of "training" and "validation" images found so far: index, as text, to the reason."""
+    """Unreadable "training" and "validation" images met so far: index, as text, to the reason."""
     stopped_early: str | None = None
-    """Why no further epoch comes, though more were asked for."""
+    """Reason of early stopping; None if it did not happen."""
 
 
 @dataclass(frozen=True)
 class Best:
-    """The network at its best epoch, and what it answered on the validation rows."""
+    """Weights of the best epoch, and its predictions for the validation rows."""
 
     weights: Sequence[NDArray[Any]]
     predictions: Predictions
 
 
 def identity(values: Hyperparameters, sources: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what must be equal for a job to go on from a checkpoint: the hyperparameters that count, and `sources`."""
+    """Return what must be equal to resume from a checkpoint: hyperparameters that may not change, and `sources`."""
     return {**{name: value for name, value in asdict(values).items() if name not in _MAY_CHANGE}, **sources}
 
 
 def newest(checkpoints: Checkpoints | None, cluster: Cluster) -> Checkpoint | None:
-    """Return the newest checkpoint of the first host, on every host; None where it has none."""
+    """Return the chief's newest checkpoint, or None. Collective: every host must call it."""
     found = checkpoints.latest() if checkpoints else None
     if cluster.count == 1:
         return found
@@ -65,38 +64,34 @@ def newest(checkpoints: Checkpoints | None, cluster: Cluster) -> Checkpoint | No
 
 def _packed(found: Checkpoint) -> bytes:
     arrays = {f"{group}/{name}": array for group, content in found.groups.items() for name, array in content.items()}
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **arrays, state=np.frombuffer(json.dumps(found.state).encode(), np.uint8))
-    return file.getvalue()
+    return array_archive.to_bytes(arrays, found.state)
 
 
 def _unpacked(packed: bytes) -> Checkpoint:
     found: dict[str, dict[str, NDArray[Any]]] = {}
-    with np.load(io.BytesIO(packed)) as arrays:
-        state = json.loads(arrays["state"].tobytes())
-        for key in arrays.files:
-            group, _, name = key.partition("/")
-            if name:
-                found.setdefault(group, {})[name] = arrays[key]
+    arrays, state = array_archive.from_bytes(packed)
+    for key, array in arrays.items():
+        group, _, name = key.partition("/")
+        found.setdefault(group, {})[name] = array
     return Checkpoint(0, state, found)
 
 
 def save(checkpoints: Checkpoints | None, progress: Progress, variables: Sequence[Any], best: Best | None) -> None:
-    """Write a checkpoint of TensorFlow `variables`, with the best epoch so far; on several hosts all must ask.
+    """Write a checkpoint of TensorFlow `variables` and the best epoch so far. Collective: every host must call it.
 
-    `checkpoints` is None on the hosts that write nothing.
+    `checkpoints` is None on all hosts but the chief.
 
     Raises:
-        OSError: The disk rejects it; earlier checkpoints are as they were.
+        OSError: The disk is full or not writable; earlier checkpoints are unchanged.
     """
-    # Also on those hosts: what each replica counts is added up over all when it is read.
+    # On every host: reading a variable that each replica accumulates sums it over all replicas.
     arrays = groups(variables, best)
     if checkpoints:
         checkpoints.save(progress.global_step, asdict(progress), arrays)
 
 
 def groups(variables: Sequence[Any], best: Best | None) -> dict[str, Arrays]:
-    """Return a checkpoint's arrays. Every host must ask: statistics that each replica keeps are averaged over all."""
+    """Return the arrays of a checkpoint. Collective: reading per-replica statistics averages them over all hosts."""
     found: dict[str, Arrays] = {"now": _numbered(variable.numpy() for variable in variables)}
     if best:
         found["best"] = _numbered(best.weights)
@@ -105,7 +100,7 @@ def groups(variables: Sequence[Any], best: Best | None) -> dict[str, Arrays]:
 
 
 def restore(found: Checkpoint, variables: Sequence[Any]) -> tuple[Progress, Best | None]:
-    """Set `variables` to what a checkpoint says, and return the rest of it."""
+    """Assign `variables` from a checkpoint, and return the rest of it."""
     assign(variables, _in_order(found.groups["now"]))
     best = None
     if "best" in found.groups:
@@ -115,10 +110,10 @@ def restore(found: Checkpoint, variables: Sequence[Any]) -> tuple[Progress, Best
 
 
 def assign(variables: Sequence[Any], arrays: Sequence[NDArray[Any]]) -> None:
-    """Set each variable to its array.
+    """Assign each array to its variable.
 
     Raises:
-        ValueError: They are not as many, or have other shapes.
+        ValueError: Their numbers or shapes differ.
     """
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)

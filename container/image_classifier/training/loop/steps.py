@@ -1,4 +1,4 @@
-"""One compiled training step over all replicas, and what it leaves in numbers."""
+"""The compiled training step over all replicas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from image_classifier.training.model.classifier import Network
 
 @dataclass(frozen=True)
 class Outcome:
-    """What all hosts know after a step."""
+    """Result of a step, equal on all hosts."""
 
     loss: float
-    """Of the global batch, with the penalties."""
+    """Loss of the global batch, with regularisation."""
     flags: tuple[bool, ...]
-    """Those that any host raised."""
+    """Flags that any host raised."""
 
 
 class Steps:
-    """Trains a network batch by batch; metrics gather over an epoch."""
+    """Trains a network batch by batch and accumulates the metrics of an epoch."""
 
     def __init__(
         self,
@@ -47,49 +47,49 @@ class Steps:
         with cluster.strategy.scope():
             self._loss = classifier.build_loss(values, reduction="none")
             self._metrics = [tf_keras.metrics.Mean("loss"), *classifier.build_metrics(values, len(class_weights))]
-            body = network.backbone.trainable_variables if network.backbone else []
-            self.optimizers = Optimizers(values, network.head.trainable_variables, body, kind)
+            backbone = network.backbone.trainable_variables if network.backbone else []
+            self.optimizers = Optimizers(values, network.head.trainable_variables, backbone, kind)
         signature = self._signature() if cluster.replicas == 1 else None
-        # The backbone is frozen for some epochs and learns in others; each way is traced when it is first taken.
-        # Without AutoGraph: nothing here branches on a tensor, and looking for it takes a fifth of the tracing.
+        # The backbone may be frozen in some epochs and trained in others; each function is traced at its first call.
+        # Without AutoGraph: nothing here branches on a tensor, and AutoGraph takes a fifth of the tracing time.
         self._compiled = [
-            tf.function(self._whole_step(learns), input_signature=signature, autograph=False)
-            for learns in (False, True)
+            tf.function(self._global_step(train_backbone), input_signature=signature, autograph=False)
+            for train_backbone in (False, True)
         ]
 
     @property
     def variables(self) -> list[Any]:
-        """Everything but the network that one step hands to the next: optimizer slots, then metrics."""
+        """State outside the network that one step passes to the next: optimizer slots, then metrics."""
         return [*self.optimizers.variables, *(variable for metric in self._metrics for variable in metric.variables)]
 
     def train(self, batch: Batch, step: int, rate: float, flags: Sequence[bool], train_backbone: bool) -> Outcome:
-        """Do step `step` (from 0, over the whole job) at learning rate `rate`; `flags` are this host's.
+        """Run step `step` (from 0, over the whole job) at learning rate `rate`; `flags` are this host's. Collective.
 
         Raises:
-            UserError: The job shall be deterministic, and the backbone cannot be.
+            UserError: deterministic=True, and the backbone cannot be deterministic.
         """
         self.optimizers.set_rate(rate)
         parts = (batch.inputs, batch.labels, batch.counted, batch.positions, batch.transforms)
         compiled = self._compiled[train_backbone]
-        this = tf.constant(step, tf.int32), tf.constant(flags, tf.float32)
+        scalars = tf.constant(step, tf.int32), tf.constant(flags, tf.float32)
         try:
             with self._cluster.collective_timeout(), precision.applied(self._kind, self._values.xla):
-                loss, raised = compiled(*map(self._over_replicas, parts), *this)
+                loss, raised = compiled(*map(self._over_replicas, parts), *scalars)
                 return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
         except tf.errors.OpError as error:
             if self._values.deterministic and "must have a seed" in str(error):
                 raise UserError(
-                    "deterministic=True is not to be had with this backbone: its SavedModel draws random numbers, such "
+                    "deterministic=True is not possible with this backbone: its SavedModel draws random numbers, such "
                     "as for dropout, without a seed. Leave deterministic out, or set train_only_top_layer=True."
                 ) from error
             raise
 
     def read_metrics(self) -> dict[str, float]:
-        """Return the metrics over the steps since the last reset, `loss` first; every host must ask."""
+        """Return the metrics over the steps since the last reset, `loss` first. Collective: every host must call it."""
         return {metric.name: float(metric.result()) for metric in self._metrics}
 
     def reset_metrics(self) -> None:
-        """Begin a new epoch."""
+        """Reset the metrics for a new epoch."""
         for metric in self._metrics:
             metric.reset_state()
 
@@ -114,12 +114,12 @@ class Steps:
             lambda context: tf.constant(parts[context.replica_id_in_sync_group % replicas])
         )
 
-    def _whole_step(self, train_backbone: bool) -> Any:
+    def _global_step(self, train_backbone: bool) -> Any:
         strategy = self._cluster.strategy
 
         def step(*arguments: Any) -> tuple[Any, Any]:
             losses, flags = strategy.run(lambda *given: self._replica_step(train_backbone, *given), arguments)
-            # Every replica holds the same sums.
+            # Every replica has the same sums.
             return strategy.experimental_local_results(losses)[0], strategy.experimental_local_results(flags)[0]
 
         return step
@@ -141,31 +141,32 @@ class Steps:
         targets = classifier.targets(labels, values, self._class_weights.shape[0])
         context = tf.distribute.get_replica_context()
         shares = counted / self._sum(context, tf.reduce_sum(counted))
-        kept = classifier.dropout_mask(values, self._network.features, positions, step)
+        mask = classifier.dropout_mask(values, self._network.features, positions, step)
         weights = tf.gather(self._class_weights, labels)
-        found = self._differentiate(inputs, targets, weights, shares, kept, train_backbone)
-        outputs, losses, loss, head, body = found
-        self.optimizers.apply(head, body if train_backbone else None)
+        outputs, losses, loss, head_gradients, backbone_gradients = self._differentiate(
+            inputs, targets, weights, shares, mask, train_backbone
+        )
+        self.optimizers.apply(head_gradients, backbone_gradients if train_backbone else None)
         self._metrics[0].update_state(losses, sample_weight=counted)
         for metric in self._metrics[1:]:
             metric.update_state(targets, outputs, sample_weight=counted)
-        # A copy of each replica's own: of a tensor that all replicas share it is not known where its sum shall go.
+        # A copy per replica: all_reduce does not know the destination of a tensor that all replicas share.
         return self._sum(context, loss), self._sum(context, tf.identity(flags))
 
     def _differentiate(
-        self, inputs: Any, targets: Any, weights: Any, shares: Any, kept: Any, train_backbone: bool
+        self, inputs: Any, targets: Any, weights: Any, shares: Any, mask: Any, train_backbone: bool
     ) -> tuple[Any, Any, Any, list[Any], list[Any]]:
-        """Return outputs, each row's loss, this replica's share of the batch's, gradients of head and of backbone."""
+        """Return outputs, losses of rows, this replica's share of the batch loss, gradients of head and backbone."""
         network = self._network
         with tf.GradientTape() as tape:
-            outputs = network(inputs, training=train_backbone, mask=kept)
+            outputs = network(inputs, training=train_backbone, mask=mask)
             losses = self._loss(targets, outputs) * weights
             penalty = tf.add_n(network.losses) if network.losses else tf.constant(0.0)
             loss = tf.reduce_sum(losses * shares) + penalty / self._cluster.replicas
             scaled = self.optimizers.scaled(loss)
         head = network.head.trainable_variables
-        body = network.backbone.trainable_variables if train_backbone and network.backbone else []
-        gradients = tape.gradient(scaled, [*head, *body])
+        backbone = network.backbone.trainable_variables if train_backbone and network.backbone else []
+        gradients = tape.gradient(scaled, [*head, *backbone])
         return outputs, losses + penalty, loss, gradients[: len(head)], gradients[len(head) :]
 
     def _sum(self, context: Any, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Checkpoints as they come back: whole, corrupt in every way, of another job, and on a full disk."""
+"""Checkpoints: intact, corrupt in every way, of another job, and on a full disk."""
 
 import errno
 import resource
@@ -20,7 +20,7 @@ JOB: Mapping[str, Any] = {"hyperparameters": {"batch_size": 8, "optimizer": "ada
 
 
 def groups(step: int, size: int = 12) -> dict[str, dict[str, NDArray[Any]]]:
-    """Make arrays that no other step has."""
+    """Return arrays that differ from those of every other step."""
     drawn = np.random.default_rng(step)
     return {
         "network": {"conv/kernel:0": drawn.random((3, size), np.float32), "file": np.array(step)},
@@ -55,7 +55,7 @@ def assert_is_of_step(found: Checkpoint | None, step: int) -> None:
             np.testing.assert_array_equal(found.groups[group][name], array)
 
 
-def test_the_newest_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+def test_latest_returns_the_newest_as_it_was_saved(tmp_path: Path) -> None:
     """Three checkpoints, read by another object -> the third, with its names, types, values and infinite best."""
     save(tmp_path, 7, 11, 19)
     assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 19)
@@ -85,8 +85,8 @@ def test_arrays_of_any_plain_kind_keep_their_bits(tmp_path: Path, array: NDArray
     assert found.groups["nothing"] == {}
 
 
-def test_nothing_saved_is_nothing_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An empty folder, and one that does not exist -> None, and not a word."""
+def test_latest_is_none_without_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty folder, and one that does not exist -> None, and no log line."""
     assert Checkpoints(tmp_path, JOB).latest() is None
     assert Checkpoints(tmp_path / "absent", JOB).latest() is None
     assert capsys.readouterr().out == ""
@@ -131,68 +131,70 @@ def make_folder(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [Path.unlink, cut, flip, lengthen, empty, make_folder])
 @pytest.mark.parametrize("name", ["manifest.json", "state.json", "network.npz", "optimizer.npz"])
-def test_a_damaged_file_leads_to_the_checkpoint_before(
+def test_corrupt_checkpoint_is_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object], name: str
 ) -> None:
-    """Each file of the newest corrupt in each way -> the one before, and one line that names checkpoint and file."""
+    """Each file of the newest corrupt in each way -> the previous one, and one line that names checkpoint and file."""
     save(tmp_path, 3, 5)
     damage(folders(tmp_path)[-1] / name)
     assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 3)
     [line] = capsys.readouterr().out.splitlines()
-    # The bit in the middle of the manifest belongs to the checksum of a file, which then is no longer its.
-    accused = "network.npz" if (name, damage) == ("manifest.json", flip) else name
-    assert line.startswith(f"The checkpoint checkpoint-000002-step-5 is corrupt and passed over: {accused} ")
+    # The bit in the middle of the manifest belongs to the checksum of a file.
+    reported = "network.npz" if (name, damage) == ("manifest.json", flip) else name
+    assert line.startswith(f"Skipping corrupt checkpoint checkpoint-000002-step-5: {reported} ")
 
 
-def test_no_flipped_bit_of_the_manifest_is_overlooked(tmp_path: Path) -> None:
-    """Every single bit of what says how the files should be flipped, one after the other -> corrupt, each time."""
+def test_every_flipped_bit_of_the_manifest_is_detected(tmp_path: Path) -> None:
+    """Each single bit of the manifest flipped -> corrupt, each time."""
     Checkpoints(tmp_path, JOB).save(5, {}, {"network": {"a": np.arange(2, dtype=np.uint8)}})
     [folder] = folders(tmp_path)
     content = (folder / "manifest.json").read_bytes()
-    overlooked = []
+    undetected = []
     for bit in range(8 * len(content)):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         (folder / "manifest.json").write_bytes(flipped)
         try:
             files.read(folder)
-            overlooked.append(bit)
+            undetected.append(bit)
         except files.Corrupt:
             continue
-    assert overlooked == []
+    assert undetected == []
 
 
-def test_all_damaged_is_a_start_from_the_beginning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Both corrupt -> None, a line for each and one that says what follows."""
+def test_without_an_intact_checkpoint_training_starts_from_scratch(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both corrupt -> None, a line for each, and one about starting from scratch."""
     save(tmp_path, 3, 5)
     for folder in folders(tmp_path):
         flip(folder / "network.npz")
     assert Checkpoints(tmp_path, JOB).latest() is None
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[-1].endswith("the job starts at its beginning.")
+    assert lines[-1].endswith("starting from scratch.")
 
 
-def test_a_damaged_one_does_not_count_among_those_kept(tmp_path: Path) -> None:
-    """The newest corrupt, then saved anew -> the corrupt one is gone and the whole one before it still there."""
+def test_a_corrupt_checkpoint_does_not_count_among_those_kept(tmp_path: Path) -> None:
+    """The newest corrupt, then saved again -> the corrupt one is removed, the intact one before it is kept."""
     save(tmp_path, 3, 5)
     flip(folders(tmp_path)[-1] / "network.npz")
-    continued = Checkpoints(tmp_path, JOB)
-    continued.latest()
-    continued.save(5, {"epoch": 0, "best": -np.inf}, groups(5))
+    resumed = Checkpoints(tmp_path, JOB)
+    resumed.latest()
+    resumed.save(5, {"epoch": 0, "best": -np.inf}, groups(5))
     assert [path.name for path in folders(tmp_path)] == ["checkpoint-000001-step-3", "checkpoint-000003-step-5"]
     assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 5)
 
 
-def test_a_folder_that_was_renamed_is_damaged(tmp_path: Path) -> None:
-    """A checkpoint under the name of another step -> the one before."""
+def test_a_renamed_checkpoint_is_corrupt(tmp_path: Path) -> None:
+    """A checkpoint under the name of another step -> the previous one."""
     save(tmp_path, 3, 5)
     folders(tmp_path)[-1].rename(tmp_path / "checkpoint-000009-step-6")
     assert_is_of_step(Checkpoints(tmp_path, JOB).latest(), 3)
 
 
-def test_leftovers_go_and_what_is_not_ours_stays(tmp_path: Path) -> None:
-    """A temporary folder as S3 brings it back, and files of others -> the temporary one goes, theirs stay."""
+def test_partial_checkpoints_are_removed_and_unrelated_files_kept(tmp_path: Path) -> None:
+    """A partial checkpoint that S3 brought back, and unrelated files -> the first is removed, the others are kept."""
     save(tmp_path, 3)
     partial = tmp_path / ".checkpoint-000002-step-5.partial"
     shutil.copytree(folders(tmp_path)[0], partial)
@@ -200,39 +202,39 @@ def test_leftovers_go_and_what_is_not_ours_stays(tmp_path: Path) -> None:
     for path in others:
         path.parent.mkdir(exist_ok=True)
         path.write_text("not ours")
-    continued = Checkpoints(tmp_path, JOB)
+    resumed = Checkpoints(tmp_path, JOB)
     assert not partial.exists()
-    assert_is_of_step(continued.latest(), 3)
-    continued.save(5, {"epoch": 0, "best": -np.inf}, groups(5))
+    assert_is_of_step(resumed.latest(), 3)
+    resumed.save(5, {"epoch": 0, "best": -np.inf}, groups(5))
     assert [path.read_text() for path in others] == ["not ours"] * 3
 
 
 def test_another_jobs_checkpoint_is_rejected(tmp_path: Path) -> None:
-    """Three values of the job differ -> an error with each name, there and here, and what to do; nothing is removed."""
+    """Three values of the job differ -> an error with both values of each and what to do; nothing is removed."""
     save(tmp_path, 3)
     other = {"hyperparameters": {"batch_size": 16, "epochs": 3, "optimizer": "adam"}, "classes": ["cat", "cow"]}
     with pytest.raises(UserError) as rejected:
         Checkpoints(tmp_path, other).latest()
     message = str(rejected.value)
-    assert "hyperparameters.batch_size is 8 there and 16 here" in message
-    assert "hyperparameters.epochs is null there and 3 here" in message
-    assert 'classes is ["cat", "dog"] there and ["cat", "cow"] here' in message
+    assert "hyperparameters.batch_size was 8 and is now 16" in message
+    assert "hyperparameters.epochs was null and is now 3" in message
+    assert 'classes was ["cat", "dog"] and is now ["cat", "cow"]' in message
     assert "optimizer" not in message
-    assert "Empty the S3 prefix" in message
+    assert "Use an empty S3 prefix" in message
     assert len(folders(tmp_path)) == 1
 
 
-def test_many_differences_make_a_message_that_the_platform_keeps_whole(tmp_path: Path) -> None:
+def test_many_differences_fit_the_platforms_limit(tmp_path: Path) -> None:
     """Forty long values differ -> five of them, shortened, and the number of the others, in 1,024 characters."""
     Checkpoints(tmp_path, {f"name-{n}": "a" * 500 for n in range(40)}).save(1, {}, {})
-    with pytest.raises(UserError, match=r"; and 35 more\. Empty") as rejected:
+    with pytest.raises(UserError, match=r"; and 35 more\. Use") as rejected:
         Checkpoints(tmp_path, {f"name-{n}": "b" * 500 for n in range(40)}).latest()
     assert len(str(rejected.value)) < 1024 + len(str(tmp_path))
 
 
 @contextmanager
 def files_limited_to(size: int) -> Iterator[None]:
-    """Have the kernel reject what would make a file larger, as a full disk does; the error is EFBIG."""
+    """Let the kernel reject writes beyond a size, as a full disk does; the error is EFBIG."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -242,7 +244,7 @@ def files_limited_to(size: int) -> Iterator[None]:
 
 
 def test_a_full_disk_leaves_the_older_checkpoint_and_nothing_else(tmp_path: Path) -> None:
-    """The disk rejects half of a file -> OSError that names it, the older one whole, nothing else; later it goes on."""
+    """A write fails half-way -> OSError with the file name, the older checkpoint intact; a later write works."""
     checkpoints = save(tmp_path, 3)
     large = groups(5, size=50_000)
     with files_limited_to(100_000), pytest.raises(OSError, match="network") as rejected:
@@ -258,15 +260,13 @@ def test_a_full_disk_leaves_the_older_checkpoint_and_nothing_else(tmp_path: Path
 @pytest.mark.parametrize(
     ("name", "array", "message"),
     [
-        ("Network", np.zeros(1), "names no group"),
+        ("Network", np.zeros(1), "Invalid name 'Network'"),
         ("network", np.array([{}], object), "is of type object"),
         ("network", np.zeros(1, "V2"), "expected bool, integer or float"),
     ],
 )
-def test_what_could_not_be_read_back_is_not_written(
-    tmp_path: Path, name: str, array: NDArray[Any], message: str
-) -> None:
-    """A group's name or an array that no reader would accept -> ValueError, and nothing is left."""
+def test_unreadable_names_and_types_are_rejected(tmp_path: Path, name: str, array: NDArray[Any], message: str) -> None:
+    """A name of a group or a type of array that cannot be read back -> ValueError, and no leftovers."""
     with pytest.raises(ValueError, match=message):
         Checkpoints(tmp_path, JOB).save(1, {}, {name: {"array": array}})
     assert list(tmp_path.iterdir()) == []
@@ -274,8 +274,8 @@ def test_what_could_not_be_read_back_is_not_written(
 
 @pytest.mark.parametrize("name", ["checkpoint-000001-step-1", ".checkpoint-000001-step-1.partial"])
 @pytest.mark.parametrize("what", ["notes.txt", "state.json/deep.txt", "link"])
-def test_folder_of_the_users_under_a_checkpoints_name_stays(tmp_path: Path, name: str, what: str) -> None:
-    """A folder that is named like a checkpoint and holds something else, or is a link -> never removed."""
+def test_users_folder_with_a_checkpoints_name_is_kept(tmp_path: Path, name: str, what: str) -> None:
+    """A folder with the name of a checkpoint that holds other files, or is a link -> never removed."""
     mine = tmp_path / "mine" if what == "link" else tmp_path / "checkpoints" / name
     file = mine / ("state.json" if what == "link" else what)
     file.parent.mkdir(parents=True)

@@ -30,8 +30,8 @@ for step in itertools.count(found.step + 1 if found else 1):
 """
 
 
-def test_what_was_saved_outlives_a_kill_at_any_moment(tmp_path: Path) -> None:
-    """Kill -9 at ten seeded moments of saving -> the last checkpoint said to be saved, or the next, whole each time."""
+def test_saved_checkpoint_survives_a_kill_at_any_moment(tmp_path: Path) -> None:
+    """Kill -9 at ten seeded moments of saving -> the last checkpoint reported as saved, or the next, is intact."""
     moments, last = random.Random(6), 0
     for _ in range(10):
         process = subprocess.Popen(

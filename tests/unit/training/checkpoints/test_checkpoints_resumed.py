@@ -25,8 +25,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("case", resuming.CASES)
-def test_next_batches_variables_and_slots_are_those_of_an_unbroken_run(found: Any, case: str) -> None:
-    """Died after an odd step, once or twice, and continued -> the same next ten batches and more, arrays, metrics."""
+def test_resumed_run_equals_an_uninterrupted_run(found: Any, case: str) -> None:
+    """Killed after an odd step, once or twice, and resumed -> the same remaining batches, arrays and metrics."""
     compared = found[case]
     assert compared["batches"] >= 10
     assert compared["other batches"] == 0
@@ -37,8 +37,8 @@ def test_next_batches_variables_and_slots_are_those_of_an_unbroken_run(found: An
     assert compared["same history"]
 
 
-def test_a_checkpoint_without_slots_would_be_noticed(found: Any) -> None:
-    """The optimizer's slots forgotten on the way -> the same batches, and other weights in the end."""
+def test_a_checkpoint_without_slots_is_detected(found: Any) -> None:
+    """The optimizer's slots lost in between -> the same batches, and different weights at the end."""
     compared = found[resuming.INCOMPLETE]
     assert compared["other batches"] == 0
     assert any(name.startswith("now/") for name in compared["other arrays"])

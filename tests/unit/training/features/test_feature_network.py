@@ -33,12 +33,12 @@ def network(loaded: Backbone, images: int = 10_000, precision: str = "off") -> A
     return FeatureNetwork(loaded, cluster.single_host(), images, precision)
 
 
-def made_of(loaded: Backbone, layer: Callable[[Any], Any]) -> Backbone:
-    """Return a backbone that computes something else."""
+def with_layer(loaded: Backbone, layer: Callable[[Any], Any]) -> Backbone:
+    """Return a backbone with another layer."""
     return replace(loaded, layer=layer, tunable=False)
 
 
-def test_many_images_are_computed_by_openvino_alike(
+def test_many_images_are_computed_by_openvino(
     loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Given 10,000 images on CPU -> OpenVINO computes TensorFlow's features to 1e-4, and the log says so."""
@@ -47,10 +47,10 @@ def test_many_images_are_computed_by_openvino_alike(
     found = np.concatenate([chosen(pixels[:32]), chosen(pixels[32:])])
     assert np.abs(found - expected).max() <= 1e-4
     assert np.abs(expected).max() > 0.01
-    assert (chosen.planned, chosen.engine) == ("openvino", "openvino")
+    assert (chosen.planned_engine, chosen.engine) == ("openvino", "openvino")
     assert chosen.largest_difference <= 1e-4
     assert chosen.record() == {"engine": "openvino", "largest_difference": chosen.largest_difference}
-    assert "Features: OpenVINO computes them, made ready in" in capfd.readouterr().out
+    assert "Features: computed by OpenVINO, prepared in" in capfd.readouterr().out
 
 
 def test_openvino_gives_equal_bits_each_time(loaded: Backbone, pixels: Pixels) -> None:
@@ -64,18 +64,18 @@ def test_openvino_gives_equal_bits_each_time(loaded: Backbone, pixels: Pixels) -
 @pytest.mark.parametrize(
     ("images", "precision", "reason"),
     [
-        (100, "off", "100 images are too few for a conversion to pay"),
-        (10_000, "bfloat16", "OpenVINO is for jobs in float32"),
+        (100, "off", "100 images are too few to make up for the conversion"),
+        (10_000, "bfloat16", "OpenVINO computes in float32, and mixed_precision is bfloat16"),
     ],
 )
-def test_tensorflow_computes_where_openvino_would_not_pay(
+def test_few_images_and_other_types_are_computed_by_tensorflow(
     loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str], images: int, precision: str, reason: str
 ) -> None:
-    """Given few images, or another type than float32 -> TensorFlow's own features, and the log says why."""
+    """Given few images, or a type other than float32 -> TensorFlow's features, and the log says why."""
     chosen = network(loaded, images, precision)
     assert np.array_equal(chosen(pixels), loaded.feature_function()(pixels))
-    assert (chosen.planned, chosen.engine, chosen.largest_difference) == ("tensorflow", "tensorflow", None)
-    assert f"Features: TensorFlow computes them, since {reason}" in capfd.readouterr().out
+    assert (chosen.planned_engine, chosen.engine, chosen.largest_difference) == ("tensorflow", "tensorflow", None)
+    assert f"Features: computed by TensorFlow, since {reason}" in capfd.readouterr().out
 
 
 def test_network_that_openvino_cannot_convert_is_computed_by_tensorflow(
@@ -84,19 +84,19 @@ def test_network_that_openvino_cannot_convert_is_computed_by_tensorflow(
     """Given an operation that OpenVINO lacks -> TensorFlow computes all images, and the log says why."""
     import tensorflow as tf
 
-    chosen = network(made_of(loaded, lambda scaled: tf.math.igamma(2.0, tf.reduce_mean(scaled, [1, 2]))))
+    chosen = network(with_layer(loaded, lambda scaled: tf.math.igamma(2.0, tf.reduce_mean(scaled, [1, 2]))))
     assert chosen(pixels[:8]).shape == chosen(pixels[:8]).shape == (8, 3)
-    assert (chosen.planned, chosen.engine) == ("openvino", "tensorflow")
-    assert "Features: TensorFlow computes them, since OpenVINO cannot convert it" in capfd.readouterr().out
+    assert (chosen.planned_engine, chosen.engine) == ("openvino", "tensorflow")
+    assert "Features: computed by TensorFlow, since OpenVINO cannot convert it" in capfd.readouterr().out
 
 
-def test_network_that_answers_otherwise_in_openvino_is_computed_by_tensorflow(
+def test_network_whose_features_differ_in_openvino_is_computed_by_tensorflow(
     loaded: Backbone, pixels: Pixels, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Given features with noise in them -> the engines differ, TensorFlow computes, and the log says by how much."""
     import tensorflow as tf
 
-    noisy = made_of(loaded, lambda scaled: tf.reduce_mean(scaled, [1, 2]) + tf.random.uniform((1, 3)))
+    noisy = with_layer(loaded, lambda scaled: tf.reduce_mean(scaled, [1, 2]) + tf.random.uniform((1, 3)))
     chosen = network(noisy)
     assert chosen(pixels).shape == (40, 3)
     assert chosen.engine == "tensorflow"

@@ -76,7 +76,7 @@ def test_every_image_has_its_row_in_order(examples: list[Example]) -> None:
 
 
 def test_unreadable_images_have_no_row(examples: list[Example]) -> None:
-    """Given a text, a cut file and an empty file -> the other rows move together, and the three are listed."""
+    """Given a text, a truncated file and an empty file -> the other rows are compacted, and the three are listed."""
     examples[0].path.write_text("no image")
     examples[9].path.write_bytes(examples[9].path.read_bytes()[:40])
     examples[29].path.write_bytes(b"")
@@ -88,7 +88,7 @@ def test_unreadable_images_have_no_row(examples: list[Example]) -> None:
 
 
 def test_no_readable_image_at_all(examples: list[Example], chunks: ChunkFolder) -> None:
-    """Given texts alone, also when a restart remembers them -> no row, and every one of them is listed."""
+    """Given only text files, also after a restart -> no row, and every one of them is listed."""
     for example in examples:
         example.path.write_text("no image")
     for _ in range(2):
@@ -97,10 +97,10 @@ def test_no_readable_image_at_all(examples: list[Example], chunks: ChunkFolder) 
         assert len(store.skipped) == 30
 
 
-def test_features_beyond_the_memory_limit_lie_in_a_file_without_a_name(
+def test_features_beyond_the_memory_limit_are_in_an_unlinked_file(
     tmp_path: Path, examples: list[Example], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given no memory to spare -> the same rows, file-backed, and nothing is left in the temporary folder."""
+    """Given no free memory -> the same rows, file-backed, and an empty temporary folder."""
     (tmp_path / "scratch").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     monkeypatch.setattr("image_classifier.training.features.feature_rows.available_bytes", lambda: 0)
@@ -111,23 +111,23 @@ def test_features_beyond_the_memory_limit_lie_in_a_file_without_a_name(
     assert not list((tmp_path / "scratch").iterdir())
 
 
-def test_interrupted_pass_is_continued(
+def test_interrupted_pass_is_resumed(
     examples: list[Example], chunks: ChunkFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a stop after five batches -> the restart computes the other ten images alone, with the same result."""
+    """Given a stop after five batches -> the restart computes only the other ten images, with the same result."""
     examples[2].path.write_text("no image")
-    with pytest.raises(JobStopped, match=r"Images: the features of 20 of 30 are kept"):
+    with pytest.raises(JobStopped, match=r"Images: the features of 20 of 30 are stored"):
         run(Network(stop_after=5), examples, chunks)
     network = Network()
     store = run(network, examples, chunks)
     assert network.levels == list(range(20, 30))
     assert levels_of(store) == levels_of(run(Network(), examples))
     assert [item.path.name for item in store.skipped] == ["002.png"]
-    assert "Images: the features of 20 images were kept by an earlier run of this job" in capfd.readouterr().out
+    assert "Images: resuming with the features of an earlier run for 20 images" in capfd.readouterr().out
 
 
-def test_without_a_folder_a_stopped_pass_begins_anew(examples: list[Example]) -> None:
-    """Given a stop and nowhere to keep chunks -> the restart computes all images."""
+def test_without_a_folder_a_stopped_pass_starts_from_scratch(examples: list[Example]) -> None:
+    """Given a stop and no folder for chunks -> the restart computes all images."""
     with pytest.raises(JobStopped, match=r"20 of 30 are lost"):
         run(Network(stop_after=5), examples)
     network = Network()
@@ -136,10 +136,10 @@ def test_without_a_folder_a_stopped_pass_begins_anew(examples: list[Example]) ->
 
 
 @pytest.mark.parametrize("damage", ["cut", "one bit", "empty"])
-def test_damaged_chunk_is_computed_again(
+def test_corrupt_chunk_is_computed_again(
     examples: list[Example], chunks: ChunkFolder, capfd: pytest.CaptureFixture[str], damage: str
 ) -> None:
-    """Given the second of four chunks corrupt -> its eight images alone are computed again, and one line says so."""
+    """Given the second of four chunks corrupt -> only its eight images are computed again, and one line says so."""
     run(Network(), examples, chunks)
     file = sorted(chunks.folder.iterdir())[1]
     content = bytearray(file.read_bytes())
@@ -162,7 +162,7 @@ def test_chunks_of_other_images_are_not_used(examples: list[Example], chunks: Ch
 
 
 def test_chunks_of_another_network_are_removed(examples: list[Example], chunks: ChunkFolder) -> None:
-    """Given chunks of another key and a file half written -> all images are computed, and both are gone."""
+    """Given chunks of another key and a partial file -> all images are computed, and both are removed."""
     run(Network(), examples, ChunkFolder(chunks.folder, "other"))
     (chunks.folder / "key-000000000-000000008.partial").write_bytes(b"half")
     network = Network()
@@ -173,7 +173,7 @@ def test_chunks_of_another_network_are_removed(examples: list[Example], chunks: 
 
 
 def test_removed_chunks_are_gone(examples: list[Example], chunks: ChunkFolder) -> None:
-    """Given features that nobody needs any more -> their folder is removed, and removing it twice is no error."""
+    """Given the features of a finished job -> their folder is removed, and removing it twice is not an error."""
     run(Network(), examples, chunks)
     assert len(list(chunks.folder.iterdir())) == 4
     feature_chunks.remove(chunks.folder.parent)
@@ -192,22 +192,22 @@ def test_removed_chunks_are_gone(examples: list[Example], chunks: ChunkFolder) -
     ],
     ids=["network", "size", "scaling", "resize method", "engine"],
 )
-def test_key_tells_apart_what_changes_features(info: ModelInfo, resize_method: str, engine: str) -> None:
+def test_key_depends_on_everything_that_changes_features(info: ModelInfo, resize_method: str, engine: str) -> None:
     """Given another network, size, scaling, resize method or engine -> another key."""
     assert feature_chunks.network_key(info, resize_method, engine) != feature_chunks.network_key(
         ModelInfo(sha256="a"), "bilinear", "tensorflow"
     )
 
 
-def test_features_that_fit_nowhere_are_rejected() -> None:
+def test_features_too_large_for_memory_and_disk_are_rejected() -> None:
     """Given more features than memory and disk hold -> one sentence with the figures and what to do."""
     rows = FeatureRows(2**26, memory_limit=10)
     with pytest.raises(PlatformError, match=r"features of 67,108,864 images need 281,\S+ bytes; memory allows 10 and"):
         rows.put([0], np.zeros((1, 2**20), np.float32))
 
 
-def test_files_of_others_are_left_alone(examples: list[Example], chunks: ChunkFolder, tmp_path: Path) -> None:
-    """Files, folders and links of the user's among the chunks -> a pass and the removal leave them as they are."""
+def test_unrelated_files_are_kept(examples: list[Example], chunks: ChunkFolder, tmp_path: Path) -> None:
+    """Files, folders and links of the user among the chunks -> a pass and the removal leave them unchanged."""
     run(Network(), examples, ChunkFolder(chunks.folder, "other"))
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "key-000000000-000000008.features").write_text("mine")
@@ -224,7 +224,7 @@ def test_files_of_others_are_left_alone(examples: list[Example], chunks: ChunkFo
 
 
 def test_folder_that_is_a_link_is_not_removed(tmp_path: Path) -> None:
-    """A link called features -> the removal leaves the link and the chunks that it leads to."""
+    """A link named features -> the removal keeps the link and the chunks in its target."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "key-000000000-000000008.features").write_text("mine")
     (tmp_path / "features").symlink_to(tmp_path / "mine")

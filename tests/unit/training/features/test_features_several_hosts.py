@@ -97,7 +97,7 @@ def test_every_host_has_all_rows(examples: list[Example], count: int) -> None:
         assert store.skipped == alone.skipped
 
 
-def test_a_host_computes_its_share_alone(examples: list[Example]) -> None:
+def test_a_host_computes_only_its_share(examples: list[Example]) -> None:
     """Given two hosts -> the first computes eleven images, the second the other twelve."""
     seen: dict[int, list[float]] = {0: [], 1: []}
 
@@ -113,7 +113,7 @@ def test_a_host_computes_its_share_alone(examples: list[Example]) -> None:
     assert seen == {0: list(range(11)), 1: list(range(11, 23))}
 
 
-def test_hosts_with_different_files_compute_those(examples: list[Example]) -> None:
+def test_hosts_with_different_files_compute_their_own(examples: list[Example]) -> None:
     """Given one host with four images and one with the rest -> both return all rows."""
 
     def job(cluster: Cluster) -> Any:
@@ -123,8 +123,8 @@ def test_hosts_with_different_files_compute_those(examples: list[Example]) -> No
     assert [store.features[:, 0].tolist() for store in on_hosts(2, job)] == 2 * [list(range(23))]
 
 
-def test_all_hosts_stop_when_one_is_told(examples: list[Example], tmp_path: Path) -> None:
-    """Given a stop on the second host alone -> both end, and a restart on three computes what neither had computed."""
+def test_all_hosts_stop_when_one_is_stopped(examples: list[Example], tmp_path: Path) -> None:
+    """Given a stop on the second host only -> both stop, and a restart on three hosts computes the missing images."""
     stop, chunks = StopSignal(), ChunkFolder(tmp_path / "features", "key")
 
     def first(cluster: Cluster) -> Any:

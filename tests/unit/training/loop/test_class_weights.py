@@ -21,12 +21,12 @@ def weights(written: str, counts: tuple[int, ...] = (10, 20, 30)) -> list[float]
 
 
 def test_none_counts_every_image_alike() -> None:
-    """Nothing given -> 1 for every class, whatever their sizes."""
+    """The default -> 1 for every class, whatever their sizes."""
     assert weights("none") == [1, 1, 1]
 
 
 def test_auto_gives_every_class_the_same_share() -> None:
-    """Classes of 10, 20 and 30 -> 2, 1 and 2/3: 20 for each class in all, and 1 in the mean over the images."""
+    """Classes of 10, 20 and 30 -> 2, 1 and 2/3: a total of 20 for each class, and a mean of 1 over the images."""
     assert weights("auto") == pytest.approx([2, 1, 2 / 3])
     assert np.dot(weights("auto", (1, 5, 54)), (1, 5, 54)) == pytest.approx(60)
 
@@ -36,9 +36,9 @@ def test_named_classes_have_their_weight_and_others_one() -> None:
     assert weights('{"eel": 4, "cat": 0.5}') == [0.5, 1, 4]
 
 
-def test_a_class_that_is_not_there() -> None:
-    """Names that no class has -> rejected with all of them and those that there are."""
-    with pytest.raises(UserError, match=r"class_weights names Dog, bee, which .* allowed: cat, dog, eel\.$"):
+def test_unknown_classes_are_rejected() -> None:
+    """Names of unknown classes -> rejected; the message lists them and the classes of the data."""
+    with pytest.raises(UserError, match=r"unknown classes: Dog, bee\. Classes of the training data: cat, dog, eel\.$"):
         weights('{"Dog": 2, "cat": 1, "bee": 3}')
 
 

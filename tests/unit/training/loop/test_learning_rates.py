@@ -15,12 +15,12 @@ def rates(steps: int, **given: object) -> list[float]:
 
 
 def test_default_is_constant() -> None:
-    """Nothing given -> learning_rate itself in every step."""
+    """The default -> learning_rate in every step."""
     assert rates(5) == [0.8] * 5
 
 
 def test_linear_falls_evenly_and_never_to_zero() -> None:
-    """Four steps -> all, three, two and one quarter of the rate."""
+    """Four steps -> the full rate, then three, two and one quarter of it."""
     assert rates(4, learning_rate_schedule="linear") == pytest.approx([0.8, 0.6, 0.4, 0.2])
 
 
@@ -39,12 +39,12 @@ def test_warm_up_rises_in_a_line_from_above_zero(schedule: str, rest: list[float
     assert rates(5, learning_rate_schedule=schedule, warmup_fraction=0.6) == pytest.approx([0.2, 0.4, 0.6, *rest])
 
 
-def test_warm_up_of_everything() -> None:
-    """A warm-up of the whole job -> rises to the end, and nothing is divided by zero; one step alone has half."""
+def test_warm_up_of_the_whole_job() -> None:
+    """A warm-up of the whole job -> rises to the end without a division by zero; a single step has half the rate."""
     assert rates(3, warmup_fraction=1, learning_rate_schedule="linear") == pytest.approx([0.2, 0.4, 0.6])
     assert rates(1, warmup_fraction=1) == pytest.approx([0.4])
 
 
 def test_warm_up_of_less_than_half_a_step() -> None:
-    """A share that is rounded to no step -> no warm-up."""
+    """A fraction that rounds to 0 steps -> no warm-up."""
     assert rates(4, warmup_fraction=0.1) == [0.8] * 4

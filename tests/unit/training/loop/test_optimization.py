@@ -46,7 +46,7 @@ def adam(start: tuple[float, ...], gradients: Any, rate: float) -> Any:
 
 
 def test_optimizers_take_their_own_hyperparameters() -> None:
-    """Values that are nobody's default -> found in the optimizer that uses them, nesterov where it is asked for."""
+    """Values other than the defaults -> found in the optimizer that uses them; nesterov sets Nesterov momentum."""
     given: dict[str, Any] = {
         "learning_rate": 0.011,
         "beta_1": 0.81,
@@ -78,8 +78,8 @@ def test_sgd_steps_by_hand(momentum: float) -> None:
     np.testing.assert_allclose(part.backbone[-1], sgd(BACKBONE, SUMMED[:, 2:], 0.01, momentum), rtol=1e-5)
 
 
-def test_adam_steps_by_hand_and_a_backbone_that_begins_later() -> None:
-    """Two steps of the head alone, then two of both -> as by hand, the backbone's counted from its own first step."""
+def test_adam_steps_by_hand_with_a_backbone_that_starts_later() -> None:
+    """Two steps of the head, then two of both -> as computed by hand, the backbone's counted from its first step."""
     part = run(optimizer="adam", frozen=2)
     np.testing.assert_allclose(part.head[-1], adam(HEAD, SUMMED[:, :2], 0.1), rtol=1e-4)
     assert part.backbone[:2] == [list(BACKBONE)] * 2
@@ -87,7 +87,7 @@ def test_adam_steps_by_hand_and_a_backbone_that_begins_later() -> None:
 
 
 def test_fused_adam_is_keras_adam() -> None:
-    """Twenty steps of random gradients on a matrix -> weights and both moments as tf_keras's own Adam leaves them."""
+    """Twenty steps of random gradients on a matrix -> the weights and both moments of tf_keras's own Adam."""
     import tf_keras
 
     draws = np.random.default_rng(5).normal(size=(20, 7, 3)).astype(np.float32)
@@ -102,7 +102,7 @@ def test_fused_adam_is_keras_adam() -> None:
 
 
 def test_norm_is_limited_over_head_and_backbone_together() -> None:
-    """Gradients 3 and 4 in two parts, limit 1 -> 0.6 and 0.8; limit 6, or 0 for none -> as they are."""
+    """Gradients 3 and 4 in two parts, limit 1 -> 0.6 and 0.8; limit 6, or 0 for no limit -> unchanged."""
     gradients = [[[3.0, 0, 0, 4.0, 0]]]
     for limit, expected in ((1, (0.6, 0.8)), (6, (3, 4)), (0, (3, 4))):
         part = run(gradients, optimizer="sgd", momentum=0, gradient_clip_norm=limit)
@@ -123,8 +123,8 @@ def test_rate_set_before_a_step_is_the_rate_of_that_step() -> None:
     assert seen == [(0.5, 0.75), (0.25, 0.625), (0.0, 0.5)]
 
 
-def test_variable_that_the_loss_does_not_depend_on_stays() -> None:
-    """No gradient for the second of two variables -> it stays, the first is updated with its own."""
+def test_variable_without_a_gradient_is_unchanged() -> None:
+    """No gradient for the second of two variables -> it is unchanged, the first is updated."""
     first, second, third = (tf.Variable([1.0]) for _ in range(3))
     optimizers = Optimizers(small.settings(optimizer="sgd", momentum=0), [first, second], [third], "off")
     optimizers.set_rate(1.0)
@@ -141,8 +141,8 @@ def test_a_head_alone_has_one_optimizer() -> None:
     assert float(head[0]) == pytest.approx(0.999)
 
 
-def test_variables_are_all_that_a_step_leaves() -> None:
-    """Weights and `variables` of another job put back before its third step -> its further steps, to the bit."""
+def test_variables_are_the_whole_state() -> None:
+    """Weights and `variables` restored before the third step -> the same further steps, to the bit."""
     whole = run(OVERFLOW, "float16", optimizer="adam", gradient_clip_norm=1)
     head, backbone = tf.Variable(whole.head[1]), tf.Variable(whole.backbone[1])
     values = small.settings(optimizer="adam", gradient_clip_norm=1, learning_rate=0.1)
@@ -160,7 +160,7 @@ def test_variables_are_all_that_a_step_leaves() -> None:
 
 
 def test_float16_scales_the_loss_and_not_the_step() -> None:
-    """Finite gradients with float16 -> the loss is scaled by 2^15, and the weights move as without."""
+    """Finite gradients with float16 -> the loss is scaled by 2^15, and the weights change as without scaling."""
     scaled, plain = (run(precision=precision, optimizer="adam") for precision in ("float16", "off"))
     assert scaled.scale == [2**15] * 4
     assert plain.scale == [1] * 4
@@ -169,8 +169,8 @@ def test_float16_scales_the_loss_and_not_the_step() -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 0.5])
-def test_float16_leaves_out_a_step_that_is_not_finite(limit: float) -> None:
-    """The second of four gradients is infinite -> that step changes the scale alone, the others go on as without it."""
+def test_float16_skips_a_step_that_is_not_finite(limit: float) -> None:
+    """The second of four gradients is infinite -> that step changes only the scale, the others are unaffected."""
     with_it = run(OVERFLOW, "float16", optimizer="adam", gradient_clip_norm=limit)
     without = run([*OVERFLOW[:1], *OVERFLOW[2:]], "float16", optimizer="adam", gradient_clip_norm=limit)
     assert with_it.scale == [2**15, 2**14, 2**14, 2**14]
@@ -181,7 +181,7 @@ def test_float16_leaves_out_a_step_that_is_not_finite(limit: float) -> None:
 
 
 def test_scale_doubles_after_two_thousand_finite_steps() -> None:
-    """1,999 finite steps behind it -> one more doubles the scale and counts from 0; it never falls below 1."""
+    """After 1,999 finite steps -> one more doubles the scale and resets the count; it never falls below 1."""
     head = tf.Variable([1.0])
     optimizers = Optimizers(small.settings(), [head], [], "float16")
     scale, good_steps = optimizers.variables[-2:]
@@ -193,8 +193,8 @@ def test_scale_doubles_after_two_thousand_finite_steps() -> None:
     assert (float(scale), int(good_steps)) == (1, 0)
 
 
-def test_two_devices_do_what_one_does() -> None:
-    """Each image's gradient on a device of its own -> the weights, slots and scales of one device, in every case."""
+def test_two_devices_give_the_result_of_one() -> None:
+    """Each image's gradient on its own device -> the weights, slots and scales of one device, in every case."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.unit.training.optimizing"]
     environment = unmeasured(PYTHONPATH=f"{PROGRAM}:{Path(__file__).parents[4]}")
     found = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)

@@ -102,14 +102,14 @@ def test_an_epoch_is_the_one_computed_by_hand(given: dict[str, Any], expected: d
         np.testing.assert_allclose(ours, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_recipes_that_are_off_change_no_bit() -> None:
-    """Every recipe given as off, over three epochs -> the weights of training without a word of them, to the bit."""
+def test_recipes_that_are_off_change_nothing() -> None:
+    """Every recipe set to off, over three epochs -> the weights of training with the defaults, to the bit."""
     for one, other in zip(train_head(epochs=3, **OFF), train_head(epochs=3), strict=True):
         assert all(map(np.array_equal, one, other))
 
 
 def test_schedule_goes_over_the_whole_job() -> None:
-    """Two epochs of a linear fall, every row alike -> the second epoch moves the bias by what is left of the rate."""
+    """Two epochs of a linear schedule, all rows equal -> the second epoch moves the bias by the remaining rate."""
     rows = Rows(np.zeros((20, 6), np.float32), np.zeros(20, np.int64))
     given: dict[str, Any] = {"learning_rate": 1e-4, "learning_rate_schedule": "linear", "epochs": 2}
     start, first, second = (epoch[1][0] for epoch in train_head(rows, **given))
@@ -119,7 +119,7 @@ def test_schedule_goes_over_the_whole_job() -> None:
 
 
 def test_class_weights_in_binary_mode() -> None:
-    """Weights of two classes with a sigmoid -> the step of the loss weighted by hand, which is another than without."""
+    """Weights of two classes with a sigmoid -> the step of the loss weighted by hand, not the unweighted one."""
     rows = Rows(features().inputs, np.repeat([0, 1], [15, 5]))
     given: dict[str, Any] = {"binary_mode": True, "batch_size": 20, "class_weights": '{"dog": 3}'}
     start, end = train_head(rows, NAMES[:2], **given)

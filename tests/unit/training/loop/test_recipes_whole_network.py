@@ -35,8 +35,8 @@ STATISTICS = slice(-2, None)
 """Where BatchNorm's moving mean and variance stand among the variables of the small network."""
 
 
-def test_backbone_rests_until_it_is_unfrozen(train_whole: Callable[..., Any]) -> None:
-    """unfreeze_after=2 of three epochs -> no bit of the backbone changes in two, in which the head learns as alone."""
+def test_backbone_is_frozen_until_unfreeze_after(train_whole: Callable[..., Any]) -> None:
+    """unfreeze_after=2 of three epochs -> two epochs leave every bit of the backbone and train the head by itself."""
     start, first, second, third = train_whole(epochs=3, unfreeze_after=2)
     assert len(start) == 2 + 8
     for frozen in (first, second):
@@ -51,8 +51,8 @@ def test_backbone_rests_until_it_is_unfrozen(train_whole: Callable[..., Any]) ->
         np.testing.assert_allclose(ours, wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_backbone_learns_at_its_share_of_the_rate(train_whole: Callable[..., Any]) -> None:
-    """Factors 1, 0.25 and 0 -> the backbone's steps are whole, a quarter and none; head and statistics are alike."""
+def test_backbone_trains_at_its_share_of_the_rate(train_whole: Callable[..., Any]) -> None:
+    """Factors 1, 0.25 and 0 -> full, quarter and no steps of the backbone; head and statistics are equal."""
     whole, quarter, none = (moved(train_whole(backbone_learning_rate_factor=factor)) for factor in (1, 0.25, 0))
     trainable = slice(2, -2)
     for one, other, nothing in zip(whole[trainable], quarter[trainable], none[trainable], strict=True):
@@ -75,14 +75,14 @@ def test_norm_of_the_whole_network_is_limited(train_whole: Callable[..., Any]) -
     assert plain @ clipped / np.linalg.norm(plain) / np.linalg.norm(clipped) == pytest.approx(1, abs=1e-3)
 
 
-def test_recipes_off_leave_the_whole_network_alike(train_whole: Callable[..., Any]) -> None:
-    """Every recipe given as off -> the weights of plain training of the whole network."""
+def test_recipes_that_are_off_do_not_change_the_whole_network(train_whole: Callable[..., Any]) -> None:
+    """Every recipe set to off -> the weights of plain training of the whole network."""
     for one, other in zip(train_whole(**OFF)[-1], train_whole()[-1], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
-def test_bfloat16_learns_nearly_the_same(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Any]) -> None:
-    """mixed_precision=bfloat16 on coloured images -> the loss falls, to about that of float32 and not to the bit."""
+def test_bfloat16_trains_nearly_the_same(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Any]) -> None:
+    """mixed_precision=bfloat16 on coloured images -> the loss falls to about that of float32, not to the bit."""
     data = read_data(small.write_images(tmp_path / "images"))
     runs = []
     for kind in ("off", "bfloat16"):
@@ -96,7 +96,7 @@ def test_bfloat16_learns_nearly_the_same(tmp_path: Path, backbone_folder: Path, 
 
 
 def test_only_steps_are_rounded(backbone_folder: Path) -> None:
-    """mixed_precision=bfloat16, nothing learnt at a rate of 0 -> the answers of float32, to the bit but for sums."""
+    """mixed_precision=bfloat16 at a learning rate of 0 -> the predictions of float32, up to the order of sums."""
     exact, rounded = (whole_network.train(backbone_folder, kind, learning_rate=0) for kind in ("off", "bfloat16"))
     np.testing.assert_array_equal(rounded.epochs[1][0], exact.epochs[1][0])
     trained = whole_network.train(backbone_folder, "bfloat16")
@@ -104,8 +104,8 @@ def test_only_steps_are_rounded(backbone_folder: Path) -> None:
     np.testing.assert_allclose(trained.predictions[1], trained.predictions[0], rtol=1e-6, atol=1e-6)
 
 
-def test_compiled_steps_leave_the_same_weights(backbone_folder: Path) -> None:
-    """xla=on, also with bfloat16, in processes of their own -> XLA compiled something, and the weights are alike."""
+def test_xla_steps_give_the_same_weights(backbone_folder: Path) -> None:
+    """xla=on, also with bfloat16, in child processes -> XLA compiled something, and the weights agree."""
     plain = np.hstack(
         [np.ravel(one) for one in whole_network.train(backbone_folder, **whole_network.SEVERAL).epochs[-1]]
     )
