@@ -108,7 +108,7 @@ def _reject_clash(member: tarfile.TarInfo, written: dict[tuple[str, ...], bool])
 def pack(folder: Path, archive: Path) -> None:
     """Write a folder's content as a .tar.gz that is byte-identical whenever the content is.
 
-    A reader of `archive` sees the old one or the whole new one, whoever else writes it.
+    A reader of `archive` sees the old one or the whole new one, whichever other process writes it.
 
     Raises:
         OSError: The archive cannot be written; no half-written archive is left under its name.

@@ -50,7 +50,7 @@ class ModelInfo:
     resize_method: str = "bilinear"
     binary_mode: bool = False
     output: str | None = None
-    """One of `OUTPUTS`; None when nobody recorded it."""
+    """One of `OUTPUTS`; None when it was not recorded."""
     model_id: str | None = None
     source: str | None = None
     licence: str | None = None
@@ -63,7 +63,7 @@ class ModelInfo:
 
 
 def read_model_info(folder: Path) -> ModelInfo:
-    """Read a model folder's info; keys in any case, defaults of the built-in algorithm when there is none.
+    """Read a model folder's info; keys in any case, defaults of the built-in algorithm when the folder has no info.
 
     Raises:
         UserError: The file is no JSON object, or a value is not allowed.
@@ -175,7 +175,7 @@ def saved_model_folder(folder: Path) -> Path:
     """Find the SavedModel of a model folder: the highest version, `1/` or `2/`, else the only folder that holds one.
 
     Raises:
-        UserError: There is none, or there are several that are no versions.
+        UserError: The folder holds no SavedModel, or several that are not versions.
     """
     if versions := version_folders(folder):
         return versions[-1]

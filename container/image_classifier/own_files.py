@@ -64,7 +64,7 @@ def overlap(one: Path, other: Path) -> bool:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder that this program wrote; nothing happens when there is none.
+    """Remove a folder that this program wrote, if it exists.
 
     Raises:
         UserError: A link or a file lies under its name. Nothing is removed then.
@@ -91,7 +91,7 @@ def remove_link(path: Path) -> None:
 
 
 def remove_empty(folder: Path) -> None:
-    """Remove an empty folder, so that another one can take its name; nothing happens when there is none.
+    """Remove an empty folder, if it exists, so that another one can take its name.
 
     Raises:
         UserError: It is not empty, or it is a link or a file. Nothing is removed then.

@@ -1,4 +1,4 @@
-"""Read the members of a tar archive that nobody trusts, compressed or not, in one pass and in bounded memory.
+"""Read the members of an untrusted tar archive, compressed or not, in one pass and in bounded memory.
 
 tarfile reads what stands before a member, its long name or its PAX records, at once and whatever its size. So every
 header is looked at before what it announces is read, and decompressed bytes are counted before anything parses them.
@@ -36,7 +36,7 @@ _SPARSE_RECORD = b"GNU.sparse."
 
 
 class ArchiveRejected(Exception):  # noqa: N818 - its caller makes a UserError of it
-    """An archive that nobody should unpack; the text says why, without a full stop."""
+    """An archive that must not be unpacked; the text says why, without a full stop."""
 
 
 class _Source(Protocol):

@@ -125,7 +125,7 @@ def _train_whole(staged: Path, folder: Path, case: Network, batch: int, found: d
 
 
 def _pretrained(name: str, case: Network, folder: Path) -> int:
-    """Serve the network as a classifier, as it comes; returns how many classes it answers."""
+    """Serve the network as a pre-trained classifier; returns how many classes it has."""
     from tests.families import trial
 
     network = case.build(1001)

@@ -1,6 +1,6 @@
 """Write the list of operations that SavedModels may contain: `python -m tests.families.allowed_operations`.
 
-It is what models of every family use, as they come and as a job of ours leaves them, and `pure_operations`. All small:
+It is what models of every family use, pre-trained and as a job of ours leaves them, and `pure_operations`. All small:
 blocks repeat, so the operations of a family's first blocks and of its head are those of the whole.
 """
 

@@ -118,7 +118,7 @@ def convert(folder: Path, images: int = 8) -> Record:
     """Add the IR, checked on synthetic images, and return what was found.
 
     Raises:
-        NotConverted: There is none.
+        NotConverted: The network has no OpenVINO form.
     """
     info = artifacts.read_model_info(folder)
     sample = ComparisonImages(conversion.synthetic_images(info).pixels[:images], synthetic=True)

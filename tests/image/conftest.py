@@ -103,7 +103,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def untuned_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """EfficientNet-Lite0 with its ImageNet head and an IR, as a model folder that tests leave as it is."""
-    scratch = tmp_path_factory.mktemp("untuned")
+    scratch = tmp_path_factory.mktemp("pretrained")
     archive = scratch / "model.tar.gz"
     stage = [str(PROJECT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(archive)]
     subprocess.run(stage, check=True, capture_output=True)

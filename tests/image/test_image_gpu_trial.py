@@ -23,7 +23,7 @@ def test_every_step_runs_without_a_gpu_too(image: str, tmp_path: Path) -> None:
     assert {"training, head only", "training, whole network", "answers, float16"} <= set(found["figures"])
     assert found["figures"]["answers, float32"]["images_per_second"]["2"] > 0
     assert found["figures"]["answers, float32"]["peak_memory"] is None
-    assert "REHEARSAL ON CPU, no figure is a GPU's" in done.stdout
+    assert "DRY RUN ON CPU, no figure is a GPU's" in done.stdout
     assert "no GPU was tested" in done.stdout
 
 

@@ -15,12 +15,12 @@ from tests.unit.inference import colours
 
 pytestmark = pytest.mark.no_cover
 
-HeadPlan = Callable[..., Server]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture
 def tree(colour_models: Path, tmp_path: Path) -> Path:
-    """A platform tree with a copy of the model, which TensorFlow serves for want of an IR."""
+    """A platform tree with a copy of the model, which TensorFlow serves, since it has no IR."""
     shutil.copytree(colour_models / "both", tmp_path / "model")
     return tmp_path
 
@@ -74,7 +74,7 @@ REPRESENTATIVES = ("missing", "several", "truncated weights", "another TensorFlo
 
 
 @pytest.mark.parametrize("name", some_of(BROKEN, REPRESENTATIVES.__contains__))
-def test_broken_model_ends_the_server_with_one_line(start: HeadPlan, tree: Path, name: str) -> None:
+def test_broken_model_ends_the_server_with_one_line(start: StartServer, tree: Path, name: str) -> None:
     """Each way in which a model folder can be broken -> another exit code than 0, one plain line, within seconds."""
     damage, message = BROKEN[name]
     damage(tree)
@@ -87,7 +87,7 @@ def test_broken_model_ends_the_server_with_one_line(start: HeadPlan, tree: Path,
     assert str(tree / "model") in lines[0]
 
 
-def test_model_that_answers_nan_is_not_served(start: HeadPlan, tree: Path) -> None:
+def test_model_that_answers_nan_is_not_served(start: StartServer, tree: Path) -> None:
     """Weights that are NaN -> the server ends with the reason instead of answering."""
     shutil.rmtree(tree / "model")
     colours.save(tree / "model", sharpness=float("nan"))
@@ -106,7 +106,7 @@ def tree_with_ir(colour_models: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_ir_that_answers_nan_is_not_served(start: HeadPlan, tree_with_ir: Path) -> None:
+def test_ir_that_answers_nan_is_not_served(start: StartServer, tree_with_ir: Path) -> None:
     """Given an IR, undamaged, one of whose weights is NaN -> the server ends with the reason instead of answering."""
     weights, info_file = tree_with_ir / "model/openvino/model.bin", tree_with_ir / "model" / artifacts.MODEL_INFO_FILE
     sharpness, nan = struct.pack("<f", 12.0), struct.pack("<f", float("nan"))
@@ -121,7 +121,7 @@ def test_ir_that_answers_nan_is_not_served(start: HeadPlan, tree_with_ir: Path) 
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], list("abcd")])
-def test_labels_are_counted_whatever_the_engine(start: HeadPlan, tree_with_ir: Path, labels: list[str]) -> None:
+def test_labels_are_counted_whatever_the_engine(start: StartServer, tree_with_ir: Path, labels: list[str]) -> None:
     """Given an IR of three classes and a label too few or too many -> the server ends with both numbers."""
     edit_labels(tree_with_ir, labels)
     server = start(tree_with_ir)

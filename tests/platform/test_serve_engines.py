@@ -17,7 +17,7 @@ from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
 
-HeadPlan = Callable[..., Server]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_unknown_engine_and_precision_are_rejected(tree_of: Callable[[str], Path
     assert "SERVE_PRECISION is 'int8'; allowed: f32, bf16." in line
 
 
-def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: HeadPlan) -> None:
+def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: StartServer) -> None:
     """An IR with a byte that is another -> the server ends, one line with the folder and what to do."""
     tree = tree_of("both+openvino")
     weights = tree / "model" / "openvino" / "model.bin"
@@ -127,8 +127,8 @@ def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: HeadP
     assert "run scripts/convert-model" in server.log()
 
 
-def test_ir_of_another_model_is_passed_over(
-    tree_of: Callable[[str], Path], colour_models: Path, start: HeadPlan
+def test_ir_of_another_model_is_skipped(
+    tree_of: Callable[[str], Path], colour_models: Path, start: StartServer
 ) -> None:
     """Another SavedModel beside the IR -> TensorFlow answers with it, and the log says why."""
     tree = tree_of("both+openvino")
@@ -142,7 +142,7 @@ def test_ir_of_another_model_is_passed_over(
 
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this CPU does not compute in bfloat16")
-def test_bfloat16_is_served_where_the_cpu_has_it(tree_of: Callable[[str], Path], start: HeadPlan) -> None:
+def test_bfloat16_is_served_where_the_cpu_has_it(tree_of: Callable[[str], Path], start: StartServer) -> None:
     """SERVE_PRECISION=bf16 -> ready, and the right label."""
     server = start(tree_of("both+openvino"), SERVE_PRECISION="bf16")
     server.wait_until_ready()

@@ -145,7 +145,7 @@ def test_images_are_served_under_each_name(server: Server, plain: list[float], c
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/invocations", 405)])
 def test_unknown_routes_are_json_too(server: Server, method: str, path: str, status: int) -> None:
-    """A path or method that there is none of -> JSON that names the two routes."""
+    """An unknown path or method -> JSON that names the two routes."""
     answer = server.ask(path, method=method)
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
     assert "POST /invocations" in answer.json["message"]

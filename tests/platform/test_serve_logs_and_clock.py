@@ -84,7 +84,7 @@ def test_reader_of_the_log_may_go(start_with: Started) -> None:
 
 
 def test_reader_of_the_log_may_stop(start_with: Started) -> None:
-    """Given a pipe that nobody reads and that is full -> answers, exit code 0."""
+    """Given a full pipe without a reader -> answers, exit code 0."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):
@@ -98,7 +98,7 @@ def test_reader_of_the_log_may_stop(start_with: Started) -> None:
     os.close(reading)
 
 
-def test_closed_output_streams_are_nobodys_connection(start_with: Started) -> None:
+def test_closed_output_streams_never_become_connections(start_with: Started) -> None:
     """Given a server started with its streams closed -> they lead nowhere in each process, not to a client; answers."""
     server = start_with(subprocess.DEVNULL, ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'))
     server.wait_until_ready()
@@ -108,7 +108,7 @@ def test_closed_output_streams_are_nobodys_connection(start_with: Started) -> No
     assert exit_code_after_work(server) == 0
 
 
-def test_broken_model_ends_the_server_although_nobody_hears_why(start_with: Started, tree: Path) -> None:
+def test_broken_model_ends_the_server_without_a_log(start_with: Started, tree: Path) -> None:
     """Given a corrupt model and a full log disk -> an exit code other than 0, not a server without a model."""
     (tree / "model" / "openvino" / "model.bin").write_bytes(b"x")
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - as above

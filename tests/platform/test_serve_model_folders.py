@@ -13,7 +13,7 @@ from tests.platform.serving import Server
 
 pytestmark = pytest.mark.no_cover
 
-HeadPlan = Callable[..., Server]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def model(colour_models: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(colour_models / "both+openvino", tmp_path / "model"))
 
 
-def served(start: HeadPlan, model: Path, **variables: str) -> list[str]:
+def served(start: StartServer, model: Path, **variables: str) -> list[str]:
     """Start a server, ask for one answer, and return its log's lines before it was ready."""
     server = start(model.parent, **variables)
     server.wait_until_ready()
@@ -31,12 +31,12 @@ def served(start: HeadPlan, model: Path, **variables: str) -> list[str]:
     return lines[: next(index for index, line in enumerate(lines) if line.startswith("Ready on port"))]
 
 
-def test_ordinary_model_folder_needs_no_word(start: HeadPlan, model: Path) -> None:
+def test_ordinary_model_folder_needs_no_word(start: StartServer, model: Path) -> None:
     """A model folder as a job leaves it -> no line before the server is ready."""
     assert served(start, model) == []
 
 
-def test_folder_as_people_leave_it_is_served(start: HeadPlan, model: Path) -> None:
+def test_folder_as_people_leave_it_is_served(start: StartServer, model: Path) -> None:
     """A folder around two versions, macOS's files in each part, a script of another container -> a line for each."""
     shutil.copytree(model / "1", model / "2")
     inner = model.parent / "inner"
@@ -56,7 +56,7 @@ def test_folder_as_people_leave_it_is_served(start: HeadPlan, model: Path) -> No
     assert "my-model/code/inference.py" in lines[3]
 
 
-def test_log_level_counts(start: HeadPlan, model: Path) -> None:
+def test_log_level_counts(start: StartServer, model: Path) -> None:
     """A script in the model folder and warnings alone in the log -> not a line."""
     (model / "code").mkdir()
     (model / "code" / "inference.py").write_text("raise SystemExit")
@@ -65,7 +65,7 @@ def test_log_level_counts(start: HeadPlan, model: Path) -> None:
     assert server.log() == ""
 
 
-def test_what_is_assumed_is_a_warning(start: HeadPlan, colour_models: Path, tmp_path: Path) -> None:
+def test_what_is_assumed_is_a_warning(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
     """A SavedModel without a model info, which TensorFlow serves -> a WARNING with the size of its signature."""
     model = Path(shutil.copytree(colour_models / "both", tmp_path / "model"))
     (model / artifacts.MODEL_INFO_FILE).unlink()
@@ -74,7 +74,7 @@ def test_what_is_assumed_is_a_warning(start: HeadPlan, colour_models: Path, tmp_
     assert "images of 24x32 pixels (as its signature says), pixel_scaling_method normalize (assumed)" in warning
 
 
-def test_model_that_was_changed_is_not_served(start: HeadPlan, colour_models: Path, tmp_path: Path) -> None:
+def test_model_that_was_changed_is_not_served(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
     """A SavedModel with another checksum than its model info records, served by TensorFlow -> the server ends."""
     model = Path(shutil.copytree(colour_models / "both", tmp_path / "model"))
     path = model / artifacts.MODEL_INFO_FILE

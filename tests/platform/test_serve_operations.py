@@ -41,7 +41,7 @@ def counted(server: Server, name: str) -> float:
     return sum(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
-def test_whoever_is_asked_answers_for_all(server: Server) -> None:
+def test_every_worker_reports_for_all(server: Server) -> None:
     """Given 40 images on two processes -> /metrics says 40 each time, whichever process answers."""
     found = {counted(server, "image_classifier_request_images_sum") for _ in range(8)}
     assert found == {IMAGES}
@@ -49,7 +49,7 @@ def test_whoever_is_asked_answers_for_all(server: Server) -> None:
 
 
 def test_numbers_outlive_a_process(server: Server) -> None:
-    """Given one process that is killed -> another takes its place, and the 40 images are still counted."""
+    """Given one worker that is killed -> it is restarted, and the 40 images are still counted."""
     before = server.workers()
     os.kill(before[0], signal.SIGKILL)
     wait_until(lambda: server.log().count("Ready on port") == 3, 60, "a new process is ready")

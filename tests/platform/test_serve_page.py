@@ -1,4 +1,4 @@
-"""The page for people: off unless asked for, made of its own files alone, and true to the model."""
+"""The web UI: off unless asked for, made of its own files alone, and true to the model."""
 
 import html.parser
 import json
@@ -90,7 +90,7 @@ def test_without_the_setting_there_is_none(tmp_path: Path, start: Callable[..., 
 
 
 def test_page_is_sent_with_a_policy(server: Server) -> None:
-    """GET and HEAD of / -> HTML that may load from here alone, run no inline script, and be framed by nobody."""
+    """GET and HEAD of / -> HTML that may load from here alone, run no inline script, and not be framed."""
     answer, head = server.ask("/"), server.ask("/", method="HEAD")
     assert (answer.status, head.status, head.body) == (200, 200, b"")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"

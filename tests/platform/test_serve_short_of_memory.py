@@ -9,11 +9,11 @@ from image_classifier.resources import memory
 from tests.platform.serving import Server
 from tests.support import tiny_models
 
-HeadPlan = Callable[..., Server]
+StartServer = Callable[..., Server]
 TERABYTE = 1 << 40
 
 
-def test_fewer_processes_are_started_where_fewer_fit(start: HeadPlan, colour_models: Path, tmp_path: Path) -> None:
+def test_fewer_processes_are_started_where_fewer_fit(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
     """Given two processes that are wanted and memory for one -> one is started, after a line with need and have."""
     shutil.copytree(colour_models / "both", tmp_path / "model")
     padding = tmp_path / "model" / "1" / "padding"
@@ -28,7 +28,7 @@ def test_fewer_processes_are_started_where_fewer_fit(start: HeadPlan, colour_mod
     assert note.endswith(" MB are available. Starting 1.")
 
 
-def test_too_little_for_one_is_told_before_the_start(start: HeadPlan, tmp_path: Path) -> None:
+def test_too_little_for_one_is_told_before_the_start(start: StartServer, tmp_path: Path) -> None:
     """Given a model for which there is not enough memory -> exit code 1 and one line with need and have."""
     weights = tiny_models.write(tmp_path / "model", "tiny").folder / "openvino" / "model.bin"
     os.truncate(weights, TERABYTE)

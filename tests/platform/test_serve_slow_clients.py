@@ -50,7 +50,7 @@ def read_all(connection: socket.socket) -> bytes:
     return found
 
 
-def test_many_slow_clients_hold_nobody_up(server: Server) -> None:
+def test_many_slow_clients_do_not_block_others(server: Server) -> None:
     """200 clients: silent ones, half headers, bodies that trickle -> others are answered, each slow one gets 408."""
     beginnings = [b"", b"POST /invo", REQUEST[: -len(IMAGE)], CHUNKED[:-60]]
     with ExitStack() as stack:

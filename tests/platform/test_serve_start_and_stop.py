@@ -20,12 +20,12 @@ from tests.platform import sample_images
 from tests.platform.serving import Server
 from tests.support.waiting import wait_until
 
-HeadPlan = Callable[..., Server]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture
 def tree(colour_models: Path, tmp_path: Path) -> Path:
-    """A platform tree with a copy of the model, which TensorFlow serves for want of an IR."""
+    """A platform tree with a copy of the model, which TensorFlow serves, since it has no IR."""
     shutil.copytree(colour_models / "both", tmp_path / "model")
     return tmp_path
 
@@ -37,7 +37,7 @@ def quick_tree(colour_models: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_wrong_settings_are_told_before_anything_starts(start: HeadPlan, tree: Path) -> None:
+def test_wrong_settings_are_told_before_anything_starts(start: StartServer, tree: Path) -> None:
     """Two variables with values that are not allowed -> exit code 1 and one line that names both."""
     server = start(tree, SERVE_MAX_IN_FLIGHT="many", SAGEMAKER_MODEL_SERVER_WORKERS="0")
     assert server.end(30) == 1
@@ -46,7 +46,7 @@ def test_wrong_settings_are_told_before_anything_starts(start: HeadPlan, tree: P
     assert "SAGEMAKER_MODEL_SERVER_WORKERS" in server.log()
 
 
-def test_ping_says_not_yet_while_the_model_loads(start: HeadPlan, tree: Path) -> None:
+def test_ping_says_not_yet_while_the_model_loads(start: StartServer, tree: Path) -> None:
     """A server that has just begun -> /ping and /invocations say 503 first, then /ping says 200."""
     server = start(tree)
     wait_until(lambda: server.ping() != 0, 30, "the server listens")
@@ -62,9 +62,9 @@ def test_ping_says_not_yet_while_the_model_loads(start: HeadPlan, tree: Path) ->
     ("form", "answer"), [("called", "green"), pytest.param("binary", "green", marks=pytest.mark.every)]
 )
 def test_other_forms_of_models_are_served(
-    start: HeadPlan, colour_models: Path, tmp_path: Path, form: str, answer: str
+    start: StartServer, colour_models: Path, tmp_path: Path, form: str, answer: str
 ) -> None:
-    """An untuned classifier as Hub models are called, and a binary model -> the right label."""
+    """A pre-trained classifier as Hub models are called, and a binary model -> the right label."""
     shutil.copytree(colour_models / form, tmp_path / "model")
     # Models from elsewhere have none, which TensorFlow remarks on.
     (tmp_path / "model" / "1" / "fingerprint.pb").unlink()
@@ -81,7 +81,7 @@ def test_other_forms_of_models_are_served(
     assert ready.startswith("Ready on port ")
 
 
-def test_model_folder_is_only_read(start: HeadPlan, quick_tree: Path) -> None:
+def test_model_folder_is_only_read(start: StartServer, quick_tree: Path) -> None:
     """A server that has answered -> the model folder is as it was, and a read-only one is enough."""
     before = sorted((str(path), path.stat().st_mtime_ns) for path in (quick_tree / "model").rglob("*"))
     for path in [quick_tree / "model", *(quick_tree / "model").rglob("*")]:
@@ -92,7 +92,7 @@ def test_model_folder_is_only_read(start: HeadPlan, quick_tree: Path) -> None:
     assert sorted((str(path), path.stat().st_mtime_ns) for path in (quick_tree / "model").rglob("*")) == before
 
 
-def test_files_of_the_working_folder_are_not_imported(start: HeadPlan, quick_tree: Path) -> None:
+def test_files_of_the_working_folder_are_not_imported(start: StartServer, quick_tree: Path) -> None:
     """A flask.py in the folder where serve is started -> it is not ours, and the server starts."""
     (quick_tree / "flask.py").write_text("raise SystemExit('imported')")
     server = start(quick_tree)
@@ -102,7 +102,7 @@ def test_files_of_the_working_folder_are_not_imported(start: HeadPlan, quick_tre
 
 @dataclass
 class SlowSender:
-    """A client that sends the first bytes of an image, and the rest when it is told to."""
+    """A client that sends the first bytes of an image, and the rest on request."""
 
     server: Server
     begun: threading.Event = field(default_factory=threading.Event)
@@ -136,7 +136,7 @@ class SlowSender:
         self.statuses.append(self.server.ask("/invocations", parts(), method="POST", **headers).status)
 
 
-def test_more_requests_than_places_are_rejected_at_once(start: HeadPlan, quick_tree: Path) -> None:
+def test_more_requests_than_places_are_rejected_at_once(start: StartServer, quick_tree: Path) -> None:
     """One place, held by a list of large images -> others get 503, /ping 200; then the place is free."""
     server = start(quick_tree, SERVE_MAX_IN_FLIGHT="1")
     server.wait_until_ready()
@@ -162,7 +162,7 @@ def test_more_requests_than_places_are_rejected_at_once(start: HeadPlan, quick_t
     assert server.classify(image).status == 200
 
 
-def test_slow_senders_hold_no_place(start: HeadPlan, quick_tree: Path) -> None:
+def test_slow_senders_hold_no_place(start: StartServer, quick_tree: Path) -> None:
     """One place, three senders that do not come to an end -> another image is answered, and later theirs."""
     server = start(quick_tree, SERVE_MAX_IN_FLIGHT="1")
     server.wait_until_ready()
@@ -176,7 +176,7 @@ def test_slow_senders_hold_no_place(start: HeadPlan, quick_tree: Path) -> None:
     assert statuses == [200, 200, 200]
 
 
-def test_rejected_clients_that_stay_hold_nobody_up(start: HeadPlan, quick_tree: Path) -> None:
+def test_rejected_clients_that_stay_do_not_block_others(start: StartServer, quick_tree: Path) -> None:
     """Five clients that are rejected and do not close their side -> /ping is answered at once meanwhile."""
     server = start(quick_tree)
     server.wait_until_ready()
@@ -193,7 +193,7 @@ def test_rejected_clients_that_stay_hold_nobody_up(start: HeadPlan, quick_tree: 
             connection.close()
 
 
-def test_sigterm_finishes_what_was_begun(start: HeadPlan, quick_tree: Path) -> None:
+def test_sigterm_finishes_what_was_begun(start: StartServer, quick_tree: Path) -> None:
     """SIGTERM while a request is being sent -> new connections are rejected, the request is answered, exit code 0."""
     server = start(quick_tree)
     server.wait_until_ready()
@@ -214,7 +214,7 @@ def test_sigterm_finishes_what_was_begun(start: HeadPlan, quick_tree: Path) -> N
     assert server.end(15) == 0
 
 
-def test_sigterm_serves_connections_that_wait_to_be_accepted(start: HeadPlan, quick_tree: Path) -> None:
+def test_sigterm_serves_connections_that_wait_to_be_accepted(start: StartServer, quick_tree: Path) -> None:
     """SIGTERM with more connections in the kernel's queue than are accepted at once -> each is answered."""
     server = start(quick_tree)
     server.wait_until_ready()
@@ -225,7 +225,7 @@ def test_sigterm_serves_connections_that_wait_to_be_accepted(start: HeadPlan, qu
         for connection in connections:
             connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
         server.process.terminate()
-        wait_until(lambda: signal.SIGTERM in pending_signals(worker), 10, "the stopped process is told, too")
+        wait_until(lambda: signal.SIGTERM in pending_signals(worker), 10, "the stopped worker gets SIGTERM, too")
         os.kill(worker, signal.SIGCONT)
         assert {connection.recv(13) for connection in connections} == {b"HTTP/1.1 200 "}
     finally:
@@ -241,7 +241,7 @@ def pending_signals(process: int) -> set[int]:
     return {number for number in range(1, 64) if mask & 1 << (number - 1)}
 
 
-def test_idle_connections_do_not_hold_up_the_end(start: HeadPlan, quick_tree: Path) -> None:
+def test_idle_connections_do_not_hold_up_the_end(start: StartServer, quick_tree: Path) -> None:
     """SIGTERM while a client keeps an idle connection -> exit code 0 long before the platform's SIGKILL."""
     server = start(quick_tree)
     server.wait_until_ready()
@@ -255,7 +255,7 @@ def test_idle_connections_do_not_hold_up_the_end(start: HeadPlan, quick_tree: Pa
     assert time.monotonic() - started < 15
 
 
-def test_sigterm_while_loading_ends_at_once(start: HeadPlan, tree: Path) -> None:
+def test_sigterm_while_loading_ends_at_once(start: StartServer, tree: Path) -> None:
     """SIGTERM before the model is there -> exit code 0 without waiting for it, and no trace."""
     server = start(tree)
     wait_until(lambda: server.ping() == 503, 30, "the server listens and loads")

@@ -14,7 +14,7 @@ from tests.platform.serving import Server
 from tests.support.waiting import wait_until
 
 IMAGE = sample_images.encode(sample_images.plain(), "PNG")
-HeadPlan = Callable[..., Server]
+StartServer = Callable[..., Server]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def wait_for_ready_lines(server: Server, count: int) -> None:
     wait_until(lambda: server.log().count("Ready on port") == count, 60, f"{count} processes were ready")
 
 
-def test_others_serve_while_a_dead_process_is_replaced(start: HeadPlan, tree: Path) -> None:
+def test_others_serve_while_a_dead_process_is_replaced(start: StartServer, tree: Path) -> None:
     """One of two processes killed, one that aborts, one that crashes -> images are answered; the third waits 2 s."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     server.wait_until_ready()
@@ -56,7 +56,7 @@ def test_others_serve_while_a_dead_process_is_replaced(start: HeadPlan, tree: Pa
     assert server.log().count("exited unexpectedly") == 3
 
 
-def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: HeadPlan, tree: Path) -> None:
+def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: StartServer, tree: Path) -> None:
     """One of two processes killed, and the next takes seconds to load -> meanwhile no image gets a 503."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", SERVE_ENGINE="tensorflow")
     server.wait_until_ready()
@@ -75,7 +75,7 @@ def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: He
     assert server.end() == 0
 
 
-def test_too_many_deaths_end_the_server(start: HeadPlan, tree: Path) -> None:
+def test_too_many_deaths_end_the_server(start: StartServer, tree: Path) -> None:
     """Two deaths where one a minute is borne -> exit code 1 and one last line that says so."""
     server = start(tree, SERVE_MAX_WORKER_CRASHES="1")
     server.wait_until_ready()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from moto.server import ThreadedMotoServer
 
 ACCOUNT = "123456789012"
-"""The account of whoever asks."""
+"""The caller's account."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

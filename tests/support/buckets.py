@@ -16,7 +16,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class LocalBucket:
-    """A bucket of its own; `variables` is the environment of whoever asks."""
+    """A bucket of its own; `variables` is the caller's environment."""
 
     name: str
     variables: dict[str, str]

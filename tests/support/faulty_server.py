@@ -1,4 +1,4 @@
-"""A web server on loopback that sends parts of files as real ones do, and fails as it is told to."""
+"""A web server on loopback that sends parts of files as real ones do, and fails as a test asks it to."""
 
 import re
 import threading

@@ -27,7 +27,7 @@ def convert_model(artefact: Path, images: Path | None, trust: bool = False) -> R
 
     Args:
         artefact: A model folder or a .tar.gz of one.
-        images: A folder of images to compare the engines on, in any subfolders; None for made-up ones.
+        images: A folder of images to compare the engines on, in any subfolders; None for synthetic ones.
         trust: Whether the SavedModel may contain any operation, see `untrusted_models`.
 
     Raises:
@@ -106,7 +106,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "artefact", type=Path, metavar="ARTEFACT", help="a model folder or a model.tar.gz; changed in place"
     )
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="images of the kind that it will see; else made-up ones"
+        "--images", type=Path, metavar="DIR", help="images of the kind that it will see; else synthetic ones"
     )
     parser.add_argument(
         "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"

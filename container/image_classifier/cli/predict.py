@@ -83,7 +83,7 @@ def predict(images: Sequence[ImageFile], url: str, accept: str) -> Iterator[Answ
 def _show(
     images: Sequence[ImageFile], outcomes: Iterator[Answer | ExplainedError], as_json: bool
 ) -> tuple[list[Answer], int]:
-    """Print answers as they come; return them, and how many images had none."""
+    """Print predictions as they arrive; return them, and how many images had none."""
     found: list[Answer] = []
     errors = 0
     width = max(len(str(image.path)) for image in images)

@@ -56,7 +56,7 @@ def model_of(given: Path) -> Path:
 
 
 def serve(model: Path, port: int) -> int:
-    """Serve until the server ends or this process is told to; returns the server's exit code.
+    """Serve until the server exits or this process receives a signal; returns the server's exit code.
 
     Raises:
         UserError: There is no model, its archive is rejected, or the port is taken.

@@ -68,7 +68,9 @@ def parser() -> argparse.ArgumentParser:
         f"From packages: {known}",
     )
     found.add_argument("--output", required=True, metavar="TAR|s3://BUCKET/KEY")
-    found.add_argument("--with-head", action="store_true", help="keep the classification head, to serve it untuned")
+    found.add_argument(
+        "--with-head", action="store_true", help="keep the classification head, to serve it without fine-tuning"
+    )
     found.add_argument(
         "--image-size", type=_image_size, metavar="N|HxW", help="pixels (default: its model info's, or 224)"
     )

@@ -59,7 +59,7 @@ def load_pixels(
 ) -> NDArray[np.uint8]:
     """Read the header of an image and decode it, see `read_header` and `decode`."""
     if method not in RESIZE_METHODS:
-        raise ValueError(f"resize method {method!r} is none of {', '.join(RESIZE_METHODS)}")
+        raise ValueError(f"resize method {method!r} is not one of {', '.join(RESIZE_METHODS)}")
     return decode(read_header(data, max_pixels), size, method)
 
 

@@ -56,7 +56,7 @@ class Header:
 
 
 def sniff(data: bytes) -> str | None:
-    """Return the format, one of `FORMATS`, by the first bytes; None when it is none of them."""
+    """Return the format, one of `FORMATS`, by the first bytes; None for other content."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(png.SIGNATURE):

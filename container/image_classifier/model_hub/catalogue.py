@@ -50,7 +50,7 @@ class CatalogueModel:
     """The first is fetched; others are what the guide prints where the SDK has another."""
     feature_vector_handles: tuple[str, ...]
     parameters: int | None
-    """Of the feature vector, to three digits; None where nobody says."""
+    """Of the feature vector, to three digits; None where it is not published."""
     parameters_source: str
     licence: str | None
     in_aws_docs: bool

@@ -74,7 +74,7 @@ def _names(model: str, variation: str) -> frozenset[str]:
 def _name_of_handle(handle: str) -> str:
     """Return what Kaggle's model and variation are called together: the Hub's name without publisher and version.
 
-    Kaggle took the models over under these names in 2023 and counts versions anew, so the version says nothing.
+    Kaggle took the models over in 2023 under these names and restarted the version numbers, which say nothing.
     """
     _, *parts = urlsplit(handle).path.strip("/").split("/")
     if parts[0] == "imagenet":

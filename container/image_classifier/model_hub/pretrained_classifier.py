@@ -1,4 +1,4 @@
-"""What a classifier needs besides its SavedModel to be served as it comes: names for its classes, an OpenVINO IR."""
+"""What a pre-trained classifier needs besides its SavedModel to be served: names for its classes, an OpenVINO IR."""
 
 import os
 import subprocess

@@ -72,7 +72,7 @@ def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Pa
 
 
 def of_text(source: str, origin: Origin, scratch: Path) -> FetchedModel | None:
-    """Fetch what an address names (https, s3) or return what lies at a path; None when it is none of these.
+    """Fetch what an address names (https, s3) or return what lies at a path; None for anything else.
 
     Raises:
         ExplainedError: It cannot be fetched, or it is an address of another kind.

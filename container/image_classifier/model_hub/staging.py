@@ -158,7 +158,7 @@ def _completed(
 
 
 def _make_servable(folder: Path, source: str) -> None:
-    """Add what the classifier needs to be served untuned, also without TensorFlow: names, and an OpenVINO IR."""
+    """Add what the pre-trained classifier needs to be served, also without TensorFlow: names, and an OpenVINO IR."""
     try:
         pretrained_classifier.add_labels(folder)
     except UserError as error:

@@ -23,7 +23,7 @@ class _Group:
     used: str
     counts: str
     cached: tuple[str, str]
-    """What of the counts the kernel takes back before it kills anybody: files that were read."""
+    """What the kernel reclaims before it kills a process: cached files."""
 
 
 _GROUPS = (

@@ -87,7 +87,7 @@ def _python_component(package: PythonPackage, pins: Sequence[locks.Pin]) -> Comp
         version=package.version,
         purl=purl,
         licenses=[LicenseExpression(licence.expression)] if licence else [],
-        # Of several archives nobody can tell afterwards which one was unpacked.
+        # Of several archives it is unknown afterwards which one was unpacked.
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=pin.hashes[0])] if pin and len(pin.hashes) == 1 else [],
         properties=[Property(name="image-classifier:locked", value="true" if pin else "false")] if pins else [],
     )

@@ -47,7 +47,7 @@ def docker(words: Sequence[str], given: str = "", environment: Mapping[str, str]
 
 
 def docker_shown(words: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
-    """Do the same for a command that takes minutes: every line is shown on standard error as it comes."""
+    """Do the same for a command that takes minutes: every line is shown on standard error as it arrives."""
     process = _start(words, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, environment=environment)
     assert process.stdout is not None
     lines = []

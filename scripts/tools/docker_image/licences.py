@@ -125,7 +125,7 @@ def page() -> str:
 
 Each package's own licence as an SPDX expression. Libraries that a package brings along (OpenBLAS in NumPy, HDF5 in
 h5py, oneTBB in OpenVINO ...) have theirs in its `*.dist-info` folder inside the image. A test rejects a lock with a
-licence that is none of these:
+other licence:
 
 {", ".join(sorted(ALLOWED))}.
 

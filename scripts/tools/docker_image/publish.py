@@ -22,7 +22,7 @@ _DIRTY = "-dirty"
 def tags(image: BuiltImage) -> tuple[str, ...]:
     """Return version, commit and `latest`; with the target behind each unless it is gpu, so that targets can share.
 
-    What was built from uncommitted changes gets the commit's tag alone, with `-dirty`: whoever reads the version or
+    What was built from uncommitted changes gets the commit's tag alone, with `-dirty`: a reader of the version or
     `latest` can look the source up.
 
     Raises:

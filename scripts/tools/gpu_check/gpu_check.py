@@ -45,12 +45,12 @@ def run(image: Image, trial: Trial) -> Report:
     """Run every step and return what was found; a step that fails ends it, and the report says which.
 
     Raises:
-        NoGpuError: There is none.
+        NoGpuError: The machine has no GPU.
         PlatformError: Docker or the package index does not answer.
         UserError: There is no such image.
     """
     built = docker_engine.find_image(image.name)
-    report = Report(image.name, built.id, built.commit, rehearsal=not image.gpu)
+    report = Report(image.name, built.id, built.commit, dry_run=not image.gpu)
     try:
         with tempfile.TemporaryDirectory(prefix="test-gpu-") as scratch:
             _steps(image, trial, Path(scratch), report)
@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 32, 128], metavar="N")
     parser.add_argument("--model-id", default="lite0", help="a backbone of scripts/stage-backbone (default: lite0)")
     parser.add_argument("--seconds", type=float, default=3.0, help="to time each batch size for (default: 3)")
-    parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="cpu: rehearse the steps without a GPU")
+    parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="cpu: a dry run without a GPU")
     given = parser.parse_args(arguments)
     output = given.output or PROGRAM.parent / "run" / f"test-gpu-{time.strftime('%Y%m%d-%H%M%S')}.json"
     try:

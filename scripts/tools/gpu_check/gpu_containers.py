@@ -17,7 +17,7 @@ LONGEST = 3600
 
 
 class NoGpuError(Exception):
-    """There is no GPU to test on, which is nobody's fault."""
+    """The machine has no GPU to test on, which is not a failure."""
 
 
 def reject_machine_without_gpu(root: Path = Path("/"), environment: Mapping[str, str] | None = None) -> None:

@@ -31,7 +31,7 @@ class Report:
     image_id: str
     commit: str
     """Of the sources, as scripts/build wrote it on the image."""
-    rehearsal: bool
+    dry_run: bool
     """Run on the CPU, to see that the steps run: no figure is a GPU's."""
     rows: list[Row] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -50,10 +50,10 @@ class Report:
         """Return the findings as lines of text."""
         words = {True: "ok", False: "FAILED", None: ""}
         width = max((len(row.what) for row in self.rows), default=0)
-        kind = "REHEARSAL ON CPU, no figure is a GPU's" if self.rehearsal else "measured on this GPU"
+        kind = "DRY RUN ON CPU, no figure is a GPU's" if self.dry_run else "measured on this GPU"
         lines = [f"{self.image}: {kind}"]
         lines += [f"  {words[row.passed]:<6}  {row.what:<{width}}  {row.found}" for row in self.rows]
-        good = "Every step runs; no GPU was tested." if self.rehearsal else "Everything passes."
+        good = "Every step runs; no GPU was tested." if self.dry_run else "Everything passes."
         return "\n".join([*lines, good if self.passed else "Something FAILED."])
 
     def as_json(self) -> dict[str, Any]:
@@ -71,10 +71,10 @@ def is_report(path: Path) -> bool:
 
 
 def add_probe(report: Report, probe: Mapping[str, Any]) -> None:
-    """Add what the container sees, `device_trial.Probe`: devices, driver, libraries."""
+    """Add what the container sees, `gpu_check.Probe`: devices, driver, libraries."""
     report.figures["probe"] = dict(probe)
     report.add("TensorFlow", f"{probe['tensorflow']}, {probe['cpus']} CPUs")
-    if not report.rehearsal:
+    if not report.dry_run:
         report.add("devices", ", ".join(probe["gpus"]) or "no GPU", passed=bool(probe["gpus"]))
         report.add("driver", probe["driver"] or "not known: nvidia-smi does not answer")
     found = len([path for path in probe["libraries"].values() if path])
@@ -82,7 +82,7 @@ def add_probe(report: Report, probe: Mapping[str, Any]) -> None:
         all_found = f"{found} of {len(probe['libraries'])} open"
         report.add("CUDA libraries", probe["complaint"] or all_found, passed=not probe["complaint"])
     else:
-        report.add("CUDA libraries", "none: TensorFlow is built for CPUs", passed=None if report.rehearsal else False)
+        report.add("CUDA libraries", "none: TensorFlow is built for CPUs", passed=None if report.dry_run else False)
 
 
 def add_job(report: Report, name: str, log: str, epoch_seconds: float | None, job_seconds: float, images: int) -> None:
@@ -92,13 +92,13 @@ def add_job(report: Report, name: str, log: str, epoch_seconds: float | None, jo
     on_gpu = "no GPU" not in devices and "GPU" in devices
     speed = f"{epoch_seconds:.1f} s an epoch with validation" if epoch_seconds else "duration not found in the log"
     told = f"{images} photographs, {speed}, job {job_seconds:.0f} s; {'; '.join([devices, *memory])}"
-    report.add(f"training, {name}", told, passed=report.rehearsal or on_gpu)
+    report.add(f"training, {name}", told, passed=report.dry_run or on_gpu)
     figures = {"images": images, "epoch_seconds": epoch_seconds, "job_seconds": job_seconds, "devices": devices}
     report.figures[f"training, {name}"] = {**figures, "memory": memory}
 
 
 def add_answers(report: Report, measured: Mapping[str, Any], on_cpu: Sequence[Sequence[float]]) -> None:
-    """Add speed and memory of each precision (`device_trial.Measurement`), and how its answers differ.
+    """Add speed and memory of each precision (`gpu_check.Measurement`), and how its answers differ.
 
     float32 is compared with the CPU's answers, the lower precisions with float32's on the same device.
     """
@@ -115,7 +115,7 @@ def add_answers(report: Report, measured: Mapping[str, Any], on_cpu: Sequence[Se
             # Rounding to 11 bits leaves no network's probabilities as they were.
             found, passed = "the same answers to the last bit: the rewriter did nothing", False
         # On one and the same CPU the answers agree by themselves, and nothing is shown.
-        report.add(f"{precision} against {name}", found, None if report.rehearsal else passed)
+        report.add(f"{precision} against {name}", found, None if report.dry_run else passed)
         speeds = ", ".join(f"{speed:,.0f} at {size}" for size, speed in one["images_per_second"].items())
         report.add(f"{precision}, images/s at batch size", speeds)
         if one["peak_memory"] is not None:

@@ -28,8 +28,8 @@ Written by `scripts/benchmark chaos --kills {count} --seed {seed} --write`.
 A job of {durations} on {cpus} CPUs, two at a time beside other work, is killed (SIGKILL, with all its processes) at
 seeded random moments, spread evenly over its whole life, and started again until its end: on another machine, where
 only `/opt/ml/checkpoints` comes back, or where all files still lie. A checkpoint is written after every step, so that
-many kills hit one. After some kills a file of the newest checkpoint is corrupt as well. Compared with a job that nobody
-disturbed, bit for bit (`deterministic=True`): reports, weights in the SavedModel, the serving code's answers to all
+many kills hit one. After some kills a file of the newest checkpoint is corrupt as well. Compared with an undisturbed
+job, bit for bit (`deterministic=True`): reports, weights in the SavedModel, the serving code's answers to all
 images, variables, optimizer slots and state of the last checkpoint.
 
 **{verdict}** Kills by phase: {phases}. {half} checkpoints were half written, {corrupt} were corrupt.

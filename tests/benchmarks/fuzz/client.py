@@ -135,7 +135,7 @@ class Client:
 
     def _send_raw(self, request: RawRequest) -> None:
         statuses = _raw_exchange(self._port, request, request.content.replace(b"/invocations", self._invoke.encode()))
-        # Who half closes while it waits for its turn cannot be told from who has gone.
+        # A client that half-closes while it is queued looks like one that has disconnected.
         if request.kind == WHOLE and statuses not in ([200], [499] if request.ending == HALF_CLOSE else [200]):
             self._findings.wrong.append(f"a raw request {WHOLE}, {request.ending}: {statuses}")
         allowed, what = 501 if request.unknown_coding else 0, f" {request.content[:200]!r}"

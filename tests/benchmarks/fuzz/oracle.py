@@ -35,7 +35,7 @@ class Dearest:
 
 @dataclass
 class Oracle:
-    """Judges each input that is sent through it to a server which nobody else uses meanwhile, pings excepted."""
+    """Judges each input that is sent through it to a server that handles nothing else meanwhile, except pings."""
 
     server: Watched
     bounds: Bounds

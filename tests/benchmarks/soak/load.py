@@ -65,7 +65,7 @@ def make_bodies() -> Bodies:
 
 
 class Load:
-    """Clients that ask one after the other without a pause, until they are told to stop."""
+    """Clients that send one request after the other without a pause, until they are stopped."""
 
     def __init__(self, port: int, seed: int):
         self._port, self._bodies, self._stopped = port, make_bodies(), threading.Event()

@@ -40,7 +40,12 @@ def main() -> int:
         trial.copy_project(root)
         run = trial.runner(root, given.seconds)
         if failing := failing_already(edits, run):
-            print(*failing, "The unchanged program fails tests, so nothing can be told.", sep="\n", file=sys.stderr)
+            print(
+                *failing,
+                "The unchanged program fails tests, so the results would mean nothing.",
+                sep="\n",
+                file=sys.stderr,
+            )
             return 1
         outcomes = []
         for edit in edits:

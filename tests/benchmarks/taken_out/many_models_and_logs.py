@@ -84,7 +84,7 @@ EDITS = (
     ),
     Edit(
         29,
-        "dropping lines that nobody takes",
+        "dropping log lines that cannot be written",
         _LOG_STREAM,
         "        _reopen(descriptor)\n",
         "",
@@ -96,7 +96,7 @@ EDITS = (
         "image_classifier/serving/processes/startup.py",
         "    _open_missing_streams()\n    log_stream",
         "    log_stream",
-        ("test_serve_logs_and_clock.py::test_closed_output_streams_are_nobodys_connection",),
+        ("test_serve_logs_and_clock.py::test_closed_output_streams_never_become_connections",),
     ),
     Edit(
         29,
@@ -104,7 +104,7 @@ EDITS = (
         "image_classifier/serving/processes/worker.py",
         "    finally:  # even if the log cannot be written, a server without a model must exit\n",
         "    except KeyError:\n        pass\n    else:\n",
-        ("test_serve_logs_and_clock.py::test_broken_model_ends_the_server_although_nobody_hears_why",),
+        ("test_serve_logs_and_clock.py::test_broken_model_ends_the_server_without_a_log",),
     ),
     Edit(
         30,

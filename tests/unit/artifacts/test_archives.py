@@ -1,4 +1,4 @@
-"""Archives that nobody trusts: unpacked within bounds, or rejected in a sentence that names them."""
+"""Untrusted archives: unpacked within bounds, or rejected in a sentence that names them."""
 
 import io
 import tarfile

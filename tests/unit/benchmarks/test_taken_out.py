@@ -14,7 +14,7 @@ from tests.repository.faults_page import NUMBERS, existing_tests, named_in_rows,
 from tests.repository.project import ROOT
 from tests.support.waiting import wait_until
 
-REFUSAL = Edit(1, "the rejection", "app.py", "if not body:", "if False:", ("test_app.py::test_empty",))
+REJECTION = Edit(1, "the rejection", "app.py", "if not body:", "if False:", ("test_app.py::test_empty",))
 
 
 def name(edit: Edit) -> str:
@@ -45,16 +45,16 @@ def test_every_fault_has_an_edit() -> None:
 
 def test_passage_that_is_gone_or_there_twice_is_told() -> None:
     """Given a file that has changed since -> an error with the number of places."""
-    for text, count in (("", 0), (f"{REFUSAL.old}\n" * 2, 2)):
+    for text, count in (("", 0), (f"{REJECTION.old}\n" * 2, 2)):
         with pytest.raises(ValueError, match=f"occurs {count} times in app.py"):
-            REFUSAL.applied(text)
+            REJECTION.applied(text)
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A project of one file."""
     (tmp_path / "container").mkdir()
-    (tmp_path / "container" / REFUSAL.file).write_text("if not body:\n    reject()\n")
+    (tmp_path / "container" / REJECTION.file).write_text("if not body:\n    reject()\n")
     return tmp_path
 
 
@@ -62,7 +62,7 @@ def attempt(edit: Edit, root: Path) -> Outcome:
     """Try an edit; a stand-in for pytest passes tests as long as the file rejects, and those named blind always."""
 
     def run(tests: Sequence[str]) -> Ran:
-        rejects = REFUSAL.old in (root / "container" / REFUSAL.file).read_text()
+        rejects = REJECTION.old in (root / "container" / REJECTION.file).read_text()
         return Ran(True, "") if rejects or "blind" in tests[0] else Ran(False, f"FAILED {tests[0]}")
 
     return trial.attempt(edit, root, run)
@@ -70,20 +70,20 @@ def attempt(edit: Edit, root: Path) -> Outcome:
 
 def test_what_is_taken_out_is_noticed_and_put_back(root: Path) -> None:
     """Given an edit and a test that sees it -> noticed, and the file is as it was."""
-    before = (root / "container" / REFUSAL.file).read_text()
-    found = attempt(REFUSAL, root)
+    before = (root / "container" / REJECTION.file).read_text()
+    found = attempt(REJECTION, root)
     assert found.noticed
     assert "noticed\n     FAILED test_app.py::test_empty" in command.said(found)
-    assert (root / "container" / REFUSAL.file).read_text() == before
+    assert (root / "container" / REJECTION.file).read_text() == before
 
 
 @pytest.mark.parametrize(
     "edit",
     [
-        replace(REFUSAL, new=REFUSAL.old),
-        replace(REFUSAL, tests=("test_app.py::test_blind",)),
-        replace(REFUSAL, tests=("test_app.py::test_empty", "test_app.py::test_blind")),
-        replace(REFUSAL, tests=()),
+        replace(REJECTION, new=REJECTION.old),
+        replace(REJECTION, tests=("test_app.py::test_blind",)),
+        replace(REJECTION, tests=("test_app.py::test_empty", "test_app.py::test_blind")),
+        replace(REJECTION, tests=()),
     ],
     ids=["an edit that changes nothing", "a blind test", "one blind test of two", "no test"],
 )
@@ -92,7 +92,7 @@ def test_what_no_test_sees_is_not_noticed(root: Path, edit: Edit) -> None:
     found = attempt(edit, root)
     assert not found.noticed
     assert "NOT NOTICED" in command.said(found)
-    assert command.verdict([found, attempt(REFUSAL, root)]) == "1 of 2 taken-out behaviours were noticed"
+    assert command.verdict([found, attempt(REJECTION, root)]) == "1 of 2 taken-out behaviours were noticed"
     assert "| 1 | the rejection | **nothing** |" in command.block([found])
 
 
@@ -104,9 +104,9 @@ def test_unchanged_program_has_to_pass() -> None:
         asked.append(list(tests))
         return Ran("app" not in tests[0], "FAILED")
 
-    other = replace(REFUSAL, tests=("test_front.py::test_one", "test_front.py::test_two"))
-    assert command.failing_already([REFUSAL, other, other], run) == ["FAILED"]
-    assert asked == [[*REFUSAL.tests], [*other.tests]]
+    other = replace(REJECTION, tests=("test_front.py::test_one", "test_front.py::test_two"))
+    assert command.failing_already([REJECTION, other, other], run) == ["FAILED"]
+    assert asked == [[*REJECTION.tests], [*other.tests]]
 
 
 def test_what_pytest_says_is_read() -> None:
@@ -120,7 +120,7 @@ def test_what_pytest_says_is_read() -> None:
 
 
 def test_what_hangs_is_ended_with_all_its_processes(tmp_path: Path) -> None:
-    """Given a command whose child waits for ever -> ended after its time, the child too; another one's end is told."""
+    """Given a command whose child waits for ever -> ended after its time, the child too; an earlier exit is reported."""
     assert trial.bounded(["sh", "-c", "echo done; exit 1"], tmp_path, os.environ, 60) == (1, "done\n")
     command_line = ["sh", "-c", "sleep 60 & echo $! > child; wait"]
     assert trial.bounded(command_line, tmp_path, os.environ, 0.5) is None

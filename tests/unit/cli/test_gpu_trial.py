@@ -34,13 +34,13 @@ GPU 0: at most 900 MiB of memory used
 
 
 def probe(gpus: list[str], complaint: str | None = None) -> list[object]:
-    """Return what `device_trial probe` prints in the image."""
+    """Return what `gpu_check probe` prints in the image."""
     found = {"tensorflow": "2.21.0", "cpus": 4, "gpus": gpus, "driver": "550.1", "lines": ["WARNING: no device"]}
     return [0, json.dumps({**found, "complaint": complaint, "libraries": {"libcudart.so.12": "/a"}}), ""]
 
 
 def measurement(probability: float, peak: int | None = 3 << 20) -> list[object]:
-    """Return what `device_trial measure` prints in the image."""
+    """Return what `gpu_check measure` prints in the image."""
     rows = [[probability, 1 - probability], [0.25, 0.75]]
     return [0, json.dumps({"probabilities": rows, "images_per_second": {"1": 50.0}, "peak_memory": peak}), ""]
 
@@ -89,7 +89,7 @@ def test_good_gpu_passes_with_every_figure(play: Path, capsys: pytest.CaptureFix
     asked = (play / "asked").read_text()
     assert asked.count("--gpus=all") == 7
     assert asked.count("--network=none") == 7
-    assert "REHEARSAL" not in shown
+    assert "DRY RUN" not in shown
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_silent_engine_is_explained(play: Path, capsys: pytest.CaptureFixture[st
 def test_missing_docker_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a PATH without docker -> exit code 1 and one sentence, also for the rehearsal."""
+    """Given a PATH without docker -> exit code 1 and one sentence, also for the dry run."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpu_check.main(["some:cpu", "--device", "cpu"]) == 1
     assert capsys.readouterr().err.startswith("PlatformError: There is no docker on PATH. Install Docker")

@@ -118,7 +118,7 @@ def test_link_in_a_marked_folder_is_not_followed(job: LocalJob, tmp_path: Path, 
     ],
 )
 def test_marker_of_another_kind_does_not_count(job: LocalJob, marker: str) -> None:
-    """A marker that is empty, broken, of another format or of another command -> as if there were none."""
+    """A marker that is empty, broken, of another format or of another command -> ignored."""
     (job.output / "model").mkdir(parents=True)
     (job.output / own_files.MARKER).write_text(marker)
     with pytest.raises(UserError, match="carries no marker"):
@@ -127,7 +127,7 @@ def test_marker_of_another_kind_does_not_count(job: LocalJob, marker: str) -> No
 
 
 def test_marker_that_is_a_link_does_not_count(job: LocalJob, tmp_path: Path) -> None:
-    """A link to another folder's marker -> as if there were none."""
+    """A link to another folder's marker -> ignored."""
     (tmp_path / "other").mkdir()
     own_files.mark(tmp_path / "other", job_tree.WRITER)
     (job.output / "model").mkdir(parents=True)

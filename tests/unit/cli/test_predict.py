@@ -1,4 +1,4 @@
-"""Asking a server: what is shown of an answer, and what is said when there is none."""
+"""Requests to a server: what is shown of a response, and of a failure."""
 
 import threading
 from collections.abc import Iterator

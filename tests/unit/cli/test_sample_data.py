@@ -56,7 +56,7 @@ def test_held_out_images_stay_the_same_when_others_come(tmp_path: Path) -> None:
 
 
 def test_folder_without_images_and_unknown_name_are_said(tmp_path: Path) -> None:
-    """A folder without class folders, a name that nobody declared -> one sentence each."""
+    """A folder without class folders, an unknown name -> one sentence each."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="has no images in class folders"):
         sample_sets.hold_out(tmp_path / "empty", tmp_path / "parts")

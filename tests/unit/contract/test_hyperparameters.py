@@ -238,7 +238,7 @@ def test_a_negative_rotation() -> None:
 
 
 def test_a_broken_default_of_the_model() -> None:
-    """A staged model with an impossible default -> rejected, naming the model; a given value takes its place."""
+    """A staged model with an impossible default -> rejected, naming the model; a given value replaces it."""
     assert "batch_size (the model's default) is 'many'" in problems({}, {"batch_size": "many"})
     assert parse({"batch_size": 4}, {"batch_size": "many"}).values.batch_size == 4
 

@@ -146,7 +146,7 @@ def test_what_is_no_number_is_not_read_as_one(value: float) -> None:
     ],
 )
 def test_undeclared_metrics(show: object) -> None:
-    """A metric without a declaration -> an error that names it, rather than a line that nobody can read."""
+    """A metric without a declaration -> an error that names it, rather than an unreadable line."""
     assert callable(show)
     with pytest.raises(ValueError, match="f1_score"):
         show({"f1_score": 0.5})

@@ -49,7 +49,7 @@ ACCEPTED = [
     ("model_id", "", ""),
 ]
 
-REFUSED = [
+REJECTED = [
     ("binary_mode", "yes"),
     ("binary_mode", "1"),
     ("binary_mode", 1),
@@ -93,7 +93,7 @@ def test_every_accepted_form(name: str, written: object, value: object) -> None:
     assert type(decoded) is BY_NAME[name].kind
 
 
-@pytest.mark.parametrize(("name", "written"), REFUSED)
+@pytest.mark.parametrize(("name", "written"), REJECTED)
 def test_every_rejected_form(name: str, written: object) -> None:
     """A value of another type, out of range or not finite -> rejected, whatever its form."""
     with pytest.raises(ValueError, match=r"^$|which"):

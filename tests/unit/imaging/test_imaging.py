@@ -193,6 +193,6 @@ def test_format_is_decided_by_the_first_bytes() -> None:
 
 
 def test_unknown_resize_method_is_a_mistake_of_the_caller() -> None:
-    """A method that nobody declared -> ValueError with the list."""
+    """An unknown method -> ValueError with the list."""
     with pytest.raises(ValueError, match="none of bilinear, bicubic, lanczos3, nearest"):
         imaging.load_pixels(encode(PLAIN, "PNG"), SIZE, "sharpest")

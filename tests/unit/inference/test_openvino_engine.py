@@ -108,7 +108,7 @@ def test_an_error_is_that_of_its_image_alone(representation: Path, noise: NDArra
 def test_alone_gets_all_processors_and_company_one_each(
     representation: Path, monkeypatch: pytest.MonkeyPatch, processors: int, single_compilation: bool, streams: list[int]
 ) -> None:
-    """One CPU, several, several with little memory -> one stream for who is alone, a stream a CPU else."""
+    """One CPU, several, several with little memory -> one stream in latency mode, else one per CPU."""
     monkeypatch.setattr(openvino, "available_processors", lambda: processors)
     engine = openvino.load_engine(representation, INFO, single_compilation=single_compilation)
     assert (engine.concurrency, engine.warm_up_sizes) == (processors + 4, (1, processors + 4))
@@ -133,7 +133,7 @@ def test_who_is_alone_gets_a_thread_a_cpu(
     machine: int,
     pinned: list[bool],
 ) -> None:
-    """All CPUs of the machine and no other process -> the threads for who is alone are pinned, no others; else none."""
+    """All CPUs of the machine and no other process -> the threads of latency mode are pinned, no others; else none."""
     monkeypatch.setattr(openvino, "available_processors", lambda: 2)
     monkeypatch.setattr(os, "cpu_count", lambda: machine)
     before = os.sched_getaffinity(0)

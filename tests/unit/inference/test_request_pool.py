@@ -63,7 +63,7 @@ def test_waiting_threads_are_served_as_they_came() -> None:
     assert served == list(range(7))
 
 
-def test_nobody_is_forgotten_after_a_failure() -> None:
+def test_every_waiting_thread_is_served_after_a_failure() -> None:
     """A user that fails while another waits -> the other gets the request, and it is idle in the end."""
     pool = RequestPool(["only"])
 

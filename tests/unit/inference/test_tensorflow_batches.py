@@ -18,7 +18,7 @@ from image_classifier.inference.engines.tensorflow import BATCH_SIZES, TensorFlo
 
 SIZE = (4, 6)
 INFO = ModelInfo(image_size=SIZE)
-REFUSED = 255
+FAILING_LEVEL = 255
 """The level of grey that the network fails at."""
 
 
@@ -32,7 +32,7 @@ def load(folder: Path, sign: float = 1.0) -> TensorFlowEngine:
     """Save a network and load it in batches.
 
     Its one probability is `sigmoid(sign * grey)` of the first pixel's level, 0 to 1. Slow, so that others come
-    meanwhile, and failing at `REFUSED`.
+    meanwhile, and failing at `FAILING_LEVEL`.
     """
     module = tf.__internal__.tracking.AutoTrackable()
     module.sign = tf.Variable(sign, trainable=False)
@@ -40,9 +40,9 @@ def load(folder: Path, sign: float = 1.0) -> TensorFlowEngine:
 
     @tf.function(input_signature=[tf.TensorSpec((None, *SIZE, 3), tf.uint8, name="pixels")])
     def answer(pixels):  # type: ignore[no-untyped-def]
-        check = tf.debugging.Assert(tf.reduce_all(pixels < REFUSED), ["an image that this network fails at"])
+        check = tf.debugging.Assert(tf.reduce_all(pixels < FAILING_LEVEL), ["an image that this network fails at"])
         with tf.control_dependencies([check]):
-            level = tf.cast(pixels[:, 0, 0, :1], tf.float32) / REFUSED
+            level = tf.cast(pixels[:, 0, 0, :1], tf.float32) / FAILING_LEVEL
         slow = tf.reduce_sum(tf.linalg.matmul(tf.linalg.matmul(noise, noise), noise)) * 0.0
         count = tf.cast(tf.shape(pixels)[0], tf.float32)
         return {"probabilities": tf.sigmoid(module.sign * level) + slow, "features": tf.zeros_like(level) + count}
@@ -58,7 +58,7 @@ def grey(*levels: int) -> NDArray[np.uint8]:
 
 def expected(*levels: int, sign: float = 1.0) -> NDArray[np.float64]:
     """Compute in NumPy what the network answers."""
-    return np.asarray(1 / (1 + np.exp(-sign * np.array(levels)[:, None] / REFUSED)))
+    return np.asarray(1 / (1 + np.exp(-sign * np.array(levels)[:, None] / FAILING_LEVEL)))
 
 
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -88,8 +88,8 @@ def test_every_thread_gets_its_own_answer(engine: TensorFlowEngine) -> None:
     assert 1 < max(at_once(32, ask)) <= BATCH_SIZES[-1]
 
 
-def test_who_is_alone_waits_for_nobody(engine: TensorFlowEngine) -> None:
-    """One image while nobody else asks -> a batch of one, begun without a time to wait for others."""
+def test_single_image_does_not_wait_for_a_batch(engine: TensorFlowEngine) -> None:
+    """One image without concurrent requests -> a batch of one, started without waiting for others."""
     outputs = engine.run(grey(7))
     assert outputs.features is not None
     assert outputs.features.tolist() == [[1.0]]
@@ -109,7 +109,7 @@ def test_batches_have_the_sizes_that_were_warmed(engine: TensorFlowEngine, count
 
 def test_a_failure_reaches_all_that_waited_for_it(engine: TensorFlowEngine) -> None:
     """Sixteen threads with an image that the network fails at -> an error each, and the next call is answered."""
-    failed = at_once(16, lambda number: engine.run(grey(REFUSED)))
+    failed = at_once(16, lambda number: engine.run(grey(FAILING_LEVEL)))
     assert [type(error) for error in failed] == [tf.errors.InvalidArgumentError] * 16
     assert engine.probabilities(grey(7)) == pytest.approx(expected(7), abs=1e-6)
 
@@ -138,7 +138,7 @@ def test_more_threads_are_let_in_where_batches_form(engine: TensorFlowEngine) ->
 
 
 def test_rewriting_to_float16_is_switched_on_for_the_process(engine: TensorFlowEngine, tmp_path: Path) -> None:
-    """A network loaded to compute in float16 -> TensorFlow's rewriter is told so; otherwise it is not."""
+    """A network loaded to compute in float16 -> TensorFlow's rewriter is configured so; otherwise it is not."""
     options = tf.config.optimizer.get_experimental_options
     before = options().get("auto_mixed_precision", False)
     load(tmp_path)

@@ -74,7 +74,7 @@ def test_scaling_maps_the_ends_of_the_range(method: str, expected_range: tuple[l
 
 
 def test_unknown_scaling_is_a_mistake_of_the_caller() -> None:
-    """A method that nobody declared -> ValueError with the list."""
+    """An unknown method -> ValueError with the list."""
     with pytest.raises(ValueError, match="none of normalize, center, standardize_on_imagenet"):
         tensorflow.scale(np.zeros((1, 3), np.uint8), "invert")
 

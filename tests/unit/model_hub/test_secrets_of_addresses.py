@@ -104,7 +104,7 @@ def test_secret_is_neither_printed_nor_recorded(
     assert SECRET.encode() not in everything_in(tmp_path / "cache")
 
 
-REFUSALS: dict[str, Answer] = {
+REJECTED: dict[str, Answer] = {
     "absent": lambda _: (404, {}, b""),
     "quoted by the server": lambda asked: (403, {"reason": f"no {asked.path} for you"}, b""),
     "quoted by a busy server": lambda asked: (503, {"reason": f"later {asked.path}"}, b""),
@@ -114,10 +114,10 @@ REFUSALS: dict[str, Answer] = {
 }
 
 
-@pytest.mark.parametrize("answer", REFUSALS)
+@pytest.mark.parametrize("answer", REJECTED)
 def test_secret_is_in_no_error(server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], answer: str) -> None:
     """A server that rejects, repeats the request in its words, or sends something else -> no secret anywhere."""
-    server.answer = REFUSALS[answer]
+    server.answer = REJECTED[answer]
     address = server.at(f"user:{SECRET}@", f"/m/1?X-Amz-Signature={SECRET}")
     stage_backbone.main([address, "--output", str(tmp_path / "out.tar.gz")])
     said = capsys.readouterr()
@@ -151,7 +151,7 @@ def test_secret_of_an_address_that_cannot_be_asked_is_not_shown(
 
 def test_errors_are_not_chained_to_what_quotes_the_address(server: Server, tmp_path: Path) -> None:
     """A rejection -> an exception without a cause that a traceback would show."""
-    server.answer = REFUSALS["quoted by the server"]
+    server.answer = REJECTED["quoted by the server"]
     with pytest.raises(ExplainedError) as rejected:
         download_http.fetch(server.at(rest=f"/m?sig={SECRET}"), tmp_path / "file")
     assert rejected.value.__cause__ is None
@@ -208,7 +208,7 @@ def test_redirect_to_https_gets_no_password(server: Server, tmp_path: Path) -> N
 
 def test_failed_download_leaves_nothing(server: Server, tmp_path: Path) -> None:
     """Given an address with a token whose file always ends early -> PlatformError, and no file is left."""
-    server.answer = REFUSALS["cut"]
+    server.answer = REJECTED["cut"]
     with pytest.raises(PlatformError, match="4 attempts in a row"):
         download_http.fetch(server.at(rest=f"/m?token={SECRET}"), tmp_path / "file")
     assert list(tmp_path.iterdir()) == []

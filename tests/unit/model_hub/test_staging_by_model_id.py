@@ -160,7 +160,7 @@ def test_highest_version_of_a_kaggle_archive(hub_archive: bytes, tmp_path: Path)
     )
 
 
-def test_mirror_without_the_model_asks_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mirror_without_the_model_asks_no_other_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without it, no folder, no mirror at all -> one sentence each with what was looked for."""
     (tmp_path / "mirror").mkdir()
     with pytest.raises(UserError, match=rf"has no {MODEL.model_id}\. Looked for .*{HANDLE}"):
@@ -268,7 +268,7 @@ def test_output_to_s3_and_back(bucket: LocalBucket, model_folder: Path, tmp_path
     assert artifacts.read_model_info(folder).image_size == (32, 40)
 
 
-def test_object_of_somebody_else_is_not_replaced(
+def test_foreign_object_is_not_replaced(
     bucket: LocalBucket, model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An object that no staging wrote under the key -> exit 1 and as it was; one that staging wrote -> replaced."""
@@ -280,7 +280,7 @@ def test_object_of_somebody_else_is_not_replaced(
     assert [stage_backbone.main([str(model_folder), "--output", f"{uri}/ours.tar.gz"]) for _ in range(2)] == [0, 0]
 
 
-def test_cache_folder_with_files_of_somebody_else(server: FaultyServer, tmp_path: Path, own_cache: Path) -> None:
+def test_cache_folder_with_foreign_files(server: FaultyServer, tmp_path: Path, own_cache: Path) -> None:
     """Files or a link under a handle's name in the cache that are no model -> rejected, and they stay."""
     handle = f"{server.address}{PATH}"
     folder = own_cache / "hub" / hashlib.sha1(handle.encode()).hexdigest()

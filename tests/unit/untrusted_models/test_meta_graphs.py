@@ -105,7 +105,7 @@ def test_function_is_called_by_its_own_name() -> None:
     assert objections(found).unknown == ("mine",)
 
 
-def test_function_that_nobody_defined_is_found() -> None:
+def test_undefined_function_is_found() -> None:
     """Given a call of a function that another model may have brought into the process -> its name."""
     found = meta_graph()
     node = found.graph_def.node.add(name="call", op="PartitionedCall")

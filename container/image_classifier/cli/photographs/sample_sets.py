@@ -46,7 +46,7 @@ def find(name: str) -> SampleData:
     """Look a data set up.
 
     Raises:
-        UserError: There is none of this name.
+        UserError: The name is unknown.
     """
     if name not in SAMPLES:
         raise UserError(f"There is no sample data {name!r}. Choose one of: {', '.join(SAMPLES)}.")

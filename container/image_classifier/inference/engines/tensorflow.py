@@ -42,7 +42,7 @@ def scale(pixels: Any, method: str) -> Any:
         return pixels / 127.5 - 1.0
     if method == "standardize_on_imagenet":
         return (pixels / 255.0 - tf.constant(_MEAN)) / tf.constant(_DEVIATION)
-    raise ValueError(f"pixel_scaling_method {method!r} is none of {', '.join(artifacts.PIXEL_SCALING_METHODS)}")
+    raise ValueError(f"pixel_scaling_method {method!r} is not one of {', '.join(artifacts.PIXEL_SCALING_METHODS)}")
 
 
 def has_gpu() -> bool:

@@ -50,7 +50,7 @@ class OpenConnections:
             self._poller.unregister(connection.sock)
 
     def receive(self, connection: Connection) -> bytes | None:
-        """Return the bytes that arrived, b"" at the end of the stream; None, and watch it, if there are none yet."""
+        """Return the bytes that arrived, b"" at the end of the stream; None, and watch it, if none arrived yet."""
         try:
             return connection.sock.recv(BLOCK_BYTES)
         except BlockingIOError:

@@ -112,7 +112,7 @@ def lines(body: bytes) -> Lines:
     """Find the lines, ended by LF or CR LF; blank ones are ignored.
 
     Raises:
-        RejectedError: There are none, or more than `MAX_LINES`.
+        RejectedError: The body has no lines, or more than `MAX_LINES`.
     """
     spans = tuple(found.span() for found in itertools.islice(_LINE.finditer(body), MAX_LINES + 1))
     if not spans:

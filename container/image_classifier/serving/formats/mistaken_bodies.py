@@ -61,7 +61,7 @@ def reject_mangled(image: bytes, where: str = "The image") -> None:
 
 
 def image_in(text: bytes) -> str | None:
-    """Return the format of the image at the start of a base64 text; None if there is none."""
+    """Return the format of the image at the start of a base64 text; None for other content."""
     start = b"".join(text[:200].translate(bytes.maketrans(b"-_", b"+/")).split())[:64]
     try:
         return imaging.sniff(base64.b64decode(start[: len(start) // 4 * 4]))

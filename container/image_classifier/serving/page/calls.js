@@ -2,7 +2,7 @@
 
 const SAID_FOR = 2000; // milliseconds that a button says what it did
 
-/** Put this server's address into the calls, and make their buttons work; `say` is told what happened. */
+/** Put this server's address into the calls, and make their buttons work; `say` gets a sentence on what happened. */
 export function start(say) {
   const server = new URL(".", document.baseURI).href;
   const figures = [...document.querySelectorAll("figure")];

@@ -2,7 +2,7 @@
 
 import { counted, milliseconds, percent } from "./wording.js";
 
-const SHOWN = 5; // classes, before somebody asks for all
+const SHOWN = 5; // classes, before the user asks for all
 
 /** The list entry of an image. */
 export class Card {

@@ -126,7 +126,7 @@ class Worker(GunicornWorker):
         """Start or stop accepting connections; for good when the worker is stopping.
 
         A worker whose model is not ready leaves connections to those that are ready, since it could only answer 503. On
-        shutdown, connections that the kernel has already accepted are served. Later ones are refused by the kernel,
+        shutdown, connections that the kernel has already accepted are served. Later ones are rejected by the kernel,
         where gunicorn would leave them in its backlog until the process exits.
         """
         paused = time.monotonic() < self._accept_again

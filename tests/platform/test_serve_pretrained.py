@@ -1,4 +1,4 @@
-"""A classifier served as it comes: ImageNet's names for real photographs, over HTTP."""
+"""A pre-trained classifier: ImageNet's names for real photographs, over HTTP."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 @pytest.fixture(scope="module")
 def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model folder of EfficientNet-Lite0, staged with its ImageNet head and served without TensorFlow."""
-    scratch = tmp_path_factory.mktemp("untuned")
+    scratch = tmp_path_factory.mktemp("pretrained")
     stage = [str(ROOT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(scratch / "a.tar.gz")]
     subprocess.run(stage, check=True, capture_output=True)
     folder = archives.materialise(scratch / "a.tar.gz", scratch / "model")
@@ -54,7 +54,7 @@ def test_photographs_get_their_names(
 
 
 def test_whole_answer_is_a_distribution_over_names(lite0: Path, tmp_path: Path, start: Callable[..., Server]) -> None:
-    """Given a head that answers logits -> 1,000 probabilities that add up to 1, a name for each; the best by order."""
+    """Given a head that answers logits -> 1,000 probabilities that add up to 1, each with a name, and the best one."""
     (tmp_path / "model").symlink_to(lite0)
     server = start(tmp_path)
     server.wait_until_ready()
