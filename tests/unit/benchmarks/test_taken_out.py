@@ -120,7 +120,7 @@ def test_what_pytest_says_is_read() -> None:
 
 
 def test_what_hangs_is_ended_with_all_its_processes(tmp_path: Path) -> None:
-    """Given a command whose child waits for ever -> ended after its time, the child too; an earlier exit is reported."""
+    """Given a command whose child waits for ever -> ended after its time, the child too; another exit is reported."""
     assert trial.bounded(["sh", "-c", "echo done; exit 1"], tmp_path, os.environ, 60) == (1, "done\n")
     command_line = ["sh", "-c", "sleep 60 & echo $! > child; wait"]
     assert trial.bounded(command_line, tmp_path, os.environ, 0.5) is None

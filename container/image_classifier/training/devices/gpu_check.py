@@ -134,7 +134,7 @@ def _times_per_second(call: Callable[[], Any], seconds: float) -> float:
 
 def main() -> int:
     """Run one of the two; return the process's exit code."""
-    parser = argparse.ArgumentParser(prog="device_trial")
+    parser = argparse.ArgumentParser(prog="gpu_check")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("probe")
     measuring = commands.add_parser("measure")

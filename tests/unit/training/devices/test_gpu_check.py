@@ -16,7 +16,7 @@ from image_classifier import PROGRAM, artifacts
 from image_classifier.artifacts import ModelInfo
 
 
-def device_trial(*words: str | Path) -> subprocess.CompletedProcess[str]:
+def gpu_check(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the module as the image does."""
     return subprocess.run(
         [sys.executable, "-m", "image_classifier.training.devices.gpu_check", *words],
@@ -49,7 +49,7 @@ def test_every_image_is_classified_and_every_batch_size_timed(model: Path, tmp_p
     for index, red in enumerate([0, 102, 255]):
         Image.new("RGB", (9, 7), (red, 0, 0)).save(tmp_path / "images" / "a" / f"{index}.png")
     words = ["--precision", precision, "--device", "cpu", "--seconds", "0.01", "--batch-sizes", "1", "4"]
-    done = device_trial("measure", model, tmp_path / "images", *words)
+    done = gpu_check("measure", model, tmp_path / "images", *words)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     np.testing.assert_allclose(found["probabilities"], [[0.0, 1.0], [0.4, 0.6], [1.0, 0.0]], atol=1e-6)
@@ -60,7 +60,7 @@ def test_every_image_is_classified_and_every_batch_size_timed(model: Path, tmp_p
 
 def test_gpu_that_is_not_there_is_no_cpu_figure(model: Path, tmp_path: Path) -> None:
     """Given a measurement on a GPU where there is none -> it fails, instead of measuring the CPU."""
-    done = device_trial("measure", model, tmp_path, "--precision", "float32", "--device", "gpu", "--batch-sizes", "1")
+    done = gpu_check("measure", model, tmp_path, "--precision", "float32", "--device", "gpu", "--batch-sizes", "1")
     assert done.returncode != 0
     assert done.stderr.endswith("TensorFlow sees no GPU.\n")
     assert done.stdout == ""
@@ -68,7 +68,7 @@ def test_gpu_that_is_not_there_is_no_cpu_figure(model: Path, tmp_path: Path) -> 
 
 def test_probe_says_what_a_job_would() -> None:
     """Given a TensorFlow built for CPUs and no GPU -> no devices, no libraries, and a job's loud line."""
-    done = device_trial("probe")
+    done = gpu_check("probe")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["gpus"], found["libraries"], found["complaint"]) == ([], {}, None)
