@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.repository import links
+from tests.repository.faults_page import existing_tests
 from tests.repository.project import ROOT, tracked_files
 
 DOCS = ROOT / "docs"
@@ -83,3 +84,10 @@ def test_changelog_keeps_to_its_rules() -> None:
     assert [one for one in versions[1:] if not re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", one)] == []
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
     assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= kinds
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_named_tests_exist(page: Path) -> None:
+    """Given a page -> each test that it names, as file::function, exists."""
+    named = set(re.findall(r"\btest_\w+\.py::test_\w+", page.read_text(encoding="utf-8")))
+    assert sorted(named - existing_tests()) == []

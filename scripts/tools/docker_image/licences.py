@@ -124,8 +124,8 @@ def page() -> str:
 # Licences of the packages in the images
 
 Each package's own licence as an SPDX expression. Libraries that a package brings along (OpenBLAS in NumPy, HDF5 in
-h5py, oneTBB in OpenVINO ...) have theirs in its `*.dist-info` folder inside the image. A test rejects a lock with any
-other licence:
+h5py, oneTBB in OpenVINO ...) have theirs in its `*.dist-info` folder inside the image. A test rejects a lock with a
+licence other than these:
 
 {", ".join(sorted(ALLOWED))}.
 
