@@ -90,7 +90,8 @@ the statistics of synthetic images, so that answers differ from image to image.
 {_table(_WORKS, [_works(row) for row in rows])}
 
 "Spread of p": how far a probability varies between the images, without which no difference could show. Networks that
-do not convert are served by TensorFlow. Short versions of these graphs go the same way in every run of `scripts/test`.
+do not convert are served by TensorFlow. Short versions of these graphs go the same way in `scripts/test --all`, one of
+each structure in every run of `scripts/test`.
 
 Of the catalogue's families these were not tried: Inception V1 and V2, PNASNet, CaiT, and the largest ones of each.
 
