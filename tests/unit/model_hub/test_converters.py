@@ -184,6 +184,7 @@ def test_mobilenet_has_no_head(tmp_path: Path) -> None:
         staging.stage("mobilenetv2-160", tmp_path / "x.tar.gz", Options(with_head=True))
 
 
+@pytest.mark.every
 def test_random_weights_are_others_and_repeatable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control's weights -> not the trained ones, the same each time, and recorded as random."""
     sources = {}

@@ -11,6 +11,7 @@ import pytest
 from tests.support.environments import unmeasured
 from tests.unit.training import resuming
 
+pytestmark = pytest.mark.every
 ROOT = Path(__file__).parents[4]
 
 

@@ -42,7 +42,7 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("float16", marks=pytest.mark.every)])
 def test_every_image_is_classified_and_every_batch_size_timed(model: Path, tmp_path: Path, precision: str) -> None:
     """Given three images -> their probabilities in order of their names, a speed for each size, no GPU's memory."""
     (tmp_path / "images" / "a").mkdir(parents=True)
