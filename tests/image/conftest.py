@@ -13,14 +13,60 @@ import pytest
 from image_classifier import archives, artifacts
 from image_classifier.model_hub import pretrained_classifier
 from tests.image.containers import ISOLATED, Container, Job, Start, docker
+from tests.image.shared_folders import SharedFolders
 from tests.support.photographs import some_solar_cells
 
 PROJECT = Path(__file__).parents[2]
-RUN = os.environ.get("IMAGE_CLASSIFIER_TEST_RUN", "by-hand")
-"""What containers and networks of one run of the tests are labelled with."""
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+RUN = os.environ.get("IMAGE_CLASSIFIER_TEST_RUN", "by-hand") + (f"-{WORKER}" if WORKER else "")
+"""What containers and networks of one run, and of one of its workers, are labelled with."""
 HEAD_ONLY = {"train_only_top_layer": "True", "epochs": "5", "batch_size": "16"}
 """Text, as CreateTrainingJob sends it."""
 TARGETS = ("serve", "cpu", "gpu")
+MARKERS = {
+    "alone": "measures times or memory, so nothing runs beside it",
+    "gpu": "needs the gpu image, which is built while other tests run",
+}
+LONGEST_FIRST = ("sagemaker_sdk/", "test_commands_in_docker", "test_page_", "test_image_soak", "test_image_stages")
+"""Beginnings of the paths of the files that take longest: two workers end together when these come first."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers by which scripts/test-image chooses what runs when."""
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the gpu image, and put the longest files first."""
+    for item in items:
+        values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if _is_here(item) and ("gpu" in values or "gpu_image" in getattr(item, "fixturenames", ())):
+            item.add_marker("gpu")
+    items.sort(key=_position)
+
+
+def _is_here(item: pytest.Item) -> bool:
+    """Say whether a test is one of this folder: with several folders the hook is given all of them."""
+    return item.path.is_relative_to(Path(__file__).parent)
+
+
+def _position(item: pytest.Item) -> int:
+    """Return an item's place among `LONGEST_FIRST`; items of one place keep their order."""
+    path = item.path.relative_to(Path(__file__).parent).as_posix() if _is_here(item) else ""
+    places = (place for place, beginning in enumerate(LONGEST_FIRST) if path.startswith(beginning))
+    return next(places, len(LONGEST_FIRST))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> SharedFolders:
+    """Folders that all workers use: where scripts/test-image says, else beside the workers' own."""
+    own = tmp_path_factory.getbasetemp()
+    beside = own.parent if WORKER else own
+    root = Path(os.environ.get("IMAGE_CLASSIFIER_TEST_SHARED") or beside / "shared")
+    root.mkdir(exist_ok=True)
+    return SharedFolders(root)
 
 
 def name_of_image(target: str) -> str:
@@ -81,9 +127,10 @@ def published() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.fixture(scope="session")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def photographs(shared: SharedFolders) -> Path:
     """Solar cells: `train/` with 80 images of each class, `held-out/` with 25."""
-    return some_solar_cells(tmp_path_factory.mktemp("solar"), {"train": 80, "held-out": 25})
+    counts = {"train": 80, "held-out": 25}
+    return shared.filled("photographs", lambda folder: some_solar_cells(folder, counts)) / "chosen"
 
 
 @pytest.fixture(scope="session")
@@ -93,32 +140,40 @@ def photo(photographs: Path) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def backbone(shared: SharedFolders) -> Path:
     """EfficientNet-Lite0 with its ImageNet weights, packed for the `model` channel."""
-    archive = tmp_path_factory.mktemp("backbone") / "model.tar.gz"
-    subprocess.run([PROJECT / "scripts" / "stage-backbone", "lite0", "--output", archive], check=True)
-    return archive
+    return shared.filled("backbone", lambda folder: _stage(folder / "model.tar.gz")) / "model.tar.gz"
+
+
+def _stage(archive: Path, *options: str) -> None:
+    command = [str(PROJECT / "scripts" / "stage-backbone"), "lite0", *options, "--output", str(archive)]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
-def untuned_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def untuned_model(shared: SharedFolders) -> Path:
     """EfficientNet-Lite0 with its ImageNet head and an IR, as a model folder that tests leave as it is."""
-    scratch = tmp_path_factory.mktemp("pretrained")
-    archive = scratch / "model.tar.gz"
-    stage = [str(PROJECT / "scripts" / "stage-backbone"), "lite0", "--with-head", "--output", str(archive)]
-    subprocess.run(stage, check=True, capture_output=True)
-    folder = archives.materialise(archive, scratch / "model")
-    if not (folder / artifacts.OPENVINO_DIR).is_dir():
-        assert pretrained_classifier.add_ir(folder)
-    return folder
+
+    def fill(folder: Path) -> None:
+        _stage(folder / "model.tar.gz", "--with-head")
+        model = archives.materialise(folder / "model.tar.gz", folder / "model")
+        if not (model / artifacts.OPENVINO_DIR).is_dir():
+            assert pretrained_classifier.add_ir(model)
+
+    return shared.filled("pretrained", fill) / "model"
 
 
 @pytest.fixture(scope="session")
 def make_opt_ml(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Lay out what SageMaker mounts at `/opt/ml`: the channels and the three configuration files."""
 
-    def make(training: Path, hyperparameters: Mapping[str, str] = HEAD_ONLY, model_channel: bool = True) -> Path:
-        root = tmp_path_factory.mktemp("opt-ml")
+    def make(
+        training: Path,
+        hyperparameters: Mapping[str, str] = HEAD_ONLY,
+        model_channel: bool = True,
+        root: Path | None = None,
+    ) -> Path:
+        root = root or tmp_path_factory.mktemp("opt-ml")
         channels = ["training", "model"] if model_channel else ["training"]
         shutil.copytree(training, root / "input" / "data" / "training")
         if model_channel:
@@ -149,11 +204,15 @@ def make_opt_ml(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
 
 @pytest.fixture(scope="session")
-def trained(start: Start, make_opt_ml: Callable[..., Path], photographs: Path) -> Job:
+def trained(shared: SharedFolders, start: Start, make_opt_ml: Callable[..., Path], photographs: Path) -> Job:
     """A job that trained a head on real photographs, with no network."""
-    opt_ml = make_opt_ml(photographs / "train")
-    container = start("train", options=(*ISOLATED, "--volume", f"{opt_ml}:/opt/ml"))
-    return Job(opt_ml, container.exit_code(), container.log())
+
+    def train(folder: Path) -> None:
+        opt_ml = make_opt_ml(photographs / "train", root=folder)
+        container = start("train", options=(*ISOLATED, "--volume", f"{opt_ml}:/opt/ml"))
+        Job(opt_ml, container.exit_code(), container.log()).write()
+
+    return Job.read(shared.filled("trained", train))
 
 
 @pytest.fixture(scope="session", params=["serve", "cpu"])

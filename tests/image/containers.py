@@ -13,6 +13,7 @@ from tests.support.waiting import wait_until
 PAUSE = 0.2
 """Seconds between two questions to Docker, each of which starts a process."""
 ISOLATED = ("--network", "none")
+_JOB_FILE = "finished-job.json"
 
 
 def docker(*arguments: str | Path, check: bool = True) -> str:
@@ -139,6 +140,16 @@ class Job:
     opt_ml: Path
     exit_code: int
     log: str
+
+    @classmethod
+    def read(cls, opt_ml: Path) -> "Job":
+        """Return the job that `write` has kept beside the platform's folders."""
+        return cls(opt_ml, **json.loads((opt_ml / _JOB_FILE).read_text(encoding="utf-8")))
+
+    def write(self) -> None:
+        """Keep exit code and log beside the platform's folders, for other processes."""
+        kept = {"exit_code": self.exit_code, "log": self.log}
+        (self.opt_ml / _JOB_FILE).write_text(json.dumps(kept), encoding="utf-8")
 
     def model_mounted(self) -> tuple[str, str]:
         """Return the docker options that mount the model where an endpoint finds it."""

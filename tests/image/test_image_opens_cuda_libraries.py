@@ -15,7 +15,7 @@ print("opened all" if status[0] == 1 else "did not open all")
 """
 ASK_US = """
 import sys
-sys.path.insert(0, "/opt/program/image_classifier/training")
+sys.path.insert(0, "/opt/program/image_classifier/training/devices")
 import cuda_libraries
 print(cuda_libraries.complaint(cuda_libraries.check()) or "opened all")
 """

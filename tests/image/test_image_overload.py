@@ -13,6 +13,7 @@ from tests.image.closed_loop import Outcome, load, pinging
 from tests.image.containers import Container, Job, Start, docker
 from tests.support.waiting import free_port
 
+pytestmark = pytest.mark.alone
 SECONDS = 6.0
 IN_FLIGHT = 64
 Listening = Callable[[], tuple[Container, int]]

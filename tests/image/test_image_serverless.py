@@ -24,6 +24,7 @@ def cold_start(start: Start, image: str, options: tuple[str, ...]) -> tuple[Cont
     return container, time.monotonic() - began
 
 
+@pytest.mark.alone
 def test_serves_within_what_the_platform_gives(
     start: Start,
     serve_image: str,

@@ -9,6 +9,7 @@ SECONDS = 3
 """What the platform's users were promised from `docker run` to the first 200."""
 
 
+@pytest.mark.alone
 def test_slim_server_is_ready_within_seconds(
     start: Start, serve_image: str, published: tuple[str, ...], trained: Job, capsys: pytest.CaptureFixture[str]
 ) -> None:

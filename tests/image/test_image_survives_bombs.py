@@ -17,6 +17,7 @@ from tests.image.closed_loop import Pings, pinging
 from tests.image.containers import Start, ask, docker
 from tests.support.waiting import free_port
 
+pytestmark = pytest.mark.alone
 BOMB = base64.b64decode("UklGRiAAAABXRUJQVlA4TBQAAAAv8qQ8CQdQgVQIIAAKmv7HiIj+Bw==")
 """A WebP of 9,459 x 9,459 pixels in 40 bytes, as it was reported."""
 ALLOWED_SIDE = 4_000
