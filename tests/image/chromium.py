@@ -102,7 +102,7 @@ class Tab:
         self.call("Input.dispatchKeyEvent", type="keyUp", **same)
 
     def choose_files(self, selector: str, *paths: Path) -> None:
-        """Choose files in an input, as somebody does in its dialog."""
+        """Choose files in an input, as a user does in its dialog."""
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
@@ -164,7 +164,7 @@ def opened(url: str, folder: Path) -> Iterator[Tab]:
         tab.open(url)
         yield tab
     finally:
-        # It ends when nobody can give it commands any more.
+        # It exits when the pipe that brings commands is closed.
         os.close(commands)
         try:
             process.wait(SECONDS)

@@ -151,7 +151,7 @@ def _stage(archive: Path, *options: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def untuned_model(shared: SharedFolders) -> Path:
+def pretrained_model(shared: SharedFolders) -> Path:
     """EfficientNet-Lite0 with its ImageNet head and an IR, as a model folder that tests leave as it is."""
 
     def fill(folder: Path) -> None:

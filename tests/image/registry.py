@@ -11,7 +11,7 @@ from tests.support.waiting import answers, free_port, wait_until
 
 @contextlib.contextmanager
 def serve_registry(folder: Path, users: str | None = None) -> Iterator[str]:
-    """Yield host and port of an empty registry; `users` is what htpasswd writes for those whom it lets in."""
+    """Yield host and port of an empty registry; `users` is what htpasswd writes for the users that it lets in."""
     host = f"127.0.0.1:{free_port()}"
     settings = {
         "version": "0.1",

@@ -13,7 +13,7 @@ CLIENTS = ("docker", "/usr/bin/docker")
 
 
 def client_with_buildkit() -> str:
-    """Return a Docker client that can build with BuildKit; skips the test when there is none."""
+    """Return a Docker client that can build with BuildKit; skips the test when no client can."""
     environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
     for client in filter(shutil.which, CLIENTS):
         asked = [client, "build", "--progress=plain", "--help"]

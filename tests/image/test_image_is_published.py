@@ -30,7 +30,7 @@ MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/v
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
-    """Host and port of an empty registry that lets in whoever has ECR's password."""
+    """Host and port of an empty registry that lets in clients with ECR's password."""
     with serve_registry(tmp_path, USER_HASHED) as host:
         yield host
 

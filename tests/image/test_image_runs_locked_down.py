@@ -7,7 +7,7 @@ from tests.image.conftest import name_of_image
 from tests.image.containers import ISOLATED, Job, Start
 
 LOCKED_DOWN = (*ISOLATED, "--read-only", "--tmpfs", "/tmp", "--user", "41234:41234", "--ipc", "none")
-"""No network, a root file system that cannot be written apart from /tmp, a user nobody knows, no /dev/shm."""
+"""No network, a root file system that is read-only apart from /tmp, a user without a passwd entry, no /dev/shm."""
 
 
 @pytest.mark.parametrize("target", ["serve", "cpu"])

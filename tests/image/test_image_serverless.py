@@ -33,7 +33,7 @@ def test_serves_within_what_the_platform_gives(
     photo: bytes,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Given 1 GB and 16 MB of /tmp -> ready in under 3 s at the quickest of three, 200 images, nobody killed."""
+    """Given 1 GB and 16 MB of /tmp -> ready in under 3 s at the quickest of three, 200 images, no process killed."""
     options = (*published, *LIMITS, *trained.model_mounted())
     starts = [cold_start(start, serve_image, options) for _ in range(3)]
     container = starts[0][0]

@@ -33,7 +33,7 @@ REPORTED = ("alone", "512 in a list")
 
 
 def test_bombs_neither_end_the_server_nor_stop_the_others(
-    start: Start, serve_image: str, untuned_model: Path, photo: bytes, capsys: pytest.CaptureFixture[str]
+    start: Start, serve_image: str, pretrained_model: Path, photo: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Given 1 GB and bombs, alone and 512 in a list, six at a time -> nothing is killed, and the others are served."""
     port = free_port()
@@ -46,10 +46,10 @@ def test_bombs_neither_end_the_server_nor_stop_the_others(
             "--memory-swap",
             "1g",
             "--volume",
-            f"{untuned_model}:/opt/ml/model:ro",
+            f"{pretrained_model}:/opt/ml/model:ro",
         ),
         *("--env", f"SAGEMAKER_BIND_TO_PORT={port}", "--env", "SERVE_HOST=127.0.0.1"),
-        *("--volume", f"{untuned_model}:/opt/ml/model:ro"),
+        *("--volume", f"{pretrained_model}:/opt/ml/model:ro"),
     )
     container = start("serve", image=serve_image, options=options)
     address = f"http://127.0.0.1:{port}"

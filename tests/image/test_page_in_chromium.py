@@ -1,4 +1,4 @@
-"""The page for people as a browser shows it: EfficientNet-Lite0 behind scripts/serve-locally, two real photographs."""
+"""The try-it page as a browser shows it: EfficientNet-Lite0 behind scripts/serve-locally, two real photographs."""
 
 import http.client
 import json
@@ -51,10 +51,10 @@ class Shown:
 
 
 @pytest.fixture(scope="module")
-def model(untuned_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The untuned model with markup for the name of its first class."""
+def model(pretrained_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pre-trained model with markup for the name of its first class."""
     folder = tmp_path_factory.mktemp("page") / "model"
-    shutil.copytree(untuned_model, folder)
+    shutil.copytree(pretrained_model, folder)
     artifacts.write_labels(folder, (MARKUP, *artifacts.read_labels(folder)[1:]))
     return folder
 

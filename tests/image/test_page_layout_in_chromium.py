@@ -21,11 +21,11 @@ READABLE = 110
 
 
 @pytest.fixture(scope="module")
-def tab(untuned_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+def tab(pretrained_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     """The page of a model whose accuracy is known, with an answer for an image of each shape."""
     scratch = tmp_path_factory.mktemp("layout")
     model = scratch / "model"
-    shutil.copytree(untuned_model, model)
+    shutil.copytree(pretrained_model, model)
     info = artifacts.read_model_info(model)
     metrics = {"val_accuracy": 0.87, "val_top_5_accuracy": 0.99, "test_accuracy": 0.85, "test_top_5_accuracy": 0.98}
     artifacts.write_model_info(model, dataclasses.replace(info, extra={**info.extra, "metrics": metrics}))

@@ -106,7 +106,7 @@ def _variables(scratch: Path, aws: str) -> dict[str, str]:
         **CREDENTIALS,
         "HOME": str(scratch / "home"),
         "TMPDIR": str(scratch),
-        # Docker's own configuration is the one of whoever runs the tests.
+        # Docker's own configuration is that of the user who runs the tests.
         "DOCKER_CONFIG": os.environ.get("DOCKER_CONFIG", str(Path.home() / ".docker")),
         "COMPOSE_PROJECT_NAME": COMPOSE_PROJECT,
         # docker-compose 1.29 otherwise speaks a version of the API that not every engine still answers.

@@ -1,4 +1,4 @@
-"""The serve image on a classifier as it comes, with its ImageNet head."""
+"""The serve image on a pre-trained classifier with its ImageNet head."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from tests.support import named_photographs
 
 
 @pytest.fixture(scope="module")
-def endpoint(untuned_model: Path, start: Start, serve_image: str) -> Container:
+def endpoint(pretrained_model: Path, start: Start, serve_image: str) -> Container:
     """EfficientNet-Lite0 behind the serve image, without a network, the model read-only."""
-    options = (*ISOLATED, "--volume", f"{untuned_model}:/opt/ml/model:ro")
+    options = (*ISOLATED, "--volume", f"{pretrained_model}:/opt/ml/model:ro")
     container = start("serve", image=serve_image, options=options)
     container.wait_for_ping()
     return container
