@@ -15,11 +15,11 @@ def run_trial(image: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_step_runs_without_a_gpu_too(image: str, tmp_path: Path) -> None:
-    """Given the rehearsal on the CPU -> exit code 0, both jobs and every measurement done, nothing claimed of a GPU."""
+    """Given the dry run on the CPU -> exit code 0, both jobs and every measurement done, nothing claimed of a GPU."""
     done = run_trial(image, "--device", "cpu", *FEW, "--output", str(tmp_path / "found.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
-    assert (found["passed"], found["rehearsal"]) == (True, True)
+    assert (found["passed"], found["dry_run"]) == (True, True)
     assert {"training, head only", "training, whole network", "answers, float16"} <= set(found["figures"])
     assert found["figures"]["answers, float32"]["images_per_second"]["2"] > 0
     assert found["figures"]["answers, float32"]["peak_memory"] is None
