@@ -1,4 +1,4 @@
-"""Try an image on a GPU, step by step: what is there, two jobs, and answers compared with the CPU's."""
+"""`scripts/test-gpu`: devices and libraries, two training jobs, and answers on the GPU compared with the CPU's."""
 
 import argparse
 import json
@@ -18,9 +18,14 @@ from image_classifier.contract import metrics
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError, last_line, report_and_exit_code
 from image_classifier.contract.opt_ml import OptMl, Resources
 from image_classifier.model_hub import packages, staging
-from tools.docker_image import docker_engine
 from tools.gpu_check import gpu_report
-from tools.gpu_check.gpu_containers import Image, NoGpuError, reject_machine_without_gpu
+from tools.gpu_check.environments import (
+    DockerImage,
+    Environment,
+    NoGpuError,
+    ThisEnvironment,
+    reject_machine_without_gpu,
+)
 from tools.gpu_check.gpu_report import Report
 
 JOBS = {"head only": "True", "whole network": "False"}
@@ -30,69 +35,70 @@ PRECISIONS = ("float32", "tf32", "float16")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """How much is tried."""
+class Extent:
+    """How much is checked."""
 
     images: int
-    """Photographs of each class that train; a quarter as many are classified."""
+    """Photographs of each class to train on; a quarter as many are classified."""
     batch_sizes: Sequence[int]
     seconds: float
     """How long each batch size is timed."""
     model_id: str
 
 
-def run(image: Image, trial: Trial) -> Report:
-    """Run every step and return what was found; a step that fails ends it, and the report says which.
+def check(environment: Environment, extent: Extent) -> Report:
+    """Run every step and return the findings; a step that fails is the last one, and the report has its reason.
 
     Raises:
-        NoGpuError: The machine has no GPU.
+        NoGpuError: Docker has no GPU to give.
         PlatformError: Docker or the package index does not answer.
-        UserError: There is no such image.
+        UserError: The image does not exist.
     """
-    built = docker_engine.find_image(image.name)
-    report = Report(image.name, built.id, built.commit, dry_run=not image.gpu)
+    checked = environment.identity()
+    report = Report(checked.name, checked.id, checked.commit, dry_run=not environment.gpu)
     try:
         with tempfile.TemporaryDirectory(prefix="test-gpu-") as scratch:
-            _steps(image, trial, Path(scratch), report)
+            _run_steps(environment, extent, Path(scratch), report)
     except AlgorithmError as error:
         report.add("ends early", str(error), passed=False)
     return report
 
 
-def _steps(image: Image, trial: Trial, scratch: Path, report: Report) -> None:
-    _say("Asking the image what it sees ...")
-    probe = image.ask("probe")
+def _run_steps(environment: Environment, extent: Extent, scratch: Path, report: Report) -> None:
+    _announce("Looking for devices and libraries ...")
+    probe = environment.ask("probe")
     gpu_report.add_probe(report, probe)
-    if image.gpu and not probe["gpus"]:
+    if environment.gpu and not probe["gpus"]:
         raise AlgorithmError(f"TensorFlow uses no GPU. {' '.join(probe['lines'])}")
-    photographs = some_photographs(scratch, trial.images)
-    model = staging.stage(trial.model_id, scratch / "model.tar.gz")
+    photographs = some_photographs(scratch, extent.images)
+    model = staging.stage(extent.model_id, scratch / "model.tar.gz")
     for name, head_only in JOBS.items():
-        _say(f"Training one epoch, {name} ...")
+        _announce(f"Training one epoch, {name} ...")
         tree = lay_out(scratch / name.replace(" ", "-"), photographs / "train", model, head_only)
-        _train(image, name, tree, report)
-    device = "gpu" if image.gpu else "cpu"
-    shared = {tree.model_dir: "/trial/model", photographs / "held-out": "/trial/images"}
-    timing = ["--seconds", str(trial.seconds), "--batch-sizes", *map(str, trial.batch_sizes)]
+        _train(environment, name, tree, report)
+    device = "gpu" if environment.gpu else "cpu"
+    timing = ["--seconds", str(extent.seconds), "--batch-sizes", *map(str, extent.batch_sizes)]
     measured: dict[str, Any] = {}
-    for precision in PRECISIONS if image.gpu else ("float32", "float16"):
-        _say(f"Classifying in {precision} ...")
-        words = ["measure", "/trial/model", "/trial/images", "--precision", precision, "--device", device, *timing]
-        measured[precision] = image.ask(*words, volumes=shared)
-    _say("Classifying on the CPU, to compare ...")
+    for precision in PRECISIONS if environment.gpu else ("float32", "float16"):
+        _announce(f"Classifying in {precision} ...")
+        options = ["--precision", precision, "--device", device, *timing]
+        measured[precision] = environment.ask(
+            "measure", *options, model=tree.model_dir, images=photographs / "held-out"
+        )
+    _announce("Classifying on the CPU for comparison ...")
     plain = ["--precision", "float32", "--device", "cpu", "--seconds", "0", "--batch-sizes", "1"]
-    on_cpu = image.ask("measure", "/trial/model", "/trial/images", *plain, volumes=shared)
+    on_cpu = environment.ask("measure", *plain, model=tree.model_dir, images=photographs / "held-out")
     gpu_report.add_answers(report, measured, on_cpu["probabilities"])
 
 
 def some_photographs(scratch: Path, images: int) -> Path:
     """Copy solar cells: `train/` with `images` of each class, `held-out/` with a quarter as many."""
-    everything = sample_sets.fetch("solar", packages.cache_folder() / "solar")
+    everything = sample_sets.fetch("solar", packages.cache_folder() / "data" / "solar")
     return sample_sets.some(everything, scratch / "photographs", {"train": images, "held-out": max(images // 4, 4)})
 
 
 def lay_out(base: Path, training: Path, model: Path, head_only: str) -> OptMl:
-    """Lay out `base` as the platform mounts /opt/ml, by copies, since links would lead out of a container."""
+    """Lay out `base` as the platform mounts /opt/ml, with copies, since links would lead out of a container."""
     tree = OptMl(base)
     values = {"train_only_top_layer": head_only, "epochs": "1", "batch_size": "16"}
     tree.lay_out(values, Resources(network_interface_name="lo"))
@@ -102,11 +108,11 @@ def lay_out(base: Path, training: Path, model: Path, head_only: str) -> OptMl:
     return tree
 
 
-def _train(image: Image, name: str, tree: OptMl, report: Report) -> None:
+def _train(environment: Environment, name: str, tree: OptMl, report: Report) -> None:
     started = time.monotonic()
-    done = image.run("train", volumes={tree.base: "/opt/ml"})
+    done = environment.train(tree.base)
     if done.returncode:
-        raise AlgorithmError(f"training, {name}, ended with {done.returncode}: {last_line(done.stderr)}")
+        raise AlgorithmError(f"training, {name}, exited with code {done.returncode}: {last_line(done.stderr)}")
     seconds = time.monotonic() - started
     images = sum(path.is_file() for path in tree.channel_dir("training").rglob("*"))
     gpu_report.add_job(report, name, done.stdout, epoch_seconds(done.stdout), seconds, images)
@@ -119,36 +125,44 @@ def epoch_seconds(log: str) -> float | None:
     return float(found[1]) if found else None
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+def _announce(step: str) -> None:
+    print(step, file=sys.stderr, flush=True)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `scripts/test-gpu`; 0 when all passes, 1 when something fails, 2 when there is no GPU."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/test-gpu",
-        description="Try an image on this machine's GPU: devices, libraries, training, precision, speed, memory.",
-        epilog="Exit code 0: all passes; 1: something fails; 2: no GPU.\n\n"
-        "examples:\n  scripts/test-gpu image-classifier:gpu\n  scripts/test-gpu image-classifier:cpu --device cpu",
+        description="Check training and inference on this machine's GPU: devices, libraries, precision, speed, memory.",
+        epilog="--here checks the active virtual or conda environment, else .venv, which is for CPUs.\n"
+        "Exit code 0: all passes; 1: something fails; 2: no GPU.\n\n"
+        "examples:\n  scripts/test-gpu image-classifier:gpu\n  scripts/test-gpu --here --device cpu",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("image", metavar="IMAGE", help="such as image-classifier:gpu")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("image", metavar="IMAGE", nargs="?", help="a Docker image such as image-classifier:gpu")
+    where.add_argument("--here", action="store_true", help="check this Python environment, without Docker")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON (default: run/test-gpu-<time>.json)")
     parser.add_argument("--images", type=int, default=200, help="photographs of each class (default: 200)")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 8, 32, 128], metavar="N")
     parser.add_argument("--model-id", default="lite0", help="a backbone of scripts/stage-backbone (default: lite0)")
     parser.add_argument("--seconds", type=float, default=3.0, help="to time each batch size for (default: 3)")
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu", help="cpu: a dry run without a GPU")
-    given = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/test-gpu`; 0 when all passes, 1 when something fails, 2 when there is no GPU."""
+    given = _parser().parse_args(arguments)
     output = given.output or PROGRAM.parent / "run" / f"test-gpu-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    gpu = given.device == "gpu"
+    environment = ThisEnvironment(gpu) if given.here else DockerImage(given.image, gpu)
     try:
         own_files.reject_foreign_file(output, "--output", "a report", gpu_report.is_report)
         if reason := own_files.unwritable(output.parent):
             raise UserError(f"--output {output} cannot be written: {reason}. Give a file in a folder of yours.")
-        if given.device == "gpu":
-            reject_machine_without_gpu()
-        trial = Trial(given.images, given.batch_sizes, given.seconds, given.model_id)
-        report = run(Image(given.image, given.device == "gpu"), trial)
+        if gpu:
+            reject_machine_without_gpu(environment={} if given.here else None)
+        report = check(environment, Extent(given.images, given.batch_sizes, given.seconds, given.model_id))
     except NoGpuError as error:
         print(f"no GPU: {error}. Nothing was tested.", file=sys.stderr)
         return 2

@@ -1,4 +1,4 @@
-"""What scripts/test-gpu found, judged and shown: a table and JSON. No figure that was not measured."""
+"""The report of scripts/test-gpu: findings with a verdict, as a table and as JSON; measured figures only."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 FLOAT32_LIMIT = 1e-3
-"""Largest |Δp| between GPU and CPU in float32; the limit that OpenVINO has to keep too."""
+"""Largest tolerated |Δp| between GPU and CPU in float32; the same as for OpenVINO."""
 LOWER_PRECISION_LIMIT = 0.05
-"""The same for TF32 and float16. A choice of ours that no GPU has confirmed."""
+"""The same for TF32 and float16. Not confirmed on a GPU yet."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One finding; `passed` is None for what is only told."""
+    """One finding; `passed` is None for information without a verdict."""
 
     what: str
     found: str
@@ -25,14 +25,15 @@ class Row:
 
 @dataclass
 class Report:
-    """All findings about one image."""
+    """All findings about one Docker image or environment."""
 
     image: str
     image_id: str
+    """Of the Docker image; the interpreter's path for an environment."""
     commit: str
-    """Of the sources, as scripts/build wrote it on the image."""
+    """Of the sources; scripts/build records it on the image."""
     dry_run: bool
-    """Run on the CPU, to see that the steps run: no figure is a GPU's."""
+    """Run on the CPU to check the steps themselves: no figure is a GPU's."""
     rows: list[Row] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -42,9 +43,9 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Whether anything was judged and nothing failed."""
-        judged = [row.passed for row in self.rows if row.passed is not None]
-        return bool(judged) and all(judged)
+        """Whether there is a verdict and none is a failure."""
+        verdicts = [row.passed for row in self.rows if row.passed is not None]
+        return bool(verdicts) and all(verdicts)
 
     def table(self) -> str:
         """Return the findings as lines of text."""
@@ -57,7 +58,7 @@ class Report:
         return "\n".join([*lines, good if self.passed else "Something FAILED."])
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as JSON has it."""
+        """Return the report in JSON's types."""
         return {**asdict(self), "passed": self.passed}
 
 
@@ -71,12 +72,12 @@ def is_report(path: Path) -> bool:
 
 
 def add_probe(report: Report, probe: Mapping[str, Any]) -> None:
-    """Add what the container sees, `gpu_check.Probe`: devices, driver, libraries."""
+    """Add `gpu_check.Probe`: devices, driver, libraries."""
     report.figures["probe"] = dict(probe)
     report.add("TensorFlow", f"{probe['tensorflow']}, {probe['cpus']} CPUs")
     if not report.dry_run:
         report.add("devices", ", ".join(probe["gpus"]) or "no GPU", passed=bool(probe["gpus"]))
-        report.add("driver", probe["driver"] or "not known: nvidia-smi does not answer")
+        report.add("driver", probe["driver"] or "unknown: nvidia-smi does not answer")
     found = len([path for path in probe["libraries"].values() if path])
     if probe["libraries"]:
         all_found = f"{found} of {len(probe['libraries'])} open"
@@ -86,19 +87,19 @@ def add_probe(report: Report, probe: Mapping[str, Any]) -> None:
 
 
 def add_job(report: Report, name: str, log: str, epoch_seconds: float | None, job_seconds: float, images: int) -> None:
-    """Add a job that ended with 0, judged by where its log says that it trained."""
-    devices = next((line for line in log.splitlines() if line.startswith("Devices: ")), "Devices: not said")
+    """Add a successful job; it passes if its log says that it trained on the GPU."""
+    devices = next((line for line in log.splitlines() if line.startswith("Devices: ")), "Devices: unknown")
     memory = [line for line in log.splitlines() if line.startswith("GPU ") and "memory" in line]
     on_gpu = "no GPU" not in devices and "GPU" in devices
     speed = f"{epoch_seconds:.1f} s an epoch with validation" if epoch_seconds else "duration not found in the log"
-    told = f"{images} photographs, {speed}, job {job_seconds:.0f} s; {'; '.join([devices, *memory])}"
-    report.add(f"training, {name}", told, passed=report.dry_run or on_gpu)
+    found = f"{images} photographs, {speed}, job {job_seconds:.0f} s; {'; '.join([devices, *memory])}"
+    report.add(f"training, {name}", found, passed=report.dry_run or on_gpu)
     figures = {"images": images, "epoch_seconds": epoch_seconds, "job_seconds": job_seconds, "devices": devices}
     report.figures[f"training, {name}"] = {**figures, "memory": memory}
 
 
 def add_answers(report: Report, measured: Mapping[str, Any], on_cpu: Sequence[Sequence[float]]) -> None:
-    """Add speed and memory of each precision (`gpu_check.Measurement`), and how its answers differ.
+    """Add speed and memory of each precision (`gpu_check.DeviceMeasurement`), and how its answers differ.
 
     float32 is compared with the CPU's answers, the lower precisions with float32's on the same device.
     """
@@ -112,9 +113,9 @@ def add_answers(report: Report, measured: Mapping[str, Any], on_cpu: Sequence[Se
         )
         passed: bool | None = largest <= limit
         if precision == "float16" and largest == 0:
-            # Rounding to 11 bits leaves no network's probabilities as they were.
-            found, passed = "the same answers to the last bit: the rewriter did nothing", False
-        # On one and the same CPU the answers agree by themselves, and nothing is shown.
+            # Rounding to 11 bits changes the probabilities of every network.
+            found, passed = "bitwise equal answers: the graph rewriter had no effect", False
+        # A dry run compares the CPU with itself, which proves nothing.
         report.add(f"{precision} against {name}", found, None if report.dry_run else passed)
         speeds = ", ".join(f"{speed:,.0f} at {size}" for size, speed in one["images_per_second"].items())
         report.add(f"{precision}, images/s at batch size", speeds)
@@ -127,7 +128,7 @@ def add_answers(report: Report, measured: Mapping[str, Any], on_cpu: Sequence[Se
 def difference(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> tuple[float, int]:
     """Return the largest |Δp| of two arrays (n, K), and how many rows have another largest entry.
 
-    What is not a number differs by infinity.
+    NaN differs by infinity.
     """
     first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
     largest = float(np.nan_to_num(np.abs(first - second), nan=np.inf).max())

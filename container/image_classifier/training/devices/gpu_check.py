@@ -1,4 +1,4 @@
-"""What scripts/test-gpu runs inside the image: what is there, and how a trained model answers on GPU and on CPU.
+"""Steps of scripts/test-gpu in the checked environment: devices, and the answers of a trained model on GPU and CPU.
 
 Prints one line of JSON at the end of standard output, either `Probe` or `Measurement`. Every figure is measured here,
 in this process, or is None.
@@ -24,13 +24,13 @@ from image_classifier.training.devices import accelerators, cuda_libraries
 from image_classifier.untrusted_models.loader import load_untrusted
 
 PRECISIONS = ("float32", "tf32", "float16")
-"""float32 throughout; float32 as TensorFlow has it, with TF32 in matrix products on GPUs that can; and float16 where
-TensorFlow's graph rewriter auto_mixed_precision finds it safe."""
+"""float32 throughout; TensorFlow's default float32, with TF32 in matrix products on GPUs that support it; and float16
+where TensorFlow's graph rewriter auto_mixed_precision finds it safe."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What the container sees."""
+    """Devices and libraries in this environment."""
 
     tensorflow: str
     cpus: int
@@ -41,7 +41,7 @@ class Probe:
     complaint: str | None
     """Which libraries are missing and why."""
     lines: list[str]
-    """What a job would say at its start."""
+    """The log lines about devices with which a job starts."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def _times_per_second(call: Callable[[], Any], seconds: float) -> float:
 
 
 def main() -> int:
-    """Run one of the two; return the process's exit code."""
+    """Run `probe` or `measure`; return the exit code."""
     parser = argparse.ArgumentParser(prog="gpu_check")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("probe")

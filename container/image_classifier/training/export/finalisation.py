@@ -51,7 +51,7 @@ def dry_run_export(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hype
     """
     started = time.monotonic()
     opt_ml.model_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="dry-run-") as scratch:
         head = classifier.build_head(values, backbone.feature_count, classes)
         written = saved_model_export.save(Path(scratch), backbone, head, values)
         seconds = time.monotonic() - started

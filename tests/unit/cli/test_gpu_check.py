@@ -1,4 +1,4 @@
-"""The trial of an image on a GPU, with a program in Docker's place that answers as a machine with a GPU would."""
+"""The check of a GPU, with a fake Docker that answers as a machine with a GPU would."""
 
 import json
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tools.gpu_check import gpu_check
-from tools.gpu_check.gpu_containers import NoGpuError, reject_machine_without_gpu
+from tools.gpu_check.environments import HERE, NoGpuError, reject_machine_without_gpu
 
-# In Docker's place: plays the engine, an image and its containers from answers in a file, and notes what it was asked.
+# Plays the engine, an image and its containers from answers in a file, and records its arguments.
 FAKE_DOCKER = """
 import json, pathlib, sys
 here = pathlib.Path(__file__).parent
@@ -60,7 +60,7 @@ GOOD = {
 
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on PATH with the program in Docker's place; the engine counts as another machine's."""
+    """A folder on PATH with the fake Docker, whose engine counts as remote."""
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
     program.write_text(f"#!{sys.executable}{FAKE_DOCKER}")
@@ -70,7 +70,7 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program.parent
 
 
-def try_it(play: Path, answers: dict[str, list[object]]) -> tuple[int, dict[str, object]]:
+def check_gpu(play: Path, answers: dict[str, list[object]]) -> tuple[int, dict[str, object]]:
     """Run the command on few photographs; return its exit code and the JSON it wrote, if any."""
     (play / "play.json").write_text(json.dumps({**GOOD, **answers}))
     output = play / "found" / "report.json"
@@ -79,8 +79,8 @@ def try_it(play: Path, answers: dict[str, list[object]]) -> tuple[int, dict[str,
 
 
 def test_good_gpu_passes_with_every_figure(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given answers of a sound GPU -> exit code 0, a table with devices, speeds, differences and memory, and JSON."""
-    code, found = try_it(play, {})
+    """Given the answers of a working GPU -> exit code 0, a table with every figure, and JSON."""
+    code, found = check_gpu(play, {})
     shown = capsys.readouterr().out
     assert code == 0, shown
     assert (found["passed"], found["image_id"], found["commit"]) == (True, "sha256:1", "0123abc")
@@ -106,7 +106,7 @@ def test_what_fails_is_marked(
     play: Path, capsys: pytest.CaptureFixture[str], answers: dict[str, list[object]], row: str
 ) -> None:
     """Given one bad answer -> exit code 1 and FAILED before that finding."""
-    code, found = try_it(play, answers)
+    code, found = check_gpu(play, answers)
     shown = capsys.readouterr().out
     assert code == 1
     assert found["passed"] is False
@@ -117,12 +117,12 @@ def test_what_fails_is_marked(
     ("answers", "reason"),
     [
         ({"probe": probe([])}, "TensorFlow uses no GPU. WARNING: no device"),
-        ({"train": [1, "", "UserError: no space"]}, "ended with 1: UserError: no space"),
+        ({"train": [1, "", "UserError: no space"]}, "exited with code 1: UserError: no space"),
     ],
 )
-def test_step_that_ends_the_trial_is_in_the_report(play: Path, answers: dict[str, list[object]], reason: str) -> None:
-    """Given a step without which the rest makes no sense -> exit code 1, and the report has the reason."""
-    code, found = try_it(play, answers)
+def test_failed_step_is_in_the_report(play: Path, answers: dict[str, list[object]], reason: str) -> None:
+    """Given a failed step on which the others depend -> exit code 1, and the report has the reason."""
+    code, found = check_gpu(play, answers)
     assert code == 1
     rows = found["rows"]
     assert isinstance(rows, list)
@@ -132,19 +132,19 @@ def test_step_that_ends_the_trial_is_in_the_report(play: Path, answers: dict[str
 def test_docker_without_a_gpu_to_give(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Given an engine without NVIDIA's toolkit -> exit code 2, `no GPU`, and no report."""
     rejected = 'docker: Error response from daemon: could not select device driver "" with capabilities: [[gpu]]'
-    assert try_it(play, {"probe": [125, "", rejected]}) == (2, {})
+    assert check_gpu(play, {"probe": [125, "", rejected]}) == (2, {})
     assert "no GPU: Docker has no GPU to give" in capsys.readouterr().err
 
 
 def test_missing_image_names_the_command_that_builds_it(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Given no such image -> exit code 1 and one sentence with the remedy."""
-    assert try_it(play, {"image inspect": [1, "", "No such image"]}) == (1, {})
+    assert check_gpu(play, {"image inspect": [1, "", "No such image"]}) == (1, {})
     assert "scripts/build --target gpu --tag some:gpu" in capsys.readouterr().err
 
 
 def test_silent_engine_is_explained(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Given an engine that does not answer -> exit code 1 and what docker says."""
-    assert try_it(play, {"image inspect": [1, "", "Cannot connect to the Docker daemon"]}) == (1, {})
+    assert check_gpu(play, {"image inspect": [1, "", "Cannot connect to the Docker daemon"]}) == (1, {})
     assert "Cannot connect to the Docker daemon" in capsys.readouterr().err
 
 
@@ -159,7 +159,7 @@ def test_missing_docker_is_explained(
 
 @pytest.mark.parametrize("name", ["dev/nvidia0", "proc/driver/nvidia/gpus", "dev/dxg"])
 def test_machine_with_a_gpu_is_not_rejected(tmp_path: Path, name: str) -> None:
-    """What a driver shows -> accepted; nothing and a local engine -> rejected; an engine elsewhere -> accepted."""
+    """Given a device of the driver, or a remote engine -> accepted; given neither -> rejected."""
     with pytest.raises(NoGpuError, match="no NVIDIA device"):
         reject_machine_without_gpu(tmp_path, {"DOCKER_HOST": "unix:///run/docker.sock"})
     reject_machine_without_gpu(tmp_path, {"DOCKER_HOST": "ssh://gpu-machine"})
@@ -169,12 +169,33 @@ def test_machine_with_a_gpu_is_not_rejected(tmp_path: Path, name: str) -> None:
 
 
 def test_only_an_earlier_report_is_replaced(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file of the user's as --output -> exit 1 before anything is tried, as it was; an earlier report -> replaced."""
+    """Given a file of the user as --output -> exit code 1, unchanged; given an earlier report -> replaced."""
     mine = play / "found" / "report.json"
     mine.parent.mkdir()
     mine.write_text('{"image": "mine"}')
-    code, found = try_it(play, {})
+    code, found = check_gpu(play, {})
     assert (code, found) == (1, {"image": "mine"})
     assert "exists and is not a report that this program wrote" in capsys.readouterr().err
     mine.unlink()
-    assert [try_it(play, {})[0] for _ in range(2)] == [0, 0]
+    assert [check_gpu(play, {})[0] for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.slow
+def test_environment_is_checked_without_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given --here on the CPU and no docker on PATH -> the same steps and figures as for an image, all passing."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    output = tmp_path / "report.json"
+    few = ["--images", "8", "--batch-sizes", "1", "2", "--seconds", "0.1", "--output", str(output)]
+    assert gpu_check.main(["--here", "--device", "cpu", *few]) == 0
+    found = json.loads(output.read_text())
+    assert (found["passed"], found["dry_run"], found["image"], found["image_id"]) == (True, True, HERE, sys.executable)
+    assert {"training, head only", "training, whole network", "answers, float16"} <= set(found["figures"])
+    assert found["figures"]["answers, float32"]["images_per_second"]["2"] > 0
+
+
+def test_image_or_environment_is_checked_but_not_both(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given neither an image nor --here, or both -> the usage error of the parser."""
+    for words in ([], ["some:gpu", "--here"]):
+        with pytest.raises(SystemExit):
+            gpu_check.main(words)
+        assert "--here" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from tests.image.conftest import PROJECT
 FEW = ("--images", "8", "--model-id", "mobilenetv2-160", "--batch-sizes", "1", "2", "--seconds", "0.1")
 
 
-def run_trial(image: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run_check(image: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run scripts/test-gpu."""
     return subprocess.run(
         [PROJECT / "scripts" / "test-gpu", image, *words], capture_output=True, text=True, check=False
@@ -15,8 +15,8 @@ def run_trial(image: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_step_runs_without_a_gpu_too(image: str, tmp_path: Path) -> None:
-    """Given the dry run on the CPU -> exit code 0, both jobs and every measurement done, nothing claimed of a GPU."""
-    done = run_trial(image, "--device", "cpu", *FEW, "--output", str(tmp_path / "found.json"))
+    """Given a dry run on the CPU -> exit code 0, both jobs and every measurement done, no claim about a GPU."""
+    done = run_check(image, "--device", "cpu", *FEW, "--output", str(tmp_path / "found.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert (found["passed"], found["dry_run"]) == (True, True)
@@ -27,9 +27,9 @@ def test_every_step_runs_without_a_gpu_too(image: str, tmp_path: Path) -> None:
     assert "no GPU was tested" in done.stdout
 
 
-def test_machine_without_a_gpu_is_told_at_once(image: str) -> None:
+def test_machine_without_a_gpu_is_reported_at_once(image: str) -> None:
     """Given this machine, which has no GPU, or whose Docker has none to give -> exit code 2 and `no GPU`."""
-    done = run_trial(image)
+    done = run_check(image)
     assert done.returncode == 2, done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith("no GPU: ")
     assert done.stdout == ""
