@@ -116,6 +116,7 @@ def test_resumed_job_keeps_counting() -> None:
     """Given a job that resumes after 2 of 4 epochs -> its next epoch is the third."""
     log = "epochs = 4 (given)\nResuming from a checkpoint: epoch 3, after step 0 of 9, 2 epochs measured before.\n"
     screen = shown(log + "9/9 - 3s - loss: 0.5 - val_accuracy: 0.5")
+    assert "* marks the best one so far since the job resumed:" in screen
     assert "Resuming from a checkpoint after 2 of 4 epochs" in screen
     assert "Epoch 3/4" in screen
 
@@ -139,3 +140,7 @@ def test_lines_fit_80_columns() -> None:
     bar = next(line for line in screen.replace("\r", "\n").splitlines() if "16,000/142,300" in line)
     assert "Features of training images" in bar
     assert "Epoch  1/20 * loss 0.4890  accuracy 0.8060  val_loss 0.4840  val_accuracy 0.7887\n" in shown(log, width=80)
+    longer = log.replace("epochs = 20 ", "epochs = 500 ")
+    assert "Epoch   1/500 * loss 0.4890 accuracy 0.8060 val_loss 0.4840 val_accuracy 0.7887\n" in shown(
+        longer, width=80
+    )

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SETTING = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>.*) \((?P<source>[^()]*)\)")
-_PROGRESS = re.compile(r"(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) (?:images|images), \d+ s")
+_PROGRESS = re.compile(r"(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) images, \d+ s")
 _EPOCH = re.compile(r"\d+/\d+ - (?P<seconds>\d+)s(?P<metrics>(?: - \w+: \S+)+)")
 _METRIC = re.compile(r"- (?P<name>\w+): (?P<value>\S+)")
 _PART = re.compile(
-    r"(?P<part>training|validation|test): (?P<images>\d+) (?:images|images) of (?P<classes>\d+) classes "
+    r"(?P<part>training|validation|test): (?P<images>\d+) images of (?P<classes>\d+) classes "
     r"\((?P<counts>.*)\)"
 )
 _RESUMED = re.compile(r".* from a checkpoint: .*?(?P<epochs>\d+) epochs measured before\.")

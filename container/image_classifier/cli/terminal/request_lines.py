@@ -26,7 +26,7 @@ def is_worth_showing(entry: Mapping[str, Any]) -> bool:
 
 def show(entry: Mapping[str, Any]) -> Text:
     """Return a line such as `22:14:03  POST /invocations  200  1 image  9 ms`, rejected ones coloured."""
-    images = entry.get("images") or entry.get("images")
+    images = entry.get("images")
     parts = [
         time.strftime("%H:%M:%S"),
         f"{entry.get('method', '')} {entry.get('path', '')}",

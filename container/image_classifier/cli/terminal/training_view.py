@@ -21,7 +21,7 @@ _NEXT: Mapping[str, str] = {
     "Features:": "Extracting features",
     "OpenVINO IR": "Checking the saved model in a fresh process",
     "Verification:": "Writing the reports",
-    "Stopped,": "Finishing",
+    "Stopped (": "Writing the reports",
 }
 """What runs after a line that begins so, until the next line."""
 _DETAILS = (
@@ -127,7 +127,7 @@ class TrainingView:
         is_best = value > self._best
         self._best = max(value, self._best)
         if self._phase != "epochs":
-            self._print("Epochs; * marks the best one so far:")
+            self._print(f"Epochs; * marks the best one so far{' since the job resumed' if self._epoch > 1 else ''}:")
         if self._epochs <= ALL_EPOCHS or is_best or self._epoch % 10 == 0:
             self._print(self._epoch_line(metrics, is_best), "green" if is_best else None)
         if self._phase != "epochs":
@@ -138,8 +138,10 @@ class TrainingView:
 
     def _epoch_line(self, metrics: Mapping[str, float], is_best: bool) -> str:
         width = len(str(self._epochs))
-        shown = "  ".join(f"{name} {metrics[name]:.4f}" for name in _SHOWN_METRICS if name in metrics)
-        return f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} {shown}"
+        shown = [f"{name} {metrics[name]:.4f}" for name in _SHOWN_METRICS if name in metrics]
+        begin = f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} "
+        line = begin + "  ".join(shown)
+        return line if len(line) <= self._console.width else begin + " ".join(shown)
 
     def _on_note(self, text: str) -> None:
         if text.startswith("Features:"):
