@@ -11,7 +11,7 @@ from tests.support.environments import coverage_variables
 def unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep what a module marked `no_cover` starts from measuring coverage too.
 
-    Tracing costs whoever runs TensorFlow a third more of its time. For jobs that go ways which other tests measure.
+    Tracing adds a third to the time of processes with TensorFlow. For jobs whose code paths other tests measure.
     """
     with pytest.MonkeyPatch.context() as patch:
         if request.node.get_closest_marker("no_cover"):

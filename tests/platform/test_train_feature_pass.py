@@ -1,4 +1,4 @@
-"""A job that is told to stop while it computes features, and started again."""
+"""A job that is stopped while it computes features, and restarted."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
 
 def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, tiny_backbone: Path) -> None:
-    """SIGTERM in the middle of the pass, with a folder for checkpoints -> the next job goes on where it was."""
+    """SIGTERM in the middle of the pass, with a folder for checkpoints -> the next job resumes there."""
     tree = make_tree(tmp_path, COLOURS, count=2, train_only_top_layer="True", epochs="1", batch_size="4")
     (tree / "checkpoints").mkdir()
     add_large_images(tree, count=301, height=900, width=1200)

@@ -40,9 +40,9 @@ reusable_saved_model.save(network, Path(sys.argv[1]))
 
 
 def offline() -> dict[str, str]:
-    """Return an environment in which whoever asks for an outside address gets no answer."""
-    nobody = f"http://127.0.0.1:{free_port()}"
-    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), nobody)
+    """Return an environment in which outside addresses are unreachable."""
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), unreachable)
     here = dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost")
     return {**proxies, **here, "PYTHONPATH": str(ROOT / "container")}
 
@@ -145,7 +145,7 @@ def test_model_uri_of_a_folder(bucket: LocalBucket, tmp_path: Path) -> None:
 
 
 def test_model_channel_comes_before_model_uri(tmp_path: Path) -> None:
-    """A model channel and a model_uri that nobody serves -> the channel, nothing is asked."""
+    """A model channel and an unreachable model_uri -> the channel, without a request."""
     channel = OptMl(tmp_path).channel_dir("model")
     (channel / "1").mkdir(parents=True)
     (channel / "1" / "saved_model.pb").write_bytes(b"graph")

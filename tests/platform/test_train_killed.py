@@ -18,7 +18,7 @@ class Story:
     """What happened, in order."""
 
     whole: Path
-    """The tree of the same job that nobody disturbed."""
+    """The tree of the same job, undisturbed."""
     tree: Path
     truncated: str
     """The checkpoint that was cut after the first kill."""

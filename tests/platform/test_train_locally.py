@@ -110,7 +110,7 @@ def test_closed_terminal_saves_the_best_model(images: Path, tiny_backbone: Path,
 
 @pytest.mark.every
 def test_finished_job_is_replaced_on_request_alone(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
-    """Given a finished job -> rejected with its date and accuracy; with --overwrite the new model takes its place."""
+    """Given a finished job -> rejected with its date and accuracy; with --overwrite the new model replaces it."""
     words = command(images, tiny_backbone, "epochs=1", "train_only_top_layer=True")
     for more, code in (((), 0), ((), 1), (("--overwrite", "batch_size=8"), 0)):
         with pseudo_terminal.running([*words, *more], columns=200, cwd=tmp_path) as terminal:

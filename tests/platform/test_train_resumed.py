@@ -50,7 +50,7 @@ class Pair:
     """Two trees of the same job."""
 
     whole: Path
-    """Of the one that nobody disturbed."""
+    """Of the undisturbed one."""
     continued: Path
     """Of the one that was killed in its first epoch and started again elsewhere."""
     step: int

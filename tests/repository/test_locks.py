@@ -77,7 +77,7 @@ def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_no_lock_names_a_host_or_a_folder(lock: str) -> None:
-    """Given a lock -> it names no package index of the machine that compiled it."""
+    """Given a lock -> it does not name the package index of the machine that compiled it."""
     assert re.findall(r"\S*(?:://|--index|--find-links|/)\S*", (ROOT / lock).read_text(encoding="utf-8")) == []
 
 

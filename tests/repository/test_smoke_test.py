@@ -34,11 +34,13 @@ def test_complete_packages_pass_with_one_line() -> None:
 def test_missing_package_is_named(tmp_path: Path) -> None:
     """Given a package that cannot be imported -> exit code 1 and one line with its name and the reason."""
     (tmp_path / "openvino").mkdir()
-    (tmp_path / "openvino" / "__init__.py").write_text("import libopenvino_of_nobody\n")
+    (tmp_path / "openvino" / "__init__.py").write_text("import libopenvino_that_is_missing\n")
     done = smoke_test("cpu", path=tmp_path)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr == ("smoke-test cpu: openvino: ModuleNotFoundError: No module named 'libopenvino_of_nobody'.\n")
+    assert done.stderr == (
+        "smoke-test cpu: openvino: ModuleNotFoundError: No module named 'libopenvino_that_is_missing'.\n"
+    )
 
 
 def test_package_that_imports_but_does_not_work_is_found(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
         "two ahead, the network goes last": Policy(
             RequestPool(requests(cpus, cpus + 2, last=True), requests(1, 1, last=True)[0]), cpus + 4, announced=True
         ),
-        "and who is alone pinned": Policy(
+        "and latency mode pinned": Policy(
             RequestPool(requests(cpus, cpus + 2, last=True), requests(1, 1, last=True, pinned=True)[0]),
             cpus + 4,
             announced=True,

@@ -8,7 +8,7 @@ All answer the same JSON, the 1000 probabilities of an image that comes as a raw
 * Flask + TensorFlow: a synchronous process a CPU, as in the platform's sample of an own container. One process with 8
   threads was slower.
 * Flask + OpenVINO: one process with 8 threads. OpenVINO pins its threads, those of two processes to the same CPUs. Once
-  as it comes, which is its latency hint, and once with its throughput hint: who takes care of neither gets one of both.
+  with its default, the latency hint, and once with its throughput hint.
 """
 
 from collections.abc import Mapping

@@ -168,7 +168,7 @@ def test_without_a_region(aws: str, docker: RecordingDocker, capsys: pytest.Capt
 
 def test_unknown_profile(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
     """Given a profile that is not configured -> named."""
-    assert "profile (nobody) could not be found" in error_of([*SETTINGS, "--profile", "nobody"], capsys)
+    assert "profile (absent) could not be found" in error_of([*SETTINGS, "--profile", "absent"], capsys)
 
 
 def test_name_that_ecr_rejects(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,7 +182,7 @@ def test_script_of_the_user_is_not_run() -> None:
     ],
 )
 def test_misspelt_names(written: str, meant: str) -> None:
-    """A name that nobody declared -> rejected with the name that was probably meant."""
+    """An unknown name -> rejected with the name that was probably meant."""
     assert f"Unknown hyperparameter {written}. Did you mean {meant}?" in problems({written: "1"})
 
 

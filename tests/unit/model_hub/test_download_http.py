@@ -139,7 +139,7 @@ def test_size_is_limited(server: FaultyServer, tmp_path: Path) -> None:
 
 def test_unreachable_server_is_reported(tmp_path: Path) -> None:
     """Given a port without a server -> PlatformError with the cause after four attempts."""
-    with pytest.raises(PlatformError, match=r"cannot be downloaded: .*refused.* \(4 attempts in a row\)"):
+    with pytest.raises(PlatformError, match=r"cannot be downloaded: .*Connection refused.* \(4 attempts in a row\)"):
         download_http.fetch(f"http://127.0.0.1:{free_port()}/file", tmp_path / "file")
 
 
