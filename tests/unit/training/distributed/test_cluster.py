@@ -138,6 +138,7 @@ def test_listings_of_shards_become_one(hosts: list[dict[str, Any]]) -> None:
         assert merged["other"] == {".txt": 3}
 
 
+@pytest.mark.every
 def test_rows_of_different_kinds_are_rejected_on_every_host() -> None:
     """Given two columns on one host and three on the other -> both fail with a sentence instead of mixing bytes."""
     results = [found(finished(each)) for each in start_hosts("differ")]
