@@ -1,4 +1,4 @@
-"""GitHub's workflows: valid, and the same commands that anybody runs."""
+"""GitHub's workflows: valid, and the same commands as on a developer's machine."""
 
 import subprocess
 import sys

@@ -20,7 +20,7 @@ ACCESS_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE
 def message(error: Exception, base: Path) -> str:
     """Return the text for the log and the failure file, with secrets removed from addresses.
 
-    `base` is the platform's folder, whose free space is reported when an error about a full disk names no file.
+    `base` is the platform's folder, whose free space is reported when an error about a full disk has no file name.
     """
     if isinstance(error, OSError) and error.errno in DISK_IS_FULL:
         error = disk_is_full(error, base)

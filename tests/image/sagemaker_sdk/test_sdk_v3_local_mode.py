@@ -10,7 +10,7 @@ from tests.support.guides import script
 
 @pytest.fixture(scope="module")
 def output(scratch: Path) -> Path:
-    """The folder that the trainer is told to write to."""
+    """The output folder of the trainer."""
     folder = scratch / "output"
     folder.mkdir()
     return folder
@@ -18,7 +18,7 @@ def output(scratch: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def done(run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, output: Path) -> Ran:
-    """The guide's call in local container mode, which names no command, without AWS."""
+    """The guide's call in local container mode, without a command and without AWS."""
     names = {"images": few_photographs / "train", "backbone": backbone.parent, "output": output}
     return run_with_sdk("v3", script("sdk-v3.md", "On your machine", image_uri=image, **names), **NO_AWS)
 

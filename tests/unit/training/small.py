@@ -15,7 +15,7 @@ from image_classifier.training.data.dataset import Example
 
 
 def write_images(folder: Path, classes: int = 3, count: int = 20, seed: int = 0, random: bool = False) -> Path:
-    """Write one folder of noisy coloured images a class; `random` colours make the twin that nobody can learn."""
+    """Write one folder of noisy coloured images a class; `random` colours make the twin that cannot be learned."""
     noise = np.random.default_rng(seed)
     for label in range(classes):
         (folder / f"colour-{label}").mkdir(parents=True)

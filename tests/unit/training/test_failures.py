@@ -38,7 +38,7 @@ def test_full_disk_is_named_with_what_is_free(tmp_path: Path, code: int) -> None
 
 
 def test_full_disk_without_a_file_name_names_the_platforms_folder(tmp_path: Path) -> None:
-    """No space, and the error names no file -> the platform's folder is named."""
+    """No space, and the error has no file name -> the platform's folder is named."""
     assert f"full at {tmp_path}: " in failures.message(OSError(errno.ENOSPC, "No space left"), tmp_path)
 
 

@@ -56,7 +56,7 @@ def _uniform(seed: int, epoch: int, rows: NDArray[np.int64]) -> NDArray[np.float
     """Return numbers of [0, 1), (n, 4), by SplitMix64, which can begin anywhere in its sequence.
 
     Steele, Lea, Flood, Fast splittable pseudorandom number generators (OOPSLA 2014); the constants are its own.
-    NumPy's generators would have to be made anew for every image, which takes longer than changing it.
+    NumPy's generators would have to be created for every image, which takes longer than changing it.
     """
     start = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
     numbers = rows.astype(np.uint64)[:, None] * np.uint64(_DRAWS) + np.arange(1, _DRAWS + 1, dtype=np.uint64)

@@ -116,7 +116,7 @@ class CachedImages:
     """Images of one part of the data, each decoded when it is first asked for and kept where there is room.
 
     In memory if all fit in `memory_limit` bytes (a third of what is free), else in a scratch file as large as half of
-    the free disk; those beyond that are decoded anew each time.
+    the free disk; the remaining ones are decoded again each time.
     """
 
     def __init__(

@@ -56,7 +56,7 @@ def explain(error: BaseException, names: Sequence[str]) -> PlatformError | None:
     if not isinstance(error, _LOST_HOST_ERRORS) and "CoordinationService" not in text:
         return None
     tasks = sorted({int(task) for task in re.findall(r"/job:worker/replica:0/task:(\d+)", text)})
-    # Heartbeats go to the chief: an error that names no task is about the chief.
+    # Heartbeats go to the chief: an error without a task is about the chief.
     lost = [names[task] for task in tasks if task < len(names)] or [names[0]]
     return PlatformError(
         f"Another host of this job exited or is unreachable, so training stopped: {', '.join(lost)} of "

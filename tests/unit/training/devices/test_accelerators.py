@@ -119,6 +119,6 @@ def test_devices_line_names_gpus_with_memory() -> None:
     assert accelerators.devices_line(4, [A10G, Gpu("B")]) == f"Devices: 4 CPUs, 2 GPUs: {one}, B"
 
 
-def test_peak_memory_without_a_gpu_is_not_made_up() -> None:
+def test_peak_memory_without_a_gpu_is_not_invented() -> None:
     """Given no GPU -> no line about its memory."""
     assert accelerators.peak_memory_lines() == []

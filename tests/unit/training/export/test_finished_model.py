@@ -97,7 +97,7 @@ def test_network_for_the_ir_keeps_the_features(tmp_path: Path, as_graph: bool) -
 
 
 def test_nothing_is_asked_without_time(tmp_path: Path) -> None:
-    """Told to stop -> no answers, not an error."""
+    """Stop requested -> no predictions, not an error."""
     folder = colours.save(tmp_path / "model")
     model = finished_model.load(folder / "1", artifacts.read_model_info(folder))
     stop = StopSignal()
