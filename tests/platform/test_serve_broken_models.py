@@ -1,4 +1,4 @@
-"""Model folders that cannot be served: the server ends with one line."""
+"""Broken model folders: the server exits with one line."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ StartServer = Callable[..., Server]
 
 @pytest.fixture
 def tree(colour_models: Path, tmp_path: Path) -> Path:
-    """A platform tree with a copy of the model, which TensorFlow serves, since it has no IR."""
+    """A platform tree with a copy of the model without an IR, which TensorFlow serves."""
     shutil.copytree(colour_models / "both", tmp_path / "model")
     return tmp_path
 
@@ -37,7 +37,7 @@ def duplicate(tree: Path) -> None:
 
 
 def truncate(tree: Path, name: str) -> None:
-    """Cut a file of the SavedModel to a third."""
+    """Truncate a file of the SavedModel to a third."""
     path = tree / "model" / "1" / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
 
@@ -49,7 +49,7 @@ def empty(tree: Path) -> None:
 
 
 def rename_operation(tree: Path) -> None:
-    """Make the graph ask for an operation that this TensorFlow does not have, as one of a later release would."""
+    """Make the graph use an operation unknown to this TensorFlow, as of a later release."""
     path = tree / "model" / "1" / "saved_model.pb"
     path.write_bytes(path.read_bytes().replace(b"Softmax", b"Sofwhat"))
 
@@ -74,8 +74,8 @@ REPRESENTATIVES = ("missing", "several", "truncated weights", "another TensorFlo
 
 
 @pytest.mark.parametrize("name", some_of(BROKEN, REPRESENTATIVES.__contains__))
-def test_broken_model_ends_the_server_with_one_line(start: StartServer, tree: Path, name: str) -> None:
-    """Each way in which a model folder can be broken -> another exit code than 0, one plain line, within seconds."""
+def test_broken_model_stops_the_server_with_one_line(start: StartServer, tree: Path, name: str) -> None:
+    """Given each kind of broken model folder -> a non-zero exit code and one plain line, within seconds."""
     damage, message = BROKEN[name]
     damage(tree)
     server = start(tree)
@@ -87,8 +87,8 @@ def test_broken_model_ends_the_server_with_one_line(start: StartServer, tree: Pa
     assert str(tree / "model") in lines[0]
 
 
-def test_model_that_answers_nan_is_not_served(start: StartServer, tree: Path) -> None:
-    """Weights that are NaN -> the server ends with the reason instead of answering."""
+def test_model_with_nan_outputs_is_not_served(start: StartServer, tree: Path) -> None:
+    """Given NaN weights -> the server exits with the reason."""
     shutil.rmtree(tree / "model")
     colours.save(tree / "model", sharpness=float("nan"))
     server = start(tree)
@@ -106,8 +106,8 @@ def tree_with_ir(colour_models: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_ir_that_answers_nan_is_not_served(start: StartServer, tree_with_ir: Path) -> None:
-    """Given an IR, undamaged, one of whose weights is NaN -> the server ends with the reason instead of answering."""
+def test_ir_with_nan_outputs_is_not_served(start: StartServer, tree_with_ir: Path) -> None:
+    """Given a valid IR with a NaN weight -> the server exits with the reason."""
     weights, info_file = tree_with_ir / "model/openvino/model.bin", tree_with_ir / "model" / artifacts.MODEL_INFO_FILE
     sharpness, nan = struct.pack("<f", 12.0), struct.pack("<f", float("nan"))
     assert weights.read_bytes().count(sharpness) == 1
@@ -121,8 +121,8 @@ def test_ir_that_answers_nan_is_not_served(start: StartServer, tree_with_ir: Pat
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], list("abcd")])
-def test_labels_are_counted_whatever_the_engine(start: StartServer, tree_with_ir: Path, labels: list[str]) -> None:
-    """Given an IR of three classes and a label too few or too many -> the server ends with both numbers."""
+def test_number_of_labels_is_checked(start: StartServer, tree_with_ir: Path, labels: list[str]) -> None:
+    """Given an IR of three classes and a label too few or too many -> the server exits with both numbers."""
     edit_labels(tree_with_ir, labels)
     server = start(tree_with_ir)
     assert server.end(60) != 0

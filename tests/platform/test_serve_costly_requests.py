@@ -1,4 +1,4 @@
-"""Requests that cost more than they weigh, seen from outside: others are answered, and work ends with its client."""
+"""Disproportionately expensive requests: other clients are answered, and work stops with its client."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ LIST = "application/json"
 
 @pytest.fixture(scope="module")
 def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the small classifier that may decode little at a time."""
+    """A server of the small classifier with little memory for decoding."""
     tree = tmp_path_factory.mktemp("costly")
     (tree / "model").symlink_to(colour_models / "both")
     with running(start_server(tree, SERVE_DECODE_MEMORY_MB="128")) as started:
@@ -29,20 +29,20 @@ def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def webp(side: int) -> bytes:
-    """Make a WebP of one colour, in some 40 bytes."""
+    """Return a WebP of one colour in some 40 bytes."""
     file = io.BytesIO()
     Image.new("RGB", (side, side), (1, 2, 3)).save(file, "WEBP", lossless=True, quality=0, method=0)
     return file.getvalue()
 
 
 def cpu_seconds(server: Server) -> float:
-    """Return the CPU seconds of a server's first worker so far."""
+    """Return the CPU time of the first worker so far."""
     fields = Path(f"/proc/{server.workers()[0]}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def test_bombs_in_parallel_leave_others_alone(server: Server) -> None:
-    """Six clients with 40 bytes of WebP of 89 megapixels, alone and 512 times -> 413 each; others get 200 meanwhile."""
+def test_parallel_bombs_do_not_affect_others(server: Server) -> None:
+    """Given six clients with WebPs of 40 bytes and 89 megapixels, alone and 512 times -> 413 each; others get 200."""
     bomb = sample_images.webp_of_one_colour()
     bodies = [(bomb, "application/x-image"), (sample_images.listed([bomb] * 512), LIST)] * 3
     photograph = sample_images.encode(sample_images.plain(), "JPEG")
@@ -65,8 +65,8 @@ def test_bombs_in_parallel_leave_others_alone(server: Server) -> None:
     assert server.resident_megabytes() - before < 100
 
 
-def test_heavy_list_lets_others_through(server: Server) -> None:
-    """Two clients with lists of 20 WebPs of 7 megapixels that fill the memory for decoding -> others are answered."""
+def test_heavy_lists_do_not_block_others(server: Server) -> None:
+    """Given two lists of 20 WebPs of 7 megapixels that exhaust the decoding memory -> other clients are answered."""
     body = sample_images.listed([webp(2_700)] * 20)
     photograph = sample_images.encode(sample_images.plain(), "JPEG")
     found = []
@@ -87,8 +87,8 @@ def test_heavy_list_lets_others_through(server: Server) -> None:
 
 
 @pytest.mark.parametrize("lines", [False, True])
-def test_work_ends_soon_after_its_client_has_gone(server: Server, lines: bool) -> None:
-    """A list, and lines, of 40 WebPs of 7 megapixels whose client goes at once -> a fraction of their CPU is used."""
+def test_work_stops_soon_after_a_disconnect(server: Server, lines: bool) -> None:
+    """Given a list, and lines, of 40 WebPs whose client disconnects immediately -> a fraction of their CPU is used."""
     image = webp(2_700)
     line = json.dumps({"b64": base64.b64encode(image).decode()}).encode() + b"\n"
     body, kind = (line * 40, "application/jsonlines") if lines else (sample_images.listed([image] * 40), LIST)
@@ -110,8 +110,8 @@ def test_work_ends_soon_after_its_client_has_gone(server: Server, lines: bool) -
     assert idle[-1] - before < max(20 * one, 0.5)
 
 
-def test_request_beyond_its_time_is_told_so(colour_models: Path, tmp_path: Path, start: Callable[..., Server]) -> None:
-    """A list that needs more than the second that it has -> 503 with Retry-After, soon after the second."""
+def test_request_beyond_its_deadline_is_503(colour_models: Path, tmp_path: Path, start: Callable[..., Server]) -> None:
+    """Given a list that needs more than its deadline of one second -> 503 with Retry-After soon afterwards."""
     (tmp_path / "model").symlink_to(colour_models / "both")
     server = start(tmp_path, SERVE_WORK_SECONDS="1")
     server.wait_until_ready()

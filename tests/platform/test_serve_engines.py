@@ -1,4 +1,4 @@
-"""Which engine serves, also where TensorFlow is not installed, as in the image's serve target."""
+"""Engine selection, also without TensorFlow, as in the serve image."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ StartServer = Callable[..., Server]
 
 @pytest.fixture(scope="module")
 def slim_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an environment that has what this one has, but not TensorFlow."""
+    """The interpreter of an environment without TensorFlow."""
     folder = tmp_path_factory.mktemp("slim")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin" / "python"
@@ -36,7 +36,7 @@ def slim_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tree_of(colour_models: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """Return a function from a form to a platform tree with a copy of that model."""
+    """Return a function that creates a platform tree with a copy of a model."""
 
     def make(form: str) -> Path:
         shutil.copytree(colour_models / form, tmp_path / "model")
@@ -46,7 +46,7 @@ def tree_of(colour_models: Path, tmp_path: Path) -> Callable[[str], Path]:
 
 
 def rejection(tree: Path, python: Path | str = sys.executable, **variables: str) -> str:
-    """Run the serving program until it rejects, with 1; returns the one line that it prints."""
+    """Run the entry point until it exits with 1; return its single line."""
     own = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_BIND_TO_PORT": str(free_port())}
     command = [str(python), str(ROOT / "container" / "serve")]
     environment = {**os.environ, **own, **variables}
@@ -56,7 +56,7 @@ def rejection(tree: Path, python: Path | str = sys.executable, **variables: str)
 
 
 def slim_server(tree: Path, python: Path, **variables: str) -> Server:
-    """Start the serving program in the environment without TensorFlow."""
+    """Start the entry point in the environment without TensorFlow."""
     port = free_port()
     own = {"SAGEMAKER_BASE_DIR": str(tree), "SAGEMAKER_BIND_TO_PORT": str(port)}
     log_file = tree / "log.txt"
@@ -72,7 +72,7 @@ def slim_server(tree: Path, python: Path, **variables: str) -> Server:
 def test_slim_environment_serves_a_model_with_an_ir(
     tree_of: Callable[[str], Path], slim_python: Path, form: str, classes: int
 ) -> None:
-    """A model with an IR where TensorFlow is not installed -> ready, the right label, SIGTERM ends it with 0."""
+    """Given a model with an IR and no TensorFlow -> ready, the correct label, exit code 0 on SIGTERM."""
     server = slim_server(tree_of(form), slim_python)
     try:
         server.wait_until_ready(60)
@@ -86,7 +86,7 @@ def test_slim_environment_serves_a_model_with_an_ir(
 
 
 def test_slim_environment_rejects_a_model_without_an_ir(tree_of: Callable[[str], Path], slim_python: Path) -> None:
-    """A model without an IR where TensorFlow is not installed -> exit 1 at once, one line with the remedy."""
+    """Given a model without an IR and no TensorFlow -> exit code 1 immediately, one line with the remedy."""
     tree = tree_of("both")
     assert rejection(tree, slim_python) == (
         f"UserError: TensorFlow is not installed here, but {tree / 'model'} has no OpenVINO IR. Create one with "
@@ -94,29 +94,29 @@ def test_slim_environment_rejects_a_model_without_an_ir(tree_of: Callable[[str],
     )
 
 
-def test_slim_environment_rejects_to_run_tensorflow(tree_of: Callable[[str], Path], slim_python: Path) -> None:
-    """SERVE_ENGINE=tensorflow where it is not installed -> exit 1, one line that names the targets with it."""
+def test_slim_environment_rejects_the_tensorflow_engine(tree_of: Callable[[str], Path], slim_python: Path) -> None:
+    """Given SERVE_ENGINE=tensorflow without TensorFlow -> exit code 1, one line with the suitable image targets."""
     line = rejection(tree_of("both+openvino"), slim_python, SERVE_ENGINE="tensorflow")
     assert line.startswith("UserError: SERVE_ENGINE is tensorflow, which is not installed here.")
     assert "cpu or gpu target" in line
 
 
 def test_openvino_without_an_ir_is_rejected(tree_of: Callable[[str], Path]) -> None:
-    """SERVE_ENGINE=openvino for a model without an IR -> exit 1, one line with the same remedy."""
+    """Given SERVE_ENGINE=openvino and a model without an IR -> exit code 1, one line with the same remedy."""
     line = rejection(tree_of("both"), SERVE_ENGINE="openvino")
     assert line.startswith("UserError: SERVE_ENGINE is openvino, but ")
     assert "Run scripts/convert-model" in line
 
 
 def test_unknown_engine_and_precision_are_rejected(tree_of: Callable[[str], Path]) -> None:
-    """Words that are none of the allowed -> exit 1, one line with both lists."""
+    """Given invalid values of both variables -> exit code 1, one line with both lists."""
     line = rejection(tree_of("both"), SERVE_ENGINE="onnx", SERVE_PRECISION="int8")
     assert "SERVE_ENGINE is 'onnx'; allowed: auto, openvino, tensorflow." in line
     assert "SERVE_PRECISION is 'int8'; allowed: f32, bf16." in line
 
 
-def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: StartServer) -> None:
-    """An IR with a byte that is another -> the server ends, one line with the folder and what to do."""
+def test_corrupt_ir_stops_the_server(tree_of: Callable[[str], Path], start: StartServer) -> None:
+    """Given an IR with a changed byte -> the server exits, one line with the folder and the remedy."""
     tree = tree_of("both+openvino")
     weights = tree / "model" / "openvino" / "model.bin"
     weights.write_bytes(weights.read_bytes() + b"x")
@@ -130,7 +130,7 @@ def test_damaged_ir_ends_the_server(tree_of: Callable[[str], Path], start: Start
 def test_ir_of_another_model_is_skipped(
     tree_of: Callable[[str], Path], colour_models: Path, start: StartServer
 ) -> None:
-    """Another SavedModel beside the IR -> TensorFlow answers with it, and the log says why."""
+    """Given an IR of another SavedModel -> TensorFlow serves the SavedModel, with the reason in the log."""
     tree = tree_of("both+openvino")
     shutil.rmtree(tree / "model" / "1")
     shutil.copytree(colour_models / "bytes" / "1", tree / "model" / "1")
@@ -142,8 +142,8 @@ def test_ir_of_another_model_is_skipped(
 
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this CPU does not compute in bfloat16")
-def test_bfloat16_is_served_where_the_cpu_has_it(tree_of: Callable[[str], Path], start: StartServer) -> None:
-    """SERVE_PRECISION=bf16 -> ready, and the right label."""
+def test_bfloat16_is_served_if_the_cpu_supports_it(tree_of: Callable[[str], Path], start: StartServer) -> None:
+    """Given SERVE_PRECISION=bf16 -> ready, and the correct label."""
     server = start(tree_of("both+openvino"), SERVE_PRECISION="bf16")
     server.wait_until_ready()
     answer = server.classify(sample_images.encode(sample_images.plain(), "PNG"), Accept="application/json;verbose")

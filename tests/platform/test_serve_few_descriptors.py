@@ -1,4 +1,4 @@
-"""A server that may open few files, and more clients than that."""
+"""More clients than file descriptors."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ FILES = 90
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server that may open 90 files."""
+    """A server with at most 90 open files."""
     tiny_models.write(tmp_path / "model", "tiny")
     shell = shutil.which("sh")
     assert shell is not None
@@ -40,13 +40,13 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def cpu_seconds(process: int) -> float:
-    """Return the CPU time that a process has taken."""
+    """Return the CPU time of a process."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_idle_clients_make_room_for_new_ones(server: Server) -> None:
-    """More idle connections than files -> a new client is answered at once, the server idles, and says it once."""
+def test_idle_connections_are_evicted_for_new_ones(server: Server) -> None:
+    """Given more idle connections than descriptors -> a new client is answered, one warning, no busy loop."""
     (worker,) = server.workers()
     with ExitStack() as stack:
         kept = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
@@ -68,8 +68,8 @@ def test_idle_clients_make_room_for_new_ones(server: Server) -> None:
     assert server.log().count("Cannot accept a connection") <= 1
 
 
-def test_slow_clients_make_room_for_new_ones(server: Server) -> None:
-    """More half requests than files -> new clients are served after a moment without a spin, slow ones get 503."""
+def test_slow_requests_are_evicted_for_new_ones(server: Server) -> None:
+    """Given more half requests than descriptors -> new clients are served soon, slow ones get 503, no busy loop."""
     (worker,) = server.workers()
     with ExitStack() as stack:
         begun = []

@@ -1,4 +1,4 @@
-"""One server of a model that tells its features: lines, embeddings, labels above a threshold, 100 MB at once."""
+"""A server of a model with features: lines, embeddings, thresholds, bodies of 100 MB."""
 
 import base64
 import io
@@ -21,7 +21,7 @@ MEGABYTE = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server as batch transform starts it, with OpenVINO."""
+    """A server with OpenVINO as started by batch transform."""
     tree = tmp_path_factory.mktemp("opt-ml")
     shutil.copytree(colour_models / "pixels+openvino", tree / "model")
     with running(start_server(tree, SAGEMAKER_BATCH="true", SERVE_ENGINE="openvino")) as found:
@@ -29,35 +29,35 @@ def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def line(data: bytes) -> bytes:
-    """Write an image as a line without its end."""
+    """Encode an image as a line without its end."""
     return json.dumps({"b64": base64.b64encode(data).decode()}).encode()
 
 
-def answers(server: Server, body: bytes, accept: str = "application/jsonlines") -> list[Any]:
-    """Send lines; returns the lines that come back."""
+def parsed_lines(server: Server, body: bytes, accept: str = "application/jsonlines") -> list[Any]:
+    """Send lines; return the parsed lines of the response."""
     answer = server.ask("/invocations", body, Content_Type="application/jsonlines", Accept=accept)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/jsonlines"), answer.body[:1000]
     assert answer.body.endswith(b"\n")
     return [json.loads(found) for found in answer.body.splitlines()]
 
 
-def test_lines_are_answered_as_the_images_alone(server: Server) -> None:
-    """Fifty images of different colours in lines with CR LF -> fifty lines, each what its image gets alone."""
+def test_lines_and_single_images_agree(server: Server) -> None:
+    """Given fifty images of different colours in lines with CR LF -> the prediction that each gets alone."""
     colours = np.random.default_rng(3).integers(0, 256, (50, 3))
     images = [sample_images.encode(Image.new("RGB", (40, 30), tuple(map(int, colour))), "PNG") for colour in colours]
     body = b"\r\n".join(map(line, images)) + b"\r\n\r\n"
-    found = answers(server, body, "application/jsonlines;verbose")
+    found = parsed_lines(server, body, "application/jsonlines;verbose")
     assert len(found) == 50
     for image, entry in zip(images, found, strict=True):
         assert entry == server.classify(image, Accept="application/json;verbose").json
     assert len({entry["predicted_label"] for entry in found}) == 3
 
 
-def test_bad_image_leaves_the_others_their_answers(server: Server) -> None:
-    """A cut-off image, a bomb and no JSON among images -> their codes in their lines; the same process goes on."""
+def test_bad_lines_do_not_affect_others(server: Server) -> None:
+    """Given a truncated image, a bomb and invalid JSON among images -> an error in each of their lines."""
     plain, workers = sample_images.encode(sample_images.plain(), "JPEG"), server.workers()
     body = b"\n".join([line(plain), line(plain[: len(plain) // 2]), line(sample_images.bomb()), b"{", line(plain)])
-    first, *rejected, last = answers(server, body)
+    first, *rejected, last = parsed_lines(server, body)
     assert first == last == server.classify(plain).json
     assert [entry["error"] for entry in rejected] == ["corrupt", "too_many_pixels", "invalid_json"]
     assert all(list(entry) == ["error", "message"] for entry in rejected)
@@ -65,22 +65,22 @@ def test_bad_image_leaves_the_others_their_answers(server: Server) -> None:
 
 
 def test_embedding_is_the_pooled_features(server: Server) -> None:
-    """An image with Accept ;embedding -> the means of its halves, which is what this network pools, with 4 digits."""
+    """Given Accept ;embedding -> the means of the image's halves, which this network pools, to 4 digits."""
     answer = server.classify(
         sample_images.encode(sample_images.plain(), "PNG"), Accept="application/json;embedding"
     ).json
     assert list(answer) == ["probabilities", "embedding"]
     expected = [channel / 255 for channel in (*sample_images.GREEN, *sample_images.RED)]
     assert answer["embedding"] == pytest.approx(expected, abs=0.02)
-    both = answers(
+    both = parsed_lines(
         server, line(sample_images.encode(sample_images.plain(), "PNG")), "application/json;embedding;verbose"
     )
     assert list(both[0]) == ["probabilities", "labels", "predicted_label", "embedding"]
     assert both[0]["embedding"] == answer["embedding"]
 
 
-def test_threshold_names_what_reaches_it(server: Server) -> None:
-    """A green image with a threshold of 0.5 and of 1 -> green alone, and no label at all; 2 is no threshold."""
+def test_threshold_selects_labels(server: Server) -> None:
+    """Given a green image and thresholds 0.5 and 1 -> only green, and no label; 2 is rejected."""
     image = sample_images.encode(sample_images.plain(), "PNG")
     above = server.classify(image, Accept="application/json;verbose;threshold=0.5").json
     assert (above["labels"], above["predicted_label"], len(above["probabilities"])) == (["green"], "green", 1)
@@ -90,8 +90,8 @@ def test_threshold_names_what_reaches_it(server: Server) -> None:
     assert (rejected.status, rejected.json["error"]) == (406, "not_acceptable")
 
 
-def test_hundred_megabytes_of_lines_stay_flat_in_memory(server: Server) -> None:
-    """Just below 100 MB of images in lines, twice -> an answer each, little more in memory than one body, no more."""
+def test_hundred_megabytes_of_lines_keep_memory_flat(server: Server) -> None:
+    """Given almost 100 MB of images in lines, twice -> all classified, with little more memory than one body."""
     file = io.BytesIO()
     Image.new("RGB", (160, 120), sample_images.GREEN).save(file, "BMP")
     one = line(file.getvalue()) + b"\n"
@@ -101,13 +101,13 @@ def test_hundred_megabytes_of_lines_stay_flat_in_memory(server: Server) -> None:
         answer = server.ask("/invocations", one * count, Content_Type="application/jsonlines")
         assert answer.status == 200, answer.body
         assert answer.body.count(b"\n") == answer.body.count(b'{"probabilities":[') == count > 1000
-        # The thread lets go of the body a moment after the client has the last byte.
+        # The thread releases the body a moment after the client has read the last byte.
         wait_until(lambda: server.resident_megabytes() - before < 20, 10, "the memory of the body is free again")
     assert peak_megabytes(server) - before < 99 + 60
 
 
 def peak_megabytes(server: Server) -> float:
-    """Return the most that a server's first worker ever held in memory."""
+    """Return the peak resident memory of the first worker."""
     status = Path(f"/proc/{server.workers()[0]}/status").read_text()
     found = next(entry for entry in status.splitlines() if entry.startswith("VmHWM:"))
     return int(found.split()[1]) / 1024

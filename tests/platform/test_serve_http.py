@@ -1,4 +1,4 @@
-"""One server of a small model: routes, forms, odd and hostile images, limits."""
+"""A server of a small model: routes, formats, odd and hostile images, limits."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ from tests.platform.serving import Server, running, start_server
 
 @pytest.fixture(scope="module")
 def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of the classifier of colours that takes 2 MB, with the engine that is chosen for it: OpenVINO."""
+    """A server of the small classifier with a body limit of 2 MB and the default engine, OpenVINO."""
     tree = tmp_path_factory.mktemp("opt-ml")
     shutil.copytree(colour_models / "both+openvino", tree / "model")
     with running(start_server(tree, SERVE_MAX_BODY_MB="2")) as found:
@@ -32,21 +32,21 @@ def plain(server: Server) -> list[float]:
 
 
 def test_ping_is_200_and_empty(server: Server) -> None:
-    """A server that is ready -> 200 with an empty body."""
+    """Given a ready server -> 200 with an empty body."""
     answer = server.ask("/ping")
     assert (answer.status, answer.body) == (200, b"")
 
 
 def test_gunicorn_is_the_first_process(server: Server) -> None:
-    """The started process -> gunicorn itself, with one worker."""
+    """Given the started process -> it is gunicorn itself, with one worker."""
     command = Path(f"/proc/{server.process.pid}/cmdline").read_text().split("\0")
     assert command[1:3] == ["-m", "gunicorn"]
     assert len(server.workers()) == 1
 
 
 @pytest.mark.parametrize("name", sample_images.hostile())
-def test_hostile_body_is_rejected_and_the_server_lives(server: Server, name: str) -> None:
-    """Each hostile body -> its status in JSON within 50 ms; the same process answers the next image."""
+def test_hostile_body_is_rejected_and_the_server_continues(server: Server, name: str) -> None:
+    """Given each hostile body -> its status in JSON within 50 ms; the same worker answers the next image."""
     data, status, code = sample_images.hostile()[name]
     worker = server.workers()
     seconds = []
@@ -57,14 +57,14 @@ def test_hostile_body_is_rejected_and_the_server_lives(server: Server, name: str
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json"), answer.body
     assert answer.json["error"] == code
     assert b"Traceback" not in answer.body
-    # The quickest of five, since others use this machine too; decoding the bomb would take a second each time.
+    # The fastest of five, since the machine is shared; decoding the bomb would take a second each time.
     assert min(seconds) < 0.05
     assert server.classify(sample_images.encode(sample_images.plain(), "PNG")).status == 200
     assert server.workers() == worker
 
 
-def test_bombs_leave_no_trace_in_memory(server: Server) -> None:
-    """Twenty bombs after a first one -> less than 10 MB more in memory; one raster would be 50 MB at least."""
+def test_bombs_keep_memory_flat(server: Server) -> None:
+    """Given twenty bombs after a first one -> less than 10 MB more memory; a single raster takes at least 50 MB."""
     data = sample_images.bomb()
     assert len(data) < 60_000
     server.classify(data)
@@ -74,7 +74,7 @@ def test_bombs_leave_no_trace_in_memory(server: Server) -> None:
 
 
 def test_large_bodies_are_rejected_with_flat_memory(server: Server) -> None:
-    """60 MB announced, and 60 MB in chunks -> 413 with the limit and Connection: close, most unread, flat memory."""
+    """Given 60 MB with Content-Length, and chunked -> 413 and Connection: close, mostly unread, flat memory."""
     before = server.resident_megabytes()
     for chunked in (False, True):
         rejected, sent = send_zeros(server, 60, chunked)
@@ -87,7 +87,7 @@ def test_large_bodies_are_rejected_with_flat_memory(server: Server) -> None:
 
 
 def send_zeros(server: Server, megabytes: int, chunked: bool) -> tuple[bytes, int]:
-    """Send a body until the server has had enough; return its answer, and how many blocks of 64 KB could be sent."""
+    """Send a body until the server stops reading; return its response and the number of 64 KB blocks sent."""
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {megabytes << 20}"
     block = bytes(65536)
     framed = b"10000\r\n" + block + b"\r\n" if chunked else block
@@ -124,10 +124,10 @@ def read_all(connection: socket.socket) -> bytes:
         ("application/json", "*/*", b"{", 400),
     ],
 )
-def test_types_that_are_not_served(
+def test_unsupported_types_are_rejected(
     server: Server, content_type: str | None, accept: str, body: bytes, status: int
 ) -> None:
-    """Types that are not accepted or not offered, JSON that is none -> their status, in JSON, with the list."""
+    """Given unsupported Content-Types and Accept headers, and invalid JSON -> their status, in JSON, with the list."""
     headers = {"Accept": accept} | ({"Content_Type": content_type} if content_type else {})
     answer = server.ask("/invocations", body, **headers)
     assert answer.status == status
@@ -136,16 +136,16 @@ def test_types_that_are_not_served(
 
 
 @pytest.mark.parametrize("content_type", ["image/jpeg", "image/png", "image/webp", "application/octet-stream", None])
-def test_images_are_served_under_each_name(server: Server, plain: list[float], content_type: str | None) -> None:
-    """A PNG under each accepted type, a wrong one and none -> the answer of the image."""
+def test_images_are_classified_under_each_type(server: Server, plain: list[float], content_type: str | None) -> None:
+    """Given a PNG under each supported type, a wrong one and none -> the prediction of the image."""
     headers = {"Content_Type": content_type} if content_type else {}
     answer = server.ask("/invocations", sample_images.encode(sample_images.plain(), "PNG"), **headers)
     assert answer.json["probabilities"] == plain
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/nothing", 404), ("PUT", "/invocations", 405)])
-def test_unknown_routes_are_json_too(server: Server, method: str, path: str, status: int) -> None:
-    """An unknown path or method -> JSON that names the two routes."""
+def test_unknown_routes_get_json(server: Server, method: str, path: str, status: int) -> None:
+    """Given an unknown path or method -> JSON that lists the routes."""
     answer = server.ask(path, method=method)
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
     assert "POST /invocations" in answer.json["message"]
@@ -168,8 +168,8 @@ def test_unknown_routes_are_json_too(server: Server, method: str, path: str, sta
     ],
     ids=["garbage", "version", "header", "length", "coding", "many headers", "bad chunk"],
 )
-def test_what_is_no_http_is_told_in_json(server: Server, sent: bytes, status: int) -> None:
-    """Bytes that break the protocol itself -> JSON with the status, the connection closed, the server alive."""
+def test_malformed_http_gets_json(server: Server, sent: bytes, status: int) -> None:
+    """Given bytes that violate the protocol -> JSON with the status, connection closed, server unaffected."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
@@ -182,7 +182,7 @@ def test_what_is_no_http_is_told_in_json(server: Server, sent: bytes, status: in
 
 
 def test_ping_does_not_wait_behind_images(server: Server) -> None:
-    """Many images on many connections -> each ping meanwhile is answered well within the platform's 2 s."""
+    """Given many images on many connections -> each ping is answered well within the platform's 2 s."""
     image = sample_images.encode(sample_images.plain().resize((3000, 2000)), "PNG")
     with ThreadPoolExecutor(12) as pool:
         work = [pool.submit(server.classify, image) for _ in range(48)]
@@ -198,14 +198,14 @@ def test_ping_does_not_wait_behind_images(server: Server) -> None:
     assert 200 in statuses
 
 
-def test_no_secret_of_a_request_is_logged(server: Server) -> None:
-    """A rejected body and a header with a word -> the word is nowhere in the log."""
+def test_request_content_is_not_logged(server: Server) -> None:
+    """Given a marker word in a rejected body and a header -> it is nowhere in the log."""
     server.classify(b"sesame in the body", X_Amzn_SageMaker_Custom_Attributes="sesame in a header")
     assert "sesame" not in server.log()
 
 
 def test_connections_are_kept(server: Server) -> None:
-    """Three images on one connection, one of them rejected -> three answers on it."""
+    """Given three images on one connection, one of them rejected -> three responses on it."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     statuses = []
     for body in (

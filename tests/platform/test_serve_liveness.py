@@ -1,4 +1,4 @@
-"""What clients, log readers, disks and limits do to a server must silence neither /ping nor other clients."""
+"""No client, log reader, disk or limit may silence /ping or block other clients."""
 
 import base64
 import json
@@ -23,14 +23,14 @@ from tests.support.waiting import wait_until
 
 IMAGE = sample_images.encode(sample_images.plain(), "PNG")
 LINES = b'{"b64":"AAAA"}\n' * 10_000
-"""Answered by 1.3 MB of reasons."""
+"""The response is 1.3 MB of errors."""
 WATCHED_SECONDS = 5
 """More than twice the time in which an answer must be taken."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with two slots whose answers must be taken within two seconds."""
+    """A server with two slots and a response deadline of two seconds."""
     tree = tmp_path_factory.mktemp("opt-ml")
     tiny_models.write(tree / "model", "tiny")
     with running(start_server(tree, SERVE_MAX_IN_FLIGHT="2", SERVE_BODY_SECONDS="2")) as found:
@@ -38,14 +38,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def post(path: str, body: bytes, kind: str = "application/jsonlines") -> bytes:
-    """Write a request."""
+    """Return a request."""
     head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
 @contextmanager
 def slow_readers(server: Server, sent: bytes, count: int) -> Iterator[None]:
-    """Let clients send a request again and again, and read the answers at some KB a second."""
+    """Let clients send a request repeatedly, and read the responses at some KB a second."""
     stop = threading.Event()
 
     def read_slowly() -> None:
@@ -79,8 +79,8 @@ def slow_readers(server: Server, sent: bytes, count: int) -> Iterator[None]:
     ],
     ids=["lines", "another spelling", "metrics", "errors"],
 )
-def test_slow_readers_do_not_hold_up_others(server: Server, sent: bytes, count: int) -> None:
-    """More slow readers than slots or threads -> /ping is answered at once all the time, and others again and again."""
+def test_slow_readers_do_not_block_others(server: Server, sent: bytes, count: int) -> None:
+    """Given more slow readers than slots or threads -> /ping is always answered immediately, and others repeatedly."""
     with slow_readers(server, sent, count):
         end, pings, answered = time.monotonic() + WATCHED_SECONDS, [], 0
         while time.monotonic() < end:
@@ -95,7 +95,7 @@ def test_slow_readers_do_not_hold_up_others(server: Server, sent: bytes, count: 
 
 
 def test_ping_on_a_rejected_connection(server: Server) -> None:
-    """A full server, and a connection that was just rejected -> /ping on it is answered at once, though it is kept."""
+    """Given a connection that was just rejected -> /ping on it is answered immediately, and it is kept."""
     stop = threading.Event()
 
     def fill() -> None:
@@ -125,13 +125,13 @@ def test_ping_on_a_rejected_connection(server: Server) -> None:
         stop.set()
         for thread in threads:
             thread.join(60)
-    # Not the time in Retry-After, nor that for which /invocations is held back.
+    # Neither Retry-After nor the deferral of /invocations applies.
     assert min(waited) < 0.5
     assert max(waited) < 1.5
 
 
-def test_answers_to_head_have_no_body(server: Server) -> None:
-    """HEAD of every route, and of none -> a header alone, so that the answer behind it is found."""
+def test_head_responses_have_no_body(server: Server) -> None:
+    """Write until the disk is full."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         for path in ("/ping", "/metrics", "/invocations", "/nothing", "/execution-parameters"):
             client.sendall(f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\nGET /ping HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -170,8 +170,8 @@ def test_answers_to_head_have_no_body(server: Server) -> None:
         (b"GET //evil.example/%2e%2e HTTP/1.1\r\nHost: x\r\n\r\n", (404,)),
     ],
 )
-def test_odd_requests_are_answered_in_json(server: Server, sent: bytes, status: tuple[int, ...]) -> None:
-    """Requests that RFC 9112 allows or forbids, and others seldom send -> their status, JSON, and the server lives."""
+def test_odd_requests_get_json(server: Server, sent: bytes, status: tuple[int, ...]) -> None:
+    """Given unusual requests, valid and invalid by RFC 9112 -> their status, JSON, server unaffected."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
@@ -186,8 +186,8 @@ def test_odd_requests_are_answered_in_json(server: Server, sent: bytes, status: 
     assert server.ping() == 200
 
 
-def test_kept_connections_of_old_clients(server: Server) -> None:
-    """HTTP/1.0 with and without keep-alive -> kept, and closed."""
+def test_http_1_0_keep_alive(server: Server) -> None:
+    """Given HTTP/1.0 with and without keep-alive -> the connection is kept, and closed."""
     for words, closes in ((b"Connection: Keep-Alive, TE\r\n", False), (b"", True)):
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
             client.sendall(b"GET /ping HTTP/1.0\r\n" + words + b"\r\n")
@@ -198,7 +198,7 @@ def test_kept_connections_of_old_clients(server: Server) -> None:
 
 
 def start_with_small_disks(tree: Path, monkeypatch: pytest.MonkeyPatch, **variables: str) -> tuple[Server, Path]:
-    """Start a server whose temporary folder has 2 MB and whose /dev/shm has 1; also gives that folder, from outside."""
+    """Start a server with 2 MB of temporary folder and 1 MB of /dev/shm; also return that folder's outside path."""
     small = tree / "small"
     small.mkdir()
     mounts = f"mount -t tmpfs -o size=2m tmpfs '{small}' && mount -t tmpfs -o size=1m tmpfs /dev/shm"
@@ -219,8 +219,8 @@ def fill(folder: Path) -> None:
             file.write(bytes(4096))
 
 
-def test_processes_outlive_full_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes, full disks, one killed -> no other exits, it is restarted, and all routes are served."""
+def test_workers_survive_full_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given two workers, full disks, one of them killed -> no other exits, it is restarted, all routes are served."""
     tiny_models.write(tmp_path / "model", "tiny")
     server, small = start_with_small_disks(tmp_path, monkeypatch, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     with running(server):
@@ -240,8 +240,8 @@ def test_processes_outlive_full_disks(tmp_path: Path, monkeypatch: pytest.Monkey
         assert server.log().count("exited unexpectedly") == 1
 
 
-def test_long_answer_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lines whose answer is longer than memory and disk hold -> 507 in JSON; a shorter one is answered."""
+def test_long_response_on_a_full_disk_is_507(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given lines whose response exceeds memory and disk -> 507 in JSON; a shorter one is answered."""
     model = tiny_models.write(tmp_path / "model", "tiny")
     artifacts.write_labels(model.folder, [letter * 1000 for letter in "abc"])
     server, _ = start_with_small_disks(tmp_path, monkeypatch)

@@ -32,7 +32,7 @@ Started = Callable[..., Server]
 
 @pytest.fixture
 def start_with(tree: Path) -> Iterator[Started]:
-    """Start a server whose two output streams are given, or with words before its command; it is gone afterwards."""
+    """Start a server with given output streams, or with words before its command; stop it afterwards."""
     started: list[Server] = []
 
     def run(stream: IO[bytes] | int, before: tuple[str, ...] = (), **variables: str) -> Server:
@@ -52,7 +52,7 @@ def start_with(tree: Path) -> Iterator[Started]:
 
 
 def exit_code_after_work(server: Server) -> int:
-    """Ask for what is logged and for what is not, end it, and return how it ended."""
+    """Send requests with and without a log line, stop the server, and return its exit code."""
     for _ in range(20):
         noted = server.ask("/invocations", IMAGE, Content_Type="text/plain")
         assert (noted.status, server.classify(b"text").status, server.classify(IMAGE).status) == (200, 400, 200)
@@ -65,16 +65,16 @@ def exit_code_after_work(server: Server) -> int:
     return server.end()
 
 
-def test_full_log_disk_does_not_matter(start_with: Started) -> None:
-    """Given output streams that say "no space left on device" -> ready, answers, exit code 0."""
+def test_full_log_disk_is_tolerated(start_with: Started) -> None:
+    """Given output streams on a full disk -> ready, responses, exit code 0."""
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device, not a path of ours
         server = start_with(full, SAGEMAKER_CONTAINER_LOG_LEVEL="10")
     server.wait_until_ready()
     assert exit_code_after_work(server) == 0
 
 
-def test_reader_of_the_log_may_go(start_with: Started) -> None:
-    """Given a pipe whose reader goes while the server runs -> answers, exit code 0."""
+def test_disappearing_log_reader_is_tolerated(start_with: Started) -> None:
+    """Given a pipe whose reader exits while the server runs -> responses, exit code 0."""
     reading, writing = os.pipe()
     server = start_with(writing, SAGEMAKER_CONTAINER_LOG_LEVEL="10")
     os.close(writing)
@@ -83,8 +83,8 @@ def test_reader_of_the_log_may_go(start_with: Started) -> None:
     assert exit_code_after_work(server) == 0
 
 
-def test_reader_of_the_log_may_stop(start_with: Started) -> None:
-    """Given a full pipe without a reader -> answers, exit code 0."""
+def test_stalled_log_reader_is_tolerated(start_with: Started) -> None:
+    """Given a full pipe without a reader -> responses, exit code 0."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):
@@ -99,7 +99,7 @@ def test_reader_of_the_log_may_stop(start_with: Started) -> None:
 
 
 def test_closed_output_streams_never_become_connections(start_with: Started) -> None:
-    """Given a server started with its streams closed -> they lead nowhere in each process, not to a client; answers."""
+    """Given a server started with closed streams -> they point to /dev/null in each process, never to a client."""
     server = start_with(subprocess.DEVNULL, ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'))
     server.wait_until_ready()
     for process in (server.process.pid, *server.workers()):
@@ -108,16 +108,16 @@ def test_closed_output_streams_never_become_connections(start_with: Started) -> 
     assert exit_code_after_work(server) == 0
 
 
-def test_broken_model_ends_the_server_without_a_log(start_with: Started, tree: Path) -> None:
-    """Given a corrupt model and a full log disk -> an exit code other than 0, not a server without a model."""
+def test_broken_model_stops_the_server_without_a_log(start_with: Started, tree: Path) -> None:
+    """Given a corrupt model and a full log disk -> a non-zero exit code instead of a server without a model."""
     (tree / "model" / "openvino" / "model.bin").write_bytes(b"x")
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - as above
         server = start_with(full)
     assert server.end(30) != 0
 
 
-def test_clock_that_jumps_does_not_matter(start_with: Started, tree: Path) -> None:
-    """Given a clock that jumps by days, to and fro, amid a request and a kept connection -> both go on, no death."""
+def test_clock_jumps_are_tolerated(start_with: Started, tree: Path) -> None:
+    """Given a clock that jumps by days during a request and on a kept connection -> both continue, no crash."""
     offset = tree / "offset"
     offset.write_text("0")
     variables = {"PYTHONPATH": str(JUMPING_CLOCK), "CLOCK_OFFSET_FILE": str(offset)}
@@ -133,11 +133,11 @@ def test_clock_that_jumps_does_not_matter(start_with: Started, tree: Path) -> No
     begun.putheader("Content-Type", "image/png")
     begun.putheader("Content-Length", str(len(IMAGE)))
     begun.endheaders(IMAGE[:50])
-    # A request later, the server is inside the first one.
+    # One request later, the server is processing the first one.
     assert server.ping() == 200
     for days in (1, -1):
         replace(offset, str(days * DAY))
-        # gunicorn looks at its processes and at idle connections each second.
+        # gunicorn checks its workers and idle connections each second.
         time.sleep(1.2)
     begun.send(IMAGE[50:])
     assert begun.getresponse().status == 200
@@ -152,7 +152,7 @@ def test_clock_that_jumps_does_not_matter(start_with: Started, tree: Path) -> No
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file so that a reader never finds it empty."""
+    """Write a file atomically."""
     partial = path.with_suffix(".partial")
     partial.write_text(text)
     partial.replace(path)

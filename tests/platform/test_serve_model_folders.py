@@ -1,4 +1,4 @@
-"""Model folders as people leave them: the server starts, and its log says what it uses and what it does not."""
+"""Untidy model folders: the server starts, and logs what it uses and what it ignores."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def model(colour_models: Path, tmp_path: Path) -> Path:
 
 
 def served(start: StartServer, model: Path, **variables: str) -> list[str]:
-    """Start a server, ask for one answer, and return its log's lines before it was ready."""
+    """Start a server, classify one image, and return the log lines before it was ready."""
     server = start(model.parent, **variables)
     server.wait_until_ready()
     assert server.classify(sample_images.encode(sample_images.plain(), "JPEG")).status == 200
@@ -31,13 +31,13 @@ def served(start: StartServer, model: Path, **variables: str) -> list[str]:
     return lines[: next(index for index, line in enumerate(lines) if line.startswith("Ready on port"))]
 
 
-def test_ordinary_model_folder_needs_no_word(start: StartServer, model: Path) -> None:
-    """A model folder as a job leaves it -> no line before the server is ready."""
+def test_ordinary_model_folder_logs_nothing(start: StartServer, model: Path) -> None:
+    """Given a model folder written by a job -> no line before the server is ready."""
     assert served(start, model) == []
 
 
-def test_folder_as_people_leave_it_is_served(start: StartServer, model: Path) -> None:
-    """A folder around two versions, macOS's files in each part, a script of another container -> a line for each."""
+def test_untidy_model_folder_is_served(start: StartServer, model: Path) -> None:
+    """Given a folder around two versions, macOS files, a script of another container -> a line for each."""
     shutil.copytree(model / "1", model / "2")
     inner = model.parent / "inner"
     model.rename(inner)
@@ -56,8 +56,8 @@ def test_folder_as_people_leave_it_is_served(start: StartServer, model: Path) ->
     assert "my-model/code/inference.py" in lines[3]
 
 
-def test_log_level_counts(start: StartServer, model: Path) -> None:
-    """A script in the model folder and warnings alone in the log -> not a line."""
+def test_log_level_applies_to_notes(start: StartServer, model: Path) -> None:
+    """Given a script in the model folder and log level WARNING -> no line."""
     (model / "code").mkdir()
     (model / "code" / "inference.py").write_text("raise SystemExit")
     server = start(model.parent, SAGEMAKER_CONTAINER_LOG_LEVEL="30")
@@ -65,8 +65,8 @@ def test_log_level_counts(start: StartServer, model: Path) -> None:
     assert server.log() == ""
 
 
-def test_what_is_assumed_is_a_warning(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
-    """A SavedModel without a model info, which TensorFlow serves -> a WARNING with the size of its signature."""
+def test_assumed_image_size_is_a_warning(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
+    """Given a SavedModel without a model info, served by TensorFlow -> a warning with the size of its signature."""
     model = Path(shutil.copytree(colour_models / "both", tmp_path / "model"))
     (model / artifacts.MODEL_INFO_FILE).unlink()
     # The other line is about the engine.
@@ -74,8 +74,8 @@ def test_what_is_assumed_is_a_warning(start: StartServer, colour_models: Path, t
     assert "images of 24x32 pixels (as its signature says), pixel_scaling_method normalize (assumed)" in warning
 
 
-def test_model_that_was_changed_is_not_served(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
-    """A SavedModel with another checksum than its model info records, served by TensorFlow -> the server ends."""
+def test_changed_model_is_not_served(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
+    """Given a SavedModel whose checksum differs from its model info, served by TensorFlow -> the server exits."""
     model = Path(shutil.copytree(colour_models / "both", tmp_path / "model"))
     path = model / artifacts.MODEL_INFO_FILE
     info = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""A server of two processes: the numbers of both, lines in the log, what batch transform asks, a body of 1 GB."""
+"""A server of two workers: shared metrics, access log, execution parameters, a body of 1 GB."""
 
 import json
 import os
@@ -21,7 +21,7 @@ IMAGES = 40
 
 @pytest.fixture(scope="module")
 def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Two processes that have answered 40 images together; nothing of theirs is left in the temporary folder."""
+    """Two workers that have classified 40 images together; their temporary files are removed at the end."""
     tree = tmp_path_factory.mktemp("opt-ml")
     shutil.copytree(colour_models / "both+openvino", tree / "model")
     (tree / "tmp").mkdir()
@@ -36,19 +36,19 @@ def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def counted(server: Server, name: str) -> float:
-    """Return the sum over all labels of what /metrics says."""
+    """Return the sum of a metric over all labels."""
     families = text_string_to_metric_families(server.ask("/metrics").body.decode())
     return sum(sample.value for family in families for sample in family.samples if sample.name == name)
 
 
-def test_every_worker_reports_for_all(server: Server) -> None:
-    """Given 40 images on two processes -> /metrics says 40 each time, whichever process answers."""
+def test_every_worker_returns_the_metrics_of_all(server: Server) -> None:
+    """Given 40 images on two workers -> /metrics returns 40 each time, whichever worker answers."""
     found = {counted(server, "image_classifier_request_images_sum") for _ in range(8)}
     assert found == {IMAGES}
     assert counted(server, "image_classifier_model_info") == 1
 
 
-def test_numbers_outlive_a_process(server: Server) -> None:
+def test_metrics_outlive_a_worker(server: Server) -> None:
     """Given one worker that is killed -> it is restarted, and the 40 images are still counted."""
     before = server.workers()
     os.kill(before[0], signal.SIGKILL)
@@ -57,8 +57,8 @@ def test_numbers_outlive_a_process(server: Server) -> None:
     assert counted(server, "image_classifier_requests_in_progress") == 0
 
 
-def test_log_has_a_line_a_image(server: Server) -> None:
-    """Given 40 images and many more questions of machines -> 40 lines of JSON in the log, each with its times."""
+def test_log_has_a_line_per_image(server: Server) -> None:
+    """Given 40 images and many health checks -> 40 lines of JSON in the log, each with its times."""
     lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
     answered = [line for line in lines if line["path"] == "/invocations" and line["status"] == 200]
     assert len(answered) == IMAGES
@@ -67,15 +67,15 @@ def test_log_has_a_line_a_image(server: Server) -> None:
         assert 0 < line["engine_ms"] <= line["total_ms"]
 
 
-def test_batch_transform_asks_first(server: Server) -> None:
-    """Given a server of its own defaults -> /execution-parameters names the three and keeps to 100 MB together."""
+def test_execution_parameters_of_batch_transform(server: Server) -> None:
+    """Given the defaults -> /execution-parameters returns the three values, at most 100 MB in flight."""
     answer = server.ask("/execution-parameters").json
     assert sorted(answer) == ["BatchStrategy", "MaxConcurrentTransforms", "MaxPayloadInMB"]
     assert answer["MaxConcurrentTransforms"] * answer["MaxPayloadInMB"] <= 100
 
 
-def test_a_gigabyte_is_rejected_by_its_announcement(server: Server) -> None:
-    """Given 1 GB announced, as asynchronous inference may send it -> 413 before a byte of it, memory where it was."""
+def test_a_gigabyte_is_rejected_by_its_content_length(server: Server) -> None:
+    """Given a Content-Length of 1 GB, as in asynchronous inference -> 413 before the body, flat memory."""
     before = server.resident_megabytes()
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         head = "POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-image\r\n"

@@ -29,7 +29,7 @@ CODE = re.compile(r'<pre tabindex="0" aria-label="(.*?)"><code>(.*?)</code>', re
 
 
 def make_hostile(folder: Path) -> None:
-    """Give a model folder markup for each name, and nonsense beside the numbers."""
+    """Put markup into every name of a model folder, and nonsense beside the numbers."""
     artifacts.write_labels(folder, LABELS)
     path = folder / artifacts.MODEL_INFO_FILE
     info = json.loads(path.read_text(encoding="utf-8")) | {
@@ -44,7 +44,7 @@ def make_hostile(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with the page, of a model whose names are markup."""
+    """A server with the web UI, of a model whose names are markup."""
     tree = tmp_path_factory.mktemp("opt-ml")
     make_hostile(tiny_models.write(tree / "model", "tiny").folder)
     with running(start_server(tree, SERVE_PAGE="true")) as found:
@@ -53,18 +53,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def page(server: Server) -> str:
-    """The page's HTML."""
+    """The HTML of the web UI."""
     return server.ask("/").body.decode()
 
 
 @pytest.fixture(scope="module")
 def clean_environment() -> dict[str, str]:
-    """The environment without proxies, which calls to this machine must not take."""
+    """The environment without proxies, which calls to this machine must not use."""
     return {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
 
 
 class Addresses(html.parser.HTMLParser):
-    """Collects what a page makes a browser fetch."""
+    """Collects the URLs that a page makes a browser fetch."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -76,8 +76,8 @@ class Addresses(html.parser.HTMLParser):
         self.found += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "action", "data")]
 
 
-def test_without_the_setting_there_is_none(tmp_path: Path, start: Callable[..., Server]) -> None:
-    """A server as in the image -> / and the page's files are answered 404 in JSON, and no sentence names a page."""
+def test_web_ui_is_off_by_default(tmp_path: Path, start: Callable[..., Server]) -> None:
+    """Given the defaults -> / and the files of the web UI get 404 in JSON, and no sentence mentions it."""
     tiny_models.write(tmp_path / "model", "tiny")
     off = start(tmp_path)
     off.wait_until_ready()
@@ -89,8 +89,8 @@ def test_without_the_setting_there_is_none(tmp_path: Path, start: Callable[..., 
     assert "Server-Timing" not in off.ask("/ping").headers
 
 
-def test_page_is_sent_with_a_policy(server: Server) -> None:
-    """GET and HEAD of / -> HTML that may load from here alone, run no inline script, and not be framed."""
+def test_web_ui_has_a_content_security_policy(server: Server) -> None:
+    """Given GET and HEAD of / -> HTML that may load only from this server, without inline scripts or framing."""
     answer, head = server.ask("/"), server.ask("/", method="HEAD")
     assert (answer.status, head.status, head.body) == (200, 200, b"")
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -102,8 +102,8 @@ def test_page_is_sent_with_a_policy(server: Server) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_other_methods_are_rejected_and_other_files_are_not_there(server: Server) -> None:
-    """POST to the page, names outside its folder -> 405 with Allow, 404; JSON, and the sentence names the page."""
+def test_other_methods_and_files_are_rejected(server: Server) -> None:
+    """Given POST, and names outside the folder -> 405 with Allow, 404; JSON that mentions the web UI."""
     rejected = server.ask("/", b"x")
     assert (rejected.status, rejected.json["error"]) == (405, "method_not_allowed")
     assert "GET" in rejected.headers["Allow"]
@@ -113,8 +113,8 @@ def test_other_methods_are_rejected_and_other_files_are_not_there(server: Server
         assert "GET / is the web UI." in missing.json["message"]
 
 
-def test_all_that_it_loads_is_its_own(server: Server, page: str) -> None:
-    """The page and its files -> they name each other by relative addresses, each is served by type, nothing else."""
+def test_web_ui_loads_only_its_own_files(server: Server, page: str) -> None:
+    """Given the web UI and its files -> relative addresses of each other only, each served with its type."""
     named = Addresses(page).found
     for path in PAGE.iterdir():
         text = path.read_text(encoding="utf-8") if path.suffix in (".js", ".css") else ""
@@ -132,8 +132,8 @@ def test_all_that_it_loads_is_its_own(server: Server, page: str) -> None:
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
 
 
-def test_nothing_inline_and_no_markup_by_script(page: str) -> None:
-    """The page and its scripts -> no inline script, style or handler, and text never becomes markup."""
+def test_no_inline_code_and_no_markup_from_scripts(page: str) -> None:
+    """Given the web UI and its scripts -> no inline script, style or handler, and text never becomes markup."""
     assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|javascript:", page) == []
     scripts = "".join(path.read_text(encoding="utf-8") for path in PAGE.glob("*.js"))
     assert (
@@ -141,8 +141,8 @@ def test_nothing_inline_and_no_markup_by_script(page: str) -> None:
     )
 
 
-def test_facts_are_the_models(server: Server) -> None:
-    """A model with names of markup and odd entries -> its facts as JSON, and what is no fact is left out."""
+def test_model_card_has_the_models_facts(server: Server) -> None:
+    """Given a model with markup in its names and odd entries -> its facts as JSON, without invalid ones."""
     answer = server.ask("/page/facts")
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -156,14 +156,14 @@ def test_facts_are_the_models(server: Server) -> None:
     assert [entry["name"] for entry in found["served_by"][1:]] == ["openvino", "Python"]
 
 
-def test_model_cannot_write_into_the_page(page: str) -> None:
-    """A model whose names are markup -> the page is the file, byte for byte, and names nothing of the model."""
+def test_model_cannot_inject_into_the_web_ui(page: str) -> None:
+    """Given a model whose names are markup -> the HTML is the file, byte for byte."""
     assert page == (PAGE / "index.html").read_text(encoding="utf-8")
     assert "alert" not in page
 
 
-def test_answers_tell_their_time(server: Server) -> None:
-    """An image -> a Server-Timing header with the milliseconds of the whole request, which the page shows."""
+def test_responses_have_server_timing(server: Server) -> None:
+    """Given an image -> a Server-Timing header with the milliseconds of the whole request."""
     found = server.classify(sample_images.encode(sample_images.plain(), "PNG")).headers["Server-Timing"]
     total = re.search(r"\btotal;dur=(\d+\.\d)", found)
     assert total is not None
@@ -183,8 +183,8 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
-def test_colours_can_be_told_apart(scheme: int) -> None:
-    """The colours of a scheme -> text has a contrast of 4.5 on all it stands on, edges and bars have 3 (WCAG AA)."""
+def test_colours_have_enough_contrast(scheme: int) -> None:
+    """Given the colours of a scheme -> a contrast of 4.5 for text, and of 3 for edges and bars (WCAG AA)."""
     styles = (PAGE / "style.css").read_text(encoding="utf-8")
     block = re.findall(r":root \{(.*?)\}", styles, re.DOTALL)[scheme]
     colours = dict(re.findall(r"--([\w-]+): (#\w{6});", block))
@@ -198,20 +198,20 @@ def test_colours_can_be_told_apart(scheme: int) -> None:
 
 @pytest.fixture(scope="module")
 def calls(server: Server, page: str) -> dict[str, str]:
-    """The calls that the page shows, for this server, by their name."""
+    """The example calls of the web UI for this server, by name."""
     return {name: text.replace("{server}", f"http://127.0.0.1:{server.port}/") for name, text in CODE.findall(page)}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the image that the calls name; it is green."""
+    """A folder with the image that the calls use; it is green."""
     found = tmp_path_factory.mktemp("calls")
     (found / "image.jpg").write_bytes(sample_images.encode(Image.new("RGB", (64, 48), sample_images.GREEN), "JPEG"))
     return found
 
 
-def test_curl_call_is_one_that_the_server_answers(server: Server, calls: dict[str, str], folder: Path) -> None:
-    """The call by curl, taken apart as a shell does -> its headers and body get the label."""
+def test_curl_call_works(server: Server, calls: dict[str, str], folder: Path) -> None:
+    """Given the curl call, split as by a shell -> its headers and body get the label."""
     command, url, *options = shlex.split(calls["curl"].replace("\\\n", ""))
     given = list(zip(options[::2], options[1::2], strict=True))
     headers = {value.split(": ")[0].replace("-", "_"): value.split(": ")[1] for name, value in given if name == "-H"}
@@ -222,7 +222,7 @@ def test_curl_call_is_one_that_the_server_answers(server: Server, calls: dict[st
 
 
 def test_python_call_prints_the_label(calls: dict[str, str], folder: Path, clean_environment: dict[str, str]) -> None:
-    """The call in Python, run as it stands -> the label."""
+    """Given the Python call, executed unchanged -> the label."""
     command = [sys.executable, "-c", calls["Python"]]
     done = subprocess.run(command, cwd=folder, env=clean_environment, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == (f"{LABELS[1]}\n", "")
@@ -231,7 +231,7 @@ def test_python_call_prints_the_label(calls: dict[str, str], folder: Path, clean
 def test_boto3_call_prints_the_label(
     server: Server, calls: dict[str, str], folder: Path, clean_environment: dict[str, str]
 ) -> None:
-    """The call with boto3, run as it stands against a stand-in for the endpoint's API -> the label."""
+    """Given the boto3 call, executed unchanged against a stand-in for the endpoint's API -> the label."""
 
     class Endpoint(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -261,13 +261,13 @@ def test_boto3_call_prints_the_label(
     assert done.stdout == f"{LABELS[1]}\n", done.stderr
 
 
-def test_serve_locally_shows_it(tmp_path: Path) -> None:
-    """scripts/serve-locally -> the page at the address that its first lines tell people to open."""
+def test_serve_locally_serves_the_web_ui(tmp_path: Path) -> None:
+    """Given scripts/serve-locally -> the web UI at the address in its first lines."""
     with served_locally(tiny_models.write(tmp_path, "tiny").folder) as (process, url):
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url.replace("invocations", "")) as found:
             assert b"<title>Image classifier</title>" in found.read()
         assert process.stdout is not None
-        # The server's own line, that it is ready, may come before them.
+        # The server's ready line may come before them.
         lines = [process.stdout.readline() for _ in range(3)]
     (first, second) = [line for line in lines if not line.startswith("Ready on port")][:2]
     assert url.removesuffix("/invocations") in first

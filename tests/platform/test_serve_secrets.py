@@ -14,7 +14,7 @@ WORD = "sesame"
 
 
 def image_with_a_word() -> bytes:
-    """Make an image that holds the word as a text."""
+    """Return an image that contains the word as text."""
     text, file = PngInfo(), io.BytesIO()
     text.add_text("Comment", WORD * 5)
     Image.new("RGB", (64, 48), (30, 200, 40)).save(file, "PNG", pnginfo=text)
@@ -22,7 +22,7 @@ def image_with_a_word() -> bytes:
 
 
 def test_nothing_of_requests_and_environment_is_logged(start: Callable[..., Server], tmp_path: Path) -> None:
-    """Given a word in images, texts, headers and environment, and the most talkative log -> it is not in the log."""
+    """Given a word in images, texts, headers and environment, at the most verbose level -> it is not in the log."""
     tiny_models.write(tmp_path / "model", "tiny")
     secrets = {"AWS_SECRET_ACCESS_KEY": WORD, "SESAME_KEY": WORD, "GUNICORN_SECRET": WORD}
     server = start(tmp_path, SAGEMAKER_CONTAINER_LOG_LEVEL="10", **secrets)
@@ -45,8 +45,8 @@ def test_nothing_of_requests_and_environment_is_logged(start: Callable[..., Serv
         assert secret not in log
 
 
-def test_a_rejected_start_tells_nothing_of_the_environment(start: Callable[..., Server], tmp_path: Path) -> None:
-    """Given no model, and a setting that is wrong -> one line each time, without the word that other variables hold."""
+def test_a_rejected_start_reveals_no_environment(start: Callable[..., Server], tmp_path: Path) -> None:
+    """Given no model, and an invalid setting -> one line each, without the word in other variables."""
     for variables in ({}, {"SERVE_ENGINE": "onnx"}):
         server = start(tmp_path, AWS_SECRET_ACCESS_KEY=WORD, SAGEMAKER_CONTAINER_LOG_LEVEL="10", **variables)
         assert server.end(30) == 1

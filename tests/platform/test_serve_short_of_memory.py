@@ -1,4 +1,4 @@
-"""Servers of models that need more memory than there is, which files that are large by their size alone tell."""
+"""Models that need more memory than is available, simulated by sparse files."""
 
 import os
 import shutil
@@ -13,12 +13,12 @@ StartServer = Callable[..., Server]
 TERABYTE = 1 << 40
 
 
-def test_fewer_processes_are_started_where_fewer_fit(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
-    """Given two processes that are wanted and memory for one -> one is started, after a line with need and have."""
+def test_fewer_workers_are_started_if_fewer_fit(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
+    """Given two configured workers and memory for one -> one is started, after a line with both figures."""
     shutil.copytree(colour_models / "both", tmp_path / "model")
     padding = tmp_path / "model" / "1" / "padding"
     padding.touch()
-    # A process is taken to need twice its model's files.
+    # The estimate of a worker is twice the size of its model's files.
     os.truncate(padding, int(memory.available_bytes() * 0.6 / 2))
     server = start(tmp_path, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     server.wait_until_ready()
@@ -28,8 +28,8 @@ def test_fewer_processes_are_started_where_fewer_fit(start: StartServer, colour_
     assert note.endswith(" MB are available. Starting 1.")
 
 
-def test_too_little_for_one_is_told_before_the_start(start: StartServer, tmp_path: Path) -> None:
-    """Given a model for which there is not enough memory -> exit code 1 and one line with need and have."""
+def test_too_little_memory_for_one_worker_stops_the_start(start: StartServer, tmp_path: Path) -> None:
+    """Given a model that does not fit into memory -> exit code 1 and one line with both figures."""
     weights = tiny_models.write(tmp_path / "model", "tiny").folder / "openvino" / "model.bin"
     os.truncate(weights, TERABYTE)
     server = start(tmp_path)

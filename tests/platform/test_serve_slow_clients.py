@@ -1,4 +1,4 @@
-"""Clients that send slowly, nothing, several requests at once, or go before they are answered."""
+"""Slow, silent, pipelining and disconnecting clients."""
 
 import base64
 import http.client
@@ -26,7 +26,7 @@ PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with two places that gives a header one second and a body two."""
+    """A server with two slots and timeouts of one second for a header and two for a body."""
     tree = tmp_path_factory.mktemp("opt-ml")
     shutil.copytree(colour_models / "both+openvino", tree / "model")
     variables = {"SERVE_MAX_IN_FLIGHT": "2", "SERVE_HEADER_SECONDS": "1", "SERVE_BODY_SECONDS": "2"}
@@ -36,7 +36,7 @@ def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def connect(server: Server, sent: bytes) -> socket.socket:
-    """Open a connection and send something."""
+    """Open a connection and send data."""
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
     connection.sendall(sent)
     return connection
@@ -51,7 +51,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def test_many_slow_clients_do_not_block_others(server: Server) -> None:
-    """200 clients: silent ones, half headers, bodies that trickle -> others are answered, each slow one gets 408."""
+    """Given 200 silent clients, half headers, trickling bodies -> others are answered, each slow one gets 408."""
     beginnings = [b"", b"POST /invo", REQUEST[: -len(IMAGE)], CHUNKED[:-60]]
     with ExitStack() as stack:
         slow = [stack.enter_context(connect(server, beginnings[n % 4])) for n in range(SLOW_CLIENTS)]
@@ -63,7 +63,7 @@ def test_many_slow_clients_do_not_block_others(server: Server) -> None:
             seconds.append(time.monotonic() - started)
             for connection in slow[2::4]:
                 connection.sendall(b"x")
-        # Were each of them given a thread, there would be none left for longer than a body may take.
+        # If each of them had a thread, none would be free until the timeout of the body.
         assert max(seconds) < 1
         answers = [read_all(connection) for connection in slow]
     assert set(answers[::4]) == {b""}
@@ -72,8 +72,8 @@ def test_many_slow_clients_do_not_block_others(server: Server) -> None:
     assert {json.loads(answer.partition(b"\r\n\r\n")[2])["error"] for answer in told} == {"timeout"}
 
 
-def test_requests_in_one_go_and_garbage_behind_them(server: Server) -> None:
-    """A ping, two images and garbage sent in one go -> 200, 200, 200, 400 in this order, and the end."""
+def test_pipelined_requests_and_garbage(server: Server) -> None:
+    """Given a ping, two images and garbage, pipelined -> 200, 200, 200, 400 in this order, then closed."""
     with connect(server, PING + REQUEST + CHUNKED + b"\0\xff garbage\r\n") as connection:
         answer = read_all(connection)
     assert [part[:4] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"200 ", b"200 ", b"200 ", b"400 "]
@@ -81,8 +81,8 @@ def test_requests_in_one_go_and_garbage_behind_them(server: Server) -> None:
     assert b"<html" not in answer
 
 
-def test_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> None:
-    """`Expect: 100-continue`, as curl sends it with large images -> 100 at once, then the answer."""
+def test_expect_continue_is_answered(server: Server) -> None:
+    """Given `Expect: 100-continue`, as curl sends it with large images -> 100 immediately, then the response."""
     head = HEAD + b"Connection: close\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(IMAGE)
     with connect(server, head) as connection:
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -91,8 +91,8 @@ def test_client_that_asks_before_it_sends_is_told_to_go_on(server: Server) -> No
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-def test_body_that_ends_early_is_told(server: Server) -> None:
-    """Half an image, and no more to come -> 400 in JSON, though not a thread was given to it."""
+def test_truncated_body_is_rejected(server: Server) -> None:
+    """Given half an image and a half-closed connection -> 400 in JSON, without a thread."""
     with connect(server, REQUEST[:-30]) as connection:
         connection.shutdown(socket.SHUT_WR)
         answer = read_all(connection)
@@ -100,8 +100,8 @@ def test_body_that_ends_early_is_told(server: Server) -> None:
     assert b"incomplete_body" in answer
 
 
-def test_clients_that_go_early_leave_the_server_as_it_was(server: Server) -> None:
-    """Fifty clients that hang up in the middle or after asking -> the next is served, and not a line about them."""
+def test_disconnecting_clients_do_not_affect_the_server(server: Server) -> None:
+    """Given fifty clients that disconnect during or after their request -> the next is served, no log line."""
     before = server.log().count("Errno")
     for length in (1, 40, len(REQUEST) - 1, len(REQUEST), len(REQUEST)) * 10:
         connect(server, REQUEST[:length]).close()
@@ -111,7 +111,7 @@ def test_clients_that_go_early_leave_the_server_as_it_was(server: Server) -> Non
 
 
 def test_connection_is_kept_after_a_rejection(server: Server) -> None:
-    """Clients that share two places and keep asking -> 200 or 503 with their id and attributes, connections kept."""
+    """Given clients that share two slots and retry -> 200 or 503 with their id and attributes, connections kept."""
     heavy = json.dumps({"instances": [{"b64": _base64(large_image())}] * 4}).encode()
     connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=30) for _ in range(6)]
     for number, connection in enumerate(connections):
@@ -134,7 +134,7 @@ def test_connection_is_kept_after_a_rejection(server: Server) -> None:
 
 
 def large_image() -> bytes:
-    """Make an image of 12 megapixels that is small as a file."""
+    """Return an image of 12 megapixels in a small file."""
     return sample_images.encode(sample_images.plain().resize((4000, 3000)), "PNG")
 
 

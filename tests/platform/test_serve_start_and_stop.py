@@ -1,4 +1,4 @@
-"""How a server begins, how it rejects to, and how it ends."""
+"""Start, rejected starts, and graceful shutdown of a server."""
 
 import base64
 import http.client
@@ -25,7 +25,7 @@ StartServer = Callable[..., Server]
 
 @pytest.fixture
 def tree(colour_models: Path, tmp_path: Path) -> Path:
-    """A platform tree with a copy of the model, which TensorFlow serves, since it has no IR."""
+    """A platform tree with a copy of the model without an IR, which TensorFlow serves."""
     shutil.copytree(colour_models / "both", tmp_path / "model")
     return tmp_path
 
@@ -37,8 +37,8 @@ def quick_tree(colour_models: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_wrong_settings_are_told_before_anything_starts(start: StartServer, tree: Path) -> None:
-    """Two variables with values that are not allowed -> exit code 1 and one line that names both."""
+def test_invalid_settings_stop_the_start(start: StartServer, tree: Path) -> None:
+    """Given two variables with invalid values -> exit code 1 and one line that names both."""
     server = start(tree, SERVE_MAX_IN_FLIGHT="many", SAGEMAKER_MODEL_SERVER_WORKERS="0")
     assert server.end(30) == 1
     assert len(server.log().splitlines()) == 1
@@ -46,8 +46,8 @@ def test_wrong_settings_are_told_before_anything_starts(start: StartServer, tree
     assert "SAGEMAKER_MODEL_SERVER_WORKERS" in server.log()
 
 
-def test_ping_says_not_yet_while_the_model_loads(start: StartServer, tree: Path) -> None:
-    """A server that has just begun -> /ping and /invocations say 503 first, then /ping says 200."""
+def test_ping_returns_503_while_the_model_loads(start: StartServer, tree: Path) -> None:
+    """Given a server that has just started -> /ping and /invocations return 503 first, then /ping returns 200."""
     server = start(tree)
     wait_until(lambda: server.ping() != 0, 30, "the server listens")
     early = server.ask("/ping")
@@ -61,10 +61,10 @@ def test_ping_says_not_yet_while_the_model_loads(start: StartServer, tree: Path)
 @pytest.mark.parametrize(
     ("form", "answer"), [("called", "green"), pytest.param("binary", "green", marks=pytest.mark.every)]
 )
-def test_other_forms_of_models_are_served(
+def test_other_kinds_of_models_are_served(
     start: StartServer, colour_models: Path, tmp_path: Path, form: str, answer: str
 ) -> None:
-    """A pre-trained classifier as Hub models are called, and a binary model -> the right label."""
+    """Given a pre-trained classifier with the signature of Hub models, and a binary model -> the correct label."""
     shutil.copytree(colour_models / form, tmp_path / "model")
     # Models from elsewhere have none, which TensorFlow remarks on.
     (tmp_path / "model" / "1" / "fingerprint.pb").unlink()
@@ -82,7 +82,7 @@ def test_other_forms_of_models_are_served(
 
 
 def test_model_folder_is_only_read(start: StartServer, quick_tree: Path) -> None:
-    """A server that has answered -> the model folder is as it was, and a read-only one is enough."""
+    """Given a server that has answered -> the model folder is unchanged, and may be read-only."""
     before = sorted((str(path), path.stat().st_mtime_ns) for path in (quick_tree / "model").rglob("*"))
     for path in [quick_tree / "model", *(quick_tree / "model").rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -93,7 +93,7 @@ def test_model_folder_is_only_read(start: StartServer, quick_tree: Path) -> None
 
 
 def test_files_of_the_working_folder_are_not_imported(start: StartServer, quick_tree: Path) -> None:
-    """A flask.py in the folder where serve is started -> it is not ours, and the server starts."""
+    """Given a flask.py in the working folder -> it is not imported, and the server starts."""
     (quick_tree / "flask.py").write_text("raise SystemExit('imported')")
     server = start(quick_tree)
     server.wait_until_ready()
@@ -136,8 +136,8 @@ class SlowSender:
         self.statuses.append(self.server.ask("/invocations", parts(), method="POST", **headers).status)
 
 
-def test_more_requests_than_places_are_rejected_at_once(start: StartServer, quick_tree: Path) -> None:
-    """One place, held by a list of large images -> others get 503, /ping 200; then the place is free."""
+def test_requests_beyond_the_slots_are_rejected_immediately(start: StartServer, quick_tree: Path) -> None:
+    """Given one slot, held by a list of large images -> others get 503, /ping 200; then the slot is free."""
     server = start(quick_tree, SERVE_MAX_IN_FLIGHT="1")
     server.wait_until_ready()
     large = sample_images.encode(sample_images.plain().resize((4000, 3000)), "PNG")
@@ -145,7 +145,7 @@ def test_more_requests_than_places_are_rejected_at_once(start: StartServer, quic
     image = sample_images.encode(sample_images.plain(), "PNG")
 
     def hold() -> int:
-        # Again when one of the small images below had the place.
+        # Repeated if one of the small images below held the slot.
         while (status := server.ask("/invocations", many, Content_Type="application/json").status) == 503:
             pass
         return status
@@ -162,8 +162,8 @@ def test_more_requests_than_places_are_rejected_at_once(start: StartServer, quic
     assert server.classify(image).status == 200
 
 
-def test_slow_senders_hold_no_place(start: StartServer, quick_tree: Path) -> None:
-    """One place, three senders that do not come to an end -> another image is answered, and later theirs."""
+def test_slow_senders_hold_no_slot(start: StartServer, quick_tree: Path) -> None:
+    """Given one slot and three incomplete requests -> another image is answered, and later theirs."""
     server = start(quick_tree, SERVE_MAX_IN_FLIGHT="1")
     server.wait_until_ready()
     senders = [SlowSender(server).start() for _ in range(3)]
@@ -176,8 +176,8 @@ def test_slow_senders_hold_no_place(start: StartServer, quick_tree: Path) -> Non
     assert statuses == [200, 200, 200]
 
 
-def test_rejected_clients_that_stay_do_not_block_others(start: StartServer, quick_tree: Path) -> None:
-    """Five clients that are rejected and do not close their side -> /ping is answered at once meanwhile."""
+def test_lingering_clients_do_not_block_others(start: StartServer, quick_tree: Path) -> None:
+    """Given five rejected clients that do not close their half -> /ping is answered immediately."""
     server = start(quick_tree)
     server.wait_until_ready()
     stubborn = [socket.create_connection(("127.0.0.1", server.port), timeout=30) for _ in range(5)]
@@ -193,19 +193,19 @@ def test_rejected_clients_that_stay_do_not_block_others(start: StartServer, quic
             connection.close()
 
 
-def test_sigterm_finishes_what_was_begun(start: StartServer, quick_tree: Path) -> None:
-    """SIGTERM while a request is being sent -> new connections are rejected, the request is answered, exit code 0."""
+def test_sigterm_completes_started_requests(start: StartServer, quick_tree: Path) -> None:
+    """Given SIGTERM while a request is being sent -> new connections fail, the request is answered, exit code 0."""
     server = start(quick_tree)
     server.wait_until_ready()
     sender = SlowSender(server).start()
     assert sender.begun.wait(20)
-    # Connections are accepted in order: once a later one is answered, the sender's is in work.
+    # Connections are accepted in order: once a later one is answered, the sender's has been read.
     assert server.ping() == 200
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
         server.process.send_signal(signal.SIGTERM)
         try:
             wait_until(lambda: server.ping() == 0, 10, "new connections are rejected")
-            # Who has begun gets longer than who has not.
+            # Started requests get a longer deadline than idle connections.
             assert idle.recv(1) == b""
             assert server.process.poll() is None
         finally:
@@ -214,8 +214,8 @@ def test_sigterm_finishes_what_was_begun(start: StartServer, quick_tree: Path) -
     assert server.end(15) == 0
 
 
-def test_sigterm_serves_connections_that_wait_to_be_accepted(start: StartServer, quick_tree: Path) -> None:
-    """SIGTERM with more connections in the kernel's queue than are accepted at once -> each is answered."""
+def test_sigterm_serves_the_backlog(start: StartServer, quick_tree: Path) -> None:
+    """Given SIGTERM with more connections in the backlog than one accept round -> each is answered."""
     server = start(quick_tree)
     server.wait_until_ready()
     (worker,) = server.workers()
@@ -235,14 +235,14 @@ def test_sigterm_serves_connections_that_wait_to_be_accepted(start: StartServer,
 
 
 def pending_signals(process: int) -> set[int]:
-    """Return the signals that were sent to a process and not taken yet."""
+    """Return the pending signals of a process."""
     status = Path(f"/proc/{process}/status").read_text()
     mask = int(next(line for line in status.splitlines() if line.startswith("ShdPnd:")).split()[1], 16)
     return {number for number in range(1, 64) if mask & 1 << (number - 1)}
 
 
-def test_idle_connections_do_not_hold_up_the_end(start: StartServer, quick_tree: Path) -> None:
-    """SIGTERM while a client keeps an idle connection -> exit code 0 long before the platform's SIGKILL."""
+def test_idle_connections_do_not_delay_the_shutdown(start: StartServer, quick_tree: Path) -> None:
+    """Given SIGTERM and an idle connection -> exit code 0 long before the platform's SIGKILL."""
     server = start(quick_tree)
     server.wait_until_ready()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
@@ -255,8 +255,8 @@ def test_idle_connections_do_not_hold_up_the_end(start: StartServer, quick_tree:
     assert time.monotonic() - started < 15
 
 
-def test_sigterm_while_loading_ends_at_once(start: StartServer, tree: Path) -> None:
-    """SIGTERM before the model is there -> exit code 0 without waiting for it, and no trace."""
+def test_sigterm_while_loading_stops_immediately(start: StartServer, tree: Path) -> None:
+    """Given SIGTERM before the model is loaded -> exit code 0 without waiting for it, and no traceback."""
     server = start(tree)
     wait_until(lambda: server.ping() == 503, 30, "the server listens and loads")
     server.process.terminate()

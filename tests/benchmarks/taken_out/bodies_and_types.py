@@ -21,7 +21,7 @@ EDITS = (
         "image_classifier/serving/errors.py",
         'dict(rejection.headers), mimetype="application/json")',
         'dict(rejection.headers), mimetype="text/html")',
-        ("test_serve_http.py::test_hostile_body_is_rejected_and_the_server_lives",),
+        ("test_serve_http.py::test_hostile_body_is_rejected_and_the_server_continues",),
     ),
     Edit(
         2,
@@ -29,7 +29,7 @@ EDITS = (
         _CODECS,
         "if image_format := imaging.sniff(body):",
         "if image_format := None:",
-        ("test_serve_http.py::test_images_are_served_under_each_name",),
+        ("test_serve_http.py::test_images_are_classified_under_each_type",),
     ),
     Edit(
         2,
@@ -45,7 +45,7 @@ EDITS = (
         _CODECS,
         "    if decoder is None:\n",
         "    decoder = decoder or one_image\n    if False:\n",
-        ("test_serve_http.py::test_types_that_are_not_served",),
+        ("test_serve_http.py::test_unsupported_types_are_rejected",),
     ),
     Edit(
         2,
@@ -53,7 +53,7 @@ EDITS = (
         _CODECS,
         " is not supported for this body. Supported: {accepted}.",
         " is not supported for this body.",
-        ("test_serve_http.py::test_types_that_are_not_served",),
+        ("test_serve_http.py::test_unsupported_types_are_rejected",),
     ),
     Edit(
         3,
@@ -63,7 +63,7 @@ EDITS = (
         "            return _parse(media_type, accept)\n    return default",
         (
             "test_codecs.py::test_unsupported_accept_is_rejected_with_the_offers",
-            "test_serve_http.py::test_types_that_are_not_served",
+            "test_serve_http.py::test_unsupported_types_are_rejected",
         ),
     ),
     Edit(

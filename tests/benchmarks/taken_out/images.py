@@ -30,7 +30,7 @@ EDITS = (
         "image_classifier/serving/invocations.py",
         'status = 413 if error.code == "too_many_pixels" else 400',
         "status = 400",
-        ("test_serve_http.py::test_bombs_leave_no_trace_in_memory",),
+        ("test_serve_http.py::test_bombs_keep_memory_flat",),
     ),
     Edit(
         6,
@@ -49,7 +49,7 @@ EDITS = (
         "        raise corrupt(error) from error",
         "    finally:\n        pass",
         (
-            "test_serve_http.py::test_hostile_body_is_rejected_and_the_server_lives",
+            "test_serve_http.py::test_hostile_body_is_rejected_and_the_server_continues",
             "test_serve_fuzz.py::test_broken_images_documents_and_requests_break_nothing",
         ),
     ),
@@ -67,7 +67,7 @@ EDITS = (
         _DECODING,
         "orientation = header.orientation\n",
         "orientation = 1\n",
-        ("test_serve_answers.py::test_odd_image_is_answered_as_the_plain_one",),
+        ("test_serve_answers.py::test_odd_image_gets_the_prediction_of_the_plain_one",),
     ),
     Edit(
         7,
@@ -76,8 +76,8 @@ EDITS = (
         'rgb = image if image.mode == "RGB" else image.convert("RGB")',
         "rgb = image",
         (
-            "test_serve_answers.py::test_odd_image_is_answered_as_the_plain_one",
-            "test_serve_answers.py::test_grey_images_of_all_depths_are_one",
+            "test_serve_answers.py::test_odd_image_gets_the_prediction_of_the_plain_one",
+            "test_serve_answers.py::test_grey_images_of_all_depths_agree",
         ),
     ),
     Edit(
@@ -94,7 +94,7 @@ EDITS = (
         _DECODING,
         "        image.load()\n",
         '        image.seek(getattr(image, "n_frames", 1) - 1)\n        image.load()\n',
-        ("test_serve_answers.py::test_odd_image_is_answered_as_the_plain_one",),
+        ("test_serve_answers.py::test_odd_image_gets_the_prediction_of_the_plain_one",),
     ),
     Edit(
         8,
@@ -102,7 +102,7 @@ EDITS = (
         _HEADER,
         "MAX_SIDE = 65_535",
         "MAX_SIDE = 10_000",
-        ("test_serve_answers.py::test_extreme_shapes_are_answered",),
+        ("test_serve_answers.py::test_extreme_shapes_are_classified",),
     ),
     Edit(
         8,

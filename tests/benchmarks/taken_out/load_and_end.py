@@ -32,7 +32,7 @@ EDITS = (
         "image_classifier/serving/rejection.py",
         "in (*self.headers.items(), *sent_back.items())",
         "in sent_back.items()",
-        ("test_serve_start_and_stop.py::test_more_requests_than_places_are_rejected_at_once",),
+        ("test_serve_start_and_stop.py::test_requests_beyond_the_slots_are_rejected_immediately",),
     ),
     Edit(
         10,
@@ -64,7 +64,7 @@ EDITS = (
         _POLICY,
         'connection.needs_slot = reader.request.method == "POST" and reader.path.endswith(_SLOT_PATHS)',
         "connection.needs_slot = True",
-        ("test_serve_start_and_stop.py::test_more_requests_than_places_are_rejected_at_once",),
+        ("test_serve_start_and_stop.py::test_requests_beyond_the_slots_are_rejected_immediately",),
     ),
     Edit(
         10,
@@ -80,7 +80,7 @@ EDITS = (
         _LOOP,
         "elif connection.reader.is_complete:\n            self._handle(connection)",
         "elif True:\n            self._handle(connection)",
-        ("test_serve_start_and_stop.py::test_slow_senders_hold_no_place",),
+        ("test_serve_start_and_stop.py::test_slow_senders_hold_no_slot",),
     ),
     Edit(
         11,
@@ -112,7 +112,7 @@ EDITS = (
         _LOOP,
         '        if connection.reader.has_started:\n            self._feed(connection, b"")\n        else:\n',
         "        if True:\n",
-        ("test_serve_slow_clients.py::test_requests_in_one_go_and_garbage_behind_them",),
+        ("test_serve_slow_clients.py::test_pipelined_requests_and_garbage",),
     ),
     Edit(
         11,
@@ -121,8 +121,8 @@ EDITS = (
         "self._reject(connection, malformed(error))",
         "self.connections.close(connection)",
         (
-            "test_serve_slow_clients.py::test_requests_in_one_go_and_garbage_behind_them",
-            "test_serve_http.py::test_what_is_no_http_is_told_in_json",
+            "test_serve_slow_clients.py::test_pipelined_requests_and_garbage",
+            "test_serve_http.py::test_malformed_http_gets_json",
         ),
     ),
     Edit(
@@ -139,7 +139,7 @@ EDITS = (
         _WORKER,
         'self.log.debug("A client disconnected before its response was sent: %s", error)',
         'self.log.error("A client disconnected before its response was sent: %s", error)',
-        ("test_serve_slow_clients.py::test_clients_that_go_early_leave_the_server_as_it_was",),
+        ("test_serve_slow_clients.py::test_disconnecting_clients_do_not_affect_the_server",),
     ),
     Edit(
         12,
@@ -147,7 +147,7 @@ EDITS = (
         _WORKER,
         "except (OSError, StopIteration) as error:",
         "except StopIteration as error:",
-        ("test_serve_slow_clients.py::test_clients_that_go_early_leave_the_server_as_it_was",),
+        ("test_serve_slow_clients.py::test_disconnecting_clients_do_not_affect_the_server",),
     ),
     Edit(
         13,
@@ -155,7 +155,7 @@ EDITS = (
         _WORKER,
         "                listener.close()\n",
         "                pass\n",
-        ("test_serve_start_and_stop.py::test_sigterm_finishes_what_was_begun",),
+        ("test_serve_start_and_stop.py::test_sigterm_completes_started_requests",),
     ),
     Edit(
         13,
@@ -163,7 +163,7 @@ EDITS = (
         _WORKER,
         "                    if not self._accept_one(listener):\n                        break\n",
         "                    break\n",
-        ("test_serve_start_and_stop.py::test_sigterm_serves_connections_that_wait_to_be_accepted",),
+        ("test_serve_start_and_stop.py::test_sigterm_serves_the_backlog",),
     ),
     Edit(
         13,
@@ -171,7 +171,7 @@ EDITS = (
         _LOOP,
         "last = now + (IDLE_DRAIN_SECONDS if connection.idle else DRAIN_SECONDS)",
         "last = now",
-        ("test_serve_start_and_stop.py::test_sigterm_finishes_what_was_begun",),
+        ("test_serve_start_and_stop.py::test_sigterm_completes_started_requests",),
     ),
     Edit(
         13,
@@ -179,6 +179,6 @@ EDITS = (
         _WORKER,
         "            self.connection_loop.drain()\n",
         "            pass\n",
-        ("test_serve_start_and_stop.py::test_idle_connections_do_not_hold_up_the_end",),
+        ("test_serve_start_and_stop.py::test_idle_connections_do_not_delay_the_shutdown",),
     ),
 )

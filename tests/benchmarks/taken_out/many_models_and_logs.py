@@ -13,7 +13,7 @@ EDITS = (
         "image_classifier/serving/multi_model/load_request.py",
         "if not isinstance(given, str) or not _NAME.match(given):",
         "if not isinstance(given, str):",
-        ("test_serve_many_models.py::test_what_cannot_be_loaded_is_rejected_and_the_server_lives",),
+        ("test_serve_multi_model.py::test_invalid_models_are_rejected_and_the_server_continues",),
     ),
     Edit(
         28,
@@ -21,7 +21,7 @@ EDITS = (
         _STORE,
         "            if entry.name in self._models:\n",
         "            if False:\n",
-        ("test_serve_many_models.py::test_name_that_is_taken_is_rejected",),
+        ("test_serve_multi_model.py::test_duplicate_name_is_rejected",),
     ),
     Edit(
         28,
@@ -45,7 +45,7 @@ EDITS = (
         _STORE,
         "            if not self._changed.wait_for(lambda: not model.users, max(0.0, deadline - time.monotonic())):\n",
         "            if False:\n",
-        ("test_serve_many_models.py::test_unload_waits_for_a_request_that_is_under_way",),
+        ("test_serve_multi_model.py::test_unload_waits_for_an_in_flight_request",),
     ),
     Edit(
         28,
@@ -53,7 +53,7 @@ EDITS = (
         _STORE,
         "        _free(model)\n",
         '        self.kept = [*getattr(self, "kept", []), model.predictor]\n',
-        ("test_serve_many_models.py::test_memory_of_a_model_is_free_when_its_unload_is_answered",),
+        ("test_serve_multi_model.py::test_unload_frees_the_memory_before_its_response",),
     ),
     Edit(
         28,
@@ -61,7 +61,7 @@ EDITS = (
         "image_classifier/serving/multi_model/app.py",
         "        except NotLoadedError as error:\n            raise _unknown(name) from error",
         "        finally:\n            pass",
-        ("test_serve_many_models.py::test_unload_waits_for_a_request_that_is_under_way",),
+        ("test_serve_multi_model.py::test_unload_waits_for_an_in_flight_request",),
     ),
     Edit(
         29,
@@ -69,7 +69,7 @@ EDITS = (
         "image_classifier/serving/connections/connection.py",
         "import time\n",
         "import time\n\ntime.monotonic = lambda: time.time()\n",
-        ("test_serve_logs_and_clock.py::test_clock_that_jumps_does_not_matter",),
+        ("test_serve_logs_and_clock.py::test_clock_jumps_are_tolerated",),
     ),
     Edit(
         29,
@@ -78,8 +78,8 @@ EDITS = (
         "contextlib.suppress(OSError):\n            for block",
         "contextlib.suppress(KeyError):\n            for block",
         (
-            "test_serve_logs_and_clock.py::test_full_log_disk_does_not_matter",
-            "test_serve_logs_and_clock.py::test_reader_of_the_log_may_go",
+            "test_serve_logs_and_clock.py::test_full_log_disk_is_tolerated",
+            "test_serve_logs_and_clock.py::test_disappearing_log_reader_is_tolerated",
         ),
     ),
     Edit(
@@ -104,7 +104,7 @@ EDITS = (
         "image_classifier/serving/processes/worker.py",
         "    finally:  # even if the log cannot be written, a server without a model must exit\n",
         "    except KeyError:\n        pass\n    else:\n",
-        ("test_serve_logs_and_clock.py::test_broken_model_ends_the_server_without_a_log",),
+        ("test_serve_logs_and_clock.py::test_broken_model_stops_the_server_without_a_log",),
     ),
     Edit(
         30,
@@ -120,7 +120,7 @@ EDITS = (
         "image_classifier/serving/invocations.py",
         "            measured.bytes_in = len(content)\n",
         "            measured.bytes_in = len(content)\n            log.info(content)\n",
-        (_SECRETS, "test_serve_http.py::test_no_secret_of_a_request_is_logged"),
+        (_SECRETS, "test_serve_http.py::test_request_content_is_not_logged"),
     ),
     Edit(
         30,
@@ -128,7 +128,7 @@ EDITS = (
         "image_classifier/serving/monitoring/instrumentation.py",
         "request.method, request.path, response.status_code,",
         'request.method, f"{request.path} {request.headers.get(CUSTOM_ATTRIBUTES)}", response.status_code,',
-        (_SECRETS, "test_serve_http.py::test_no_secret_of_a_request_is_logged"),
+        (_SECRETS, "test_serve_http.py::test_request_content_is_not_logged"),
     ),
     Edit(
         30,
@@ -144,6 +144,6 @@ EDITS = (
         "image_classifier/serving/settings.py",
         'raise UserError(" ".join(dict.fromkeys(reader.problems)))',
         'raise UserError(f"{reader.problems} {dict(environment)}")',
-        ("test_serve_secrets.py::test_a_rejected_start_tells_nothing_of_the_environment",),
+        ("test_serve_secrets.py::test_a_rejected_start_reveals_no_environment",),
     ),
 )

@@ -7,7 +7,7 @@ _WORKER, _SUPERVISION = (
     "image_classifier/serving/processes/supervision.py",
 )
 _PROCESSES = "image_classifier/serving/processes/process_count.py"
-_BROKEN = "test_serve_broken_models.py::test_broken_model_ends_the_server_with_one_line"
+_BROKEN = "test_serve_broken_models.py::test_broken_model_stops_the_server_with_one_line"
 
 EDITS = (
     Edit(
@@ -16,7 +16,7 @@ EDITS = (
         "image_classifier/inference/predictor.py",
         "if not all(np.isfinite(part).all() for part in (rows, features) if part is not None):",
         "if False:",
-        ("test_serve_broken_models.py::test_ir_that_answers_nan_is_not_served",),
+        ("test_serve_broken_models.py::test_ir_with_nan_outputs_is_not_served",),
     ),
     Edit(
         9,
@@ -24,7 +24,7 @@ EDITS = (
         _WORKER,
         "            predictor.warm_up()\n",
         "",
-        ("test_serve_broken_models.py::test_model_that_answers_nan_is_not_served",),
+        ("test_serve_broken_models.py::test_model_with_nan_outputs_is_not_served",),
     ),
     Edit(
         9,
@@ -41,7 +41,7 @@ EDITS = (
         "if len(labels) != engine.outputs and not binary:",
         "if False:",
         (
-            "test_serve_broken_models.py::test_labels_are_counted_whatever_the_engine",
+            "test_serve_broken_models.py::test_number_of_labels_is_checked",
             f"{_BROKEN}[short label map]",
         ),
     ),
@@ -52,8 +52,8 @@ EDITS = (
         "        _crashes.record(worker.pid)\n",
         "        pass\n",
         (
-            "test_serve_worker_deaths.py::test_others_serve_while_a_dead_process_is_replaced",
-            "test_serve_worker_deaths.py::test_too_many_deaths_end_the_server",
+            "test_serve_worker_crashes.py::test_others_serve_while_a_crashed_worker_is_restarted",
+            "test_serve_worker_crashes.py::test_exceeded_crash_budget_stops_the_server",
         ),
     ),
     Edit(
@@ -62,7 +62,7 @@ EDITS = (
         _SUPERVISION,
         "        if crashes > self._limit:\n",
         "        if False:\n",
-        ("test_serve_worker_deaths.py::test_too_many_deaths_end_the_server",),
+        ("test_serve_worker_crashes.py::test_exceeded_crash_budget_stops_the_server",),
     ),
     Edit(
         14,
@@ -72,7 +72,7 @@ EDITS = (
         "return 0.0",
         (
             "test_supervision.py::test_delay_grows_with_each_crash",
-            "test_serve_worker_deaths.py::test_others_serve_while_a_dead_process_is_replaced",
+            "test_serve_worker_crashes.py::test_others_serve_while_a_crashed_worker_is_restarted",
         ),
     ),
     Edit(
@@ -81,7 +81,7 @@ EDITS = (
         "gunicorn.conf.py",
         "supervision.delay_start(_crashes.delay())",
         "supervision.delay_start(0)",
-        ("test_serve_worker_deaths.py::test_others_serve_while_a_dead_process_is_replaced",),
+        ("test_serve_worker_crashes.py::test_others_serve_while_a_crashed_worker_is_restarted",),
     ),
     Edit(
         14,
@@ -89,7 +89,7 @@ EDITS = (
         "image_classifier/serving/worker_state.py",
         "return any(path.name.startswith(_READY) for path in Path(folder).iterdir())",
         "return False",
-        ("test_serve_worker_deaths.py::test_process_that_loads_leaves_connections_to_those_that_are_ready",),
+        ("test_serve_worker_crashes.py::test_loading_worker_leaves_connections_to_ready_ones",),
     ),
     Edit(
         15,
@@ -99,7 +99,7 @@ EDITS = (
         "    if False:\n",
         (
             "test_process_count.py::test_fewer_workers_are_started_if_fewer_fit",
-            "test_serve_short_of_memory.py::test_fewer_processes_are_started_where_fewer_fit",
+            "test_serve_short_of_memory.py::test_fewer_workers_are_started_if_fewer_fit",
         ),
     ),
     Edit(
@@ -110,7 +110,7 @@ EDITS = (
         "    if False:\n",
         (
             "test_process_count.py::test_too_little_memory_for_one_worker_is_an_error",
-            "test_serve_short_of_memory.py::test_too_little_for_one_is_told_before_the_start",
+            "test_serve_short_of_memory.py::test_too_little_memory_for_one_worker_stops_the_start",
         ),
     ),
     Edit(
@@ -119,7 +119,7 @@ EDITS = (
         "image_classifier/serving/processes/startup.py",
         "    return count.processes\n",
         "    return chosen.workers\n",
-        ("test_serve_short_of_memory.py::test_fewer_processes_are_started_where_fewer_fit",),
+        ("test_serve_short_of_memory.py::test_fewer_workers_are_started_if_fewer_fit",),
     ),
     Edit(
         15,
@@ -127,7 +127,7 @@ EDITS = (
         "image_classifier/serving/processes/startup.py",
         "        log_stream.print_line(count.note)\n",
         "        pass\n",
-        ("test_serve_short_of_memory.py::test_fewer_processes_are_started_where_fewer_fit",),
+        ("test_serve_short_of_memory.py::test_fewer_workers_are_started_if_fewer_fit",),
     ),
     Edit(
         16,
@@ -183,7 +183,7 @@ EDITS = (
         "image_classifier/inference/openvino_model/ir_record.py",
         "    if found != record.sha256:\n",
         "    if False:\n",
-        ("test_serve_engines.py::test_damaged_ir_ends_the_server",),
+        ("test_serve_engines.py::test_corrupt_ir_stops_the_server",),
     ),
     Edit(
         16,

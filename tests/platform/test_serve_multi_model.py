@@ -1,4 +1,4 @@
-"""A server of many models as the platform uses it: SAGEMAKER_MULTI_MODEL=true, and /models over HTTP."""
+"""A multi-model server as used by the platform: SAGEMAKER_MULTI_MODEL=true, and /models over HTTP."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ RED = sample_images.encode(Image.new("RGB", (48, 36), (230, 20, 10)), "PNG")
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[TinyModel]:
-    """Twenty models that differ, where the platform puts them: a folder named `model` in a folder of the name."""
+    """Twenty different models in the platform's layout: a folder named `model` in a folder of the name."""
     root = tmp_path_factory.mktemp("models")
     return [tiny_models.write(root / f"m{index:02}" / "model", f"m{index:02}", index % 3) for index in range(COUNT)]
 
@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(autouse=True)
 def empty(server: Server) -> Iterator[None]:
-    """Each test begins and ends without a model."""
+    """Each test starts and ends without models."""
     yield
     for model in server.ask("/models").json["models"]:
         server.ask(f"/models/{model['modelName']}", method="DELETE")
@@ -49,13 +49,13 @@ def empty(server: Server) -> Iterator[None]:
 
 
 def load(server: Server, name: object, folder: Path | str) -> Answer:
-    """Ask for a model as the platform does."""
+    """Load a model as the platform does."""
     body = json.dumps({"model_name": name, "url": str(folder)})
     return server.ask("/models", body, Content_Type="application/json")
 
 
 def invoke(server: Server, name: str, image: bytes = RED) -> Answer:
-    """Have an image classified by a model."""
+    """Classify an image with a model."""
     headers = {
         "Content_Type": X_IMAGE,
         "Accept": "application/json;verbose",
@@ -65,33 +65,33 @@ def invoke(server: Server, name: str, image: bytes = RED) -> Answer:
 
 
 def unload(server: Server, name: str) -> Answer:
-    """Ask for a model's end."""
+    """Unload a model."""
     return server.ask(f"/models/{name}", method="DELETE")
 
 
 def seconds_of_work(server: Server) -> float:
-    """Return how long the server's process has computed."""
+    """Return the CPU time of the server's worker."""
     fields = Path(f"/proc/{server.workers()[0]}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
 def rejection(answer: Answer) -> tuple[int, str]:
-    """Return status and code of a rejection, which is JSON with a sentence."""
+    """Return status and code of a rejection, which must be JSON with a sentence."""
     assert list(answer.json) == ["error", "message"]
     assert answer.json["message"].endswith(".")
     return answer.status, answer.json["error"]
 
 
-def test_server_is_ready_without_a_model(server: Server) -> None:
-    """Given nothing to serve -> /ping is 200 and empty, no model is listed, /invocations is no route here."""
+def test_server_is_ready_without_models(server: Server) -> None:
+    """Given no models -> /ping returns 200 and an empty body, the list is empty, /invocations does not exist."""
     found = server.ask("/ping")
     assert (found.status, found.body) == (200, b"")
     assert server.ask("/models").json == {"models": []}
     assert rejection(server.ask("/invocations", RED, Content_Type=X_IMAGE)) == (404, "not_found")
 
 
-def test_model_is_loaded_used_told_and_unloaded(server: Server, models: list[TinyModel]) -> None:
-    """Given two models -> each answers with its own labels, both are listed, and what is unloaded is unknown again."""
+def test_models_are_loaded_used_listed_and_unloaded(server: Server, models: list[TinyModel]) -> None:
+    """Given two models -> each uses its own labels, both are listed, and an unloaded one is unknown again."""
     one, two = models[:2]
     told = [{"modelName": model.name, "modelUrl": str(model.folder)} for model in (one, two)]
     assert [load(server, model.name, model.folder).status for model in (one, two)] == [200, 200]
@@ -105,8 +105,8 @@ def test_model_is_loaded_used_told_and_unloaded(server: Server, models: list[Tin
     assert invoke(server, two.name).json["predicted_label"] == two.label("red")
 
 
-def test_metrics_tell_which_models_are_loaded(server: Server, models: list[TinyModel]) -> None:
-    """Given a model that is loaded, used and unloaded -> /metrics tells it while it is there, and counts by route."""
+def test_metrics_expose_the_loaded_models(server: Server, models: list[TinyModel]) -> None:
+    """Given a model that is loaded, used and unloaded -> /metrics exposes it while loaded, and counts by route."""
     load(server, models[0].name, models[0].folder)
     answer = invoke(server, models[0].name)
     found = server.ask("/metrics").body.decode()
@@ -118,8 +118,8 @@ def test_metrics_tell_which_models_are_loaded(server: Server, models: list[TinyM
     assert f'model="{models[0].name}"' not in server.ask("/metrics").body.decode()
 
 
-def test_names_arrive_as_they_were_sent(server: Server, models: list[TinyModel]) -> None:
-    """Given a name with signs that a URL has to encode -> loaded, used and unloaded under it."""
+def test_names_are_url_decoded(server: Server, models: list[TinyModel]) -> None:
+    """Given a name with characters that URLs encode -> loaded, used and unloaded under it."""
     assert load(server, "a?b#c%2F&+=", models[0].folder).json["modelName"] == "a?b#c%2F&+="
     encoded = "a%3Fb%23c%252F%26%2B%3D"
     assert invoke(server, encoded).status == 200
@@ -137,10 +137,10 @@ def test_names_arrive_as_they_were_sent(server: Server, models: list[TinyModel])
         ("x", "tensorflow", (400, "cannot_be_loaded")),
     ],
 )
-def test_what_cannot_be_loaded_is_rejected_and_the_server_lives(
+def test_invalid_models_are_rejected_and_the_server_continues(
     server: Server, models: list[TinyModel], tmp_path: Path, name: str, folder: str, expected: tuple[int, str]
 ) -> None:
-    """Given a bad name, no folder, an empty, a broken, TensorFlow's -> each its status; the other model answers."""
+    """Given a bad name, no folder, an empty, a broken, a TensorFlow model -> a status each, others unaffected."""
     (tmp_path / "empty").mkdir()
     weights = tiny_models.write(tmp_path / "broken", "x").folder / "openvino" / "model.bin"
     weights.write_bytes(weights.read_bytes()[:-1])
@@ -154,8 +154,8 @@ def test_what_cannot_be_loaded_is_rejected_and_the_server_lives(
     assert [model["modelName"] for model in server.ask("/models").json["models"]] == [models[0].name]
 
 
-def test_name_that_is_taken_is_rejected(server: Server, models: list[TinyModel]) -> None:
-    """Given a model under a name, and eight loads of another at once -> 409 for the first; one 200, seven 409."""
+def test_duplicate_name_is_rejected(server: Server, models: list[TinyModel]) -> None:
+    """Given a loaded name, and eight concurrent loads of another -> 409 for the first; one 200 and seven 409."""
     load(server, "taken", models[0].folder)
     assert rejection(load(server, "taken", models[1].folder)) == (409, "already_loaded")
     with ThreadPoolExecutor(8) as pool:
@@ -163,12 +163,12 @@ def test_name_that_is_taken_is_rejected(server: Server, models: list[TinyModel])
     assert Counter(statuses) == {200: 1, 409: 7}
 
 
-def test_unload_waits_for_a_request_that_is_under_way(server: Server, models: list[TinyModel]) -> None:
-    """Given a request that takes seconds -> unload waits, new requests get 404, the first is answered, then 200."""
+def test_unload_waits_for_an_in_flight_request(server: Server, models: list[TinyModel]) -> None:
+    """Given a request that takes seconds -> unload waits, new requests get 404, the first completes, then 200."""
     name = models[0].name
     load(server, name, models[0].folder)
     large = base64.b64encode(sample_images.encode(Image.new("RGB", (4000, 3000)), "PNG")).decode()
-    # More seconds than the store, at last, looks for frames that hold on to a model.
+    # Longer than the store waits for stack frames that still refer to a model.
     rows = json.dumps({"instances": [{"b64": large}] * 24})
     before = seconds_of_work(server)
     with ThreadPoolExecutor(2) as pool:
@@ -180,12 +180,12 @@ def test_unload_waits_for_a_request_that_is_under_way(server: Server, models: li
         assert unloading.result(30).status == 200
         unloaded = time.monotonic()
         assert len(long.result(30).json["predictions"]) == 24
-    # Both answers may be on their way at once.
+    # Both responses may be in flight at once.
     assert time.monotonic() - unloaded < 1
 
 
-def test_memory_of_a_model_is_free_when_its_unload_is_answered(server: Server, tmp_path: Path) -> None:
-    """Given a model with 32 MB of weights, loaded and unloaded twice -> each time what it took comes back."""
+def test_unload_frees_the_memory_before_its_response(server: Server, tmp_path: Path) -> None:
+    """Given a model with 32 MB of weights, loaded and unloaded twice -> its memory is returned each time."""
     large = tiny_models.write(tmp_path / "large", "large", megabytes=32)
     load(server, "large", large.folder)
     unload(server, "large")
@@ -200,7 +200,7 @@ def test_memory_of_a_model_is_free_when_its_unload_is_answered(server: Server, t
 
 
 def storm(server: Server, models: list[TinyModel], seed: int) -> Counter[tuple[str, int]]:
-    """Load, use and unload models at random for a few seconds; every answer must be of the model that was asked."""
+    """Load, use and unload models at random for a few seconds; every response must come from the requested model."""
     choice, seen = random.Random(seed), Counter[tuple[str, int]]()
     end = time.monotonic() + STORM_SECONDS
     while time.monotonic() < end:
@@ -219,7 +219,7 @@ def storm(server: Server, models: list[TinyModel], seed: int) -> Counter[tuple[s
 
 
 def test_twenty_models_under_concurrent_load_use_and_unload(server: Server, models: list[TinyModel]) -> None:
-    """Given six threads that do all three at random -> each answer is its model's, no 5xx, memory does not grow."""
+    """Given six threads that do all three at random -> responses of the requested models, no 5xx, flat memory."""
     for model in models:
         load(server, model.name, model.folder)
     held = server.resident_megabytes()
@@ -233,7 +233,7 @@ def test_twenty_models_under_concurrent_load_use_and_unload(server: Server, mode
     assert server.resident_megabytes() < held + 20
 
 
-def test_several_processes_are_rejected(tmp_path: Path) -> None:
+def test_several_workers_are_rejected(tmp_path: Path) -> None:
     """Given SAGEMAKER_MODEL_SERVER_WORKERS=2 -> exit code 1 and one sentence with the reason."""
     found = start_server(tmp_path, SAGEMAKER_MULTI_MODEL="true", SAGEMAKER_MODEL_SERVER_WORKERS="2")
     assert found.end() == 1

@@ -1,4 +1,4 @@
-"""Serving processes that are killed, abort or crash."""
+"""Workers that are killed, abort or crash."""
 
 import os
 import shutil
@@ -25,19 +25,19 @@ def tree(colour_models: Path, tmp_path: Path) -> Path:
 
 
 def kill_one(server: Server, how: signal.Signals) -> None:
-    """End the oldest serving process, and wait until it is gone and all are there again."""
+    """Kill the oldest worker, and wait until it is gone and all are running again."""
     before = server.workers()
     os.kill(before[0], how)
     wait_until(lambda: len(server.workers()) == len(before) and before[0] not in server.workers(), 20, "another")
 
 
 def wait_for_ready_lines(server: Server, count: int) -> None:
-    """Wait until so many of its processes have said that they are ready, those that died since included."""
+    """Wait for a number of ready lines in the log, those of crashed workers included."""
     wait_until(lambda: server.log().count("Ready on port") == count, 60, f"{count} processes were ready")
 
 
-def test_others_serve_while_a_dead_process_is_replaced(start: StartServer, tree: Path) -> None:
-    """One of two processes killed, one that aborts, one that crashes -> images are answered; the third waits 2 s."""
+def test_others_serve_while_a_crashed_worker_is_restarted(start: StartServer, tree: Path) -> None:
+    """Given one of two workers killed, aborted, crashed -> images are answered; the third restart waits 2 s."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2")
     server.wait_until_ready()
     began = 0.0
@@ -56,8 +56,8 @@ def test_others_serve_while_a_dead_process_is_replaced(start: StartServer, tree:
     assert server.log().count("exited unexpectedly") == 3
 
 
-def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: StartServer, tree: Path) -> None:
-    """One of two processes killed, and the next takes seconds to load -> meanwhile no image gets a 503."""
+def test_loading_worker_leaves_connections_to_ready_ones(start: StartServer, tree: Path) -> None:
+    """Given a restarted worker that takes seconds to load -> no image gets a 503 in the meantime."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", SERVE_ENGINE="tensorflow")
     server.wait_until_ready()
     wait_for_ready_lines(server, 2)
@@ -75,8 +75,8 @@ def test_process_that_loads_leaves_connections_to_those_that_are_ready(start: St
     assert server.end() == 0
 
 
-def test_too_many_deaths_end_the_server(start: StartServer, tree: Path) -> None:
-    """Two deaths where one a minute is borne -> exit code 1 and one last line that says so."""
+def test_exceeded_crash_budget_stops_the_server(start: StartServer, tree: Path) -> None:
+    """Given two crashes where one a minute is tolerated -> exit code 1 and one last line with the reason."""
     server = start(tree, SERVE_MAX_WORKER_CRASHES="1")
     server.wait_until_ready()
     kill_one(server, signal.SIGKILL)
