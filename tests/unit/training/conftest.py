@@ -20,8 +20,8 @@ def images(tmp_path: Path) -> Path:
     return small.write_images(tmp_path / "images")
 
 
-@pytest.fixture
-def read_data(tmp_path: Path) -> Callable[..., DataSplits]:
+@pytest.fixture(scope="session")
+def read_data() -> Callable[..., DataSplits]:
     """Return a function from a folder of images to split data."""
 
     def read(folder: Path, ratio: float = 0.25) -> DataSplits:
