@@ -94,7 +94,7 @@ def test_killed_verification_does_not_lose_the_model(tmp_path: Path, tiny_backbo
         assert job.exit_code(60) == 0, job.log()
         log = job.log()
     info = json.loads((tree / "model" / "__model_info__.json").read_text())
-    reason = "its process was ended by SIGKILL, as when memory runs out"
+    reason = "its process was killed by SIGKILL, probably for lack of memory"
     assert (info["verified"], info["verification"]) == (False, {"left_out": reason})
     assert f"WARNING: The model is not verified: {reason}." in log
     assert (tree / "model/openvino/model.xml").is_file()

@@ -41,7 +41,7 @@ def test_five_mistakes_make_one_message(tmp_path: Path) -> None:
         (lambda tree: (tree / "input/data/training").rename(tree / "elsewhere"), "training channel is missing"),
         (lambda tree: (tree / "input/data/training/red").rename(tree / "elsewhere"), "has one class, blue"),
         (lambda tree: (tree / "input/data/training/green").mkdir(), "classes without an image: green"),
-        (lambda tree: None, "There is no backbone to train on"),
+        (lambda tree: None, "No backbone to train on"),
         (lambda tree: (tree / "input/config/hyperparameters.json").write_text("{"), "is not valid JSON"),
     ],
     ids=["no channel", "one class", "empty class", "no backbone", "broken JSON"],

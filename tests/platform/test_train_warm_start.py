@@ -47,7 +47,7 @@ def test_second_job_leaves_as_much_as_the_first(tmp_path: Path, first: Path, pac
     link_backbone(tree, packed)
     done = run_train(tree)
     assert done.returncode == 0, done.stderr
-    assert "Head: an earlier job's, trained further (reinitialize_top_layer=Auto)." in done.stdout
+    assert "Head: kept from an earlier job (reinitialize_top_layer=Auto)." in done.stdout
 
     def files(model: Path) -> set[str]:
         return {path.relative_to(model).as_posix() for path in model.rglob("*")}
@@ -83,7 +83,7 @@ def test_changed_classes_fail_before_tensorflow_is_loaded(tmp_path: Path, packed
     assert done.returncode == 1
     assert failure(tree).strip() == (
         "UserError: The classes changed: the earlier model has 2 (blue, red), the training channel has 3 (blue, green, "
-        "red); new: green. Give the earlier classes, or set reinitialize_top_layer=True, which starts a new head on "
+        "red); added: green. Use the earlier classes, or set reinitialize_top_layer=True, which starts a new head on "
         "the earlier job's network."
     )
     assert not (tree / "model").exists()

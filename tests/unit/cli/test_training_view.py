@@ -19,7 +19,7 @@ validation: 355 images of 2 classes (defective 114, functional 241)
 Head: new, on a backbone.
 Devices: 2 CPUs, no GPU
 Backbone: lite0, 224x224 pixels, 1280 features, loaded in 1.3 s
-Features: OpenVINO computes them, made ready in 2.8 s; those of the first 32 images differ from TensorFlow's by 0.00
+Features: computed by OpenVINO, prepared in 2.8 s; on the first 32 images they differ from TensorFlow's by at most 0.00
 Training images: 160/1423 images, 4 s
 Training images: 1423/1423 images, 16 s
 45/45 - 0s - loss: 0.489034 - accuracy: 0.8060 - val_loss: 0.483954 - val_accuracy: 0.7887
@@ -30,8 +30,8 @@ Training images: 1423/1423 images, 16 s
 - Number of parameters: 3415586
 - Average training duration per epoch: 1.076
 OpenVINO IR: on 100 validation images its probabilities differ from TensorFlow's by at most 0.0; made in 3.3 s
-Verification: a fresh process answered 355 validation images with openvino, accuracy 0.8535 (training: 0.8535), \
-largest difference of a probability 0.000000, 0 other answers.
+Verification: a fresh process classified 355 validation images with openvino, accuracy 0.8535 (training: 0.8535), \
+largest difference of a probability 0.000000, 0 different predictions.
 Something that no table knows
 WARNING: a warning
 UserError: a sentence.

@@ -164,7 +164,7 @@ def test_early_stopping_counts_epochs_without_progress(images: Path, backbone_fo
     }
     trained = train(read_data(images), backbone_folder, train_only_top_layer=True, **given)
     assert len(trained.history.epochs) == 3
-    assert "made no progress for 2 epochs" in trained.history.stopped
+    assert "did not improve for 2 epochs" in trained.history.stopped
 
 
 def test_loss_that_is_no_number_stops_the_job(images: Path, tmp_path: Path, read_data: Reader) -> None:

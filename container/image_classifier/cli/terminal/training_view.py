@@ -167,7 +167,7 @@ def _checked(line: str) -> str:
     """Say in a few words what the verification found; the whole line where it found a difference."""
     words = line.removeprefix("Verification: ").split()
     count = next((word for word in words if word.replace(",", "").isdigit()), None)
-    same = " 0 other answers" in line
+    same = " 0 different predictions" in line
     return (
         f"{int(count):,} images, same answers as in training" if count and same else line.removeprefix("Verification: ")
     )

@@ -1,4 +1,4 @@
-"""What this job computes on, said at its start; loudly when a machine with a GPU trains on its CPU."""
+"""The devices of a job: GPU set-up, log lines, and a warning when a machine with a GPU trains on its CPU."""
 
 import ctypes
 import os
@@ -15,15 +15,15 @@ from image_classifier.training.devices import cuda_libraries
 
 DEVICE_NODE = "dev/nvidia0"
 DRIVER_ENTRY = "proc/driver/nvidia/gpus"
-"""Below the root folder: what NVIDIA's container runtime shows a container, and what its driver shows the machine."""
+"""Below the root folder: paths that NVIDIA's container runtime and driver provide."""
 DRIVER_LIBRARY = "libcuda.so.1"
 NO_GPU_NOISE = (b"failed call to cuInit", b"Could not find cuda drivers")
-"""What TensorFlow 2.21 prints as an error on a machine that has no GPU and needs none."""
+"""Error lines that TensorFlow 2.21 prints on every machine without a GPU."""
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU that TensorFlow uses, or the driver knows; memory in MiB, None when nobody says."""
+    """A GPU that TensorFlow uses or the driver lists; memory in MiB, None if unknown."""
 
     name: str
     compute_capability: str | None = None
@@ -40,16 +40,16 @@ class Gpu:
 
 
 def prepare(resources: Resources, root: Path = Path("/"), environment: Mapping[str, str] | None = None) -> list[str]:
-    """Let TensorFlow's memory on each GPU grow with need, and return the lines that say what the job trains on.
+    """Enable memory growth on each GPU, and return the log lines about the devices of the job.
 
-    The last line always names the devices. Where the machine should have a GPU (a device node or NVIDIA's entry below
-    `root`, or the instance type), the CUDA libraries are checked too, and a line beginning with `WARNING` says which is
-    missing, or why the job trains on the CPU. To be called once TensorFlow is imported and before its first operation.
+    The last line lists the devices. Where the machine should have a GPU (a device node or NVIDIA's entry below `root`,
+    or the instance type), the CUDA libraries are checked too, and a line beginning with `WARNING` says which one is
+    missing, or why the job trains on the CPU. Call it after TensorFlow is imported and before its first operation.
     """
     import tensorflow as tf
 
     signs = signs_of_gpu(resources, root)
-    # Without a GPU in sight TensorFlow's complaint that it found none would only frighten.
+    # Without signs of a GPU TensorFlow's error that it found none would only alarm the user.
     with tensorflow_start.without(() if signs else NO_GPU_NOISE):
         devices = tf.config.list_physical_devices("GPU")
     for device in devices:
@@ -63,12 +63,12 @@ def prepare(resources: Resources, root: Path = Path("/"), environment: Mapping[s
         if reason:
             lines.append(f"WARNING: THIS JOB TRAINS ON THE CPU although there is a GPU ({', '.join(signs)}): {reason}")
         if complaint and complaint not in (reason or ""):
-            lines.append(f"WARNING: {complaint}; what needs it will fail or be slow on a GPU.")
+            lines.append(f"WARNING: {complaint}; operations that need it will fail or be slow on a GPU.")
     return [*lines, devices_line(available_processors(), describe(devices))]
 
 
 def signs_of_gpu(resources: Resources, root: Path = Path("/")) -> list[str]:
-    """Name what tells that this machine has an NVIDIA GPU; empty on a machine without one."""
+    """List the signs that this machine has an NVIDIA GPU; empty on a machine without one."""
     signs = []
     if resources.has_gpu:
         signs.append(f"instance type {resources.current_instance_type}")
@@ -82,7 +82,7 @@ def reason_for_no_gpu(built_for_gpus: bool, complaint: str | None, root: Path, e
         return "this image's TensorFlow is built for CPUs. Use the image's gpu target, or an instance without a GPU."
     hidden = environment.get("CUDA_VISIBLE_DEVICES")
     if hidden is not None and hidden.strip() in ("", "-1"):
-        return f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides every GPU. Leave it out of the job's environment."
+        return f"CUDA_VISIBLE_DEVICES is {hidden!r}, which hides every GPU. Remove it from the job's environment."
     if not (root / DEVICE_NODE).exists():
         return f"the container was given no device (/{DEVICE_NODE}). Start it with --gpus all on a machine with a GPU."
     if problem := driver_problem():
@@ -93,12 +93,12 @@ def reason_for_no_gpu(built_for_gpus: bool, complaint: str | None, root: Path, e
     if complaint:
         return f"{complaint}. Build the image again; its build checks for this."
     known = driver_report()
-    driver = f"NVIDIA's driver {known[0].driver} knows {known[0]}" if known else "nvidia-smi names no GPU"
-    return f"every library opens, but TensorFlow registered no GPU, and its own lines say why; {driver}."
+    driver = f"NVIDIA's driver {known[0].driver} lists {known[0]}" if known else "nvidia-smi lists no GPU"
+    return f"every library opens, but TensorFlow registered no GPU, see its own log lines; {driver}."
 
 
 def driver_problem(name: str | None = None) -> str | None:
-    """Say why the driver's library, or another, cannot be opened, None when it can; it is the host's, no image's."""
+    """Return why the driver's library, or another, cannot be opened; None when it can. It belongs to the host."""
     try:
         ctypes.CDLL(name or DRIVER_LIBRARY)
     except OSError as error:
@@ -107,23 +107,23 @@ def driver_problem(name: str | None = None) -> str | None:
 
 
 def describe(devices: Sequence[Any]) -> list[Gpu]:
-    """Return what TensorFlow and the driver know of physical devices of TensorFlow's."""
+    """Return the GPUs of TensorFlow's physical devices, with details of the driver."""
     import tensorflow as tf
 
-    # By name: the two number the devices of a mixed machine differently.
+    # By name: on a machine with different GPUs the two enumerate them differently.
     known = {gpu.name: gpu for gpu in driver_report()} if devices else {}
-    found = []
+    gpus = []
     for device in devices:
         details = tf.config.experimental.get_device_details(device)
         name = str(details.get("device_name", device.name))
         gpu = known.get(name, Gpu(name))
         capability = details.get("compute_capability")
-        found.append(replace(gpu, compute_capability=".".join(map(str, capability))) if capability else gpu)
-    return found
+        gpus.append(replace(gpu, compute_capability=".".join(map(str, capability))) if capability else gpu)
+    return gpus
 
 
 def driver_report(program: str = "nvidia-smi") -> list[Gpu]:
-    """Return what the driver's own program says of each GPU; empty where it is missing or fails."""
+    """Return the GPUs that the driver's own program lists; empty where it is missing or fails."""
     query = "--query-gpu=name,compute_cap,memory.total,driver_version"
     try:
         done = subprocess.run(
@@ -136,15 +136,15 @@ def driver_report(program: str = "nvidia-smi") -> list[Gpu]:
 
 
 def devices_line(cpus: int, gpus: Sequence[Gpu]) -> str:
-    """Return the line that says what a job trains on."""
-    counted = f"{cpus} CPU{'s' if cpus > 1 else ''}"
+    """Return the log line that lists the devices."""
+    cpu_count = f"{cpus} CPU{'s' if cpus > 1 else ''}"
     if not gpus:
-        return f"Devices: {counted}, no GPU"
-    return f"Devices: {counted}, {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}: {', '.join(map(str, gpus))}"
+        return f"Devices: {cpu_count}, no GPU"
+    return f"Devices: {cpu_count}, {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}: {', '.join(map(str, gpus))}"
 
 
 def peak_memory_lines() -> list[str]:
-    """Say how much memory this process has used at most on each GPU; no line on a machine without one."""
+    """Return a log line with the peak memory use of each GPU; none on a machine without one."""
     import tensorflow as tf
 
     lines = []

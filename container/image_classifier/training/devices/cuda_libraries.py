@@ -1,9 +1,9 @@
-"""Whether TensorFlow can open NVIDIA's libraries, asked of TensorFlow itself.
+"""Check through TensorFlow's own loader that NVIDIA's libraries can be opened.
 
-The Dockerfile copies this file by itself beside docker/smoke-test, so it imports nothing of ours. TensorFlow opens
-these libraries by name when it first looks for GPUs, from libtensorflow_framework, and that library's own search path
-decides whether they are found. One that is not found makes it leave every GPU alone, with a remark at most. The driver
-(libcuda.so.1) belongs to the machine and is not among them.
+The Dockerfile copies this file next to docker/smoke-test, so it imports nothing of this package. TensorFlow opens these
+libraries by name when it first looks for GPUs, from libtensorflow_framework, whose search path decides whether they are
+found. If one is missing, TensorFlow ignores every GPU, with a warning at most. The driver (libcuda.so.1) belongs to
+the machine and is not among them.
 """
 
 import os
@@ -22,16 +22,16 @@ LIBRARIES = (
     "libcusparse.so.12",
     "libnccl.so.2",
 )
-"""What TensorFlow 2.21 opens (seen with LD_DEBUG=libs). Left out: CUPTI, for a profiler that no job of ours starts."""
+"""Libraries that TensorFlow 2.21 opens (seen with LD_DEBUG=libs), except CUPTI of the profiler, which is not used."""
 CUDNN_PARTS = tuple(f"libcudnn_{part}.so.9" for part in ("graph", "ops", "cnn", "heuristic", "engines_precompiled"))
-"""What libcudnn.so.9 opens for the first convolution, from its own folder. One more links to the driver."""
+"""Libraries that libcudnn.so.9 opens for the first convolution, from its own folder. One more needs the driver."""
 PTXAS_ROOTS = ("/usr/local/cuda", "/opt/cuda", "../nvidia/cuda_nvcc")
 """Where TensorFlow 2.21 looks for bin/ptxas (tsl::CandidateCudaRoots), relative to its own folder."""
 
 
 @dataclass(frozen=True)
 class LibraryCheck:
-    """One library or program: where it was found, or why it is of no use."""
+    """One library or program: where it was found, or why it cannot be used."""
 
     name: str
     path: Path | None = None
@@ -41,8 +41,7 @@ class LibraryCheck:
 def check() -> tuple[LibraryCheck, ...]:
     """Open every library as TensorFlow would, and run ptxas; needs no driver and no GPU.
 
-    Imports TensorFlow when nobody has. The libraries stay open, as they do when TensorFlow opens them: about 0.3 s and
-    no memory on a GPU.
+    Imports TensorFlow. The libraries stay open, as they do when TensorFlow opens them: about 0.3 s and no GPU memory.
     """
     import tensorflow as tf
 
@@ -50,7 +49,7 @@ def check() -> tuple[LibraryCheck, ...]:
 
 
 def open_library(name: str) -> LibraryCheck:
-    """Open a library from libtensorflow_framework, through whose loader TensorFlow's own libraries go too."""
+    """Open a library through libtensorflow_framework, as TensorFlow does."""
     import tensorflow as tf
 
     try:
@@ -64,14 +63,14 @@ def open_library(name: str) -> LibraryCheck:
 def _mapped(name: str) -> Path | None:
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         fields = line.split(maxsplit=5)
-        # The kernel names the file behind a link, which may carry a longer version.
+        # The kernel reports the target of a link, whose name may have a longer version.
         if len(fields) == 6 and Path(fields[5]).name.startswith(name):
             return Path(fields[5])
     return None
 
 
 def find_ptxas(tensorflow_folder: Path, roots: Sequence[str] = PTXAS_ROOTS) -> LibraryCheck:
-    """Find the assembler that XLA and TensorFlow's generated kernels need, and let it say its version."""
+    """Find the assembler that XLA and TensorFlow's generated kernels need, and check that it runs."""
     problem = f"it is in none of {', '.join(f'{root}/bin' for root in roots)}"
     for root in roots:
         program = tensorflow_folder / root / "bin" / "ptxas"
@@ -87,7 +86,7 @@ def find_ptxas(tensorflow_folder: Path, roots: Sequence[str] = PTXAS_ROOTS) -> L
 
 
 def complaint(found: Sequence[LibraryCheck]) -> str | None:
-    """Say in one line which libraries are missing and why; None when none is."""
+    """Return one sentence about the missing libraries and why; None when all are usable."""
     names: dict[str, list[str]] = {}
     for one in found:
         if one.problem:

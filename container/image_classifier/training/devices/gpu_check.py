@@ -1,7 +1,7 @@
 """Steps of scripts/test-gpu in the checked environment: devices, and the answers of a trained model on GPU and CPU.
 
-Prints one line of JSON at the end of standard output, either `Probe` or `Measurement`. Every figure is measured here,
-in this process, or is None.
+Prints one line of JSON at the end of standard output, either `Probe` or `DeviceMeasurement`. Every figure is measured
+in this process, or None.
 """
 
 import argparse
@@ -46,20 +46,20 @@ class Probe:
 
 @dataclass(frozen=True)
 class DeviceMeasurement:
-    """How one model answers on one device in one precision."""
+    """Predictions and speed of one model on one device in one precision."""
 
     device: str
     precision: str
     probabilities: list[list[float]]
     """Of each image, (n, K)."""
     images_per_second: dict[int, float]
-    """Batch size to throughput, pixels in and probabilities out, decoding left out."""
+    """Batch size to throughput from pixels to probabilities, without decoding."""
     peak_memory: int | None
-    """Bytes on the GPU at most in this process, None on a CPU."""
+    """Peak memory of this process on the GPU in bytes, None on a CPU."""
 
 
 def probe() -> Probe:
-    """Look for devices and libraries as a job would at its start, on an instance that should have a GPU."""
+    """Check devices and libraries as a job does at its start, on an instance that should have a GPU."""
     tensorflow_start.start()
     import tensorflow as tf
 
@@ -122,7 +122,7 @@ def _load(model: Path, precision: str, device: str) -> Callable[[NDArray[np.uint
 
 
 def _times_per_second(call: Callable[[], Any], seconds: float) -> float:
-    # Not timed: the first answers choose kernels and fill caches.
+    # Warm-up: the first calls choose kernels and fill caches.
     for _ in range(2):
         call()
     started, done = time.perf_counter(), 0

@@ -1,4 +1,4 @@
-"""The end of the job, by worth: the SavedModel first, then what it can do without while there is time left."""
+"""Finalisation in priority order: the SavedModel first, then optional artefacts while time remains."""
 
 import shutil
 import tempfile
@@ -34,20 +34,20 @@ from image_classifier.training.stopping import StopSignal
 if TYPE_CHECKING:
     from image_classifier.training.fine_tuning import Trained
 
-TWIN_IMAGES = 32
-"""That also go through the signature of bytes, which decodes inside the graph, one after the other."""
+BYTES_SIGNATURE_IMAGES = 32
+"""Images for the check of the bytes signature, which decodes inside the graph, one image after the other."""
 LONGEST_SECONDS = 3 * child_process.LONGEST_SECONDS
-"""What the child processes may take: the IR, which is tried twice, and the verification."""
+"""Timeout of all child processes: the IR, which is tried twice, and the verification."""
 _NOT_YET = "the job was stopped before it"
 _PHASES = {"openvino": "the OpenVINO IR", "verification": "the verification"}
 """By their keys in the model info."""
 
 
 def dry_run_export(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hyperparameters, stop: StopSignal) -> None:
-    """Export the model untrained and throw it away, so that `stop` knows how long that takes.
+    """Export the untrained model into a scratch folder, to measure how long the export takes.
 
     Raises:
-        PlatformError: The model will not fit on its disk.
+        PlatformError: The model does not fit on the disk of the model folder.
     """
     started = time.monotonic()
     opt_ml.model_dir.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def dry_run_export(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hype
     free = shutil.disk_usage(opt_ml.model_dir).free
     if size > free:
         raise PlatformError(
-            f"The model will not fit into {opt_ml.model_dir}: it takes {size:,} bytes, and {free:,} are free there. "
+            f"The model does not fit into {opt_ml.model_dir}: it needs {size:,} bytes, and {free:,} are free. "
             "Use a larger volume."
         )
     stop.reserve_export_time(seconds)
@@ -68,45 +68,45 @@ def dry_run_export(opt_ml: OptMl, backbone: Backbone, classes: int, values: Hype
 
 @dataclass(frozen=True)
 class Job:
-    """What the end of the job needs of the rest of it."""
+    """Inputs of the finalisation."""
 
     opt_ml: OptMl
     settings: ResolvedHyperparameters
-    found: splits.DataSplits
+    data: splits.DataSplits
     trained: "Trained"
-    numbers: Mapping[str, Any]
-    """What `metrics.json` will hold."""
+    metrics: Mapping[str, Any]
+    """Contents of `metrics.json`."""
 
 
 def export_and_verify(job: Job, stop: StopSignal) -> None:
-    """Write the model, its OpenVINO IR, the result of its verification and the reports.
+    """Write the model, its OpenVINO IR, the result of its verification, and the reports.
 
-    When `stop` leaves no time the model and the reports are written, and the rest is left out: the model info says why.
+    When the job runs out of time, only the model and the reports are written, and the model info says what is missing.
 
     Raises:
-        AlgorithmError: The finished model is not the model in training.
+        AlgorithmError: The exported model does not predict what the trained model predicted.
         PlatformError: The disk is full.
     """
     folder, values = job.opt_ml.model_dir, job.settings.values
     with model_folder.unfinished(folder):
         saved_model = saved_model_export.save(folder, job.trained.backbone, job.trained.head, values)
         stop.reserve_export_time(0)
-        artifacts.write_labels(folder, job.found.training.class_names)
+        artifacts.write_labels(folder, job.data.training.class_names)
         info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
         artifacts.write_model_info(folder, info)
-    asked = validation_sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
-    checked: dict[str, Any] = {}
-    if not asked.paths:
-        # Where each host has its own part of the images, the first may have none for validation.
-        _record_unverified(folder, info, "this host has no validation image to check it with")
+    sample = validation_sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
+    verification_report: dict[str, Any] = {}
+    if not sample.paths:
+        # With sharded channels the chief may have no validation image.
+        _record_unverified(folder, info, "this host has no validation image")
     elif not stop.out_of_time():
         try:
-            checked = _check(job, saved_model, info, asked, stop)
+            verification_report = _convert_and_verify(job, saved_model, info, sample, stop)
         except Interrupted:
             shutil.rmtree(conversion.partial_folder(folder), ignore_errors=True)
-    _report(job, {**job.numbers, **checked})
+    _report(job, {**job.metrics, **verification_report})
     if stop.reason:
-        _record_what_is_missing(folder, stop)
+        _record_left_out(folder, stop)
 
 
 def _record_unverified(folder: Path, info: ModelInfo, reason: str) -> None:
@@ -115,7 +115,7 @@ def _record_unverified(folder: Path, info: ModelInfo, reason: str) -> None:
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
 
 
-def _record_what_is_missing(folder: Path, stop: StopSignal) -> None:
+def _record_left_out(folder: Path, stop: StopSignal) -> None:
     info = artifacts.read_model_info(folder)
     missing = [key for key in _PHASES if info.extra[key].get("left_out") == _NOT_YET]
     entries = {key: {"left_out": f"{_NOT_YET}: {stop.reason}"} for key in missing}
@@ -144,12 +144,12 @@ def _model_info(job: Job) -> ModelInfo:
             "hyperparameter_sources": dict(job.settings.sources),
             "versions": {name: version(name) for name in ("tensorflow-hub", "tf-keras", "numpy", "pillow")},
             "data": {
-                "sha256": dataset.fingerprint(job.found.training),
+                "sha256": dataset.fingerprint(job.data.training),
                 "classes": job.trained.training.counts(),
             },
-            "metrics": dict(job.numbers),
+            "metrics": dict(job.metrics),
             **({"features": dict(job.trained.features)} if job.trained.features else {}),
-            # What holds until these phases have ended, and for good when the job is stopped before.
+            # Valid until these phases have finished, and permanently when the job is stopped before.
             "openvino": {"left_out": _NOT_YET},
             "verification": {"left_out": _NOT_YET},
             "verified": False,
@@ -157,26 +157,30 @@ def _model_info(job: Job) -> ModelInfo:
     )
 
 
-def _check(job: Job, saved_model: Path, info: ModelInfo, asked: ValidationSample, stop: StopSignal) -> dict[str, Any]:
-    """Convert and verify, keeping the model info up to date; returns what the report shall say of it."""
+def _convert_and_verify(
+    job: Job, saved_model: Path, info: ModelInfo, sample: ValidationSample, stop: StopSignal
+) -> dict[str, Any]:
+    """Convert and verify the model and update the model info; return the entries for the report."""
     folder, values = job.opt_ml.model_dir, job.settings.values
     storage = Storage()
-    few = asked.rows(asked.evenly_spaced(conversion.IMAGES)).readable(storage)
+    few = sample.rows(sample.evenly_spaced(conversion.IMAGES)).readable(storage)
     if not few.paths:
-        _record_unverified(folder, info, "none of the validation images that would check it could be read again")
+        _record_unverified(folder, info, "none of the validation images for it could be read again")
         return {}
     with tempfile.TemporaryDirectory(prefix="finishing-") as name:
         scratch = Path(name)
         network = finished_model.with_pixels_alone(saved_model, scratch / "network")
-        with IrConversion(folder, network, few.paths, scratch / "conversion") as converting:
-            # Meanwhile, on the other CPUs.
+        with IrConversion(folder, network, few.paths, scratch / "conversion") as ir_conversion:
+            # Meanwhile, on the other CPUs:
             model = finished_model.load(saved_model, info)
-            twin = _predict_bytes(model, asked, storage, stop)
+            bytes_predictions = _predict_bytes(model, sample, storage, stop)
             expected = _in_float32(few, model, job.trained.precision, stop)
-            info = converting.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
+            info = ir_conversion.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
         try:
-            result = verification.verify(folder, asked, twin, scratch / "verification", stop, values.trust_model)
+            result = verification.verify(
+                folder, sample, bytes_predictions, scratch / "verification", stop, values.trust_model
+            )
         except (ChildKilled, NothingToCompare) as reason:
             log(f"WARNING: The model is not verified: {reason}.")
             entries: dict[str, Any] = {"verification": {"left_out": str(reason)}}
@@ -187,25 +191,26 @@ def _check(job: Job, saved_model: Path, info: ModelInfo, asked: ValidationSample
 
 
 def _predict_bytes(
-    model: FinishedModel, asked: ValidationSample, storage: Storage, stop: StopSignal
+    model: FinishedModel, sample: ValidationSample, storage: Storage, stop: StopSignal
 ) -> BytesPredictions:
     rows = np.array(
-        [row for row in asked.evenly_spaced(TWIN_IMAGES) if storage.read_if_there(asked.paths[row])], np.int64
+        [row for row in sample.evenly_spaced(BYTES_SIGNATURE_IMAGES) if storage.read_if_there(sample.paths[row])],
+        np.int64,
     )
-    found = model.predict_bytes(asked.rows(rows).paths, stop)
-    return replace(found, rows=rows[found.rows])
+    predictions = model.predict_bytes(sample.rows(rows).paths, stop)
+    return replace(predictions, rows=rows[predictions.rows])
 
 
 def _in_float32(few: ValidationSample, model: FinishedModel, kind: str, stop: StopSignal) -> ValidationSample:
-    """Return the sample with the answers that an IR has to give: in float32, whatever training computed in."""
+    """Return the sample with the predictions expected of the IR: in float32, whatever training computed in."""
     if kind == "off" and not tf.config.list_physical_devices("GPU"):
         return few
     return replace(few, expected=model.predict_images(few.paths, stop))
 
 
-def _report(job: Job, numbers: dict[str, Any]) -> None:
+def _report(job: Job, metrics: dict[str, Any]) -> None:
     folder = job.opt_ml.output_data_dir
-    report.write_metrics(folder, numbers)
+    report.write_metrics(folder, metrics)
     report.write_history(folder, job.trained.history.epochs)
     report.write_predictions(folder, job.trained.validation, job.trained.probabilities)
     report.write_skipped(folder, job.trained.skipped)

@@ -1,6 +1,6 @@
-"""Add the OpenVINO IR to the finished model folder, which then can be served without TensorFlow.
+"""Add the OpenVINO IR to the model folder, so that it can be served without TensorFlow.
 
-A process of its own converts and asks: it needs no TensorFlow, and where it ends is where the IR ends, not the job.
+A child process converts the network and predicts with it: it needs no TensorFlow, and a crash costs only the IR.
 """
 
 import shutil
@@ -27,14 +27,14 @@ from image_classifier.training.export.child_process import Child, ChildFailed, C
 from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
-_ANSWERS = "answers.npy"
+_PREDICTIONS = "predictions.npy"
 
 
 class IrConversion:
-    """A conversion under way in a child process, from a network on disk to an IR that answers images; see `add`.
+    """A running conversion in a child process, from a network on disk to a verified IR; see `add`.
 
-    `network` is what `conversion.write` takes, `paths` are the images, `scratch` is a folder for its own use. Nothing
-    of it is left when the block is left.
+    `network` is an input of `conversion.write`, `paths` are images to compare on, `scratch` is a folder for its own
+    use. The block leaves no process and no partial files behind.
     """
 
     def __init__(self, folder: Path, network: Path, paths: tuple[Path, ...], scratch: Path) -> None:
@@ -56,13 +56,13 @@ class IrConversion:
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def add(
-        self, info: ModelInfo, sample: ValidationSample, stop: StopSignal, instead: Callable[[], Path]
+        self, info: ModelInfo, sample: ValidationSample, stop: StopSignal, write_graph: Callable[[], Path]
     ) -> ModelInfo:
-        """Wait for it, and put the IR into the model folder if it answers as `sample` expects.
+        """Wait for the conversion, and install the IR in the model folder if it predicts what `sample` expects.
 
-        `instead` writes the same network in another form, which is tried when the first one fails. Returns the model
-        info with what was found, not yet written. A model without an IR is whole: where there is none, the log and the
-        model info say why, and the job goes on.
+        `write_graph` writes the same network in another format, which is tried when the first one fails. Returns the
+        model info with the result, not yet written. The IR is optional: without it, the log and the model info say
+        why, and the job continues.
 
         Raises:
             Interrupted: The job has no time left.
@@ -71,7 +71,7 @@ class IrConversion:
             record = self._record(sample, stop)
         except (NotConverted, ChildFailed, ChildKilled):
             try:
-                self._child = self._start(instead())
+                self._child = self._start(write_graph())
                 record = self._record(sample, stop)
             except (NotConverted, ChildFailed, ChildKilled) as failure:
                 reason = str(failure)
@@ -79,14 +79,14 @@ class IrConversion:
                 return ir_record.with_reason(info, reason)
         log(
             f"OpenVINO IR: on {record.images} validation images its probabilities differ from TensorFlow's by at "
-            f"most {record.largest_difference:.6f}, {record.other_answers} other answers, {record.close_answers} too "
-            f"close to call; made in {record.seconds:.1f} s"
+            f"most {record.largest_difference:.6f}, {record.other_answers} different predictions, "
+            f"{record.close_answers} too close to call; converted in {record.seconds:.1f} s"
         )
         return ir_record.with_record(info, record)
 
     def _record(self, sample: ValidationSample, stop: StopSignal) -> Record:
         self._child.wait(stop)
-        found = np.load(self._scratch / _ANSWERS)
+        found = np.load(self._scratch / _PREDICTIONS)
         return conversion.install(self._partial, self._folder, sample.expected, found, False, self._started)
 
 
@@ -96,12 +96,12 @@ def _convert(scratch: Path, request: Mapping[str, Any]) -> None:
     conversion.write(Path(request["network"]), partial)
     engine = conversion.load(partial, info)
 
-    def answers(path: str) -> NDArray[np.float32]:
+    def predict(path: str) -> NDArray[np.float32]:
         pixels = imaging.load_pixels(Path(path).read_bytes(), info.image_size, info.resize_method)
         return engine.probabilities(pixels[np.newaxis])
 
     with ThreadPoolExecutor(available_processors()) as pool:
-        np.save(scratch / _ANSWERS, np.concatenate(list(pool.map(answers, request["paths"]))))
+        np.save(scratch / _PREDICTIONS, np.concatenate(list(pool.map(predict, request["paths"]))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Leave what the job found in `/opt/ml/output/data`: metrics, history, predictions, skipped images."""
+"""Reports in `/opt/ml/output/data`: metrics, history, predictions, skipped images."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,20 +16,20 @@ from image_classifier.training.data.decoding import Skipped
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
-    """Write `metrics.json`: what the log printed at the end, at full precision."""
+    """Write `metrics.json`: the final metrics of the log, at full precision."""
     folder.mkdir(parents=True, exist_ok=True)
     durable_files.write_json(folder / "metrics.json", dict(metrics))
 
 
 def write_history(folder: Path, epochs: Sequence[Mapping[str, float]]) -> None:
-    """Write `history.csv`: a row an epoch, a column a metric."""
+    """Write `history.csv`: a row per epoch, a column per metric."""
     names = list(epochs[0]) if epochs else []
     rows = [[index, *(epoch[name] for name in names)] for index, epoch in enumerate(epochs, start=1)]
     _write(folder / "history.csv", ["epoch", *names], rows)
 
 
 def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.float32]) -> None:
-    """Write `predictions.csv`: a row a validation image with its class, the answer and the answer's probability."""
+    """Write `predictions.csv`: each validation image with its class, the predicted class and its probability."""
     rows = []
     for example, row in zip(listing.examples, probabilities, strict=True):
         best = Prediction(listing.class_names, row).most_probable(1)
@@ -39,13 +39,13 @@ def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.
 
 
 def write_skipped(folder: Path, skipped: Sequence[Skipped]) -> None:
-    """Write `skipped.csv`: the images that could not be used, and why."""
+    """Write `skipped.csv`: the unreadable images, and why they are."""
     _write(folder / "skipped.csv", ["file", "reason"], [[str(item.path), item.reason] for item in skipped])
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A link there is replaced: what it leads to is not the job's.
+    # Replace a link: its target does not belong to the job.
     own_files.remove_link(path)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

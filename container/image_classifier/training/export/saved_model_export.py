@@ -1,4 +1,4 @@
-"""Write the SavedModel: two signatures for serving, and a root that can be trained again."""
+"""Export the SavedModel: two signatures for serving, and a root that can be trained further."""
 
 import os
 import shutil
@@ -16,16 +16,16 @@ from image_classifier.training.model.backbone import Backbone
 
 
 def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hyperparameters) -> Path:
-    """Write the SavedModel to `folder/1`, whole or not at all.
+    """Write the SavedModel to `folder/1` atomically.
 
     Signatures: `serving_default` (bytes: string (n,) -> probabilities (n, K)) and `pixels` (pixels: uint8 (n, h, w, 3)
     -> probabilities, logits, features). The root is called like a Hub model, on pixels in the network's range, and
     returns logits; `features` of the root returns the pooled features.
 
     Raises:
-        PlatformError: The disk is full; what was there before is untouched.
-        OSError: The disk rejects it otherwise.
-        UserError: A link or a file lies where it writes a folder.
+        PlatformError: The disk is full; the previous contents are unchanged.
+        OSError: The disk is not writable.
+        UserError: A link or a file is in the place of a folder to write.
     """
     root = _root(backbone, head, values)
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,10 +38,10 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
         _write(root, partial, signatures)
     except OSError as error:
         full = failures.disk_is_full(error, folder) if error.errno in failures.DISK_IS_FULL else error
-        # What it took up may be what the failure file lacks.
+        # Free the space, which the failure file may need.
         shutil.rmtree(partial, ignore_errors=True)
         raise full from error
-    # What an earlier model's IR answers is not this model's business.
+    # The IR belongs to the earlier model.
     own_files.remove_folder(folder / artifacts.OPENVINO_DIR)
     own_files.remove_folder(target)
     durable_files.rename_folder(partial, target)
@@ -49,10 +49,10 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
 
 
 def _root(backbone: Backbone, head: tf_keras.Sequential, values: Hyperparameters) -> Any:
-    # A tf.Module would keep its variables under names of its own, where hub.KerasLayer does not look.
+    # A tf.Module stores its variables under names that hub.KerasLayer does not read.
     root = tf.__internal__.tracking.AutoTrackable()
     dense = head.get_layer("classes")
-    # The weights by themselves: a Keras layer inside would bring Keras metadata that a reader cannot use.
+    # The weights without their layer: a Keras layer would add metadata that readers cannot use.
     kernel, bias = dense.kernel, dense.bias
     module = backbone.layer.resolved_object
     root.backbone, root.kernel, root.bias = module, kernel, bias
@@ -67,7 +67,7 @@ def _root(backbone: Backbone, head: tf_keras.Sequential, values: Hyperparameters
             pooled = tf.nn.dropout(pooled, values.dropout_rate)
         return tf.matmul(pooled, kernel) + bias
 
-    # Nowhere below does Python's own control flow decide on tensors, so AutoGraph would rewrite for nothing.
+    # No Python control flow below depends on tensors, so AutoGraph would have nothing to rewrite.
     root.features = tf.function(features, autograph=False)
     root.__call__ = tf.function(logits, autograph=False)
     for training in (False, True) if backbone.tunable else (False,):
@@ -114,7 +114,7 @@ def _write(root: Any, partial: Path, signatures: dict[str, Any]) -> None:
     try:
         tf.saved_model.save(root, str(partial), signatures=signatures)
     except tf.errors.OpError as error:
-        # TensorFlow writes by itself and has errors of its own for a disk that is full.
+        # TensorFlow writes files itself and reports a full disk by an error of its own.
         code = next((code for code in failures.DISK_IS_FULL if os.strerror(code) in str(error)), None)
         if code is None:
             raise

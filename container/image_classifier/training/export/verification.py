@@ -1,4 +1,4 @@
-"""Score the finished folder in a fresh process through the serving code, and compare with what training saw."""
+"""Verify the exported model: predict in a fresh process with the serving code, and compare with training."""
 
 import sys
 from collections.abc import Mapping
@@ -25,58 +25,58 @@ if TYPE_CHECKING:
     from image_classifier.inference.predictor import Predictor
     from image_classifier.training.export.finished_model import BytesPredictions
 
-_ANSWERS = "answers.npz"
+_PREDICTIONS = "predictions.npz"
 _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How the finished model, loaded afresh, compares with the model in training."""
+    """Comparison of the exported model with the model in training."""
 
     engine: str
-    """That answered, the one that serves this model on this machine."""
+    """The engine that serves this model on this machine."""
     images: int
     training_accuracy: float
     served_accuracy: float
     other_answers: int
-    """Top-1 answers that differ although the two best are further apart than 2·`agreement.TOLERANCE`."""
+    """Different top-1 predictions where the two best are further apart than 2·`agreement.TOLERANCE`."""
     close_answers: int
-    """Top-1 answers that differ where the two best lie within 2·`agreement.TOLERANCE`."""
+    """Different top-1 predictions where the two best are within 2·`agreement.TOLERANCE`."""
     largest_difference: float
     """Largest |Δp| between training and serving."""
     twin_images: int
     twin_left_out: int
     """Images that the serving code decodes and TensorFlow does not, such as an animated WebP."""
     twin_median_difference: float | None
-    """None when every image was left out; so the next two."""
+    """None when every image was left out, as are the next two."""
     twin_largest_difference: float | None
     twin_same_answer: float | None
-    """Share of images with the same top-1 answer from the bytes signature and from the serving code."""
+    """Share of images with the same top-1 prediction of the bytes signature and of the serving code."""
     unread: int = 0
-    """Images of the sample that the storage no longer gave."""
+    """Images of the sample that could not be read again."""
 
 
-class NothingToCompare(Exception):  # noqa: N818 - it is no error of the model's
-    """No image of the sample could be read again; the text says so, without a full stop."""
+class NothingToCompare(Exception):  # noqa: N818 - not an error of the model
+    """No image of the sample could be read again; the text has no full stop."""
 
 
 def verify(
     folder: Path,
     sample: ValidationSample,
-    twin: "BytesPredictions",
+    bytes_predictions: "BytesPredictions",
     scratch: Path,
     stop: StopSignal,
     trust: bool = False,
 ) -> Verification:
-    """Load `folder` in a new process and compare its answers with what training expects.
+    """Load `folder` in a new process and compare its predictions with those of training.
 
-    `twin` are the answers of the bytes signature, by rows of `sample`; `scratch` is a folder of its own.
+    `bytes_predictions` are those of the bytes signature, by rows of `sample`; `scratch` is a folder of its own.
     `trust` accepts file and Python operations, as the job did for the backbone.
 
     Raises:
-        AlgorithmError: The process fails, or more than max(2, 0.5 %) of its answers are others than training's.
-        ChildKilled: A signal ended the process.
-        NothingToCompare: None of the images can be read any more.
+        AlgorithmError: The process fails, or more than max(2, 0.5 %) of its predictions differ from training.
+        ChildKilled: The process crashed or hung.
+        NothingToCompare: None of the images can be read again.
         Interrupted: The job has no time left.
     """
     request = {"folder": str(folder), "paths": [str(path) for path in sample.paths], "trust": trust}
@@ -85,20 +85,20 @@ def verify(
             process.wait(stop)
         except ChildFailed as failure:
             raise AlgorithmError(
-                f"The finished model in {folder} cannot be loaded and asked by a new process: {failure}."
+                f"The exported model in {folder} cannot be loaded and run by a new process: {failure}."
             ) from failure
-    with np.load(scratch / _ANSWERS) as found:
+    with np.load(scratch / _PREDICTIONS) as found:
         rows = found["rows"]
         if not len(rows):
             raise NothingToCompare("none of its validation images could be read again")
-        result = compare(str(found["engine"]), sample, rows, found["served"], twin)
+        result = compare(str(found["engine"]), sample, rows, found["served"], bytes_predictions)
     for line in _lines(result):
         log(line)
     allowed = max(2, int(0.005 * result.images))
     if result.other_answers > allowed:
         raise AlgorithmError(
-            f"The finished model answers {result.other_answers} of {result.images} validation images otherwise "
-            f"than the model in training (allowed: {allowed}). Do not deploy {folder}; please report this."
+            f"The exported model classifies {result.other_answers} of {result.images} validation images differently "
+            f"from the model in training (allowed: {allowed}). Do not deploy {folder}; please report this."
         )
     return result
 
@@ -106,23 +106,21 @@ def verify(
 def _lines(result: Verification) -> list[str]:
     unread = f" {result.unread} images could not be read again and are left out." if result.unread else ""
     return [
-        f"Verification: a fresh process answered {result.images} validation images with {result.engine}, accuracy "
+        f"Verification: a fresh process classified {result.images} validation images with {result.engine}, accuracy "
         f"{result.served_accuracy:.4f} (training: {result.training_accuracy:.4f}), largest difference of a "
-        f"probability {result.largest_difference:.6f}, {result.other_answers} other answers.{unread}",
+        f"probability {result.largest_difference:.6f}, {result.other_answers} different predictions.{unread}",
         *_bytes_signature_lines(result),
     ]
 
 
 def _bytes_signature_lines(result: Verification) -> list[str]:
-    left_out = (
-        "" if not result.twin_left_out else f" {result.twin_left_out} left out, which TensorFlow does not decode."
-    )
+    left_out = "" if not result.twin_left_out else f" {result.twin_left_out} left out, which TensorFlow cannot decode."
     if result.twin_median_difference is None:
         return [f"Bytes signature: not compared.{left_out}"]
     return [
         f"Bytes signature on {result.twin_images} of them: median difference {result.twin_median_difference:.6f}, "
-        f"largest {result.twin_largest_difference:.6f}, same answer on {100 * (result.twin_same_answer or 0):.1f} %."
-        f"{left_out}"
+        f"largest {result.twin_largest_difference:.6f}, same prediction on "
+        f"{100 * (result.twin_same_answer or 0):.1f} %.{left_out}"
     ]
 
 
@@ -131,45 +129,47 @@ def compare(
     sample: ValidationSample,
     rows: NDArray[np.int64],
     served: NDArray[np.float32],
-    twin: "BytesPredictions",
+    bytes_predictions: "BytesPredictions",
 ) -> Verification:
-    """Compare probabilities, (n, K) or (n, 1), of training, of the serving code and (some rows) of the twin.
+    """Compare probabilities (n, K) or (n, 1) of training, the serving code and, for some rows, the bytes signature.
 
-    `rows` are those of `sample` that `served` holds the answers to.
+    `rows` are those of `sample` that `served` holds the predictions of.
     """
-    asked = sample.rows(rows)
-    found = agreement.measure(asked.expected, served)
-    expected, answered = map(agreement.two_columns, (asked.expected, served))
+    compared = sample.rows(rows)
+    found = agreement.measure(compared.expected, served)
+    expected, predicted = map(agreement.two_columns, (compared.expected, served))
     return Verification(
         engine=engine,
-        images=len(asked.labels),
-        training_accuracy=float((expected.argmax(axis=1) == asked.labels).mean()),
-        served_accuracy=float((answered.argmax(axis=1) == asked.labels).mean()),
+        images=len(compared.labels),
+        training_accuracy=float((expected.argmax(axis=1) == compared.labels).mean()),
+        served_accuracy=float((predicted.argmax(axis=1) == compared.labels).mean()),
         other_answers=found.other_answers,
         close_answers=found.close_answers,
         largest_difference=found.largest_difference,
         unread=len(sample.labels) - len(rows),
-        **_compare_twin(rows, answered, twin),
+        **_compare_bytes_signature(rows, predicted, bytes_predictions),
     )
 
 
-def _compare_twin(rows: NDArray[np.int64], served: NDArray[np.float32], twin: "BytesPredictions") -> dict[str, Any]:
-    both, of_served, of_twin = np.intersect1d(rows, twin.rows, return_indices=True)
-    found: dict[str, Any] = {"twin_images": len(both), "twin_left_out": twin.left_out}
+def _compare_bytes_signature(
+    rows: NDArray[np.int64], served: NDArray[np.float32], bytes_predictions: "BytesPredictions"
+) -> dict[str, Any]:
+    both, of_served, of_bytes = np.intersect1d(rows, bytes_predictions.rows, return_indices=True)
+    found: dict[str, Any] = {"twin_images": len(both), "twin_left_out": bytes_predictions.left_out}
     if not len(both):
         return {**found, **dict.fromkeys(("twin_median_difference", "twin_largest_difference", "twin_same_answer"))}
-    beside, answers = served[of_served], agreement.two_columns(twin.probabilities[of_twin])
-    difference = np.abs(beside - answers).max(axis=1)
+    expected, found_by_bytes = served[of_served], agreement.two_columns(bytes_predictions.probabilities[of_bytes])
+    difference = np.abs(expected - found_by_bytes).max(axis=1)
     return {
         **found,
         "twin_median_difference": float(np.median(difference)),
         "twin_largest_difference": float(difference.max()),
-        "twin_same_answer": float((beside.argmax(axis=1) == answers.argmax(axis=1)).mean()),
+        "twin_same_answer": float((expected.argmax(axis=1) == found_by_bytes.argmax(axis=1)).mean()),
     }
 
 
 def record(result: Verification) -> dict[str, Any]:
-    """Return a verification as the model info keeps it."""
+    """Return a verification as a record for the model info."""
     return asdict(result)
 
 
@@ -177,28 +177,28 @@ def _score(scratch: Path, request: Mapping[str, Any]) -> None:
     from image_classifier.inference.engines import EngineOptions
     from image_classifier.inference.predictor import Predictor
 
-    # As training's own answers were computed: what is to be found is another network, not a rounded one.
+    # In float32, as in training: the check is for a wrong network, not for rounding.
     predictor = Predictor.load(Path(request["folder"]), request["trust"], EngineOptions(force_float32=True))
     paths, storage = [Path(path) for path in request["paths"]], Storage()
 
-    def answers(start: int) -> list[tuple[int, NDArray[np.float32]]]:
+    def predict(start: int) -> list[tuple[int, NDArray[np.float32]]]:
         rows = range(start, min(start + _AT_ONCE, len(paths)))
         images = {row: content for row in rows if (content := storage.read_if_there(paths[row]))}
-        return _answers(predictor, images)
+        return _predict(predictor, images)
 
     with ThreadPoolExecutor(available_processors()) as pool:
-        found = [one for some in pool.map(answers, range(0, len(paths), _AT_ONCE)) for one in some]
+        found = [one for some in pool.map(predict, range(0, len(paths), _AT_ONCE)) for one in some]
     rows, served = [row for row, _ in found], [answer for _, answer in found]
     np.savez(
-        scratch / _ANSWERS,
+        scratch / _PREDICTIONS,
         engine=predictor.engine.name,
         rows=np.array(rows, np.int64),
         served=np.array(served, np.float32),
     )
 
 
-def _answers(predictor: "Predictor", images: Mapping[int, bytes]) -> list[tuple[int, NDArray[np.float32]]]:
-    """Return the answers to those images that are still what they were, by their rows."""
+def _predict(predictor: "Predictor", images: Mapping[int, bytes]) -> list[tuple[int, NDArray[np.float32]]]:
+    """Return the predictions for the images that are still readable, by their rows."""
     if not images:
         return []
     try:
@@ -206,7 +206,7 @@ def _answers(predictor: "Predictor", images: Mapping[int, bytes]) -> list[tuple[
     except imaging.ImageRejected:
         # A file changed after training had decoded it.
         one_by_one = ({row: content} for row, content in images.items()) if len(images) > 1 else ()
-        return [answer for one in one_by_one for answer in _answers(predictor, one)]
+        return [answer for one in one_by_one for answer in _predict(predictor, one)]
     return [(row, one.probabilities) for row, one in zip(images, predictions, strict=True)]
 
 

@@ -1,6 +1,5 @@
-"""The pre-trained network under the new head: where it lies, how it is loaded, what it says of an image."""
+"""The pre-trained network under the head: locate it, load it, compute features with it."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import ExplainedError, UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.contract.system_names import is_ignored
+from image_classifier.contract.training_variables import HUB_DIR
 from image_classifier.training.model import model_channel
 from image_classifier.training.progress import log
 from image_classifier.untrusted_models import assumptions, loader
@@ -20,17 +20,14 @@ from image_classifier.untrusted_models import assumptions, loader
 if TYPE_CHECKING:
     from image_classifier.training.model.earlier_model import Head
 
-HUB_DIR_VARIABLE = "MODEL_HUB_DIR"
-DEFAULT_HUB_DIR = "/opt/hub"
-
 
 def locate(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str = "") -> Path:
     """Return the backbone's folder: the `model` channel, else `model_uri`, else `/opt/hub/<model_id>`; unpacked.
 
-    Without a `model_id` the only backbone in the image is taken.
+    Without a `model_id` the only backbone of the image is used.
 
     Raises:
-        UserError: None is there; the message names all places.
+        UserError: There is no backbone; the message lists all locations.
         ExplainedError: `model_uri` cannot be fetched.
     """
     given = _given(opt_ml, model_id, scratch, model_uri)
@@ -45,7 +42,7 @@ def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
         return model_channel.unpacked(channel, scratch / "model")
     if model_uri:
         return model_channel.unpacked(_fetched(model_uri, scratch / "fetched"), scratch / "model")
-    hub = Path(os.environ.get(HUB_DIR_VARIABLE, DEFAULT_HUB_DIR))
+    hub = Path(HUB_DIR.read())
     staged = sorted(path.name for path in hub.iterdir() if not is_ignored(path.name)) if hub.is_dir() else []
     if not model_id and len(staged) == 1:
         return archives.materialise(hub / staged[0], scratch / "model")
@@ -53,7 +50,7 @@ def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
         if name in staged:
             return archives.materialise(hub / name, scratch / "model")
     raise UserError(
-        f"There is no backbone to train on: the model channel {channel} is missing or empty, no model_uri is given, "
+        f"No backbone to train on: the model channel {channel} is missing or empty, no model_uri is given, "
         f"and {f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
         f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
         "a staged model_id."
@@ -68,7 +65,7 @@ def _fetched(uri: str, into: Path) -> Path:
         download_s3.fetch_model(uri, into)
     except ExplainedError as error:
         raise type(error)(
-            f"model_uri: {error} The model channel needs neither network nor credentials in the container."
+            f"model_uri: {error} A model channel needs neither network nor credentials in the container."
         ) from error
     return into
 
@@ -82,23 +79,23 @@ class Backbone:
     folder: Path
     feature_count: int
     tunable: bool
-    """False for TF1-format modules and for named signatures: they have no training mode."""
+    """Whether the network can be trained; False for TF1-format modules and named signatures."""
     warning: str | None = None
-    """What is assumed of it, since nothing records it; for the log."""
+    """Assumptions about an unrecorded image size or scaling, for the log."""
     head: "Head | None" = None
-    """Of an earlier job that trained this network; None on a backbone, or when a new head is wanted."""
+    """Head of the earlier job that trained this network; None for a backbone, or if the job starts a new head."""
 
     def features(self, pixels: Any, training: Any = False) -> Any:
         """Return pooled features, float32 (n, feature_count), of float pixels 0…255, float32 (n, h, w, 3)."""
         return self.features_of_scaled(self.scale(pixels), training)
 
     def features_of_scaled(self, scaled: Any, training: Any = False) -> Any:
-        """Return pooled features of pixels that are already in the network's own range."""
+        """Return pooled features of pixels in the network's range."""
         output = self.layer(scaled, training=training) if self.tunable else self.layer(scaled)
         return _pooled(output)
 
     def scale(self, pixels: Any) -> Any:
-        """Bring pixels 0…255 into the network's range."""
+        """Scale pixels 0…255 to the network's range."""
         from image_classifier.inference.engines.tensorflow import scale
 
         return scale(pixels, self.info.pixel_scaling_method)
@@ -114,12 +111,12 @@ class Backbone:
 def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     """Load a backbone: a feature-vector or classification SavedModel with the Hub's calling convention.
 
-    A tuple output counts by its first element; a 4-D output is averaged over height and width; the model info's
-    `signature` and `output_key` are honoured. The result of an earlier job comes apart into its network and its head.
+    Of a tuple output the first element is used; a 4-D output is averaged over height and width; `signature` and
+    `output_key` of the model info are honoured. The result of an earlier job is split into its network and its head.
 
     Raises:
-        UserError: The SavedModel is corrupt or rejected, cannot be loaded, does not take images of the recorded
-            size, or shall be tuned but cannot be.
+        UserError: The SavedModel is corrupt or rejected, cannot be loaded, rejects images of the recorded size, or
+            is not trainable although `trainable` is set.
     """
     import tensorflow as tf
 
@@ -128,7 +125,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     if trainable and not tunable:
         raise UserError(
             f"The backbone in {folder} is called by its signature {options.get('signature', '')!r} (a TF1-format "
-            "module, or a model info that names one), so only its head can be trained. Set train_only_top_layer=True."
+            "module, or the model info names it), so only its head can be trained. Set train_only_top_layer=True."
         )
     layer = loader.keras_layer(network, trainable, options)
     probe = np.zeros((1, *info.image_size, 3), np.float32)
@@ -137,7 +134,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError(
             f"The backbone in {folder} does not accept images of {info.image_size[0]}x{info.image_size[1]} pixels, "
-            f"the image_size of its model info: {first_line(error)}. Stage it with the size that it was made for."
+            f"the image_size of its model info: {first_line(error)}. Stage it with the image size that it supports."
         ) from error
     if trainable and not layer.trainable_variables:
         raise UserError(
@@ -157,14 +154,14 @@ def _loaded(folder: Path, trust: bool) -> tuple[ModelInfo, str | None, Any]:
 
 
 def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, Any], bool, Any]:
-    """Return what becomes the layer, with which options, whether it can be tuned, and an earlier job's head."""
+    """Return the network, the options of its layer, whether it is trainable, and the head of an earlier job."""
     from image_classifier.training.model import earlier_model
 
-    found = earlier_model.split(module)
-    if info.finetuned != (found is not None):
+    earlier = earlier_model.split(module)
+    if info.finetuned != (earlier is not None):
         raise UserError(_finetuned_mismatch(folder, info.finetuned))
-    if found:
-        return found.network, {}, found.tunable, found.head
+    if earlier:
+        return earlier.network, {}, earlier.tunable, earlier.head
     signature, output_key = _calling_convention(module, info)
     if signature is None:
         return module, {}, True, None
@@ -174,14 +171,14 @@ def _parts(module: Any, info: ModelInfo, folder: Path) -> tuple[Any, dict[str, A
 def _finetuned_mismatch(folder: Path, finetuned: bool) -> str:
     if finetuned:
         return (
-            f"The model in {folder} is marked as fine-tuned, but its SavedModel is neither one of this program nor of "
-            "the built-in algorithm (a Keras model of a hub.KerasLayer and a dense layer), so its network and its head "
-            "cannot be told apart. Give the backbone that it was made from."
+            f"The model in {folder} is marked as fine-tuned, but its SavedModel has neither the layout of this program "
+            "nor that of the built-in algorithm (a Keras model of a hub.KerasLayer and a dense layer), so its network "
+            "and its head cannot be separated. Give the backbone that it was trained from."
         )
     return (
-        f"The model in {folder} is the result of an earlier job, but no model info says so. "
+        f"The model in {folder} is the result of an earlier job, but its model info is missing. "
         f'Put {artifacts.MODEL_INFO_FILE} beside it: {{"finetuned": true, "image_size": [height, width], '
-        '"pixel_scaling_method": "normalize"}, as that job had them.'
+        '"pixel_scaling_method": "normalize"}, with the values of that job.'
     )
 
 
@@ -196,13 +193,13 @@ def _calling_convention(module: Any, info: ModelInfo) -> tuple[str | None, str |
             keys = list(signatures[name].structured_outputs)
             return name, info.output_key or ("default" if "default" in keys else keys[0])
     raise UserError(
-        f"The SavedModel can be called neither as a Hub model nor by a signature (it has: {sorted(signatures)}). "
-        "Name signature and output_key in its model info."
+        f"The SavedModel supports neither the Hub's calling convention nor a known signature (it has: "
+        f"{sorted(signatures)}). Set signature and output_key in its model info."
     )
 
 
 def _first_replica(function: Callable[[], Any]) -> Any:
-    """Call a function as a replica: what was loaded from a SavedModel under a strategy runs only so."""
+    """Call a function in replica context: a SavedModel loaded under a strategy runs only there."""
     import tensorflow as tf
 
     strategy = tf.distribute.get_strategy()

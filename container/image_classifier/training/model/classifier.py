@@ -1,4 +1,4 @@
-"""What is trained: the head, the whole network, their loss and metrics."""
+"""The trained network: head, head on backbone, loss and metrics."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from image_classifier.training.model.backbone import Backbone
 def build_head(values: Hyperparameters, features: int, classes: int) -> tf_keras.Sequential:
     """Build one dense layer: features float32 (n, features) to logits (n, classes).
 
-    In binary mode one sigmoid output (n, 1), the probability of class 1. L2 acts on the kernel alone. Dropout before
-    it comes from `dropout_mask`.
+    In binary mode it has one sigmoid output (n, 1), the probability of class 1. L2 regularises the kernel only. The
+    dropout before it is `dropout_mask`.
     """
     units, activation = (1, "sigmoid") if values.binary_mode else (classes, None)
     return tf_keras.Sequential(
@@ -32,7 +32,7 @@ def build_head(values: Hyperparameters, features: int, classes: int) -> tf_keras
 
 
 class BackboneLayer(tf_keras.layers.Layer):  # type: ignore[misc]
-    """uint8 or float pixels 0…255 in, pooled features out; tracks the Hub layer's weights."""
+    """From uint8 or float pixels 0…255 to pooled features; tracks the weights of the Hub layer."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__(name="features")
@@ -42,13 +42,13 @@ class BackboneLayer(tf_keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, pixels: Any, training: Any = None) -> Any:
         """Return features float32 (n, feature_count)."""
-        # A frozen backbone's BatchNorm keeps its statistics whatever mode the head is in.
+        # BatchNorm of a frozen backbone keeps its statistics, also while the head trains.
         mode = training if self.trainable else False
         return self._backbone.features(tf.cast(pixels, tf.float32), mode)
 
 
 class Network(tf_keras.Model):  # type: ignore[misc]
-    """A head, on features computed before or on top of its backbone."""
+    """A head on precomputed features, or on top of its backbone."""
 
     def __init__(self, head: tf_keras.Sequential, backbone: Backbone | None = None) -> None:
         super().__init__(name="classifier")
@@ -56,17 +56,17 @@ class Network(tf_keras.Model):  # type: ignore[misc]
         self.backbone = BackboneLayer(backbone) if backbone else None
         self._size = backbone.info.image_size if backbone else None
         nothing = tf.zeros((1, *self.input_specification.shape[1:]), self.input_specification.dtype)
-        # As a replica: what was loaded from a SavedModel under a strategy runs only so.
+        # In replica context: a SavedModel loaded under a strategy runs only there.
         tf.distribute.get_strategy().run(self, (nothing,))
 
     @property
     def backbone_trainable(self) -> bool:
-        """Whether the backbone can be trained here too."""
+        """Whether the backbone is part of the network and trainable."""
         return bool(self.backbone and self.backbone.trainable)
 
     @property
     def trained_variables(self) -> list[Any]:
-        """The variables that training changes: the head's, and the backbone's with its statistics unless frozen."""
+        """The variables that training changes: the head's, and unless frozen the backbone's with its statistics."""
         return [
             *self.head.variables,
             *(self.backbone.hub_layer.variables if self.backbone and self.backbone_trainable else ()),
@@ -79,7 +79,7 @@ class Network(tf_keras.Model):  # type: ignore[misc]
 
     @property
     def output_count(self) -> int:
-        """Numbers that the head gives an image."""
+        """Number of outputs per image."""
         return int(self.head.output_shape[-1])
 
     @property
@@ -89,16 +89,16 @@ class Network(tf_keras.Model):  # type: ignore[misc]
         return tf.TensorSpec(shape, tf.uint8 if self._size else tf.float32)
 
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
-        """Return the head's output; `training` is the backbone's mode, `mask` (n, features) what dropout leaves."""
-        found = self.backbone(inputs, training) if self.backbone else inputs
-        return self.head(found if mask is None else found * mask)
+        """Return the head's output; `training` is the mode of the backbone, `mask` (n, features) the dropout mask."""
+        features = self.backbone(inputs, training) if self.backbone else inputs
+        return self.head(features if mask is None else features * mask)
 
 
 def dropout_mask(values: Hyperparameters, features: int, positions: Any, step: Any) -> Any:
     """Return float32 (n, features): 0 for a dropped feature, else 1 / (1 - dropout_rate); None without dropout.
 
-    Drawn for the whole global batch from the seed and the step of the job; each row takes that of its position
-    int32 (n,) in the batch, so that the draw depends on nothing else, such as the number of GPUs.
+    It is drawn for the whole global batch from the seed and the step of the job, and each row takes the mask of its
+    position int32 (n,) in the batch, so that the draw does not depend on the number of GPUs.
     """
     if not values.dropout_rate:
         return None
@@ -121,7 +121,7 @@ def build_loss(values: Hyperparameters, reduction: str = "auto") -> Any:
 
 
 def build_metrics(values: Hyperparameters, classes: int) -> list[Any]:
-    """Return the metrics that are printed: accuracy; top 5 with more than 5 classes; the binary family."""
+    """Return the metrics of the log: accuracy, top 5 with more than 5 classes, or the binary metrics."""
     metrics = tf_keras.metrics
     if values.binary_mode:
         return [
@@ -142,7 +142,7 @@ def build_metrics(values: Hyperparameters, classes: int) -> list[Any]:
 
 
 def targets(labels: Any, values: Hyperparameters, classes: int) -> Any:
-    """Turn class indices (n,) into what the loss compares with: one-hot (n, classes), or (n, 1) in binary mode."""
+    """Return the targets of the loss from class indices (n,): one-hot (n, classes), or (n, 1) in binary mode."""
     if values.binary_mode:
         return tf.cast(labels, tf.float32)[:, tf.newaxis]
     return tf.one_hot(labels, classes)

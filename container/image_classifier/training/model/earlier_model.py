@@ -1,8 +1,8 @@
-"""What an earlier job saved, taken apart: the network under the head, and the head.
+"""Split the SavedModel of an earlier job into its network and its head.
 
-Two layouts are known. Ours: a root with `features`, `backbone`, `kernel` and `bias` (see `export`). The built-in
-algorithm's: a Keras model of two layers with weights, a `hub.KerasLayer` and a dense layer. The network is taken out
-of what surrounds it, so that a model of any generation is as large and as fast as one of the first.
+Two layouts are known. Ours: a root with `features`, `backbone`, `kernel` and `bias` (see `saved_model_export`). The
+built-in algorithm's: a Keras model of two layers with weights, a `hub.KerasLayer` and a dense layer. The network is
+extracted without its surroundings, so that models of all generations have the same size and speed.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class Head:
 
     @property
     def units(self) -> int:
-        """One for each class, or a single one in binary mode."""
+        """Number of classes, or 1 in binary mode."""
         return len(self.bias)
 
     def in_order(self, earlier: Sequence[str], now: Sequence[str]) -> "Head":
@@ -31,7 +31,7 @@ class Head:
         if tuple(earlier) == tuple(now):
             return self
         if self.units == 1:
-            # 1 - sigmoid(z) = sigmoid(-z): the other class is the second one now.
+            # 1 - sigmoid(z) = sigmoid(-z): the classes have changed places.
             return Head(-self.kernel, -self.bias)
         order = [tuple(earlier).index(name) for name in now]
         return Head(self.kernel[:, order], self.bias[order])
@@ -39,17 +39,17 @@ class Head:
 
 @dataclass(frozen=True)
 class EarlierModel:
-    """A loaded SavedModel of an earlier job in its two parts."""
+    """The two parts of a SavedModel of an earlier job."""
 
     network: Any
-    """Called like a Hub model on scaled pixels: features."""
+    """Called like a Hub model: scaled pixels to features."""
     head: Head
     tunable: bool
-    """False when the earlier job could not tune the network either."""
+    """Whether the network can be trained; False when the earlier job could not train it either."""
 
 
 def split(root: Any) -> EarlierModel | None:
-    """Return the parts of a loaded SavedModel; None when its layout is neither of the two."""
+    """Return the parts of a loaded SavedModel; None when it has another layout."""
     if all(hasattr(root, name) for name in ("features", "backbone", "kernel", "bias")):
         tunable = callable(root.backbone) and _traced_for_training(root.features)
         return EarlierModel(root.backbone if tunable else _Frozen(root), _head(root), tunable)
@@ -62,7 +62,7 @@ def split(root: Any) -> EarlierModel | None:
 
 
 class _Frozen(tf.__internal__.tracking.AutoTrackable):  # type: ignore[misc, unused-ignore]
-    """The features of an earlier model of ours, without the rest of it."""
+    """The feature function of an earlier model of ours, without the rest of it."""
 
     def __init__(self, root: Any) -> None:
         head = {id(root.kernel), id(root.bias)}

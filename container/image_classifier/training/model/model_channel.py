@@ -1,4 +1,4 @@
-"""The model channel: one archive, or the files of one model; anything else is said by its names."""
+"""The model channel: one archive, or the files of one model; errors name the unexpected files."""
 
 from pathlib import Path
 
@@ -13,23 +13,23 @@ _ZIP = ".zip"
 def unpacked(channel: Path, into: Path) -> Path:
     """Return the folder of the channel's model: the channel, or its only archive unpacked into `into`.
 
-    Hidden files and those of operating systems do not count, such as `._model.tar.gz` beside `model.tar.gz`.
+    Hidden files and files of operating systems are ignored, such as `._model.tar.gz` beside `model.tar.gz`.
 
     Raises:
         UserError: There are several archives, an archive beside an unpacked model, or a zip archive; or the archive is
             rejected.
-        PlatformError: It cannot be unpacked for want of space.
+        PlatformError: There is no space to unpack it.
     """
     files = [path for path in sorted(channel.rglob("*")) if path.is_file() and not _is_hidden(path, channel)]
     models = [path.parent for path in files if path.name == artifacts.SAVED_MODEL_FILE]
-    # What lies in a SavedModel, such as its assets, is the model's.
+    # Files inside a SavedModel, such as assets, belong to the model.
     loose = [path for path in files if not any(path.is_relative_to(model) for model in models)]
     packed = [path for path in loose if archives.is_archive(path)]
     zipped = [path for path in loose if path.suffix.lower() == _ZIP]
     if zipped and not packed and not models:
         raise UserError(
-            f"The model channel holds {_names(zipped, channel)}, and zip archives are not read. Unpack it, and pack "
-            "the model by tar czf model.tar.gz -C FOLDER ."
+            f"The model channel holds {_names(zipped, channel)}, and zip archives are not supported. Unpack it, "
+            "then pack the model with tar czf model.tar.gz -C FOLDER ."
         )
     if len(packed) > 1:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The model folder of a job: a model that no job wrote is found before training, not replaced after it."""
+"""The model folder of a job: detect a user's own model there before training instead of replacing it."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
 
 UNFINISHED = ".unfinished"
-"""A file that lies beside the SavedModel until the model info says whose it is; a job that is killed leaves it."""
+"""Marker beside the SavedModel until the model info is written; it remains when a job is killed."""
 _REPLACED = (
     *(artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR),
     *(artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE),
@@ -18,28 +18,28 @@ _REPLACED = (
 
 
 def check(opt_ml: OptMl) -> None:
-    """Make sure that a job may replace what lies in the model folder; changes nothing.
+    """Check that the job may replace the contents of the model folder; changes nothing.
 
     Raises:
-        UserError: It holds a model or a part of one that no job wrote, or a channel.
+        UserError: The folder contains a channel, or a model or part of one that was not written by a job.
     """
     folder, data = opt_ml.model_dir, opt_ml.channel_dir("")
     for channel in sorted(data.iterdir()) if data.is_dir() else []:
         if own_files.holds(folder, channel):
             raise UserError(
-                f"The {channel.name} channel {channel} lies in {folder}, where the job writes its model. Give the "
-                "channel a folder of its own."
+                f"The {channel.name} channel {channel} is inside {folder}, where the job writes its model. "
+                "Use another folder for the channel."
             )
     found = [name for name in _REPLACED if (folder / name).exists() or (folder / name).is_symlink()]
     linked = [name for name in found if (folder / name).is_symlink()]
-    if linked or (found and not (folder / UNFINISHED).is_file() and not _is_of_a_job(folder)):
+    if linked or (found and not (folder / UNFINISHED).is_file() and not _was_written_by_a_job(folder)):
         raise UserError(
-            f"{folder} holds {', '.join(linked or found)}, which no job wrote and which this job would replace. Move "
-            "it away; to train that model further, give it as the model channel."
+            f"{folder} holds {', '.join(linked or found)}, which no job wrote: this job would overwrite it. Move it "
+            "away; to train that model further, give it as the model channel."
         )
 
 
-def _is_of_a_job(folder: Path) -> bool:
+def _was_written_by_a_job(folder: Path) -> bool:
     try:
         info = json.loads((folder / artifacts.MODEL_INFO_FILE).read_bytes())
     except (OSError, ValueError):
@@ -49,10 +49,10 @@ def _is_of_a_job(folder: Path) -> bool:
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[None]:
-    """Mark a model folder as this job's while the SavedModel in it is not yet in its model info.
+    """Mark the model folder while it holds a SavedModel without the matching model info.
 
     Raises:
-        OSError: The disk rejects it.
+        OSError: The disk is full or not writable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     marker, target = folder / UNFINISHED, folder / artifacts.SAVED_MODEL_DIR
@@ -61,7 +61,7 @@ def unfinished(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # A SavedModel that came without its model info stays marked.
+        # A new SavedModel without its model info stays marked.
         if _identity(target) == before:
             marker.unlink()
         raise

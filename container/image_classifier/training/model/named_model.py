@@ -1,4 +1,4 @@
-"""A model that is named twice must be one model: the hyperparameter model_id and the model that a job got."""
+"""The hyperparameter model_id must match the model that the job got."""
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
@@ -6,18 +6,16 @@ from image_classifier.model_hub import catalogue
 
 
 def reject_another(info: ModelInfo, model_id: str) -> None:
-    """Make sure that the model of the channel is the one that `model_id` names; an empty `model_id` names none.
-
-    A model whose info does not say which it is may be any.
+    """Check that the model is the one that `model_id` names, if it is set and the model info has an id.
 
     Raises:
-        UserError: It is another one.
+        UserError: It is another model.
     """
     if not model_id or not info.model_id or _plain(info.model_id) == _plain(model_id):
         return
     raise UserError(
-        f"model_id is {model_id}, and the model that this job got is {info.model_id}. Leave model_id out, or give the "
-        f"model channel the archive that scripts/stage-backbone {model_id} makes."
+        f"model_id is {model_id}, but the model of this job is {info.model_id}. Omit model_id, or use the archive that "
+        f"scripts/stage-backbone {model_id} creates as the model channel."
     )
 
 

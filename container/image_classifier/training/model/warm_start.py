@@ -1,8 +1,8 @@
-"""Training on the result of an earlier job: whether its head is kept, and what the job takes over from it.
+"""Warm start from an earlier job (incremental training): which head to use, and what the job inherits.
 
-The table of `reinitialize_top_layer`: a backbone gets a new head, and has none to keep (False is rejected); the
-result of an earlier job keeps its head (Auto, False) or gets a new one on the tuned network (True). A head is kept for
-the same class names alone.
+`reinitialize_top_layer`: a backbone gets a new head, and False is rejected, since it has no head to keep. The result
+of an earlier job keeps its head (Auto, False) or gets a new one on the fine-tuned network (True). A head is kept only
+for the same class names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,69 +24,69 @@ _NOT_FROM_MODEL = frozenset(declared.name for declared in DECLARATIONS if not de
 MODEL_DEFAULTS, PARENTS, BACKBONE_SHA256 = "model_defaults", "parents", "backbone_sha256"
 """Keys of the model info's `extra`."""
 _SHOWN = 150
-"""Characters of class names a list in a message, of which there are four; the platform keeps 1,024 of the whole."""
+"""Characters per list of class names in a message, which has four; the platform keeps 1,024 characters."""
 
 
 @dataclass(frozen=True)
 class HeadPlan:
-    """What the job begins with."""
+    """The head that the job starts with."""
 
     labels: tuple[str, ...] | None
-    """The class names of the head that is kept, in its order; None: a new head."""
+    """Class names of the kept head, in its order; None: a new head."""
     line: str
     """For the log."""
 
 
 def model_defaults(info: ModelInfo, values: Hyperparameters) -> dict[str, Any]:
-    """Return the hyperparameters that the model brings along; `values` are those given, over our defaults.
+    """Return the defaults of the model; `values` are those given, over our defaults.
 
-    Those of its backbone travel with a fine-tuned model. Of the earlier job's own values only what the network or its
-    head was made for counts: the resize method, and binary mode unless a new head is asked for.
+    A fine-tuned model carries the defaults of its backbone. Of the earlier job's values it only passes on those that
+    its network or head depend on: the resize method, and binary mode unless the job starts a new head.
     """
     if not info.finetuned:
-        return _of_the_model(info.hyperparameters)
-    defaults = _of_the_model(info.extra.get(MODEL_DEFAULTS))
+        return _allowed(info.hyperparameters)
+    defaults = _allowed(info.extra.get(MODEL_DEFAULTS))
     defaults["image_resize_interpolation"] = info.resize_method
     if values.reinitialize_top_layer != "True":
         defaults["binary_mode"] = info.binary_mode
     return defaults
 
 
-def _of_the_model(found: Any) -> dict[str, Any]:
-    named = found if isinstance(found, Mapping) else {}
+def _allowed(defaults: Any) -> dict[str, Any]:
+    named = defaults if isinstance(defaults, Mapping) else {}
     return {
         name: value for name, value in named.items() if name.strip().replace("-", "_").lower() not in _NOT_FROM_MODEL
     }
 
 
 def plan(folder: Path, info: ModelInfo, values: Hyperparameters, class_names: Sequence[str]) -> HeadPlan:
-    """Decide on the head by the model info and the label file alone, before anything is loaded.
+    """Decide on the head from the model info and the label file, before the model is loaded.
 
     Raises:
-        UserError: There is no head to keep, or it was trained for other classes; the message names both lists.
+        UserError: There is no head to keep, or it was trained for other classes; the message lists both.
     """
-    wanted = values.reinitialize_top_layer
+    choice = values.reinitialize_top_layer
     if not info.finetuned:
-        if wanted == "False":
+        if choice == "False":
             raise UserError(
                 "reinitialize_top_layer is False, but the model channel holds a backbone without a head to keep. "
-                "Leave reinitialize_top_layer out, or set it to Auto."
+                "Omit reinitialize_top_layer, or set it to Auto."
             )
         return HeadPlan(None, "Head: new, on a backbone.")
-    if wanted == "True":
+    if choice == "True":
         return HeadPlan(None, "Head: new, on the network of an earlier job (reinitialize_top_layer=True).")
     labels = tuple(map(normalised, artifacts.read_labels(folder)))
     if sorted(labels) != sorted(class_names):
         raise UserError(_changed_classes(labels, class_names))
-    return HeadPlan(labels, f"Head: an earlier job's, trained further (reinitialize_top_layer={wanted}).")
+    return HeadPlan(labels, f"Head: kept from an earlier job (reinitialize_top_layer={choice}).")
 
 
 def _changed_classes(earlier: Sequence[str], now: Sequence[str]) -> str:
-    new, gone = sorted(set(now) - set(earlier)), sorted(set(earlier) - set(now))
-    differences = [f"{word}: {_listed(names)}" for word, names in (("new", new), ("gone", gone)) if names]
+    added, removed = sorted(set(now) - set(earlier)), sorted(set(earlier) - set(now))
+    differences = [f"{word}: {_listed(names)}" for word, names in (("added", added), ("removed", removed)) if names]
     return (
         f"The classes changed: the earlier model has {len(earlier)} ({_listed(earlier)}), the training channel has "
-        f"{len(now)} ({_listed(now)}); {'; '.join(differences) or 'a name occurs twice'}. Give the earlier classes, or "
+        f"{len(now)} ({_listed(now)}); {'; '.join(differences) or 'a name occurs twice'}. Use the earlier classes, or "
         "set reinitialize_top_layer=True, which starts a new head on the earlier job's network."
     )
 
@@ -100,43 +100,43 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def kept_head(
-    backbone: "Backbone", start: HeadPlan, values: Hyperparameters, class_names: Sequence[str]
+    backbone: "Backbone", head_plan: HeadPlan, values: Hyperparameters, class_names: Sequence[str]
 ) -> "Head | None":
-    """Return the head to go on with, in the order of `class_names`; None for a new one.
+    """Return the head to keep, in the order of `class_names`; None for a new one.
 
     Raises:
-        UserError: The head is for the other of the two modes, or does not fit its label file or its network.
+        UserError: binary_mode differs from the earlier job, or the head does not fit its label file or its network.
     """
     head = backbone.head
-    if start.labels is None or head is None:
+    if head_plan.labels is None or head is None:
         return None
     if len(class_names) == 2 and values.binary_mode != (head.units == 1):
         raise UserError(
             f"The earlier model was trained with binary_mode={head.units == 1}, and this job has binary_mode="
-            f"{values.binary_mode}, for which its head does not serve. Set binary_mode={head.units == 1}, or "
+            f"{values.binary_mode}, which its head does not support. Set binary_mode={head.units == 1}, or "
             "reinitialize_top_layer=True."
         )
     expected = (backbone.feature_count, 1 if values.binary_mode else len(class_names))
     if head.kernel.shape != expected:
         raise UserError(
             f"The head of the earlier model in {backbone.folder} has a kernel of shape {head.kernel.shape}; expected "
-            f"{expected}, by its network and its {artifacts.LABELS_FILE}. Put the files there that one job wrote, or "
-            "set reinitialize_top_layer=True."
+            f"{expected}, by its network and its {artifacts.LABELS_FILE}. Use files that one job wrote, or set "
+            "reinitialize_top_layer=True."
         )
-    return head.in_order(start.labels, class_names)
+    return head.in_order(head_plan.labels, class_names)
 
 
 def lineage(info: ModelInfo) -> dict[str, Any]:
-    """Return what the new model's info records of where it comes from; `info` is that of the model it started from.
+    """Return the lineage for the new model info; `info` is that of the model that the job started from.
 
-    `parents` are the sha256 of earlier jobs' SavedModels, the oldest first; `backbone_sha256` that of the backbone,
-    null when nobody recorded it.
+    `parents` are the sha256 of the SavedModels of earlier jobs, oldest first; `backbone_sha256` is that of the
+    backbone, null if it was not recorded.
     """
     if not info.finetuned:
         return {BACKBONE_SHA256: info.sha256, PARENTS: [], MODEL_DEFAULTS: dict(info.hyperparameters)}
-    found = info.extra.get(PARENTS)
+    parents = info.extra.get(PARENTS)
     return {
         BACKBONE_SHA256: info.extra.get(BACKBONE_SHA256),
-        PARENTS: [*(found if isinstance(found, list) else []), info.sha256],
-        MODEL_DEFAULTS: _of_the_model(info.extra.get(MODEL_DEFAULTS)),
+        PARENTS: [*(parents if isinstance(parents, list) else []), info.sha256],
+        MODEL_DEFAULTS: _allowed(info.extra.get(MODEL_DEFAULTS)),
     }

@@ -63,10 +63,18 @@ def test_choice_by_the_devices(asked: str, gpus: list[Gpu], chosen: str) -> None
 @pytest.mark.parametrize(
     ("asked", "gpus", "reason"),
     [
-        ("float16", [], "needs a GPU, and this machine shows none; allowed: auto, off or bfloat16."),
-        ("float16", [T4, K80], "7.0 or more, and here is Tesla K80 (compute capability 3.7); allowed: auto or off."),
-        ("float16", [UNKNOWN], "and here is A new one; allowed"),
-        ("bfloat16", [A10G], "is for CPUs, since TensorFlow rewrites for GPUs to float16 alone; allowed here: auto"),
+        ("float16", [], "needs a GPU, and this machine has none; allowed: auto, off or bfloat16."),
+        (
+            "float16",
+            [T4, K80],
+            "7.0 or more; this machine has Tesla K80 (compute capability 3.7); allowed: auto or off.",
+        ),
+        ("float16", [UNKNOWN], "this machine has A new one; allowed"),
+        (
+            "bfloat16",
+            [A10G],
+            "is for CPUs, since TensorFlow rewrites graphs for GPUs only to float16; allowed here: auto",
+        ),
     ],
 )
 def test_a_type_that_the_devices_do_not_compute_in(asked: str, gpus: list[Gpu], reason: str) -> None:

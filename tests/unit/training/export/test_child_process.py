@@ -60,8 +60,8 @@ def test_answer_is_there_when_waiting_ends(module: str, tmp_path: Path) -> None:
     [
         ("raise UserError('The IR is odd.\\nVery.')", ChildFailed, "^The IR is odd. Very$"),
         ("raise ValueError('what nobody expected')", ChildFailed, "^ValueError: what nobody expected$"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", ChildKilled, "^its process was ended by SIGSEGV$"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", ChildKilled, "ended by SIGKILL, as when memory runs out$"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", ChildKilled, "^its process was killed by SIGSEGV$"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", ChildKilled, "killed by SIGKILL, probably for lack of memory$"),
     ],
     ids=["gives up", "unexpected", "crash", "killed"],
 )

@@ -66,7 +66,7 @@ def test_ir_is_added_with_its_figures(
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 1
     assert said[0].startswith("OpenVINO IR: on 15 validation images its probabilities differ from TensorFlow's by at")
-    assert f"{found['largest_difference']:.6f}, 0 other answers" in said[0]
+    assert f"{found['largest_difference']:.6f}, 0 different predictions" in said[0]
     assert Predictor.load(folder).engine.name == "openvino"
     assert not (folder.parent / "graph.pb").exists()
 
@@ -105,7 +105,7 @@ def test_crash_of_the_converter_is_a_reason(
     monkeypatch.setattr(Child, "wait", kill_first)
     with begin(folder, asked) as conversion:
         found = add(conversion, folder, asked)
-    assert found["left_out"].startswith("its process was ended by SIGKILL")
+    assert found["left_out"].startswith("its process was killed by SIGKILL")
     assert sorted(path.name for path in folder.iterdir()) == before
 
 

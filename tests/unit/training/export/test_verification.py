@@ -56,14 +56,16 @@ def test_equal_model_is_verified(
     assert result.twin_largest_difference is not None
     assert result.twin_largest_difference < 1e-5
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("Verification: a fresh process answered 15 validation images with tensorflow")
+    assert said[0].startswith("Verification: a fresh process classified 15 validation images with tensorflow")
     assert said[1].startswith("Bytes signature on 8 of them: median difference 0.000000")
 
 
 def test_other_answers_fail_the_job(folder: Path, asked: ValidationSample, tmp_path: Path) -> None:
     """A model that answers another class than training did -> the job fails and says how often."""
     other = replace(asked, expected=np.roll(asked.expected, 1, axis=1))
-    with pytest.raises(AlgorithmError, match=r"answers 15 of 15 validation images otherwise than the model in tra"):
+    with pytest.raises(
+        AlgorithmError, match=r"classifies 15 of 15 validation images differently from the model in tra"
+    ):
         verification.verify(folder, other, answers(asked), tmp_path / "work", StopSignal())
 
 
@@ -71,7 +73,7 @@ def test_folder_that_cannot_be_loaded_fails_the_job(asked: ValidationSample, tmp
     """A folder without its graph -> the job fails with the reason, which is no trace."""
     broken = colours.save(tmp_path / "broken")
     (broken / "1" / "saved_model.pb").unlink()
-    with pytest.raises(AlgorithmError, match=r"cannot be loaded and asked by a new process: .* holds no SavedModel"):
+    with pytest.raises(AlgorithmError, match=r"cannot be loaded and run by a new process: .* holds no SavedModel"):
         verification.verify(broken, asked, answers(asked), tmp_path / "work", StopSignal())
 
 

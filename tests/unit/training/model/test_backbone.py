@@ -74,7 +74,7 @@ def test_model_channel_packed_unpacked_and_hub(tmp_path: Path, monkeypatch: pyte
     assert (backbone.locate(tree, "packed", tmp_path / "a") / "file").is_file()
     with pytest.raises(UserError, match=r"no model_id is given \(staged in .*: folder, packed.tar.gz\)"):
         backbone.locate(tree, "", tmp_path)
-    with pytest.raises(UserError, match="There is no backbone"):
+    with pytest.raises(UserError, match="No backbone to train on"):
         backbone.locate(tree, "../hub/folder", tmp_path)
     channel = tree.channel_dir("model")
     channel.mkdir(parents=True)

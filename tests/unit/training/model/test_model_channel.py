@@ -82,6 +82,6 @@ def test_zip_has_its_own_sentence(channel: Path, tmp_path: Path, name: str) -> N
     with zipfile.ZipFile(channel / name, "w") as file:
         file.writestr("1/saved_model.pb", "graph")
     with pytest.raises(
-        UserError, match=rf"holds {name}, and zip archives are not read.*tar czf model.tar.gz -C FOLDER"
+        UserError, match=rf"holds {name}, and zip archives are not supported.*tar czf model.tar.gz -C FOLDER"
     ):
         model_channel.unpacked(channel, tmp_path / "into")

@@ -73,7 +73,7 @@ def test_channel_in_the_model_folder_is_rejected(tree: OptMl) -> None:
     put(tree, "1/saved_model.pb")
     put(tree, artifacts.MODEL_INFO_FILE, json.dumps(OF_A_JOB))
     tree.channel_dir("model").symlink_to(tree.model_dir)
-    with pytest.raises(UserError, match=r"The model channel .* lies in"):
+    with pytest.raises(UserError, match=r"The model channel .* is inside"):
         model_folder.check(tree)
 
 

@@ -68,8 +68,8 @@ def test_changed_classes_are_named(earlier: Path, wanted: str) -> None:
         start(earlier, True, wanted, ("daisy", "roses", "violets"))
     assert str(problem.value) == (
         "The classes changed: the earlier model has 3 (daisy, roses, tulips), the training channel has 3 (daisy, "
-        "roses, violets); new: violets; gone: tulips. Give the earlier classes, or set reinitialize_top_layer=True, "
-        "which starts a new head on the earlier job's network."
+        "roses, violets); added: violets; removed: tulips. Use the earlier classes, or set "
+        "reinitialize_top_layer=True, which starts a new head on the earlier job's network."
     )
 
 
@@ -79,7 +79,7 @@ def test_sentence_about_many_classes_stays_short(tmp_path: Path) -> None:
     artifacts.write_labels(tmp_path, names)
     with pytest.raises(UserError) as problem:
         start(tmp_path, True, "Auto", tuple(names[:-1]))
-    assert "gone: a class with a rather long name 0999" in str(problem.value)
+    assert "removed: a class with a rather long name 0999" in str(problem.value)
     assert len(str(problem.value)) <= 1024 - len("UserError: ")
 
 

@@ -207,7 +207,7 @@ def test_fine_tuned_model_of_unknown_make_is_rejected(tmp_path: Path, read_data:
     """Given a plain network whose model info says that it is fine-tuned -> rejected: no head can be told apart."""
     info = ModelInfo(image_size=(32, 40), finetuned=True)
     folder = small.save_backbone(tmp_path / "odd", info, small.build_network((32, 40)))
-    with pytest.raises(UserError, match="cannot be told apart"):
+    with pytest.raises(UserError, match="cannot be separated"):
         backbone.load(folder, trainable=False, trust=False)
 
 
@@ -216,5 +216,5 @@ def test_earlier_model_without_its_model_info_is_no_backbone(tmp_path: Path, bac
     folder = tmp_path / "builtin"
     builtin_artifact.save(folder, backbone_folder / "1", ("ant", "bee"), (32, 40))
     (folder / artifacts.MODEL_INFO_FILE).unlink()
-    with pytest.raises(UserError, match=r"no model info says so.*\"finetuned\": true"):
+    with pytest.raises(UserError, match=r"its model info is missing.*\"finetuned\": true"):
         backbone.load(folder, trainable=False, trust=False)
