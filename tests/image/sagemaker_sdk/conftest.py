@@ -14,7 +14,7 @@ from tests.image.containers import ISOLATED, docker
 from tests.image.sdk_environments import python_with_sdk
 from tests.support.aws import CREDENTIALS, aws_on_this_machine
 from tests.support.photographs import some_solar_cells
-from tests.support.waiting import free_port
+from tests.support.waiting import PATIENCE, free_port
 
 COMPOSE_PROJECT = f"image-classifier-test-{RUN}"
 """What the containers and networks that the SDKs leave behind are found by."""
@@ -75,7 +75,7 @@ def run_with_sdk(scratch: Path, aws: str) -> Iterator[Run]:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=LONGEST,
+            timeout=LONGEST * PATIENCE,
             check=False,
         )
         return Ran(done.returncode, done.stdout)
