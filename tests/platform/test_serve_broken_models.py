@@ -70,7 +70,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-REPRESENTATIVES = ("missing", "several", "truncated weights", "another TensorFlow", "long label map")
+REPRESENTATIVES = ("missing", "several", "truncated weights", "another TensorFlow")
 
 
 @pytest.mark.parametrize("name", some_of(BROKEN, REPRESENTATIVES.__contains__))
@@ -87,6 +87,7 @@ def test_broken_model_stops_the_server_with_one_line(start: StartServer, tree: P
     assert str(tree / "model") in lines[0]
 
 
+@pytest.mark.every
 def test_model_with_nan_outputs_is_not_served(start: StartServer, tree: Path) -> None:
     """Given NaN weights -> the server exits with the reason."""
     shutil.rmtree(tree / "model")

@@ -43,6 +43,7 @@ def test_two_train_what_one_trains(jobs: Jobs, kind: str) -> None:
     assert hosts.largest_difference(one, two) < tolerance(jobs)
 
 
+@pytest.mark.every
 def test_the_job_did_train(jobs: Jobs, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given a job of another seed -> its weights differ by far more than the tolerance, so the comparison can fail."""
     values: dict[str, Any] = HEAD_ONLY if tolerance(jobs) == 1e-5 else WHOLE_NETWORK

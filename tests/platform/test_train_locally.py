@@ -98,6 +98,7 @@ def test_second_ctrl_c_does_not_wait(images: Path, tiny_backbone: Path, tmp_path
     assert not (tmp_path / "job" / "job.json").exists()
 
 
+@pytest.mark.every
 def test_closed_terminal_saves_the_best_model(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given a terminal window that is closed in the middle of training -> the job stops and saves its model."""
     with pseudo_terminal.running(command(images, tiny_backbone, *LONG), cwd=tmp_path) as terminal:
@@ -133,6 +134,7 @@ def test_messages_show_paths_as_they_were_typed(images: Path, tiny_backbone: Pat
         assert "input/data" not in terminal.text
 
 
+@pytest.mark.every
 def test_pipe_gets_the_log_as_it_is(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given a pipe instead of a terminal -> the job's own lines, byte for byte, and the closing lines in plain text."""
     words = command(images, tiny_backbone, "epochs=1", "train_only_top_layer=True")

@@ -108,6 +108,7 @@ def test_job_killed_after_an_odd_step_ends_with_the_same_bits(pair: Pair) -> Non
     assert results.different(whole, continued) == []
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("pair", [False], indirect=True, ids=["plain"])
 def test_job_killed_after_training_exports_without_training(pair: Pair, tmp_path: Path) -> None:
     """Nothing left but a finished training's checkpoints -> the same result, without a step or an epoch."""

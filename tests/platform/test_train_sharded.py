@@ -11,7 +11,7 @@ from tests.platform import hosts
 from tests.platform.hosts import Host
 from tests.support.waiting import free_port
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 VALUES = {"epochs": "3", "learning_rate": "0.05", "batch_size": "6"}
@@ -46,7 +46,6 @@ def test_head_on_shards_is_the_head_of_one_host(tiny_backbone: Path, tmp_path: P
     assert hosts.largest_difference(hosts.weights(one.tree), hosts.weights(shards[0].tree)) < 1e-5
 
 
-@pytest.mark.every
 def test_whole_network_on_shards_learns(tiny_backbone: Path, tmp_path: Path) -> None:
     """Given the whole network -> both hosts end alike, and the chief's model is verified on the images it has."""
     values: dict[str, Any] = {**VALUES, "train_only_top_layer": "False", "learning_rate": "0.01", "epochs": "6"}

@@ -158,6 +158,7 @@ def test_lite0_can_be_trained_by_the_hub_layer(tmp_path: Path) -> None:
     assert all((weight.numpy() != old).any() for weight, old in zip(statistics, before, strict=True))
 
 
+@pytest.mark.every
 def test_second_staging_takes_the_kept_conversion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same backbone again, when neither a package index nor the download is there -> the same archive."""
     first = staging.stage("lite0", tmp_path / "first.tar.gz")

@@ -146,6 +146,7 @@ def test_rows_of_different_kinds_are_rejected_on_every_host() -> None:
     assert all("The hosts' rows differ in dtype or shape" in each["text"] for each in results)
 
 
+@pytest.mark.every
 def test_hosts_with_different_images_are_rejected() -> None:
     """Given equal folders and then one other file on each host -> only then both fail, and say what to do."""
     results = [found(finished(each)) for each in start_hosts("unequal")]

@@ -27,7 +27,8 @@ def explain(error: BaseException, names: tuple[str, ...] = ("algo-1", "algo-2"))
     return lost_hosts.explain(error, names)
 
 
-@pytest.mark.parametrize("end", ["killed", pytest.param("frozen", marks=pytest.mark.every)])
+@pytest.mark.every
+@pytest.mark.parametrize("end", ["killed", "frozen"])
 def test_a_killed_or_frozen_host_makes_the_other_fail(end: str) -> None:
     """Given a host that is killed or frozen during its steps -> the other fails in bounded time and explains why."""
     left = survivor(end, LOST_HOST_SECONDS="5")

@@ -124,7 +124,7 @@ def test_comparison_without_any_image_that_tensorflow_decodes() -> None:
     assert (result.twin_images, result.twin_left_out, result.twin_median_difference) == (0, 1, None)
 
 
-@pytest.mark.parametrize("change", ["emptied", "overwritten"])
+@pytest.mark.parametrize("change", [pytest.param("emptied", marks=pytest.mark.every), "overwritten"])
 def test_image_that_changed_after_training_is_left_out(
     folder: Path, asked: ValidationSample, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
 ) -> None:
@@ -139,6 +139,7 @@ def test_image_that_changed_after_training_is_left_out(
     assert "1 images could not be read again" in capsys.readouterr().out
 
 
+@pytest.mark.every
 def test_nothing_left_to_compare_is_said(folder: Path, asked: ValidationSample, tmp_path: Path) -> None:
     """Every validation file overwritten after training -> NothingToCompare, which ends no job."""
     twin = answers(asked)

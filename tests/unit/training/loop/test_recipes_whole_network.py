@@ -104,6 +104,7 @@ def test_only_steps_are_rounded(backbone_folder: Path) -> None:
     np.testing.assert_allclose(trained.predictions[1], trained.predictions[0], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.every
 def test_xla_steps_give_the_same_weights(backbone_folder: Path) -> None:
     """xla=on, also with bfloat16, in child processes -> XLA compiled something, and the weights agree."""
     plain = np.hstack(
