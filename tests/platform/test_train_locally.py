@@ -1,4 +1,4 @@
-"""scripts/train-locally on a terminal and in a pipe: what it shows, Ctrl-C, a closed window, the job that resumes."""
+"""scripts/train-locally on a terminal and in a pipe: output, Ctrl-C, a closed window, resuming."""
 
 import json
 import os
@@ -21,7 +21,7 @@ BAR = re.compile(r"Training ━.* epoch \d+/100000, best \d\.\d{4} .*(?:\d\d|--)
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Class folders of 12 images each, of two colours and 3 images more of one."""
+    """Class folders of two colours, with 15 and 12 images."""
     for name, colour, count in (("blue", (20, 20, 200), 15), ("red", (200, 20, 20), 12)):
         (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(count):
@@ -46,7 +46,7 @@ def state(folder: Path) -> dict[str, object]:
 def test_terminal_ends_with_the_result(
     images: Path, tiny_backbone: Path, tmp_path: Path, columns: int, lines: int
 ) -> None:
-    """Given a job on a terminal of each size -> given values alone, epochs, the check, and one screen that sums up."""
+    """Given a job on a terminal of each size -> given values only, epochs, the verification, one screen of summary."""
     words = command(images, tiny_backbone, "epochs=3", "train_only_top_layer=True")
     with pseudo_terminal.running(words, columns, lines, cwd=tmp_path) as terminal:
         assert terminal.exit_code() == 0, terminal.text
@@ -62,12 +62,12 @@ def test_terminal_ends_with_the_result(
     assert closing[1].startswith("Weakest class: ")
     assert "  scripts/serve-locally job" in closing
     assert state(tmp_path)["state"] == "finished"
-    # What the terminal left out.
+    # Left out on the terminal.
     assert "dropout_rate = 0.2 (our default)" in (tmp_path / "job" / "job.log").read_text()
 
 
 def test_ctrl_c_saves_and_the_same_command_resumes(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
-    """Given Ctrl-C in the middle of many epochs -> the best model, and what is missing; the next run keeps counting."""
+    """Given Ctrl-C in the middle of many epochs -> the best model, what was omitted; the next run continues the count."""
     words = command(images, tiny_backbone, *LONG)
     for first in (True, False):
         with pseudo_terminal.running(words, columns=120, cwd=tmp_path) as terminal:
@@ -87,7 +87,7 @@ def test_ctrl_c_saves_and_the_same_command_resumes(images: Path, tiny_backbone: 
 
 
 def test_second_ctrl_c_does_not_wait(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
-    """Given Ctrl-C twice -> the job is killed with all that it started, and its folder resumes later."""
+    """Given Ctrl-C twice -> the job and its children are killed, and no final state is recorded."""
     with pseudo_terminal.running(command(images, tiny_backbone, *LONG), cwd=tmp_path) as terminal:
         terminal.wait_for("Loading TensorFlow")
         terminal.press(pseudo_terminal.CTRL_C)
@@ -136,7 +136,7 @@ def test_messages_show_paths_as_they_were_typed(images: Path, tiny_backbone: Pat
 
 @pytest.mark.every
 def test_pipe_gets_the_log_as_it_is(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
-    """Given a pipe instead of a terminal -> the job's own lines, byte for byte, and the closing lines in plain text."""
+    """Given a pipe instead of a terminal -> the job's lines, byte for byte, and the closing lines in plain text."""
     words = command(images, tiny_backbone, "epochs=1", "train_only_top_layer=True")
     with pseudo_terminal.running(["sh", "-c", '"$@" | cat', "sh", *words], cwd=tmp_path) as terminal:
         assert terminal.exit_code() == 0

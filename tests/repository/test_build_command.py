@@ -102,7 +102,7 @@ def test_folder_in_another_clone_has_no_commit(clone: Path, docker: RecordingDoc
     ("words", "expected"),
     [
         (["--target", "tpu"], "--target is tpu. Choose serve, cpu or gpu."),
-        (["--network", "host"], "--network is no option of this command"),
+        (["--network", "host"], "unknown option --network; see --help"),
         (["--tag"], "--tag needs a value"),
     ],
 )
@@ -121,9 +121,7 @@ def test_without_docker(clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name in ("bash", "dirname", "env"):
         (few / name).symlink_to(str(shutil.which(name)))
     monkeypatch.setenv("PATH", str(few))
-    assert (
-        build(clone, code=1) == "scripts/build: there is no docker on PATH: install Docker, which builds the image.\n"
-    )
+    assert build(clone, code=1) == "scripts/build: docker is not on PATH: install Docker.\n"
 
 
 def test_help_explains_every_option(clone: Path) -> None:

@@ -1,4 +1,4 @@
-"""`scripts/convert-model`: add a checked OpenVINO IR to a model that has none, or a new one."""
+"""`scripts/convert-model`: add a verified OpenVINO IR to a model, or replace its IR."""
 
 import argparse
 import sys
@@ -31,10 +31,10 @@ def convert_model(artefact: Path, images: Path | None, trust: bool = False) -> R
         trust: Whether the SavedModel may contain any operation, see `untrusted_models`.
 
     Raises:
-        UserError: The model cannot be used or converted, has an IR of another program, or there are no images.
-        OSError: The disk rejects to take it.
+        UserError: The model cannot be used or converted, has an IR of another program, or the folder has no images.
+        OSError: It cannot be written.
     """
-    # What a link leads to is what is meant, and the link stays one.
+    # The target of a link is converted; the link is kept.
     artefact = artefact.resolve()
     with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
         folder = archives.materialise(artefact, Path(scratch) / "model")
@@ -43,7 +43,7 @@ def convert_model(artefact: Path, images: Path | None, trust: bool = False) -> R
                 print(note.replace(str(folder), str(artefact)), flush=True)
             record = _convert_folder(folder, images, trust)
         except UserError as error:
-            # Where an archive was unpacked to is gone when this is read.
+            # The folder into which the archive was unpacked is removed when this is read.
             raise UserError(str(error).replace(str(folder), str(artefact))) from error
         if folder != artefact:
             archives.pack(folder, artefact)
@@ -106,7 +106,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "artefact", type=Path, metavar="ARTEFACT", help="a model folder or a model.tar.gz; changed in place"
     )
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="images of the kind that it will see; else synthetic ones"
+        "--images", type=Path, metavar="DIR", help="images like those that it will classify; else synthetic ones"
     )
     parser.add_argument(
         "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"

@@ -1,4 +1,4 @@
-"""Ask a running server what is on images, and show it as lines, as JSON, or as accuracy where folders are classes."""
+"""`scripts/predict`: classify images with a running server; lines, JSON, or accuracy where folders are classes."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ URL = "http://127.0.0.1:8080/invocations"
 EVERY_CLASS = "application/json;verbose"
 BEST_THREE = "application/json;verbose;n_predictions=3"
 LISTED = 20
-"""Images of folders that each get a line on a terminal; of more images only the wrong answers are listed, as many."""
+"""Up to so many images of folders get a line each on a terminal; of more, only so many wrong answers are listed."""
 
 
 def ask(image: Path, url: str, accept: str) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def ask(image: Path, url: str, accept: str) -> dict[str, Any]:
 
     Raises:
         UserError: The image cannot be read, or the server rejects it.
-        PlatformError: No server answers there, or it answers something else than JSON.
+        PlatformError: No server answers there, or its answer is not JSON.
     """
     try:
         data = image.read_bytes()
@@ -53,7 +53,7 @@ def ask(image: Path, url: str, accept: str) -> dict[str, Any]:
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:
-    # A proxy of the environment is for other machines than this one.
+    # Proxies from the environment are for remote servers.
     local = urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
     return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
 
@@ -66,7 +66,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
 
 
 def predict(images: Sequence[ImageFile], url: str, accept: str) -> Iterator[Answer | ExplainedError]:
-    """Ask about every image in turn; an image that cannot be read or is rejected yields its error.
+    """Classify the images in turn; an image that cannot be read or is rejected yields its error.
 
     Raises:
         PlatformError: No server answers.
@@ -103,7 +103,7 @@ def _show(
     return found, errors
 
 
-def _tell(found: Sequence[Answer], summarised: bool) -> None:
+def _print_score(found: Sequence[Answer], summarised: bool) -> None:
     scored, console = answers.score(found), consoles.output()
     if scored is None:
         return
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/predict`."""
     parser = argparse.ArgumentParser(
         prog="scripts/predict",
-        description="Ask a server what is on images; folders named as classes give the accuracy.",
+        description="Classify images with a running server; folders named as classes give the accuracy.",
         epilog="examples:\n  scripts/predict photo.jpg\n  scripts/predict run/data/solar/held-out --csv answers.csv",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--accept", metavar="TYPE", help=f"default: {BEST_THREE}; {EVERY_CLASS} with --json or folders")
     parser.add_argument("--json", action="store_true", help="a JSON object a line: the file and the server's answer")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
-    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
+    parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:
         if given.csv and given.csv.exists():
@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.csv:
             answers.write_csv(given.csv, found)
         if has_folders and not given.json:
-            _tell(found, summarised=len(images) > LISTED and consoles.is_interactive())
+            _print_score(found, summarised=len(images) > LISTED and consoles.is_interactive())
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
     return 1 if errors else 0

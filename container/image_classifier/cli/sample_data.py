@@ -1,4 +1,4 @@
-"""The command that fetches sample data for a folder or for S3."""
+"""`scripts/sample-data`: fetch sample photographs into a folder or to S3."""
 
 import argparse
 import sys
@@ -16,10 +16,10 @@ from image_classifier.model_hub.jumpstart import Bucket
 
 
 def run(name: str, to: str, divided: bool, bucket: Bucket | None) -> str:
-    """Fetch a data set and return a sentence on what lies where; `bucket`: take the flowers from JumpStart's.
+    """Fetch a data set and return one line with its place and counts; `bucket`: the flowers come from JumpStart's.
 
     Raises:
-        ExplainedError: There is no such data, where it comes from does not answer, or `to` cannot be written.
+        ExplainedError: Unknown data set, its source does not answer, or `to` cannot be written.
     """
     sample = sample_sets.find(name)
     if bucket and name != "flowers":
@@ -32,20 +32,20 @@ def run(name: str, to: str, divided: bool, bucket: Bucket | None) -> str:
         if reason := own_files.unwritable(folder.parent):
             raise UserError(f"--to {to} cannot be written: {reason}. Name a folder of yours.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise UserError(f"--to {to} is there already and not empty. Name a new folder.")
+            raise UserError(f"--to {to} exists and is not empty. Name a new folder.")
         sample_sets.write(sample, folder, writer, divided)
-        return _told(folder, to)
+        return _summary(folder, to)
     location = s3.parse(to)
     storage = S3Storage(Access())
     if next(iter(storage.list(location)), None):
-        raise UserError(f"--to {to} is there already and not empty. Name a new key.")
+        raise UserError(f"--to {to} exists and is not empty. Name a new key.")
     with tempfile.TemporaryDirectory(prefix="sample-data-") as scratch:
         folder = sample_sets.write(sample, Path(scratch) / "data", writer, divided)
         storage.put_folder(folder, location)
-        return _told(folder, to)
+        return _summary(folder, to)
 
 
-def _told(folder: Path, to: str) -> str:
+def _summary(folder: Path, to: str) -> str:
     images = [path for path in folder.rglob("*") if path.is_file()]
     counts = {name: sum(path.parent.name == name for path in images) for name in {p.parent.name for p in images}}
     return f"{to}: {len(images):,} images ({', '.join(f'{name} {counts[name]:,}' for name in sorted(counts))})"
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--bucket", metavar="NAME", help="JumpStart's (default: jumpstart-cache-prod-REGION)")
     parser.add_argument("--region", metavar="R", help="of JumpStart's bucket (default: us-east-1)")
-    parser.add_argument("--anonymous", action="store_true", help="ask JumpStart's bucket without credentials")
+    parser.add_argument("--anonymous", action="store_true", help="access JumpStart's bucket without credentials")
     given = parser.parse_args(arguments)
     bucket = Bucket(given.bucket, Access(given.region, given.anonymous)) if given.origin else None
     try:

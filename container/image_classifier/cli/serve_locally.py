@@ -1,4 +1,4 @@
-"""Serve a model on this machine: build the platform's tree, start `container/serve`, pass signals on."""
+"""`scripts/serve-locally`: lay out /opt/ml, start `container/serve`, forward signals."""
 
 import argparse
 import contextlib
@@ -19,14 +19,14 @@ from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 
 HOST = "127.0.0.1"
 _READY = "Ready on port "
-"""How the server's line begins when it answers."""
+"""The beginning of the log line of a server that is ready."""
 
 
 def build_tree(model: Path, base: Path) -> OptMl:
     """Lay out `base` as the platform lays out /opt/ml, with the model where an endpoint finds it.
 
     Raises:
-        UserError: There is no model, or its archive is rejected.
+        UserError: The model is missing, or its archive is rejected.
     """
     tree = OptMl(base.resolve())
     base.mkdir(parents=True, exist_ok=True)
@@ -36,11 +36,11 @@ def build_tree(model: Path, base: Path) -> OptMl:
     return tree
 
 
-def reject_taken_port(port: int) -> None:
-    """Find out before anything is loaded whether a port can be had.
+def reject_port_in_use(port: int) -> None:
+    """Check before anything is loaded that a port is free.
 
     Raises:
-        UserError: Something else listens on it, or it is none.
+        UserError: Another process listens on it, or the number is invalid.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,7 +51,7 @@ def reject_taken_port(port: int) -> None:
 
 
 def model_of(given: Path) -> Path:
-    """Return the model that the user means: of a job's folder its model, else what was given."""
+    """Return the model of a job's folder; any other path is returned as it is."""
     return given / "model" if (given / "input").is_dir() and (given / "model").is_dir() else given
 
 
@@ -59,15 +59,15 @@ def serve(model: Path, port: int) -> int:
     """Serve until the server exits or this process receives a signal; returns the server's exit code.
 
     Raises:
-        UserError: There is no model, its archive is rejected, or the port is taken.
+        UserError: The model is missing, its archive is rejected, or the port is in use.
     """
-    reject_taken_port(port)
+    reject_port_in_use(port)
     with tempfile.TemporaryDirectory(prefix="serve-locally-") as scratch:
         tree = build_tree(model_of(model), Path(scratch))
         variables = {
             BASE_DIR_VARIABLE: str(tree.base),
             "SAGEMAKER_BIND_TO_PORT": str(port),
-            # The container of --docker has an address of its own.
+            # Under --docker the container has its own address.
             "SERVE_HOST": os.environ.get("IMAGE_CLASSIFIER_BIND") or HOST,
             "SERVE_PAGE": os.environ.get("SERVE_PAGE") or "true",
         }
@@ -79,11 +79,11 @@ def serve(model: Path, port: int) -> int:
             errors="replace",
         )
 
-        def pass_on(number: int, frame: FrameType | None) -> None:
+        def forward(number: int, frame: FrameType | None) -> None:
             process.send_signal(signal.SIGTERM)
 
-        # Ctrl-C reaches the server by itself, which then ends at once; SIGTERM makes it finish what it has begun.
-        before = signal.signal(signal.SIGTERM, pass_on), signal.signal(signal.SIGINT, pass_on)
+        # The terminal sends Ctrl-C to the server too, which exits immediately; SIGTERM makes it drain its requests.
+        before = signal.signal(signal.SIGTERM, forward), signal.signal(signal.SIGINT, forward)
         try:
             _watch(process, {str(tree.model_dir): str(model)}, f"http://{HOST}:{port}", model)
             process.communicate()
@@ -94,13 +94,13 @@ def serve(model: Path, port: int) -> int:
 
 
 def _watch(process: subprocess.Popen[str], typed: Mapping[str, str], address: str, model: Path) -> None:
-    """Pass the server's log on until it ends; on a terminal a short line for each request."""
+    """Print the server's log until it exits; on a terminal one short line per request."""
     assert process.stderr is not None
     interactive = consoles.errors().is_terminal
     for line in process.stderr:
         text = typed_paths.restore(line.rstrip("\n"), typed)
         entry = request_lines.read(text) if interactive else None
-        # A reader that is gone is no reason to stop serving.
+        # The server keeps running when its output is closed.
         with contextlib.suppress(OSError):
             if entry is None:
                 print(text, file=sys.stderr, flush=True)
@@ -108,7 +108,7 @@ def _watch(process: subprocess.Popen[str], typed: Mapping[str, str], address: st
                 consoles.errors().print(request_lines.show(entry))
             if text.startswith(_READY):
                 print(f"Serving {model} on {address} until Ctrl-C.", flush=True)
-                print("Open that address in a browser, or ask by scripts/predict IMAGE_OR_FOLDER.", flush=True)
+                print("Open that address in a browser, or run scripts/predict IMAGE_OR_FOLDER.", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "model", type=Path, metavar="MODEL", help="a local job's folder, or a model folder or .tar.gz that a job left"
     )
     parser.add_argument("--port", type=int, default=8080, help="default: 8080")
-    parser.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
+    parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:
         return serve(given.model, given.port)

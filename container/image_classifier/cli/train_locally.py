@@ -1,4 +1,4 @@
-"""Run a training job on this machine: build the platform's tree, start `container/train`, show how far it is."""
+"""`scripts/train-locally`: lay out /opt/ml, start `container/train`, show its progress and its result."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ def train(
     typed: Mapping[str, str] = MappingProxyType({}),
     suggest_next: bool = True,
 ) -> int:
-    """Run the job, print how good its model is and return its exit code.
+    """Run the job, print the accuracy of its model and return its exit code.
 
     A job that was stopped or killed in the same folder is resumed.
 
@@ -52,7 +52,7 @@ def train(
         tree = build_tree(replace(job, output=work))
         before = _identity(tree)
         code = _run(tree, job, lock, typed)
-        # A job that was stopped before its first epoch leaves the reports of the one before.
+        # A job that is stopped before its first epoch leaves the reports of the earlier job.
         if code == 0 and _identity(tree) != before:
             _conclude(tree, job, time.monotonic() - started, suggest_next)
     return code
@@ -82,7 +82,7 @@ def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) ->
                 consoles.output(), f"The job in {job.output} stays: the new one was stopped. It is in {shown}."
             )
         else:
-            job_tree.take_place(tree.base, job.output)
+            job_tree.replace_job(tree.base, job.output)
             tree = OptMl(job.output.resolve())
     job_state.record(tree.base, state, summary.accuracy)
     for line in (
@@ -93,12 +93,12 @@ def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) ->
 
 
 def advice(settings: Mapping[str, str]) -> str | None:
-    """Return the line that warns when the whole network would be tuned on a CPU."""
-    # The aliases are the parser's business; it is asked, so that no spelling is missed.
+    """Return a warning if the whole network would be fine-tuned on a CPU."""
+    # The parser knows every spelling of the name.
     if hyperparameters.parse(dict(settings)).values.train_only_top_layer or Path("/dev/nvidiactl").exists():
         return None
     return (
-        "train_only_top_layer is False, so the whole network is tuned, which is slow on a CPU. "
+        "train_only_top_layer is False, so the whole network is fine-tuned, which is slow on a CPU. "
         "For the head alone write train_only_top_layer=True."
     )
 
@@ -116,7 +116,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
 
 
 def misplaced_hyperparameter(words: Sequence[str]) -> str | None:
-    """Return how a hyperparameter that was typed as an option is written here, such as `epochs=3` for `--epochs 3`."""
+    """Return the right form of a hyperparameter that was typed as an option, such as `epochs=3` for `--epochs 3`."""
     names = {declaration.name for declaration in hyperparameters.DECLARATIONS}
     for position, word in enumerate(words):
         name, _, value = word.removeprefix("--").partition("=")
@@ -150,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
         help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
     )
     found.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
-    found.add_argument("--docker", action="store_true", help="run it in the image, on macOS and Windows for example")
+    found.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     found.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
     return found
 

@@ -1,1 +1,1 @@
-"""A training job on this machine: its folder, its state, what it wrote."""
+"""Jobs and servers on this machine: the folder of a job, its state and files, and the model that it starts from."""

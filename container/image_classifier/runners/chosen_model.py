@@ -1,4 +1,4 @@
-"""Which model a local job starts from: an id, a short name, an archive or a folder; never silently another one."""
+"""The model that a local job starts from: an id, a short name, an archive or a folder; contradictions are errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import catalogue
 
 DEFAULT = "lite0"
-"""EfficientNet-Lite0, which a package ships."""
+"""EfficientNet-Lite0, which installs from a package."""
 
 
 @dataclass(frozen=True)
 class ChosenModel:
-    """What the user asked for, checked; nothing is fetched yet."""
+    """The checked request of the user; nothing is fetched yet."""
 
     path: Path | None = None
     """An archive or a folder."""
     model_id: str | None = None
     """Of the catalogue, or a short name, to be staged."""
     note: str | None = None
-    """What the user should know of the choice."""
+    """A remark for the user."""
 
     def fetch(self) -> Path | None:
         """Return the archive or folder; stage a model that was named by its id, once. None: the job fetches it itself.
@@ -37,7 +37,7 @@ class ChosenModel:
 
         model = catalogue.find(self.model_id)
         archive = packages.cache_folder() / f"{model.package or model.model_id}.tar.gz"
-        # What a package ships is checked and copied in a moment; anything else may be gigabytes.
+        # A packaged model is checked and copied quickly; any other may have gigabytes.
         if archive.is_file() and model.package is None:
             return archive
         return staging.stage(self.model_id, archive)

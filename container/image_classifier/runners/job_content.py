@@ -1,4 +1,4 @@
-"""What a local job and its layout write, as patterns of paths in its folder, and the removal of that alone."""
+"""The files of a local job, as patterns of paths in its folder, and their removal without touching any others."""
 
 import os
 import stat
@@ -10,7 +10,7 @@ from image_classifier import artifacts
 from image_classifier.contract.errors import UserError
 
 CHECKPOINTS = "checkpoints"
-"""A job resumes from this folder; one that its user made is not in the way."""
+"""A job resumes from this folder; the user may create it."""
 INPUT = ("input",)
 RESULT = ("model", "output", CHECKPOINTS)
 _CHECKPOINTS = tuple(f"{CHECKPOINTS}/{name}" for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial"))
@@ -43,11 +43,11 @@ _LINKS = (
     *(f"input/data/{name}" for name in ("training", "validation", "test", "model")),
     "input/data/model/model.tar.gz",
 )
-"""What a job and this module write below the folder, as patterns of relative paths."""
+"""Everything that a job and `job_tree` write below the folder, as patterns of relative paths."""
 
 
 def content(output: Path, parts: Sequence[str]) -> Iterator[tuple[str, bool]]:
-    """Yield what lies in some folders of a job, innermost first, and whether a job writes such a thing."""
+    """Yield the paths in some folders of a job, innermost first, and whether a job writes them."""
     for name in parts:
         if os.path.lexists(output / name):
             yield from _below(output, name)
@@ -65,17 +65,19 @@ def _below(output: Path, name: str) -> Iterator[tuple[str, bool]]:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Compare part by part: a star of `fnmatch` alone would also stand for folders."""
+    """Compare part by part: the star of `fnmatch` also matches slashes."""
     parts, patterns = name.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
 def clear(output: Path, parts: Sequence[str]) -> None:
-    """Remove what an earlier job wrote, name by name: what has come since `check` is not touched."""
+    """Remove the files of an earlier job by name; files that appeared since `check` are not touched."""
     for name, written in content(output, parts):
         path = output / name
         if not written:
-            raise UserError(f"{path} has appeared meanwhile, and no job writes it. Give --output another folder.")
+            raise UserError(
+                f"{path} has appeared meanwhile and was not written by a job. Give --output another folder."
+            )
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
         else:

@@ -1,4 +1,4 @@
-"""How a local job ended, recorded in its folder, and what the next one in the same folder may do with it."""
+"""The final state of a local job, recorded in its folder, and whether the next job may use that folder."""
 
 import json
 import time
@@ -14,7 +14,7 @@ FINISHED, STOPPED = "finished", "stopped"
 
 @dataclass(frozen=True)
 class JobState:
-    """How a job that left a model ended."""
+    """The final state of a job that left a model."""
 
     state: str
     """`FINISHED`, or `STOPPED` before its last epoch."""
@@ -25,17 +25,17 @@ class JobState:
 
 
 def record(folder: Path, state: str, accuracy: float) -> None:
-    """Write how the job ended, whole or not at all.
+    """Record the final state of the job atomically.
 
     Raises:
-        OSError: The disk rejects it.
+        OSError: It cannot be written.
     """
     found = JobState(state, accuracy, time.strftime("%Y-%m-%d %H:%M"))
     durable_files.write_json(folder / STATE_FILE, asdict(found))
 
 
 def read(folder: Path) -> JobState | None:
-    """Return how the job in a folder ended; None for a job that left no model, or that is still running."""
+    """Return the final state of the job in a folder; None for a job without a model or one that is still running."""
     try:
         return JobState(**json.loads((folder / STATE_FILE).read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -43,18 +43,18 @@ def read(folder: Path) -> JobState | None:
 
 
 def work_folder(output: Path, overwrite: bool) -> Path:
-    """Return where a job for `output` works: there, or beside an earlier job until it can take its place.
+    """Return the folder in which a job for `output` works: there, or beside an earlier job until it replaces it.
 
     Raises:
-        UserError: A finished job lies there, and it must not be overwritten; or it is a mount point.
+        UserError: It holds a finished job that must not be overwritten, or is a mount point.
     """
     found = read(output)
     if overwrite and output.is_dir() and any(output.iterdir()):
-        # Beside what a link leads to, so that it can be renamed.
+        # Beside the target of a link, so that it can be renamed.
         real = output.resolve()
         if real.is_mount():
             raise UserError(
-                f"--output {output} is where a volume is mounted, so a new job cannot take its place by renaming. Name "
+                f"--output {output} is a mount point, so a new job cannot replace it by renaming. Name "
                 "another folder, or a folder on that volume."
             )
         return real.with_name(f"{real.name}.partial")

@@ -1,8 +1,8 @@
 """The folder of a local training job, laid out as the platform lays out /opt/ml: checked, built, replaced.
 
-It carries a marker. Only a marked folder is used again, and of it only what a job writes is removed; with anything else
-in the way the command is rejected before the first file is touched. A job that left no finished model resumes from its
-checkpoints; a finished one stays until its successor has finished (see `job_state.work_folder`).
+It has a marker. Only a marked folder is used again, and only the files of a job are removed from it; any other file
+makes the command fail before the first change. An unfinished job resumes from its checkpoints; a finished one stays
+until its successor has finished (see `job_state.work_folder`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,17 @@ from image_classifier.runners import job_content, job_state
 
 WRITER = "scripts/train-locally"
 LOG = "job.log"
-"""Everything that the job printed."""
+"""The whole output of the job."""
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class LocalJob:
-    """What to train on and where to put the result."""
+    """The inputs and the output folder of a job."""
 
     training: Path
     model: Path | None
-    """None: not staged yet, or the job fetches it by its hyperparameter model_uri."""
+    """None: not staged yet, or the job fetches it from model_uri."""
     output: Path
     validation: Path | None = None
     test: Path | None = None
@@ -40,7 +40,7 @@ class LocalJob:
 
 
 def check(job: LocalJob) -> None:
-    """Make sure that the job can be laid out and that nothing of the user's is in the way; changes nothing.
+    """Check that the job can be laid out without touching files of the user; changes nothing.
 
     Raises:
         UserError: A folder or the model is missing; the output holds one of them or lies in one; or the output is a
@@ -48,15 +48,17 @@ def check(job: LocalJob) -> None:
     """
     for name, folder in job.channels.items():
         if not folder.is_dir():
-            raise UserError(f"--{name} is {folder}, which is no folder. Give a folder with one sub-folder a class.")
+            raise UserError(
+                f"--{name} is {folder}, which is not a folder. Give a folder with one sub-folder per class."
+            )
     if job.model is not None and not job.model.exists():
         raise UserError(f"--model is {job.model}, which does not exist. scripts/stage-backbone makes one.")
-    _check_place(job.output)
+    _check_output(job.output)
     given = {**job.channels, **({"model": job.model} if job.model else {})}
     for name, path in given.items():
         if own_files.overlap(job.output, path):
             raise UserError(
-                f"--output {job.output} and --{name} {path} lie in each other, and a job replaces what is in its "
+                f"--output {job.output} and --{name} {path} overlap, and a job replaces the content of its "
                 "output folder. Nothing was changed: give --output a folder elsewhere, such as run/NAME."
             )
     if job.output.is_dir():
@@ -66,7 +68,7 @@ def check(job: LocalJob) -> None:
             raise UserError(f"--output {job.output} cannot be read: {error}. Give another folder.") from error
 
 
-def _check_place(output: Path) -> None:
+def _check_output(output: Path) -> None:
     try:
         real = output.resolve()
         kind = "the root folder" if real == Path(real.anchor) else "your home folder" if _is_home(real) else None
@@ -84,16 +86,16 @@ def _is_home(folder: Path) -> bool:
     try:
         return Path.home().resolve() == folder
     except RuntimeError:
-        # A user without one, as in some containers.
+        # A user without a home folder, as in some containers.
         return False
 
 
 def _check_content(output: Path) -> None:
     if not own_files.is_marked(output, WRITER):
-        others = sorted(path.name for path in output.iterdir() if path.name not in _left_alone(output))
+        others = sorted(path.name for path in output.iterdir() if path.name not in _ignored(output))
         if others:
             raise UserError(
-                f"--output {output} is not empty ({_listed(others)}) and carries no marker of an earlier local job "
+                f"--output {output} is not empty ({_listed(others)}) and has no marker of an earlier local job "
                 f"({own_files.MARKER}). Nothing was changed: give a new folder, or move that one away."
             )
         return
@@ -103,12 +105,12 @@ def _check_content(output: Path) -> None:
 def _reject_foreign(output: Path, parts: Sequence[str]) -> None:
     if foreign := sorted(path for path, written in job_content.content(output, parts) if not written):
         raise UserError(
-            f"--output {output} holds what no job writes: {_listed(foreign)}. Nothing was changed: move it elsewhere, "
-            "or give another folder."
+            f"--output {output} holds files that no job writes: {_listed(foreign)}. Nothing was changed: move "
+            "them elsewhere, or give another folder."
         )
 
 
-def _left_alone(output: Path) -> set[str]:
+def _ignored(output: Path) -> set[str]:
     checkpoints = {job_content.CHECKPOINTS} if (output / job_content.CHECKPOINTS).is_dir() else set()
     return {f"{own_files.MARKER}.partial", *checkpoints}
 
@@ -121,11 +123,11 @@ def _listed(names: list[str]) -> str:
 def build_tree(job: LocalJob) -> OptMl:
     """Lay out `job.output` as the platform lays out /opt/ml; the channels are links to the given folders.
 
-    Of an earlier job its channels and settings are replaced. Its checkpoints stay, so that this job resumes from them,
-    and its model, until this job replaces it.
+    The channels and settings of an earlier job are replaced. Its checkpoints stay, so that this job resumes from them,
+    and so does its model, until this job replaces it.
 
     Raises:
-        UserError: See `check`; nothing was changed then. Or the disk rejects it.
+        UserError: See `check`; nothing was changed then. Or the folder cannot be written.
     """
     check(job)
     tree = OptMl(job.output.resolve())
@@ -157,24 +159,24 @@ def _lay_out(tree: OptMl, job: LocalJob) -> None:
 
 
 def empty(folder: Path) -> None:
-    """Remove what a job wrote in its marked folder, checkpoints included; nothing happens when there is no such folder.
+    """Remove the files of a job from its marked folder, checkpoints included; does nothing without such a folder.
 
     Raises:
-        UserError: It holds something that no job writes.
-        OSError: The disk rejects it.
+        UserError: It holds files that no job writes.
+        OSError: A file cannot be removed or moved.
     """
     if own_files.is_marked(folder, WRITER):
         _reject_foreign(folder, (*job_content.INPUT, *job_content.RESULT))
         job_content.clear(folder, (*job_content.INPUT, *job_content.RESULT))
 
 
-def take_place(new: Path, old: Path) -> None:
-    """Put a finished job in the place of an earlier one, of which only what a job wrote is removed.
+def replace_job(new: Path, old: Path) -> None:
+    """Replace an earlier job by a finished one; only files of a job are removed.
 
     Raises:
-        UserError: Something of the user's has come into the earlier job's folders; both jobs are as they were, or the
-            new one lies whole in its own folder.
-        OSError: The disk rejects it.
+        UserError: The earlier job's folders hold files of the user; both jobs are unchanged, or the new one is complete
+            in its own folder.
+        OSError: A file cannot be removed or moved.
     """
     _check_content(old)
     _reject_foreign(old, job_content.RESULT)

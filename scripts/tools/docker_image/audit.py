@@ -1,4 +1,4 @@
-"""Look up what the locks pin in a database of known vulnerabilities, by pip-audit in an environment of its own."""
+"""`scripts/audit`: look up the locked packages in a vulnerability database, with pip-audit in its own environment."""
 
 import argparse
 import hashlib
@@ -19,7 +19,7 @@ LOCK = ROOT / "docker" / "requirements-audit.txt"
 SERVICES = ("pypi", "osv")
 """pip-audit's: the advisories of the Python Packaging Authority by the package index, and those of OSV."""
 FOUND, NOT_ASKED = 1, 3
-"""Exit codes; 0 says that every package was looked up and no vulnerability is known, 2 is a wrong option."""
+"""Exit codes; 0: every package was looked up and no vulnerability is known; 2: a wrong option."""
 _SHOWN = 5
 
 
@@ -39,12 +39,12 @@ class Vulnerability:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the database says of a lock."""
+    """The result for one lock."""
 
     packages: int
     vulnerabilities: tuple[Vulnerability, ...]
     unknown: tuple[str, ...]
-    """Packages that the database does not know: nothing can be said of them."""
+    """Packages that the database does not know."""
 
 
 def locks(root: Path = ROOT) -> list[Path]:
@@ -88,19 +88,19 @@ def ask(tool: Path, lock: Path, service: str) -> Answer:
     try:
         found = json.loads(done.stdout)["dependencies"]
     except (ValueError, LookupError, TypeError):
-        raise PlatformError(f"the database {service} cannot be asked: {last_line(done.stderr)[:300]}") from None
+        raise PlatformError(f"the database {service} cannot be queried: {last_line(done.stderr)[:300]}") from None
     vulnerabilities = [
         Vulnerability(each["name"], each["version"], advisory["id"], tuple(advisory["fix_versions"]))
         for each in found
         for advisory in each.get("vulns", [])
     ]
-    # The tool calls these skipped, and says all the same that no vulnerability is known.
+    # pip-audit counts these as skipped and still reports no known vulnerability.
     unknown = tuple(each["name"] for each in found if "skip_reason" in each)
     return Answer(len(found), tuple(vulnerabilities), unknown)
 
 
 def audit(tool: Path, paths: Sequence[Path], service: str) -> int:
-    """Ask about every lock, print what was found, and return the exit code.
+    """Look up every lock, print the findings, and return the exit code.
 
     Raises:
         PlatformError: The database cannot be asked.
@@ -116,8 +116,8 @@ def audit(tool: Path, paths: Sequence[Path], service: str) -> int:
     if unknown:
         shown = ", ".join(unknown[:_SHOWN]) + (" ..." if len(unknown) > _SHOWN else "")
         print(
-            f"{len(unknown)} packages could not be looked up in {service} ({shown}), so this says nothing of them. "
-            "A mirror of the package index may have no advisories: run this where the database itself can be reached.",
+            f"{len(unknown)} packages could not be looked up in {service} ({shown}), so their vulnerabilities are "
+            "unknown. A mirror of the package index may lack advisories: run this where the database is reachable.",
             file=sys.stderr,
         )
     if any(answer.vulnerabilities for answer in answers.values()):
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/audit",
         description="Look up the packages of all locks in a database of known vulnerabilities. Needs a network.",
-        epilog=f"Exit code 0: none is known; {FOUND}: some are; {NOT_ASKED}: the database could not be asked.\n\n"
+        epilog=f"Exit code 0: none is known; {FOUND}: some are; {NOT_ASKED}: the database could not be queried.\n\n"
         "examples:\n  scripts/audit\n  scripts/audit && scripts/build",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""List what is in an image, as a CycloneDX bill of materials or as a table of licences."""
+"""`scripts/sbom`: the content of a Docker image as a CycloneDX bill of materials or as a table of licences."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ NAME = "image-classifier"
 
 
 def look_into(image: BuiltImage) -> Installed:
-    """Return what is installed in an image, told by a container of it that has no network and is removed.
+    """Return what is installed in an image, from a temporary container without a network.
 
     Raises:
         PlatformError: The container fails, as in an image without Python and dpkg.
@@ -37,14 +37,14 @@ def look_into(image: BuiltImage) -> Installed:
     try:
         return installed_packages.parse(docker(["run", *options, image.name, "python", "-"], program))
     except (ValueError, LookupError, TypeError) as error:
-        raise PlatformError(f"{image.name} does not tell what is installed in it: {error}.") from error
+        raise PlatformError(f"{image.name} does not list what is installed in it: {error}.") from error
 
 
 def bill_of_materials(image: BuiltImage, found: Installed) -> str:
     """Return CycloneDX 1.6 JSON: the image, its system, Debian's packages, Python's, and staged backbones.
 
     The same image always gives the same text: the serial number is derived from its id, the time is when it was made.
-    A package whose version is in the target's lock says so; where the lock knows one archive, with its SHA-256.
+    A package whose version is in the target's lock is marked; if the lock has a single archive, with its SHA-256.
     """
     root = Component(
         name=NAME,
@@ -87,7 +87,7 @@ def _python_component(package: PythonPackage, pins: Sequence[locks.Pin]) -> Comp
         version=package.version,
         purl=purl,
         licenses=[LicenseExpression(licence.expression)] if licence else [],
-        # Of several archives it is unknown afterwards which one was unpacked.
+        # With several archives in the lock, the installed one is unknown.
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=pin.hashes[0])] if pin and len(pin.hashes) == 1 else [],
         properties=[Property(name="image-classifier:locked", value="true" if pin else "false")] if pins else [],
     )
@@ -96,7 +96,7 @@ def _python_component(package: PythonPackage, pins: Sequence[locks.Pin]) -> Comp
 def _debian_component(package: DebianPackage, found: Installed) -> Component:
     qualifiers = {"arch": package.architecture, "distro": f"{found.system}-{found.system_version.split('.')[0]}"}
     if (package.source, package.source_version) != (package.name, package.version):
-        # Debian's advisories name source packages.
+        # Debian's security advisories name source packages.
         qualifiers["upstream"] = f"{package.source}@{package.source_version}"
     purl = PackageURL("deb", found.system, package.name, package.version, qualifiers)
     return Component(
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/sbom`."""
     parser = argparse.ArgumentParser(
         prog="scripts/sbom",
-        description="List what is in an image: a bill of materials, CycloneDX 1.6 as JSON.",
+        description="Write the bill of materials of a Docker image: CycloneDX 1.6 as JSON.",
         epilog="examples:\n  scripts/sbom image-classifier:gpu --output sbom.json\n"
         "  scripts/sbom image-classifier:serve --licences",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,4 +1,4 @@
-"""Run Docker's program and say in one sentence why it failed."""
+"""Run the docker command; a failure is one sentence with its reason."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from image_classifier.contract.errors import PlatformError, UserError, last_line
 
 DEFAULT_IMAGE = "image-classifier:gpu"
-"""What scripts/build makes when nothing is said."""
+"""The default of scripts/build."""
 _LABELS = "org.opencontainers.image."
 
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """An image of this machine's engine, and what scripts/build wrote on it; empty where it did not."""
+    """An image in this machine's engine, with the labels of scripts/build; empty where it has none."""
 
     name: str
     id: str
@@ -25,7 +25,7 @@ class BuiltImage:
     title: str
     version: str
     commit: str
-    """The whole hash, `-dirty` behind it when what was built is not what was committed; `unknown` outside a clone."""
+    """The full hash, followed by `-dirty` for a build with uncommitted changes; `unknown` outside a clone."""
     target: str
     """serve, cpu or gpu."""
     architecture: str = "amd64"
@@ -37,7 +37,7 @@ def docker(words: Sequence[str], given: str = "", environment: Mapping[str, str]
     """Return what `docker WORDS` prints on its standard output when `given` is its standard input.
 
     Raises:
-        PlatformError: There is no such program, or it fails; with the last line that it prints.
+        PlatformError: docker is missing or fails, with the last line of its output.
     """
     done = _start(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, environment=environment)
     output, errors = done.communicate(given)
@@ -61,10 +61,10 @@ def docker_shown(words: Sequence[str], environment: Mapping[str, str] | None = N
 
 
 def find_image(name: str) -> BuiltImage:
-    """Look an image up.
+    """Return an image by its name.
 
     Raises:
-        UserError: The engine has no image of this name; says which command builds one.
+        UserError: The engine has no image of this name, with the command that builds it.
         PlatformError: No engine answers.
     """
     try:
@@ -75,7 +75,7 @@ def find_image(name: str) -> BuiltImage:
         _, _, target = name.partition("image-classifier:")
         known = target in ("serve", "cpu", "gpu")
         build = f"scripts/build --target {target}" if known else f"scripts/build --target gpu --tag {name}"
-        raise UserError(f"There is no image {name} here. {build} makes it.") from error
+        raise UserError(f"Docker has no image {name}. Build it with {build}.") from error
     labels = found["Config"].get("Labels") or {}
     return BuiltImage(
         name=name,
@@ -104,4 +104,4 @@ def _start(
             env={**os.environ, **(environment or {})},
         )
     except FileNotFoundError as error:
-        raise PlatformError("There is no docker on PATH. Install Docker, which holds and pushes the images.") from error
+        raise PlatformError("docker is not on PATH. Install Docker.") from error

@@ -1,6 +1,6 @@
-"""Say what is installed where this runs: Python's packages, Debian's, and the backbones of the image.
+"""Print what is installed in the image that runs this: Python packages, Debian packages, and staged backbones.
 
-Standard library alone: `python -` in an image reads this file from its standard input, and it prints one JSON object.
+Standard library only: `python -` in an image reads this file from its standard input. Prints one JSON object.
 """
 
 import json
@@ -17,12 +17,12 @@ _DEBIAN = "${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:
 
 @dataclass(frozen=True)
 class PythonPackage:
-    """A package and what its metadata says of its licence."""
+    """A package and the licence in its metadata."""
 
     name: str
     version: str
     expression: str
-    """License-Expression, in SPDX's terms; may be empty, as all that follow."""
+    """License-Expression, in SPDX terms; may be empty, like the fields below."""
     licence: str
     """License, in any words; the first line."""
     classifiers: tuple[str, ...]
@@ -42,7 +42,7 @@ class DebianPackage:
 
 @dataclass(frozen=True)
 class Backbone:
-    """A model that was staged into the image, and what its model info tells; empty where it does not."""
+    """A model staged into the image, described by its model info; empty where that has no value."""
 
     name: str
     source: str
@@ -53,7 +53,7 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Installed:
-    """Everything that was put there, each list in alphabetical order."""
+    """Everything installed, each list in alphabetical order."""
 
     system: str
     """os-release's ID, such as debian."""
@@ -82,13 +82,13 @@ def python_packages() -> tuple[PythonPackage, ...]:
 
 
 def debian_packages() -> tuple[DebianPackage, ...]:
-    """Return what dpkg has installed."""
+    """Return the packages installed by dpkg."""
     done = subprocess.run(["dpkg-query", "-W", "-f", _DEBIAN], check=True, capture_output=True, text=True)
     return tuple(DebianPackage(*line.split("\t")) for line in sorted(done.stdout.splitlines()))
 
 
 def backbones(hub: Path = _HUB) -> tuple[Backbone, ...]:
-    """Return the models staged in the image; none in most."""
+    """Return the models staged in the image; most images have none."""
     found = []
     for file in sorted(hub.glob("*/__model_info__.json")):
         info = json.loads(file.read_text(encoding="utf-8"))
@@ -97,11 +97,11 @@ def backbones(hub: Path = _HUB) -> tuple[Backbone, ...]:
 
 
 def installed() -> Installed:
-    """Return what is installed here; a system that is built on Debian."""
+    """Return everything installed on this system, which is based on Debian."""
     system = platform.freedesktop_os_release()
     return Installed(
         system["ID"],
-        # The point release, where the system tells it.
+        # The point release, where it is known.
         system.get("DEBIAN_VERSION_FULL") or system["VERSION_ID"],
         python_packages(),
         debian_packages(),
@@ -110,7 +110,7 @@ def installed() -> Installed:
 
 
 def parse(text: str) -> Installed:
-    """Return what this module printed elsewhere."""
+    """Parse the output of this module."""
     found = json.loads(text)
     python = (PythonPackage(**{**each, "classifiers": tuple(each["classifiers"])}) for each in found.pop("python"))
     debian = (DebianPackage(**each) for each in found.pop("debian"))

@@ -1,4 +1,4 @@
-"""Name the licence of every Python package in the images, in SPDX's terms, and write the list of them."""
+"""The licence of every Python package in the images, as SPDX expressions, and the allow-list."""
 
 import re
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ ALLOWED = frozenset(
         *("MPL-2.0", "PSF-2.0", "Zlib"),
     }
 )
-"""What may come into an image: open licences that ask nothing of a program that uses the package as it is."""
+"""Allowed in an image: open licences without conditions for a program that uses the package unchanged."""
 NVIDIA = "LicenseRef-NVIDIA-Proprietary"
-"""Allowed for nvidia-* alone, which only the gpu image has."""
+"""Allowed for nvidia-* only, which only the gpu image has."""
 
 _SPELLINGS = MappingProxyType(
     {
@@ -33,7 +33,7 @@ _SPELLINGS = MappingProxyType(
         NVIDIA: NVIDIA,
     }
 )
-"""What packages write in License and in classifiers where it leaves no doubt."""
+"""Unambiguous values of License and of classifiers in package metadata."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ STATED = MappingProxyType(
         "python-dateutil": Licence("Apache-2.0 OR BSD-3-Clause", 'its licence file; the metadata say "Dual License"'),
     }
 )
-"""Read by hand, since the metadata leave it open."""
+"""Read manually, since the metadata are ambiguous."""
 
 
 def licence_of(package: PythonPackage) -> Licence | None:
-    """Return a package's licence; None when neither its metadata nor `STATED` tell."""
+    """Return a package's licence; None if neither its metadata nor `STATED` has it."""
     if stated := STATED.get(locks.normalised(package.name)):
         return stated
     if package.expression:
@@ -70,16 +70,16 @@ def licence_of(package: PythonPackage) -> Licence | None:
 
 
 def is_allowed(name: str, expression: str) -> bool:
-    """Say whether a package may be in an image: one side of each OR must be, and both of an AND."""
+    """Return whether a package is allowed in an image: one side of each OR must be, and both sides of an AND."""
     allowed = ALLOWED | {NVIDIA} if name.startswith("nvidia-") else ALLOWED
-    # Within parentheses it is not decided which side belongs to what: every licence must then be allowed.
+    # Parentheses are not parsed: every licence must then be allowed.
     sides = [expression] if "(" in expression else expression.split(" OR ")
     needed = ([word for word in re.split(r" AND | OR |[()]+", side) if word] for side in sides)
     return any(words and allowed.issuperset(words) for words in needed)
 
 
 def locked_licences() -> dict[str, Licence | None]:
-    """Return the licence of each package in the images' locks, by the metadata of what is installed here.
+    """Return the licence of each package in the images' locks, from the metadata of the packages installed here.
 
     Raises:
         UserError: A package of the cpu image's lock is not installed here.
@@ -95,13 +95,13 @@ def locked_licences() -> dict[str, Licence | None]:
 
 
 def _licence_in_the_gpu_image(name: str) -> Licence:
-    # No laptop installs these; a test of the gpu image compares them with its metadata.
+    # Not installed on development machines; a test of the gpu image compares them with its metadata.
     source = "its metadata in the gpu image"
     if name == "tensorflow":
         return Licence("Apache-2.0", source)
     if name.startswith("nvidia-"):
         return Licence(NVIDIA, source)
-    raise UserError(f"{name} is in a lock and not in .venv, which tells its licence: run scripts/setup.")
+    raise UserError(f"{name} is in a lock but not in .venv, which has its licence: run scripts/setup.")
 
 
 def table(found: dict[str, Licence | None], targets: dict[str, str] | None = None) -> str:

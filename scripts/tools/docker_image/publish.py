@@ -1,4 +1,4 @@
-"""Push an image to Amazon ECR and print the URI to use as `image_uri`."""
+"""`scripts/publish`: push a Docker image to Amazon ECR and print the URI for `image_uri`."""
 
 import argparse
 import json
@@ -26,11 +26,11 @@ def tags(image: BuiltImage) -> tuple[str, ...]:
     `latest` can look the source up.
 
     Raises:
-        UserError: The image does not say what it was built from.
+        UserError: The image has no labels with its version and commit.
     """
     if image.commit in ("", "unknown") or image.version in ("", "unknown"):
         raise UserError(
-            f"{image.name} does not say which version and commit it is. Build it by scripts/build in a git clone, or "
+            f"{image.name} has no labels with its version and commit. Build it with scripts/build in a git clone, or "
             "name its tags yourself: --tag NAME."
         )
     commit = image.commit.removesuffix(_DIRTY)
@@ -43,9 +43,9 @@ def tags(image: BuiltImage) -> tuple[str, ...]:
 
 
 def remarks(image: BuiltImage, chosen_here: bool) -> Iterator[str]:
-    """Yield what is worth knowing before an image is pushed; `chosen_here`: the tags are those of `tags`."""
+    """Yield remarks about an image before it is pushed; `chosen_here`: the tags are those of `tags`."""
     if chosen_here and image.commit.endswith(_DIRTY):
-        yield "It was built from changes that are not committed, so it becomes neither the version nor latest."
+        yield "It was built with uncommitted changes, so it is tagged neither with the version nor as latest."
     if image.architecture != "amd64":
         yield (
             f"It is for {image.architecture}, and SageMaker's instances are amd64 but for endpoints on Graviton: for "
@@ -68,16 +68,16 @@ def push(image: BuiltImage, registry: Registry, names: Sequence[str]) -> str:
     Raises:
         PlatformError: Docker or the registry rejects.
     """
-    place = f"{registry.host}/{registry.repository}"
+    target = f"{registry.host}/{registry.repository}"
     output = ""
     with _logged_in(registry) as environment:
         for name in names:
-            docker(["tag", image.name, f"{place}:{name}"])
-            output = docker_shown(["push", f"{place}:{name}"], environment)
+            docker(["tag", image.name, f"{target}:{name}"])
+            output = docker_shown(["push", f"{target}:{name}"], environment)
     digest = re.search(r"digest: (sha256:[0-9a-f]{64})", output)
     if not digest:
-        raise PlatformError(f"docker push to {place} ended well and named no digest; look at the registry.")
-    return f"{place}@{digest[1]}"
+        raise PlatformError(f"docker push to {target} succeeded without a digest in its output; look at the registry.")
+    return f"{target}@{digest[1]}"
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _logged_in(registry: Registry) -> Iterator[Mapping[str, str]]:
         (Path(folder) / "config.json").write_text(json.dumps(configuration), encoding="utf-8")
         environment = {"DOCKER_CONFIG": folder}
         if "DOCKER_HOST" not in os.environ:
-            # The user's own configuration may say by a context which engine answers.
+            # A context of the user's configuration may name the engine.
             environment["DOCKER_HOST"] = docker(
                 ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
             ).strip()
@@ -108,9 +108,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "  scripts/publish --repository image-classifier --image image-classifier:serve",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--repository", required=True, metavar="NAME", help="made when it is missing")
+    parser.add_argument("--repository", required=True, metavar="NAME", help="created if it is missing")
     parser.add_argument("--region", metavar="R", help="where the jobs run (default: the AWS configuration's)")
-    parser.add_argument("--account", metavar="A", help="whose registry (default: the credentials' own)")
+    parser.add_argument("--account", metavar="A", help="account of the registry (default: that of the credentials)")
     parser.add_argument("--profile", metavar="P", help="credentials of the AWS configuration")
     parser.add_argument("--image", default=DEFAULT_IMAGE, metavar="NAME", help="what to push (default: %(default)s)")
     parser.add_argument("--tag", action="append", metavar="T", help="instead of those tags; may be repeated")
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         names = given.tag or tags(image)
         found = open_registry(given.repository, given.region, given.account, given.profile)
         registry = Registry(given.registry or found.host, found.repository, found.user, found.password, found.created)
-        made = "made, and scans what is pushed" if registry.created else "there already"
+        made = "created, scans each pushed image" if registry.created else "exists"
         print(f"Repository {found.host}/{found.repository}: {made}.", file=sys.stderr)
         for line in remarks(image, given.tag is None):
             print(line, file=sys.stderr)

@@ -97,7 +97,7 @@ def _row(model: CatalogueModel) -> Sequence[str]:
 
 
 def _sizes(models: Iterable[CatalogueModel]) -> list[Sequence[str]]:
-    """Group the models whose size is from neither their page nor their name."""
+    """Group the models whose size comes from neither their page nor their name."""
     groups: dict[tuple[str, str, str], list[CatalogueModel]] = {}
     for model in models:
         if not model.size_source.startswith("its "):

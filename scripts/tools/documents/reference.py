@@ -1,4 +1,4 @@
-"""Write the reference from the declarations, the catalogue and the locks, or say which of its files are stale."""
+"""`scripts/docs`: write the reference from the declarations, the catalogue and the locks, or list stale files."""
 
 import argparse
 import sys

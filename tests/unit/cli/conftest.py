@@ -7,7 +7,7 @@ from image_classifier.runners.job_tree import LocalJob
 
 @pytest.fixture
 def job(tmp_path: Path) -> LocalJob:
-    """A job with images of one class and a model folder, all beside each other."""
+    """A job with images of one class and a model folder, side by side."""
     (tmp_path / "images" / "cat").mkdir(parents=True)
     (tmp_path / "images" / "cat" / "1.jpg").write_bytes(b"cat")
     (tmp_path / "backbone").mkdir()

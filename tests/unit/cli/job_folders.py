@@ -1,4 +1,4 @@
-"""What local jobs leave in their folders, and how two states of a folder are compared."""
+"""Files that local jobs leave in their folders, and snapshots of a folder for comparison."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from image_classifier.contract.opt_ml import OptMl
 
 
 def content(folder: Path) -> dict[str, bytes | str]:
-    """Return every file below a folder with its content, and every link with where it leads."""
+    """Return every file below a folder with its content, and every link with its target."""
     return {
         str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -15,7 +15,7 @@ def content(folder: Path) -> dict[str, bytes | str]:
 
 
 def finish(tree: OptMl) -> None:
-    """Leave what a finished job leaves."""
+    """Write the files of a finished job."""
     files = [
         *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.index"),
         *("model/openvino/model.xml", "model/openvino/model.bin", "model/labels_info.json"),

@@ -1,4 +1,4 @@
-"""scripts/audit with a program in pip-audit's place: what its answers mean, and what they do not."""
+"""scripts/audit with a fake pip-audit: exit codes and messages for each of its answers."""
 
 import json
 import sys
@@ -36,13 +36,13 @@ def program(folder: Path, dependencies: list[Any] | None, errors: str = "") -> P
 
 
 def test_nothing_known_is_success(lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Packages without advisories -> 0, and how many were looked up."""
+    """Given packages without advisories -> exit code 0, and the number that was looked up."""
     assert audit.audit(program(lock.parent, [GOOD, GOOD]), [lock], "pypi") == 0
     assert "2 of 2 packages looked up, 0 known vulnerabilities" in capsys.readouterr().out
 
 
 def test_vulnerability_is_named_with_its_fix(lock: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A package with an advisory, beside one that is unknown -> 1, with package, version, advisory and fix."""
+    """Given a vulnerable package beside an unknown one -> exit code 1, with package, version, advisory and fix."""
     assert audit.audit(program(lock.parent, [GOOD, BAD, UNKNOWN]), [lock], "pypi") == 1
     assert "pillow 9.0.0: PYSEC-2023-1, fixed in 9.1, 10\n" in capsys.readouterr().out
 
@@ -50,7 +50,7 @@ def test_vulnerability_is_named_with_its_fix(lock: Path, capsys: pytest.CaptureF
 def test_packages_that_the_database_does_not_know_are_no_success(
     lock: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An index without advisories, whose answers pip-audit counts as success -> 3, and the packages' names."""
+    """Given an index without advisories, which pip-audit counts as success -> exit code 3, and the packages' names."""
     assert audit.audit(program(lock.parent, [GOOD, UNKNOWN]), [lock], "pypi") == 3
     assert "1 packages could not be looked up in pypi (numpy)" in capsys.readouterr().err
 
@@ -58,11 +58,11 @@ def test_packages_that_the_database_does_not_know_are_no_success(
 def test_database_that_cannot_be_reached_is_said(
     lock: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A database that does not answer, a tool that cannot be installed -> 3, the reason, and that nothing was asked."""
+    """Given no answer from the database, or no pip-audit -> exit code 3, the reason, and that nothing was looked up."""
     monkeypatch.setattr(audit, "install", lambda: program(lock.parent, None, "ConnectionError: no name"))
     assert audit.main([str(lock)]) == 3
     said = capsys.readouterr().err
-    assert "the database pypi cannot be asked: ConnectionError: no name" in said
+    assert "the database pypi cannot be queried: ConnectionError: no name" in said
     assert "Nothing was looked up." in said
 
     def no_index() -> Path:
@@ -73,7 +73,7 @@ def test_database_that_cannot_be_reached_is_said(
 
 
 def test_every_lock_is_looked_up() -> None:
-    """The project -> the locks of all three images, of the tools, and of pip-audit itself."""
+    """Given the project -> the locks of all three images, of the tools, and of pip-audit itself."""
     names = {str(path.relative_to(audit.ROOT)) for path in audit.locks()}
     expected = {f"docker/requirements-{name}.txt" for name in ("audit", "cpu", "dev", "serve")}
     assert names == {"requirements.txt", *expected}

@@ -1,4 +1,4 @@
-"""scripts/sbom on images described here; tests/image asks real ones."""
+"""scripts/sbom with synthetic images; tests/image has real ones."""
 
 import json
 from dataclasses import asdict, replace
@@ -36,7 +36,7 @@ FOUND = Installed(
 
 
 def listed(image: BuiltImage = IMAGE, found: Installed = FOUND) -> dict[str, Any]:
-    """Return the bill of materials as it is read by others."""
+    """Return the parsed bill of materials."""
     return dict(json.loads(bill_of_materials.bill_of_materials(image, found)))
 
 
@@ -70,7 +70,7 @@ def test_same_image_gives_the_same_text() -> None:
 
 
 def test_python_packages_say_what_the_lock_knows() -> None:
-    """Given versions inside and outside the lock -> told apart; a hash where the lock has one archive only."""
+    """Given versions inside and outside the lock -> distinguished; a hash only where the lock has a single archive."""
     hub, flask = component("tensorflow_hub"), component("Flask")
     assert hub["purl"] == f"pkg:pypi/tensorflow-hub@{HUB.version}"
     assert hub["hashes"] == [{"alg": "SHA-256", "content": HUB.hashes[0]}]
@@ -103,7 +103,7 @@ def test_staged_backbones_are_models() -> None:
 
 
 def test_backbones_are_found_by_their_model_info(tmp_path: Path) -> None:
-    """Given a folder of backbones -> each with what its model info tells, whatever else lies there."""
+    """Given a folder of backbones and other files -> each backbone with the facts of its model info."""
     for name, licence in (("b", None), ("a", "MIT")):
         (tmp_path / name).mkdir()
         write_model_info(tmp_path / name, ModelInfo(licence=licence, source="somewhere", sha256="3"))
@@ -113,7 +113,7 @@ def test_backbones_are_found_by_their_model_info(tmp_path: Path) -> None:
 
 
 def test_image_without_labels() -> None:
-    """Given an image that was built by docker alone -> still a valid list, with what is unknown called so."""
+    """Given an image that was built by docker alone -> a valid list in which unknown values are called unknown."""
     bare = replace(IMAGE, title="", version="", commit="", target="")
     assert (
         JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill_of_materials.bill_of_materials(bare, FOUND)) is None
@@ -122,7 +122,7 @@ def test_image_without_labels() -> None:
 
 
 def test_packages_of_this_interpreter() -> None:
-    """Given this environment -> Pillow is listed once, with its version and its licence as the metadata have it."""
+    """Given this environment -> Pillow is listed once, with the version and licence of its metadata."""
     [pillow] = [each for each in installed_packages.python_packages() if each.name.lower() == "pillow"]
     assert (pillow.version, pillow.expression) == (metadata.version("pillow"), "MIT-CMU")
 
@@ -130,7 +130,7 @@ def test_packages_of_this_interpreter() -> None:
 def test_command_asks_the_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given an image -> a container without a network runs the listing program, and the file has what it said."""
+    """Given an image -> a container without a network runs the listing program, and the file has its output."""
     docker = put_on_path(tmp_path / "bin", monkeypatch)
     docker.has_image()
     docker.write("installed.json", json.dumps(asdict(FOUND)))
@@ -145,7 +145,7 @@ def test_command_asks_the_image(
 def test_command_prints_licences(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given --licences -> a row for each Python package, and `unknown` where nothing tells."""
+    """Given --licences -> a row for each Python package, and `unknown` without one."""
     docker = put_on_path(tmp_path / "bin", monkeypatch)
     docker.has_image()
     docker.write("installed.json", json.dumps(asdict(FOUND)))
@@ -161,14 +161,14 @@ def test_command_prints_licences(
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("", "PlatformError: some:image does not tell what is installed in it"),
-        ('{"system": "debian"}', "PlatformError: some:image does not tell what is installed in it"),
+        ("", "PlatformError: some:image does not list what is installed in it"),
+        ('{"system": "debian"}', "PlatformError: some:image does not list what is installed in it"),
     ],
 )
 def test_image_of_another_kind(
     said: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given an image that answers with something else -> one sentence."""
+    """Given an image with another output -> one sentence."""
     docker = put_on_path(tmp_path / "bin", monkeypatch)
     docker.has_image()
     docker.write("installed.json", said)
@@ -179,7 +179,7 @@ def test_image_of_another_kind(
 def test_output_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given --output in a folder that is not there -> one sentence that names it."""
+    """Given --output in a missing folder -> one sentence that names it."""
     docker = put_on_path(tmp_path / "bin", monkeypatch)
     docker.has_image()
     docker.write("installed.json", json.dumps(asdict(FOUND)))
@@ -191,7 +191,7 @@ def test_output_that_cannot_be_written(
 def test_only_an_earlier_list_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:
-    """Given --output that names another file, a link or a folder -> exit 1, as it was; an earlier list -> replaced."""
+    """Given another file, a link or a folder as --output -> exit code 1, unchanged; an earlier list -> replaced."""
     docker = put_on_path(tmp_path / "bin", monkeypatch)
     docker.has_image()
     docker.write("installed.json", json.dumps(asdict(FOUND)))

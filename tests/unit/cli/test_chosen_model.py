@@ -1,4 +1,4 @@
-"""Which model a local job starts from: what is typed is what is trained."""
+"""The model that a local job starts from: the one that was typed."""
 
 from pathlib import Path
 
@@ -63,6 +63,6 @@ def test_address_is_left_to_the_job() -> None:
     ],
 )
 def test_contradictions_are_errors(tmp_path: Path, named: str | None, settings: dict[str, str], message: str) -> None:
-    """Given two models, or a name that is none -> one sentence, and nothing is trained."""
+    """Given two models, or an unknown name -> one sentence, and nothing is trained."""
     with pytest.raises(UserError, match=message):
         chosen_model.choose(str(tmp_path) if named == "HERE" else named, settings)

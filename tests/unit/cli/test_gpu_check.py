@@ -154,7 +154,7 @@ def test_missing_docker_is_explained(
     """Given a PATH without docker -> exit code 1 and one sentence, also for the dry run."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpu_check.main(["some:cpu", "--device", "cpu"]) == 1
-    assert capsys.readouterr().err.startswith("PlatformError: There is no docker on PATH. Install Docker")
+    assert capsys.readouterr().err.startswith("PlatformError: docker is not on PATH. Install Docker")
 
 
 @pytest.mark.parametrize("name", ["dev/nvidia0", "proc/driver/nvidia/gpus", "dev/dxg"])

@@ -1,4 +1,4 @@
-"""Which images a user means by naming files and folders."""
+"""Images in the files and folders that a user names."""
 
 import unicodedata
 from pathlib import Path
@@ -12,7 +12,7 @@ from image_classifier.contract.errors import UserError
 
 
 def make_image(path: Path) -> Path:
-    """Write a small JPEG, whatever the name ends in."""
+    """Write a small JPEG under any name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (4, 4)).save(path, "JPEG")
     return path
@@ -31,12 +31,12 @@ def test_folder_of_images_is_a_class_itself(tmp_path: Path) -> None:
 
 
 def test_file_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:
-    """Given a file that does not exist -> it is asked about, which says so, and it has no class."""
+    """Given a file that does not exist -> kept without a class, so that its request reports the error."""
     assert image_files.find([tmp_path / "absent.jpg"]) == [ImageFile(tmp_path / "absent.jpg", None)]
 
 
 def test_what_is_no_image_is_left_out(tmp_path: Path) -> None:
-    """Given hidden files, a thumbnail of a NAS, a text, and a JPEG without an ending -> the JPEG alone."""
+    """Given hidden files, a thumbnail of a NAS, a text, and a JPEG without an extension -> only the JPEG."""
     image = make_image(tmp_path / "cat" / "photo")
     for name in ("cat/._photo.jpg", "cat/@eaDir/photo/thumb.jpg", ".cache/1.jpg"):
         make_image(tmp_path / name)
@@ -45,7 +45,7 @@ def test_what_is_no_image_is_left_out(tmp_path: Path) -> None:
 
 
 def test_decomposed_names_are_composed(tmp_path: Path) -> None:
-    """Given a class folder named in NFD -> its class is in NFC, as a model's labels are."""
+    """Given a class folder named in NFD -> its class in NFC, like the labels of a model."""
     make_image(tmp_path / unicodedata.normalize("NFD", "café") / "1.jpg")
     assert [image.folder_name for image in image_files.find([tmp_path])] == [unicodedata.normalize("NFC", "café")]
 

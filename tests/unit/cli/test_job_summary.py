@@ -1,4 +1,4 @@
-"""What a finished or stopped job means to its user, read from what the job left."""
+"""The summary of a finished or stopped job, read from its files."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def text(tree: OptMl) -> str:
 
 
 def test_accuracy_is_compared_and_the_weakest_class_named(tree: OptMl) -> None:
-    """Given six answers -> accuracy beside the largest class, the class with the least recall, what to do next."""
+    """Given six answers -> accuracy beside the largest class, the class with the lowest recall, the next commands."""
     shown = text(tree)
     assert "Validation accuracy 0.6667 on 6 images; always answering cat: 0.5000" in shown
     assert "Weakest class: fox, 1 of 2 images right (0.5000)" in shown
@@ -56,7 +56,7 @@ def test_test_channel_comes_first(tree: OptMl) -> None:
 
 
 def test_stopped_job_says_what_is_missing(tree: OptMl) -> None:
-    """Given a job that was stopped -> the epoch that was saved, how to resume, what was left out."""
+    """Given a job that was stopped -> the saved epoch, the command that resumes, the omitted artefacts."""
     write(tree, openvino=STOPPED, verification=STOPPED)
     assert job_summary.read(tree).was_stopped
     shown = text(tree)
@@ -79,7 +79,7 @@ def test_incomplete_reports_are_said(tree: OptMl) -> None:
 
 
 def test_longest_path_is_restored_first() -> None:
-    """Given a path that begins like another -> each becomes what was typed for it."""
+    """Given a path that begins with another -> each is replaced by its typed path."""
     typed = {"/t/job": "job", "/t/job/input/data/training": "photos"}
     assert typed_paths.restore("/t/job/input/data/training/a in /t/job/model", typed) == "photos/a in job/model"
 

@@ -1,4 +1,4 @@
-"""The tree of a local job: laid out like the platform's, and nothing of the user's is ever removed for it."""
+"""The folder of a local job: laid out like /opt/ml, without ever removing a file of the user."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.unit.cli.job_folders import content, finish
 
 
 def test_tree_is_laid_out_as_the_platform_does(tmp_path: Path) -> None:
-    """Folders, an archive and hyperparameters -> channels, configuration and output folders where a job looks."""
+    """Given folders, an archive and hyperparameters -> channels, configuration and output folders where a job looks."""
     for name in ("images", "more"):
         (tmp_path / name / "cat").mkdir(parents=True)
     archive = tmp_path / "lite0.tar.gz"
@@ -51,8 +51,8 @@ def test_second_job_in_the_same_place_keeps_the_model_until_it_has_its_own(job: 
 
 
 def test_missing_folder_or_model_is_said(tmp_path: Path) -> None:
-    """A training folder or a model that does not exist -> one sentence with the option's name."""
-    with pytest.raises(UserError, match=r"--training is .*absent, which is no folder"):
+    """Given a training folder or a model that does not exist -> one sentence with the option's name."""
+    with pytest.raises(UserError, match=r"--training is .*absent, which is not a folder"):
         job_tree.build_tree(LocalJob(tmp_path / "absent", tmp_path, tmp_path / "out"))
     with pytest.raises(UserError, match=r"--model is .*absent, which does not exist"):
         job_tree.build_tree(LocalJob(tmp_path, tmp_path / "absent", tmp_path / "out"))
@@ -60,10 +60,10 @@ def test_missing_folder_or_model_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["notes.txt", "input", "model/1/saved_model.pb", "output/submission.csv"])
 def test_folder_without_the_marker_is_left_alone(job: LocalJob, name: str) -> None:
-    """A folder of the user's, also one laid out like a job's -> rejected with what it holds, and it stays as it was."""
+    """Given a folder of the user, even one laid out like a job -> rejected with its files, unchanged."""
     (job.output / name).parent.mkdir(parents=True)
     (job.output / name).write_text("mine")
-    with pytest.raises(UserError, match=rf"is not empty \({name.split('/')[0]}\) and carries no marker"):
+    with pytest.raises(UserError, match=rf"is not empty \({name.split('/')[0]}\) and has no marker"):
         job_tree.build_tree(job)
     assert content(job.output) == {name: b"mine"}
 
@@ -77,7 +77,7 @@ def test_folder_without_the_marker_is_left_alone(job: LocalJob, name: str) -> No
     ],
 )
 def test_what_no_job_writes_is_kept_in_a_marked_folder(job: LocalJob, name: str) -> None:
-    """A file of the user's in an earlier job's folder -> rejected by its name, and everything stays as it was."""
+    """Given a file of the user in an earlier job's folder -> rejected with its name, everything unchanged."""
     tree = job_tree.build_tree(job)
     finish(tree)
     if name.startswith("input/data/training"):
@@ -86,14 +86,14 @@ def test_what_no_job_writes_is_kept_in_a_marked_folder(job: LocalJob, name: str)
     (tree.base / name).parent.mkdir(parents=True, exist_ok=True)
     (tree.base / name).write_text("mine")
     before = content(tree.base)
-    with pytest.raises(UserError, match=rf"holds what no job writes: .*{name.split('/')[1]}"):
+    with pytest.raises(UserError, match=rf"holds files that no job writes: .*{name.split('/')[1]}"):
         job_tree.build_tree(job)
     assert content(tree.base) == before
 
 
 @pytest.mark.parametrize("name", ["model", "output/data", "input/data", "model/1", "output/data/metrics.json"])
 def test_link_in_a_marked_folder_is_not_followed(job: LocalJob, tmp_path: Path, name: str) -> None:
-    """A folder or file of a job replaced by a link to the user's -> rejected, and what it leads to stays."""
+    """Given a link to the user's files in place of a job's -> rejected, and its target is kept."""
     tree = job_tree.build_tree(job)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -104,7 +104,7 @@ def test_link_in_a_marked_folder_is_not_followed(job: LocalJob, tmp_path: Path, 
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
         target.rmdir()
     target.symlink_to(elsewhere / "metrics.json" if name.endswith("json") else elsewhere)
-    with pytest.raises(UserError, match="holds what no job writes"):
+    with pytest.raises(UserError, match="holds files that no job writes"):
         job_tree.build_tree(job)
     assert (elsewhere / "metrics.json").read_text() == "mine"
     assert target.is_symlink()
@@ -118,21 +118,21 @@ def test_link_in_a_marked_folder_is_not_followed(job: LocalJob, tmp_path: Path, 
     ],
 )
 def test_marker_of_another_kind_does_not_count(job: LocalJob, marker: str) -> None:
-    """A marker that is empty, broken, of another format or of another command -> ignored."""
+    """Given a marker that is empty, broken, of another format or of another command -> ignored."""
     (job.output / "model").mkdir(parents=True)
     (job.output / own_files.MARKER).write_text(marker)
-    with pytest.raises(UserError, match="carries no marker"):
+    with pytest.raises(UserError, match="has no marker"):
         job_tree.build_tree(job)
     assert (job.output / "model").is_dir()
 
 
 def test_marker_that_is_a_link_does_not_count(job: LocalJob, tmp_path: Path) -> None:
-    """A link to another folder's marker -> ignored."""
+    """Given a link to another folder's marker -> ignored."""
     (tmp_path / "other").mkdir()
     own_files.mark(tmp_path / "other", job_tree.WRITER)
     (job.output / "model").mkdir(parents=True)
     (job.output / own_files.MARKER).symlink_to(tmp_path / "other" / own_files.MARKER)
-    with pytest.raises(UserError, match="carries no marker"):
+    with pytest.raises(UserError, match="has no marker"):
         job_tree.build_tree(job)
 
 
@@ -148,7 +148,7 @@ PLACES: dict[str, Callable[[Path], tuple[Path, Path]]] = {
 
 
 def link(target: Path, path: Path) -> Path:
-    """Make a link and return it."""
+    """Create a link and return it."""
     path.symlink_to(target)
     return path
 
@@ -156,38 +156,38 @@ def link(target: Path, path: Path) -> Path:
 @pytest.mark.parametrize("channel", ["training", "validation", "test", "model"])
 @pytest.mark.parametrize("place", PLACES)
 def test_channel_and_output_may_not_lie_in_each_other(tmp_path: Path, job: LocalJob, channel: str, place: str) -> None:
-    """A channel or model in the output, or around it, also through links -> rejected by its option; nothing changes."""
+    """Given a channel or model inside or around the output, also by links -> rejected by option, nothing changed."""
     (tmp_path / "other").mkdir()
     given, output = PLACES[place](tmp_path)
     paths: dict[str, Any] = {"training": tmp_path / "other", "model": tmp_path / "other", channel: given}
     before = content(tmp_path)
-    with pytest.raises(UserError, match=rf"--output .* and --{channel} .* lie in each other"):
+    with pytest.raises(UserError, match=rf"--output .* and --{channel} .* overlap"):
         job_tree.build_tree(LocalJob(output=output, **paths))
     assert content(tmp_path) == before
 
 
 def test_result_is_not_trained_further_over_itself(job: LocalJob) -> None:
-    """The model of a local job as --model and the job's folder as --output -> rejected, the model stays."""
+    """Given a local job's model as --model and its folder as --output -> rejected, and the model is kept."""
     tree = job_tree.build_tree(job)
     finish(tree)
     before = content(tree.base)
-    with pytest.raises(UserError, match="lie in each other"):
+    with pytest.raises(UserError, match="overlap"):
         job_tree.build_tree(LocalJob(job.training, tree.model_dir, job.output))
     assert content(tree.base) == before
 
 
 def test_archive_in_the_output_is_kept(job: LocalJob) -> None:
-    """An archive that lies in the output as --model -> rejected, the archive stays."""
+    """Given an archive in the output as --model -> rejected, and the archive is kept."""
     tree = job_tree.build_tree(job)
     archive = tree.base / "lite0.tar.gz"
     archive.write_bytes(b"archive")
-    with pytest.raises(UserError, match=r"--model .*lite0\.tar\.gz lie in each other"):
+    with pytest.raises(UserError, match=r"--model .*lite0\.tar\.gz overlap"):
         job_tree.build_tree(LocalJob(job.training, archive, job.output))
     assert archive.read_bytes() == b"archive"
 
 
 def test_places_that_are_no_output(job: LocalJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file, the root, the home folder, a folder in a file, the working folder with files -> one sentence each."""
+    """Given a file, the root, the home folder, a folder in a file, a working folder with files -> one sentence each."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -198,8 +198,8 @@ def test_places_that_are_no_output(job: LocalJob, tmp_path: Path, monkeypatch: p
         Path("/"): "is the root folder",
         home: "is your home folder",
         tmp_path / "file" / "out": "is not a folder",
-        Path(): "lie in each other",
-        Path(".."): "lie in each other",
+        Path(): "overlap",
+        Path(".."): "overlap",
     }
     for output, message in expected.items():
         with pytest.raises(UserError, match=message):
@@ -209,7 +209,7 @@ def test_places_that_are_no_output(job: LocalJob, tmp_path: Path, monkeypatch: p
 
 
 def test_output_that_cannot_be_written_is_said(job: LocalJob) -> None:
-    """A folder that this user may not write to -> one sentence with the uid, before anything is made."""
+    """Given a folder that is not writable -> one sentence with the uid, before anything is created."""
     job.output.mkdir()
     job.output.chmod(0o555)
     program = (
@@ -227,7 +227,7 @@ def test_output_that_cannot_be_written_is_said(job: LocalJob) -> None:
 
 
 def test_empty_folder_and_checkpoints_are_no_obstacle(job: LocalJob) -> None:
-    """A new folder, an empty one, and one with checkpoints alone -> used, and the checkpoints stay."""
+    """Given a new folder, an empty one, and one with only checkpoints -> used, and the checkpoints stay."""
     (job.output / "checkpoints").mkdir(parents=True)
     (job.output / "checkpoints" / "kept").write_text("kept")
     tree = job_tree.build_tree(job)

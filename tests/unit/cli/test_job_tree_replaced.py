@@ -1,4 +1,4 @@
-"""A local job in a folder of an earlier one: only what a job wrote is removed or replaced."""
+"""A local job in a folder of an earlier one: only files of a job are removed or replaced."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.unit.cli.job_folders import content, finish
 
 
 def test_killed_job_leaves_no_obstacle(job: LocalJob) -> None:
-    """Given what a killed job leaves half-written -> it is no obstacle, and it can be removed as a job's own."""
+    """Given the partial files of a killed job -> accepted and removed as files of a job."""
     tree = job_tree.build_tree(job)
     for name in ("model/.saved_model.partial/variables/v.data", "model/.openvino.partial/model.xml"):
         (tree.base / name).parent.mkdir(parents=True)
@@ -26,14 +26,14 @@ def test_killed_job_leaves_no_obstacle(job: LocalJob) -> None:
 
 
 def test_finished_job_takes_the_place_of_an_earlier_one(job: LocalJob, tmp_path: Path) -> None:
-    """Given an earlier job with a note of the user's beside it -> the new model, log and state; the note is kept."""
+    """Given an earlier job beside a note of the user -> the new model, log and state; the note is kept."""
     old, new = job_tree.build_tree(job), job_tree.build_tree(replace(job, output=tmp_path / "out.partial"))
     finish(old)
     finish(new)
     (old.base / "notes.txt").write_text("mine")
     (new.model_dir / "labels_info.json").write_text("new")
     (new.base / job_tree.LOG).write_text("new")
-    job_tree.take_place(new.base, old.base)
+    job_tree.replace_job(new.base, old.base)
     assert (old.model_dir / "labels_info.json").read_text() == (old.base / job_tree.LOG).read_text() == "new"
     assert (old.base / "notes.txt").read_text() == "mine"
     assert not new.base.exists()
@@ -41,14 +41,14 @@ def test_finished_job_takes_the_place_of_an_earlier_one(job: LocalJob, tmp_path:
 
 
 def test_file_of_the_user_keeps_both_jobs(job: LocalJob, tmp_path: Path) -> None:
-    """Given a file of the user's in the earlier job's model folder -> rejected, and both jobs are as they were."""
+    """Given a file of the user in the earlier job's model folder -> rejected, both jobs unchanged."""
     old, new = job_tree.build_tree(job), job_tree.build_tree(replace(job, output=tmp_path / "out.partial"))
     finish(old)
     finish(new)
     (old.model_dir / "mine.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(UserError, match=r"holds what no job writes: model/mine\.txt"):
-        job_tree.take_place(new.base, old.base)
+    with pytest.raises(UserError, match=r"holds files that no job writes: model/mine\.txt"):
+        job_tree.replace_job(new.base, old.base)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -73,22 +73,22 @@ def test_finished_job_is_named_before_it_is_replaced(tmp_path: Path) -> None:
     ],
 )
 def test_file_of_the_user_keeps_a_job_whole(job: LocalJob, tmp_path: Path, name: str) -> None:
-    """Given one in a job that would be emptied or replaced, checkpoints included -> rejected before anything moves."""
+    """Given a file of the user in a job to be emptied or replaced -> rejected before anything is moved."""
     old, new = job_tree.build_tree(job), job_tree.build_tree(replace(job, output=tmp_path / "out.partial"))
     finish(old)
     finish(new)
     (old.base / name).parent.mkdir(parents=True, exist_ok=True)
     (old.base / name).write_text("mine")
     before = content(tmp_path)
-    with pytest.raises(UserError, match="holds what no job writes"):
-        job_tree.take_place(new.base, old.base)
-    with pytest.raises(UserError, match="holds what no job writes"):
+    with pytest.raises(UserError, match="holds files that no job writes"):
+        job_tree.replace_job(new.base, old.base)
+    with pytest.raises(UserError, match="holds files that no job writes"):
         job_tree.empty(old.base)
     assert content(tmp_path) == before
 
 
 def test_log_that_is_a_link_is_replaced(job: LocalJob, tmp_path: Path) -> None:
-    """Given a link to the user's file in the place of a job's log -> the next job's log does not end up there."""
+    """Given a link to the user's file in place of a job's log -> the next job does not write there."""
     tree = job_tree.build_tree(job)
     (tmp_path / "mine.txt").write_text("mine")
     (tree.base / job_tree.LOG).symlink_to(tmp_path / "mine.txt")
@@ -98,12 +98,12 @@ def test_log_that_is_a_link_is_replaced(job: LocalJob, tmp_path: Path) -> None:
 
 
 def test_new_job_works_where_it_can_be_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a link to an earlier job -> beside what it leads to; given a mount point -> rejected before training."""
+    """Given a link to an earlier job -> beside its target; given a mount point -> rejected before training."""
     (tmp_path / "volume" / "out").mkdir(parents=True)
     job_state.record(tmp_path / "volume" / "out", job_state.FINISHED, 0.5)
     (tmp_path / "link").symlink_to(tmp_path / "volume" / "out")
     expected = tmp_path.resolve() / "volume" / "out.partial"
     assert job_state.work_folder(tmp_path / "link", overwrite=True) == expected
     monkeypatch.setattr(Path, "is_mount", lambda _: True)
-    with pytest.raises(UserError, match="is where a volume is mounted"):
+    with pytest.raises(UserError, match="is a mount point"):
         job_state.work_folder(tmp_path / "link", overwrite=True)

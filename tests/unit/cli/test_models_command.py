@@ -1,4 +1,4 @@
-"""scripts/models: what it lists, what it tells of one model, and what it answers to mistakes."""
+"""scripts/models: the list, the description of a model, and errors."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 def test_the_script_lists_all_as_json() -> None:
-    """scripts/models --json as a process -> 136 rows with the promised keys, and defaults that a job accepts."""
+    """Given --json, as a process -> 136 rows with the promised keys, and defaults that a job accepts."""
     done = subprocess.run([COMMAND, "--json"], capture_output=True, text=True, check=True)
     rows: list[dict[str, Any]] = json.loads(done.stdout)
     assert [row["model_id"] for row in rows] == list(MODELS)
@@ -91,7 +91,7 @@ def test_all_columns_are_shown_on_request() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_in_any_case_has_its_models(family: str) -> None:
-    """Each family in capitals -> its models and no others."""
+    """Given each family in capitals -> exactly its models."""
     assert models.select(family.upper()) == [model for model in MODELS.values() if model.family == family]
 
 
@@ -107,12 +107,12 @@ def test_a_family_in_any_case_has_its_models(family: str) -> None:
     ],
 )
 def test_search_finds_words_in_ids_handles_and_notes(search: str, expected: list[str]) -> None:
-    """A short name, two words, a handle, a note, nothing, nonsense -> the models with every word."""
+    """Given a short name, two words, a handle, a note, nothing, nonsense -> the models with every word."""
     assert [model.model_id for model in models.select(search=search)] == expected
 
 
 def test_nothing_found_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    """A search without a hit -> 0 of 136, and an empty list in JSON."""
+    """Given a search without a match -> 0 of 136, and an empty list in JSON."""
     assert printed(capsys, "--search", "no such thing").startswith("0 of 136 models;")
     assert json.loads(printed(capsys, "--search", "no such thing", "--json")) == []
 
@@ -155,7 +155,7 @@ def commands(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("model_id", MODELS)
 def test_printed_commands_are_accepted(capsys: pytest.CaptureFixture[str], model_id: str) -> None:
-    """Given the commands of a description -> their own parsers take them, and they mean this model."""
+    """Given the commands of a description -> their own parsers accept them, and they name this model."""
     found = {name: words for name, *words in commands(printed(capsys, "show", model_id))}
     trained = train_locally.parser().parse_intermixed_args(found["train-locally"])
     assert chosen_model.choose(trained.model, {}).model_id == model_id
@@ -175,7 +175,7 @@ def test_show_takes_short_names_and_the_sdks_any_version(capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("arguments", [("show", LITE0, "--json"), ("--json", "show", LITE0)])
 def test_show_as_json_is_a_row_of_the_list(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
-    """--json before or behind the verb -> one object, the same as in the list."""
+    """Given --json before or after the verb -> one object, the same as in the list."""
     assert json.loads(printed(capsys, *arguments)) == models.as_json(MODELS[LITE0])
 
 
@@ -190,7 +190,7 @@ def test_show_as_json_is_a_row_of_the_list(capsys: pytest.CaptureFixture[str], a
 def test_mistakes_are_answered_in_a_line(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
-    """An unknown id, a version, a family that is none -> exit code 1 and one line on standard error."""
+    """Given an unknown id, version or family -> exit code 1 and one line on standard error."""
     assert models.main(arguments) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -200,7 +200,7 @@ def test_mistakes_are_answered_in_a_line(
 
 
 def test_the_page_lists_every_model_and_which_are_large() -> None:
-    """docs/reference/models.md -> a row for each id, those with a smaller batch in the table of large ones too."""
+    """Given docs/reference/models.md -> a row for each id, and a second one for each large model."""
     page = models_page.page()
     large, _, all_models = page.partition("## All models")
     for name, model in MODELS.items():

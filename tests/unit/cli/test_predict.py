@@ -1,4 +1,4 @@
-"""Requests to a server: what is shown of a response, and of a failure."""
+"""Requests to a server: the lines for responses and for failures."""
 
 import threading
 from collections.abc import Iterator
@@ -25,12 +25,12 @@ from image_classifier.contract.errors import PlatformError, UserError
     ],
 )
 def test_summary_names_the_most_probable(answer: dict[str, Any], expected: str) -> None:
-    """Answers with names, without, binary, of many classes, empty -> at most three, the most probable first."""
+    """Given answers with names, without, binary, of many classes, empty -> at most three, the most probable first."""
     assert Answer.of(ImageFile(Path("a.jpg")), answer).summary == expected
 
 
 class Strange(BaseHTTPRequestHandler):
-    """A server that is not ours: answers with what the path says."""
+    """A foreign server: answers as its path demands."""
 
     def do_POST(self) -> None:
         """Answer any POST."""
@@ -42,12 +42,12 @@ class Strange(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *words: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def strange_server() -> Iterator[str]:
-    """The address of a server that is not ours."""
+    """The address of a foreign server."""
     with HTTPServer(("127.0.0.1", 0), Strange) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -67,14 +67,14 @@ def strange_server() -> Iterator[str]:
 def test_strange_answers_are_said(
     strange_server: str, tmp_path: Path, path: str, kind: type[Exception], message: str
 ) -> None:
-    """A server that answers a list, HTML, an error in HTML -> a sentence, not a trace."""
+    """Given a list, HTML, or an error in HTML as the answer -> one sentence, no traceback."""
     (tmp_path / "a.jpg").write_bytes(b"image")
     with pytest.raises(kind, match=message):
         predict.ask(tmp_path / "a.jpg", strange_server + path, "*/*")
 
 
 def test_addresses_that_are_none_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A URL without a scheme -> exit 1 and one sentence."""
+    """Given a URL without a scheme -> exit code 1 and one sentence."""
     (tmp_path / "a.jpg").write_bytes(b"image")
     assert predict.main([str(tmp_path / "a.jpg"), "--url", "localhost"]) == 1
     assert capsys.readouterr().err.startswith("PlatformError: No server answers as expected at localhost: ")
@@ -83,7 +83,7 @@ def test_addresses_that_are_none_are_said(tmp_path: Path, capsys: pytest.Capture
 def test_environment_proxies_are_not_for_this_machine(
     strange_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A proxy in the environment that does not exist -> the server of this machine is reached without it."""
+    """Given a proxy in the environment that does not exist -> the local server is reached without it."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     (tmp_path / "a.jpg").write_bytes(b"image")
     with pytest.raises(PlatformError, match="answers list"):

@@ -1,4 +1,4 @@
-"""scripts/publish against moto's AWS and a program that stands in for docker."""
+"""scripts/publish against moto's AWS with a fake docker."""
 
 import json
 import urllib.request
@@ -29,7 +29,7 @@ def aws_address() -> Iterator[str]:
 
 @pytest.fixture
 def aws(aws_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An AWS with nothing in it, credentials for it, and none of this machine's settings."""
+    """An empty AWS, credentials for it, and no settings of this machine."""
     urllib.request.urlopen(urllib.request.Request(f"{aws_address}/moto-api/reset", method="POST")).close()
     for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
@@ -59,7 +59,7 @@ def image(commit: str = COMMIT, version: str = "1.2.3", target: str = "gpu") -> 
 
 
 def test_first_push_makes_the_repository(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given an account without the repository -> it is made, three tags are pushed, and the URI alone is printed."""
+    """Given an account without the repository -> it is created, three tags are pushed, and the URI alone is printed."""
     assert publish.main(SETTINGS) == 0
     [made] = repositories()
     assert made["repositoryName"] == "team/classifier"
@@ -76,7 +76,7 @@ def test_first_push_makes_the_repository(aws: str, docker: RecordingDocker, caps
 
 
 def test_second_push_finds_it(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given a repository that is there -> it stays, and the same URI is printed."""
+    """Given an existing repository -> it is kept, and the same URI is printed."""
     publish.main(SETTINGS)
     first = capsys.readouterr().out
     assert publish.main([*SETTINGS, "--account", ACCOUNT]) == 0
@@ -115,7 +115,7 @@ def test_other_host_takes_the_push(aws: str, docker: RecordingDocker, capsys: py
     ],
 )
 def test_tags_say_what_was_built(built: BuiltImage, expected: tuple[str, ...]) -> None:
-    """Given an image -> its tags; the version and latest are for what was committed, and targets do not collide."""
+    """Given an image -> its tags; version and latest only for committed sources, no collisions between targets."""
     assert publish.tags(built) == expected
 
 
@@ -138,9 +138,9 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_without_the_image_nothing_is_made(
     aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given an image that was never built -> one sentence with the command that builds it; AWS is left alone."""
+    """Given an image that was never built -> one sentence with the command that builds it; AWS is not contacted."""
     (docker.folder / "image.json").unlink()
-    expected = "UserError: There is no image image-classifier:cpu here. scripts/build --target cpu makes it."
+    expected = "UserError: Docker has no image image-classifier:cpu. Build it with scripts/build --target cpu."
     assert error_of([*SETTINGS, "--image", "image-classifier:cpu"], capsys) == expected
     assert repositories() == []
 
@@ -148,13 +148,13 @@ def test_without_the_image_nothing_is_made(
 def test_without_docker(aws: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Given a machine without docker -> one sentence."""
     monkeypatch.setenv("PATH", "/nowhere")
-    assert error_of(SETTINGS, capsys).startswith("PlatformError: There is no docker on PATH.")
+    assert error_of(SETTINGS, capsys).startswith("PlatformError: docker is not on PATH.")
 
 
 def test_without_credentials(
     aws: str, docker: RecordingDocker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given no credentials -> one sentence that says where they may come from, and nothing is pushed."""
+    """Given no credentials -> one sentence with their possible sources, and nothing is pushed."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert error_of(SETTINGS, capsys).startswith("UserError: No AWS credentials for the ECR repository ")
@@ -191,7 +191,7 @@ def test_aws_does_not_answer(
 
 
 def test_registry_denies_the_push(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given a role that may not push -> the registry's own reason, at the first tag."""
+    """Given a role without permission to push -> the registry's own reason, at the first tag."""
     docker.write("denied", "5f70bf18a086: Preparing\ndenied: User is not authorized to perform: ecr:PutImage\n")
     expected = "PlatformError: docker push failed: denied: User is not authorized to perform: ecr:PutImage"
     assert error_of(SETTINGS, capsys) == expected
@@ -229,7 +229,7 @@ def test_what_may_not_run_is_remarked(
 
 
 def test_ordinary_image_is_not_remarked(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given a committed image for amd64 with Docker's manifest -> nothing but what happens is printed."""
+    """Given a committed image for amd64 with Docker's manifest -> only the progress is printed."""
     docker.has_image(manifest="application/vnd.docker.distribution.manifest.v2+json")
     assert publish.main(SETTINGS) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if line.endswith(".")]

@@ -21,7 +21,7 @@ def counts(folder: Path) -> dict[str, int]:
 def test_solar_cells_are_the_sure_ones_and_the_licence_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The package -> 1,508 functional and 715 defective cells, a fifth held out; non-commercial is said."""
+    """Given the package -> 1,508 functional and 715 defective cells, a fifth held out, and the licence."""
     folder = sample_sets.fetch("solar", tmp_path / "solar")
     assert counts(folder) == {"functional": 1508, "defective": 715}
     assert len(list((folder / "held-out").glob("*/*"))) == 302 + 143
@@ -29,7 +29,7 @@ def test_solar_cells_are_the_sure_ones_and_the_licence_is_said(
 
 
 def test_stamps_are_photographs_on_white(tmp_path: Path) -> None:
-    """The Debian package -> 35, 24, 44 and 64 images in RGB whose corner is white; drawings are left out."""
+    """Given the Debian package -> 35, 24, 44 and 64 images in RGB whose corner is white; drawings are left out."""
     folder = sample_sets.fetch("stamps", tmp_path / "stamps")
     assert counts(folder) == {"birds": 35, "flowers": 24, "fruit and vegetables": 44, "mammals": 64}
     corners = []
@@ -41,7 +41,7 @@ def test_stamps_are_photographs_on_white(tmp_path: Path) -> None:
 
 
 def test_held_out_images_stay_the_same_when_others_come(tmp_path: Path) -> None:
-    """Ten images a class, then one more -> disjoint parts; at most one image changes sides."""
+    """Given ten images per class, then one more -> disjoint parts; at most one image changes its part."""
     for index in range(10):
         (tmp_path / "all" / "a" / "deep").mkdir(parents=True, exist_ok=True)
         (tmp_path / "all" / "a" / "deep" / f"{index}.jpg").write_bytes(b"x")
@@ -56,7 +56,7 @@ def test_held_out_images_stay_the_same_when_others_come(tmp_path: Path) -> None:
 
 
 def test_folder_without_images_and_unknown_name_are_said(tmp_path: Path) -> None:
-    """A folder without class folders, an unknown name -> one sentence each."""
+    """Given a folder without class folders, an unknown name -> one sentence each."""
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="has no images in class folders"):
         sample_sets.hold_out(tmp_path / "empty", tmp_path / "parts")
@@ -65,7 +65,7 @@ def test_folder_without_images_and_unknown_name_are_said(tmp_path: Path) -> None
 
 
 def test_small_classes_are_held_out_of_too(tmp_path: Path) -> None:
-    """Two images in a class -> one is held out; a class of one stays for training."""
+    """Given two images in a class -> one is held out; a class of one stays for training."""
     for name in ("pair/1.jpg", "pair/2.jpg", "single/1.jpg"):
         (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "all" / name).write_bytes(b"x")
@@ -76,7 +76,7 @@ def test_small_classes_are_held_out_of_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("into", [".", "parts", ".."])
 def test_folder_is_never_emptied_for_its_own_parts(tmp_path: Path, into: str) -> None:
-    """Parts inside, around or instead of the given folder -> rejected, and the images are still there."""
+    """Given parts inside, around or instead of the given folder -> rejected, and the images are kept."""
     image = tmp_path / "all" / "a" / "1.jpg"
     image.parent.mkdir(parents=True)
     image.write_bytes(b"x")
@@ -87,7 +87,7 @@ def test_folder_is_never_emptied_for_its_own_parts(tmp_path: Path, into: str) ->
 
 @pytest.mark.parametrize("name", ["notes.txt", "train/a/1.jpg"])
 def test_parts_never_replace_what_is_not_theirs(tmp_path: Path, name: str) -> None:
-    """A folder of the user's where the parts would go -> rejected, and its files stay; earlier parts are replaced."""
+    """Given a folder of the user in place of the parts -> rejected, its files kept; earlier parts are replaced."""
     for path in ("all/a/1.jpg", "all/a/2.jpg", f"mine/{name}"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"x")
@@ -105,7 +105,7 @@ def test_parts_never_replace_what_is_not_theirs(tmp_path: Path, name: str) -> No
 
 
 def test_parts_do_not_follow_a_link(tmp_path: Path) -> None:
-    """A link where the parts would go -> rejected, and what it leads to stays."""
+    """Given a link in place of the parts -> rejected, and its target is kept."""
     for path in ("all/a/1.jpg", "mine/train/a/1.jpg"):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_bytes(b"x")
@@ -116,7 +116,7 @@ def test_parts_do_not_follow_a_link(tmp_path: Path) -> None:
 
 
 def test_files_that_come_while_data_is_fetched_stay(tmp_path: Path) -> None:
-    """A folder that is empty at the start and not at the end of the download -> rejected, and the file stays."""
+    """Given a folder that fills during the download -> rejected, and the file is kept."""
     into = tmp_path / "data"
     into.mkdir()
 

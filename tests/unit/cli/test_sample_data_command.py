@@ -15,7 +15,7 @@ from tests.support.buckets import bucket_on_this_machine
 
 
 def test_solar_cells_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Solar cells with --hold-out -> licence, both parts with their classes, the counts; a second time -> rejected."""
+    """Given solar cells with --hold-out -> licence, both parts with classes, counts; a second time -> rejected."""
     to = tmp_path / "solar"
     assert sample_data.main(["solar", "--to", str(to), "--hold-out"]) == 0
     said = capsys.readouterr().out
@@ -23,11 +23,11 @@ def test_solar_cells_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "2,223 images (defective 715, functional 1,508)" in said
     assert sorted(path.name for path in to.iterdir()) == ["held-out", "train"]
     assert sample_data.main(["solar", "--to", str(to)]) == 1
-    assert "is there already and not empty" in capsys.readouterr().err
+    assert "exists and is not empty" in capsys.readouterr().err
 
 
 def test_class_folders_into_s3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A small data set to s3://... -> class folders below the key, as a training channel wants them."""
+    """Given s3://... as --to -> class folders below the key, as a training channel expects them."""
 
     def write(folder: Path) -> None:
         for name in ("a b/1.png", "a b/2.png", "c/1.png"):
@@ -46,7 +46,7 @@ def test_class_folders_into_s3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cars"], "There is no sample data 'cars'"),
+        (["cars"], "Unknown sample data 'cars'"),
         (["stamps", "--from", "jumpstart"], "has the flowers, not stamps"),
         (["stamps", "--to", "s3://B/x"], "is no S3 address"),
     ],
@@ -58,7 +58,7 @@ def test_mistakes_are_said_before_anything_is_fetched(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """An unknown name, a bucket without that data, no address -> exit code 1 and one sentence."""
+    """Given an unknown name, a bucket without that data, an invalid address -> exit code 1 and one sentence."""
     monkeypatch.chdir(tmp_path)
     assert sample_data.main(arguments) == 1
     assert message in capsys.readouterr().err
@@ -71,7 +71,7 @@ def idx(path: Path, array: np.ndarray) -> None:
 
 
 def test_fashion_files_become_grey_images(tmp_path: Path) -> None:
-    """IDX files of three images -> a grey PNG each, in the folder of its label, the same pixels."""
+    """Given IDX files of three images -> a grey PNG each, in the folder of its label, the same pixels."""
     images = np.arange(3 * 28 * 28, dtype=np.uint8).reshape(3, 28, 28)
     idx(tmp_path / "train-images-idx3-ubyte.gz", images)
     idx(tmp_path / "train-labels-idx1-ubyte.gz", np.array([9, 0, 9], np.uint8))
@@ -84,7 +84,7 @@ def test_fashion_files_become_grey_images(tmp_path: Path) -> None:
 
 
 def test_broken_fashion_files_are_said(tmp_path: Path) -> None:
-    """No gzip, another type, cut off, labels that do not fit -> one sentence each."""
+    """Given other data than gzip, another type, a truncated file, other labels -> one sentence each."""
     path = tmp_path / "train-images-idx3-ubyte.gz"
     for content in (b"x", gzip.compress(b"\0\0\x0d\x01"), gzip.compress(bytes((0, 0, 8, 1, 0, 0, 0, 9, 1)))):
         path.write_bytes(content)
@@ -99,7 +99,7 @@ def test_broken_fashion_files_are_said(tmp_path: Path) -> None:
 def test_place_that_holds_something_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A folder with files, a link, a file, a key with objects -> exit 1 before anything is fetched, all as it was."""
+    """Given a folder with files, a link, a file, a key with objects -> exit code 1 before any download, unchanged."""
 
     def unexpected(_: Path) -> None:
         raise AssertionError("fetched")
@@ -116,5 +116,5 @@ def test_place_that_holds_something_is_not_used(
         bucket.put("data/mine.png", b"mine")
         assert sample_data.main(["small", "--to", f"s3://{bucket.name}/data"]) == 1
         assert bucket.keys() == ["data/mine.png"]
-    assert "is there already and not empty" in capsys.readouterr().err
+    assert "exists and is not empty" in capsys.readouterr().err
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"

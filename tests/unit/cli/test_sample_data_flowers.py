@@ -24,7 +24,7 @@ NAMES = ("daisy/1.jpg", "roses/2.jpg", "roses/3.JPG", "LICENSE.txt")
 
 
 def packed(names: Mapping[str, bytes]) -> bytes:
-    """Make a tar.gz."""
+    """Return a tar.gz."""
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w:gz") as tar:
         for name, content in names.items():
@@ -72,7 +72,7 @@ def laid_out(folder: Path) -> list[str]:
 
 
 def test_class_folders_from_the_archive(server: FaultyServer, tmp_path: Path, own_cache: Path) -> None:
-    """The archive with its checksum -> class folders with the images alone; nothing stays in the cache."""
+    """Given the archive with its checksum -> class folders with the images alone; nothing stays in the cache."""
     flowers.write_from_server(tmp_path / "data", archive(server, hashlib.sha256(CONTENT).hexdigest()))
     assert laid_out(tmp_path / "data") == sorted(NAMES[:3])
     assert laid_out(own_cache) == []
@@ -87,7 +87,7 @@ def test_interrupted_download_is_resumed(server: FaultyServer, tmp_path: Path) -
 
 
 def test_wrong_checksum_counts_and_content_are_said(server: FaultyServer, tmp_path: Path) -> None:
-    """Another checksum, other counts, another archive -> one sentence each, no data."""
+    """Given another checksum, other counts, another archive -> one sentence each, no data."""
     with pytest.raises(PlatformError, match=r"expected 0000.*solar needs PyPI alone"):
         flowers.write_from_server(tmp_path / "data", archive(server, "0" * 64))
     with pytest.raises(UserError, match="it has daisy 1, roses 2; expected daisy 1, roses 3"):
@@ -103,7 +103,7 @@ def test_wrong_checksum_counts_and_content_are_said(server: FaultyServer, tmp_pa
 
 
 def test_class_folders_from_the_bucket(bucket: LocalBucket, tmp_path: Path, own_cache: Path) -> None:
-    """JumpStart's layout, with and without credentials -> the same class folders; nothing stays in the cache."""
+    """Given JumpStart's layout, with and without credentials -> the same class folders; nothing stays in the cache."""
     for name, access in {"signed": Access(), "anonymous": Access(anonymous=True)}.items():
         flowers.write_from_bucket(tmp_path / name, Bucket(bucket.name, access), COUNTS)
         assert laid_out(tmp_path / name) == sorted(NAMES[:3])
@@ -111,7 +111,7 @@ def test_class_folders_from_the_bucket(bucket: LocalBucket, tmp_path: Path, own_
 
 
 def test_images_that_are_there_are_not_asked_for_again(bucket: LocalBucket, tmp_path: Path, own_cache: Path) -> None:
-    """One image left by a run that broke off -> kept as it is; the others come."""
+    """Given an image of an interrupted run -> kept; the others are downloaded."""
     kept = own_cache / "downloads/tf_flowers/daisy/1.jpg"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"x" * len("tf_flowers/daisy/1.jpg"))
@@ -123,7 +123,7 @@ def test_images_that_are_there_are_not_asked_for_again(bucket: LocalBucket, tmp_
 def test_other_counts_of_the_bucket_are_said_and_other_classes_rejected(
     bucket: LocalBucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A copy with one image less -> a remark, and the data; without a class -> rejected."""
+    """Given a copy with one image less -> a remark and the data; without a class -> rejected."""
     flowers.write_from_bucket(tmp_path / "data", Bucket(bucket.name), {"daisy": 1, "roses": 3})
     assert "other counts than TensorFlow's archive: it has daisy 1, roses 2" in capsys.readouterr().out
     assert laid_out(tmp_path / "data") == sorted(NAMES[:3])
@@ -132,7 +132,7 @@ def test_other_counts_of_the_bucket_are_said_and_other_classes_rejected(
 
 
 def test_command_says_both_licences(bucket: LocalBucket, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The flowers from a bucket that lacks classes -> both licences first, then the sentence and exit code 1."""
+    """Given a bucket that lacks classes -> both licences first, then the sentence and exit code 1."""
     arguments = ["flowers", "--to", str(tmp_path / "data"), "--from", "jumpstart", "--bucket", bucket.name]
     assert sample_data.main(arguments) == 1
     said = capsys.readouterr()

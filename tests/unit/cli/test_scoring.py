@@ -16,7 +16,7 @@ SCORE = Score(tuple(Answered(*pair.split()) for pair in ("a a", "a a", "a b", "b
 
 
 def text(score: Score) -> str:
-    """Return the tables as they are printed."""
+    """Return the printed tables."""
     console = Console(file=io.StringIO(), width=100)
     for table in scoring.tables(score):
         console.print(table)
@@ -62,7 +62,7 @@ def test_folders_that_are_no_class_do_not_count() -> None:
 
 
 def test_every_image_has_its_row(tmp_path: Path) -> None:
-    """Given two answers -> a CSV file with a row each, and a second time a rejection to write over it."""
+    """Given two answers -> a CSV file with a row each, and the second time an error, since the file exists."""
     answers.write_csv(tmp_path / "answers.csv", [answer("1.jpg", "a", "b"), answer("2.jpg", None, "a")])
     assert (tmp_path / "answers.csv").read_text().splitlines() == [
         "file,label,predicted,probability",

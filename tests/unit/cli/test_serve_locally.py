@@ -11,7 +11,7 @@ from image_classifier.contract.errors import UserError
 
 
 def test_folder_is_linked_and_archive_unpacked(tmp_path: Path) -> None:
-    """A model folder and an archive of it -> both lie where an endpoint finds its model."""
+    """Given a model folder and an archive of it -> both lie where an endpoint finds its model."""
     (tmp_path / "given" / "1").mkdir(parents=True)
     (tmp_path / "given" / "1" / "saved_model.pb").write_bytes(b"graph")
     archives.pack(tmp_path / "given", tmp_path / "model.tar.gz")
@@ -24,20 +24,20 @@ def test_folder_is_linked_and_archive_unpacked(tmp_path: Path) -> None:
 
 
 def test_taken_and_impossible_ports_are_rejected() -> None:
-    """A port that is listened on, and one that is none -> rejected with the option; a free one -> not."""
+    """Given a port in use and an invalid one -> rejected with the option; given a free one -> accepted."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
         for port in (taken, 70_000):
             with pytest.raises(UserError, match=f"Port {port} cannot be used.*--port"):
-                serve_locally.reject_taken_port(port)
-    serve_locally.reject_taken_port(taken)
+                serve_locally.reject_port_in_use(port)
+    serve_locally.reject_port_in_use(taken)
     assert taken > 0
 
 
 def test_server_listens_on_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that asks for all interfaces -> the server is started for 127.0.0.1 all the same."""
+    """Given an environment that names all interfaces -> the server still binds to 127.0.0.1."""
     (tmp_path / "model" / "1").mkdir(parents=True)
     (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"graph")
     told = tmp_path / "told"
@@ -53,7 +53,7 @@ def test_server_listens_on_this_machine_alone(tmp_path: Path, monkeypatch: pytes
 
 
 def test_model_is_only_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model folder that was served -> every file of it is as it was when the temporary tree is removed."""
+    """Given a served model folder -> its files are unchanged after the temporary tree was removed."""
     (tmp_path / "model" / "1").mkdir(parents=True)
     (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"graph")
     (tmp_path / "serve").write_text("")

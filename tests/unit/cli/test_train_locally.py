@@ -13,14 +13,14 @@ from image_classifier.runners.job_tree import LocalJob
 
 
 def test_words_become_hyperparameters() -> None:
-    """name=value words -> a mapping, further signs of equality kept; a word without one -> rejected."""
+    """Given name=value words -> a mapping, further equals signs kept; given a word without one -> rejected."""
     assert train_locally.parse_settings(["epochs=5", "model_id=a=b"]) == {"epochs": "5", "model_id": "a=b"}
     with pytest.raises(UserError, match="name=value, such as epochs=5; got epochs"):
         train_locally.parse_settings(["epochs"])
 
 
 def test_advice_when_the_whole_network_would_be_tuned() -> None:
-    """The defaults -> a line that says what to write; the head alone, under any spelling -> none."""
+    """Given the defaults -> a line with the right setting; given the head alone, in any spelling -> no line."""
     line = train_locally.advice({})
     assert line is not None
     assert "train_only_top_layer=True" in line
@@ -28,7 +28,7 @@ def test_advice_when_the_whole_network_would_be_tuned() -> None:
 
 
 def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder that does not exist, from the command line -> exit 1 and one sentence."""
+    """Given a missing folder on the command line -> exit code 1 and one sentence."""
     arguments = ["--training", str(tmp_path / "absent"), "--model", str(tmp_path), "--output", str(tmp_path / "out")]
     assert train_locally.main([*arguments, "train_only_top_layer=True"]) == 1
     assert capsys.readouterr().err.startswith("UserError: --training is")
@@ -42,7 +42,7 @@ def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_any_wrong_argument_leaves_an_earlier_job_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: list[str]
 ) -> None:
-    """A wrong hyperparameter or a missing channel, over an earlier job -> exit 1, and every file is still there."""
+    """Given a wrong hyperparameter or a missing channel over an earlier job -> exit code 1, every file kept."""
     monkeypatch.chdir(tmp_path)
     for name in ("images", "backbone"):
         (tmp_path / name).mkdir()
@@ -57,7 +57,7 @@ def test_any_wrong_argument_leaves_an_earlier_job_as_it_was(
 def test_output_is_checked_before_a_backbone_is_staged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No --model, and a folder of the user's as --output -> rejected without fetching EfficientNet-Lite0 first."""
+    """Given no --model and a folder of the user as --output -> rejected before EfficientNet-Lite0 is fetched."""
 
     def unexpected(_: object) -> Path:
         raise AssertionError("staged")
@@ -72,7 +72,7 @@ def test_output_is_checked_before_a_backbone_is_staged(
 
 
 def test_job_that_runs_keeps_its_folder(tmp_path: Path) -> None:
-    """Two jobs with one output folder at once -> the second one is rejected, and the first one's tree is complete."""
+    """Given two jobs with one output folder at once -> the second one is rejected, the first one is complete."""
     for name in ("images", "backbone"):
         (tmp_path / name).mkdir()
     job = LocalJob(tmp_path / "images", tmp_path / "backbone", tmp_path / "out")
@@ -94,7 +94,7 @@ def test_job_that_runs_keeps_its_folder(tmp_path: Path) -> None:
 def test_options_of_other_programs_are_translated(
     words: list[str], right: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a hyperparameter as an option, as elsewhere -> exit 2, and how it is written here."""
+    """Given a hyperparameter as an option, as elsewhere -> exit code 2, and its right form."""
     with pytest.raises(SystemExit, match="2"):
         train_locally.main(["--training", "photos", *words])
     assert capsys.readouterr().err.endswith(f"hyperparameters are written without dashes: write {right}\n")

@@ -1,4 +1,4 @@
-"""A job's log as a terminal shows it: the lines of a real job in, what a user reads out."""
+"""The training view: the log of a real job in, the screen out."""
 
 import io
 
@@ -39,7 +39,7 @@ UserError: a sentence.
 
 
 def shown(log: str, width: int = 100) -> str:
-    """Return what stays on the screen of a terminal that is so wide."""
+    """Return the screen of a terminal of that width."""
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width)
     with TrainingView(console) as view:
         for line in log.splitlines():
@@ -66,7 +66,7 @@ def shown(log: str, width: int = 100) -> str:
     ],
 )
 def test_each_line_has_its_meaning(line: str, event: job_log.Event) -> None:
-    """Given a line of each kind, and some that only look like it -> the event that it tells."""
+    """Given a line of each kind, and some that look similar -> its event."""
     assert job_log.read(line) == event
 
 
@@ -82,7 +82,7 @@ def test_lines_of_the_program_are_understood() -> None:
 
 
 def test_terminal_shows_what_counts() -> None:
-    """Given a job's log -> given values alone, the data, numbered epochs with the best marked, the check, problems."""
+    """Given a job's log -> given values only, the data, numbered epochs with the best marked, the check, problems."""
     screen = shown(LOG)
     assert "Settings: epochs=3, learning_rate=0.003\n" in screen
     assert "dropout_rate" not in screen
@@ -97,7 +97,7 @@ def test_terminal_shows_what_counts() -> None:
 
 
 def test_silences_have_a_name() -> None:
-    """Given a log that stops after each line in turn -> the activity that runs then is on the screen."""
+    """Given a log that stops after each line in turn -> the current activity is on the screen."""
     lines = LOG.splitlines()
     for beginning, activity in (
         ("", "Reading the images"),

@@ -7,10 +7,10 @@ from image_classifier.contract.errors import PlatformError, last_line
 
 
 def unpack(package: str, into: Path) -> Path:
-    """Download a package into the existing folder `into` and return the root of what it installs.
+    """Download a package into the existing folder `into` and return the root of its files.
 
     Raises:
-        PlatformError: There is no apt, or it cannot fetch the package.
+        PlatformError: apt is missing, or it cannot fetch the package.
     """
     _download(package, into)
     _run(["dpkg-deb", "-x", str(next(into.glob("*.deb"))), "unpacked"], package, into)
@@ -22,7 +22,7 @@ def _download(package: str, folder: Path) -> None:
     try:
         _run(download, package, folder)
     except PlatformError:
-        # Package lists of our own: a new machine has none, and the machine's need root.
+        # Separate package lists: a new machine has none, and updating the system's needs root.
         (folder / "lists" / "partial").mkdir(parents=True)
         own = ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder}"]
         _run(["apt-get", "update", "--quiet", *own], package, folder)
@@ -33,6 +33,6 @@ def _run(command: list[str], package: str, folder: Path) -> None:
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
-        raise PlatformError(f"{package} is a Debian package, and there is no {command[0]} here.") from error
+        raise PlatformError(f"{package} is a Debian package, and this machine has no {command[0]}.") from error
     if done.returncode != 0:
         raise PlatformError(f"{' '.join(command[:2])} {package} failed: {last_line(done.stderr)}.")

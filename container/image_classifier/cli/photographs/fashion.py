@@ -44,12 +44,12 @@ def write_part(files: Path, part: str, folder: Path) -> None:
     """Write `folder/<class>/<part>-<number>.png` from `<part>-images-idx3-ubyte.gz` and `<part>-labels-idx1-ubyte.gz`.
 
     Raises:
-        UserError: A file is no IDX file, or the two do not belong together.
+        UserError: A file is not an IDX file, or the two do not match.
     """
     images = read_idx(files / f"{part}-images-idx3-ubyte.gz")
     labels = read_idx(files / f"{part}-labels-idx1-ubyte.gz")
     if images.ndim != 3 or labels.shape != images.shape[:1] or labels.max(initial=0) >= len(CLASSES):
-        raise UserError(f"{files} has {part} images {images.shape} and labels {labels.shape} that do not fit.")
+        raise UserError(f"{files} has {part} images {images.shape} and labels {labels.shape} that do not match.")
     for name in CLASSES:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
@@ -60,14 +60,14 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     """Read an IDX file of bytes (http://yann.lecun.com/exdb/mnist): two zeros, type, dimensions, sizes, values.
 
     Raises:
-        UserError: It is none, or is cut off.
+        UserError: It is another format, or truncated.
     """
     try:
         content = gzip.decompress(path.read_bytes())
         if content[:3] != bytes((0, 0, _UINT8)):
-            raise ValueError("its first bytes are others")
+            raise ValueError("unexpected first bytes")
         end = 4 + 4 * content[3]
         shape = tuple(np.frombuffer(content[4:end], ">u4").tolist())
         return np.frombuffer(content[end:], np.uint8).reshape(shape)
     except (OSError, EOFError, ValueError, IndexError) as error:
-        raise UserError(f"{path} is no IDX file of bytes: {error}.") from error
+        raise UserError(f"{path} is not an IDX file of bytes: {error}.") from error

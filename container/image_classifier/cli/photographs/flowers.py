@@ -22,7 +22,7 @@ LICENCE = "CC-BY by TensorFlow's catalogue, Apache-2.0 by AWS's announcement: tw
 
 @dataclass(frozen=True)
 class Archive:
-    """One archive with the folder `flower_photos`, and what it must be."""
+    """One archive with the folder `flower_photos`, with its expected checksum and counts."""
 
     address: str
     sha256: str | None
@@ -42,13 +42,13 @@ def write_from_server(folder: Path, archive: Archive = TENSORFLOW) -> None:
 
     Raises:
         PlatformError: The server does not answer, or sends another file.
-        UserError: The server rejects, or what it sends has other classes or counts.
+        UserError: The server rejects the request, or its archive has other classes or counts.
     """
     kept = packages.cache_folder() / "downloads" / "flower_photos.tgz"
     try:
         download_http.fetch(archive.address, kept, archive.sha256)
     except PlatformError as error:
-        raise PlatformError(f"{error} The flowers need the internet; solar needs PyPI alone.") from error
+        raise PlatformError(f"{error} The flowers need internet access; solar needs PyPI only.") from error
     with tempfile.TemporaryDirectory(prefix="flowers-") as scratch:
         try:
             archives.unpack(kept, Path(scratch))
@@ -58,19 +58,19 @@ def write_from_server(folder: Path, archive: Archive = TENSORFLOW) -> None:
 
 
 def write_from_bucket(folder: Path, bucket: jumpstart.Bucket, counts: Mapping[str, int] = COUNTS) -> None:
-    """Download JumpStart's copy, an image at a time; what is there already is not asked for again.
+    """Download JumpStart's copy image by image; images that are there already are skipped.
 
     Raises:
         ExplainedError: S3 rejects or does not answer.
-        UserError: The copy has other classes; other counts are said, and taken.
+        UserError: The copy has other classes; other counts are printed and accepted.
     """
     location = bucket.at(jumpstart.FLOWERS)
     kept = packages.cache_folder() / "downloads" / "tf_flowers"
     download_s3.fetch_folder(S3Storage(bucket.access), location, kept)
     found = _images(kept)
-    if set(found) == set(counts) and (remark := _difference(found, counts)):
-        # How many AWS's copy has is said nowhere.
-        print(f"{location} has other counts than TensorFlow's archive: {remark}", flush=True)
+    if set(found) == set(counts) and (difference := _difference(found, counts)):
+        # The counts of AWS's copy are not documented.
+        print(f"{location} has other counts than TensorFlow's archive: {difference}", flush=True)
         counts = {name: len(paths) for name, paths in found.items()}
     _lay_out(found, folder, str(location), counts)
     shutil.rmtree(kept)
@@ -84,7 +84,7 @@ def _images(folder: Path) -> dict[str, list[Path]]:
 
 
 def _difference(found: Mapping[str, list[Path]], counts: Mapping[str, int]) -> str:
-    """Say what was found and what was expected; nothing when both are the same."""
+    """Describe the found and the expected counts; empty if they are equal."""
     numbers = {name: len(paths) for name, paths in found.items()}
     if numbers == dict(counts):
         return ""

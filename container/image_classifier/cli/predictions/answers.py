@@ -1,4 +1,4 @@
-"""A server's answers about images: read, compared with the folders of the images, and written as CSV."""
+"""A server's answers for images: parsed, compared with the folders of the images, and written as CSV."""
 
 import csv
 import unicodedata
@@ -15,12 +15,12 @@ from image_classifier.contract.errors import UserError
 
 @dataclass(frozen=True)
 class Answer:
-    """A server's answer about an image: the classes by probability, the most probable first."""
+    """A server's answer for an image: the classes by probability, the most probable first."""
 
     image: ImageFile
     raw: Mapping[str, Any]
     ranked: tuple[tuple[float, str], ...]
-    """Probability, 0 to 1, and name; a class without a name is called by its index."""
+    """Probability, 0 to 1, and name; the index for a class without a name."""
 
     @classmethod
     def of(cls, image: ImageFile, raw: Mapping[str, Any]) -> "Answer":
@@ -40,8 +40,8 @@ class Answer:
 def score(answers: Iterable[Answer]) -> Score | None:
     """Compare the answers with the classes that the images' folders stand for.
 
-    Images in folders that are no class of the model do not count; None when no image is left, or when the answers name
-    no classes.
+    Images in folders that are not classes of the model do not count; None if no image is left, or if the answers have
+    no class names.
     """
     found: list[Answered] = []
     for answer in answers:

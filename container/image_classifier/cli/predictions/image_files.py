@@ -1,4 +1,4 @@
-"""The images that a user means by naming files and folders, and the class that each one's folder stands for."""
+"""Images in the files and folders that a user names, each with the class that its folder stands for."""
 
 import os
 import unicodedata
@@ -11,7 +11,7 @@ from image_classifier.contract.system_names import is_ignored
 from image_classifier.imaging import EXTENSIONS, FORMATS, sniff
 
 _FIRST_BYTES = 32
-"""That tell a format, see `imaging.sniff`."""
+"""Enough to recognise a format, see `imaging.sniff`."""
 
 
 @dataclass(frozen=True)

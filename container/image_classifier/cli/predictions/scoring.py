@@ -1,4 +1,4 @@
-"""How good the answers to labelled images are: accuracy, recall by class, what is taken for what."""
+"""Accuracy, recall by class and confusions of the answers to labelled images."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from rich import box
 from rich.table import Table
 
 LARGEST_MATRIX = 10
-"""Classes whose confusions are shown as a matrix; of more classes the most frequent confusions are listed."""
+"""Up to so many classes the confusions are a matrix; with more, the most frequent ones are listed."""
 MOST_CONFUSIONS = 10
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A labelled image and the class that the model gives it."""
+    """The label of an image and the class that the model predicts."""
 
     label: str
     predicted: str
@@ -75,7 +75,7 @@ class Score:
 
 
 def headline(score: Score) -> str:
-    """Return accuracy and what it has to be compared with, in one line."""
+    """Return the accuracy and its baseline in one line."""
     label, share = score.majority
     return (
         f"Accuracy {score.accuracy:.4f} ({score.right:,} of {score.images:,} images; always answering {label}: "

@@ -1,4 +1,4 @@
-"""The one place that decides how a command may print: on a terminal with colours and motion, elsewhere in plain lines.
+"""The consoles of all commands: colours and redrawn lines on a terminal, plain lines elsewhere.
 
 rich honours NO_COLOR, FORCE_COLOR, TERM=dumb, COLUMNS and the size of the terminal.
 """
@@ -41,9 +41,9 @@ def is_interactive() -> bool:
 
 
 def report_and_exit_code(error: Exception) -> int:
-    """Print on standard error what is wrong and return the exit code of a command that failed.
+    """Print an error on standard error and return the exit code of a failed command.
 
-    On a terminal the sentence follows a red "Error:"; in logs the class of the error stays, since it says who must act.
+    On a terminal the sentence follows a red "Error:"; in logs the class of the error names its owner.
     """
     if not errors().is_terminal:
         return explained.report_and_exit_code(error)

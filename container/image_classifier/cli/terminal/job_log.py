@@ -1,4 +1,4 @@
-"""What a line of a training job's log means: pure functions, so that a terminal can show it in its own way."""
+"""Parser of a training job's log: each line becomes a typed event for the terminal view."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a phase is, in images."""
+    """The progress of a phase, in images."""
 
     phase: str
     done: int
@@ -63,12 +63,12 @@ class Resumed:
     """The job resumes from a checkpoint."""
 
     epochs: int
-    """That were measured before."""
+    """Measured before."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A line of the closing block, which metric definitions read."""
+    """A line of the closing block, which metric definitions match."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ Event = Setting | Progress | Epoch | Part | Resumed | Summary | Problem | Note
 
 
 def read(line: str) -> Event:
-    """Return what a line of the log tells."""
+    """Return the event of a line of the log."""
     for pattern, event in _EVENTS:
         if found := pattern.fullmatch(line):
             return event(found)

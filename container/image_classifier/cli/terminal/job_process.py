@@ -14,7 +14,7 @@ from image_classifier.cli.terminal import consoles, typed_paths
 from image_classifier.cli.terminal.training_view import TrainingView
 
 STOPPING = "Stopping: the best model so far is being saved. Press Ctrl-C again to stop without saving."
-STOPPED_AT_ONCE = "Stopped without saving."
+STOPPED_IMMEDIATELY = "Stopped without saving."
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Print = Callable[[str], None]
 
@@ -27,7 +27,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], typed: Mapping[s
     job stop and save; a second one kills it.
 
     Args:
-        command: What starts the job.
+        command: The command line of the job.
         environment: Its environment variables.
         typed: Paths of the job's tree and, for each, the path that the user typed, which messages show instead.
         log: The file that gets the whole log.
@@ -36,7 +36,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], typed: Mapping[s
     interactive = consoles.is_interactive()
     with contextlib.ExitStack() as stack:
         copy = stack.enter_context(log.open("w", encoding="utf-8", errors="backslashreplace"))
-        # A group of its own: the terminal sends SIGINT to its foreground group, and what the job does is decided here.
+        # A separate group: the terminal sends SIGINT to its foreground group, and this process decides about the job.
         process = subprocess.Popen(
             command,
             env=dict(environment),
@@ -49,8 +49,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], typed: Mapping[s
             pass_fds=(lock,),
         )
         view = stack.enter_context(TrainingView(consoles.output())) if interactive else None
-        say: Print = view.announce if view else _print_line
-        stack.enter_context(_stopping(process, say))
+        announce: Print = view.announce if view else _print_line
+        stack.enter_context(_stopping(process, announce))
         assert process.stdout is not None
         if process.stderr is not None:
             errors = threading.Thread(target=_pass_on, args=(process.stderr, typed, copy, consoles.errors().out))
@@ -64,7 +64,7 @@ def _pass_on(lines: IO[str], typed: Mapping[str, str], copy: IO[str], show: Prin
     for line in lines:
         copy.write(line)
         copy.flush()
-        # The terminal may be gone; the job still ends in order, and the file has its log.
+        # The terminal may be closed; the job still exits in order, and the file has its log.
         with contextlib.suppress(OSError):
             show(typed_paths.restore(line.rstrip("\n"), typed))
 
@@ -74,16 +74,16 @@ def _print_line(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _stopping(process: subprocess.Popen[str], say: Print) -> Iterator[None]:
+def _stopping(process: subprocess.Popen[str], announce: Print) -> Iterator[None]:
     requested = 0
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal requested
         requested += 1
         if number == signal.SIGHUP:
-            _leave_the_terminal()
+            _detach_from_terminal()
         with contextlib.suppress(OSError):
-            say(STOPPING if requested == 1 else STOPPED_AT_ONCE)
+            announce(STOPPING if requested == 1 else STOPPED_IMMEDIATELY)
         if requested == 1:
             process.terminate()
         else:
@@ -98,9 +98,9 @@ def _stopping(process: subprocess.Popen[str], say: Print) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _leave_the_terminal() -> None:
-    """Print nowhere from now on: the terminal is gone, and every write to it would fail."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+def _detach_from_terminal() -> None:
+    """Send all output to /dev/null: the terminal is closed, and every write to it would fail."""
+    null = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
+        os.dup2(null, stream)
+    os.close(null)

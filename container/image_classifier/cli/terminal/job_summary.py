@@ -1,4 +1,4 @@
-"""What a finished job means to the user who started it: how good, against what, where it is weak, what next."""
+"""The summary of a finished job: accuracy, baseline, weakest class, files, and the next commands."""
 
 import csv
 import json
@@ -12,10 +12,10 @@ from image_classifier.contract.errors import AlgorithmError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.runners.job_tree import LOG
 
-_LEFT_OUT = {"openvino": "the OpenVINO network", "verification": "the check by a fresh process"}
+_LEFT_OUT = {"openvino": "the OpenVINO network", "verification": "the verification by a fresh process"}
 """By their keys in the model info."""
 _STOPPED = "the job was stopped"
-"""How the model info begins the reason of what a stopped job left out."""
+"""The reason in the model info begins so where a stopped job left something out."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class JobSummary:
     """On the validation images, as `val_accuracy` of the log."""
     images: int
     majority: Recall
-    """Always answering the largest class, as if it were a model."""
+    """The baseline: always answering the largest class."""
     weakest: Recall
     test_accuracy: float | None
     left_out: tuple[str, ...]
-    """What the job did not make, mostly since it was stopped."""
+    """Optional artefacts that the job did not write, mostly because it was stopped."""
     was_stopped: bool
     """Whether it was stopped before its last epoch, so that it can be resumed."""
 
@@ -56,7 +56,7 @@ def read(tree: OptMl) -> JobSummary:
     """Read the reports and the model info of a job that left a model.
 
     Raises:
-        AlgorithmError: A report is missing or incomplete, although the job ended well.
+        AlgorithmError: A report is missing or incomplete, although the job succeeded.
     """
     try:
         metrics = _json(tree.output_data_dir / "metrics.json")
@@ -121,5 +121,5 @@ def lines(summary: JobSummary, seconds: float, output: str) -> list[str]:
 
 
 def next_commands(output: str) -> list[str]:
-    """Return the lines that say how to serve and try the model."""
+    """Return the commands that serve and try the model, under a heading."""
     return ["Next:", f"  scripts/serve-locally {output}", "  scripts/predict IMAGE_OR_FOLDER"]

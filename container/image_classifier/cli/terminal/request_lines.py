@@ -1,4 +1,4 @@
-"""Requests for a person who watches a server: one short line each instead of the access log's JSON."""
+"""Human-readable request lines on a terminal, instead of the access log's JSON."""
 
 import json
 import time
@@ -20,7 +20,7 @@ def read(line: str) -> Mapping[str, Any] | None:
 
 
 def is_worth_showing(entry: Mapping[str, Any]) -> bool:
-    """Leave out what a page asks for in the background: files and polls that were answered as usual."""
+    """Leave out the background requests of the web UI: successful ones for files and health."""
     return entry.get("method") != "GET" or int(entry["status"]) >= 400
 
 

@@ -1,4 +1,4 @@
-"""The steps of a command that takes a while: what is being done, then one line with its result and its duration."""
+"""The steps of a long-running command: a spinner with the activity, then the result, and the duration of each."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A training job on a terminal: what was given, phases with rate and ETA, numbered epochs, what runs in a silence."""
+"""A training job on a terminal: given settings, phases with rate and ETA, numbered epochs, the current activity."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from image_classifier.cli.terminal import consoles, job_log
 from image_classifier.cli.terminal.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
 
 ALL_EPOCHS = 30
-"""Epochs that each get a line; of a longer job those that are the best so far get one, and every tenth."""
+"""Jobs of up to so many epochs print each; longer ones print every tenth epoch and each that is the best so far."""
 _SHOWN_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "val_auc")
 _NEXT: Mapping[str, str] = {
     "Head:": "Loading TensorFlow and the model",
@@ -23,7 +23,7 @@ _NEXT: Mapping[str, str] = {
     "Verification:": "Writing the reports",
     "Stopped (": "Writing the reports",
 }
-"""What runs after a line that begins so, until the next line."""
+"""The activity after a line with this beginning, until the next line."""
 _DETAILS = (
     *_NEXT,
     *("No checkpoints:", "Bytes signature", "Devices:", "Channels read:", "Dry run of the export:", "Not run:"),
@@ -39,7 +39,7 @@ class _Rate(ProgressColumn):
 
 
 class TrainingView:
-    """Takes the lines of a job's log one by one; a context manager, since it redraws the last lines meanwhile."""
+    """Shows the lines of a job's log one by one; a context manager, since it redraws the last lines meanwhile."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -70,7 +70,7 @@ class TrainingView:
         self._progress.stop()
 
     def show(self, line: str) -> None:
-        """Show what a line of the log tells."""
+        """Show one line of the log."""
         match job_log.read(line):
             case Setting() as setting:
                 self._on_setting(setting)
@@ -91,7 +91,7 @@ class TrainingView:
                 self._on_note(text)
 
     def announce(self, text: str) -> None:
-        """Print a line of the command's own, such as that a stop was requested."""
+        """Print a line of the command itself, such as the receipt of a stop request."""
         self._print(text, "bold")
 
     def _on_setting(self, setting: Setting) -> None:
@@ -155,7 +155,7 @@ class TrainingView:
                 self._run(activity)
 
     def _run(self, activity: str, total: int | None = None, done: int = 0) -> None:
-        """Show what runs from now on, with a bar where its end is known."""
+        """Show the current activity, with a bar where its end is known."""
         self._progress.remove_task(self._task)
         self._task = self._progress.add_task(activity, total=total, completed=done, count="", unit="images")
 
@@ -164,7 +164,7 @@ class TrainingView:
 
 
 def _checked(line: str) -> str:
-    """Say in a few words what the verification found; the whole line where it found a difference."""
+    """Summarise the verification; the whole line where it found a difference."""
     words = line.removeprefix("Verification: ").split()
     count = next((word for word in words if word.replace(",", "").isdigit()), None)
     same = " 0 different predictions" in line
