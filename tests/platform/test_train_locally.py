@@ -67,7 +67,7 @@ def test_terminal_ends_with_the_result(
 
 
 def test_ctrl_c_saves_and_the_same_command_resumes(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
-    """Given Ctrl-C in the middle of many epochs -> the best model, what was omitted; the next run continues the count."""
+    """Given Ctrl-C in the middle of many epochs -> the best model, the omissions; the next run continues the count."""
     words = command(images, tiny_backbone, *LONG)
     for first in (True, False):
         with pseudo_terminal.running(words, columns=120, cwd=tmp_path) as terminal:

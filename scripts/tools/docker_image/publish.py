@@ -49,13 +49,13 @@ def remarks(image: BuiltImage, chosen_here: bool) -> Iterator[str]:
     if image.architecture != "amd64":
         yield (
             f"It is for {image.architecture}, and SageMaker's instances are amd64 but for endpoints on Graviton: for "
-            "amd64 build it by scripts/build ... -- --platform linux/amd64."
+            "amd64 build it with scripts/build ... -- --platform linux/amd64."
         )
     if "oci" in image.manifest:
         # https://github.com/aws/amazon-sagemaker-feedback/issues/180
         yield (
             f"Its manifest is {image.manifest}, which SageMaker's endpoints have rejected (they take Docker's own): "
-            "should that happen, build it by scripts/build ... -- --provenance=false --output type=docker."
+            "should that happen, build it with scripts/build ... -- --provenance=false --output type=docker."
         )
 
 

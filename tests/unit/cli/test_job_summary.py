@@ -61,7 +61,7 @@ def test_stopped_job_says_what_is_missing(tree: OptMl) -> None:
     assert job_summary.read(tree).was_stopped
     shown = text(tree)
     assert "Saved epoch 2, the best of 3; 9 were planned. The same command with --output run/job resumes" in shown
-    assert "The OpenVINO network and the check by a fresh process were left out; scripts/convert-model" in shown
+    assert "The OpenVINO network and the verification by a fresh process were left out; scripts/convert-model" in shown
 
 
 def test_network_that_does_not_convert_is_not_a_stop(tree: OptMl) -> None:

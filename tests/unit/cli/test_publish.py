@@ -61,17 +61,17 @@ def image(commit: str = COMMIT, version: str = "1.2.3", target: str = "gpu") -> 
 def test_first_push_makes_the_repository(aws: str, docker: RecordingDocker, capsys: pytest.CaptureFixture[str]) -> None:
     """Given an account without the repository -> it is created, three tags are pushed, and the URI alone is printed."""
     assert publish.main(SETTINGS) == 0
-    [made] = repositories()
-    assert made["repositoryName"] == "team/classifier"
-    assert made["imageScanningConfiguration"] == {"scanOnPush": True}
-    assert made["imageTagMutability"] == "MUTABLE"
+    [created] = repositories()
+    assert created["repositoryName"] == "team/classifier"
+    assert created["imageScanningConfiguration"] == {"scanOnPush": True}
+    assert created["imageTagMutability"] == "MUTABLE"
     place = f"{HOST}/team/classifier"
     names = [f"{place}:{tag}" for tag in ("1.2.3", COMMIT[:12], "latest")]
     assert docker.commands("tag ") == [f"tag image-classifier:gpu {name}" for name in names]
     assert docker.commands("push ") == [f"push {name}" for name in names]
     printed = capsys.readouterr()
     assert printed.out == f"{place}@{DIGEST}\n"
-    assert f"Repository {place}: made" in printed.err
+    assert f"Repository {place}: created" in printed.err
     assert "5f70bf18a086: Pushed" in printed.err
 
 
@@ -82,7 +82,7 @@ def test_second_push_finds_it(aws: str, docker: RecordingDocker, capsys: pytest.
     assert publish.main([*SETTINGS, "--account", ACCOUNT]) == 0
     printed = capsys.readouterr()
     assert (printed.out, len(repositories())) == (first, 1)
-    assert "there already" in printed.err
+    assert ": exists." in printed.err
 
 
 def test_password_leaves_no_trace(aws: str, docker: RecordingDocker, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_tags_say_what_was_built(built: BuiltImage, expected: tuple[str, ...]) -
 @pytest.mark.parametrize("built", [image("unknown"), image(""), image(version="unknown")])
 def test_image_of_unknown_origin_gets_no_tag(built: BuiltImage) -> None:
     """Given an image that was built without scripts/build -> rejected with both ways out."""
-    with pytest.raises(UserError, match=r"Build it by scripts/build in a git clone, or name its tags yourself: --tag"):
+    with pytest.raises(UserError, match=r"scripts/build in a git clone, or name its tags yourself: --tag"):
         publish.tags(built)
 
 
@@ -204,7 +204,7 @@ def test_labels_decide_the_tags(aws: str, docker: RecordingDocker, capsys: pytes
     docker.has_image({**LABELS, **revision})
     publish.main(SETTINGS)
     assert docker.commands("push") == [f"push {HOST}/team/classifier:{COMMIT[:12]}-dirty-serve"]
-    assert "changes that are not committed, so it becomes neither the version nor latest" in capsys.readouterr().err
+    assert "uncommitted changes, so it is tagged neither with the version nor as latest" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_what_may_not_run_is_remarked(
     remark: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Given an image for ARM, or one with OCI's manifest -> pushed, with a line that says where it may be rejected."""
+    """Given an image for ARM, or one with OCI's manifest -> pushed, with a line about where it may be rejected."""
     docker.has_image(architecture=architecture, manifest=manifest)
     assert publish.main(SETTINGS) == 0
     assert remark in capsys.readouterr().err

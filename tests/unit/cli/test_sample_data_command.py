@@ -88,11 +88,11 @@ def test_broken_fashion_files_are_said(tmp_path: Path) -> None:
     path = tmp_path / "train-images-idx3-ubyte.gz"
     for content in (b"x", gzip.compress(b"\0\0\x0d\x01"), gzip.compress(bytes((0, 0, 8, 1, 0, 0, 0, 9, 1)))):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="is no IDX file of bytes"):
+        with pytest.raises(UserError, match="is not an IDX file of bytes"):
             fashion.read_idx(path)
     idx(path, np.zeros((2, 28, 28), np.uint8))
     idx(tmp_path / "train-labels-idx1-ubyte.gz", np.zeros(3, np.uint8))
-    with pytest.raises(UserError, match="do not fit"):
+    with pytest.raises(UserError, match="do not match"):
         fashion.write_part(tmp_path, "train", tmp_path / "data")
 
 

@@ -88,7 +88,7 @@ def test_interrupted_download_is_resumed(server: FaultyServer, tmp_path: Path) -
 
 def test_wrong_checksum_counts_and_content_are_said(server: FaultyServer, tmp_path: Path) -> None:
     """Given another checksum, other counts, another archive -> one sentence each, no data."""
-    with pytest.raises(PlatformError, match=r"expected 0000.*solar needs PyPI alone"):
+    with pytest.raises(PlatformError, match=r"expected 0000.*solar needs PyPI only"):
         flowers.write_from_server(tmp_path / "data", archive(server, "0" * 64))
     with pytest.raises(UserError, match="it has daisy 1, roses 2; expected daisy 1, roses 3"):
         flowers.write_from_server(tmp_path / "data", archive(server, daisy=1, roses=3))
