@@ -48,7 +48,7 @@ def test_class_folders_into_s3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     [
         (["cars"], "Unknown sample data 'cars'"),
         (["stamps", "--from", "jumpstart"], "has the flowers, not stamps"),
-        (["stamps", "--to", "s3://B/x"], "is no S3 address"),
+        (["stamps", "--to", "s3://B/x"], "is not an S3 address"),
     ],
 )
 def test_mistakes_are_said_before_anything_is_fetched(
