@@ -59,7 +59,7 @@ def test_answer_is_there_when_waiting_ends(module: str, tmp_path: Path) -> None:
     ("do", "kind", "message"),
     [
         ("raise UserError('The IR is odd.\\nVery.')", ChildFailed, "^The IR is odd. Very$"),
-        ("raise ValueError('what nobody expected')", ChildFailed, "^ValueError: what nobody expected$"),
+        ("raise ValueError('what was unexpected')", ChildFailed, "^ValueError: what was unexpected$"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", ChildKilled, "^its process was killed by SIGSEGV$"),
         ("os.kill(os.getpid(), signal.SIGKILL)", ChildKilled, "killed by SIGKILL, probably for lack of memory$"),
     ],

@@ -77,7 +77,7 @@ def test_archive_beside_an_unpacked_model_is_rejected(channel: Path, packed: Pat
 
 @pytest.mark.parametrize("name", ["model.zip", "MODEL.ZIP", "folder/model.zip"])
 def test_zip_has_its_own_sentence(channel: Path, tmp_path: Path, name: str) -> None:
-    """A zip archive alone -> said, with the command that packs a model; beside the right archive -> passed over."""
+    """A zip archive alone -> said, with the command that packs a model; beside the right archive -> skipped."""
     (channel / name).parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(channel / name, "w") as file:
         file.writestr("1/saved_model.pb", "graph")

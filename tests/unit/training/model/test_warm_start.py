@@ -133,7 +133,7 @@ def test_lineage_names_every_parent() -> None:
 
 
 def test_strange_lineage_is_no_obstacle() -> None:
-    """Given a model info of somebody else with other things under our keys -> they are left out."""
+    """Given a foreign model info with other things under our keys -> they are left out."""
     found = warm_start.lineage(ModelInfo(finetuned=True, sha256="x", extra={"parents": "me", "model_defaults": [1]}))
     assert (found["parents"], found["model_defaults"], found["backbone_sha256"]) == (["x"], {}, None)
 
