@@ -1,4 +1,4 @@
-"""Pack and unpack the tar archives that carry models, trusting nothing about them. How they are read: tar_stream.py."""
+"""Pack model archives, and unpack untrusted ones safely. Reading them member by member: tar_stream.py."""
 
 import errno
 import gzip
@@ -12,25 +12,25 @@ from image_classifier.contract.errors import ExplainedError, PlatformError, User
 from image_classifier.tar_stream import MAX_MEMBERS, MAX_UNPACKED_BYTES, ArchiveRejected
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-"""How the names of model archives end."""
-_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
-_NOT_COMPLETE = (tarfile.TarError, gzip.BadGzipFile, zlib.error, LZMAError, EOFError, ValueError, OverflowError)
-"""What a corrupt archive makes the libraries raise."""
+"""File name suffixes of model archives."""
+_MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+_CORRUPT = (tarfile.TarError, gzip.BadGzipFile, zlib.error, LZMAError, EOFError, ValueError, OverflowError)
+"""Exceptions that the libraries raise for a corrupt archive."""
 
 
 def is_archive(path: Path) -> bool:
-    """Tell by its name whether a file is a model archive; its content says how it is compressed."""
+    """Return whether a file name is that of a model archive; the compression follows from the content."""
     return path.name.lower().endswith(SUFFIXES)
 
 
 def unpack(archive: Path, into: Path) -> None:
-    """Unpack a tar archive (gzip, bzip2, xz or plain) into an existing or new folder.
+    """Unpack an untrusted tar archive (gzip, bzip2, xz or plain) into an existing or new folder.
 
-    Only regular files and folders below `into` are written. Owners and special bits are dropped.
+    Only regular files and folders below `into` are written. Owners and special mode bits are dropped.
 
     Raises:
-        UserError: The file is no tar archive, is cut off, would write outside the folder, holds links, devices or names
-            that no file can have, or unpacks to more than `MAX_UNPACKED_BYTES` or `MAX_MEMBERS`.
+        UserError: The file is not a complete tar archive, contains links, devices, invalid names or paths outside
+            the folder, or unpacks to more than `MAX_UNPACKED_BYTES` or `MAX_MEMBERS`.
         PlatformError: The disk is full or not writable.
     """
     try:
@@ -49,25 +49,25 @@ def unpack(archive: Path, into: Path) -> None:
     except (ArchiveRejected, tarfile.FilterError) as error:
         raise UserError(f"{archive} is rejected: {first_line(error)}. Pack the model folder itself.") from error
     except OSError as error:
-        raise _of_the_system(archive, into, error) from error
-    except _NOT_COMPLETE as error:
-        raise _not_complete(archive, error) from error
+        raise _explained(archive, into, error) from error
+    except _CORRUPT as error:
+        raise _incomplete(archive, error) from error
 
 
-def _not_complete(archive: Path, error: Exception) -> UserError:
+def _incomplete(archive: Path, error: Exception) -> UserError:
     return UserError(
         f"{archive} is not a complete tar archive ({first_line(error)}). Expected a .tar.gz such as "
         "scripts/stage-backbone writes."
     )
 
 
-def _of_the_system(archive: Path, into: Path, error: OSError) -> ExplainedError:
+def _explained(archive: Path, into: Path, error: OSError) -> ExplainedError:
     if isinstance(error, gzip.BadGzipFile) or error.errno is None:
-        return _not_complete(archive, error)
-    if error.errno in _OF_THE_MACHINE:
+        return _incomplete(archive, error)
+    if error.errno in _MACHINE_ERRORS:
         return PlatformError(
-            f"{archive} cannot be unpacked into {into}: {error.strerror} ({error.filename or into}). The model needs "
-            "that much space, in a folder that can be written to."
+            f"{archive} cannot be unpacked into {into}: {error.strerror} ({error.filename or into}). Provide a "
+            "writable folder with enough free space."
         )
     return UserError(
         f"{archive} is rejected: a member cannot be written: {error.strerror}. Pack the model folder itself."
@@ -81,7 +81,7 @@ def _reject_unsafe(member: tarfile.TarInfo, count: int, total: int) -> None:
     elif not (member.isreg() or member.isdir()):
         reason = f"its member {ascii(name)[:200]} is a link or a device; only files and folders are allowed"
     elif count > MAX_MEMBERS:
-        reason = f"it holds more than {MAX_MEMBERS:,} files"
+        reason = f"it contains more than {MAX_MEMBERS:,} files"
     elif total > MAX_UNPACKED_BYTES or member.size < 0:
         reason = f"it unpacks to more than {MAX_UNPACKED_BYTES:,} bytes"
     elif fault := tar_stream.fault_of_name(member):
@@ -92,26 +92,26 @@ def _reject_unsafe(member: tarfile.TarInfo, count: int, total: int) -> None:
 
 
 def _reject_clash(member: tarfile.TarInfo, written: dict[tuple[str, ...], bool]) -> None:
-    """Keep track of which names are folders (True) and which are files; a name that is both cannot be unpacked."""
+    """Record which names are folders (True) and which are files; reject a name that is both."""
     parts = Path(member.name).parts
     above = [parts[:length] for length in range(1, len(parts))]
     clash = next((part for part in above if written.get(part) is False), None)
     if clash is None and written.get(parts, member.isdir()) != member.isdir():
         clash = parts
     if clash is not None:
-        raise ArchiveRejected(f"its member {ascii('/'.join(clash))[:200]} is a file and a folder at once")
+        raise ArchiveRejected(f"its member {ascii('/'.join(clash))[:200]} is both a file and a folder")
     written.update(dict.fromkeys(above, True))
     if parts:
         written[parts] = member.isdir()
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Write a folder's content as a .tar.gz that is byte-identical whenever the content is.
+    """Write a folder's content as a reproducible .tar.gz: equal content gives equal bytes.
 
-    A reader of `archive` sees the old one or the whole new one, whichever other process writes it.
+    Atomic, also with concurrent writers, see `durable_files.replacing`.
 
     Raises:
-        OSError: The archive cannot be written; no half-written archive is left under its name.
+        OSError: The disk is full or not writable; an existing archive stays unchanged.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -132,10 +132,10 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def materialise(model: Path, into: Path) -> Path:
-    """Return a model folder for a folder or an archive; an archive is unpacked into `into`.
+    """Return the model folder at `model`; an archive is unpacked into `into`.
 
     Raises:
-        UserError: Nothing lies at `model`, the archive is rejected, or something lies at `into` already.
+        UserError: `model` does not exist, the archive is rejected, or `into` exists and is not an empty folder.
         PlatformError: The disk is full or not writable.
     """
     if model.is_dir():

@@ -1,7 +1,7 @@
-"""The model folder: what lies in it, under which names, and how it is read and written.
+"""The model folder: its layout, its file names, and how it is read and written. No TensorFlow.
 
-A model folder holds a SavedModel under `1/`, the model info, and (when it has a head) the label files. Training
-jobs write one, endpoints serve one, and the `model` channel brings one in. No TensorFlow here.
+A model folder holds a SavedModel under `1/`, the model info and, if the model has a head, the label files. Training
+jobs write it, endpoints serve it, and the `model` channel contains it.
 """
 
 import hashlib
@@ -20,53 +20,53 @@ from image_classifier.contract.system_names import is_system_name
 SAVED_MODEL_DIR = "1"
 SAVED_MODEL_FILE = "saved_model.pb"
 _VERSION = re.compile(r"[0-9]{1,18}")
-"""As TensorFlow Serving's: a number of 64 bits."""
+"""As in TensorFlow Serving: a 64-bit integer."""
 LABELS_FILE = "labels_info.json"
 CLASS_INDEX_FILE = "class_label_to_prediction_index.json"
 MODEL_INFO_FILE = "__model_info__.json"
 MODEL_INFO_NAMES = (MODEL_INFO_FILE, "__models_info__.json", "model_info.json")
-"""The first is what we write; the others are siblings seen in JumpStart archives."""
+"""The first is what we write; the others occur in JumpStart archives."""
 OPENVINO_DIR = "openvino"
 OPENVINO_FILES = ("model.xml", "model.bin")
 """The graph and the weights of the OpenVINO IR, in `OPENVINO_DIR`."""
 PIXEL_SCALING_METHODS = ("normalize", "center", "standardize_on_imagenet")
 LARGEST_SIDE = 4096
-"""Of an image size, in pixels. The largest of the Hub's models is 600; an image of 4096 is 200 MB as floats."""
+"""Limit of an image size, in pixels. The largest model of the Hub takes 600; an image of 4096 is 200 MB as floats."""
 FEATURES, LOGITS, PROBABILITIES = OUTPUTS = ("features", "logits", "probabilities")
-"""What a network may answer, and what an output of that kind is called in signatures and in the IR."""
+"""Kinds of network outputs, which are also their names in signatures and in the IR."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What must be known of a SavedModel to feed it and to read its output."""
+    """The properties of a SavedModel that are needed to prepare its input and to interpret its output."""
 
     image_size: tuple[int, int] = (224, 224)
     """Height and width in pixels."""
     pixel_scaling_method: str = "normalize"
-    """How 0…255 becomes the network's range; one of `PIXEL_SCALING_METHODS`."""
+    """How pixels 0…255 are scaled to the network's input range; one of `PIXEL_SCALING_METHODS`."""
     finetuned: bool = False
     signature: str | None = None
     output_key: str | None = None
     resize_method: str = "bilinear"
     binary_mode: bool = False
     output: str | None = None
-    """One of `OUTPUTS`; None when it was not recorded."""
+    """One of `OUTPUTS`; None when it is not recorded."""
     model_id: str | None = None
     source: str | None = None
     licence: str | None = None
     sha256: str | None = None
-    """Of the SavedModel's folder, see `folder_sha256`."""
+    """Digest of the SavedModel's folder, see `folder_sha256`."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    """The model's own defaults when it is a backbone, the values of the job when it is fine-tuned."""
+    """A backbone's own defaults, or the values of the job that fine-tuned the model."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """Everything else that was recorded, by its own key."""
+    """All other recorded entries by key."""
 
 
 def read_model_info(folder: Path) -> ModelInfo:
-    """Read a model folder's info; keys in any case, defaults of the built-in algorithm when the folder has no info.
+    """Read the model info of a folder; keys are case-insensitive, defaults are those of the built-in algorithm.
 
     Raises:
-        UserError: The file is no JSON object, or a value is not allowed.
+        UserError: The file is not a JSON object, or a value is invalid.
     """
     for name in MODEL_INFO_NAMES:
         if (folder / name).is_file():
@@ -75,7 +75,7 @@ def read_model_info(folder: Path) -> ModelInfo:
 
 
 def unrecorded(folder: Path) -> list[str]:
-    """Return which of image_size and pixel_scaling_method no model info of a folder records.
+    """Return which of image_size and pixel_scaling_method the model info of a folder does not record.
 
     Raises:
         UserError: The model info is not valid JSON.
@@ -86,14 +86,14 @@ def unrecorded(folder: Path) -> list[str]:
 
 
 def parse_model_info(found: Any, where: str) -> ModelInfo:
-    """Check a decoded model info; `where` names it in errors.
+    """Validate a decoded model info; `where` is its location, for errors.
 
     Raises:
-        UserError: It is no object, or a value is not allowed.
+        UserError: It is not an object, or a value is invalid.
     """
     if not isinstance(found, dict):
-        raise UserError(f"{where} must hold a JSON object, got {type(found).__name__}.")
-    # An earlier version recorded addresses as they were given.
+        raise UserError(f"{where} must contain a JSON object, got {type(found).__name__}.")
+    # An earlier version recorded addresses with their secrets.
     found = _without_secrets(found)
     known = {f.name for f in fields(ModelInfo)} - {"extra"}
     values = {key.lower(): value for key, value in found.items() if key.lower() in known}
@@ -122,13 +122,13 @@ def _is_side(value: Any) -> bool:
 
 
 def write_model_info(folder: Path, info: ModelInfo) -> None:
-    """Write the model info; `extra` is laid beside the named keys, and addresses lose their secrets."""
+    """Write the model info; `extra` is merged with the named keys, and secrets are removed from addresses."""
     named = {f.name: getattr(info, f.name) for f in fields(info) if f.name != "extra"}
     durable_files.write_json(folder / MODEL_INFO_FILE, _without_secrets({**named, **info.extra}))
 
 
 def _without_secrets(value: Any) -> Any:
-    """Return a JSON value whose addresses have lost user info, query and fragment; names of entries stay."""
+    """Return a JSON value with user info, query and fragment removed from its addresses; keys stay unchanged."""
     if isinstance(value, str):
         return addresses.without_secrets(value) if "://" in value else value
     if isinstance(value, Mapping):
@@ -140,7 +140,7 @@ def read_labels(folder: Path) -> tuple[str, ...]:
     """Read the class names in index order.
 
     Raises:
-        UserError: No label file is there, or it holds no list of names.
+        UserError: There is no label file, or it does not contain a list of names.
     """
     path = folder / LABELS_FILE
     if path.is_file():
@@ -152,16 +152,16 @@ def read_labels(folder: Path) -> tuple[str, ...]:
         names = sorted(found, key=lambda name: int(found[name])) if isinstance(found, dict) else None
     else:
         raise UserError(
-            f"{folder} has no {LABELS_FILE}, so answers would have no names. "
-            f'Put one there: {{"labels": ["first class", "second class"]}}, in index order.'
+            f"{folder} has no {LABELS_FILE}, so the classes have no names. "
+            f'Add one: {{"labels": ["first class", "second class"]}}, in index order.'
         )
     if not isinstance(names, list) or not names or not all(map(_is_text, names)):
-        raise UserError(f'{path} must hold {{"labels": [names in index order]}}, got {str(found)[:80]}.')
+        raise UserError(f'{path} must contain {{"labels": [names in index order]}}, got {str(found)[:80]}.')
     return tuple(names)
 
 
 def _is_text(name: object) -> bool:
-    # JSON can spell half of a character ("\\ud83c"), which no answer could hold.
+    # JSON can contain a lone surrogate ("\\ud83c"), which a response in UTF-8 cannot.
     return isinstance(name, str) and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
@@ -172,10 +172,10 @@ def write_labels(folder: Path, labels: Sequence[str]) -> None:
 
 
 def saved_model_folder(folder: Path) -> Path:
-    """Find the SavedModel of a model folder: the highest version, `1/` or `2/`, else the only folder that holds one.
+    """Find the SavedModel of a model folder: the highest version, such as `2/`, else the only folder that holds one.
 
     Raises:
-        UserError: The folder holds no SavedModel, or several that are not versions.
+        UserError: There is no SavedModel, or there are several without version numbers.
     """
     if versions := version_folders(folder):
         return versions[-1]
@@ -184,21 +184,21 @@ def saved_model_folder(folder: Path) -> Path:
     found = sorted(path.parent for path in model_files(folder) if path.name == SAVED_MODEL_FILE)
     if len(found) == 1:
         return found[0]
-    holds = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
+    content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
     if not found:
-        raise UserError(f"{folder} holds no SavedModel, no saved_model.pb (it holds {holds}). Expected one under 1/.")
+        raise UserError(f"{folder} contains no SavedModel (saved_model.pb), only {content}. Expected one under 1/.")
     names = ", ".join(str(path.relative_to(folder)) for path in found[:5])
-    raise UserError(f"{folder} holds several SavedModels ({names}) and none under 1/. Keep one of them.")
+    raise UserError(f"{folder} contains several SavedModels ({names}), none of them under 1/. Keep one of them.")
 
 
 def version_folders(folder: Path) -> list[Path]:
-    """Return the SavedModels whose folders are numbers, by their numbers: TensorFlow Serving's versions."""
+    """Return the SavedModels in numbered folders, TensorFlow Serving's versions, in numerical order."""
     found = [path.parent for path in folder.glob(f"*/{SAVED_MODEL_FILE}") if path.is_file()]
     return sorted((path for path in found if _VERSION.fullmatch(path.name)), key=lambda path: int(path.name))
 
 
 def model_files(folder: Path) -> list[Path]:
-    """Return a folder's files at any depth, by name, without those that systems leave: `.DS_Store`, `._weights`."""
+    """Return a folder's files at any depth, sorted, without those of operating systems: `.DS_Store`, `._weights`."""
 
     def is_content(path: Path) -> bool:
         return path.is_file() and not any(map(is_system_name, path.relative_to(folder).parts))
@@ -207,7 +207,7 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Hash `model_files`, their names and their content, in the order of their names."""
+    """Hash the names and contents of `model_files` in sorted order."""
     digest = hashlib.sha256()
     for path in model_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
@@ -218,9 +218,9 @@ def folder_sha256(folder: Path) -> str:
 
 
 def network_sha256(saved_model: Path) -> str:
-    """Hash what tells one SavedModel from another, without reading its weights.
+    """Return a fingerprint of a SavedModel without reading its weights.
 
-    The graph, and the index of the weights, in which TensorFlow keeps a checksum of every one of them.
+    It covers the graph and the index of the weights, in which TensorFlow stores a checksum of each weight.
     """
     digest = hashlib.sha256()
     for path in (saved_model / "saved_model.pb", saved_model / "variables" / "variables.index"):
@@ -233,18 +233,18 @@ def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
     """Return the SavedModel's `folder_sha256`; `what` names the model in the error.
 
     Raises:
-        UserError: The model info records another one.
+        UserError: It differs from the one in the model info.
     """
     found = folder_sha256(saved_model)
     if info.sha256 not in (None, found):
         others = [path.name for path in version_folders(saved_model.parent) if path != saved_model]
         remedy = (
-            f"Of several versions the highest is used: keep {saved_model.name}/ with its own model info, or remove it."
+            f"The highest of several versions is used: keep {saved_model.name}/ with its own model info, or remove it."
             if others
-            else "Fetch or stage it again."
+            else "Download or stage it again."
         )
         raise UserError(
-            f"{what} is corrupt: its SavedModel has sha256 {found}, and its model info records {info.sha256}. {remedy}"
+            f"{what} is corrupt: its SavedModel has sha256 {found}, but its model info records {info.sha256}. {remedy}"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Where a model's files lie below the folder that is given, and what in that folder is not used."""
+"""Locate a model's files below a given folder, and report what in that folder is not used."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ from image_classifier import artifacts
 from image_classifier.contract.system_names import is_system_name
 
 _SHOWN = 5
-"""Names in a line of the log."""
+"""Names in one log line."""
 _SCRIPTS = ("code", "src")
-"""Folders in which other containers look for a program to run."""
+"""Folders in which other containers look for an inference script."""
 
 
 def root(folder: Path) -> Path:
-    """Return the folder that a model's files lie in: the given one, or one that was packed around everything.
+    """Return the folder that contains a model's files: the given one, or a folder in it that wraps everything.
 
-    What lies beside the SavedModel decides, at any depth: model info, labels, other versions. Where there are several
-    models or none, it is the given folder.
+    The decision is by the files beside the SavedModel, at any depth: model info, labels, other versions. For no or
+    several models it is the given folder.
     """
     if not folder.is_dir() or _is_model(folder):
         return folder
@@ -38,7 +38,7 @@ def _has_records(folder: Path) -> bool:
 
 
 def _owner(saved_model: Path, top: Path) -> Path:
-    """Return the nearest folder, from a SavedModel up, that has records, else versions; the top one if none has."""
+    """Return the nearest ancestor of a SavedModel that has records, else versions, else `top`."""
     above = [folder for folder in (saved_model, *saved_model.parents) if folder.is_relative_to(top)]
     for has in (_has_records, _has_versions):
         if found := next(filter(has, above), None):
@@ -47,16 +47,16 @@ def _owner(saved_model: Path, top: Path) -> Path:
 
 
 def notes(given: Path, program: str = "") -> list[str]:
-    """Say what of a model folder is used and what is not, a sentence each; none where there is nothing to choose.
+    """Return one sentence for each decision about what in a model folder is used; usually none.
 
-    `program` is what SAGEMAKER_PROGRAM names.
+    `program` is the value of SAGEMAKER_PROGRAM.
     """
     folder = root(given)
     found = [f"The model is in {folder.relative_to(given)}/ of {given}."] if folder != given else []
     versions = [path.name for path in artifacts.version_folders(folder)]
     if len(versions) > 1:
         found.append(
-            f"{folder} has the versions {', '.join(versions)}: version {versions[-1]} is used, the highest, as "
+            f"{folder} has the versions {', '.join(versions)}: using version {versions[-1]}, the highest, as "
             "TensorFlow Serving does."
         )
     return found + _unused(given, folder, program)
@@ -70,7 +70,7 @@ def _unused(given: Path, folder: Path, program: str) -> list[str]:
         if is_system_name(path.name) and not any(map(is_system_name, path.relative_to(given).parts[:-1]))
     )
     if system:
-        found.append(f"Ignored in {given}, since systems and tools leave it: {_listed(system)}.")
+        found.append(f"Ignored files of operating systems and tools in {given}: {_listed(system)}.")
     scripts = sorted(
         path.relative_to(given).as_posix()
         for top in dict.fromkeys((given, folder))
@@ -81,8 +81,8 @@ def _unused(given: Path, folder: Path, program: str) -> list[str]:
         scripts.append(f"{program} (SAGEMAKER_PROGRAM)")
     if scripts:
         found.append(
-            f"Not run: {_listed(scripts)}. This image serves with its own program; what a script does to requests and "
-            "answers belongs into the client."
+            f"Not run: {_listed(scripts)}. This image serves with its own program; move the script's pre- and "
+            "postprocessing to the client."
         )
     return found
 

@@ -1,6 +1,6 @@
-"""Deletion and replacement of nothing but what this program wrote: the guard of every command that removes something.
+"""Guards that ensure that commands delete and replace only files written by this program.
 
-Links are removed as links, never followed. See docs/decisions/0021-data-safety.md for who removes what.
+Links are removed as links, never followed. What each command removes: docs/decisions/0021-data-safety.md.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.durable_files import PARTIAL
 
 MARKER = ".image-classifier.json"
-"""In a folder that a command may clear when it writes there again; says which command, and in which layout."""
+"""Marker file of a folder that a command may clear before it writes there again; records the command and the layout."""
 FORMAT = 1
 
 
@@ -30,7 +30,7 @@ def mark(folder: Path, writer: str) -> None:
 
 
 def is_marked(folder: Path, writer: str) -> bool:
-    """Say whether `folder` carries the marker of this command, in the layout that this version writes."""
+    """Return whether `folder` has this command's marker with the current layout version."""
     path = folder / MARKER
     if path.is_symlink() or not path.is_file():
         return False
@@ -41,12 +41,12 @@ def is_marked(folder: Path, writer: str) -> bool:
 
 
 def is_empty(folder: Path) -> bool:
-    """Say whether a folder holds nothing but what a killed command left of its marker."""
+    """Return whether a folder is empty except for the partial marker of a killed command."""
     return not {path.name for path in folder.iterdir()} - {f"{MARKER}{PARTIAL}"}
 
 
 def holds(folder: Path, path: Path) -> bool:
-    """Say whether `path` is `folder` or lies below it, through links, bind mounts and names in another case."""
+    """Return whether `path` is `folder` or lies below it, also through links, bind mounts and names in another case."""
     real = path.resolve()
     return any(_same(folder, each) for each in (real, *real.parents))
 
@@ -59,7 +59,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def overlap(one: Path, other: Path) -> bool:
-    """Say whether one of two paths holds the other."""
+    """Return whether one of two paths contains the other."""
     return holds(one, other) or holds(other, one)
 
 
@@ -67,34 +67,34 @@ def remove_folder(folder: Path) -> None:
     """Remove a folder that this program wrote, if it exists.
 
     Raises:
-        UserError: A link or a file lies under its name. Nothing is removed then.
+        UserError: The path is a link or a file; nothing was removed.
     """
     reject_other_kind(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def reject_other_kind(folder: Path) -> None:
-    """Make sure that `folder` is a folder or absent.
+    """Ensure that `folder` is a folder or does not exist.
 
     Raises:
-        UserError: A link or a file lies under its name.
+        UserError: The path is a link or a file.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         kind = "a link" if folder.is_symlink() else "a file"
-        raise UserError(f"{folder} is {kind}, where this program writes a folder. Nothing was removed: move it away.")
+        raise UserError(f"{folder} is {kind}; expected a folder. Nothing was removed. Move it elsewhere.")
 
 
 def remove_link(path: Path) -> None:
-    """Remove a link, so that a file written to `path` does not end up where it leads; other things stay."""
+    """Remove `path` if it is a link, so that a write to `path` does not modify the link's target."""
     if path.is_symlink():
         path.unlink()
 
 
 def remove_empty(folder: Path) -> None:
-    """Remove an empty folder, if it exists, so that another one can take its name.
+    """Remove an empty folder, if it exists, so that another one can be renamed to its name.
 
     Raises:
-        UserError: It is not empty, or it is a link or a file. Nothing is removed then.
+        UserError: It is not empty, or the path is a link or a file; nothing was removed.
     """
     reject_other_kind(folder)
     try:
@@ -103,32 +103,32 @@ def remove_empty(folder: Path) -> None:
         return
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be replaced: {error.strerror}. It is not empty, or not writable. Nothing was removed: "
-            "name a new folder."
+            f"{folder} cannot be replaced: {error.strerror}. It is not empty or not writable. Nothing was removed. "
+            "Give a new folder."
         ) from error
 
 
 def reject_foreign_file(path: Path, option: str, what: str, recognised: Callable[[Path], bool]) -> None:
-    """Make sure that a file may be written to `path`: it is absent, or `recognised` as an earlier one of this program.
+    """Ensure that a file may be written to `path`: it does not exist, or is `recognised` as written by this program.
 
     `option` and `what` name the option and its file in the message, such as `--output` and `a bill of materials`.
 
     Raises:
-        UserError: Something else lies there.
+        UserError: The path is a link, a folder or a foreign file.
     """
     if path.is_symlink():
-        raise UserError(f"{option} {path} is a link, which is not followed. Give the name of a new file.")
+        raise UserError(f"{option} {path} is a link. Links are not followed. Give the name of a new file.")
     if path.is_dir():
         raise UserError(f"{option} {path} is a folder. Give the name of a file in it.")
     if path.exists() and not (path.is_file() and recognised(path)):
         raise UserError(
-            f"{option} {path} exists and is not {what} that this program wrote, so it is not replaced. "
-            "Name a new file, or move the old one away."
+            f"{option} {path} exists and is not {what} written by this program, so it is not replaced. Give a new "
+            "file, or move the existing one elsewhere."
         )
 
 
 def unwritable(folder: Path) -> str | None:
-    """Return why nothing can be made in `folder`, which may have to be made itself; None when it can."""
+    """Return why nothing can be created in `folder`, which need not exist yet; None if it is writable."""
     nearest = next(each for each in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(each))
     if not nearest.is_dir():
         return f"{nearest} is not a folder"
@@ -137,17 +137,17 @@ def unwritable(folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def used_alone(folder: Path) -> Iterator[int]:
-    """Keep other processes that ask for it out of an existing folder; gives the descriptor that holds the lock.
+    """Hold an exclusive lock on an existing folder; yields the descriptor that holds it.
 
     Raises:
-        UserError: Another process has it.
+        UserError: Another process holds the lock.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"Another job is running in {folder}. Wait for it, or name another folder.") from error
+            raise UserError(f"Another job is running in {folder}. Wait for it, or give another folder.") from error
         yield descriptor
     finally:
         os.close(descriptor)

@@ -1,7 +1,7 @@
-"""Read the members of an untrusted tar archive, compressed or not, in one pass and in bounded memory.
+"""Read the members of an untrusted tar archive, compressed or not, in one pass and with bounded memory.
 
-tarfile reads what stands before a member, its long name or its PAX records, at once and whatever its size. So every
-header is looked at before what it announces is read, and decompressed bytes are counted before anything parses them.
+tarfile reads the extension headers of a member, a long name or PAX records, at once and at any size. Therefore every
+header is checked before its content is read, and decompressed bytes are counted before they are parsed.
 """
 
 import bz2
@@ -15,18 +15,18 @@ from pathlib import PurePosixPath
 from typing import IO, Any, Protocol, cast
 
 MAX_UNPACKED_BYTES = 20 * 1024**3
-"""The largest model of the catalogue unpacks to under 4 GB; anything near this limit is a bomb."""
+"""The largest model of the catalogue unpacks to less than 4 GB; anything near this limit is a decompression bomb."""
 MAX_MEMBERS = 10_000
 MAX_EXTENSION_BYTES = 1024**2
-"""Of one long name or one set of PAX records; those that macOS and GNU tar write have some hundred bytes."""
+"""Limit of one long name or one set of PAX records; macOS and GNU tar write a few hundred bytes."""
 MAX_EXTENSIONS_BYTES = 32 * 1024**2
-"""Of all of them, which tarfile keeps."""
+"""Limit of all extension headers, which tarfile keeps in memory."""
 MAX_EXTENSIONS_IN_A_ROW = 16
-"""Before one member. Each takes a few frames of Python's stack."""
+"""Limit before one member. Each takes a few frames of Python's stack."""
 _MAX_NAME_BYTES, _MAX_PATH_BYTES, _MAX_DEPTH = 255, 3072, 64
-"""Of a part of a name and of a whole one (Linux: NAME_MAX, and PATH_MAX less the folder's), and folders in folders."""
+"""Limits of a path component, of a path (Linux: NAME_MAX, and PATH_MAX minus the folder's path) and of nesting."""
 _XZ_MEMORY = 256 * 1024**2
-"""What xz may take to decompress; its strongest preset takes 65 MB."""
+"""Memory limit for xz decompression; the strongest preset needs 65 MB."""
 _BLOCK = 1 << 20
 _EXTENSIONS = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
@@ -36,7 +36,7 @@ _SPARSE_RECORD = b"GNU.sparse."
 
 
 class ArchiveRejected(Exception):  # noqa: N818 - its caller makes a UserError of it
-    """An archive that must not be unpacked; the text says why, without a full stop."""
+    """An archive that must not be unpacked; the text is the reason, without a full stop."""
 
 
 class _Source(Protocol):
@@ -45,11 +45,11 @@ class _Source(Protocol):
 
 @contextlib.contextmanager
 def members(file: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, Iterator[tarfile.TarInfo]]]:
-    """Open an archive; yield it and its members, each of which must be read before the next one.
+    """Open an archive and yield it with an iterator of its members, each of which must be read before the next one.
 
     Raises:
-        ArchiveRejected: It is a zip archive, decompresses to more than is allowed, or a header announces too much.
-        OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError: It is none, or is cut off.
+        ArchiveRejected: It is a zip archive, or exceeds a limit.
+        OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError: It is truncated or not a tar archive.
     """
     with contextlib.ExitStack() as stack:
         stream = _Stream(_decompressed(file, stack))
@@ -60,19 +60,19 @@ def members(file: IO[bytes]) -> Iterator[tuple[tarfile.TarFile, Iterator[tarfile
 
 
 def fault_of_name(member: tarfile.TarInfo) -> str | None:
-    """Say why no file or folder can have a member's name, None if it can."""
+    """Return why a member's name is invalid for a file or folder; None if it is valid."""
     parts = PurePosixPath(member.name).parts
     try:
         encoded = member.name.encode()
     except UnicodeEncodeError:
         return "has a name that is not UTF-8"
     if "\0" in member.name:
-        return "has a name with a zero byte in it"
+        return "has a name with a zero byte"
     if not parts and (member.name != "." or not member.isdir()):
         return "has no name"
     if len(encoded) > _MAX_PATH_BYTES or any(len(part.encode()) > _MAX_NAME_BYTES for part in parts):
-        return f"has a name of {len(encoded):,} bytes; {_MAX_NAME_BYTES} between slashes are possible"
-    return f"lies {len(parts)} folders deep; {_MAX_DEPTH} are allowed" if len(parts) > _MAX_DEPTH else None
+        return f"has a name of {len(encoded):,} bytes; allowed: {_MAX_NAME_BYTES} between slashes"
+    return f"lies {len(parts)} folders deep; allowed: {_MAX_DEPTH}" if len(parts) > _MAX_DEPTH else None
 
 
 def _decompressed(file: IO[bytes], stack: contextlib.ExitStack) -> _Source:
@@ -85,12 +85,12 @@ def _decompressed(file: IO[bytes], stack: contextlib.ExitStack) -> _Source:
     if start == b"\xfd7zXZ\x00":
         return io.BufferedReader(_Xz(file), _BLOCK)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        raise ArchiveRejected("it is a zip archive; a model is packed by tar czf model.tar.gz -C FOLDER .")
+        raise ArchiveRejected("it is a zip archive; pack a model with tar czf model.tar.gz -C FOLDER .")
     return file
 
 
 class _Xz(io.RawIOBase):
-    """lzma.LZMAFile, which has no limit of memory."""
+    """lzma.LZMAFile with a memory limit, which the original lacks."""
 
     def __init__(self, file: IO[bytes]):
         super().__init__()
@@ -112,19 +112,19 @@ class _Xz(io.RawIOBase):
 
 
 class _Stream:
-    """What tarfile reads: forwards alone, counted, and no more at once than a header was allowed to announce."""
+    """The stream that tarfile reads: forward-only, with limits on the total and on extension headers."""
 
     def __init__(self, source: _Source):
         self._source, self._position = source, 0
         self.announced: bytes | None = None
-        """The type of the extension whose content is read next."""
+        """Type of the extension header whose content is read next."""
 
     def tell(self) -> int:
         return self._position
 
     def seek(self, position: int) -> int:
         if position < self._position:
-            raise tarfile.ReadError("a member begins before the end of the one before")
+            raise tarfile.ReadError("a member begins before the end of the previous one")
         while self._position < position and self.read(min(position - self._position, _BLOCK)):
             pass
         return self._position
@@ -132,22 +132,22 @@ class _Stream:
     def read(self, size: int) -> bytes:
         content = self._source.read(size)
         self._position += len(content)
-        # Beside the members' content there are headers.
+        # The content of the members plus headers.
         if self._position > MAX_UNPACKED_BYTES + MAX_MEMBERS * 8192 + MAX_EXTENSIONS_BYTES:
             raise ArchiveRejected(f"it unpacks to more than {MAX_UNPACKED_BYTES:,} bytes")
         if self.announced is not None:
-            # A map of a sparse file may be as long as its author likes.
+            # The map of a sparse file has no size limit.
             if _SPARSE_RECORD in content:
-                raise ArchiveRejected("it holds a sparse file; pack it without tar's option --sparse")
+                raise ArchiveRejected("it contains a sparse file; pack it without tar's option --sparse")
             self.announced = None
         return content
 
     def close(self) -> None:
-        """Leave the file to its owner."""
+        """Do nothing: the caller closes the file."""
 
 
 def _header_type(stream: _Stream) -> type[tarfile.TarInfo]:
-    """Return the class that tarfile makes of a header, with a look at each before what it announces is read."""
+    """Return the class that tarfile uses for headers, which checks each before its content is read."""
     total = in_a_row = 0
 
     class Header(tarfile.TarInfo):
@@ -156,7 +156,7 @@ def _header_type(stream: _Stream) -> type[tarfile.TarInfo]:
             nonlocal total, in_a_row
             found = super().frombuf(buf, encoding, errors)
             if found.type == tarfile.GNUTYPE_SPARSE:
-                raise ArchiveRejected("it holds a sparse file; pack it without tar's option --sparse")
+                raise ArchiveRejected("it contains a sparse file; pack it without tar's option --sparse")
             if found.type not in _EXTENSIONS:
                 in_a_row = 0
                 return found

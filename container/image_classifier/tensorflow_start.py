@@ -1,4 +1,4 @@
-"""How TensorFlow is started everywhere in this program: with tf_keras, and without noise in the log."""
+"""Start-up of TensorFlow for the whole program: with tf_keras, and without noise in the log."""
 
 import os
 import sys
@@ -10,12 +10,12 @@ from importlib import util
 from image_classifier.resources import garbage_collection
 
 TENSORFLOW_NOISE = (b"All log messages before absl::InitializeLog()", b"oneDNN custom operations are on")
-"""What TensorFlow 2.21 prints at every import, whatever TF_CPP_MIN_LOG_LEVEL says."""
+"""What TensorFlow 2.21 prints at every import, regardless of TF_CPP_MIN_LOG_LEVEL."""
 
 
 @contextmanager
 def without(noise: tuple[bytes, ...]) -> Iterator[None]:
-    """Hold standard error back while the block runs, then write it without the lines that contain `noise`."""
+    """Buffer standard error while the block runs, then write it without the lines that contain `noise`."""
     sys.stderr.flush()
     kept, original = os.memfd_create("standard-error"), os.dup(2)
     os.dup2(kept, 2)
@@ -33,18 +33,18 @@ def without(noise: tuple[bytes, ...]) -> Iterator[None]:
 
 
 def is_installed() -> bool:
-    """Say whether TensorFlow is there, without importing it: the serve image has none."""
+    """Return whether TensorFlow is installed, without importing it; the serve image does without."""
     return util.find_spec("tensorflow") is not None
 
 
 def configure() -> None:
-    """Set what counts only before TensorFlow is imported; what the environment says already is left alone."""
+    """Set environment variables that must be set before TensorFlow is imported; existing values are kept."""
     # hub.KerasLayer is a tf_keras layer, and a Keras 3 model rejects it.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # tf_keras would read settings from the home folder, which change its arithmetic, and write them there.
+    # Otherwise tf_keras reads settings from the home folder, which change its arithmetic, and writes them there.
     os.environ.setdefault("KERAS_HOME", os.devnull)
-    # Lets a job that asks for XLA have it on a CPU too; without being asked nothing is compiled.
+    # Enables XLA on CPUs for jobs that request it; it does not compile anything by default.
     os.environ.setdefault("TF_XLA_FLAGS", "--tf_xla_cpu_global_jit")
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
 

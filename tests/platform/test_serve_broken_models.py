@@ -56,9 +56,9 @@ def rename_operation(tree: Path) -> None:
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda tree: shutil.rmtree(tree / "model"), "There is no model folder at"),
-    "empty": (empty, "holds no SavedModel"),
-    "no SavedModel": (lambda tree: shutil.rmtree(tree / "model" / "1"), "holds no SavedModel"),
-    "several": (duplicate, "holds several SavedModels"),
+    "empty": (empty, "contains no SavedModel"),
+    "no SavedModel": (lambda tree: shutil.rmtree(tree / "model" / "1"), "contains no SavedModel"),
+    "several": (duplicate, "contains several SavedModels"),
     "truncated graph": (lambda tree: truncate(tree, "saved_model.pb"), "cannot be"),
     "truncated weights": (lambda tree: truncate(tree, "variables/variables.data-00000-of-00001"), "cannot be loaded"),
     "truncated index": (lambda tree: truncate(tree, "variables/variables.index"), "cannot be loaded"),

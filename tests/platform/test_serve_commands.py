@@ -250,7 +250,7 @@ def test_pickles_are_never_opened(tmp_path: Path, name: str) -> None:
     path.write_bytes(pickle.dumps(Planted()))
     done = run("serve-locally", tmp_path / "model", "--port", free_port(), cwd=tmp_path)
     assert done.returncode == 1
-    assert "holds no SavedModel" in done.stderr
+    assert "contains no SavedModel" in done.stderr
     assert not (tmp_path / "unpickled").exists()
 
 

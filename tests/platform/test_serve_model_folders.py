@@ -50,7 +50,7 @@ def test_untidy_model_folder_is_served(start: StartServer, model: Path) -> None:
     assert [line.split(":")[0] for line in lines] == [
         f"The model is in my-model/ of {model}.",
         f"{model / 'my-model'} has the versions 1, 2",
-        f"Ignored in {model}, since systems and tools leave it",
+        f"Ignored files of operating systems and tools in {model}",
         "Not run",
     ]
     assert "my-model/code/inference.py" in lines[3]
@@ -71,7 +71,7 @@ def test_assumed_image_size_is_a_warning(start: StartServer, colour_models: Path
     (model / artifacts.MODEL_INFO_FILE).unlink()
     # The other line is about the engine.
     warning, _ = served(start, model)
-    assert "images of 24x32 pixels (as its signature says), pixel_scaling_method normalize (assumed)" in warning
+    assert "images of 24x32 pixels (from its signature), pixel_scaling_method normalize (assumed)" in warning
 
 
 def test_changed_model_is_not_served(start: StartServer, colour_models: Path, tmp_path: Path) -> None:

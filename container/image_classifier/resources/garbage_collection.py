@@ -1,4 +1,4 @@
-"""Python's collector of garbage, which need not look through what lives as long as the process."""
+"""Exclude objects that live as long as the process from Python's garbage collection."""
 
 import gc
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def gc_frozen() -> Iterator[None]:
-    """Keep what the process makes meanwhile, in any of its threads, from being looked through: now and for good.
+    """Exclude all objects that any thread creates inside the block from garbage collection, permanently.
 
-    What comes later is collected as before. Measured in docs/decisions/0020.
+    Later objects are collected as usual. Measured in docs/decisions/0020.
     """
     was_on = gc.isenabled()
     gc.disable()

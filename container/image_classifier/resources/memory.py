@@ -1,4 +1,4 @@
-"""How much memory this process may take, which in a container is not the machine's."""
+"""Memory limit and usage of this process; in a container the limit is not that of the machine."""
 
 import ctypes
 import gc
@@ -10,20 +10,20 @@ from image_classifier.resources.processors import CGROUP
 
 INFORMATION = Path("/proc/meminfo")
 STATUS = Path("/proc/self/status")
-# The first version says "no limit" by the largest number of pages that it can count.
+# cgroup v1 represents "no limit" as the largest number of pages that it can count.
 _NO_LIMIT = 1 << 60
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Where a version of control groups keeps what."""
+    """File names of one cgroup version."""
 
     limit: str
     used: str
     counts: str
     cached: tuple[str, str]
-    """What the kernel reclaims before it kills a process: cached files."""
+    """Counts of reclaimable memory: the page cache."""
 
 
 _GROUPS = (
@@ -38,7 +38,7 @@ _GROUPS = (
 
 
 def limit_bytes(cgroup: Path = CGROUP) -> int | None:
-    """Return the control group's limit of memory in bytes, None when it sets none.
+    """Return the cgroup's memory limit in bytes, None if there is no limit.
 
     Reads `memory.max` (cgroup v2) or `memory/memory.limit_in_bytes` (v1); see the kernel's admin guide.
     """
@@ -47,9 +47,9 @@ def limit_bytes(cgroup: Path = CGROUP) -> int | None:
 
 
 def available_bytes(cgroup: Path = CGROUP, information: Path = INFORMATION) -> int:
-    """Return the bytes that can still be taken: the machine's, or the control group's when that is less; at least 0.
+    """Return the available memory in bytes: the lesser of the machine's and the cgroup's, at least 0.
 
-    As in the kernel's own MemAvailable, cached files count as free in both.
+    As in the kernel's MemAvailable, the page cache counts as available in both.
     """
     free = _counts(information)["MemAvailable"] * 1024
     group = _group(cgroup)
@@ -62,14 +62,15 @@ def available_bytes(cgroup: Path = CGROUP, information: Path = INFORMATION) -> i
 
 
 def resident_bytes(status: Path = STATUS) -> int:
-    """Return what this process holds in memory."""
+    """Return the resident set size of this process."""
     return _counts(status)["VmRSS"] * 1024
 
 
 def return_large_blocks() -> None:
-    """Have memory of a megabyte and more returned to the system as soon as it is freed, from now on.
+    """Make the C library return blocks of 1 MB or more to the system as soon as they are freed.
 
-    Of itself the GNU C library keeps more the larger what was freed before, up to 64 MB a thread; see mallopt(3).
+    By default the GNU C library raises this threshold with the size of freed blocks, up to 64 MB per thread; see
+    mallopt(3).
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
@@ -78,10 +79,10 @@ def return_large_blocks() -> None:
 
 
 def trim_heap() -> None:
-    """Return what was freed to the system; the C library would keep it for this process."""
+    """Return freed memory to the system, which the C library would otherwise keep for this process."""
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # the GNU C library has it alone
+    if trim is not None:  # only the GNU C library has it
         trim(0)
 
 
@@ -95,7 +96,7 @@ def _limit(cgroup: Path, group: _Group) -> int | None:
 
 
 def _counts(path: Path) -> Mapping[str, int]:
-    """Read lines of a name and a number; other lines are left out."""
+    """Parse lines of a name and a number; other lines are skipped."""
     text = path.read_text(encoding="utf-8", errors="replace")
     lines = [line.replace(":", " ").split() for line in text.splitlines()]
     return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdecimal()}

@@ -1,4 +1,4 @@
-"""What this process may compute on: how many CPUs, which in a container are not the machine's, and what they can."""
+"""CPUs and GPUs of this process: in a container they are not all of the machine's."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ DEVICES = Path("/dev")
 
 
 def available_processors(cgroup: Path = CGROUP) -> int:
-    """Count the CPUs that the scheduler and the control group's quota allow, rounded up, at least 1.
+    """Return the number of CPUs that the scheduler and the cgroup's quota allow, rounded up, at least 1.
 
     Reads `cpu.max` (cgroup v2) or `cpu/cpu.cfs_quota_us` (v1); see the kernel's admin guide.
     """
@@ -26,13 +26,13 @@ def _quota(cgroup: Path) -> int | None:
             given = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
             period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
         microseconds = int(given)
-    except (OSError, ValueError):  # no control group, or "max"
+    except (OSError, ValueError):  # no cgroup, or "max"
         return None
     return -(-microseconds // int(period)) if microseconds > 0 else None
 
 
 def has_bfloat16(information: Path = CPU_INFORMATION) -> bool:
-    """Say whether this CPU multiplies bfloat16 itself: AVX-512 BF16 or AMX on x86, BF16 on Arm."""
+    """Return whether this CPU has bfloat16 instructions: AVX-512 BF16 or AMX on x86, BF16 on Arm."""
     for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
         name, _, words = line.partition(":")
         if name.strip() in ("flags", "Features"):
@@ -41,6 +41,6 @@ def has_bfloat16(information: Path = CPU_INFORMATION) -> bool:
 
 
 def has_gpu(devices: Path = DEVICES) -> bool:
-    """Say whether this process is given an NVIDIA GPU, by its device file and CUDA_VISIBLE_DEVICES."""
+    """Return whether this process has an NVIDIA GPU, by its device file and CUDA_VISIBLE_DEVICES."""
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
     return not hidden and any(devices.glob("nvidia[0-9]*"))

@@ -1,8 +1,8 @@
-"""The operations that a SavedModel may contain without being trusted.
+"""The operations that an untrusted SavedModel may contain.
 
-`allowed_operations.txt` has one a line, sorted. It is written by `python -m tests.families.allowed_operations`, and a
-test compares: what the catalogue's families, our own exports and those of the built-in algorithm use, and pure
-computation of the same kind. What is not in it is rejected, whatever a later TensorFlow adds.
+`allowed_operations.txt` lists them, sorted. `python -m tests.families.allowed_operations` writes it and a test
+compares it: the operations used by the catalogue's families, our own exports and those of the built-in algorithm, and
+pure computation of the same kind. Operations that a later TensorFlow adds are rejected.
 """
 
 import functools
@@ -11,7 +11,7 @@ from pathlib import Path
 FILE = Path(__file__).with_name("allowed_operations.txt")
 WRITE_CHECKPOINT = frozenset({"SaveV2", "MergeV2Checkpoints"})
 READ_CHECKPOINT = frozenset({"RestoreV2"})
-"""Allowed in the graph's own saver alone, see `saver.py`; TensorFlow writes one into every SavedModel."""
+"""Allowed only in the graph's own saver, see `saver.py`, which TensorFlow writes into every SavedModel."""
 
 
 @functools.cache

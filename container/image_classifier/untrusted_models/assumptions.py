@@ -1,4 +1,4 @@
-"""What is assumed of a SavedModel where no model info says it: the size of its images, and how they are scaled."""
+"""Assumptions about a SavedModel without a complete model info: its image size and its pixel scaling."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -13,9 +13,10 @@ Size = tuple[int, int]
 
 
 def complete(folder: Path, info: ModelInfo, known: Collection[str] = ()) -> tuple[ModelInfo, str | None]:
-    """Return a model folder's info with the size that the SavedModel declares, and a warning if anything is assumed.
+    """Return a model info completed with the size that the SavedModel declares, and a warning about assumptions.
 
-    `info` is what `artifacts.read_model_info` returned. What it records stays; `known` are keys that the caller knows.
+    `info` is the result of `artifacts.read_model_info`, whose recorded values are kept; `known` are keys whose values
+    the caller supplies.
 
     Raises:
         UserError: There is no SavedModel, or it cannot be read.
@@ -26,23 +27,23 @@ def complete(folder: Path, info: ModelInfo, known: Collection[str] = ()) -> tupl
     declared = declared_size(artifacts.saved_model_folder(folder)) if "image_size" in lacking else None
     info = replace(info, image_size=declared or info.image_size)
     height, width = info.image_size
-    said = []
+    used = []
     if "image_size" in lacking:
-        said.append(f"images of {height}x{width} pixels ({'as its signature says' if declared else 'assumed'})")
+        used.append(f"images of {height}x{width} pixels ({'from its signature' if declared else 'assumed'})")
     if "pixel_scaling_method" in lacking:
-        said.append(f"pixel_scaling_method {info.pixel_scaling_method} (assumed)")
+        used.append(f"pixel_scaling_method {info.pixel_scaling_method} (assumed)")
     return info, (
-        f"WARNING: No model info in {folder} records {' and '.join(lacking)}: {', '.join(said)}. If the model was made "
-        f'for others, put a {artifacts.MODEL_INFO_FILE} there: {{"image_size": [{height}, {width}], '
-        f'"pixel_scaling_method": "{info.pixel_scaling_method}"}}, or stage it by scripts/stage-backbone --image-size '
-        "HxW --pixel-scaling METHOD."
+        f"WARNING: No model info in {folder} records {' and '.join(lacking)}; using {', '.join(used)}. If the model "
+        f'needs other values, add a {artifacts.MODEL_INFO_FILE}: {{"image_size": [{height}, {width}], '
+        f'"pixel_scaling_method": "{info.pixel_scaling_method}"}}, or stage it with scripts/stage-backbone '
+        "--image-size HxW --pixel-scaling METHOD."
     )
 
 
 def declared_size(saved_model: Path) -> Size | None:
-    """Return the only height and width of images that a SavedModel takes; None where it takes any, or several.
+    """Return the height and width that a SavedModel requires, by its signatures and its root's call function.
 
-    By its signatures and by the call of its root.
+    None if it accepts any size or several ones.
 
     Raises:
         UserError: It cannot be read.
@@ -72,7 +73,7 @@ def _shapes(graph: Any) -> Iterator[list[int]]:
 
 
 def _specifications(value: Any) -> Iterator[list[int]]:
-    """Yield the shapes in a `StructuredValue`: tensors in tuples, lists and dictionaries."""
+    """Yield the tensor shapes in a `StructuredValue`: in tuples, lists and dictionaries."""
     kind = value.WhichOneof("kind")
     if kind == "tensor_spec_value":
         yield _dimensions(value.tensor_spec_value.shape)

@@ -1,4 +1,4 @@
-"""The only place where a SavedModel is loaded: after its operations, its links and its checksum were looked at."""
+"""The only place where a SavedModel is loaded, after its operations, links and checksum were checked."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -15,14 +15,13 @@ def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None
     """Check a SavedModel and load it: a TensorFlow 2 object, or a TensorFlow 1 module's signatures and variables.
 
     Args:
-        saved_model: The folder that holds saved_model.pb.
-        trust: Accept every operation of this TensorFlow, and links. The checksum counts all the same.
-        info: Its model info, whose `sha256` the files must have; None when the caller has compared it.
-        where: The backbone's folder, for the message, when a job trains on it.
+        saved_model: The folder of saved_model.pb.
+        trust: Accept every operation of this TensorFlow, and links. The checksum is verified in any case.
+        info: Its model info, whose `sha256` the files must have; None if the caller has verified it.
+        where: The backbone's folder, for messages of a training job.
 
     Raises:
-        UserError: It is rejected, it is not the one that was recorded, it changed meanwhile, or TensorFlow cannot load
-            it.
+        UserError: It is rejected, its checksum differs, it changed while it was loaded, or TensorFlow cannot load it.
     """
     tensorflow_start.start()
     with unchanged(saved_model):
@@ -33,7 +32,7 @@ def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None
             artifacts.undamaged_sha256(saved_model, info, f"The model in {saved_model.parent}")
         try:
             return _loaded(saved_model)
-        except Exception as error:  # TensorFlow raises whatever a corrupt file makes it stumble over
+        except Exception as error:  # TensorFlow raises any exception for a corrupt file
             what, remedy = ("SavedModel", "") if where is None else ("backbone", " Stage it again.")
             reason = first_line(error)
             raise UserError(f"The {what} in {where or saved_model} cannot be loaded: {reason}.{remedy}") from error
@@ -41,31 +40,31 @@ def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None
 
 @contextlib.contextmanager
 def unchanged(saved_model: Path) -> Iterator[None]:
-    """Hold that what was read at the block's beginning is what was loaded at its end.
+    """Ensure that the files checked at the beginning of the block are those loaded at its end.
 
     Raises:
-        UserError: A file of the SavedModel is another one than before, or has changed.
+        UserError: A file of the SavedModel was replaced or modified.
     """
     before = _stamps(saved_model)
     yield
     if _stamps(saved_model) != before:
-        raise UserError(f"{saved_model} was changed while it was loaded. Copy the model again, then load it.")
+        raise UserError(f"{saved_model} changed while it was loaded. Copy the model again, then load it.")
 
 
 def _loaded(saved_model: Path) -> Any:
     import tensorflow as tf
 
     is_module = (saved_model / "tfhub_module.pb").exists()
-    # A module of TensorFlow 1's Hub has a second graph for training; that for inference has no tag.
+    # A TensorFlow 1 Hub module has a second graph for training; the one for inference has no tag.
     found = tf.saved_model.load(str(saved_model), tags=[] if is_module else None)
     if is_module:
-        # As tensorflow_hub marks it; hub.KerasLayer asks.
+        # The attribute that tensorflow_hub sets and hub.KerasLayer reads.
         found._is_hub_module_v1 = True
     return found
 
 
 def keras_layer(loaded: Any, trainable: bool, options: Mapping[str, Any]) -> Any:
-    """Return the `hub.KerasLayer` of a loaded model, never of a path, which it would load without a check.
+    """Return the `hub.KerasLayer` of a loaded model; a path is rejected, since it would be loaded unchecked.
 
     `options` are those of `hub.KerasLayer`; a model that is not callable needs `signature`.
     """
@@ -74,7 +73,7 @@ def keras_layer(loaded: Any, trainable: bool, options: Mapping[str, Any]) -> Any
     if isinstance(loaded, str | Path):
         raise TypeError(f"{loaded!r} is a path; load it with load_untrusted first")
     if not callable(loaded):
-        # hub.KerasLayer takes an object only if it is callable, and then calls the signature that is named.
+        # hub.KerasLayer requires a callable object, though it then calls the named signature.
         kind = type(loaded)
         loaded.__class__ = type(kind.__name__, (kind,), {"__call__": _has_no_call})
     return hub.KerasLayer(loaded, trainable=trainable, name="backbone", **options)
@@ -89,13 +88,13 @@ def _check_links(saved_model: Path) -> None:
     for path in saved_model.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(inside):
             raise UserError(
-                f"{path} is a link to something outside the SavedModel. Copy the file itself there, or, if you trust "
+                f"{path} is a link to a path outside the SavedModel. Replace it with the file itself or, if you trust "
                 "the model's author, set trust_model=True for training or SERVE_TRUST_MODEL=true for serving."
             )
 
 
 def _stamps(saved_model: Path) -> dict[str, tuple[int, ...]]:
-    """Return for each file what changes when its content does; without a lock nothing else tells."""
+    """Return for each file the attributes that change with its content; there is no lock to rely on."""
     found: dict[str, tuple[int, ...]] = {}
     for path in artifacts.model_files(saved_model):
         state = path.stat()

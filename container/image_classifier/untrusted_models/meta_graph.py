@@ -1,6 +1,6 @@
-"""One meta graph of a SavedModel as a program: its nodes, its functions, and which of them can run.
+"""One meta graph of a SavedModel as a program: its nodes, its functions, and their reachability.
 
-Each meta graph is looked at for itself: a function of one is never known in another.
+Meta graphs are independent: a function of one is not visible in another.
 """
 
 import functools
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 OperationDefinition = Callable[[str], Any]
-"""From an operation's name to TensorFlow's `OpDef`, None where this TensorFlow does not have it."""
+"""Maps an operation's name to TensorFlow's `OpDef`, or to None if this TensorFlow does not have it."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class MetaGraph:
 
     @functools.cached_property
     def functions(self) -> dict[str, list[Any]]:
-        """The functions of the library by name; a list, since a hostile library may use a name twice."""
+        """The functions of the library by name; lists, since a hostile library may repeat a name."""
         found: dict[str, list[Any]] = {}
         for function in self.definition.graph_def.library.function:
             found.setdefault(function.signature.name, []).append(function)
@@ -39,7 +39,7 @@ class MetaGraph:
             yield from function.node_def
 
     def called_by(self, node: Any) -> set[str]:
-        """Return the names of the functions that a node calls: by its operation, or by an attribute."""
+        """Return the names of the functions that a node calls, by its operation or by an attribute."""
         if node.op in self.functions:
             return {node.op}
         definition = self.operation(node.op)
@@ -52,7 +52,7 @@ class MetaGraph:
         return names - {""}
 
     def reached_from(self, names: Iterable[str]) -> "Reached":
-        """Return what runs when nodes of the main graph or functions, given by name, are asked for."""
+        """Return what is reachable from nodes of the main graph and functions, given by name."""
         nodes, functions = set[str](), set[str]()
         waiting = list(names)
         while waiting:
@@ -70,12 +70,12 @@ class MetaGraph:
 
 @dataclass(frozen=True)
 class Reached:
-    """Names of nodes of the main graph, and of functions."""
+    """Names of reachable nodes of the main graph and functions."""
 
     nodes: frozenset[str]
     functions: frozenset[str]
 
 
 def bare(name: str) -> str:
-    """Return the node's name of an input or a tensor: `^name` and `name:0` are both `name`."""
+    """Return the node name of an input or a tensor: `^name` and `name:0` both give `name`."""
     return name.removeprefix("^").partition(":")[0]

@@ -1,4 +1,4 @@
-"""Whether a SavedModel contains allowed operations alone. TensorFlow parses it, as it does when it loads it."""
+"""Check that a SavedModel contains only allowed operations, using the parser with which TensorFlow loads it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,37 +11,37 @@ from image_classifier.untrusted_models import allow_list, saver
 from image_classifier.untrusted_models.meta_graph import MetaGraph
 
 MAX_GRAPH_BYTES = 2**31 - 1
-"""Of saved_model.pb: what a protocol buffer can hold (https://protobuf.dev/overview/#limits)."""
+"""Limit of saved_model.pb: that of a protocol buffer (https://protobuf.dev/overview/#limits)."""
 MAX_CONSTANT_BYTES = 2**31 - 1
-"""Of one constant in memory. One value may stand for a tensor of any shape, so the file's size is no bound."""
+"""Limit of one constant in memory. One stored value may fill a tensor of any shape, so the file size is no limit."""
 
 
 @dataclass(frozen=True)
-class Objections:
-    """What speaks against a SavedModel, in sorted names."""
+class Violations:
+    """The reasons to reject a SavedModel, as sorted names."""
 
     unknown: tuple[str, ...] = ()
     """Operations that this TensorFlow does not have."""
     operations: tuple[str, ...] = ()
-    """Operations that are not allowed, or not where they are."""
+    """Operations that are not allowed, or not allowed at their position."""
     functions: tuple[str, ...] = ()
-    """Functions that are called and not defined, or named as an operation is."""
+    """Functions that are called but not defined, or that have the name of an operation."""
     constants: tuple[str, ...] = ()
-    """Constants that are larger than `MAX_CONSTANT_BYTES`."""
+    """Constants larger than `MAX_CONSTANT_BYTES`."""
 
 
 def check(saved_model: Path, trust: bool) -> None:
-    """Look through every meta graph of a SavedModel, each for itself.
+    """Check every meta graph of a SavedModel.
 
     Args:
-        saved_model: The folder that holds saved_model.pb.
-        trust: Accept every operation of this TensorFlow, those that reach files or Python included.
+        saved_model: The folder of saved_model.pb.
+        trust: Accept every operation of this TensorFlow, including those that reach files or Python.
 
     Raises:
-        UserError: saved_model.pb cannot be read, needs an operation that is not part of this TensorFlow (a custom
-            operation's library, or a newer release), or contains what is not allowed and is not trusted.
+        UserError: saved_model.pb cannot be read, needs an operation that this TensorFlow does not have (of a custom
+            operation library or a newer release), or is untrusted and contains something that is not allowed.
     """
-    found = objections(parse(saved_model))
+    found = violations(parse(saved_model))
     if found.unknown:
         import tensorflow as tf
 
@@ -72,14 +72,14 @@ def check(saved_model: Path, trust: bool) -> None:
         )
 
 
-def objections(parsed: Any) -> Objections:
-    """Return what speaks against a `SavedModel` protocol buffer."""
+def violations(parsed: Any) -> Violations:
+    """Return the reasons to reject a `SavedModel` protocol buffer."""
     found = [_of_meta_graph(meta_graph) for meta_graph in parsed.meta_graphs]
 
     def together(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
         return tuple(sorted(set().union(*lists)))
 
-    return Objections(
+    return Violations(
         together(one.unknown for one in found),
         together(one.operations for one in found),
         together(one.functions for one in found),
@@ -87,20 +87,19 @@ def objections(parsed: Any) -> Objections:
     )
 
 
-def _of_meta_graph(definition: Any) -> Objections:
+def _of_meta_graph(definition: Any) -> Violations:
     from tensorflow.python.framework import op_def_registry
 
     registered = op_def_registry.get
     graph = MetaGraph(definition, registered)
     used = {node.op for node in graph.all_nodes()}
     masking = {name for name in graph.functions if registered(name) is not None}
-    # A function may be called by its own name, as if it were an operation; one that is named as an operation is, hides
-    # nothing.
+    # A function may be called by its own name like an operation; one with the name of an operation does not hide it.
     operations = used - (set(graph.functions) - masking)
     unknown = {name for name in operations if registered(name) is None}
     checkpoint = allow_list.WRITE_CHECKPOINT | allow_list.READ_CHECKPOINT
     called = set[str]().union(*(graph.called_by(node) for node in graph.all_nodes()))
-    return Objections(
+    return Violations(
         unknown=tuple(unknown),
         operations=tuple(
             (operations - unknown - checkpoint - allow_list.allowed()) | saver.misplaced_operations(graph)
@@ -128,7 +127,7 @@ def _bytes(node: Any) -> int:
 
 
 def parse(saved_model: Path) -> Any:
-    """Return the `SavedModel` protocol buffer of a folder, by the parser that loading uses too.
+    """Return the `SavedModel` protocol buffer of a folder, using TensorFlow's own parser.
 
     Raises:
         UserError: It cannot be read.
@@ -139,8 +138,8 @@ def parse(saved_model: Path) -> Any:
     try:
         if (size := (saved_model / "saved_model.pb").stat().st_size) > MAX_GRAPH_BYTES:
             raise UserError(
-                f"{saved_model / 'saved_model.pb'} has {size:,} bytes; a SavedModel's graph has at most "
-                f"{MAX_GRAPH_BYTES:,}. Save the model with its weights as variables."
+                f"{saved_model / 'saved_model.pb'} has {size:,} bytes; allowed: {MAX_GRAPH_BYTES:,}. Save the model "
+                "with its weights as variables."
             )
         return tf.__internal__.saved_model.parse_saved_model(str(saved_model))
     except OSError as error:

@@ -1,8 +1,8 @@
-"""The saver that TensorFlow writes into every SavedModel: the only place for operations on checkpoints.
+"""The saver that TensorFlow writes into every SavedModel: the only allowed position of checkpoint operations.
 
-Loading runs the saver's restore operation, in TensorFlow 1's format, and never its save operation. So an operation
-that writes a checkpoint must lie where nothing leads to it but saving, and one that reads a checkpoint must read the
-one whose name the loader gives it, this SavedModel's own.
+Loading a SavedModel in TensorFlow 1's format runs the saver's restore operation, never its save operation. Therefore an
+operation that writes a checkpoint must be reachable only by saving, and one that reads a checkpoint must read the one
+whose name the loader passes: this SavedModel's own.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ _FORWARDS = frozenset({"Identity", "PlaceholderWithDefault"})
 
 
 def misplaced_operations(graph: MetaGraph) -> set[str]:
-    """Return the names of the checkpoint operations that something else than the graph's saver can run."""
+    """Return the names of the checkpoint operations that are reachable other than through the graph's saver."""
     writing, reading = (_holders(graph, names) for names in (WRITE_CHECKPOINT, READ_CHECKPOINT))
     if not writing and not reading:
         return set()
@@ -28,7 +28,7 @@ def misplaced_operations(graph: MetaGraph) -> set[str]:
 
 
 def _holders(graph: MetaGraph, operations: frozenset[str]) -> dict[str, set[str]]:
-    """Return which nodes of the main graph, and which functions, contain which of the operations."""
+    """Return the nodes of the main graph and the functions that contain one of the operations, with these."""
     found = {node.name: {node.op} for node in graph.definition.graph_def.node if node.op in operations}
     for function in graph.definition.graph_def.library.function:
         used = {node.op for node in function.node_def} & operations
@@ -42,7 +42,7 @@ def _within(holders: dict[str, set[str]], reached: frozenset[str]) -> set[str]:
 
 
 def _entry_points(graph: MetaGraph) -> Iterator[str]:
-    """Yield the names of everything that a loader or a caller may run, but for the saver."""
+    """Yield the names of everything that a loader or a caller may run, except for the saver."""
     for signature in graph.definition.signature_def.values():
         for tensor in (*signature.inputs.values(), *signature.outputs.values()):
             yield from _tensor_names(tensor)
@@ -67,7 +67,7 @@ def _tensor_names(tensor: Any) -> Iterator[str]:
 
 
 def _collected(collections: Iterable[Any]) -> Iterator[str]:
-    """Yield the nodes in collections, the initialisers of variables included, which loading may run."""
+    """Yield the nodes in collections, including initialisers of variables, which loading may run."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.framework.variable_pb2 import VariableDef
 
@@ -83,7 +83,7 @@ def _collected(collections: Iterable[Any]) -> Iterator[str]:
 
 
 def _foreign_reads(graph: MetaGraph, nodes: frozenset[str], functions: frozenset[str], given: str) -> set[str]:
-    """Return the reading operations of the saver that read another checkpoint than the one that they are given."""
+    """Return the saver's read operations if they read another checkpoint than the one passed by the loader."""
     readers = _reading_functions(graph)
 
     def reads(node: Any) -> bool:
@@ -100,7 +100,7 @@ def _foreign_reads(graph: MetaGraph, nodes: frozenset[str], functions: frozenset
 
 
 def _reading_functions(graph: MetaGraph) -> set[str]:
-    """Return the names of the functions that read a checkpoint, by themselves or through another one."""
+    """Return the names of the functions that read a checkpoint, directly or through another function."""
     found = {name for name in _holders(graph, READ_CHECKPOINT) if name in graph.functions}
     while True:
         calling = {
@@ -118,7 +118,7 @@ def _arguments(function: Any) -> set[str]:
 
 
 def _source(node: Any, nodes: dict[str, Any], end: str | None) -> str | None:
-    """Follow a node's first input to where its value comes from."""
+    """Follow a node's first input to the source of its value."""
     for _ in range(len(nodes) + 1):
         if not node.input:
             return None

@@ -41,7 +41,7 @@ def test_model_info_keys_in_any_case_under_any_known_name(tmp_path: Path, name: 
     ("content", "message"),
     [
         ("{", "is not valid JSON"),
-        ("[]", "must hold a JSON object"),
+        ("[]", "must contain a JSON object"),
         ('{"image_size": "large"}', "image_size is 'large'"),
         ('{"image_size": [0, 224]}', "image_size is"),
         ('{"image_size": [224]}', "image_size is"),
@@ -111,7 +111,7 @@ def test_single_saved_model_is_found_anywhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folders", "message"), [([], "holds no SavedModel"), (["two", "three"], "holds several SavedModels")]
+    ("folders", "message"), [([], "contains no SavedModel"), (["two", "three"], "contains several SavedModels")]
 )
 def test_no_or_several_saved_models_are_rejected(tmp_path: Path, folders: list[str], message: str) -> None:
     """No SavedModel, or several and none under 1/ -> rejected with what was found."""
@@ -158,7 +158,7 @@ def test_checksum_names_the_versions(tmp_path: Path) -> None:
         put_saved_model(tmp_path / name)
         (tmp_path / name / "weights").write_text(name)
     info = ModelInfo(sha256=artifacts.folder_sha256(tmp_path / "1"))
-    with pytest.raises(UserError, match=r"Of several versions the highest is used: keep 2/ with its own model info"):
+    with pytest.raises(UserError, match=r"The highest of several versions is used: keep 2/ with its own model info"):
         artifacts.undamaged_sha256(tmp_path / "2", info, "The model")
 
 

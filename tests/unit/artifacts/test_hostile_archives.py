@@ -74,9 +74,9 @@ def test_headers_that_add_up_are_rejected(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
-        ([block("a"), block("a/b")], "'a' is a file and a folder at once"),
-        ([block("a/b"), block("a")], "'a' is a file and a folder at once"),
-        ([block("a", tarfile.DIRTYPE), block("a")], "'a' is a file and a folder at once"),
+        ([block("a"), block("a/b")], "'a' is both a file and a folder"),
+        ([block("a/b"), block("a")], "'a' is both a file and a folder"),
+        ([block("a", tarfile.DIRTYPE), block("a")], "'a' is both a file and a folder"),
         ([records(path="n" * 300)], "has a name of 300 bytes"),
         ([records(path="/".join(["n" * 200] * 20))], "has a name of 4,019 bytes"),
         ([records(path="a/" * 70 + "b")], "lies 71 folders deep"),

@@ -63,10 +63,10 @@ def test_what_was_chosen_and_what_was_left_is_told(tmp_path: Path) -> None:
     found = model_layout.notes(tmp_path, "inference.py")
     assert found == [
         f"The model is in m/ of {tmp_path}.",
-        f"{tmp_path / 'm'} has the versions 2, 10: version 10 is used, the highest, as TensorFlow Serving does.",
-        f"Ignored in {tmp_path}, since systems and tools leave it: __MACOSX, m/.DS_Store, m/10/._saved_model.pb.",
-        "Not run: code/serve.py, m/code/inference.py. This image serves with its own program; what a script does to "
-        "requests and answers belongs into the client.",
+        f"{tmp_path / 'm'} has the versions 2, 10: using version 10, the highest, as TensorFlow Serving does.",
+        f"Ignored files of operating systems and tools in {tmp_path}: __MACOSX, m/.DS_Store, m/10/._saved_model.pb.",
+        "Not run: code/serve.py, m/code/inference.py. This image serves with its own program; move the script's "
+        "pre- and postprocessing to the client.",
     ]
     assert (
         "Not run: train.py (SAGEMAKER_PROGRAM)."

@@ -65,7 +65,7 @@ def test_size_of_a_model_without_info_is_its_signatures(
     for words in (
         "WARNING",
         str(folder),
-        "24x32 pixels (as its signature says)",
+        "24x32 pixels (from its signature)",
         "normalize (assumed)",
         "--image-size",
     ):
@@ -80,7 +80,7 @@ def test_what_the_model_info_lacks_is_assumed_aloud(copied: Callable[[str], Path
     path.write_text('{"pixel_scaling_method": "center"}')
     predictor = Predictor.load(folder)
     assert predictor.warning is not None
-    assert "records image_size: images of 224x224 pixels (assumed)" in predictor.warning
+    assert "records image_size; using images of 224x224 pixels (assumed)" in predictor.warning
     assert '"pixel_scaling_method": "center"' in predictor.warning
     path.write_text('{"image_size": [24, 32]}')
     assert "records pixel_scaling_method: pixel_scaling_method normalize" in str(Predictor.load(folder).warning)

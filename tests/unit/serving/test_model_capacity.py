@@ -77,7 +77,7 @@ def test_model_without_an_ir_is_rejected_with_the_remedy(tmp_path: Path) -> None
 
 def test_broken_folder_is_a_user_error(tmp_path: Path) -> None:
     """Given a folder without a model, and one with a corrupt IR -> the reason of each."""
-    with pytest.raises(UserError, match="holds no SavedModel"):
+    with pytest.raises(UserError, match="contains no SavedModel"):
         capacity.load(tmp_path, "f32")
     folder = tiny_models.write(tmp_path / "model", "a").folder
     (folder / "openvino" / "model.xml").write_text("<net/>")

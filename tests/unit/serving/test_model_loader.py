@@ -34,7 +34,7 @@ def test_explained_failure_is_one_line(tmp_path: Path) -> None:
     loader.start()
     assert not loader.wait(60)
     assert len(failures) == 1
-    assert failures[0].startswith(f"UserError: {tmp_path} holds no SavedModel")
+    assert failures[0].startswith(f"UserError: {tmp_path} contains no SavedModel")
 
 
 def test_unforeseen_failure_is_one_line() -> None:

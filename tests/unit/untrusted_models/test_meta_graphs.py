@@ -8,11 +8,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from image_classifier.untrusted_models import operations
-from image_classifier.untrusted_models.operations import Objections
+from image_classifier.untrusted_models.operations import Violations
 
 tf1 = tf.compat.v1
 raw = tf.raw_ops
-CLEAN = Objections()
+CLEAN = Violations()
 
 
 def meta_graph(body: Callable[[], Any] = lambda: None, saver: bool = True, **collections: Any) -> Any:
@@ -41,12 +41,12 @@ def tensor(name: str) -> Any:
     return tf1.TensorInfo(name=name, dtype=tf.float32.as_datatype_enum)
 
 
-def objections(*meta_graphs: Any) -> Objections:
+def violations(*meta_graphs: Any) -> Violations:
     """Look through a SavedModel of these meta graphs."""
     model = saved_model_pb2.SavedModel()
     for found in meta_graphs:
         model.meta_graphs.add().CopyFrom(found)
-    return operations.objections(model)
+    return operations.violations(model)
 
 
 def write_file() -> Any:
@@ -70,8 +70,8 @@ def named_function(found: Any, name: str) -> Any:
 
 def test_own_saver_and_one_that_was_left_behind_pass() -> None:
     """A graph with its own saver, and with that of the training that it comes from -> no objection."""
-    assert objections(meta_graph()) == CLEAN
-    assert objections(meta_graph(tf1.train.Saver)) == CLEAN
+    assert violations(meta_graph()) == CLEAN
+    assert violations(meta_graph(tf1.train.Saver)) == CLEAN
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -80,19 +80,19 @@ def test_other_meta_graph_hides_nothing(place: int) -> None:
     hostile, other = meta_graph(write_file), meta_graph()
     named_function(other, "WriteFile")
     graphs = [hostile, other] if place == 0 else [other, hostile]
-    assert objections(*graphs) == Objections(operations=("WriteFile",), functions=("WriteFile",))
+    assert violations(*graphs) == Violations(operations=("WriteFile",), functions=("WriteFile",))
 
 
 def test_meta_graph_that_is_not_loaded_counts_too() -> None:
     """Given a clean graph and one for training with a file operation -> rejected."""
-    assert objections(meta_graph(), meta_graph(write_file)).operations == ("WriteFile",)
+    assert violations(meta_graph(), meta_graph(write_file)).operations == ("WriteFile",)
 
 
 def test_function_of_an_operations_name_hides_nothing() -> None:
     """Given a function called WriteFile and the operation in the same meta graph -> both are found."""
     found = meta_graph(write_file)
     named_function(found, "WriteFile")
-    assert objections(found) == Objections(operations=("WriteFile",), functions=("WriteFile",))
+    assert violations(found) == Violations(operations=("WriteFile",), functions=("WriteFile",))
 
 
 def test_function_is_called_by_its_own_name() -> None:
@@ -100,9 +100,9 @@ def test_function_is_called_by_its_own_name() -> None:
     found = meta_graph()
     named_function(found, "mine")
     found.graph_def.node.add(name="call", op="mine")
-    assert objections(found) == CLEAN
+    assert violations(found) == CLEAN
     del found.graph_def.library.function[:]
-    assert objections(found).unknown == ("mine",)
+    assert violations(found).unknown == ("mine",)
 
 
 def test_undefined_function_is_found() -> None:
@@ -110,17 +110,17 @@ def test_undefined_function_is_found() -> None:
     found = meta_graph()
     node = found.graph_def.node.add(name="call", op="PartitionedCall")
     node.attr["f"].func.name = "__inference_of_another_model_7"
-    assert objections(found).functions == ("__inference_of_another_model_7",)
+    assert violations(found).functions == ("__inference_of_another_model_7",)
     other = meta_graph()
     named_function(other, "__inference_of_another_model_7")
-    assert objections(found, other).functions == ("__inference_of_another_model_7",)
+    assert violations(found, other).functions == ("__inference_of_another_model_7",)
 
 
 def test_operation_in_a_function_that_nothing_calls_is_found() -> None:
     """Given a function of the library with a file operation -> found, called or not."""
     found = meta_graph()
     named_function(found, "idle").op = "ReadFile"
-    assert objections(found).operations == ("ReadFile",)
+    assert violations(found).operations == ("ReadFile",)
 
 
 def through_signature(found: Any) -> None:
@@ -159,9 +159,9 @@ ENTRANCES = [through_signature, through_restore, through_main_op, through_init_s
 def test_writing_a_checkpoint_outside_the_saver_is_found(enter: Callable[[Any], None]) -> None:
     """Given SaveV2 where calling or loading a model leads to it -> found; where nothing does -> no objection."""
     found = meta_graph(save)
-    assert objections(found) == CLEAN
+    assert violations(found) == CLEAN
     enter(found)
-    assert objections(found).operations == ("SaveV2",)
+    assert violations(found).operations == ("SaveV2",)
 
 
 @pytest.mark.parametrize("enter", ENTRANCES)
@@ -172,26 +172,26 @@ def test_saver_that_is_entered_from_outside_is_found(enter: Callable[[Any], None
     call = found.graph_def.node.add(name="foreign", op="StatefulPartitionedCall")
     call.attr["f"].func.name = "__inference__traced_save_1"
     found.saver_def.save_tensor_name = "foreign:0"
-    assert objections(found) == CLEAN
+    assert violations(found) == CLEAN
     enter(found)
-    assert objections(found).operations == ("SaveV2",)
+    assert violations(found).operations == ("SaveV2",)
 
 
 def test_function_of_the_object_graph_does_not_write() -> None:
     """Given a function that writes a checkpoint among those that an object offers -> found."""
     found = meta_graph()
     named_function(found, "__inference_call_1").op = "SaveV2"
-    assert objections(found) == CLEAN
+    assert violations(found) == CLEAN
     found.object_graph_def.nodes.add().function.concrete_functions.append("__inference_call_1")
-    assert objections(found).operations == ("SaveV2",)
+    assert violations(found).operations == ("SaveV2",)
 
 
 def test_saver_reads_the_checkpoint_that_it_is_given() -> None:
     """Given a restore operation that reads a checkpoint of its own choice -> found."""
     found = meta_graph()
-    assert objections(found) == CLEAN
+    assert violations(found) == CLEAN
     chosen = found.graph_def.node.add(name="chosen", op="Const")
     chosen.attr["value"].tensor.string_val.append(b"/somewhere/else")
     chosen.attr["value"].tensor.dtype = chosen.attr["dtype"].type = tf.string.as_datatype_enum
     next(node for node in found.graph_def.node if node.op == "RestoreV2").input[0] = "chosen"
-    assert objections(found).operations == ("RestoreV2",)
+    assert violations(found).operations == ("RestoreV2",)

@@ -73,7 +73,7 @@ def test_folder_that_cannot_be_loaded_fails_the_job(asked: ValidationSample, tmp
     """A folder without its graph -> the job fails with the reason, which is no trace."""
     broken = colours.save(tmp_path / "broken")
     (broken / "1" / "saved_model.pb").unlink()
-    with pytest.raises(AlgorithmError, match=r"cannot be loaded and run by a new process: .* holds no SavedModel"):
+    with pytest.raises(AlgorithmError, match=r"cannot be loaded and run by a new process: .* contains no SavedModel"):
         verification.verify(broken, asked, answers(asked), tmp_path / "work", StopSignal())
 
 

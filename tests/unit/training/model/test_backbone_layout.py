@@ -24,7 +24,7 @@ def test_backbone_without_model_info_says_what_is_assumed(tmp_path: Path) -> Non
     tf.saved_model.save(root, str(tmp_path / "fixed" / "1"))
     loaded = backbone.load(tmp_path / "fixed", trainable=False, trust=False)
     assert loaded.info.image_size == (40, 56)
-    assert "40x56 pixels (as its signature says)" in str(loaded.warning)
+    assert "40x56 pixels (from its signature)" in str(loaded.warning)
     assert backbone.load(put(tmp_path / "any"), trainable=False, trust=False).warning is None
 
 
