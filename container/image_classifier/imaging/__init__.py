@@ -1,6 +1,6 @@
-"""Bytes to upright RGB pixels of the model's size: the one definition, for training and for serving.
+"""Encoded images to upright RGB pixels of the model's size: the single definition for training and serving.
 
-`header` says what a file is and what decoding it would cost, before any decoder sees it; `decoding` makes the pixels.
+`header` determines format, size and decoding cost before any decoder runs; `decoding` produces the pixels.
 """
 
 from image_classifier.imaging.decoding import (

@@ -1,17 +1,16 @@
-"""Bytes to upright RGB pixels, with Pillow and NumPy alone.
+"""Decode images to upright RGB pixels, with Pillow and NumPy only.
 
-No colour profile is applied. Transparency is dropped without blending, as TensorFlow's decoders do
-and so the built-in algorithm: an image with an alpha channel and the same one without get the same answer, and pixels
-that cannot be seen keep the colours that the file stores. A GIF stores none for them: they become black, as there. Of
-an animation the first frame counts. A CMYK JPEG with Adobe's marker stores inverted inks (255: none), one without
-stores them as they are (0: none), as in TensorFlow's decoder.
+Conventions, which match TensorFlow's decoders and therefore the built-in algorithm: colour profiles are ignored. Alpha
+is dropped without blending, so invisible pixels keep their stored colours; transparent pixels of a GIF, which stores
+none, become black. Of an animation the first frame is used. A CMYK JPEG with Adobe's marker stores inverted inks
+(255: none), one without the marker plain inks (0: none).
 """
 
 import io
 
 import numpy as np
 
-# Registered by its import: otherwise the first WebP makes Pillow load all of its forty readers.
+# Importing the plugin registers it: otherwise the first WebP makes Pillow load all of its forty readers.
 import PIL.WebPImagePlugin  # noqa: F401
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
@@ -28,7 +27,7 @@ from image_classifier.imaging.header import (
 )
 from image_classifier.imaging.rejection import ImageRejected, corrupt
 
-# Sizes are checked before Pillow sees a byte, and its own limit would reject the JPEGs that are decoded reduced.
+# Sizes are checked before Pillow runs, and its own limit would reject JPEGs that are decoded at reduced size.
 Image.MAX_IMAGE_PIXELS = None
 
 _PILLOW_FILTERS = {
@@ -36,12 +35,12 @@ _PILLOW_FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos3": Image.Resampling.LANCZOS,
 }
-"""Not its nearest: that rounds positions in doubles, and TensorFlow in floats picks other pixels at many sizes."""
+"""Without nearest: Pillow computes positions in float64, TensorFlow in float32, which selects other pixels."""
 RESIZE_METHODS = (*_PILLOW_FILTERS, *resampling.METHODS)
 JPEG_MARGIN = 2
-"""A JPEG is decoded at a half, a quarter or an eighth only when so many times the target is left, on both sides."""
+"""A JPEG is decoded at 1/2, 1/4 or 1/8 only if both sides remain at least this multiple of the target."""
 _ARRAY_BYTES = 6
-"""For each pixel of the raster where NumPy resizes it: the array, and the bytes that it is made from."""
+"""Per pixel of a raster that NumPy resizes: the array, and the bytes it is created from."""
 _TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -51,7 +50,7 @@ _TRANSPOSITIONS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""EXIF 2.3, tag 0x0112: what turns the stored raster upright. From 5 on height and width change places."""
+"""EXIF 2.3, tag 0x0112: transposition that makes the stored raster upright. From 5 on, width and height swap."""
 
 
 def load_pixels(
@@ -66,24 +65,24 @@ def load_pixels(
 def decode(header: Header, size: tuple[int, int], method: str) -> NDArray[np.uint8]:
     """Decode an image to upright RGB, uint8 (height, width, 3), of exactly `size` (height, width) in pixels.
 
-    Resized with antialiasing (nearest and area have none), the aspect ratio is not kept. A large JPEG is decoded at
-    a half, a quarter or an eighth, as long as at least twice the target is left; not for nearest, which would pick
-    from averages. Safe in many threads; decoding and resizing release Python's lock.
+    Resizes with antialiasing (except nearest and area) without preserving the aspect ratio. A large JPEG is decoded
+    at 1/2, 1/4 or 1/8 if at least twice the target remains; not for nearest, which would sample averages. Thread-safe;
+    decoding and resizing release the GIL.
 
     Args:
-        header: The header, with the file's content.
+        header: The header, including the file's content.
         size: Height and width in pixels.
         method: One of `RESIZE_METHODS`.
 
     Raises:
-        ImageRejected: The image is corrupt, or has too many pixels even at an eighth.
-        PlatformError: There is not enough memory for a raster within the limits.
+        ImageRejected: The image is corrupt, or has too many pixels even at 1/8.
+        PlatformError: There is not enough memory for an image within the limits.
     """
     check_size(_raster_size(header, size, method), MAX_RASTER_PIXELS)
     try:
         image = Image.open(io.BytesIO(header.content), formats=[header.format])
         if image.size != header.size:
-            raise corrupt(f"it states {image.width:,} x {image.height:,} pixels beside those of its header")
+            raise corrupt(f"it also states {image.width:,} x {image.height:,} pixels, unlike its header")
         return _upright(image, header, size, method)
     except ImageRejected:
         raise
@@ -92,17 +91,17 @@ def decode(header: Header, size: tuple[int, int], method: str) -> NDArray[np.uin
         message = f"Not enough memory to decode an image of {given} pixels. Use an instance with more memory."
         raise PlatformError(message) from error
     except UnidentifiedImageError as error:
-        # Pillow's own sentence names an object of Python.
+        # Pillow's own message contains the repr of a Python object.
         raise corrupt(f"its {header.format} header cannot be read") from error
-    except Exception as error:  # a decoder fails in whatever way the corruption makes it fail
+    except Exception as error:  # decoders raise any exception for corrupt data
         raise corrupt(error) from error
 
 
 def memory_bytes(header: Header, size: tuple[int, int], method: str) -> int:
-    """Return the bytes of memory that `decode` takes at its peak with the same arguments, beside the file's content."""
+    """Return the peak memory of `decode` with the same arguments in bytes, without the file's content."""
     width, height = _raster_size(header, size, method)
     each = header.pixel_bytes + (0 if method in _PILLOW_FILTERS else _ARRAY_BYTES)
-    # The first of two passes of resizing has the target's width (or height, when turned) and the raster's height.
+    # The first of two resizing passes has the target's width (or height, if transposed) and the raster's height.
     return width * height * each + header.coefficient_bytes + 4 * max(size) * height
 
 
@@ -113,7 +112,7 @@ def _raster_size(header: Header, size: tuple[int, int], method: str) -> tuple[in
 
 
 def _reduction(header: Header, size: tuple[int, int], method: str) -> int:
-    """Return by what a JPEG's sides are divided while it is decoded, as Pillow's `draft` chooses it."""
+    """Return the factor by which a JPEG is reduced during decoding, as Pillow's `draft` chooses it."""
     if header.format != "JPEG" or method == "nearest":
         return 1
     width, height = _stored(header.orientation, size)
@@ -122,7 +121,7 @@ def _reduction(header: Header, size: tuple[int, int], method: str) -> int:
 
 
 def _stored(orientation: int | None, size: tuple[int, int]) -> tuple[int, int]:
-    """Return the target's width and height as the raster lies."""
+    """Return the target's width and height in the orientation of the stored raster."""
     height, width = size
     return (height, width) if orientation is not None and orientation >= 5 else (width, height)
 
@@ -141,7 +140,7 @@ def _upright(image: Image.Image, header: Header, size: tuple[int, int], method: 
         image.load()
     rgb = _rgb(image)
     if method in _PILLOW_FILTERS:
-        # In an order of our own: which side goes first depends on Pillow's version and on the shape, and it shows.
+        # In a fixed order: Pillow's own depends on its version and on the shape, and affects the result.
         across = rgb.resize((width, rgb.height), _PILLOW_FILTERS[method])
         resized = across.resize((width, height), _PILLOW_FILTERS[method])
     else:
@@ -153,11 +152,11 @@ def _upright(image: Image.Image, header: Header, size: tuple[int, int], method: 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        # 16-bit grey: Pillow's own conversion saturates at 255. The upper byte is what TensorFlow takes.
+        # 16-bit grey: Pillow's own conversion saturates at 255. TensorFlow uses the upper byte.
         levels = np.clip(np.asarray(image), 0, 65535).astype(np.uint16) >> 8
         return Image.fromarray(levels.astype(np.uint8)).convert("RGB")
-    transparent = image.info.pop("transparency", None)  # Pillow would warn of what this conversion drops
-    # Pillow would copy it, and not let other threads run meanwhile.
+    transparent = image.info.pop("transparency", None)  # otherwise Pillow warns that the conversion drops it
+    # Pillow would copy an RGB image, and hold the GIL meanwhile.
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     if image.format == "GIF" and transparent is not None:
         rgb.paste((0, 0, 0), mask=Image.fromarray(np.asarray(image) == transparent))

@@ -1,7 +1,7 @@
-"""Which way up an image is: the orientation that EXIF or XMP metadata states, read without a general TIFF parser.
+"""Read the orientation from EXIF or XMP metadata, without a general TIFF parser.
 
-Bounded by design: a single pass over one directory, no offset is followed twice, nothing is inflated beyond
-`_PROFILE_BYTES`. A general parser such as Pillow's follows every tag and warns about each that is broken.
+Bounded by design: a single pass over one directory, no offset is followed twice, and at most `_PROFILE_BYTES` are
+inflated. A general parser such as Pillow's follows every tag and warns about each invalid one.
 Sources: EXIF 2.32 section 4.6.4; TIFF 6.0 section 2; XMP specification part 2, section 3.2.
 """
 
@@ -11,15 +11,15 @@ import zlib
 
 ORIENTATION_TAG = 0x0112
 _INTEGERS = {3: "H", 4: "L", 6: "b", 8: "h", 9: "l", 13: "L"}
-"""TIFF field types of whole numbers to their form in `struct`."""
+"""TIFF field types of integers, and their `struct` formats."""
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 _PREFIX = b"Exif\0\0"
 _PROFILE_BYTES = 256 * 1024
-"""Of a compressed text block that holds EXIF in hexadecimal digits: 64 KB of EXIF, JPEG's limit, fit twice."""
+"""Limit of an inflated text block with EXIF in hexadecimal digits: twice what 64 KB of EXIF, JPEG's limit, need."""
 
 
 def orientation(exif: bytes | None, xmp: bytes | None = None) -> int:
-    """Return the orientation, 1 to 8, that EXIF states, else XMP; 1, upright, when neither states one.
+    """Return the orientation, 1 to 8, from EXIF, else from XMP, else 1 (upright).
 
     Args:
         exif: A TIFF structure, with or without the prefix `Exif`.
@@ -32,7 +32,7 @@ def orientation(exif: bytes | None, xmp: bytes | None = None) -> int:
 
 
 def of_text_profile(text: bytes, compressed: bool) -> bytes | None:
-    """Return the EXIF bytes that ImageMagick writes as a text block of a PNG: three lines, then hexadecimal digits."""
+    """Return the EXIF bytes of a PNG text block as ImageMagick writes it: three lines, then hexadecimal digits."""
     try:
         if compressed:
             text = zlib.decompressobj().decompress(text, _PROFILE_BYTES)

@@ -1,4 +1,4 @@
-"""What a GIF says before its first frame: one linear pass over its blocks.
+"""Read a GIF up to its first frame: one linear pass over its blocks.
 
 Source: GIF89a, sections 17 to 26.
 """
@@ -9,26 +9,26 @@ from dataclasses import dataclass
 from image_classifier.imaging.rejection import corrupt, too_complex
 
 MAX_BLOCKS = 65_536
-"""Blocks of extensions before the first frame, of up to 255 bytes each: 16 MB of comments and metadata."""
+"""Limit of extension blocks before the first frame, of up to 255 bytes each: 16 MB of comments and metadata."""
 _EXTENSION, _FRAME, _TRAILER = 0x21, 0x2C, 0x3B
 _CONTROL = 0xF9
 
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """What a GIF says of its first frame."""
+    """Properties of a GIF's first frame."""
 
     size: tuple[int, int]
-    """Width and height in pixels: the screen's, or the first frame's where that is larger."""
+    """Width and height in pixels of the logical screen, or of the first frame where that is larger."""
     is_transparent: bool
 
 
 def read(data: bytes) -> Gif:
-    """Read the screen and what precedes the first frame.
+    """Read the logical screen and the blocks before the first frame.
 
     Raises:
         ImageRejected: There is no frame, or there are too many blocks before it.
-        IndexError, struct.error: The file is cut off before its first frame.
+        IndexError, struct.error: The file is truncated before its first frame.
     """
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     position = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)

@@ -1,7 +1,7 @@
-"""What the bytes of an image say about it before any decoder sees them: format, size, orientation and cost.
+"""Read image headers before any decoder runs: format, size, orientation and decoding cost.
 
-What a file is, its first bytes say, never its name. Reading a header is linear in the file's bytes, and everything
-that could make a decoder's work grow faster than that is rejected here.
+The format follows from the first bytes, never from the name. Reading a header takes linear time, and files whose
+decoding would take more than that are rejected here.
 Sources: GIF89a section 18; BITMAPCOREHEADER and BITMAPINFOHEADER; the WebP container and VP8 (RFC 6386, section 9.1).
 """
 
@@ -12,40 +12,40 @@ from image_classifier.imaging import gif, jpeg, png
 from image_classifier.imaging.rejection import EMPTY, TOO_LARGE, UNSUPPORTED, ImageRejected, corrupt
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-"""An allow-list: every other format that Pillow can open is out of reach of a client."""
+"""An allow-list: clients cannot reach any other of Pillow's decoders."""
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"})
 DEFAULT_MAX_PIXELS = 250_000_000
-"""Width times height in a header: above the 200 megapixels of the largest phone cameras."""
+"""Default limit of width times height: more than the 200 megapixels of the largest phone cameras."""
 MAX_RASTER_PIXELS = 1024 * 1024 * 1024 // 4 // 3
-"""89,478,485 pixels that are decoded at once, after a JPEG's reduction; also where Pillow's own warning begins."""
+"""Limit of decoded pixels after a JPEG's reduction, 89,478,485; also the threshold of Pillow's own warning."""
 MAX_SIDE = 65_535
-"""Pixels of one side: what a JPEG's or GIF's header can say at most. A resize filter's memory grows with the side."""
+"""Limit of one side, the largest value in a JPEG or GIF header. The memory of a resize filter grows with the side."""
 MAX_RUN_LENGTH_PIXELS = 4 * 1024 * 1024
-"""Of a BMP with run-length encoding, which Pillow decodes pixel by pixel in Python."""
+"""Limit for a run-length encoded BMP, which Pillow decodes pixel by pixel in Python."""
 _BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})
-"""Lengths in bytes of the headers that a BMP can have, which tell its version."""
+"""Lengths in bytes of the BMP headers, which determine the version."""
 _RUN_LENGTH = (1, 2)
-"""Compression methods of a BMP: 8 and 4 bits a pixel in runs."""
+"""Compression methods of a BMP: runs of 8-bit and of 4-bit pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is known of an image before it is decoded."""
+    """The properties of an image that are known before it is decoded."""
 
     format: str
     """One of `FORMATS`."""
     size: tuple[int, int]
     """Width and height in pixels, as stored."""
     content: bytes
-    """The file without metadata that no pixel depends on, as far as the format lets it be left out."""
+    """The file without metadata that does not affect pixels, as far as the format allows its removal."""
     pixel_bytes: int
-    """Memory that the raster takes for each pixel, at the peak: what the decoder fills, and its copy in RGB."""
+    """Peak memory per pixel: the decoder's raster and its RGB copy."""
     coefficient_bytes: int = 0
-    """Memory that a JPEG of several scans takes besides, at full size."""
+    """Additional memory of a JPEG with several scans, at full size."""
     orientation: int | None = 1
-    """1 to 8 as in EXIF; None: the decoder says where it is stated."""
+    """1 to 8 as in EXIF; None: only the decoder can find the metadata."""
     max_pixels: int = MAX_RASTER_PIXELS
-    """Width times height that this form of the format may have."""
+    """Limit of width times height for this variant of the format."""
     has_plain_cmyk: bool = False
     """Whether it is a CMYK JPEG without Adobe's marker."""
 
@@ -65,7 +65,7 @@ def sniff(data: bytes) -> str | None:
         return "WEBP"
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
-    # Two letters alone would make a bitmap of many a text.
+    # The two letters alone would match many texts.
     is_bitmap = data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BITMAP_HEADERS
     return "BMP" if is_bitmap else None
 
@@ -75,10 +75,10 @@ def read_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
 
     Args:
         data: The file's bytes.
-        max_pixels: Width times height that the header may state; no side exceeds `MAX_SIDE`.
+        max_pixels: Limit of width times height; each side is limited to `MAX_SIDE`.
 
     Raises:
-        ImageRejected: The bytes are empty, of another format, corrupt, too complex, or of too many pixels.
+        ImageRejected: The image is empty, of another format, corrupt, too complex, or has too many pixels.
     """
     if not data:
         raise ImageRejected(EMPTY, "The image is empty: 0 bytes. Send the content of an image file.")
@@ -100,7 +100,7 @@ def check_size(size: tuple[int, int], max_pixels: int) -> None:
     """Check width and height in pixels.
 
     Raises:
-        ImageRejected: One is zero or exceeds `MAX_SIDE`, or their product exceeds `max_pixels`.
+        ImageRejected: A side is zero or exceeds `MAX_SIDE`, or the product exceeds `max_pixels`.
     """
     width, height = size
     if width * height == 0:
@@ -131,14 +131,14 @@ def _png(data: bytes) -> Header | None:
     found = png.read(data)
     if found is None:
         return None
-    # The decoder's raster and the one in RGB: 16-bit grey goes through arrays of 2 and 4 bytes.
+    # The decoder's raster and its RGB copy; 16-bit grey passes through arrays of 2 and 4 bytes per pixel.
     each = 9 if found.depth == 16 and found.colour_type == 0 else {2: 4, 4: 8, 6: 8}.get(found.colour_type, 5)
     return Header("PNG", found.size, found.content, each, orientation=found.orientation)
 
 
 def _gif(data: bytes) -> Header:
     found = gif.read(data)
-    # An index, RGB, and the mask of what is transparent.
+    # Palette index, RGB, and the transparency mask.
     return Header("GIF", found.size, data, 8 if found.is_transparent else 5)
 
 
@@ -150,9 +150,9 @@ def _bmp(data: bytes) -> Header:
         width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     size = abs(width), abs(height)  # a negative height is a raster from top to bottom
     if compression not in _RUN_LENGTH:
-        # With masks of bits there may be alpha.
+        # Bit masks may include alpha.
         return Header("BMP", size, data, {3: 8}.get(compression, 5 if bits <= 8 else 4))
-    # Runs of one pixel take two bytes each, and the end of a row two more; what is beyond changes nothing but the work.
+    # A run of one pixel takes two bytes, the end of a row two more. Further bytes only add work.
     raster = struct.unpack_from("<I", data, 10)[0]
     content = data[: raster + 2 * size[0] * size[1] + 4 * size[1] + 1024]
     return Header("BMP", size, content, 8, max_pixels=MAX_RUN_LENGTH_PIXELS)
@@ -171,7 +171,7 @@ def _webp(data: bytes) -> Header | None:
         size = width & 0x3FFF, height & 0x3FFF
     else:
         return None
-    # Pillow decodes every WebP as an animation: two canvases in RGBA, a copy of one as bytes, and its own raster.
+    # Pillow decodes every WebP as an animation: two RGBA canvases, a copy of one as bytes, and its own raster.
     return Header("WEBP", size, data, 16, orientation=None)
 
 

@@ -1,4 +1,4 @@
-"""What a PNG is, by its chunks: one linear pass that inflates nothing and leaves out what no pixel depends on.
+"""Read the chunks of a PNG in one linear pass, without inflating anything, and drop those that do not affect pixels.
 
 Source: PNG specification, third edition, sections 5.3, 5.4 and 11.
 """
@@ -11,27 +11,27 @@ from image_classifier.imaging.rejection import too_complex
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 MAX_CHUNKS = 65_536
-"""Chunks of a file. Encoders write at least 4 KB of raster into each: this many are beyond any body's limit."""
+"""Limit of chunks per file. Encoders write at least 4 KB of raster per chunk, so larger files exceed the body limit."""
 _XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 _EXIF_KEYWORD = b"Raw profile type exif\0"
 
 
 @dataclass(frozen=True, slots=True)
 class Png:
-    """What the chunks of a PNG say."""
+    """Properties of a PNG from its chunks."""
 
     size: tuple[int, int]
     """Width and height in pixels."""
     depth: int
-    """Bits of a sample."""
+    """Bits per sample."""
     colour_type: int
     orientation: int
     content: bytes
-    """The file with its critical chunks alone. Ancillary ones may be broken, or unpack to gigabytes."""
+    """The file with only its critical chunks; ancillary ones may be corrupt, or inflate to gigabytes."""
 
 
 def read(data: bytes) -> Png | None:
-    """Read the chunks; None when the header is cut off.
+    """Read the chunks; None if the header is truncated.
 
     Raises:
         ImageRejected: There are too many chunks.
@@ -53,7 +53,7 @@ class _Metadata:
 
 
 def _sort(data: bytes) -> tuple[list[tuple[int, int]], _Metadata]:
-    """Return where the chunks to keep begin and end, neighbours as one, and what the others say."""
+    """Return the byte ranges of the chunks to keep, adjacent ones merged, and the metadata of the others."""
     kept: list[tuple[int, int]] = []
     metadata, profile = _Metadata(), None
     start = position = 8
@@ -80,7 +80,7 @@ def _sort(data: bytes) -> tuple[list[tuple[int, int]], _Metadata]:
 
 
 def _take(metadata: _Metadata, kind: bytes, data: bytes, start: int, end: int) -> tuple[bytes, bool] | None:
-    """Keep what may state an orientation; returns a text block that holds EXIF, and whether it is compressed."""
+    """Store metadata that may state an orientation; return a text block with EXIF, and whether it is compressed."""
     if kind == b"eXIf":
         metadata.exif = data[start:end]
     elif kind == b"iTXt" and data.startswith(_XMP_KEYWORD + b"\0", start):

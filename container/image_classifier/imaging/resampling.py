@@ -1,7 +1,7 @@
-"""Resize with TensorFlow's kernels where Pillow has none: two matrix products, one a side; and its nearest pixels.
+"""TensorFlow's resize methods that Pillow lacks: kernels as two matrix products, one per axis, and nearest.
 
 Kernels and spans are those of `tf.image.resize(antialias=True)` (ScaleAndTranslate) and of its `area` method. Positions
-are float32 as there, since a position between two pixels, or on a kernel's edge, must fall to the same side.
+are float32 as in TensorFlow, so that those between two pixels, or on the edge of a kernel, round to the same side.
 """
 
 from collections.abc import Callable
@@ -41,16 +41,16 @@ _HALF = np.float32(0.5)
 
 
 _CACHED_ENTRIES = 2**20
-"""Of the largest matrix that is kept, 4 MiB: 128 MiB in all, whatever sizes strangers send."""
+"""Entries of the largest cached matrix, 4 MiB: at most 128 MiB in all, whatever sizes clients send."""
 _BLOCK_LEVELS = 2**22
-"""Levels of an image that are floats at the same time, 16 MiB: a large image is multiplied in strips of rows."""
+"""Values of an image that are float32 at the same time, 16 MiB: a large image is processed in strips of rows."""
 
 
 def weights(method: str, source: int, target: int) -> NDArray[np.float32]:
-    """Return the matrix (target, source), float32, whose rows add up to 1.
+    """Return the float32 matrix (target, source), whose rows sum to 1.
 
     Raises:
-        KeyError: The method is `nearest`, which has no weights, or none of `METHODS`.
+        KeyError: The method is `nearest`, which has no weights, or unknown.
     """
     make = _kept_weights if source * target <= _CACHED_ENTRIES else _new_weights
     return make(method, source, target)
@@ -61,7 +61,7 @@ def _new_weights(method: str, source: int, target: int) -> NDArray[np.float32]:
     centre = (np.arange(target, dtype=np.float32)[:, None] + _HALF) * ratio
     stretch = max(ratio, np.float32(1))
     reach = ratio / 2 if method == "area" else KERNELS[method][0] * stretch
-    # Each row is zero but for a span, and only there the kernel is computed.
+    # Each row is zero except for a span, the only part for which the kernel is computed.
     first = np.maximum(np.floor(centre - reach - _HALF), 0).astype(np.intp)
     pixels = first + np.arange(int(2 * reach) + 3)
     distance = pixels.astype(np.float32) + _HALF - centre
@@ -79,12 +79,12 @@ _kept_weights = lru_cache(maxsize=32)(_new_weights)
 
 
 def resize(pixels: NDArray[np.uint8], size: tuple[int, int], method: str) -> NDArray[np.uint8]:
-    """Resize pixels (h, w, 3) to `size` (height, width) by one of `METHODS`; rounded and clipped to uint8."""
+    """Resize pixels (h, w, 3) to `size` (height, width) with one of `METHODS`; rounded and clipped to uint8."""
     height, width, channels = pixels.shape
     if method == "nearest":
         return pixels[_nearest(height, size[0])][:, _nearest(width, size[1])]
     if height * size[1] < width * size[0]:
-        # The side that shrinks more goes first, so that an image of one row does not grow before it shrinks.
+        # The axis that shrinks more is first, so that an image of a single row does not grow before it shrinks.
         turned = resize(pixels.transpose(1, 0, 2), (size[1], size[0]), method)
         return np.ascontiguousarray(turned.transpose(1, 0, 2))
     vertical = weights(method, height, size[0])

@@ -1,4 +1,4 @@
-"""Where backbones come from and how they become the model channel's archive."""
+"""Sources of backbones, and their conversion to the archive of the model channel."""
 
 from image_classifier import tensorflow_start
 

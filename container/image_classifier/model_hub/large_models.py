@@ -1,8 +1,8 @@
-"""The defaults of large models: the developer guide's rule, with the numbers that it leaves out.
+"""Defaults of large models: the developer guide's rule, with the numbers that the guide omits.
 
-The guide says that large models train with a smaller batch and only at the top, not which models are large. Here a
-model's weight is parameters times pixels: of a convolutional network or a vision transformer, the multiplications and
-the activations of one image grow with both. Why these thresholds: docs/decisions/0007-which-models-are-large.md.
+According to the guide large models train with a smaller batch and only the top layer, but it does not define "large".
+Here a model's weight is parameters times pixels, since in convolutional networks and vision transformers both the
+operations and the activations per image grow with both. Thresholds: docs/decisions/0007-which-models-are-large.md.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ USUAL_BATCH = 32
 """The developer guide's, for all others."""
 LARGEST_BATCH = 16
 SMALLEST_BATCH = 4
-"""Smaller ones make the gradient noisy and save little: below it the weights themselves fill the memory."""
+"""Smaller batches make the gradient noisy and save little memory, which the weights then dominate."""
 
 
 def weight(parameters: int, image_size: tuple[int, int]) -> int:
@@ -24,10 +24,10 @@ def weight(parameters: int, image_size: tuple[int, int]) -> int:
 
 
 def defaults(parameters: int | None, image_size: tuple[int, int]) -> Mapping[str, str]:
-    """Return what a model trains with where that differs from the declaration, as text; nothing for most models.
+    """Return the defaults in which a model differs from the declarations, as text; empty for most models.
 
-    The batch of a large one is the largest power of two with which a step is no more work than 32 images of a model
-    at the threshold, between `SMALLEST_BATCH` and `LARGEST_BATCH`. Unknown `parameters`: not large.
+    The batch size of a large model is the largest power of two, from `SMALLEST_BATCH` to `LARGEST_BATCH`, with which a
+    step is at most as much work as 32 images of a model at the threshold. Unknown `parameters` count as not large.
     """
     heaviness = weight(parameters or 0, image_size) / LARGE
     if heaviness < 1:

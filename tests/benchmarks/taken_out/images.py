@@ -45,7 +45,7 @@ EDITS = (
         6,
         "400 for what a decoder stumbles over",
         _DECODING,
-        "    except Exception as error:  # a decoder fails in whatever way the corruption makes it fail\n"
+        "    except Exception as error:  # decoders raise any exception for corrupt data\n"
         "        raise corrupt(error) from error",
         "    finally:\n        pass",
         (

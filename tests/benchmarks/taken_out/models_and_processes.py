@@ -157,7 +157,7 @@ EDITS = (
         16,
         "a sentence for what TensorFlow stumbles over",
         "image_classifier/untrusted_models/loader.py",
-        "        except Exception as error:  # TensorFlow raises whatever a corrupt file makes it stumble over\n",
+        "        except Exception as error:  # TensorFlow raises any exception for a corrupt file\n",
         "        except ZeroDivisionError as error:\n",
         (f"{_BROKEN}[truncated weights]",),
     ),

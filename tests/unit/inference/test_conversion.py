@@ -173,8 +173,8 @@ def test_weights_are_not_compressed(tmp_path: Path, halves: NDArray[np.uint8]) -
     assert engines.load(folder, replace(info, extra={}), False).name == "tensorflow"
 
 
-def test_made_up_images_are_the_same_and_cover_the_range() -> None:
-    """Two samples of a seed, one of another -> equal, different; dark and bright pixels of every channel."""
+def test_synthetic_images_are_reproducible_and_cover_the_range() -> None:
+    """Given equal and different seeds -> equal and different images, with dark and bright pixels in every channel."""
     first, again, other = (conversion.synthetic_images(INFO, seed).pixels for seed in (0, 0, 1))
     assert first.shape == (50, *colours.SIZE, 3)
     assert np.array_equal(first, again)

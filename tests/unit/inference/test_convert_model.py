@@ -36,7 +36,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 
 
 def test_folder_gets_an_ir(model: Path, halves: NDArray[np.uint8], capsys: pytest.CaptureFixture[str]) -> None:
-    """A model folder -> exit 0, one line with the figures that says the images are synthetic, and it is served."""
+    """Given a model folder -> exit 0, one line with the results on synthetic images, and it is served."""
     code, said, complained = run(capsys, model)
     assert (code, complained) == (0, "")
     assert said.startswith(f"{model} has an OpenVINO IR now. On 50 synthetic images (--images DIR takes real ones) ")

@@ -32,12 +32,12 @@ def stale(converted_model: Callable[[str], Path], tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("wanted", ["auto", "openvino"])
 def test_model_with_an_ir_gets_openvino(converted_model: Callable[[str], Path], wanted: str) -> None:
-    """An IR and no GPU -> openvino, without a remark."""
+    """Given an IR and no GPU -> openvino, without a note."""
     assert choose(converted_model("both"), wanted) == EngineSelection("openvino")
 
 
-def test_tensorflow_can_be_asked_for(converted_model: Callable[[str], Path]) -> None:
-    """An IR, and tensorflow wanted -> tensorflow, which answers the same."""
+def test_tensorflow_can_be_requested(converted_model: Callable[[str], Path]) -> None:
+    """Given an IR and a request for tensorflow -> tensorflow with the same probabilities."""
     folder = converted_model("both")
     assert choose(folder, "tensorflow") == EngineSelection("tensorflow")
     info = artifacts.read_model_info(folder)
@@ -65,8 +65,10 @@ def test_ir_of_another_model_is_not_used(stale: Path) -> None:
 
 
 @pytest.mark.parametrize("recorded", [{"left_out": "OpenVINO cannot convert it"}, None, "text"])
-def test_ir_without_a_record_is_none(converted_model: Callable[[str], Path], tmp_path: Path, recorded: object) -> None:
-    """Files of an IR about which the model info says nothing, or that it was left out -> they are not used."""
+def test_ir_without_a_record_is_ignored(
+    converted_model: Callable[[str], Path], tmp_path: Path, recorded: object
+) -> None:
+    """Given files of an IR that the model info does not record, or records as left out -> they are not used."""
     folder = Path(shutil.copytree(converted_model("both"), tmp_path / "model"))
     info = json.loads((folder / "__model_info__.json").read_text())
     durable_files.write_json(folder / "__model_info__.json", {**info, "openvino": recorded})
@@ -110,7 +112,7 @@ def test_bfloat16_needs_a_cpu_and_an_ir(
 def test_gpu_counts_only_for_a_tensorflow_that_uses_it(
     converted_model: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A GPU's device file beside tensorflow-cpu -> openvino; beside a TensorFlow for GPUs -> tensorflow."""
+    """Given a GPU's device file -> openvino beside tensorflow-cpu, tensorflow beside a TensorFlow for GPUs."""
     monkeypatch.setattr(processors, "has_gpu", lambda: True)
     assert choose(converted_model("both")).engine == "openvino"
     monkeypatch.setattr("importlib.metadata.distributions", lambda name: [])

@@ -73,8 +73,8 @@ def test_size_of_a_model_without_info_is_its_signatures(
     assert [found.predicted_label for found in predictor.classify(halves)] == list(colours.LABELS)
 
 
-def test_what_the_model_info_lacks_is_assumed_aloud(copied: Callable[[str], Path]) -> None:
-    """A model info with scaling or size alone -> the other one in the warning; with both -> none."""
+def test_assumptions_are_warned_about(copied: Callable[[str], Path]) -> None:
+    """Given a model info with only scaling or size -> a warning about the other; with both -> no warning."""
     folder = copied("bytes")
     path = folder / artifacts.MODEL_INFO_FILE
     path.write_text('{"pixel_scaling_method": "center"}')

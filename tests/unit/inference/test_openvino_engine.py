@@ -41,10 +41,10 @@ def noise() -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("form", colours.FORMS)
-def test_every_form_answers_as_tensorflow_does(
+def test_every_calling_convention_agrees_with_tensorflow(
     converted_model: Callable[[str], Path], halves: NDArray[np.uint8], form: str
 ) -> None:
-    """One network behind each way to call it -> TensorFlow's probabilities, float32, one row an image."""
+    """Given one network behind each calling convention -> TensorFlow's probabilities, float32, one row per image."""
     folder = converted_model(form)
     info = artifacts.read_model_info(folder)
     engine = openvino.load_engine(ir_record.folder_of(folder), info)
@@ -63,7 +63,7 @@ def test_any_number_of_images_is_answered_in_order(representation: Path, noise: 
 
 
 def test_many_threads_get_their_own_answers(representation: Path, noise: NDArray[np.uint8]) -> None:
-    """Twelve threads with batches of different images -> each gets the rows of its images, no request is lost."""
+    """Given twelve threads with batches of different images -> each gets its rows, and no request is lost."""
     engine = openvino.load_engine(representation, INFO)
     requests = engine.pool.idle
     expected = engine.probabilities(noise)
@@ -76,7 +76,7 @@ def test_many_threads_get_their_own_answers(representation: Path, noise: NDArray
 
 
 def test_images_of_another_size_leave_the_engine_usable(representation: Path, halves: NDArray[np.uint8]) -> None:
-    """Pixels of another size -> an error, and afterwards the same answers from as many requests."""
+    """Given pixels of another size -> an error, then the same results from as many requests."""
     engine = openvino.load_engine(representation, INFO)
     requests, before = engine.pool.idle, engine.probabilities(halves)
     with pytest.raises(ValueError, match="could not broadcast"):
@@ -85,8 +85,8 @@ def test_images_of_another_size_leave_the_engine_usable(representation: Path, ha
     assert np.array_equal(engine.probabilities(halves), before)
 
 
-def test_an_error_is_that_of_its_image_alone(representation: Path, noise: NDArray[np.uint8]) -> None:
-    """Threads of which every third brings pixels of another size -> those get the error, the others their answers."""
+def test_an_error_affects_only_its_own_call(representation: Path, noise: NDArray[np.uint8]) -> None:
+    """Given threads of which every third sends pixels of another size -> those fail, the others get their results."""
     engine = openvino.load_engine(representation, INFO)
     expected, wrong = engine.probabilities(noise[:60]), np.zeros((1, 5, 5, 3), np.uint8)
 
@@ -105,10 +105,10 @@ def test_an_error_is_that_of_its_image_alone(representation: Path, noise: NDArra
 @pytest.mark.parametrize(
     ("processors", "single_compilation", "streams"), [(1, False, [1]), (2, False, [1, 2]), (2, True, [2])]
 )
-def test_alone_gets_all_processors_and_company_one_each(
+def test_latency_mode_uses_all_cpus_and_throughput_mode_one_each(
     representation: Path, monkeypatch: pytest.MonkeyPatch, processors: int, single_compilation: bool, streams: list[int]
 ) -> None:
-    """One CPU, several, several with little memory -> one stream in latency mode, else one per CPU."""
+    """Given one CPU, several, or a single compilation -> streams of the latency mode and of the throughput mode."""
     monkeypatch.setattr(openvino, "available_processors", lambda: processors)
     engine = openvino.load_engine(representation, INFO, single_compilation=single_compilation)
     assert (engine.concurrency, engine.warm_up_sizes) == (processors + 4, (1, processors + 4))
@@ -125,7 +125,7 @@ def test_alone_gets_all_processors_and_company_one_each(
 @pytest.mark.parametrize(
     ("sole_process", "machine", "pinned"), [(True, 2, [True, False]), (True, 8, [False] * 2), (False, 2, [False] * 2)]
 )
-def test_who_is_alone_gets_a_thread_a_cpu(
+def test_threads_of_the_latency_mode_are_pinned(
     representation: Path,
     monkeypatch: pytest.MonkeyPatch,
     noise: NDArray[np.uint8],
@@ -133,7 +133,7 @@ def test_who_is_alone_gets_a_thread_a_cpu(
     machine: int,
     pinned: list[bool],
 ) -> None:
-    """All CPUs of the machine and no other process -> the threads of latency mode are pinned, no others; else none."""
+    """Given all CPUs and a sole process -> only the latency mode's threads are pinned; otherwise none."""
     monkeypatch.setattr(openvino, "available_processors", lambda: 2)
     monkeypatch.setattr(os, "cpu_count", lambda: machine)
     before = os.sched_getaffinity(0)
@@ -147,8 +147,8 @@ def test_who_is_alone_gets_a_thread_a_cpu(
     assert os.sched_getaffinity(0) == before
 
 
-def test_threads_of_the_network_go_after_those_that_ask(representation: Path, noise: NDArray[np.uint8]) -> None:
-    """A loaded engine at work -> its own threads are nicer than the one that loaded it, which is as before."""
+def test_threads_of_the_network_have_low_priority(representation: Path, noise: NDArray[np.uint8]) -> None:
+    """Given a busy engine -> its own threads are nicer than the thread that loaded it, whose niceness is unchanged."""
     before, others = os.nice(0), set(niceness_of_threads())
     engine = openvino.load_engine(representation, INFO)
     engine.probabilities(noise[:8])
@@ -205,8 +205,8 @@ def test_image_size_of_the_model_info_must_be_the_networks(representation: Path)
 
 
 @pytest.mark.parametrize("word", [b"body", b"then_body", b"else_body"])
-def test_graph_of_bodies_in_bodies_is_rejected(representation: Path, word: bytes) -> None:
-    """A graph with 3,000 loops or branches in each other, which OpenVINO's reader does not survive -> one sentence."""
+def test_deeply_nested_graph_is_rejected(representation: Path, word: bytes) -> None:
+    """Given a graph with 3,000 nested loops or branches, which crash OpenVINO's parser -> one sentence."""
     nested = b"<layers><layer><" + word + b">", b"</" + word + b"></layer></layers>"
     (representation / "model.xml").write_bytes(b"<net>" + nested[0] * 3_000 + nested[1] * 3_000 + b"</net>")
     with pytest.raises(UserError, match=r"is rejected: model\.xml has .* and 3,000 bodies of loops and branches"):
@@ -262,7 +262,7 @@ print(json.dumps([predictor.engine.name, sorted({name.partition(".")[0] for name
 
 
 def test_tensorflow_is_not_imported(converted_model: Callable[[str], Path]) -> None:
-    """A process that loads and asks a model with an IR -> openvino answers, and TensorFlow is no module of it."""
+    """Given a process that loads and runs a model with an IR -> it uses openvino and does not import TensorFlow."""
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     command = [sys.executable, "-W", "error", "-c", ANSWER, str(converted_model("both"))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

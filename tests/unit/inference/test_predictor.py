@@ -61,10 +61,10 @@ def test_features_are_those_of_the_network(either_model: Callable[[str], Path], 
     assert Predictor.load(either_model("both")).classify(halves)[0].features is None
 
 
-def test_seconds_of_both_stages_are_told_for_each_batch(
+def test_duration_of_both_stages_is_observed_for_each_batch(
     either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
 ) -> None:
-    """One image more than a batch -> decoding and the engine, twice, in turn; a rejected image -> nothing."""
+    """Given one image more than a batch -> two durations each for decode and engine; given a rejected image -> none."""
     predictor = Predictor.load(either_model("both"))
     seen: list[tuple[str, float]] = []
     predictor.predict([png(halves[0])] * (BATCH + 1), observe=lambda stage, seconds: seen.append((stage, seconds)))
@@ -74,10 +74,10 @@ def test_seconds_of_both_stages_are_told_for_each_batch(
         predictor.predict([b"text"], observe=lambda stage, seconds: pytest.fail(stage))
 
 
-def test_rejected_image_costs_the_others_nothing(
+def test_rejected_image_does_not_affect_the_others(
     either_model: Callable[[str], Path], halves: NDArray[np.uint8], png: Encode
 ) -> None:
-    """Images around a text and an empty one -> each answered as alone, the reasons in their places."""
+    """Given images around a text and an empty one -> each classified as if alone, rejections in their places."""
     predictor = Predictor.load(either_model("both"))
     images = [b"text", png(halves[2]), b"", png(halves[0])]
     found = predictor.predict_each(images)
@@ -177,7 +177,7 @@ def test_background_label_is_dropped_for_a_head_without_it(copied_either: Callab
 
 
 def test_model_that_answers_nan_is_not_served(tmp_path: Path, halves: NDArray[np.uint8]) -> None:
-    """A weight that is NaN -> warming up says so, and a request is answered by an error of ours, never by NaN."""
+    """Given a NaN weight -> warming up fails, and a request gets AlgorithmError, never NaN."""
     predictor = Predictor.load(colours.save(tmp_path, sharpness=float("nan")))
     with pytest.raises(UserError, match=r"not finite \(NaN or infinity\)\. Its weights are corrupt"):
         predictor.warm_up()

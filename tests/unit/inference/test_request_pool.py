@@ -11,8 +11,8 @@ from image_classifier.inference.engines.request_pool import RequestPool
 from tests.support.waiting import wait_until
 
 
-def test_alone_gets_the_fast_request_and_company_does_not() -> None:
-    """One user, and a second while the first is busy -> the fast request, a shared one; afterwards the fast one."""
+def test_latency_request_is_for_a_single_in_flight_image() -> None:
+    """Given one user, then a second while the first is busy -> the latency request, then a throughput request."""
     pool = RequestPool(["a", "b"], "fast")
     with pool.taken(1) as first, pool.taken(1) as second:
         assert first == ["fast"]
@@ -21,8 +21,8 @@ def test_alone_gets_the_fast_request_and_company_does_not() -> None:
         assert again == ["fast"]
 
 
-def test_who_is_expected_is_company_already() -> None:
-    """One who decodes, then a second who does -> the fast request for the first alone, a shared one for both."""
+def test_announced_user_counts_as_in_flight() -> None:
+    """Given two announced users -> a throughput request for both; given one announced user -> the latency request."""
     pool = RequestPool(["a", "b"], "fast")
     with pool.announce():
         with pool.taken(1) as alone:
@@ -33,8 +33,8 @@ def test_who_is_expected_is_company_already() -> None:
             assert alone_again == ["fast"]
 
 
-def test_several_requests_are_shared_ones() -> None:
-    """Who wants five of two -> both shared ones, never the fast one; who wants two of one idle -> that one."""
+def test_several_requests_are_throughput_requests() -> None:
+    """Given demand for five of two -> both throughput requests; for two of one idle -> that one."""
     pool = RequestPool(["a", "b"], "fast")
     with pool.taken(5) as all_of_them:
         assert all_of_them == ["a", "b"]
@@ -43,8 +43,8 @@ def test_several_requests_are_shared_ones() -> None:
     assert pool.idle == 3
 
 
-def test_waiting_threads_are_served_as_they_came() -> None:
-    """Six threads that wait, and a seventh that comes when a request is free -> in the order of their coming."""
+def test_waiting_threads_are_served_in_fifo_order() -> None:
+    """Given six waiting threads, and a seventh that arrives at a release -> all are served in order of arrival."""
     pool, served = RequestPool(["only"]), list[int]()
 
     def work(number: int) -> None:
@@ -64,7 +64,7 @@ def test_waiting_threads_are_served_as_they_came() -> None:
 
 
 def test_every_waiting_thread_is_served_after_a_failure() -> None:
-    """A user that fails while another waits -> the other gets the request, and it is idle in the end."""
+    """Given a user that fails while another waits -> the other gets the request, which is idle in the end."""
     pool = RequestPool(["only"])
 
     def fail() -> None:
@@ -83,7 +83,7 @@ def test_every_waiting_thread_is_served_after_a_failure() -> None:
 
 
 def test_a_request_has_one_user_at_a_time() -> None:
-    """Twelve threads that want one to three requests again and again -> never two users of one, none is lost."""
+    """Given twelve threads that repeatedly take one to three requests -> each has one user at a time, none is lost."""
     pool, users, shared = RequestPool(["a", "b", "c"], "fast"), dict.fromkeys(["a", "b", "c", "fast"], 0), list[str]()
 
     def work(number: int) -> None:

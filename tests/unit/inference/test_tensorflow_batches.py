@@ -77,7 +77,7 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 def test_every_thread_gets_its_own_answer(engine: TensorFlowEngine) -> None:
-    """Thirty-two threads with another image each, five times -> each its own answer, and some shared a batch."""
+    """Given 32 threads with different images, five times -> each gets its own result, and some share a batch."""
 
     def ask(number: int) -> float:
         found = [engine.run(grey(5 * number + turn)) for turn in range(5)]
@@ -89,7 +89,7 @@ def test_every_thread_gets_its_own_answer(engine: TensorFlowEngine) -> None:
 
 
 def test_single_image_does_not_wait_for_a_batch(engine: TensorFlowEngine) -> None:
-    """One image without concurrent requests -> a batch of one, started without waiting for others."""
+    """Given a single in-flight image -> a batch of one, started without waiting for other calls."""
     outputs = engine.run(grey(7))
     assert outputs.features is not None
     assert outputs.features.tolist() == [[1.0]]
@@ -98,8 +98,8 @@ def test_single_image_does_not_wait_for_a_batch(engine: TensorFlowEngine) -> Non
 
 
 @pytest.mark.parametrize(("count", "computed"), [(3, [4] * 3), (32, [32] * 32), (33, [32] * 32 + [1])])
-def test_batches_have_the_sizes_that_were_warmed(engine: TensorFlowEngine, count: int, computed: list[int]) -> None:
-    """Three images, as many as a batch holds, one more -> batches of the ladder's sizes, every answer in order."""
+def test_batches_have_warmed_up_sizes(engine: TensorFlowEngine, count: int, computed: list[int]) -> None:
+    """Given 3 images, a full batch, one more -> batches of the declared sizes, and all results in order."""
     outputs = engine.run(grey(*range(count)))
     assert outputs.features is not None
     assert outputs.features[:, 0].tolist() == computed
@@ -107,8 +107,8 @@ def test_batches_have_the_sizes_that_were_warmed(engine: TensorFlowEngine, count
     assert set(computed) <= set(engine.warm_up_sizes)
 
 
-def test_a_failure_reaches_all_that_waited_for_it(engine: TensorFlowEngine) -> None:
-    """Sixteen threads with an image that the network fails at -> an error each, and the next call is answered."""
+def test_a_failure_reaches_every_call_of_the_batch(engine: TensorFlowEngine) -> None:
+    """Given 16 threads with an image that the network fails on -> an error each, and the next call succeeds."""
     failed = at_once(16, lambda number: engine.run(grey(FAILING_LEVEL)))
     assert [type(error) for error in failed] == [tf.errors.InvalidArgumentError] * 16
     assert engine.probabilities(grey(7)) == pytest.approx(expected(7), abs=1e-6)
@@ -132,8 +132,8 @@ def test_batches_and_float16_are_for_gpus() -> None:
     assert execution_mode_of(INFO, gpu=True) == ExecutionMode(dynamic_batching=True)
 
 
-def test_more_threads_are_let_in_where_batches_form(engine: TensorFlowEngine) -> None:
-    """An engine with batches -> work for twice as many threads as fill one, and every size is to be warmed."""
+def test_dynamic_batching_raises_the_concurrency(engine: TensorFlowEngine) -> None:
+    """Given dynamic batching -> a concurrency of two full batches, and every batch size is warmed up."""
     assert (engine.concurrency, engine.warm_up_sizes) == (64, (1, 2, 4, 8, 16, 32))
 
 

@@ -73,8 +73,8 @@ def test_scaling_maps_the_ends_of_the_range(method: str, expected_range: tuple[l
     assert scaled == pytest.approx(np.array(expected_range), abs=1e-4)
 
 
-def test_unknown_scaling_is_a_mistake_of_the_caller() -> None:
-    """An unknown method -> ValueError with the list."""
+def test_unknown_scaling_raises() -> None:
+    """Given an undeclared scaling method -> ValueError with the list."""
     with pytest.raises(ValueError, match="none of normalize, center, standardize_on_imagenet"):
         tensorflow.scale(np.zeros((1, 3), np.uint8), "invert")
 
@@ -114,8 +114,8 @@ def test_wrong_size_is_said(colour_model: Callable[[str], Path]) -> None:
         tensorflow.load_engine(colour_model("pixels"), ModelInfo(image_size=(10, 11)))
 
 
-def test_backbone_is_no_classifier(colour_model: Callable[[str], Path], tmp_path: Path) -> None:
-    """Features, recorded or by their shape -> rejected, since nothing could name them."""
+def test_backbone_is_rejected(colour_model: Callable[[str], Path], tmp_path: Path) -> None:
+    """Given features, recorded or by their shape -> UserError."""
     with pytest.raises(UserError, match="is a backbone: it returns features, not classes"):
         tensorflow.load_engine(colour_model("called"), replace(INFO, output="features"))
     module = tf.__internal__.tracking.AutoTrackable()

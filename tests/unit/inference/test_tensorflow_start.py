@@ -36,8 +36,8 @@ def test_home_folder_is_left_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_modules_are_not_looked_through_for_garbage() -> None:
-    """TensorFlow started twice -> its modules are out of the collector's sight, what was made later is not."""
+def test_modules_are_excluded_from_garbage_collection() -> None:
+    """Given TensorFlow started twice -> its modules are excluded from collection, later objects are not."""
     program = (
         "import gc; from image_classifier import tensorflow_start; tensorflow_start.start(); "
         "print(gc.isenabled(), gc.get_freeze_count()); later = [[] for _ in range(1000)]; tensorflow_start.start(); "

@@ -84,8 +84,8 @@ def test_this_machine_has_some() -> None:
     assert 0 < memory.available_bytes() < 2**50
 
 
-def test_what_is_freed_is_given_back() -> None:
-    """Given 64 MB in small pieces, freed but for the last -> after trim_heap they are no longer this process's."""
+def test_trim_heap_returns_freed_memory() -> None:
+    """Given 64 MB in small blocks, all freed but the last -> after trim_heap the process no longer holds them."""
     memory.trim_heap()
     before = memory.resident_bytes()
     pieces = [np.ones(8 * 1024, np.uint8) for _ in range(8 * 1024)]
@@ -119,7 +119,7 @@ thread.join()
 
 @pytest.mark.parametrize(("first", "kept"), [("", True), ("memory.return_large_blocks()", False)])
 def test_large_blocks_are_returned_when_they_are_freed(first: str, kept: bool) -> None:
-    """Given 31 MB that a thread frees twice -> the C library keeps them, unless it is configured to return them."""
+    """Given 31 MB that a thread frees twice -> the C library keeps them unless it was told to return them."""
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     command = [sys.executable, "-c", KEEP.format(first=first)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
