@@ -192,7 +192,7 @@ def test_format_is_decided_by_the_first_bytes() -> None:
     assert [imaging.sniff(data) for data in (b"", b"RIFF1234WAVE", b"GIF90a", b"text")] == [None] * 4
 
 
-def test_unknown_resize_method_is_a_mistake_of_the_caller() -> None:
-    """An unknown method -> ValueError with the list."""
-    with pytest.raises(ValueError, match="none of bilinear, bicubic, lanczos3, nearest"):
+def test_unknown_resize_method_raises() -> None:
+    """Given an undeclared resize method -> ValueError with the list."""
+    with pytest.raises(ValueError, match="not one of bilinear, bicubic, lanczos3, nearest"):
         imaging.load_pixels(encode(PLAIN, "PNG"), SIZE, "sharpest")

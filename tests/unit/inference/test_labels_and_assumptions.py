@@ -83,6 +83,6 @@ def test_assumptions_are_warned_about(copied: Callable[[str], Path]) -> None:
     assert "records image_size; using images of 224x224 pixels (assumed)" in predictor.warning
     assert '"pixel_scaling_method": "center"' in predictor.warning
     path.write_text('{"image_size": [24, 32]}')
-    assert "records pixel_scaling_method: pixel_scaling_method normalize" in str(Predictor.load(folder).warning)
+    assert "records pixel_scaling_method; using pixel_scaling_method normalize" in str(Predictor.load(folder).warning)
     artifacts.write_model_info(folder, ModelInfo(image_size=colours.SIZE))
     assert Predictor.load(folder).warning is None

@@ -227,8 +227,8 @@ DAMAGE: list[tuple[Callable[[Path], object], str]] = [
     (duplicate, "several SavedModels"),
     (remove_index, "lacks variables.index"),
     (remove_labels, "has no labels_info.json"),
-    (lambda folder: (folder / "labels_info.json").write_text('{"labels": []}'), "must hold"),
-    (lambda folder: (folder / "labels_info.json").write_text(r'{"labels": ["\ud83c"]}'), "must hold"),
+    (lambda folder: (folder / "labels_info.json").write_text('{"labels": []}'), "must contain"),
+    (lambda folder: (folder / "labels_info.json").write_text(r'{"labels": ["\ud83c"]}'), "must contain"),
     (lambda folder: (folder / "__model_info__.json").write_text("{"), "is not valid JSON"),
     (lambda folder: artifacts.write_model_info(folder, ModelInfo(output="features")), "is a backbone"),
 ]

@@ -54,7 +54,7 @@ def test_folder_around_everything_and_versions_are_told(tmp_path: Path, capsys: 
     assert artifacts.saved_model_folder(found).name == "2"
     said = capsys.readouterr().out
     assert "The model is in my-model/ of" in said
-    assert "version 2 is used" in said
+    assert "using version 2, the highest" in said
 
 
 @pytest.mark.parametrize("name", [".DS_Store", "._model.tar.gz", "__MACOSX/x"])
