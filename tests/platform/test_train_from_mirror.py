@@ -170,7 +170,7 @@ def test_model_channel_comes_before_model_uri(tmp_path: Path) -> None:
             {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
             "PlatformError: model_uri: s3://bucket-of-the-test/absent.tar.gz cannot be fetched: Could not connect",
         ),
-        ("https://host/model.tar.gz", {}, "UserError: model_uri: 'https://host/model.tar.gz' is no S3 address"),
+        ("https://host/model.tar.gz", {}, "UserError: model_uri: 'https://host/model.tar.gz' is not an S3 address"),
     ],
     ids=["absent", "no credentials", "no network", "no s3"],
 )
