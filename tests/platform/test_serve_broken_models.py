@@ -73,7 +73,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 REPRESENTATIVES = ("missing", "several", "truncated weights", "another TensorFlow")
 
 
-@pytest.mark.parametrize("name", some_of(BROKEN, REPRESENTATIVES.__contains__))
+@pytest.mark.parametrize("name", some_of(BROKEN, REPRESENTATIVES))
 def test_broken_model_stops_the_server_with_one_line(start: StartServer, tree: Path, name: str) -> None:
     """Given each kind of broken model folder -> a non-zero exit code and one plain line, within seconds."""
     damage, message = BROKEN[name]

@@ -1,13 +1,13 @@
 """Cases of a parametrized test: some for each run, all of them for `scripts/test --all`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import pytest
 
 
-def some_of(cases: Iterable[Any], representative: Callable[[Any], bool], name: Callable[[Any], str] = str) -> list[Any]:
-    """Return pytest's parameters for the cases; those that represent none are marked `every`.
+def some_of(cases: Iterable[Any], representatives: Collection[Any], name: Callable[[Any], str] = str) -> list[Any]:
+    """Return pytest's parameters for the cases; those that are no representatives are marked `every`.
 
     A tuple is a case of several arguments.
     """
@@ -15,7 +15,7 @@ def some_of(cases: Iterable[Any], representative: Callable[[Any], bool], name: C
         pytest.param(
             *(case if isinstance(case, tuple) else (case,)),
             id=name(case),
-            marks=() if representative(case) else pytest.mark.every,
+            marks=() if case in representatives else pytest.mark.every,
         )
         for case in cases
     ]
