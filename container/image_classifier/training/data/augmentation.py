@@ -1,7 +1,7 @@
-"""Change training images at random: mirror, rotate and zoom them in one go.
+"""Random augmentation: flip, rotation and zoom as a single transform.
 
-What an image is changed by depends on nothing but the seed, the epoch and the image, so a job that is continued, or
-is divided over other devices, changes it in the same way.
+The transform depends only on the seed, the epoch and the image, so that resumed jobs, and jobs on other devices, draw
+the same.
 """
 
 from typing import Any
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from image_classifier.contract.hyperparameters import Hyperparameters
 
 _DRAWS = 4
-"""Numbers drawn for each image: mirrored across, mirrored down, angle, zoom; always all, so that none depends on
-which others are used."""
+"""Numbers drawn per image: horizontal flip, vertical flip, angle, zoom; always all, so that they are independent of
+which ones are used."""
 
 
 def draw(values: Hyperparameters, size: tuple[int, int], epoch: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -30,7 +30,7 @@ def draw(values: Hyperparameters, size: tuple[int, int], epoch: int, rows: NDArr
     mirror_y = np.where(down < 0.5, -1.0, 1.0) if flip.endswith("vertical") else 1.0
     angle = 2 * np.pi * abs(values.augmentation_random_rotation) * (2 * turn - 1)
     scale = 1 + abs(values.augmentation_random_zoom) * (2 * zoom - 1)
-    # Of the new image: zoomed first, then turned, then mirrored is where its colour comes from.
+    # Inverse mapping: from a point of the new image to the old one by zoom, rotation and flip.
     xx, xy = mirror_x * scale * np.cos(angle), -mirror_x * scale * np.sin(angle)
     yx, yy = mirror_y * scale * np.sin(angle), mirror_y * scale * np.cos(angle)
     middle_y, middle_x = (size[0] - 1) / 2, (size[1] - 1) / 2
@@ -41,7 +41,7 @@ def draw(values: Hyperparameters, size: tuple[int, int], epoch: int, rows: NDArr
 
 
 def apply(pixels: Any, transforms: Any) -> Any:
-    """Transform float pixels (n, h, w, 3) by (n, 8) numbers of `draw`, bilinearly; outside lies the mirror image."""
+    """Transform float pixels (n, h, w, 3) by (n, 8) numbers of `draw`, bilinearly; reflected at the borders."""
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels,
         transforms=transforms,
@@ -53,7 +53,7 @@ def apply(pixels: Any, transforms: Any) -> Any:
 
 
 def _uniform(seed: int, epoch: int, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return numbers of [0, 1), (n, 4), by SplitMix64, which can begin anywhere in its sequence.
+    """Return numbers of [0, 1), (n, 4), by SplitMix64, which can start anywhere in its sequence.
 
     Steele, Lea, Flood, Fast splittable pseudorandom number generators (OOPSLA 2014); the constants are its own.
     NumPy's generators would have to be created for every image, which takes longer than changing it.

@@ -1,4 +1,4 @@
-"""In which order a job sees its images, and the batches that this makes; a pure function of seed, epoch and step."""
+"""The order of images and the batches of an epoch: a pure function of seed, epoch and step."""
 
 import math
 from collections import deque
@@ -16,34 +16,34 @@ from image_classifier.training.data.decoding import CachedImages
 from image_classifier.training.distributed.cluster import Cluster
 
 AHEAD = 2
-"""Batches that are made ready while the network works on one."""
+"""Batches that are prepared while the network processes one."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Features, or images that are decoded when they are asked for, with their labels."""
+    """Labelled inputs: features, or images that are decoded on demand."""
 
     inputs: NDArray[Any] | CachedImages
     labels: NDArray[np.int64]
     owners: NDArray[np.int64] | None = None
-    """(n,) rank of the only host that has a row; None when every host has all of them."""
+    """(n,) rank of the only host that has a row; None when every host has all rows."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Rows met so far that cannot be read: index, as text, to the reason."""
+        """Unreadable rows met so far: index, as text, to the reason."""
         found = self.inputs.unreadable if isinstance(self.inputs, CachedImages) else {}
         return {str(index): reason for index, reason in sorted(found.items())}
 
     def mark_unreadable(self, unreadable: Mapping[str, str]) -> None:
-        """Count rows as met and unreadable, as an earlier run of this job found them."""
+        """Mark rows as unreadable that an earlier run of this job could not read."""
         if isinstance(self.inputs, CachedImages):
             self.inputs.unreadable |= {int(index): reason for index, reason in unreadable.items()}
 
     def take(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """Return the inputs of those rows that can be read, and their indices."""
+        """Return the inputs of the readable ones of these rows, and their indices."""
         return self.inputs.take(indices) if isinstance(self.inputs, CachedImages) else (self.inputs[indices], indices)
 
 
@@ -55,20 +55,20 @@ class Batch:
     """Features float32 (n, features), or pixels uint8 (n, height, width, 3)."""
     labels: NDArray[np.int64]
     counted: NDArray[np.float32]
-    """1 for a row, 0 for a copy that fills the replicas up."""
+    """1 for a row, 0 for padding that makes the replicas equal."""
     positions: NDArray[np.int32]
-    """Of each row in the global batch."""
+    """Position of each row in the global batch."""
     transforms: NDArray[np.float32]
     """(n, 8) of the augmentation; (n, 0) without."""
 
 
 def permutation(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the indices 0 to `count` - 1 as epoch `epoch` (from 0) sees them, int64 (count,)."""
+    """Return the order of `count` rows in epoch `epoch` (from 0), int64 (count,)."""
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
 def steps_per_epoch(rows: Rows, values: Hyperparameters, cluster: Cluster) -> int:
-    """Return the number of batches of an epoch, the last perhaps smaller."""
+    """Return the number of batches of an epoch; the last one may be smaller."""
     if rows.owners is None:
         return math.ceil(len(rows) / values.batch_size)
     shares = [replace(cluster, rank=rank).share(values.batch_size) for rank in range(cluster.count)]
@@ -78,7 +78,7 @@ def steps_per_epoch(rows: Rows, values: Hyperparameters, cluster: Cluster) -> in
 
 
 def local_rows(rows: Rows, cluster: Cluster) -> NDArray[np.int64]:
-    """Return the indices of the rows that this host looks at when each row is looked at once."""
+    """Return the indices of this host's share when every row is processed once."""
     if rows.owners is None:
         part = cluster.share(len(rows))
         return np.arange(part.start, part.stop)
@@ -88,9 +88,9 @@ def local_rows(rows: Rows, cluster: Cluster) -> NDArray[np.int64]:
 def epoch_batches(
     rows: Rows, values: Hyperparameters, cluster: Cluster, epoch: int, first_step: int = 0
 ) -> Iterator[Batch]:
-    """Yield this host's parts of the batches of an epoch from `first_step` on, some made ready ahead.
+    """Yield this host's parts of the batches of an epoch from `first_step` on, prepared ahead.
 
-    When each host has rows of its own, it begins again with them where another one has more.
+    When each host has its own rows, a host with fewer rows repeats them while others have more.
     """
     steps, size = steps_per_epoch(rows, values, cluster), values.batch_size
     share = cluster.share(size)
@@ -134,15 +134,15 @@ def _batch(
     positions = positions[np.isin(indices, readable)]
     counted = np.ones(len(readable), np.float32)
     if cluster.replicas > 1 and (missing := _missing(len(readable), cluster.local_replicas)):
-        # Every replica needs a row, and all of a host equally many: copies that do not count fill them up.
+        # Every replica needs the same number of rows, at least one: pad with copies that do not count.
         if not len(readable):
             inputs, readable, positions = (
                 np.zeros((1, *inputs.shape[1:]), inputs.dtype),
                 np.zeros(1, np.int64),
                 np.zeros(1, np.int64),
             )
-        filler = np.concatenate([np.arange(len(counted)), np.resize(np.arange(len(readable)), missing)])
-        inputs, readable, positions = inputs[filler], readable[filler], positions[filler]
+        padding = np.concatenate([np.arange(len(counted)), np.resize(np.arange(len(readable)), missing)])
+        inputs, readable, positions = inputs[padding], readable[padding], positions[padding]
         counted = np.concatenate([counted, np.zeros(missing, np.float32)])
     transforms = np.empty((len(readable), 0), np.float32)
     if values.augmentation:

@@ -1,4 +1,4 @@
-"""From a channel's folder to a listing of its images, and everything that is wrong with it."""
+"""List the images of a channel, and collect its problems."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +41,7 @@ def complete(found: Scan, class_names: Sequence[str] | None = None) -> Listing:
 
 
 def with_labels(listing: Listing, class_names: Sequence[str] | None) -> Listing:
-    """Return a listing whose labels are places in `class_names`, which hold all of its own names."""
+    """Return the listing with labels that are indices into `class_names`, a superset of its own names."""
     if class_names is None or tuple(class_names) == listing.class_names:
         return listing
     indices = {name: index for index, name in enumerate(class_names)}
@@ -50,12 +50,12 @@ def with_labels(listing: Listing, class_names: Sequence[str] | None) -> Listing:
 
 
 def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> list[Problem]:
-    """Return what keeps a whole channel from being used, given the class names of training for another channel."""
+    """Return the problems of a complete channel; `class_names` are those of training, for another channel."""
     listing, channel = found.listing, found.channel
     folder = on_one_line(str(listing.folder))
     layout = f"{folder}/<class name>/<image>, one folder per class"
     if any(problem.owner is PlatformError for problem in found.problems):
-        # What cannot be read looks empty.
+        # An unreadable folder looks empty.
         return []
     if not listing.folder.is_dir() and not listing.class_names:
         return [Problem(f"The {channel} channel is missing: there is no folder {folder}. Expected {layout}.")]
@@ -87,7 +87,7 @@ def _remedy(found: Scan, layout: str) -> str:
 
 
 def loose_files(found: Scan) -> str:
-    """Say what lies beside the class folders; empty when nothing does."""
+    """Describe the files beside the class folders; empty when there are none."""
     return listed([text if count == 1 else f"{count} {text}" for text, count in found.loose.items()])
 
 

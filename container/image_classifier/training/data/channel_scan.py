@@ -1,4 +1,4 @@
-"""Walk a channel once: its images by class, single problems, and what the log shall say."""
+"""Scan a channel once: its images by class, problems of single files, and notes for the log."""
 
 import os
 from collections import Counter
@@ -21,22 +21,22 @@ _LOOSE = "images"
 
 @dataclass(frozen=True)
 class Scan:
-    """A channel as it lies on this host."""
+    """Contents of a channel on this host."""
 
     channel: str
     listing: Listing
     problems: tuple[Problem, ...] = ()
-    """Those of single names and files, which a listing of several hosts would have too."""
+    """Problems of single names and files, which do not depend on the other hosts."""
     notes: tuple[str, ...] = ()
     """For the log."""
     loose: Mapping[str, int] = field(default_factory=dict)
-    """What lies beside the class folders, or in place of them: description to count."""
+    """Files beside the class folders, or instead of them: description to count."""
     loose_images: int = 0
     """How many of these are images, by their names."""
 
 
 def scan(folder: Path, channel: str) -> Scan:
-    """Walk a channel; several problems are found, none is raised."""
+    """Scan a channel; collects problems instead of raising them."""
     seen = Findings()
     if not folder.is_dir():
         return Scan(channel, Listing(folder, (), ()))

@@ -1,4 +1,4 @@
-"""Walk the folders of a channel: each file once, links included, and nothing left out without a trace."""
+"""Walk the folders of a channel: each file once, links included; everything that is skipped is recorded."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ from image_classifier.training.data.storage import Storage
 
 @dataclass
 class Findings:
-    """What was met besides files; paths are text as the file system gives it."""
+    """Everything besides regular files; paths are text as the file system returns it."""
 
     ignored: Counter[str] = field(default_factory=Counter)
     """Hidden names and those of systems, see `contract.system_names`."""
@@ -32,7 +32,7 @@ class Findings:
 
 
 class Entry(NamedTuple):
-    """A name in a folder, of which the file system said what it is."""
+    """A directory entry with its kind."""
 
     name: str
     path: str
@@ -42,18 +42,18 @@ class Entry(NamedTuple):
 
 
 def entries(folder: str, inside: str, seen: Findings) -> list[Entry]:
-    """Return the files and folders in a folder, sorted by name; what is neither is noted in `seen`.
+    """Return the files and folders in a folder, sorted by name; record everything else in `seen`.
 
     `inside` is the real path of the channel.
     """
-    # The directory says itself what is a file and what a folder, so no file is asked: on a network that is a trip each.
+    # Directory entries have the kind of a file, so no file is queried: on network storage that is a round trip each.
     try:
         found = seen.storage.retry(lambda: _names(folder), folder)
     except PlatformError as error:
         reason = getattr(error.__cause__, "strerror", None) or type(error.__cause__).__name__
         seen.unreadable.append((folder, reason))
         return []
-    # By name, which comes first and occurs once.
+    # By name, which is the first field and unique.
     return sorted(_usable(found, inside, seen))
 
 
@@ -96,15 +96,15 @@ def _followed(entry: os.DirEntry[str], inside: str, seen: Findings) -> Iterator[
 def files(folder: str, inside: str, seen: Findings) -> list[str]:
     """Return the paths of all files below a class folder, in the order of the paths' parts.
 
-    A link to a folder is followed once: its files count where the link is, unless they were met before, and a link to
-    a folder that contains it leads nowhere.
+    A link to a folder is followed once: its files count at the link, unless they were found before; a link to a folder
+    that contains it is not followed.
     """
     root = os.path.realpath(folder)
     walked = {root}
     links: deque[Entry] = deque()
     found = _walk(folder, root, inside, walked, links, seen)
     followed = bool(links)
-    # After everything that lies here itself, so that no file is met through a link first.
+    # After everything in the folder itself, so that no file is found through a link first.
     while links:
         link = links.popleft()
         target = str(link.target)
@@ -118,7 +118,7 @@ def files(folder: str, inside: str, seen: Findings) -> list[str]:
 
 def _walk(folder: str, real: str, inside: str, walked: set[str], links: deque[Entry], seen: Findings) -> list[str]:
     found: list[str] = []
-    # No recursion: folders may be nested more deeply than Python's stack.
+    # No recursion: folders may be nested deeper than Python's stack.
     pending: list[list[str] | tuple[str, str]] = [(folder, real)]
     while pending:
         item = pending.pop()

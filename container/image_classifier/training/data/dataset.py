@@ -1,4 +1,4 @@
-"""Named, labelled, split lists of image files. No image is opened here."""
+"""Labelled lists of image files, and their split. No image is opened here."""
 
 import hashlib
 import random
@@ -24,7 +24,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Listing:
-    """What one channel holds."""
+    """The images of one channel."""
 
     folder: Path
     class_names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Listing:
     other_files: Mapping[str, int] = field(default_factory=dict)
     """Files in class folders that are not images: ending to count."""
     unused: UnusedFiles = field(default_factory=UnusedFiles)
-    """What those on this host are, by class."""
+    """Details of the other files on this host, by class."""
 
     def name(self, example: Example) -> str:
         """Return the image's path below the channel."""
@@ -51,7 +51,7 @@ class Listing:
 
 
 def split(listing: Listing, ratio: float, seed: int) -> tuple[Listing, Listing]:
-    """Divide a listing into training and validation, the same way whenever names and seed are the same.
+    """Split a listing into training and validation, deterministically by names and seed.
 
     Stratified: of each class's n images, round(n · ratio) but at least one are for validation, and at least
     one is for training.
@@ -91,10 +91,10 @@ def _part(listing: Listing, examples: list[Example]) -> Listing:
 def fingerprint(listing: Listing) -> str:
     """Hash the names, labels and sizes of a listing's files; sha256, hexadecimal. No file is read.
 
-    A file that one host alone has counts without its size, which the others cannot know.
+    The size of a file that only one host has is left out, since the other hosts do not know it.
 
     Raises:
-        PlatformError: The storage does not give a file's size.
+        PlatformError: The storage does not return a file's size.
     """
     digest, storage = hashlib.sha256(), Storage()
     for example in sorted(listing.examples, key=listing.name):

@@ -1,4 +1,4 @@
-"""Decode many images in parallel into uint8 pixels, at the latest moment; count what cannot be decoded."""
+"""Decode many images in parallel into uint8 pixels, on demand; record the unreadable ones."""
 
 import errno
 import math
@@ -30,7 +30,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Skipped:
-    """An image that could not be used, and why."""
+    """An unreadable image, and the reason."""
 
     path: Path
     reason: str
@@ -50,7 +50,7 @@ class Decoder:
 
         Raises:
             ImageRejected: The file is not an image that this program reads.
-            PlatformError: The storage does not give the file.
+            PlatformError: The storage does not return the file.
         """
         return self._pixels(self.storage.read(path))
 
@@ -58,10 +58,10 @@ class Decoder:
         return imaging.load_pixels(content, self.size, self.resize_method)
 
     def attempt(self, example: Example) -> Pixels | Skipped:
-        """Decode one image, or say why not.
+        """Decode one image, or return why it is unreadable.
 
         Raises:
-            PlatformError: The storage does not give the file, which is not the image's fault.
+            PlatformError: The storage does not return the file, which says nothing about the image.
         """
         content = self.storage.read(example.path)
         try:
@@ -71,10 +71,10 @@ class Decoder:
             return Skipped(example.path, f"{error} It is {kind.name}: {kind.remedy}." if kind else str(error))
 
     def in_order(self, examples: Sequence[Example]) -> Iterator[Pixels | Skipped]:
-        """Decode images with one thread a core, a bounded number ahead of the reader, in the given order.
+        """Decode images in order with one thread per CPU, a bounded number ahead of the consumer.
 
         Raises:
-            PlatformError: The storage does not give a file; the message counts those that were under way too.
+            PlatformError: The storage does not return a file; the message counts concurrent failures too.
         """
         threads = available_processors()
         pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
@@ -95,7 +95,7 @@ class Decoder:
 
 @dataclass(frozen=True)
 class _ScratchFile:
-    """Rows of bytes in a file without a name, so that its space is given back however the process ends."""
+    """Rows of bytes in an unlinked file, whose space is freed however the process ends."""
 
     file: IO[bytes]
     row: tuple[int, ...]
@@ -113,10 +113,10 @@ class _ScratchFile:
 
 
 class CachedImages:
-    """Images of one part of the data, each decoded when it is first asked for and kept where there is room.
+    """Images of one split, each decoded on first use and cached while there is room.
 
-    In memory if all fit in `memory_limit` bytes (a third of what is free), else in a scratch file as large as half of
-    the free disk; the remaining ones are decoded again each time.
+    The cache is in memory if all fit in `memory_limit` bytes (by default a third of the free memory), else in a scratch
+    file of at most half of the free disk; the remaining images are decoded each time.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class CachedImages:
         self.dtype = np.dtype(np.uint8)
         self._kept = np.zeros(len(examples), bool)
         self.unreadable: dict[int, str] = {}
-        """Those asked for so far that could not be used: index to the reason."""
+        """Unreadable images met so far: index to the reason."""
         limit = available_bytes() // 3 if memory_limit is None else memory_limit
         self._store, self._room = _allocate(self.shape, limit)
         self._pool = ThreadPoolExecutor(available_processors(), thread_name_prefix="decode")
@@ -142,11 +142,11 @@ class CachedImages:
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Those asked for so far that could not be used, in order."""
+        """Unreadable images met so far, in order."""
         return tuple(Skipped(self._examples[index].path, self.unreadable[index]) for index in sorted(self.unreadable))
 
     def take(self, indices: NDArray[np.int64]) -> tuple[Pixels, NDArray[np.int64]]:
-        """Return the usable ones among `indices`: pixels uint8 (m, height, width, 3), and their indices (m,)."""
+        """Return the readable ones of `indices`: pixels uint8 (m, height, width, 3), and their indices (m,)."""
         if isinstance(self._store, np.ndarray) and self._kept[indices].all():
             return self._store[indices], indices
         found = list(self._pool.map(self._one, indices.tolist()))
@@ -175,7 +175,7 @@ class CachedImages:
             return
         try:
             self._store[index] = pixels
-        except OSError:  # the disk is full: what is not kept is decoded again when it is asked for again
+        except OSError:  # the disk is full: images that are not cached are decoded again
             self._room = 0
             return
         self._room -= 1
@@ -183,16 +183,16 @@ class CachedImages:
 
 
 def _allocate(shape: tuple[int, ...], memory_limit: int) -> tuple[Pixels | _ScratchFile, int]:
-    # Memory that nothing was written to yet costs nothing, and the file grows with what is written.
+    # Untouched memory is not allocated, and the file grows as it is written.
     if math.prod(shape) <= memory_limit:
         return np.empty(shape, np.uint8), shape[0]
-    # Half of the disk is left to the model and whatever else the job writes.
+    # Half of the disk is left for the model and other output.
     room = shutil.disk_usage(tempfile.gettempdir()).free // 2 // math.prod(shape[1:])
     return _ScratchFile(tempfile.TemporaryFile(prefix="pixels-"), shape[1:]), room
 
 
 def reject_too_many(skipped: Sequence[Skipped], total: int, max_bad_fraction: float) -> None:
-    """Stop the job when more than the allowed share of the images could not be read.
+    """Fail the job when more than the allowed share of the images is unreadable.
 
     Raises:
         UserError: More than `max_bad_fraction` of `total` were skipped.

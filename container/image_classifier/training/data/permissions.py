@@ -1,4 +1,4 @@
-"""What this process may read and write: found before the first image is decoded, named with path and uid."""
+"""Missing permissions of this process, found before the first image is decoded and reported with path and uid."""
 
 import os
 import tempfile
@@ -27,8 +27,8 @@ def problem(what: str, kind: str, paths: Sequence[str]) -> Problem:
     )
 
 
-def reads_whatever_modes_say() -> bool:
-    """Tell whether file modes mean nothing to this process, as for root with the usual capabilities."""
+def ignores_file_modes() -> bool:
+    """Return whether this process ignores file modes, as root with the usual capabilities does."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         line = next(line for line in status.splitlines() if line.startswith("CapEff:"))
@@ -40,9 +40,9 @@ def reads_whatever_modes_say() -> bool:
 
 def unreadable_files(paths: Sequence[Path]) -> list[Problem]:
     """Return a problem when files may not be read; none is opened, and nothing is asked where modes mean nothing."""
-    if not paths or reads_whatever_modes_say():
+    if not paths or ignores_file_modes():
         return []
-    # A task for many files: one for each would cost more than the question.
+    # One task for many files: a task per file would cost more than the check.
     parts = [paths[start : start + _PART] for start in range(0, len(paths), _PART)]
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="access") as pool:
         wrong = [on_one_line(str(path)) for some in pool.map(_not_readable, parts) for path in some]

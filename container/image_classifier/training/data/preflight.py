@@ -1,6 +1,6 @@
-"""Checks before the first image is decoded and before TensorFlow starts: every problem in one message.
+"""Pre-flight checks before TensorFlow starts and the first image is decoded: every problem in one message.
 
-Standard library and the first bytes of a few files alone; a job that will fail says so within its first second.
+They use only the standard library and the first bytes of a few files; a job that will fail says so within a second.
 """
 
 import os
@@ -28,9 +28,9 @@ _MEANT = {
     **dict.fromkeys(("tests", "testing", "holdout"), "test"),
     **dict.fromkeys(("models", "backbone", "pretrained"), "model"),
 }
-"""Names that other programs give to channels, to ours."""
+"""Channel names of other programs, and ours for them."""
 _OF_THE_SDK = ("code", "sm_drivers")
-"""Channels that the SageMaker SDK adds for scripts of the user's."""
+"""Channels that the SageMaker SDK adds for user scripts."""
 
 
 def check(opt_ml: OptMl, values: Hyperparameters) -> dict[str, Scan]:
@@ -61,7 +61,7 @@ def _problems_of_folders(opt_ml: OptMl) -> list[Problem]:
         folders.append(opt_ml.checkpoints_dir)
     found = [permissions.unwritable_folder(folder) for folder in folders]
     found.append(permissions.unusable_scratch())
-    # Folders that do not exist yet are tried at one and the same place.
+    # Several missing folders are checked at the same parent folder.
     distinct = {problem.text: problem for problem in found if problem}
     return [*distinct.values(), *_problems_of_reading(opt_ml)]
 

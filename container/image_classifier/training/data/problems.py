@@ -1,4 +1,4 @@
-"""Everything that is wrong before training, in one message."""
+"""Problems found before training, in one message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ _SHOWN_NAMES = 8
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that keeps the job from training: a sentence, and who must act."""
+    """A problem that prevents training: a sentence, and the owner of the error."""
 
     text: str
     owner: type[ExplainedError] = UserError
 
 
 def raise_all(problems: Sequence[Problem]) -> None:
-    """Raise one error that names every problem, as the platform's when one of them is, else as the user's.
+    """Raise one error that lists every problem: PlatformError if one of them is the platform's, else UserError.
 
     Raises:
         PlatformError, UserError: There is a problem.
@@ -32,6 +32,6 @@ def raise_all(problems: Sequence[Problem]) -> None:
 
 
 def listed(names: Sequence[str], limit: int = _SHOWN_NAMES) -> str:
-    """Return names with commas between them, at most `limit` of them and the number of the others."""
+    """Join at most `limit` names with commas, and count the others."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more

@@ -1,4 +1,4 @@
-"""A channel whose files are spread over the hosts (`ShardedByS3Key`): one listing of all, and who has which file."""
+"""Sharded channels (`ShardedByS3Key`): one listing of the files of all hosts, with the host that has each file."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +16,10 @@ SHARDED = "ShardedByS3Key"
 
 
 def is_sharded(input_data_config: Path, channel: str) -> bool:
-    """Say whether each host got a part of the channel's files; False when the platform's file does not say.
+    """Return whether each host got a part of the channel's files; False when `inputdataconfig.json` does not say.
 
     Raises:
-        UserError: `inputdataconfig.json` is no JSON.
+        UserError: `inputdataconfig.json` is not JSON.
     """
     found = opt_ml.read_json(input_data_config, "an object of channels")
     described = found.get(channel) if isinstance(found, dict) else None
@@ -27,11 +27,11 @@ def is_sharded(input_data_config: Path, channel: str) -> bool:
 
 
 def merge_listings(cluster: "Cluster", listing: Listing) -> Listing:
-    """Return the listing of all hosts' files of a channel, with their owners; every host must call it.
+    """Return the listing of all hosts' files of a channel, with their owners. Collective: every host must call it.
 
-    Class names are the sorted union, so a class folder may be missing on a host. Examples come in the order in which
-    one host with all files would list them. A file that several hosts have is the first one's; the path of another
-    host's file names nothing on this one.
+    Class names are the sorted union, so a class folder may be missing on a host. Examples are in the order of a host
+    with all files. A file that several hosts have belongs to the first of them; the path of another host's file does
+    not exist on this host.
     """
     mine = {
         "class_names": listing.class_names,
@@ -61,10 +61,10 @@ def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 def reject_unequal(cluster: "Cluster", listing: Listing, channel: str) -> None:
-    """Stop the job on every host when the hosts list different files; every host must call it.
+    """Fail the job on every host when the hosts list different files. Collective: every host must call it.
 
     Raises:
-        UserError: They do; the message says how many files each has.
+        UserError: They do; the message has the number of files of each host.
     """
     found = cluster.gather_json([fingerprint(listing), len(listing.examples)])
     if any(each[0] != found[0][0] for each in found):

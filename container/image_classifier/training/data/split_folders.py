@@ -48,7 +48,7 @@ def parts(folders: Sequence[str], subfolders: Callable[[str], Collection[str]]) 
     """
     by_stem: dict[tuple[str, ...], list[_Name]] = defaultdict(list)
     for folder in folders:
-        name = _taken_apart(folder)
+        name = _parse(folder)
         by_stem[name.stem].append(name)
     found: set[str] = set()
     for group in by_stem.values():
@@ -73,7 +73,7 @@ def _sharing(group: Sequence[_Name], subfolders: Callable[[str], Collection[str]
     }
 
 
-def _taken_apart(folder: str) -> _Name:
+def _parse(folder: str) -> _Name:
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder)
     words = re.findall(
         r"[^\W\d_]+|\d+", spaced.casefold().replace("held-out", "heldout").replace("held_out", "heldout")

@@ -1,4 +1,4 @@
-"""The three parts of a job's data, from its channels."""
+"""The splits of a job's data - training, validation, test - from its channels."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,8 +34,8 @@ def read(
 ) -> DataSplits:
     """List the channels; without a `validation` channel a part of `training` is split off.
 
-    Several `hosts` all call it, and all get the same, also of a channel whose files are spread over them. `scans` are
-    the channels as `preflight.check` found them; without them they are walked here.
+    Collective in a `cluster`: all hosts get the same result, also for sharded channels. `scans` are the results of
+    `preflight.check`; without them the channels are scanned here.
 
     Raises:
         UserError: A channel is unusable, or binary mode was asked for with other than two classes.
@@ -62,9 +62,9 @@ def _list(
     cluster: "Cluster | None",
     class_names: Sequence[str] | None = None,
 ) -> Listing:
-    # Of a channel that is spread over the hosts, this one may have nothing.
+    # This host may have no file of a sharded channel.
     scan = scans.get(channel) or channel_scan.scan(opt_ml.channel_dir(channel), channel)
-    if cluster and _is_spread(opt_ml, channel, cluster):
+    if cluster and _is_sharded(opt_ml, channel, cluster):
         merged = sharded.merge_listings(cluster, scan.listing)
         return channel_listing.complete(replace(scan, listing=merged), class_names)
     listing = channel_listing.complete(scan, class_names)
@@ -73,7 +73,7 @@ def _list(
     return listing
 
 
-def _is_spread(opt_ml: OptMl, channel: str, cluster: "Cluster | None") -> bool:
+def _is_sharded(opt_ml: OptMl, channel: str, cluster: "Cluster | None") -> bool:
     several = cluster is not None and cluster.count > 1
     return several and sharded.is_sharded(opt_ml.input_data_config_file, channel)
 
@@ -81,7 +81,7 @@ def _is_spread(opt_ml: OptMl, channel: str, cluster: "Cluster | None") -> bool:
 def _optional(
     opt_ml: OptMl, scans: Mapping[str, Scan], channel: str, training: Listing, cluster: "Cluster | None"
 ) -> Listing | None:
-    if channel not in scans and not _is_spread(opt_ml, channel, cluster):
+    if channel not in scans and not _is_sharded(opt_ml, channel, cluster):
         return None
     listing = _list(opt_ml, scans, channel, cluster, training.class_names)
     for line in listing.unused.lines(listing.other_files):
@@ -100,7 +100,7 @@ def _warn_of_names_that_differ_in_case(listing: Listing) -> None:
 
 
 def describe(data: DataSplits) -> list[str]:
-    """Return the log's lines about what was found."""
+    """Return the log lines about the splits."""
     parts = [("training", data.training), ("validation", data.validation), ("test", data.test)]
     return [
         f"{name}: {len(listing.examples)} images of {len(listing.class_names)} classes "

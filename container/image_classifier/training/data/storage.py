@@ -1,4 +1,4 @@
-"""Read files from storage that fails now and then: failures are retried, and never taken for corrupt images."""
+"""Read files from unreliable storage: failures are retried, and never mistaken for corrupt images."""
 
 import errno
 import os
@@ -15,16 +15,16 @@ from image_classifier.training.progress import log
 
 T = TypeVar("T")
 PAUSES = (0.1, 0.3, 1.0, 3.0, 6.0)
-"""Seconds before each further attempt: about ten in all, as long as a network file system takes to fail over."""
+"""Seconds before each retry: about ten in total, as long as a network file system takes to fail over."""
 _PERMANENT = frozenset(
     {errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 )
-"""Of an `OSError`: what a further attempt cannot change."""
+"""`errno` values that a retry cannot change."""
 
 
 @dataclass
 class Storage:
-    """Reads whole files for many threads. After the first failure that outlasts its retries nothing is retried."""
+    """Reads whole files for many threads. After the first failure in spite of retries, nothing is retried."""
 
     pauses: tuple[float, ...] = PAUSES
     retried: int = 0
@@ -36,7 +36,7 @@ class Storage:
         """Return a file's bytes, the first `size` of them when it is given.
 
         Raises:
-            PlatformError: It cannot be read; the message counts all files of which this holds, and names the first.
+            PlatformError: It cannot be read; the message counts all such files and names the first.
         """
 
         def attempt() -> bytes:
@@ -46,7 +46,7 @@ class Storage:
         return self.retry(attempt, str(path))
 
     def read_if_there(self, path: Path) -> bytes:
-        """Return a file's bytes; none when it cannot be read."""
+        """Return a file's bytes; empty when it cannot be read."""
         try:
             return self.read(path)
         except PlatformError:
@@ -57,7 +57,7 @@ class Storage:
         return self.retry(lambda: path.stat().st_size, str(path))
 
     def retry(self, attempt: Callable[[], T], path: str) -> T:
-        """Return what `attempt` returns, repeated after failures that may pass; `path` is what it reads.
+        """Return the result of `attempt`, retried after transient failures; `path` is the file that it reads.
 
         Raises:
             PlatformError: It keeps failing with an `OSError`, which is the cause.
@@ -87,11 +87,11 @@ class Storage:
 
     @property
     def failed(self) -> bool:
-        """Whether a file could not be read in the end."""
+        """Whether a file could not be read in spite of retries."""
         return bool(self._failed)
 
     def error(self) -> PlatformError:
-        """Return what the failures so far mean."""
+        """Return the error for the failures so far."""
         path, reason = next(iter(self._failed.items()))
         return PlatformError(
             f"The storage failed for {len(self._failed)} file(s), first {on_one_line(path)}: {reason} (uid "

@@ -1,4 +1,4 @@
-"""Files in class folders whose names do not end like an image's: those that are images, and what the others are."""
+"""Files in class folders without an image's extension: which are images, and what the others are."""
 
 import re
 from collections import Counter
@@ -14,10 +14,10 @@ from image_classifier.training.data.storage import Storage
 NO_ENDING = "no extension"
 _PLAIN = re.compile(r"\.[a-z0-9_-]{1,12}")
 _THREADS = 16
-"""A file's first bytes are a round trip on network storage, and no work."""
+"""Reading the first bytes of a file is a round trip on network storage, and hardly any CPU time."""
 _PART = 32
 LINES = 10
-"""Of the log about endings, in all."""
+"""Maximum number of log lines about extensions."""
 
 
 def ending(path: str) -> str:
@@ -75,7 +75,7 @@ class UnusedFiles:
 
 
 def sniff(paths: Sequence[str], storage: Storage) -> list[tuple[bool, Kind | None]]:
-    """Say of each file whether it is an image that this program reads, by its first bytes, and else what it is.
+    """Return for each file, by its first bytes, whether it is a readable image, and else its kind.
 
     Raises:
         PlatformError: A file cannot be read.
@@ -85,7 +85,7 @@ def sniff(paths: Sequence[str], storage: Storage) -> list[tuple[bool, Kind | Non
         head = storage.read(Path(path), HEAD_BYTES)
         return imaging.sniff(head) is not None, kind_of(head, ending(path))
 
-    # A task for several files: one for each would cost more than the reading.
+    # One task for several files: a task per file would cost more than the reading.
     parts = [paths[start : start + _PART] for start in range(0, len(paths), _PART)]
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="sniff") as pool:
         return [found for some in pool.map(lambda part: [one(path) for path in part], parts) for found in some]

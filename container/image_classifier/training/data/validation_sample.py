@@ -1,4 +1,4 @@
-"""Which validation images the finished model is asked about again."""
+"""The sample of validation images on which the exported model is verified."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ LIMIT = 1000
 
 @dataclass(frozen=True)
 class ValidationSample:
-    """Images, and what training knows of them."""
+    """Validation images with their labels and the predictions of training."""
 
     paths: tuple[Path, ...]
     labels: NDArray[np.int64]
     """(n,) class indices."""
     expected: NDArray[np.float32]
-    """(n, K) probabilities that the model in training gave, or (n, 1) in binary mode."""
+    """(n, K) probabilities of the model in training, or (n, 1) in binary mode."""
 
     def rows(self, chosen: NDArray[np.int64]) -> "ValidationSample":
         """Return some of them, by their indices."""
         return ValidationSample(tuple(self.paths[row] for row in chosen), self.labels[chosen], self.expected[chosen])
 
     def readable(self, storage: Storage) -> "ValidationSample":
-        """Return those whose files can still be read, after retries; a finished model is not lost with its data."""
+        """Return those whose files can still be read, after retries: missing images must not cost the model."""
         return self.rows(
             np.array([row for row, path in enumerate(self.paths) if storage.read_if_there(path)], np.int64)
         )

@@ -77,6 +77,6 @@ def test_unreadable_class_folder_and_files_are_the_platforms(opt_ml: OptMl, trai
 
 def test_files_are_not_asked_where_modes_mean_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Root with its capabilities -> no file is asked for its permission, which on a network would be a trip each."""
-    monkeypatch.setattr(permissions, "reads_whatever_modes_say", lambda: True)
+    monkeypatch.setattr(permissions, "ignores_file_modes", lambda: True)
     monkeypatch.setattr(os, "access", lambda *_, **__: pytest.fail("asked"))
     assert permissions.unreadable_files([tmp_path / "1.jpg"]) == []
