@@ -196,7 +196,7 @@ def test_image_is_asked_again_when_the_server_is_back(shown: Shown) -> None:
     shown.tab.choose_files("#files", shown.folder / "coffee.png")
     shown.wait_until_answered(4)
     said = "document.querySelector('.card .answer').textContent"
-    assert shown.tab.evaluate(said) == "The server does not answer. Is it still running?"
+    assert shown.tab.evaluate(said) == "The server is not responding. Is it still running?"
     shown.tab.disconnect(False)
     shown.tab.evaluate("document.querySelector('.card .again').focus()")
     shown.tab.press("Enter")

@@ -1,10 +1,10 @@
-// What the server knows about its model.
+// The model card.
 
 import { counted, percent } from "./wording.js";
 
 const ENGINES = { openvino: "OpenVINO", tensorflow: "TensorFlow" };
 
-/** Fill the page's heading, the table of facts and the list of class names. */
+/** Fill the heading, the table of facts and the list of class names. */
 export function show(facts) {
   document.title = `${facts.name} – image classifier`;
   document.getElementById("name").textContent = facts.name;
@@ -23,8 +23,8 @@ export function show(facts) {
   listNames(facts.class_names);
 }
 
-function versions(found) {
-  return found.map(({ name, version }) => `${name} ${version}`).join(", ");
+function versions(packages) {
+  return packages.map(({ name, version }) => `${name} ${version}`).join(", ");
 }
 
 function row([name, value]) {
@@ -33,7 +33,7 @@ function row([name, value]) {
 
 function listNames(names) {
   const details = document.getElementById("names");
-  details.querySelector("summary").textContent = "Names of the classes";
+  details.querySelector("summary").textContent = "Class names";
   details.hidden = false;
   const fill = () => details.querySelector("ol").replaceChildren(...names.map((name) => text("li", name)));
   details.addEventListener("toggle", fill, { once: true });

@@ -1,9 +1,9 @@
-// The calls for programs: which one is shown, and copying it.
+// The example calls: selection and copying.
 
-const SAID_FOR = 2000; // milliseconds that a button says what it did
+const CONFIRMATION = 2000; // milliseconds that a button shows its confirmation
 
-/** Put this server's address into the calls, and make their buttons work; `say` gets a sentence on what happened. */
-export function start(say) {
+/** Put this server's address into the calls and activate their buttons; `announce` is called with each outcome. */
+export function start(announce) {
   const server = new URL(".", document.baseURI).href;
   const figures = [...document.querySelectorAll("figure")];
   const choices = [...document.querySelectorAll("input[name=call]")];
@@ -18,9 +18,9 @@ export function start(say) {
     const button = figure.querySelector(".copy");
     button.addEventListener("click", async () => {
       const done = await copy(code);
-      say(done);
+      announce(done);
       button.textContent = done;
-      setTimeout(() => (button.textContent = "Copy"), SAID_FOR);
+      setTimeout(() => (button.textContent = "Copy"), CONFIRMATION);
     });
   }
   choose();
@@ -31,7 +31,7 @@ async function copy(code) {
     await navigator.clipboard.writeText(code.textContent);
     return "Copied";
   } catch {
-    // Not allowed, or the page is not from this machine: the browser's own copying is left.
+    // Not permitted, or not a secure context: select the text for the browser's own copy command.
     getSelection().selectAllChildren(code);
     return "Selected: press Ctrl+C";
   }

@@ -1,16 +1,16 @@
-// One image and what the server says about it.
+// The result card of one image.
 
 import { counted, milliseconds, percent } from "./wording.js";
 
-const SHOWN = 5; // classes, before the user asks for all
+const SHOWN = 5; // classes, until the user expands the list
 
 /** The list entry of an image. */
 export class Card {
-  constructor(file, onAgain) {
+  constructor(file, onRetry) {
     this.file = file;
     this.element = document.getElementById("card").content.firstElementChild.cloneNode(true);
     this.find(".file").textContent = file.name;
-    this.find(".again").addEventListener("click", onAgain);
+    this.find(".again").addEventListener("click", onRetry);
     this.find(".more").addEventListener("click", () => this.showClasses(!this.showsAll));
     const image = this.find("img");
     this.address = URL.createObjectURL(file);
@@ -23,35 +23,35 @@ export class Card {
     return this.element.querySelector(selector);
   }
 
-  /** Show that the server has been asked. */
+  /** Show that a request is in flight. */
   wait() {
     this.element.classList.remove("failed");
     this.element.classList.add("waiting");
-    this.find(".answer").textContent = "Asking …";
+    this.find(".answer").textContent = "Classifying …";
     const again = this.find(".again");
-    // A button that vanishes would take the focus with it.
+    // Hiding a focused button would lose the focus.
     if (again === document.activeElement) this.find(".answer").focus();
     again.hidden = true;
   }
 
-  /** Show an answer; returns it as a sentence. */
-  show(answer) {
+  /** Show a result; return it as a sentence. */
+  show(result) {
     this.element.classList.remove("waiting");
-    this.classes = answer.classes;
-    this.find(".answer").textContent = answer.label;
+    this.classes = result.classes;
+    this.find(".answer").textContent = result.label;
     this.showClasses(false);
-    const inServer = answer.inServer === null ? "" : `, ${milliseconds(answer.inServer)} in the server`;
-    this.find(".time").textContent = `Answered in ${milliseconds(answer.roundTrip)}${inServer}`;
+    const inServer = result.inServer === null ? "" : `, ${milliseconds(result.inServer)} in the server`;
+    this.find(".time").textContent = `Answered in ${milliseconds(result.roundTrip)}${inServer}`;
     this.find(".time").hidden = false;
-    return `${this.file.name}: ${answer.label}, ${percent(answer.classes[0].probability)}`;
+    return `${this.file.name}: ${result.label}, ${percent(result.classes[0].probability)}`;
   }
 
-  /** Show why there is no answer; returns it as a sentence. */
+  /** Show an error; return it as a sentence. */
   fail(problem) {
     this.element.classList.remove("waiting");
     this.element.classList.add("failed");
     this.find(".answer").textContent = problem.message;
-    this.find(".again").hidden = !problem.again;
+    this.find(".again").hidden = !problem.retryable;
     return `${this.file.name}: ${problem.message}`;
   }
 
@@ -60,7 +60,7 @@ export class Card {
     this.showsAll = all;
     list.replaceChildren(...this.classes.slice(0, all ? undefined : SHOWN).map(bar));
     list.hidden = false;
-    // What scrolls must be reached by keyboard.
+    // Scrollable lists must be reachable by keyboard.
     if (all) list.tabIndex = 0;
     else list.removeAttribute("tabindex");
     list.classList.toggle("long", all);
@@ -69,7 +69,7 @@ export class Card {
     more.textContent = all ? `Show the best ${SHOWN}` : `Show all ${counted(this.classes.length, "class", "classes")}`;
   }
 
-  /** Give back what the browser keeps of the image. */
+  /** Release the browser's reference to the image. */
   release() {
     URL.revokeObjectURL(this.address);
   }

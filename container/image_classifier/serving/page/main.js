@@ -1,63 +1,63 @@
-// The page's story: get the facts, take images however they come, ask about one after the other.
+// Entry point: load the model card, accept images, classify them one after the other.
 
 import * as about from "./about.js";
 import * as calls from "./calls.js";
 import { Card } from "./card.js";
 import * as server from "./server.js";
 
-const KEPT_NEWS = 20;
+const MAX_NEWS = 20;
 const [zone, files, results, cards, news, state] = ["zone", "files", "results", "cards", "news", "state"].map((id) =>
   document.getElementById(id),
 );
 
-/** Tell those who do not see the page. */
-function say(sentence) {
+/** Announce a sentence to screen readers. */
+function announce(sentence) {
   const entry = document.createElement("p");
   entry.textContent = sentence;
   news.append(entry);
-  while (news.childElementCount > KEPT_NEWS) news.firstElementChild.remove();
+  while (news.childElementCount > MAX_NEWS) news.firstElementChild.remove();
 }
 
-function tell(sentence) {
-  // The same once more would be read out once more.
+function showState(sentence) {
+  // Setting the same text again would make screen readers repeat it.
   if (state.textContent !== sentence) state.textContent = sentence;
 }
 
-const facts = server.facts((reason) => tell(`${reason} This page tries again by itself.`));
+const facts = server.facts((reason) => showState(`${reason} This page retries automatically.`));
 facts.then(
   (found) => {
-    tell("");
+    showState("");
     about.show(found);
   },
-  (problem) => tell(problem.message),
+  (problem) => showState(problem.message),
 );
 
 let shown = [];
-let turn = facts;
+let queue = facts;
 
-/** Ask about an image when those before it have their answer, so that each one's time is its own. */
-function ask(card) {
+/** Classify an image after those before it, so that their durations do not overlap. */
+function enqueue(card) {
   card.wait();
-  turn = turn
+  queue = queue
     .catch(() => null)
     .then(async () => {
       if (!shown.includes(card)) return;
       try {
-        say(card.show(await server.classify(card.file, (await facts).class_names.length)));
+        announce(card.show(await server.classify(card.file, (await facts).class_names.length)));
       } catch (problem) {
-        say(card.fail(problem));
+        announce(card.fail(problem));
       }
     });
 }
 
-function take(images) {
+function add(images) {
   const added = images.map((image) => {
-    const card = new Card(image, () => ask(card));
+    const card = new Card(image, () => enqueue(card));
     return card;
   });
   shown.push(...added);
   cards.prepend(...added.map((card) => card.element));
-  added.forEach(ask);
+  added.forEach(enqueue);
   results.hidden = shown.length === 0;
 }
 
@@ -67,17 +67,17 @@ function clear() {
   cards.replaceChildren();
   results.hidden = true;
   files.focus();
-  say("All results are cleared.");
+  announce("All results were cleared.");
 }
 
 files.addEventListener("change", () => {
-  take([...files.files]);
-  // So that choosing the same file again is a change.
+  add([...files.files]);
+  // So that choosing the same file again triggers a change event.
   files.value = "";
 });
 document.getElementById("clear").addEventListener("click", clear);
-document.addEventListener("paste", (event) => take([...(event.clipboardData?.files ?? [])]));
-// Anywhere on the page, for an image that misses the zone would replace the page.
+document.addEventListener("paste", (event) => add([...(event.clipboardData?.files ?? [])]));
+// Anywhere on the page, since an image dropped outside the zone would replace the page.
 document.addEventListener("dragover", (event) => {
   if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
@@ -90,6 +90,6 @@ document.addEventListener("drop", (event) => {
   if (!event.dataTransfer.types.includes("Files")) return;
   event.preventDefault();
   zone.classList.remove("over");
-  take([...event.dataTransfer.files]);
+  add([...event.dataTransfer.files]);
 });
-calls.start(say);
+calls.start(announce);

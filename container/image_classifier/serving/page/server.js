@@ -1,29 +1,29 @@
-// What the page asks of the server. Addresses are relative, so that a proxy may put a path before them.
+// Requests to the server. URLs are relative, so that a proxy may add a path prefix.
 
-const LOADING_PAUSE = 500; // milliseconds
+const RETRY_INTERVAL = 500; // milliseconds
 
-/** A request without an answer: a sentence for people, and whether trying again can help. */
+/** A failed request: a sentence for people, and whether a retry may succeed. */
 export class Rejected extends Error {
-  constructor(sentence, again) {
+  constructor(sentence, retryable) {
     super(sentence);
-    this.again = again;
+    this.retryable = retryable;
   }
 }
 
-/** Return the facts about the model; waits for a model that is being loaded, calling `onWait` with the reason. */
+/** Return the model card; while the model is being loaded, retry and call `onWait` with the reason. */
 export async function facts(onWait) {
   for (;;) {
     try {
       return await json(await request("page/facts"));
     } catch (problem) {
-      if (!problem.again) throw problem;
+      if (!problem.retryable) throw problem;
       onWait(problem.message);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOADING_PAUSE));
+    await new Promise((resolve) => setTimeout(resolve, RETRY_INTERVAL));
   }
 }
 
-/** Send an image; returns labels and probabilities, the most probable first, and how long it took in milliseconds. */
+/** Classify an image; return labels and probabilities, the most probable first, and the durations in milliseconds. */
 export async function classify(file, count) {
   const body = await content(file);
   const headers = {
@@ -31,13 +31,13 @@ export async function classify(file, count) {
     Accept: `application/json;verbose;n_predictions=${count}`,
   };
   const started = performance.now();
-  const answer = await request("invocations", { method: "POST", headers, body });
-  const found = await json(answer);
+  const response = await request("invocations", { method: "POST", headers, body });
+  const found = await json(response);
   return {
     label: found.predicted_label,
     classes: found.labels.map((label, index) => ({ label, probability: found.probabilities[index] })),
     roundTrip: performance.now() - started,
-    inServer: duration(answer.headers.get("Server-Timing"), "total"),
+    inServer: duration(response.headers.get("Server-Timing"), "total"),
   };
 }
 
@@ -53,19 +53,21 @@ async function request(address, options) {
   try {
     return await fetch(address, { cache: "no-store", ...options });
   } catch {
-    throw new Rejected("The server does not answer. Is it still running?", true);
+    throw new Rejected("The server is not responding. Is it still running?", true);
   }
 }
 
-async function json(answer) {
-  let found;
+async function json(response) {
+  let content;
   try {
-    found = await answer.json();
+    content = await response.json();
   } catch {
-    throw new Rejected(`The server answered ${answer.status} with something that is no JSON.`, answer.status >= 500);
+    throw new Rejected(`The server answered ${response.status} without valid JSON.`, response.status >= 500);
   }
-  if (!answer.ok) throw new Rejected(found.message ?? `The server answered ${answer.status}.`, answer.status === 503);
-  return found;
+  if (!response.ok) {
+    throw new Rejected(content.message ?? `The server answered ${response.status}.`, response.status === 503);
+  }
+  return content;
 }
 
 function duration(header, name) {
