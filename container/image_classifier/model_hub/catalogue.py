@@ -43,7 +43,7 @@ class CatalogueModel:
     image_size: tuple[int, int]
     """Height and width in pixels."""
     size_source: str
-    """Why this size."""
+    """Source of the image size."""
     pixel_scaling_method: str
     """One of `artifacts.PIXEL_SCALING_METHODS`."""
     classifier_handles: tuple[str, ...]
@@ -61,7 +61,7 @@ class CatalogueModel:
 
     @property
     def hyperparameters(self) -> Mapping[str, str]:
-        """Return the model's own defaults, as text: only what differs from the declaration's."""
+        """Return the model's own defaults as text, only those that differ from the declarations."""
         # From its package a model has TensorFlow 2's format, and that is where it comes from unless told otherwise.
         head_only = {"train_only_top_layer": "True"} if self.tf1_format and not self.package else {}
         return MappingProxyType({**head_only, **large_models.defaults(self.parameters, self.image_size)})

@@ -1,7 +1,7 @@
-"""Fetch a model by its Hub handle, an https address, from TensorFlow Hub, Kaggle or a server that answers as they do.
+"""Download a model by its Hub handle, an https address, from TensorFlow Hub, Kaggle or a compatible server.
 
-The protocol: https://www.tensorflow.org/hub/hosting. The cache is tensorflow_hub's own, so either finds what the other
-has fetched; the download is ours, which can be resumed, and what it brings is unpacked as untrusted.
+The protocol: https://www.tensorflow.org/hub/hosting. The cache has the layout of tensorflow_hub's, so each finds the
+other's models; the download is ours, and the archive is unpacked as untrusted.
 """
 
 import hashlib
@@ -19,25 +19,25 @@ from image_classifier.model_hub import download_http, packages
 
 CACHE_VARIABLE = "TFHUB_CACHE_DIR"
 HUB = "https://tfhub.dev"
-"""What the handles of the catalogue begin with; it leads on to Kaggle."""
+"""Prefix of the catalogue's handles; the server redirects to Kaggle."""
 _COMPRESSED = "tf-hub-format=compressed"
 
 
 @dataclass(frozen=True)
 class HubModel:
-    """A SavedModel's folder, and the checksum of the archive that brought it, where it is known."""
+    """A SavedModel's folder, and the checksum of its archive if known."""
 
     folder: Path
     archive_sha256: str | None
 
 
 def resolve(handle: str, sha256: str | None = None) -> HubModel:
-    """Return the SavedModel at `handle`, downloaded once; `sha256`: what its archive must have.
+    """Return the SavedModel at `handle`, downloaded once; `sha256` is the required checksum of its archive.
 
-    It is kept where TFHUB_CACHE_DIR says, else in our own cache: tensorflow_hub's default is open to every user.
+    The cache is TFHUB_CACHE_DIR, else our own: tensorflow_hub's default is writable by every user.
 
     Raises:
-        ExplainedError: The server rejects it or does not answer, or what it sends is no model archive.
+        ExplainedError: The server rejects the request or does not answer, or the file is not a model archive.
     """
     cache = Path(os.environ.get(CACHE_VARIABLE) or packages.cache_folder() / "hub")
     kept = cached(cache, handle)
@@ -62,7 +62,7 @@ def resolve(handle: str, sha256: str | None = None) -> HubModel:
 
 
 def cached(cache: Path, handle: str) -> HubModel | None:
-    """Look a handle up in a folder laid out as tensorflow_hub's cache: SHA-1 of the handle, a descriptor beside it."""
+    """Look up a handle in a cache of tensorflow_hub's layout: SHA-1 of the handle, with a descriptor file beside it."""
     folder = cache / _name(handle)
     if not (folder / "saved_model.pb").is_file():
         return None

@@ -1,6 +1,6 @@
-"""Where JumpStart keeps models and data: one bucket a region, with the same keys.
+"""Locations of JumpStart's models and data: one bucket per region, with the same keys.
 
-The keys are those of the SageMaker SDK's model specifications and of AWS's example notebooks.
+The keys come from the SageMaker SDK's model specifications and from AWS's example notebooks.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _HOSTING = "tensorflow-ic/{model_id}/artifacts/inference/v3.0.0/"
 
 @dataclass(frozen=True)
 class Bucket:
-    """Which bucket to ask, and how."""
+    """A bucket and how to access it."""
 
     name: str | None = None
     """None: the public one of the region, `jumpstart-cache-prod-<region>`."""
@@ -27,5 +27,5 @@ class Bucket:
 
 
 def artefact(bucket: Bucket, model_id: str, with_head: bool) -> Location:
-    """Return where a model is: the training artefact (features), or the hosting artefact (with the head), a folder."""
+    """Return the location of a model: the training artefact (features), or the folder of the one with the head."""
     return bucket.at((_HOSTING if with_head else _TRAINING).format(model_id=model_id))

@@ -1,6 +1,6 @@
-"""Models of the catalogue in a folder of this machine, or on a server that answers as TensorFlow Hub does.
+"""Find models of the catalogue in a local folder, or on a server compatible with TensorFlow Hub.
 
-A folder may hold any of: tensorflow_hub's cache (SHA-1 of the handle); kagglehub's cache
+A folder may contain any of: tensorflow_hub's cache (SHA-1 of the handle); kagglehub's cache
 (`[models/]OWNER/MODEL/tensorFlow2/VARIATION/VERSION/`); archives as Kaggle's site names them
 (`MODEL-tensorflow2-VARIATION-vVERSION.tar.gz`); archives or folders named by model_id.
 """
@@ -28,7 +28,7 @@ class _Candidate:
 
 
 def find(folder: Path, model_id: str, handles: Sequence[str]) -> Path | None:
-    """Return the folder or archive of a model; of several versions the highest; None when it is not there.
+    """Return the folder or archive of a model, of several versions the highest; None if it is not found.
 
     Raises:
         UserError: There is no such folder.
@@ -49,7 +49,7 @@ def find(folder: Path, model_id: str, handles: Sequence[str]) -> Path | None:
 
 
 def address(server: str, handle: str) -> str:
-    """Return where a server that mirrors TensorFlow Hub has a handle; a query of the server's, as a token, is kept."""
+    """Return the address of a handle on a mirror of TensorFlow Hub; the query of `server`, such as a token, is kept."""
     parts = urlsplit(server)
     return parts._replace(path=f"{parts.path.rstrip('/')}{handle.removeprefix(HUB)}").geturl()
 
@@ -67,7 +67,7 @@ def _candidates(folder: Path) -> Iterator[_Candidate]:
 
 
 def _names(model: str, variation: str) -> frozenset[str]:
-    # A model of one variation has its own name as the variation's.
+    # For a model with a single variation the variation has the model's name.
     return frozenset({_slug(f"{model}-{variation}"), _slug(variation)})
 
 

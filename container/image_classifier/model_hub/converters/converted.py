@@ -1,4 +1,4 @@
-"""Keep the archives of the backbones that install from packages: a conversion takes TensorFlow and ten seconds."""
+"""Cache the archives of the backbones that install from packages: a conversion needs TensorFlow and ten seconds."""
 
 import hashlib
 import multiprocessing
@@ -36,8 +36,7 @@ def archive(wanted: Wanted) -> Path:
     kept = packages.cache_folder() / "converted" / f"{'-'.join([wanted.name, *parts, _program_digest()])}.tar.gz"
     if not kept.is_file():
         with tempfile.TemporaryDirectory(prefix="converting-") as scratch:
-            # A process of its own: TensorFlow counts names through a process, and the same backbone must be the same
-            # bytes.
+            # In a new process: TensorFlow numbers names per process, and the result must be reproducible bytes.
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
                 try:
                     process.submit(_convert, wanted, Path(scratch)).result()
@@ -60,7 +59,7 @@ def _convert(wanted: Wanted, folder: Path) -> None:
 
 
 def _program_digest() -> str:
-    """Name the program that converts: another one may write other bytes."""
+    """Return a digest of the converting program, since another version may write other bytes."""
     here = Path(__file__).parent
     files = [
         *sorted(here.glob("*.py")),

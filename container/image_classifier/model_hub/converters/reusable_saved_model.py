@@ -1,4 +1,4 @@
-"""Save a network as a model from TensorFlow Hub is saved: callable, and trainable when it is loaded again.
+"""Save a network as a reusable SavedModel, like those of TensorFlow Hub: callable, and trainable after loading.
 
 The interface: https://www.tensorflow.org/hub/reusable_saved_models.
 """
@@ -31,5 +31,5 @@ def save(network: tf_keras.Model, folder: Path) -> None:
         root.__call__.get_concrete_function(specification, training)
     serve = tf.function(lambda inputs: {"default": call(inputs)}, input_signature=[specification])
     tf.saved_model.save(root, str(folder), signatures={"serving_default": serve})
-    # Random bytes of no use to a reader; without them the same network is the same archive.
+    # A random fingerprint that no reader uses; without it equal networks give equal archives.
     (folder / "fingerprint.pb").unlink(missing_ok=True)

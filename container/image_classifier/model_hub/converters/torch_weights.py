@@ -1,4 +1,4 @@
-"""Read PyTorch's weight files of before version 1.6 without PyTorch and without trusting their pickles.
+"""Read PyTorch weight files in the format before version 1.6, without PyTorch and without trusting their pickles.
 
 The layout (torch/serialization.py, `_legacy_save`): four pickles (magic number, protocol, system information, the
 state dictionary, whose tensors name their storage by a persistent id), a pickled list of storage keys, then for each
