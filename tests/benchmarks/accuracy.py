@@ -1,4 +1,4 @@
-"""How much transfer there is: stamps in five folds and solar cells, with controls that must fail.
+"""Transfer accuracy: stamps in five folds and solar cells, with negative controls.
 
     scripts/benchmark accuracy [--whole] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""OpenVINO against TensorFlow, through the code that serves: differences, speed, memory, time to the first answer.
+"""OpenVINO against TensorFlow, through the serving code: differences, speed, memory, time to the first answer.
 
     scripts/benchmark engines [--rounds N] [--seconds S]
 

@@ -1,4 +1,4 @@
-"""Every family of the catalogue, whole, with random weights: does it train, convert and serve, and what does it cost.
+"""Every family of the catalogue at full size with random weights: training, conversion, serving, and their cost.
 
     scripts/benchmark families [--write | --page] [--only NAME ...]
 

@@ -1,4 +1,4 @@
-"""What OpenVINO saves in the one pass of a frozen backbone, its conversion included.
+"""Time saved by OpenVINO in the feature pass of a frozen backbone, its conversion included.
 
     scripts/benchmark feature_pass [--rounds N] [--images N ...]
 

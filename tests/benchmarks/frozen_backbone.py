@@ -1,4 +1,4 @@
-"""What the features that are computed once save, and that the head is the same as the one trained the long way.
+"""Time saved by computing features once, with the same head as training through the backbone.
 
     scripts/benchmark frozen_backbone [--images N] [--epochs N]
 

@@ -1,4 +1,4 @@
-"""Three jobs, each on a third of the photographs and on the last one's result: held-out accuracy, size, speed.
+"""Three jobs in a row, each on a third of the photographs and on the previous result: held-out accuracy, size, speed.
 
     scripts/benchmark generations [--data solar] [--whole] [--json FILE]
 

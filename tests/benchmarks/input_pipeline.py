@@ -1,4 +1,4 @@
-"""Images a second of the decoding alone, with one and two workers, against the loop that most people write.
+"""Decoding throughput with one and two workers, against the usual input pipeline.
 
     scripts/benchmark input_pipeline [--rounds N] [--seconds S]
 

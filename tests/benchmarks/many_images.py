@@ -1,4 +1,4 @@
-"""What 100,000 images cost a job before its first training step: time, memory, files opened.
+"""The cost of 100,000 images before the first training step of a job: time, memory, files opened.
 
     scripts/benchmark many_images [--rounds N] [--images N ...] [--write]
 

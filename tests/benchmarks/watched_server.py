@@ -1,4 +1,4 @@
-"""A server that a load is put on and that is watched from outside meanwhile: which processes, how much memory."""
+"""A server under load, observed from outside: its processes and their memory."""
 
 import subprocess
 from collections.abc import Callable, Iterable

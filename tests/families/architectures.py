@@ -1,4 +1,4 @@
-"""The catalogue's families as real graphs with random weights: whole for the benchmark, cut short for the tests."""
+"""The catalogue's families as real graphs with random weights: full size for the benchmark, shortened for the tests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ COMMAND = "scripts/benchmark families --write"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one run found out about a network; text where there is no figure."""
+    """The findings of one run about a network; text where a figure is missing."""
 
     name: str
     pixels: str

@@ -1,4 +1,4 @@
-"""Stage a network, train it a little in one of the two modes, write the model folder that a job leaves, ask it."""
+"""Stage a network, train it briefly in one of the two modes, write the model folder of a job, and predict with it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

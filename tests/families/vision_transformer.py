@@ -1,4 +1,4 @@
-"""A DeiT-like vision transformer (arXiv 2012.12877) that answers its attention beside its features.
+"""A DeiT-like vision transformer (arXiv 2012.12877) that returns its attention beside its features.
 
 So do the transformers of the Hub (DeiT, CaiT): a tuple of the output and the attention of every block.
 """

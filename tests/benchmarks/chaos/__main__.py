@@ -1,4 +1,4 @@
-"""A small job, killed at random moments of its whole life and started again, compared with an undisturbed one.
+"""A small job, killed at random moments and restarted, compared with an undisturbed one.
 
     scripts/benchmark chaos [--kills 50] [--seed 6] [--write]
 

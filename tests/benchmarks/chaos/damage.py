@@ -1,4 +1,4 @@
-"""Checkpoints as a torn copy or a failing disk leaves them."""
+"""Corrupt checkpoints, as after an interrupted copy or on a failing disk."""
 
 from pathlib import Path
 

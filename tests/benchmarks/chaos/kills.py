@@ -1,4 +1,4 @@
-"""Where and how a job is killed, and what came of it."""
+"""When and how a job is killed, and the outcome."""
 
 import random
 import shutil

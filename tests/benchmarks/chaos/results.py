@@ -1,4 +1,4 @@
-"""What a finished job left, so far as it must not depend on how often the job was killed."""
+"""The results of a finished job that must not depend on the number of kills."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A job of a few seconds as the platform starts it, killed as a machine that is taken away kills it."""
+"""A job of a few seconds, started as the platform does, and killed like an interrupted spot instance."""
 
 import contextlib
 import os

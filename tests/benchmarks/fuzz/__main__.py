@@ -1,4 +1,4 @@
-"""Attack servers of a small model with broken images, documents, requests and clients, and say how they took it.
+"""Attack servers of a small model with broken images, documents, requests and clients, and report the outcome.
 
     scripts/benchmark fuzz [--inputs 20000] [--seed 7] [--write]
 

@@ -1,4 +1,4 @@
-"""Bodies of JSON and of lines of JSON, most of them wrong, under the types that have such bodies."""
+"""JSON and JSON Lines bodies, mostly invalid, with their content types."""
 
 import base64
 import itertools

@@ -1,4 +1,4 @@
-"""What an input may cost at most. How the figures were measured, and their margins: docs/decisions/0026."""
+"""The maximum cost of an input. How the figures were measured, and their margins: docs/decisions/0026."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Send all kinds of wrong requests to a server, alone and at once, and look at it from outside: exits, cost, memory."""
+"""Send invalid requests of every kind to a server, singly and concurrently, and observe exits, cost and memory."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""One client of the server under attack: sends images, documents and raw bytes, and judges what comes back."""
+"""One client of the server under attack: sends images, documents and raw bytes, and checks the responses."""
 
 import base64
 import contextlib

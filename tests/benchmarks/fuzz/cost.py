@@ -1,4 +1,4 @@
-"""What one input costs a server: CPU seconds and peak memory of its processes, as the kernel counts them."""
+"""The cost of one input to a server: CPU seconds and peak memory of its processes, by the kernel's accounting."""
 
 import contextlib
 import ctypes
@@ -17,7 +17,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StillBusyError(Exception):
-    """The server computes long after an input: the cost of the next ones could not be told from that of this one."""
+    """The server computes long after an input, so the cost of the next ones cannot be attributed."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What is done to the bytes of an image: one function a kind of damage, all by the generator that they are given."""
+"""Corruption of image bytes: one function per kind, all driven by the given random generator."""
 
 import struct
 import zlib

@@ -1,4 +1,4 @@
-"""Images made badly on purpose: a form and up to three damages, or few bytes that unpack to many; all seeded."""
+"""Corrupt images: a format with up to three kinds of corruption, or decompression bombs; all seeded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The resource oracle: sends one input at a time, measures what it costs the server, and finds what costs too much."""
+"""The resource oracle: sends one input at a time, measures its cost to the server, and finds expensive inputs."""
 
 import http.client
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The images that mutants are made of: every form that an encoder here can write, small, the same at every call."""
+"""The originals of the mutants: every format that an encoder here can write, small and deterministic."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""Write docs/reference/fuzz.md of what an attack found."""
+"""Write docs/reference/fuzz.md from the findings of an attack."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Requests in bytes, most of them wrong: what is sent on a connection of its own, and how that connection ends."""
+"""Raw requests, mostly invalid: the bytes sent on a separate connection, and how that connection ends."""
 
 import itertools
 from collections.abc import Iterator, Sequence

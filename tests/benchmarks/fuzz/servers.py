@@ -1,4 +1,4 @@
-"""The servers that are attacked: one of a small model, and one that holds it as one of many."""
+"""The servers under attack: one with a small model, and a multi-model server."""
 
 import json
 from collections.abc import Callable, Iterator

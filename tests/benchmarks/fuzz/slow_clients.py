@@ -1,4 +1,4 @@
-"""Clients that send or read some bytes a second, many at once, and what others see of the server meanwhile."""
+"""Many concurrent clients that send or read a few bytes per second, and the latency of others meanwhile."""
 
 import base64
 import contextlib

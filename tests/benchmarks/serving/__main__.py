@@ -1,4 +1,4 @@
-"""Our server against the bare engine and six other servers, under the same load, taking turns.
+"""Our server against the bare engine and six other servers, under the same load, in alternating rounds.
 
     scripts/benchmark serving [--rounds N] [--quick] [--only ROW ...] [--write]
 

@@ -1,4 +1,4 @@
-"""The engine alone: decode and run the network in threads of one process, with no server around it.
+"""The engine alone: decode and run the network in threads of one process, without a server.
 
     python -m tests.benchmarks.serving.bare WORDS
 

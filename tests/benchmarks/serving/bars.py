@@ -1,4 +1,4 @@
-"""What is promised of the server on 2 CPUs: ratios to the other rows inside a round, and times of its own."""
+"""The promises of the server on 2 CPUs: ratios to the other rows within a round, and absolute times."""
 
 from collections.abc import Callable, Mapping
 

@@ -1,4 +1,4 @@
-"""The photographs that are sent: six real ones at a phone's thumbnail size, and four enlarged to 12 megapixels."""
+"""The photographs of the requests: six at the size of a phone's thumbnail, and four enlarged to 12 megapixels."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Load by wrk, which costs next to nothing itself: so many connections, each with a request under way all the time."""
+"""Load from wrk, which needs little CPU itself: a number of connections, each with one request in flight."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""How much memory a server holds: the proportional set sizes of all its processes."""
+"""Memory of a server: the proportional set sizes of all its processes."""
 
 from pathlib import Path
 

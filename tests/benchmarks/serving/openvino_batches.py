@@ -1,4 +1,4 @@
-"""OpenVINO on CPU: an image a call, or several of them, the network alone, interleaved inside one process.
+"""OpenVINO on CPU: one image per call or a batch, the network only, interleaved inside one process.
 
     scripts/benchmark serving.openvino_batches [--rounds N] [--seconds S]
 

@@ -1,4 +1,4 @@
-"""Our server under more load than it can take, at SIGTERM with requests in flight, and its memory after much work.
+"""Our server under overload, at SIGTERM with requests in flight, and its memory after long work.
 
     scripts/benchmark serving.overload [--rounds N] [--seconds S] [--write]
 

@@ -1,4 +1,4 @@
-"""Our server under more than it can take, at its end, and after much: what is measured of it."""
+"""Measurements of our server under overload, during shutdown, and after long work."""
 
 import contextlib
 import http.client
@@ -50,7 +50,7 @@ class Ended:
     answered: int
     """With status 200 after it."""
     rejected: int
-    """Told by 503 to come again."""
+    """Rejected with 503 and Retry-After."""
     lost: int
     """Without a whole answer, or with another status."""
     exit_code: int

@@ -1,4 +1,4 @@
-"""What is made before anything is measured: the model, the images, and a Python environment for each side."""
+"""Preparation of a measurement: the model, the images, and a Python environment per server."""
 
 import functools
 import subprocess
@@ -29,7 +29,7 @@ class Places:
     large: tuple[Path, ...]
     """Images as JPEG files, see images.py."""
     slim_python: Path
-    """With what the serve image installs: there is no TensorFlow."""
+    """The packages of the serve image, without TensorFlow."""
 
     @functools.cached_property
     def peers_python(self) -> Path:
@@ -65,7 +65,7 @@ def _environments() -> Path:
 
 @contextmanager
 def model_and_photographs() -> Iterator[tuple[Path, list[bytes]]]:
-    """Give a model folder and the small photographs, for who compares ways inside one process."""
+    """Return a model folder and the small photographs, for comparisons inside one process."""
     with tempfile.TemporaryDirectory(prefix="model-") as scratch:
         written = benchmark_images.write_small(Path(scratch) / "small")
         yield make_model(Path(scratch), written[0].parent), [path.read_bytes() for path in written]

@@ -1,4 +1,4 @@
-"""Who computes which image: ways to hand images to OpenVINO's streams, interleaved inside one process.
+"""Scheduling policies: ways to assign images to OpenVINO's streams, interleaved inside one process.
 
     scripts/benchmark serving.policies [--rounds N] [--seconds S]
 

@@ -1,4 +1,4 @@
-"""What is compared: ours, the bare engine, and six servers as people write them, each with its best usual settings.
+"""The compared servers: ours, the bare engine, and six usual servers, each with its best settings.
 
 All answer the same JSON, the 1000 probabilities of an image that comes as a raw JPEG body, and compute in float32.
 

@@ -1,4 +1,4 @@
-"""One row, once: start it, ask it alone, put load on it, look at its memory, end it."""
+"""One run of one server: start, single requests, load, memory, stop."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Start a server as a process, time its first answers, ask it, end it."""
+"""Start a server as a process, time its first responses, send requests, stop it."""
 
 import contextlib
 import http.client
@@ -101,7 +101,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, seconds: f
     """Send a request on a connection of its own and return status and body.
 
     Raises:
-        OSError: There is no answer.
+        OSError: No response.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:

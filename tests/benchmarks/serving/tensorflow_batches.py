@@ -1,4 +1,4 @@
-"""TensorFlow's engine on CPU: every image by itself, or those that come at the same time in one batch.
+"""TensorFlow's engine on CPU: one image at a time, or concurrent images in one batch.
 
     scripts/benchmark serving.tensorflow_batches [--rounds N] [--seconds S]
 

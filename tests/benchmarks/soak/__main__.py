@@ -1,4 +1,4 @@
-"""Load a server for minutes and see whether its memory grows; then one with a planted leak, which must be seen.
+"""Load a server for minutes and check for memory growth; then one with a planted leak, which must be detected.
 
     scripts/benchmark soak [--minutes 10] [--model FOLDER] [--write]
 
@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     given = parser.parse_args()
     if given.model and not given.model.is_dir():
-        parser.error(f"--model is {given.model}, and there is no such folder. Give a model folder with an OpenVINO IR.")
+        parser.error(f"--model is {given.model}, which does not exist. Give a model folder with an OpenVINO IR.")
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
         tree = Path(scratch)
         if given.model:
@@ -88,7 +88,7 @@ def page(sound: Soak, leaking: Soak, minutes: float, model: Path | None) -> str:
         limit=LIMIT,
         verdict=f"{'; '.join(sound.faults[:5]) or 'Memory is flat'}; {caught}.",
         summary=summary("as it is", sound) + summary("with a planted leak", leaking),
-        answers="".join(f"| {kind} | {told(sound, kind)} |\n" for kind in load.WEIGHTS),
+        answers="".join(f"| {kind} | {cells_of(sound, kind)} |\n" for kind in load.WEIGHTS),
         curve=curve(sound.samples),
     )
 
@@ -100,7 +100,7 @@ def summary(name: str, soak: Soak) -> str:
     return f"| {' | '.join(cells)} | {len(soak.wrong)} |\n"
 
 
-def told(soak: Soak, kind: str) -> str:
+def cells_of(soak: Soak, kind: str) -> str:
     """Return what came back for a kind of request."""
     found = Counter({status: number for (of, status), number in soak.outcomes.items() if of == kind})
     answers = {status: f"{number:,}" for status, number in sorted(found.items())}

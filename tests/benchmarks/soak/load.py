@@ -1,4 +1,4 @@
-"""A mixed load as an endpoint has it: images of many sizes, bad ones, lists, pings, and clients that hang up."""
+"""A mixed load as on an endpoint: images of many sizes, invalid ones, lists, pings, and clients that disconnect."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""Put a load on a server for a time, look at its memory each second, and say how fast it grows."""
+"""Load a server for a time, sample its memory each second, and report its growth."""
 
 import time
 from dataclasses import dataclass

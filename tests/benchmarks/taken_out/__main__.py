@@ -1,4 +1,4 @@
-"""Take behaviours of the server out, one at a time, and see that the tests of docs/reference/faults.md notice.
+"""Mutation tests: remove behaviours of the server one by one; the tests of docs/reference/faults.md must fail.
 
     scripts/benchmark taken_out [--only NUMBER ...] [--seconds 180] [--write]
 

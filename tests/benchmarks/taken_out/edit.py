@@ -1,4 +1,4 @@
-"""One behaviour and how to take it out: a passage of a file and what stands there instead."""
+"""One behaviour and the edit that removes it: a passage of a file and its replacement."""
 
 from dataclasses import dataclass
 from pathlib import Path

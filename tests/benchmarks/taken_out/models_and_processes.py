@@ -1,4 +1,4 @@
-"""Faults 9 and 14 to 17: models that are none, processes that die, memory and disk."""
+"""Faults 9 and 14 to 17: invalid models, processes that crash, memory and disk."""
 
 from tests.benchmarks.taken_out.edit import Edit
 

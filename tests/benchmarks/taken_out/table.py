@@ -1,4 +1,4 @@
-"""What is taken out of the server, in the order of docs/reference/faults.md."""
+"""The removed behaviours, in the order of docs/reference/faults.md."""
 
 from tests.benchmarks.taken_out import (
     bodies_and_types,

@@ -1,4 +1,4 @@
-"""Try edits on a copy of the project: is what they take out noticed by the tests that are named for it?"""
+"""Apply edits to a copy of the project: do the named tests notice the removed behaviour?"""
 
 import contextlib
 import os
@@ -80,7 +80,7 @@ def runner(root: Path, seconds: float) -> Run:
     environment = {
         **os.environ,
         "PYTHONPATH": str(root / "container"),
-        # Compiled files are told apart by seconds, in which a file here can change twice.
+        # Bytecode is invalidated by a timestamp in seconds, within which a file here can change twice.
         "PYTHONDONTWRITEBYTECODE": "1",
         "TF_USE_LEGACY_KERAS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "1",

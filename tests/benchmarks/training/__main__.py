@@ -1,9 +1,9 @@
-"""Our training job against the loop that most people write, from process start to exported model.
+"""Our training job against a plain Keras loop, from process start to exported model.
 
     scripts/benchmark training [--rounds N] [--quick] [--only CASE ...]
 
 Solar cells and EfficientNet-Lite0; the same training and validation images, epochs, batch size, learning rate and
-seed (another one each round) for both. Every run is a fresh process; the two take turns, and change who is first.
+seed (another one each round) for both. Every run is a fresh process; the two alternate, and so does the order.
 Printed: medians, ratios inside a round, whether each bar holds, and where the time goes. Ours ends later than at its
 export: OpenVINO IR, verification and report, which the loop lacks, have rows of their own.
 """
@@ -64,12 +64,12 @@ def prepare(scratch: Path) -> Places:
 def pair(case: Case, places: Places, number: int, cache: bool) -> Pair:
     """Run both once; in odd rounds the loop is first."""
     seed, found = SEED + number, {}
-    for who in ("ours", "loop") if number % 2 == 0 else ("loop", "ours"):
+    for contender in ("ours", "loop") if number % 2 == 0 else ("loop", "ours"):
         with tempfile.TemporaryDirectory(prefix="run-") as folder:
-            if who == "ours":
-                found[who] = runs.our_job(case, places, seed, Path(folder))
+            if contender == "ours":
+                found[contender] = runs.our_job(case, places, seed, Path(folder))
             else:
-                found[who] = runs.plain_loop(case, places, seed, Path(folder), cache)
+                found[contender] = runs.plain_loop(case, places, seed, Path(folder), cache)
     return Pair(found["ours"], found["loop"])
 
 

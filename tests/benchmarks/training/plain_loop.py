@@ -1,4 +1,4 @@
-"""The loop that most people write to train a Hub classifier, as TensorFlow's tutorials have it.
+"""A plain Keras loop that trains a Hub classifier, as in TensorFlow's tutorials.
 
     python plain_loop.py TRAIN_DIR VALIDATION_DIR SAVED_MODEL OUTPUT --epochs N [--whole] [--seed N] [--no-cache]
 

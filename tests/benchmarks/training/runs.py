@@ -1,4 +1,4 @@
-"""One run of our job and one of the plain loop, each as a process, and what their logs say of them."""
+"""One run of our job and one of the plain loop, each as a process, with the figures from their logs."""
 
 import os
 import re

@@ -86,7 +86,7 @@ def rows(name: str, pairs: Sequence[Pair]) -> list[str]:
     """Format the two rows of a case: medians of the rounds, and the median of the rounds' ratios."""
     ratio = statistics.median(pair.loop.exported / pair.ours.exported for pair in pairs)
     found = []
-    for who, runs, faster in (
+    for contender, runs, faster in (
         ("our job", [pair.ours for pair in pairs], f"{ratio:.2f}"),
         ("plain loop", [pair.loop for pair in pairs], "1"),
     ):
@@ -101,7 +101,7 @@ def rows(name: str, pairs: Sequence[Pair]) -> list[str]:
             f"{statistics.median(run.accuracy for run in runs):.4f}",
             f"{statistics.median(run.accuracies[-1] for run in runs):.4f}",
         ]
-        found.append(f"| {name} | {who} | {' | '.join(cells)} |")
+        found.append(f"| {name} | {contender} | {' | '.join(cells)} |")
     return found
 
 

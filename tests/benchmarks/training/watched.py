@@ -1,4 +1,4 @@
-"""Run a process and note when each line of its log came, and how much memory its whole tree held."""
+"""Run a process and record the time of each log line and the memory of its process tree."""
 
 import subprocess
 import tempfile

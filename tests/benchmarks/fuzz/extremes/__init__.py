@@ -1,4 +1,4 @@
-"""Inputs that are built to cost more than they weigh: a generator a kind, by what the report calls it."""
+"""Inputs that cost more than their size suggests: one generator per kind, by its name in the report."""
 
 import itertools
 from collections.abc import Iterator, Mapping

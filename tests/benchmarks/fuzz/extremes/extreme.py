@@ -1,4 +1,4 @@
-"""An input that is built to cost more than it weighs."""
+"""An input that costs more than its size suggests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""JPEGs that no encoder writes: floods of scans and segments, EXIF and MPF directories that lie, odd frames.
+"""JPEGs that no encoder writes: floods of scans and segments, wrong EXIF and MPF directories, unusual frames.
 
 Segments, frames and progressive scans: ITU-T T.81, B.1 to B.2 and G.1; EXIF 2.3, 4.6; MPF: CIPA DC-007, 5.
 """

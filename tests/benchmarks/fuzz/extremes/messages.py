@@ -1,4 +1,4 @@
-"""Headers and framing that are built to cost: long values, floods of fields, encodings that inflate, tiny chunks."""
+"""Expensive headers and framing: long values, floods of fields, encodings that inflate, tiny chunks."""
 
 import gzip
 import zlib

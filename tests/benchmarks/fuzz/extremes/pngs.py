@@ -1,4 +1,4 @@
-"""PNGs with chunks that inflate to much, with floods of chunks, and with rasters larger than they need be.
+"""PNGs with chunks that inflate to large sizes, with floods of chunks, and with oversized rasters.
 
 Chunks: PNG 1.2, section 4; animations: APNG 1.0 (fcTL, fdAT).
 """

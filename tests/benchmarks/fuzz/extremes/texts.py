@@ -1,4 +1,4 @@
-"""JSON and lines of JSON: deep, wide, long, repeated, and full of images that unpack to much."""
+"""JSON and lines of JSON: deep, wide, long, repeated, and full of decompression bombs."""
 
 import base64
 import json
