@@ -118,13 +118,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return report_and_exit_code(error)
     except OSError as error:
         return report_and_exit_code(
-            PlatformError(f"{given.artefact} is as it was, since the disk rejected: {first_line(error)}.")
+            PlatformError(f"{given.artefact} is unchanged, since it cannot be written: {first_line(error)}.")
         )
     kind = "synthetic images (--images DIR takes real ones)" if record.synthetic else f"images of {given.images}"
     print(
         f"{given.artefact} has an OpenVINO IR now. On {record.images} {kind} its probabilities differ from "
-        f"TensorFlow's by at most {record.largest_difference:.7f}; {record.close_answers} answers, too close to call, "
-        f"are others. {record.seconds:.1f} s."
+        f"TensorFlow's by at most {record.largest_difference:.7f}; in {record.close_answers} borderline cases the "
+        f"class differs. {record.seconds:.1f} s."
     )
     return 0
 

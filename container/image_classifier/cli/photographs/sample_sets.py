@@ -73,7 +73,7 @@ def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divide
     `divided`: into `train/` and `held-out/`, see `hold_out`; else the class folders lie in `into` itself.
 
     Raises:
-        UserError: `into` is not empty, or is a link or a file; it is as it was.
+        UserError: `into` is not empty, or is a link or a file; it is unchanged.
     """
     print_licence(sample)
     into.parent.mkdir(parents=True, exist_ok=True)
