@@ -175,7 +175,7 @@ def test_only_an_earlier_report_is_replaced(play: Path, capsys: pytest.CaptureFi
     mine.write_text('{"image": "mine"}')
     code, found = check_gpu(play, {})
     assert (code, found) == (1, {"image": "mine"})
-    assert "exists and is not a report that this program wrote" in capsys.readouterr().err
+    assert "exists and is not a report written by this program" in capsys.readouterr().err
     mine.unlink()
     assert [check_gpu(play, {})[0] for _ in range(2)] == [0, 0]
 

@@ -162,7 +162,7 @@ def test_only_a_staged_archive_is_replaced(model_folder: Path, tmp_path: Path) -
     for name, content in others.items():
         output = tmp_path / "others" / name
         output.write_bytes(content)
-        with pytest.raises(UserError, match="exists and is not a staged backbone that this program wrote"):
+        with pytest.raises(UserError, match="exists and is not a staged backbone written by this program"):
             staging.stage(str(model_folder), output)
         assert output.read_bytes() == content
     staging.stage(str(model_folder), staged, Options(image_size=(32, 44)))
@@ -213,7 +213,7 @@ def test_what_is_assumed_of_a_bare_model_is_said(
     said = capsys.readouterr().out
     assert f"WARNING: No model info in {model_folder / '1'} records image_size and pixel_scaling_method" in said
     staged(str(model_folder / "1"), tmp_path / "b", Options(image_size=(32, 40)))
-    assert "records pixel_scaling_method: pixel_scaling_method normalize (assumed)" in capsys.readouterr().out
+    assert "records pixel_scaling_method; using pixel_scaling_method normalize (assumed)" in capsys.readouterr().out
     staged(str(model_folder / "1"), tmp_path / "c", Options(image_size=(32, 40), pixel_scaling_method="center"))
     assert "WARNING" not in capsys.readouterr().out
 
