@@ -111,6 +111,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("outputs", FIRST_NAMES)
 def test_heads_of_four_sizes_get_imagenets_names(
     outputs: int, heads: Path, tmp_path: Path, start: Callable[..., Server]
