@@ -91,3 +91,11 @@ def test_named_tests_exist(page: Path) -> None:
     """Given a page -> each test that it names, as file::function, exists."""
     named = set(re.findall(r"\btest_\w+\.py::test_\w+", page.read_text(encoding="utf-8")))
     assert sorted(named - existing_tests()) == []
+
+
+@pytest.mark.parametrize("note", sorted((DOCS / "decisions").glob("*.md")), ids=lambda path: path.name[:4])
+def test_decision_notes_open_with_context_decision_consequences(note: Path) -> None:
+    """Given a decision note -> a numbered title, then context, decision and consequences, before anything else."""
+    text = note.read_text(encoding="utf-8")
+    assert re.match(rf"# {int(note.name[:4])}\. \w", text)
+    assert re.findall(r"^\*\*(.+?)\.\*\*", text, re.MULTILINE)[:3] == ["Context", "Decision", "Consequences"]

@@ -39,7 +39,7 @@ def test_failed_checks_fail_the_run_and_are_shown_above_the_last_line(tmp_path: 
 
 
 def test_things_are_made_once_and_again_after_a_failure(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Given a maker that fails at first -> its part is removed, the next one makes it, and nobody does after that."""
+    """Given a maker that fails at first -> its part is removed, the next one makes it, and it is not made again."""
     made: list[bool] = []
 
     def make(folder: Path) -> None:

@@ -119,7 +119,7 @@ thread.join()
 
 @pytest.mark.parametrize(("first", "kept"), [("", True), ("memory.return_large_blocks()", False)])
 def test_large_blocks_are_returned_when_they_are_freed(first: str, kept: bool) -> None:
-    """Given 31 MB that a thread frees twice -> the C library keeps them unless it was told to return them."""
+    """Given 31 MB that a thread frees twice -> the C library keeps them unless it is configured to return them."""
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     command = [sys.executable, "-c", KEEP.format(first=first)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

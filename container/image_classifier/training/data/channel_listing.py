@@ -87,7 +87,7 @@ def _remedy(found: Scan, layout: str) -> str:
 
 
 def loose_files(found: Scan) -> str:
-    """Describe the files beside the class folders; empty when there are none."""
+    """Describe the files beside the class folders; empty without such files."""
     return listed([text if count == 1 else f"{count} {text}" for text, count in found.loose.items()])
 
 
