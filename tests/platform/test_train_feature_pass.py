@@ -19,7 +19,7 @@ def test_features_computed_before_a_stop_are_not_computed_again(tmp_path: Path, 
         job.wait_for("Training images: ")
         job.terminate()
         assert job.exit_code(60) == 0, job.log()
-        assert "no model was saved" in job.log()
+        assert "No model was saved" in job.log()
     kept = list((tree / "checkpoints" / "features" / "training").iterdir())
     assert [path.suffix for path in kept] == [".features"]
     stop = int(kept[0].stem.split("-")[-1])
