@@ -111,6 +111,8 @@ def _burst(server: Running, count: int, images: Sequence[Path], seconds: float) 
         raise RuntimeError(
             f"{one.errors} of {one.answers + one.errors} requests were not answered with 200:\n{server.tail()}"
         )
+    if not one.answers:
+        raise RuntimeError(f"No answer over {count} connections within {seconds} s: the machine is too busy.")
     cpu = _cpu_seconds(server.process.pid) - before
     return {
         f"images/s, {count} connections": one.rate,
