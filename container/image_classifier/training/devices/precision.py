@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.resources import processors
 from image_classifier.training.devices.accelerators import Gpu
 
 MIN_CAPABILITY = (7, 0)
@@ -18,8 +19,13 @@ MIN_CAPABILITY = (7, 0)
 _REWRITERS = {"float16": "auto_mixed_precision", "bfloat16": "auto_mixed_precision_onednn_bfloat16"}
 
 
-def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
-    """Return "off", "float16" or "bfloat16", by the hyperparameter and the GPUs of this host.
+def choose(values: Hyperparameters, gpus: Sequence[Gpu], cpu_has_bfloat16: bool | None = None) -> str:
+    """Return "off", "float16" or "bfloat16", by the hyperparameter and the devices of this host.
+
+    Args:
+        values: The hyperparameters.
+        gpus: The GPUs of this host.
+        cpu_has_bfloat16: Whether its CPU has bfloat16 instructions; None: see `processors.has_bfloat16`.
 
     Raises:
         UserError: These devices do not support the given type.
@@ -38,6 +44,12 @@ def choose(values: Hyperparameters, gpus: Sequence[Gpu]) -> str:
     elif given == "bfloat16" and gpus:
         problem = (
             "is for CPUs, since TensorFlow rewrites graphs for GPUs only to float16; allowed here: auto, off or float16"
+        )
+    elif given == "bfloat16" and not (processors.has_bfloat16() if cpu_has_bfloat16 is None else cpu_has_bfloat16):
+        # TensorFlow would keep float32 without a word.
+        problem = (
+            "needs a CPU with bfloat16 instructions (avx512_bf16 or amx_bf16), and this one has none; allowed here: "
+            "auto or off"
         )
     if problem:
         raise UserError(f"mixed_precision={given} {problem}.")

@@ -12,12 +12,16 @@ import tensorflow as tf
 
 from image_classifier import PROGRAM
 from image_classifier.contract.errors import UserError
+from image_classifier.resources.processors import has_bfloat16
 from image_classifier.training.devices import precision
 from image_classifier.training.devices.accelerators import Gpu
 from tests.unit.training import small
 
 T4, A10G = Gpu("Tesla T4", "7.5"), Gpu("NVIDIA A10G", "8.6")
 K80, UNKNOWN = Gpu("Tesla K80", "3.7"), Gpu("A new one")
+
+
+needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="this CPU has no bfloat16 instructions")
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def operations_in_bfloat16(folder: Path) -> set[str]:
 )
 def test_choice_by_the_devices(asked: str, gpus: list[Gpu], chosen: str) -> None:
     """No GPU, one or two of several capabilities -> auto means float16 where all have tensor cores, else off."""
-    assert precision.choose(small.settings(mixed_precision=asked), gpus) == chosen
+    assert precision.choose(small.settings(mixed_precision=asked), gpus, cpu_has_bfloat16=True) == chosen
 
 
 @pytest.mark.parametrize(
@@ -75,12 +79,13 @@ def test_choice_by_the_devices(asked: str, gpus: list[Gpu], chosen: str) -> None
             [A10G],
             "is for CPUs, since TensorFlow rewrites graphs for GPUs only to float16; allowed here: auto",
         ),
+        ("bfloat16", [], "needs a CPU with bfloat16 instructions (avx512_bf16 or amx_bf16), and this one has none;"),
     ],
 )
 def test_a_type_that_the_devices_do_not_compute_in(asked: str, gpus: list[Gpu], reason: str) -> None:
     """A type asked for on devices without it -> rejected with the reason and what is allowed here."""
     with pytest.raises(UserError) as rejected:
-        precision.choose(small.settings(mixed_precision=asked), gpus)
+        precision.choose(small.settings(mixed_precision=asked), gpus, cpu_has_bfloat16=False)
     assert f"mixed_precision={asked} " in str(rejected.value)
     assert reason in str(rejected.value)
 
@@ -100,6 +105,7 @@ def loss_and_gradients() -> Any:
     return compute
 
 
+@needs_bfloat16
 def test_bfloat16_is_in_the_graph_inside_the_block_alone(rewritten: Path) -> None:
     """A step before, in and after the block -> rewritten, with its gradients, in it alone, where it differs."""
     step = tf.function(loss_and_gradients())
