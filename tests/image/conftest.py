@@ -29,8 +29,6 @@ MARKERS = {
 }
 LONGEST_FIRST = ("sagemaker_sdk/", "test_commands_in_docker", "test_page_", "test_image_soak", "test_image_stages")
 """Beginnings of the paths of the files that take longest: two workers end together when these come first."""
-ONE_WORKER = "sagemaker_sdk"
-"""The folder whose files one worker runs: local mode has one network name for all jobs of a machine."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,10 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the gpu image and what one worker runs, and put the longest files first."""
+    """Mark what needs the gpu image, and put the longest files first."""
     for item in items:
-        group = ONE_WORKER if ONE_WORKER in item.path.parts else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
         if _is_here(item) and ("gpu" in values or "gpu_image" in getattr(item, "fixturenames", ())):
             item.add_marker("gpu")

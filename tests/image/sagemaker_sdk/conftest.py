@@ -12,6 +12,7 @@ import pytest
 from tests.image.conftest import PROJECT, RUN
 from tests.image.containers import ISOLATED, docker
 from tests.image.sdk_environments import python_with_sdk
+from tests.image.shared_folders import SharedFolders, locked
 from tests.support.aws import CREDENTIALS, aws_on_this_machine
 from tests.support.photographs import some_solar_cells
 from tests.support.waiting import PATIENCE, free_port
@@ -61,23 +62,25 @@ def scratch(tmp_path_factory: pytest.TempPathFactory, image: str) -> Iterator[Pa
 
 
 @pytest.fixture(scope="module")
-def run_with_sdk(scratch: Path, aws: str) -> Iterator[Run]:
+def run_with_sdk(scratch: Path, aws: str, shared: SharedFolders) -> Iterator[Run]:
     """Run a script with an SDK; whatever it has left in Docker is removed at the end."""
     variables = _variables(scratch, aws)
 
     def run(version: str, script: str, **changes: str | None) -> Ran:
         file = scratch / "script.py"
         file.write_text(script, encoding="utf-8")
-        done = subprocess.run(
-            [python_with_sdk(version), "-u", file],
-            cwd=scratch,
-            env={name: value for name, value in {**variables, **changes}.items() if value is not None},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LONGEST * PATIENCE,
-            check=False,
-        )
+        # Local mode has one network name for all jobs of a machine, so one script runs at a time.
+        with locked(shared.root / "local-mode.lock"):
+            done = subprocess.run(
+                [python_with_sdk(version), "-u", file],
+                cwd=scratch,
+                env={name: value for name, value in {**variables, **changes}.items() if value is not None},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=LONGEST * PATIENCE,
+                check=False,
+            )
         return Ran(done.returncode, done.stdout)
 
     yield run
