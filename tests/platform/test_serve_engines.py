@@ -105,7 +105,7 @@ def test_openvino_without_an_ir_is_rejected(tree_of: Callable[[str], Path]) -> N
     """Given SERVE_ENGINE=openvino and a model without an IR -> exit code 1, one line with the same remedy."""
     line = rejection(tree_of("both"), SERVE_ENGINE="openvino")
     assert line.startswith("UserError: SERVE_ENGINE is openvino, but ")
-    assert "Run scripts/convert-model" in line
+    assert "scripts/convert-model" in line
 
 
 def test_unknown_engine_and_precision_are_rejected(tree_of: Callable[[str], Path]) -> None:

@@ -168,7 +168,7 @@ def test_model_channel_comes_before_model_uri(tmp_path: Path) -> None:
         (
             "s3://bucket-of-the-test/absent.tar.gz",
             {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-            "PlatformError: model_uri: s3://bucket-of-the-test/absent.tar.gz cannot be fetched: Could not connect",
+            "PlatformError: model_uri: s3://bucket-of-the-test/absent.tar.gz cannot be reached: Could not connect",
         ),
         ("https://host/model.tar.gz", {}, "UserError: model_uri: 'https://host/model.tar.gz' is not an S3 address"),
     ],
@@ -182,5 +182,5 @@ def test_model_uri_that_cannot_be_fetched_is_one_sentence(
     done = run_train(tree, **offline(), **{**bucket.variables, "HOME": str(tmp_path), **variables})
     assert done.returncode == 1
     assert failure(tree).startswith(message)
-    assert "The model channel needs neither network nor credentials" in failure(tree)
+    assert "A model channel needs neither network nor credentials" in failure(tree)
     assert "Traceback" not in done.stderr

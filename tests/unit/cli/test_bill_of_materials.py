@@ -202,7 +202,7 @@ def test_only_an_earlier_list_is_replaced(
     for text in ("mine", "{}", '{"bomFormat": "CycloneDX", "metadata": {"component": {"name": "mine"}}}', "| mine |"):
         mine.write_text(text)
         assert bill_of_materials.main(["some:image", *options, "--output", str(mine)]) == 1
-        assert "this program wrote, so it is not replaced" in capsys.readouterr().err
+        assert "written by this program, so it is not replaced" in capsys.readouterr().err
         assert mine.read_text() == text
     for path, message in {link: "is a link", tmp_path: "is a folder"}.items():
         assert bill_of_materials.main(["some:image", *options, "--output", str(path)]) == 1

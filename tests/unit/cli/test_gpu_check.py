@@ -180,6 +180,7 @@ def test_only_an_earlier_report_is_replaced(play: Path, capsys: pytest.CaptureFi
     assert [check_gpu(play, {})[0] for _ in range(2)] == [0, 0]
 
 
+@pytest.mark.every
 @pytest.mark.slow
 def test_environment_is_checked_without_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given --here on the CPU and no docker on PATH -> the same steps and figures as for an image, all passing."""

@@ -75,7 +75,7 @@ def test_scaling_maps_the_ends_of_the_range(method: str, expected_range: tuple[l
 
 def test_unknown_scaling_raises() -> None:
     """Given an undeclared scaling method -> ValueError with the list."""
-    with pytest.raises(ValueError, match="none of normalize, center, standardize_on_imagenet"):
+    with pytest.raises(ValueError, match="not one of normalize, center, standardize_on_imagenet"):
         tensorflow.scale(np.zeros((1, 3), np.uint8), "invert")
 
 

@@ -46,7 +46,7 @@ def choose(values: Hyperparameters, gpus: Sequence[Gpu], cpu_has_bfloat16: bool 
             "is for CPUs, since TensorFlow rewrites graphs for GPUs only to float16; allowed here: auto, off or float16"
         )
     elif given == "bfloat16" and not (processors.has_bfloat16() if cpu_has_bfloat16 is None else cpu_has_bfloat16):
-        # TensorFlow would keep float32 without a word.
+        # TensorFlow would silently keep float32.
         problem = (
             "needs a CPU with bfloat16 instructions (avx512_bf16 or amx_bf16), and this one has none; allowed here: "
             "auto or off"

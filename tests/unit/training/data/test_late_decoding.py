@@ -82,7 +82,7 @@ def test_class_that_lost_its_images_is_rejected(images: Path, backbone_folder: P
     """Every training image of one class corrupt, and that many allowed -> rejected with the class's name."""
     data = read_data(images)
     damage([example for example in data.training.examples if example.label == 1])
-    with pytest.raises(UserError, match="No readable image is left of colour-1"):
+    with pytest.raises(UserError, match="No image of colour-1 is readable"):
         train(data, backbone_folder, max_bad_fraction=0.9)
 
 

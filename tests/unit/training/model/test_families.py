@@ -48,6 +48,7 @@ def test_family_is_trained_in_both_modes_and_served(tmp_path: Path, name: str) -
     assert artifacts.read_model_info(tmp_path / "model").extra["openvino"]["synthetic"]
 
 
+@pytest.mark.every
 def test_big_transfer_takes_any_size(tmp_path: Path) -> None:
     """GroupNorm and weight-standardised convolutions, one module for two sizes -> trained at both, and served."""
     network = bit.build(repeats=(1, 1), width=8)
@@ -57,6 +58,7 @@ def test_big_transfer_takes_any_size(tmp_path: Path) -> None:
     assert trial.train(staged, whole=True, size=(40, 40)).probabilities.shape == (8, 3)
 
 
+@pytest.mark.every
 def test_transformer_that_answers_its_attention_too(tmp_path: Path) -> None:
     """A tuple of features and a mapping of attention, saved by Keras -> the features count, in both modes."""
     network = vision_transformer.build(SMALL, patch=16, width=32, heads=2, depth=2)
