@@ -1,8 +1,5 @@
 """Training: both modes, binary mode, optimizers, augmentation, stopping, the best epoch."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier import PROGRAM, archives
+from image_classifier import archives
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract.errors import UserError
@@ -177,43 +174,6 @@ def test_loss_that_is_no_number_stops_the_job(images: Path, tmp_path: Path, read
     folder = small.save_backbone(tmp_path / "huge", ModelInfo(image_size=(16, 16)), network)
     with pytest.raises(UserError, match=r"The loss became (nan|inf) in epoch 1, step 1, at learning_rate=0\.05"):
         train(read_data(images), folder, train_only_top_layer=True)
-
-
-_TRAIN_WITHOUT_AND_WITH_DETERMINISM = """
-import sys
-from pathlib import Path
-from image_classifier.contract.errors import UserError
-from image_classifier.training.data import channel_listing, dataset
-from image_classifier.training.data.splits import DataSplits
-from image_classifier.training.devices import precision
-from tests.unit.training import small
-from tests.unit.training.test_fine_tuning import train
-
-images, folder = map(Path, sys.argv[1:])
-data = DataSplits(*dataset.split(channel_listing.list_channel(images, "training"), 0.25, 123), None)
-for deterministic in (False, True):
-    precision.make_deterministic(small.settings(deterministic=deterministic))
-    given = {"train_only_top_layer": False, "epochs": 1, "learning_rate": 0.001, "deterministic": deterministic}
-    try:
-        print(len(train(data, folder, **given).history.epochs), "epoch")
-    except UserError as error:
-        print(error)
-"""
-
-
-def test_backbone_that_draws_without_a_seed_is_rejected_when_bits_count(images: Path, tmp_path: Path) -> None:
-    """Dropout without a seed in the backbone, in a fresh process -> it trains; deterministic=True -> one sentence."""
-    import tf_keras
-
-    inputs = tf_keras.Input((None, None, 3))
-    hidden = tf_keras.layers.Dropout(0.2)(tf_keras.layers.Conv2D(8, 3, strides=2)(inputs))
-    network = tf_keras.Model(inputs, tf_keras.layers.GlobalAveragePooling2D()(hidden))
-    folder = small.save_backbone(tmp_path / "random", ModelInfo(image_size=(16, 16)), network)
-    command = [sys.executable, "-W", "ignore", "-c", _TRAIN_WITHOUT_AND_WITH_DETERMINISM, str(images), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": f"{PROGRAM}:{Path(__file__).parents[3]}"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert "1 epoch" in done.stdout.splitlines(), done.stderr
-    assert "deterministic=True is not possible with this backbone" in done.stdout.splitlines()[-1]
 
 
 def test_stop_before_the_first_epoch_leaves_nothing(images: Path, backbone_folder: Path, read_data: Reader) -> None:
