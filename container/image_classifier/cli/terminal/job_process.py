@@ -4,10 +4,9 @@ import contextlib
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 from image_classifier.cli.terminal import consoles, typed_paths
@@ -16,6 +15,8 @@ from image_classifier.cli.terminal.training_view import TrainingView
 STOPPING = "Stopping: the best model so far is being saved. Press Ctrl-C again to stop without saving."
 STOPPED_IMMEDIATELY = "Stopped without saving."
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_END = 0
+"""No signal has this number."""
 Print = Callable[[str], None]
 
 
@@ -36,37 +37,51 @@ def run(command: Sequence[str], environment: Mapping[str, str], typed: Mapping[s
     interactive = consoles.is_interactive()
     with contextlib.ExitStack() as stack:
         copy = stack.enter_context(log.open("w", encoding="utf-8", errors="backslashreplace"))
+        events, note_end = stack.enter_context(_signals_as_bytes())
         # A separate group: the terminal sends SIGINT to its foreground group, and this process decides about the job.
-        process = subprocess.Popen(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if interactive else subprocess.PIPE,
-            text=True,
-            errors="replace",
-            process_group=0,
-            pass_fds=(lock,),
+        process = stack.enter_context(
+            subprocess.Popen(
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if interactive else subprocess.PIPE,
+                text=True,
+                errors="replace",
+                process_group=0,
+                pass_fds=(lock,),
+            )
         )
         view = stack.enter_context(TrainingView(consoles.output())) if interactive else None
-        announce: Print = view.announce if view else _print_line
-        stack.enter_context(_stopping(process, announce))
-        assert process.stdout is not None
-        if process.stderr is not None:
-            errors = threading.Thread(target=_pass_on, args=(process.stderr, typed, copy, consoles.errors().out))
-            errors.start()
-            stack.callback(errors.join)
-        _pass_on(process.stdout, typed, copy, view.show if view else _print_line)
+        streams: list[tuple[IO[str] | None, Print]] = [
+            (process.stdout, view.show if view else _print_line),
+            (process.stderr, consoles.errors().out),
+        ]
+        readers = stack.enter_context(ThreadPoolExecutor(len(streams), "job-log"))
+        reading = [readers.submit(_pass_on, lines, typed, copy, show) for lines, show in streams if lines]
+        reading[0].add_done_callback(lambda _: note_end())
+        _stop_on_request(process, events, view.announce if view else _print_line)
+        for one in reading:
+            one.result()
         return process.wait()
 
 
 def _pass_on(lines: IO[str], typed: Mapping[str, str], copy: IO[str], show: Print) -> None:
-    for line in lines:
-        copy.write(line)
-        copy.flush()
-        # The terminal may be closed; the job still exits in order, and the file has its log.
-        with contextlib.suppress(OSError):
-            show(typed_paths.restore(line.rstrip("\n"), typed))
+    failure: Exception | None = None
+    with lines:
+        for line in lines:
+            copy.write(line)
+            copy.flush()
+            # The terminal may be closed; the job still exits in order, and the file has its log.
+            try:
+                if failure is None:
+                    show(typed_paths.restore(line.rstrip("\n"), typed))
+            except OSError:
+                pass
+            except Exception as error:
+                failure = error
+    if failure:
+        raise failure
 
 
 def _print_line(line: str) -> None:
@@ -74,28 +89,47 @@ def _print_line(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _stopping(process: subprocess.Popen[str], announce: Print) -> Iterator[None]:
-    requested = 0
+def _signals_as_bytes() -> Iterator[tuple[int, Callable[[], None]]]:
+    """Yield a descriptor that gets each stop signal's number as a byte, and a function that writes `_END` to it.
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal requested
+    Handlers do nothing themselves: one may run while the main thread holds a lock of the terminal that another thread
+    waits for, so that printing in it ends in a deadlock.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = {number: signal.signal(number, lambda *_: None) for number in _STOP_SIGNALS}
+    # Written by whichever thread the signal reaches.
+    descriptor = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield reading, lambda: _write(writing, _END)
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reading)
+        os.close(writing)
+
+
+def _write(descriptor: int, byte: int) -> None:
+    os.write(descriptor, bytes([byte]))
+
+
+def _stop_on_request(process: subprocess.Popen[str], events: int, announce: Print) -> None:
+    """Pass stop signals on to the job until its log has ended."""
+    requested = 0
+    while (number := os.read(events, 1)[0]) != _END:
+        if number not in _STOP_SIGNALS:
+            continue
         requested += 1
         if number == signal.SIGHUP:
             _detach_from_terminal()
-        with contextlib.suppress(OSError):
-            announce(STOPPING if requested == 1 else STOPPED_IMMEDIATELY)
         if requested == 1:
             process.terminate()
         else:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-
-    before = {number: signal.signal(number, stop) for number in _STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with contextlib.suppress(OSError):
+            announce(STOPPING if requested == 1 else STOPPED_IMMEDIATELY)
 
 
 def _detach_from_terminal() -> None:
