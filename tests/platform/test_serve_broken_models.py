@@ -70,7 +70,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-REPRESENTATIVES = ("missing", "several", "truncated weights", "another TensorFlow")
+REPRESENTATIVES = ("missing", "several")
 
 
 @pytest.mark.parametrize("name", some_of(BROKEN, REPRESENTATIVES))

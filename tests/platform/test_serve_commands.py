@@ -268,6 +268,7 @@ def save_file_reader(folder: Path) -> None:
     tf.saved_model.save(tf.Module(), str(folder), signatures={"pixels": signature})
 
 
+@pytest.mark.every
 def test_model_that_reads_files_needs_trust(
     colour_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,7 @@ def test_corrupt_ir_stops_the_server(tree_of: Callable[[str], Path], start: Star
     assert "run scripts/convert-model" in server.log()
 
 
+@pytest.mark.every
 def test_ir_of_another_model_is_skipped(
     tree_of: Callable[[str], Path], colour_models: Path, start: StartServer
 ) -> None:

@@ -37,6 +37,7 @@ def test_broken_images_documents_and_requests_break_nothing(tmp_path: Path, tent
     assert answered(result, "400") > 50 * tenths
 
 
+@pytest.mark.every
 def test_they_do_not_break_a_server_of_many_models_either(tmp_path: Path) -> None:
     """Given the same for a server that holds many models -> the same."""
     with servers.of_many_models(tmp_path) as server:

@@ -12,7 +12,6 @@ from image_classifier import archives, artifacts
 from image_classifier.model_hub import pretrained_classifier
 from tests.platform.serving import ROOT, Server
 from tests.support import named_photographs
-from tests.support.representatives import some_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
@@ -35,7 +34,8 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, bytes]
     return named_photographs.read(tmp_path_factory.mktemp("photographs"))
 
 
-@pytest.mark.parametrize("engine", some_of(("openvino", "tensorflow"), ("openvino",)))
+@pytest.mark.every
+@pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
 def test_photographs_get_their_names(
     lite0: Path, photographs: Mapping[str, bytes], engine: str, tmp_path: Path, start: Callable[..., Server]
 ) -> None:
@@ -53,6 +53,7 @@ def test_photographs_get_their_names(
     assert best["coffee.png"][0] == "espresso"
 
 
+@pytest.mark.every
 def test_whole_answer_is_a_distribution_over_names(lite0: Path, tmp_path: Path, start: Callable[..., Server]) -> None:
     """Given a head that answers logits -> 1,000 probabilities that add up to 1, each with a name, and the best one."""
     (tmp_path / "model").symlink_to(lite0)

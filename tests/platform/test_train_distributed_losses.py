@@ -48,7 +48,8 @@ def test_all_hosts_stop_after_the_same_step_when_one_is_stopped(training: list[H
     assert not (other / "model" / "1").exists()
 
 
-@pytest.mark.parametrize("lost", [0, pytest.param(1, marks=pytest.mark.every)], ids=["chief", "other"])
+@pytest.mark.every
+@pytest.mark.parametrize("lost", [0, 1], ids=["chief", "other"])
 def test_a_killed_host_makes_the_other_fail_with_an_explanation(training: list[Host], lost: int) -> None:
     """Given kill -9 of one of two hosts -> the other fails within a minute, explains why, and writes no model."""
     training[lost].process.kill()

@@ -100,6 +100,7 @@ def test_killed_verification_does_not_lose_the_model(tmp_path: Path, tiny_backbo
     assert (tree / "model/openvino/model.xml").is_file()
 
 
+@pytest.mark.every
 def test_loss_that_is_no_number_ends_training_with_the_best_epoch(tmp_path: Path) -> None:
     """NaN in the third step of the second epoch -> said with the learning rate, and the first epoch is exported."""
     tree = make_tree(tmp_path / "tree", COLOURS, **WHOLE)

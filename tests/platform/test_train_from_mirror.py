@@ -105,6 +105,7 @@ def assert_staged(info: dict[str, object], source: str) -> None:
     assert (info["model_id"], info["source"], info["image_size"]) == (MODEL_ID, source, [96, 96])
 
 
+@pytest.mark.every
 def test_job_staged_from_a_local_hub_trains_and_serves(
     saved_model: Path, tmp_path: Path, start: Callable[..., Server]
 ) -> None:

@@ -42,6 +42,7 @@ def state(folder: Path) -> dict[str, object]:
     return found
 
 
+@pytest.mark.every
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), pytest.param(120, 40, marks=pytest.mark.every)])
 def test_terminal_ends_with_the_result(
     images: Path, tiny_backbone: Path, tmp_path: Path, columns: int, lines: int
@@ -87,6 +88,7 @@ def test_ctrl_c_saves_and_the_same_command_resumes(images: Path, tiny_backbone: 
         assert state(tmp_path)["state"] == "stopped"
 
 
+@pytest.mark.every
 def test_second_ctrl_c_does_not_wait(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given Ctrl-C twice -> the job and its children are killed, and no final state is recorded."""
     with pseudo_terminal.running(command(images, tiny_backbone, *LONG), cwd=tmp_path) as terminal:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.no_cover
 NFC, NFD = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
 
 
+@pytest.mark.every
 def test_odd_data_is_trained_on(tmp_path: Path, tiny_backbone: Path) -> None:
     """Odd names, endings, forms, folders and settings, each of them readable -> exit 0, all counted, nothing lost."""
     tree = make_tree(tmp_path, {"blue": COLOURS["blue"], NFC: COLOURS["red"]})

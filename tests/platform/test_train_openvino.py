@@ -38,6 +38,7 @@ def test_job_leaves_a_checked_ir_that_is_served(finished_job: FinishedJob, tmp_p
         assert server.classify(sample_images.encode(sample_images.plain(), "PNG")).status == 200
 
 
+@pytest.mark.every
 def test_network_that_openvino_cannot_take_is_left_to_tensorflow(tmp_path: Path) -> None:
     """A backbone with an operation that OpenVINO lacks -> one line why, also in the model info, a verified model."""
     tree = make_tree(tmp_path / "tree", COLOURS, **HEAD_ONLY)

@@ -100,6 +100,7 @@ def test_metric_regexes_read_the_log_as_the_platform_does(finished_job: Finished
     assert {name: read[name] for name in names} == pytest.approx({name: written[name] for name in names}, abs=1e-4)
 
 
+@pytest.mark.every
 def test_damaged_images_beyond_the_limit_fail_the_job(tmp_path: Path, tiny_backbone: Path) -> None:
     """A quarter of the images unreadable -> exit 1 with the count and the limit, no model."""
     tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True")
@@ -129,6 +130,7 @@ def binary_job(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) ->
     return FinishedJob(made_once(tmp_path_factory, "binary-job", make))
 
 
+@pytest.mark.every
 def test_binary_mode_with_test_channel(binary_job: FinishedJob) -> None:
     """Binary mode with a test channel -> one sigmoid output, the binary metrics and the test lines."""
     metrics = json.loads((binary_job.tree / "output/data/metrics.json").read_text())
@@ -137,6 +139,7 @@ def test_binary_mode_with_test_channel(binary_job: FinishedJob) -> None:
     assert json.loads((binary_job.tree / "model/__model_info__.json").read_text())["binary_mode"] is True
 
 
+@pytest.mark.every
 def test_staged_model_id_needs_no_model_channel(binary_job: FinishedJob) -> None:
     """A backbone staged under the hub folder and named by model_id -> trained on, without a model channel."""
     assert not (binary_job.tree / "input/data/model").exists()

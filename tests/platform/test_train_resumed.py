@@ -122,6 +122,7 @@ def test_job_killed_after_training_exports_without_training(pair: Pair, tmp_path
     assert results.different(results.read(pair.whole), results.read(tree)) == []
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("pair", [False], indirect=True, ids=["plain"])
 def test_checkpoints_of_another_job_are_rejected(pair: Pair, tmp_path: Path, inputs: Path) -> None:
     """The folder of a job with another optimizer and fewer epochs -> exit 1, what differs and what to do; no model."""

@@ -8,7 +8,6 @@ import pytest
 
 from image_classifier import artifacts
 from tests.platform.training_process import COLOURS, RunningJob, add_large_images, link_backbone, make_tree
-from tests.support.representatives import some_of
 from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
@@ -99,7 +98,8 @@ def test_sigterm_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
     assert last.endswith("left out: the OpenVINO IR and the verification.")
 
 
-@pytest.mark.parametrize("phase", some_of(("export", "conversion", "verification"), ("conversion",)))
+@pytest.mark.every
+@pytest.mark.parametrize("phase", ["export", "conversion", "verification"])
 def test_sigterm_during_finalisation(tmp_path: Path, tiny_backbone: Path, phase: str) -> None:
     """SIGTERM twice in export, conversion, verification -> exit 0, a complete model, the log says what is left out."""
     tree = make_tree(tmp_path, COLOURS, **LONG)

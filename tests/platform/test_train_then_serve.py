@@ -33,7 +33,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return some_solar_cells(tmp_path_factory.mktemp("solar"), {"train": 60, "held-out": 20})
 
 
-@pytest.fixture(scope="module", params=[pytest.param("lite0", marks=pytest.mark.every), "mobilenetv2-160"])
+@pytest.fixture(scope="module", params=["lite0", "mobilenetv2-160"])
 def job(request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stage a backbone and train its head with the laptop's commands; return the job's folder."""
     folder = tmp_path_factory.mktemp(request.param)
@@ -46,6 +46,7 @@ def job(request: pytest.FixtureRequest, photographs: Path, tmp_path_factory: pyt
     return folder / "job"
 
 
+@pytest.mark.every
 def test_served_answers_are_those_of_training(job: Path, photographs: Path) -> None:
     """Validation images over HTTP, as bytes and as instances -> predictions.csv's answers, and features of each."""
     with (job / "output/data/predictions.csv").open() as file:
@@ -65,6 +66,7 @@ def test_served_answers_are_those_of_training(job: Path, photographs: Path) -> N
     assert len(np.unique(embeddings, axis=0)) == 30
 
 
+@pytest.mark.every
 def test_job_verified_the_twin_and_both_accuracies(job: Path) -> None:
     """The finished job -> no other answer; the bytes signature within 1e-3 in the median, 99 % the same answer."""
     found = json.loads((job / "model/__model_info__.json").read_text())["verification"]
@@ -85,6 +87,7 @@ assert "image_classifier" not in sys.modules
 """
 
 
+@pytest.mark.every
 def test_twin_answers_alike_without_our_code(job: Path, photographs: Path, tmp_path: Path) -> None:
     """Bytes into the SavedModel, in a process with TensorFlow alone -> the server's answers, median |dp| <= 1e-3."""
     with (job / "output/data/predictions.csv").open() as file:
@@ -99,6 +102,7 @@ def test_twin_answers_alike_without_our_code(job: Path, photographs: Path, tmp_p
     assert (twin.argmax(axis=1) == ours.argmax(axis=1)).mean() >= 0.99
 
 
+@pytest.mark.every
 def test_image_size_is_the_backbones(job: Path) -> None:
     """Two backbones of 224 and 160 pixels -> each artefact records its own."""
     size = json.loads((job / "model/__model_info__.json").read_text())["image_size"]

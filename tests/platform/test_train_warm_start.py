@@ -98,6 +98,7 @@ def test_false_on_a_backbone_is_rejected(tmp_path: Path, tiny_backbone: Path) ->
     assert "without a head to keep" in failure(tree)
 
 
+@pytest.mark.every
 def test_damaged_earlier_model_is_rejected(tmp_path: Path, first: Path) -> None:
     """Given an earlier model with a changed byte among its weights -> exit 1, both sha256, nothing trained."""
     tree = make_tree(tmp_path, COLOURS, **SETTINGS)

@@ -23,6 +23,7 @@ def smoke_test(*words: str, path: Path | None = None) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.every
 def test_complete_packages_pass_with_one_line() -> None:
     """Given the packages of the cpu image -> exit code 0 and one line, without TensorFlow's own output."""
     done = smoke_test("cpu")
@@ -43,6 +44,7 @@ def test_missing_package_is_named(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.every
 def test_package_that_imports_but_does_not_work_is_found(tmp_path: Path) -> None:
     """Given an OpenVINO that compiles nothing -> exit code 1, and the failed check is named."""
     (tmp_path / "openvino").mkdir()
@@ -60,6 +62,7 @@ def test_serve_image_with_tensorflow_fails() -> None:
     assert "boto3: RuntimeError: must not be here" in done.stderr
 
 
+@pytest.mark.every
 def test_gpu_image_without_cuda_libraries_fails() -> None:
     """Given a TensorFlow without NVIDIA's packages -> exit code 1 and one line with the libraries it cannot open."""
     done = smoke_test("gpu", path=CUDA_LIBRARIES.parent)

@@ -78,6 +78,7 @@ def check_gpu(play: Path, answers: dict[str, list[object]]) -> tuple[int, dict[s
     return code, json.loads(output.read_text()) if output.exists() else {}
 
 
+@pytest.mark.every
 def test_good_gpu_passes_with_every_figure(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Given the answers of a working GPU -> exit code 0, a table with every figure, and JSON."""
     code, found = check_gpu(play, {})

@@ -28,6 +28,7 @@ def test_solar_cells_are_the_sure_ones_and_the_licence_is_said(
     assert "non-commercial" in capsys.readouterr().out
 
 
+@pytest.mark.every
 def test_stamps_are_photographs_on_white(tmp_path: Path) -> None:
     """Given the Debian package -> 35, 24, 44 and 64 images in RGB whose corner is white; drawings are left out."""
     folder = sample_sets.fetch("stamps", tmp_path / "stamps")

@@ -41,6 +41,7 @@ def test_bare_saved_model_gets_the_options(model_folder: Path, tmp_path: Path) -
     assert (info.image_size, info.pixel_scaling_method) == ((96, 80), "standardize_on_imagenet")
 
 
+@pytest.mark.every
 def test_labels_are_kept_and_needed_with_a_head(model_folder: Path, tmp_path: Path) -> None:
     """--with-head, 12 outputs, no label file -> rejected by the source's name; with one -> both files are staged."""
     folder = tmp_path / "model"

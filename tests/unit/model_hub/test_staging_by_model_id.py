@@ -232,6 +232,7 @@ def test_jumpstart_training_artefact(bucket: LocalBucket, model_folder: Path, tm
     assert not [path for path in own_cache.rglob("*") if path.is_file()]
 
 
+@pytest.mark.every
 def test_jumpstart_hosting_artefact_has_the_head(bucket: LocalBucket, model_folder: Path, tmp_path: Path) -> None:
     """--with-head from JumpStart -> the hosting artefact's folder with its labels."""
     prefix = f"tensorflow-ic/{MODEL.model_id}/artifacts/inference/v3.0.0"

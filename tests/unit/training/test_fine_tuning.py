@@ -64,6 +64,7 @@ def test_whole_network_changes_every_variable_and_the_moving_statistics(
     assert trained.parameters - trained.trainable_parameters == 2 * 8
 
 
+@pytest.mark.every
 @pytest.mark.slow
 @pytest.mark.no_cover
 def test_whole_lite0_changes_every_variable_on_photographs(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ except UserError as error:
 """
 
 
+@pytest.mark.every
 @pytest.mark.no_cover
 def test_backbone_that_draws_without_a_seed_is_rejected_when_bits_count(images: Path, tmp_path: Path) -> None:
     """Dropout without a seed in the backbone, in a fresh process -> it trains; deterministic=True -> one sentence."""

@@ -126,6 +126,7 @@ def test_head_follows_the_names(binary: bool) -> None:
     np.testing.assert_allclose(np.asarray(before)[:, ::-1], after, atol=1e-6)
 
 
+@pytest.mark.every
 def test_other_mode_is_rejected(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]) -> None:
     """Given a head of binary mode and a job without, and the other way round -> one sentence, and True as a way out."""
     data = read_data(small.write_images(tmp_path / "data", classes=2))
@@ -150,7 +151,8 @@ def test_head_that_does_not_fit_its_labels_is_rejected(
         generation(tmp_path / "first", four, tmp_path / "never", FROZEN)
 
 
-@pytest.mark.parametrize("form", ["named signature", pytest.param("TF1 module", marks=pytest.mark.every)])
+@pytest.mark.every
+@pytest.mark.parametrize("form", ["named signature", "TF1 module"])
 def test_model_without_training_mode_goes_on_frozen(
     form: str, tmp_path: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
@@ -179,7 +181,8 @@ def test_model_without_training_mode_goes_on_frozen(
         generation(model, data, tmp_path / "never", WHOLE)
 
 
-@pytest.mark.parametrize("tuned", [True, pytest.param(False, marks=pytest.mark.every)], ids=["whole", "head"])
+@pytest.mark.every
+@pytest.mark.parametrize("tuned", [True, False], ids=["whole", "head"])
 @pytest.mark.parametrize("binary", [False, True], ids=["classes", "binary"])
 def test_builtin_artefact_goes_on(
     tuned: bool, binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]
