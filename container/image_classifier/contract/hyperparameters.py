@@ -1,7 +1,7 @@
 """The hyperparameters, declared once; parser, messages, reference pages and API payloads are derived from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -181,6 +181,12 @@ class ResolvedHyperparameters:
             if by != parsing.CHOSEN
         ]
         return [*lines, f"Not run: {self.script}. This image trains with its own program."] if self.script else lines
+
+    def with_chosen(self, values: Hyperparameters) -> "ResolvedHyperparameters":
+        """Return the settings with the values that the job's recipe has chosen."""
+        changed = {name for name in self.sources if getattr(values, name) != getattr(self.values, name)}
+        sources = {name: parsing.CHOSEN if name in changed else by for name, by in self.sources.items()}
+        return replace(self, values=values, sources=MappingProxyType(sources))
 
 
 def parse(

@@ -23,6 +23,7 @@ _FOLDERS = (
     *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
     "model/.saved_model.partial/variables/*",
 )
+_REPORTS = ("metrics.json", "history.csv", "predictions.csv", "skipped.csv", "out_of_fold.csv")
 _FILES = (
     *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),
     *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
@@ -34,7 +35,7 @@ _FILES = (
         for name in (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE)
         for ending in ("", ".partial")
     ),
-    *(f"output/data/{name}" for name in ("metrics.json", "history.csv", "predictions.csv", "skipped.csv")),
+    *(f"output/data/{name}" for name in _REPORTS),
     *("output/data/*.partial", "output/failure"),
     *(f"{folder}/{name}" for folder in _CHECKPOINTS for name in ("manifest.json", "state.json", "*.npz")),
     *(f"{CHECKPOINTS}/features/*/*.features{ending}" for ending in ("", ".partial")),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_classifier import artifacts, tensorflow_start
-from image_classifier.contract import hyperparameters, metrics
+from image_classifier.contract import contradictions, hyperparameters, metrics
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, ResolvedHyperparameters
 from image_classifier.contract.names import printable
@@ -26,6 +26,9 @@ from image_classifier.training.stopping import StopSignal
 if TYPE_CHECKING:
     from image_classifier.training.distributed.cluster import Cluster
     from image_classifier.training.fine_tuning import Trained
+
+_TRAINABLE = {contradictions.BUILTIN: True, contradictions.AUTO: None, contradictions.SEARCH: False}
+"""Whether a recipe trains the backbone; None: if that can be trained."""
 
 
 def run(opt_ml: OptMl, stop: StopSignal) -> None:
@@ -117,6 +120,7 @@ def _train_and_export(
     from image_classifier.training.devices import accelerators
     from image_classifier.training.export import finalisation
     from image_classifier.training.features import feature_chunks
+    from image_classifier.training.recipes import recipe
 
     values, class_names = settings.values, data.training.class_names
 
@@ -129,14 +133,16 @@ def _train_and_export(
         log(loaded.warning)
     if values.max_runtime and cluster.is_chief:
         finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
-    trained = fine_tuning.train(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
-    results = _log_metrics(trained, values)
+    train = fine_tuning.train if values.recipe == contradictions.BUILTIN else recipe.train
+    trained = train(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
+    settings = settings.with_chosen(trained.values)
+    results = _log_metrics(trained)
     for line in accelerators.peak_memory_lines():
         log(line)
     if cluster.is_chief:
         if cluster.replicas > 1:
             # Export from variables that belong to no strategy, as if a single device had trained them.
-            trained = fine_tuning.rebuilt(trained, load(), values)
+            trained = fine_tuning.rebuilt(trained, load())
         finalisation.export_and_verify(finalisation.Job(opt_ml, settings, data, trained, results), stop)
     else:
         log(f"Waiting for {cluster.names[0]}, which writes the model.")
@@ -157,7 +163,8 @@ def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
 
 def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence[str]) -> backbone.Backbone:
     started, folder = time.monotonic(), model.folder
-    loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=values.trust_model)
+    trainable = not values.train_only_top_layer and _TRAINABLE[values.recipe]
+    loaded = backbone.load(folder, trainable, values.trust_model)
     loaded = replace(loaded, head=warm_start.kept_head(loaded, model.head_plan, values, class_names))
     # The artefact records this job's resize method, which serving uses.
     loaded = replace(loaded, info=replace(loaded.info, resize_method=values.image_resize_interpolation))
@@ -169,7 +176,7 @@ def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence
     return loaded
 
 
-def _log_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any]:
+def _log_metrics(trained: "Trained") -> dict[str, Any]:
     history = trained.history
     epochs = len(history.epochs)
     lines = [

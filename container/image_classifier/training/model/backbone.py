@@ -108,8 +108,10 @@ class Backbone:
         return tf.function(lambda pixels: self.features(pixels), input_signature=[specification], autograph=False)
 
 
-def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
+def load(folder: Path, trainable: bool | None, trust: bool) -> Backbone:
     """Load a backbone: a feature-vector or classification SavedModel with the Hub's calling convention.
+
+    It is loaded for training if `trainable` is set, or if that is None and it can be trained.
 
     Of a tuple output the first element is used; a 4-D output is averaged over height and width; `signature` and
     `output_key` of the model info are honoured. The result of an earlier job is split into its network and its head.
@@ -127,7 +129,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             f"The backbone in {folder} is called by its signature {options.get('signature', '')!r} (a TF1-format "
             "module, or the model info names it), so only its head can be trained. Set train_only_top_layer=True."
         )
-    layer = loader.keras_layer(network, trainable, options)
+    layer = loader.keras_layer(network, tunable if trainable is None else trainable, options)
     probe = np.zeros((1, *info.image_size, 3), np.float32)
     try:
         output = _first_replica(lambda: _pooled(layer(probe, training=False) if tunable else layer(probe)))

@@ -1,0 +1,49 @@
+"""recipe=auto: the story of its stages, in order.
+
+Stage 0 fits a convex head on features by cross-validation. Stage 1 keeps the enrichments that help it. Stage 2 tunes
+the network from that head. Stage 3 chooses between the two on the validation images.
+"""
+
+import time
+from pathlib import Path
+
+from image_classifier.contract import metrics
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.data.splits import DataSplits
+from image_classifier.training.distributed.cluster import Cluster, single_host
+from image_classifier.training.fine_tuning import Trained
+from image_classifier.training.model.backbone import Backbone
+from image_classifier.training.progress import log
+from image_classifier.training.recipes import candidates, head_stage, inputs, outcome, refit_stage
+from image_classifier.training.recipes.record import Record
+from image_classifier.training.recipes.stage_store import StageStore
+from image_classifier.training.stopping import StopSignal
+
+
+def train(
+    data: DataSplits,
+    backbone: Backbone,
+    values: Hyperparameters,
+    stop: StopSignal,
+    cluster: Cluster | None = None,
+    checkpoints_dir: Path | None = None,
+) -> Trained:
+    """Train by recipe=auto; arguments, result and errors as of `fine_tuning.train`. Collective.
+
+    Finished stages are kept in `checkpoints_dir`: a job that was killed resumes after the last of them.
+
+    Raises:
+        UserError: As `fine_tuning.train`.
+        JobStopped: The job was stopped before the head was fitted.
+    """
+    started = time.monotonic()
+    job = inputs.prepare(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
+    stages = StageStore(job.session)
+    fitted = head_stage.run(job, stages)
+    head = candidates.of_head(job, fitted.head)
+    log(metrics.epoch_line(1, 1, fitted.record.seconds, head.metrics))
+    refitted = refit_stage.run(job, stages, fitted)
+    record = Record("head", "it is the only candidate", fitted.record, refitted.reason)
+    for line in record.lines():
+        log(line)
+    return outcome.finish(job, [head.metrics], head, refitted.head, fitted, record, time.monotonic() - started)
