@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from image_classifier.contract import parsing
+from image_classifier.contract import contradictions, parsing
 from image_classifier.contract.builtin_hyperparameters import BuiltinHyperparameters
 from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
@@ -181,6 +181,12 @@ class ResolvedHyperparameters:
             if by != parsing.CHOSEN
         ]
         return [*lines, f"Not run: {self.script}. This image trains with its own program."] if self.script else lines
+
+    @property
+    def against_recipe(self) -> list[str]:
+        """Given values that only recipe=builtin accepts, as `name=value`."""
+        given = {name: getattr(self.values, name) for name, by in self.sources.items() if by == parsing.GIVEN}
+        return contradictions.set_by_user(DECLARATIONS, given)
 
     def with_chosen(self, values: Hyperparameters) -> "ResolvedHyperparameters":
         """Return the settings with the values that the job's recipe has chosen."""

@@ -144,3 +144,23 @@ def test_lines_fit_80_columns() -> None:
     assert "Epoch   1/500 * loss 0.4890 accuracy 0.8060 val_loss 0.4840 val_accuracy 0.7887\n" in shown(
         longer, width=80
     )
+
+
+def test_recipe_shows_its_stages_and_its_choice() -> None:
+    """Given the log of recipe=auto -> head and epochs of the fine-tuning by name, and the block of the choice."""
+    log = """\
+recipe = auto (given)
+Recipe: cross-validation of the head on 45 images of 3 classes
+1/1 - 2s - loss: 0.5 - accuracy: 0.75 - val_loss: 0.5 - val_accuracy: 0.5
+Recipe: fine-tuning the network for at most 600 s
+9/9 - 3s - loss: 0.5 - accuracy: 0.75 - val_loss: 0.5 - val_accuracy: 0.625
+Recipe: the fine-tuned network is chosen, since it wins.
+"""
+    screen = shown(log)
+    assert "Head: loss 0.5000  accuracy 0.7500  val_loss 0.5000  val_accuracy 0.5000" in screen
+    assert "Fine-tuning, epoch 1: loss 0.5000" in screen
+    assert "Recipe: the fine-tuned network is chosen, since it wins." in screen
+    assert "marks the best" not in screen
+    lines = log.splitlines()
+    assert "Choosing the head by cross-validation" in shown("\n".join(lines[:2]))
+    assert "Fine-tuning the network" in shown("\n".join(lines[:4]))

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from image_classifier.cli.terminal import consoles, job_log
 from image_classifier.cli.terminal.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
+from image_classifier.contract import contradictions
 
 ALL_EPOCHS = 30
 """Jobs of up to so many epochs print each; longer ones print every tenth epoch and each that is the best so far."""
@@ -22,6 +23,8 @@ _NEXT: Mapping[str, str] = {
     "OpenVINO IR": "Checking the saved model in a fresh process",
     "Verification:": "Writing the reports",
     "Stopped (": "Writing the reports",
+    "Recipe: cross-validation": "Choosing the head by cross-validation",
+    "Recipe: fine-tuning": "Fine-tuning the network",
 }
 """The activity after a line with this beginning, until the next line."""
 _DETAILS = (
@@ -59,6 +62,8 @@ class TrainingView:
         self._parts: list[Part] = []
         self._epochs, self._epoch, self._best = 0, 0, float("-inf")
         self._extracts_features = False
+        self._recipe = False
+        self._tuning_epoch = 0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -81,6 +86,8 @@ class TrainingView:
             case Resumed(epochs=epochs):
                 self._epoch = epochs
                 self._print(f"Resuming from a checkpoint after {epochs} of {self._epochs} epochs")
+            case Epoch(metrics=metrics) if self._recipe:
+                self._on_measured(metrics)
             case Epoch(metrics=metrics):
                 self._on_epoch(metrics)
             case Summary():
@@ -97,6 +104,8 @@ class TrainingView:
     def _on_setting(self, setting: Setting) -> None:
         if setting.name == "epochs":
             self._epochs = int(setting.value)
+        if setting.name == contradictions.RECIPE:
+            self._recipe = setting.value != contradictions.BUILTIN
         if setting.is_given:
             self._given.append(f"{setting.name}={setting.value}")
 
@@ -136,10 +145,18 @@ class TrainingView:
         count = f"epoch {self._epoch}/{self._epochs}, best {self._best:.4f}"
         self._progress.update(self._task, completed=self._epoch, count=count, unit="epochs")
 
+    def _on_measured(self, metrics: Mapping[str, float]) -> None:
+        """Show the metrics of a recipe's head, or of an epoch of its fine-tuning, whose number is not planned."""
+        name = f"Fine-tuning, epoch {self._tuning_epoch}" if self._tuning_epoch else "Head"
+        self._tuning_epoch += 1
+        self._print(self._with_metrics(f"{name}: ", metrics))
+
     def _epoch_line(self, metrics: Mapping[str, float], is_best: bool) -> str:
         width = len(str(self._epochs))
+        return self._with_metrics(f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} ", metrics)
+
+    def _with_metrics(self, begin: str, metrics: Mapping[str, float]) -> str:
         shown = [f"{name} {metrics[name]:.4f}" for name in _SHOWN_METRICS if name in metrics]
-        begin = f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} "
         line = begin + "  ".join(shown)
         return line if len(line) <= self._console.width else begin + " ".join(shown)
 
@@ -148,6 +165,8 @@ class TrainingView:
             self._extracts_features = True
         if text.startswith("Verification:"):
             self._print(f"Checked: {_checked(text)}")
+        elif text.startswith("Recipe: ") and not text.startswith(_DETAILS):
+            self._print(text)
         elif text.strip() and not text.startswith(_DETAILS):
             self._print(text, "dim")
         for beginning, activity in _NEXT.items():
