@@ -40,7 +40,7 @@ def test_recipe_auto_unless_told_otherwise(told: dict[str, str]) -> None:
 
 
 def test_values_that_a_recipe_chooses_ask_for_the_builtin_one() -> None:
-    """Given epochs and a learning rate -> the settings as they are, and a line that names both; no line for a recipe."""
+    """Given epochs and a learning rate -> the settings as they are, and a line that names both."""
     told = {"epochs": "20", "learning-rate": "0.003"}
     line = "Training with recipe=builtin, since epochs=20, learning_rate=0.003 is given."
     assert train_locally.with_recipe(told) == (told, line)

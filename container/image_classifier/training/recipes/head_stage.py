@@ -36,14 +36,13 @@ def run(inputs: Inputs, stages: StageStore) -> FittedHead:
     Raises:
         JobStopped: The job was stopped before it was fitted.
     """
-    rows = inputs.training.rows
-    log(f"Recipe: cross-validation of the head on {len(rows):,} images of {len(inputs.class_names)} classes")
     return _unpacked(stages.on_chief(STAGE, lambda: _select(inputs)))
 
 
 def _select(inputs: Inputs) -> Stage:
     started = time.monotonic()
     features, labels = np.asarray(inputs.training.rows.inputs), inputs.training.rows.labels
+    log(f"Recipe: cross-validation of the head on {len(labels):,} images of {len(inputs.class_names)} classes")
     values, kept = inputs.values, inputs.backbone.head
     selection = cross_validation.select(
         features,
