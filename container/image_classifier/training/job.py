@@ -26,6 +26,7 @@ from image_classifier.training.stopping import StopSignal
 if TYPE_CHECKING:
     from image_classifier.training.distributed.cluster import Cluster
     from image_classifier.training.fine_tuning import Trained
+    from image_classifier.training.recipes.model_choice import ModelChoice
 
 _TRAINABLE = {contradictions.BUILTIN: True, contradictions.AUTO: None, contradictions.SEARCH: False}
 """Whether a recipe trains the backbone; None: if that can be trained."""
@@ -87,17 +88,22 @@ def _run(
 ) -> None:
     data = splits.read(opt_ml, settings.values, cluster, scans)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
-        values = settings.values
-        folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
+        values, choice = settings.values, None
+        if values.model_id == contradictions.MODEL_ID_AUTO:
+            cluster = cluster or _start(opt_ml, values)
+            choice = _choose_model(opt_ml, given, values, data, cluster, stop, Path(scratch))
+        model_id = choice.name if choice else values.model_id
+        folder = backbone.locate(opt_ml, model_id, Path(scratch), values.model_uri)
         info = artifacts.read_model_info(folder)
-        named_model.reject_another(info, values.model_id)
+        if not choice:
+            named_model.reject_another(info, model_id)
         settings = hyperparameters.parse(given, warm_start.model_defaults(info, settings.values))
         stop.set_time_limit(settings.values.max_runtime)
         head_plan = warm_start.plan(folder, info, settings.values, data.training.class_names)
         for line in [*settings.log_lines(), *splits.describe(data), head_plan.line]:
             log(line)
         cluster = cluster or _start(opt_ml, settings.values)
-        _train_and_export(cluster, opt_ml, settings, data, _Model(folder, head_plan), stop)
+        _train_and_export(cluster, opt_ml, settings, data, _Model(folder, head_plan, choice), stop)
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,22 @@ class _Model:
 
     folder: Path
     head_plan: HeadPlan
+    choice: "ModelChoice | None"
+    """With model_id=auto."""
+
+
+def _choose_model(
+    opt_ml: OptMl,
+    given: Mapping[str, Any],
+    values: Hyperparameters,
+    data: splits.DataSplits,
+    cluster: "Cluster",
+    stop: StopSignal,
+    scratch: Path,
+) -> "ModelChoice":
+    from image_classifier.training.recipes import model_choice
+
+    return model_choice.choose(model_choice.Job(opt_ml, given, values, data, cluster, stop), scratch)
 
 
 def _train_and_export(
@@ -135,6 +157,8 @@ def _train_and_export(
         finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
     train = fine_tuning.train if values.recipe == contradictions.BUILTIN else recipe.train
     trained = train(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
+    if model.choice:
+        trained = replace(trained, recipe={**(trained.recipe or {}), "model_choice": model.choice.to_json()})
     settings = settings.with_chosen(trained.values)
     results = _log_metrics(trained)
     for line in accelerators.peak_memory_lines():

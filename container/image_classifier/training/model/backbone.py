@@ -42,19 +42,24 @@ def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
         return model_channel.unpacked(channel, scratch / "model")
     if model_uri:
         return model_channel.unpacked(_fetched(model_uri, scratch / "fetched"), scratch / "model")
-    hub = Path(HUB_DIR.read())
-    staged = sorted(path.name for path in hub.iterdir() if not is_ignored(path.name)) if hub.is_dir() else []
-    if not model_id and len(staged) == 1:
-        return archives.materialise(hub / staged[0], scratch / "model")
+    hub, names = Path(HUB_DIR.read()), staged()
+    if not model_id and len(names) == 1:
+        return archives.materialise(hub / names[0], scratch / "model")
     for name in (model_id, *(f"{model_id}{suffix}" for suffix in archives.SUFFIXES)):
-        if name in staged:
+        if name in names:
             return archives.materialise(hub / name, scratch / "model")
     raise UserError(
         f"No backbone to train on: the model channel {channel} is missing or empty, no model_uri is given, "
         f"and {f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
-        f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
+        f"{', '.join(names) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
         "a staged model_id."
     )
+
+
+def staged() -> list[str]:
+    """Return the names of the folders and archives under `/opt/hub`, in order."""
+    hub = Path(HUB_DIR.read())
+    return sorted(path.name for path in hub.iterdir() if not is_ignored(path.name)) if hub.is_dir() else []
 
 
 def _fetched(uri: str, into: Path) -> Path:
