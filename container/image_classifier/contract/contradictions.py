@@ -10,6 +10,7 @@ RECIPE, BUILTIN, AUTO, SEARCH = "recipe", "builtin", "auto", "search"
 """The hyperparameter and its values."""
 MODEL_ID_AUTO = "auto"
 """The value of model_id that leaves the choice among the staged backbones to the recipe."""
+_ONCE = "trains heads on features that are computed once"
 _SHOWN = 60
 """Characters of a given name or value that a message repeats; the platform keeps 1,024 of the whole message."""
 
@@ -38,13 +39,15 @@ def find(
         ("unfreeze_after", "train_only_top_layer", "epochs"): _never_unfrozen,
         ("refit", RECIPE): _refit_without_recipe,
         ("search_trials", RECIPE): _trials_without_search,
+        ("augmentation", RECIPE): _augmentation_of_searched_heads,
+        ("unfreeze_after", RECIPE): _backbone_of_searched_heads,
         ("model_id", "model_uri", RECIPE): _model_id_auto,
         ("max_latency_ms", "model_id"): _latency_of_a_named_model,
     }
     found = ((names[0], rule(values)) for names, rule in rules.items() if doubtful.isdisjoint(names))
     problems = [Problem(name, text) for name, text in found if text]
-    if RECIPE not in doubtful and values[RECIPE] != BUILTIN:
-        problems += _chosen_by_recipe(declarations, values[RECIPE], given, doubtful)
+    if RECIPE not in doubtful and values[RECIPE] == AUTO:
+        problems += _chosen_by_recipe(declarations, given, doubtful)
     return problems
 
 
@@ -64,14 +67,14 @@ def set_by_user(declarations: Sequence[Declaration], given: Mapping[str, Value])
 
 
 def _chosen_by_recipe(
-    declarations: Sequence[Declaration], recipe: Value, given: Mapping[str, Value], doubtful: set[str]
+    declarations: Sequence[Declaration], given: Mapping[str, Value], doubtful: set[str]
 ) -> list[Problem]:
     certain = {name: value for name, value in given.items() if name not in doubtful}
     clashing = set_by_user(declarations, certain)
     if not clashing:
         return []
     text = (
-        f"recipe={recipe} chooses {'this itself' if len(clashing) == 1 else 'these itself'}: "
+        f"recipe={AUTO} chooses {'this itself' if len(clashing) == 1 else 'these itself'}: "
         f"{shown(', '.join(clashing), 300)}; allowed: leave out, or recipe=builtin."
     )
     return [Problem(RECIPE, text)]
@@ -119,6 +122,19 @@ def _trials_without_search(values: Mapping[str, Value]) -> str | None:
     if not trials or values[RECIPE] == SEARCH:
         return None
     return f"search_trials is {trials} with recipe={values[RECIPE]}; allowed: 0, or recipe=search."
+
+
+def _augmentation_of_searched_heads(values: Mapping[str, Value]) -> str | None:
+    if not values["augmentation"] or values[RECIPE] != SEARCH:
+        return None
+    return f"augmentation is True, but recipe=search {_ONCE}; allowed: False, or recipe=builtin."
+
+
+def _backbone_of_searched_heads(values: Mapping[str, Value]) -> str | None:
+    after = values["unfreeze_after"]
+    if not after or values[RECIPE] != SEARCH:
+        return None
+    return f"unfreeze_after is {after}, but recipe=search {_ONCE}; allowed: 0, or recipe=builtin."
 
 
 def _model_id_auto(values: Mapping[str, Value]) -> str | None:

@@ -35,7 +35,7 @@ class Declaration:
     from_model: bool = True
     """Whether a model may supply its default; not for properties of the job, its data or its trust in the model."""
     chosen_by_recipe: bool = False
-    """Whether recipe=auto and recipe=search choose the value, so that the user may give the default alone."""
+    """Whether recipe=auto chooses the value, so that the user may give the default alone."""
     builtin_default: Value | None = None
     """JumpStart's default where it differs from ours, which is that of the developer guide."""
 

@@ -111,8 +111,9 @@ class Hyperparameters(BuiltinHyperparameters):
         choices=(BUILTIN, AUTO, SEARCH),
         **_OURS,
         meaning="How to train. builtin: by the hyperparameters, as the built-in algorithm does; auto: a convex head by "
-        "cross-validation and, within the time budget, fine-tuning; search: the best of search_trials heads. What a "
-        "recipe chooses may be given only with builtin; train_only_top_layer=True keeps auto from fine-tuning.",
+        "cross-validation and, within the time budget, fine-tuning; train_only_top_layer=True leaves out the latter, and "
+        "what auto chooses may not be given; search: the head alone, with the best hyperparameters of search_trials "
+        "trials, which leave given values as they are.",
     )
     refit: str = declare(
         "Auto",
@@ -184,7 +185,7 @@ class ResolvedHyperparameters:
 
     @property
     def against_recipe(self) -> list[str]:
-        """Given values that only recipe=builtin accepts, as `name=value`."""
+        """Given values that recipe=auto would choose itself, as `name=value`."""
         given = {name: getattr(self.values, name) for name, by in self.sources.items() if by == parsing.GIVEN}
         return contradictions.set_by_user(DECLARATIONS, given)
 

@@ -45,7 +45,7 @@ def parse(
     problems += contradictions.find(declarations, values, given_values, {problem.name for problem in problems})
     if problems:
         raise UserError(_message(problems))
-    if values[contradictions.RECIPE] != contradictions.BUILTIN:
+    if values[contradictions.RECIPE] == contradictions.AUTO:
         for declared in declarations:
             if declared.chosen_by_recipe:
                 values[declared.name], sources[declared.name] = declared.default, CHOSEN

@@ -13,10 +13,16 @@ CHECKPOINTS = "checkpoints"
 """A job resumes from this folder; the user may create it."""
 INPUT = ("input",)
 RESULT = ("model", "output", CHECKPOINTS)
-_CHECKPOINTS = tuple(f"{CHECKPOINTS}/{name}" for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial"))
+_STAGES = tuple(f"{CHECKPOINTS}/{name}" for name in ("model-choice", "race", "tuning"))
+"""Checkpoints of a part of a recipe."""
+_CHECKPOINTS = tuple(
+    f"{folder}/{name}"
+    for folder in (CHECKPOINTS, *_STAGES)
+    for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial")
+)
 CHECKED = (*INPUT, "model", "output")
 _FOLDERS = (
-    *(*INPUT, *RESULT, *_CHECKPOINTS),
+    *(*INPUT, *RESULT, *_STAGES, *_CHECKPOINTS),
     *(f"{CHECKPOINTS}/features", f"{CHECKPOINTS}/features/*"),
     *("input/config", "input/data", "input/data/model", "output/data"),
     *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),

@@ -103,8 +103,7 @@ def train(
     feature_network = preparation.feature_network(backbone, values, session, data)
     features_dir = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
     prepare = preparation.prepare_function(backbone, values, session, feature_network, features_dir)
-    training = prepare(data.training, "Training images")
-    validation = prepare(data.validation, "Validation images")
+    training, validation = prepare(data.training, "Training images"), prepare(data.validation, "Validation images")
     if stopping.stop_requested_on_any_host(stop, session.cluster):
         raise JobStopped
 

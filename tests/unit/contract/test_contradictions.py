@@ -77,16 +77,22 @@ def test_contradictions_are_named_with_all_other_problems() -> None:
     assert message.startswith("3 hyperparameters are invalid: xla, class_weights, unfreeze_after.")
 
 
-@pytest.mark.parametrize("recipe", ["auto", "search"])
-def test_a_recipe_beside_what_it_chooses(recipe: str) -> None:
-    """A recipe, and values that it chooses -> one problem that lists them; their defaults are accepted."""
-    message = problems({"recipe": recipe, "learning_rate": "0.01", "augmentation": "True", "batch_size": "8"})
+def test_recipe_auto_beside_what_it_chooses() -> None:
+    """recipe=auto, and values that it chooses -> one problem that lists them; their defaults are accepted."""
+    message = problems({"recipe": "auto", "learning_rate": "0.01", "augmentation": "True", "batch_size": "8"})
     assert message.endswith(
-        f"recipe={recipe} chooses these itself: augmentation=True, learning_rate=0.01; allowed: leave out, or "
+        "recipe=auto chooses these itself: augmentation=True, learning_rate=0.01; allowed: leave out, or "
         "recipe=builtin."
     )
     # All that the SDK's retrieve_default passes; JumpStart has 5 epochs.
-    assert parse({"recipe": recipe, "learning_rate": "0.001", "epochs": "5"}).values.recipe == recipe
+    assert parse({"recipe": "auto", "learning_rate": "0.001", "epochs": "5"}).values.recipe == "auto"
+
+
+def test_recipe_search_takes_given_values() -> None:
+    """recipe=search with a learning rate -> given; what needs pixels or the backbone -> rejected."""
+    assert parse({"recipe": "search", "learning_rate": "0.01"}).sources["learning_rate"] == "given"
+    message = problems({"recipe": "search", "augmentation": "True", "unfreeze_after": "1"})
+    assert message.count("recipe=search trains heads on features that are computed once") == 2
 
 
 def test_a_model_decides_nothing_that_a_recipe_chooses() -> None:

@@ -16,7 +16,8 @@ class LinearHead:
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return logits float32 (n, outputs)."""
-        return (features @ self.kernel + self.bias).astype(np.float32)
+        logits: NDArray[np.float32] = (features @ self.kernel + self.bias).astype(np.float32)
+        return logits
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return probabilities float32 (n, K), or (n, 1) with one output."""
