@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from image_classifier.contract import metrics
+from image_classifier.contract.opt_ml import OptMl
 from tests.benchmarks.chaos import small_job
-from tests.platform.training_process import COLOURS, link_backbone, make_tree
+from tests.platform.training_process import link_backbone
+from tests.support import stripes
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,7 @@ class Pair:
 def pair(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Pair:
     """Run a job undisturbed, and beside it one that is killed when its head is stored, and started again."""
     base = tmp_path_factory.mktemp("recipe")
-    whole, broken = (
-        make_tree(base / name, COLOURS, count=30, recipe="auto", deterministic="True") for name in ("whole", "broken")
-    )
-    for tree in (whole, broken):
-        (tree / "checkpoints").mkdir()
-        link_backbone(tree, tiny_backbone)
+    whole, broken = (lay_out(base / name, tiny_backbone) for name in ("whole", "broken"))
     with small_job.start(whole) as undisturbed:
         stored = small_job.start(broken)
         stored.kill_when(lambda: any((broken / "checkpoints").glob("checkpoint-*-step-1")), "the head is stored")
@@ -44,6 +41,15 @@ def pair(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Pair:
     return Pair(whole, broken, log, resumed_log)
 
 
+def lay_out(tree: Path, backbone: Path) -> Path:
+    """Make the platform's tree of a job that is fine-tuned: two classes of 40 images, 32 of them to train on."""
+    settings = {"recipe": "auto", "deterministic": "True", "batch_size": "8"}
+    OptMl(tree).lay_out(settings, checkpoints=True)
+    stripes.write(tree / "input" / "data" / "training", 40)
+    link_backbone(tree, backbone)
+    return tree
+
+
 def report(tree: Path) -> dict[str, Any]:
     """Read metrics.json."""
     found: dict[str, Any] = json.loads((tree / "output/data/metrics.json").read_text())
@@ -51,9 +57,9 @@ def report(tree: Path) -> dict[str, Any]:
 
 
 def without_times(value: Any) -> Any:
-    """Return a JSON value without anything that is measured in seconds."""
+    """Return a JSON value without anything that is measured in seconds, such as the plan of the fine-tuning."""
     if isinstance(value, dict):
-        return {name: without_times(inner) for name, inner in value.items() if "seconds" not in name}
+        return {name: without_times(inner) for name, inner in value.items() if "seconds" not in name and name != "plan"}
     return [without_times(inner) for inner in value] if isinstance(value, list) else value
 
 
@@ -67,7 +73,7 @@ def test_model_is_verified_and_reports_carry_the_recipe(pair: Pair) -> None:
     assert recipe["chosen"] in ("head", "network")
     assert 0 <= recipe["head"]["score"]["accuracy"] <= 1
     with (pair.whole / "output/data/out_of_fold.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == recipe["head"]["images"] == 48
+        assert len(list(csv.DictReader(file))) == recipe["head"]["images"] == 64
 
 
 def test_platform_collects_the_chosen_accuracy(pair: Pair) -> None:
@@ -79,12 +85,12 @@ def test_platform_collects_the_chosen_accuracy(pair: Pair) -> None:
 
 
 def test_log_says_in_one_block_what_was_chosen_and_why(pair: Pair) -> None:
-    """The log -> consecutive lines: the choice and its rule, the head with C and its standard error, the refit."""
+    """The log -> consecutive lines: the choice and its rule, the head with C and its standard error, and the rest."""
     lines = pair.log.splitlines()
     first = next(index for index, line in enumerate(lines) if " is chosen, since " in line)
-    block = lines[first : first + 3]
+    block = lines[first : first + 5]
     assert all(line.startswith("Recipe: ") for line in block)
-    assert re.search(r"accuracy \d\.\d{4} ± 0\.\d{4} in 5-fold cross-validation of 48 images .* C=", "\n".join(block))
+    assert re.search(r"accuracy \d\.\d{4} ± 0\.\d{4} in 5-fold cross-validation of 64 images .* C=", "\n".join(block))
     assert "learning_rate = " not in pair.log
 
 

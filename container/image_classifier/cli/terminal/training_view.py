@@ -24,12 +24,24 @@ _NEXT: Mapping[str, str] = {
     "Verification:": "Writing the reports",
     "Stopped (": "Writing the reports",
     "Recipe: cross-validation": "Choosing the head by cross-validation",
-    "Recipe: fine-tuning": "Fine-tuning the network",
+    "Recipe: fine-tuning the network": "Preparing the fine-tuning",
+    "Tuning: measuring": "Measuring steps of the fine-tuning",
+    "Tuning: a race": "Choosing the settings of the fine-tuning in a race",
+    "Tuning: ": "Fine-tuning the network",
+    "Interpolation": "Interpolating with the head's network",
 }
-"""The activity after a line with this beginning, until the next line."""
+"""The activity after a line with this beginning, the first that fits, until the next line."""
 _DETAILS = (
     *_NEXT,
-    *("No checkpoints:", "Bytes signature", "Devices:", "Channels read:", "Dry run of the export:", "Not run:"),
+    *(
+        "Race:",
+        "No checkpoints:",
+        "Bytes signature",
+        "Devices:",
+        "Channels read:",
+        "Dry run of the export:",
+        "Not run:",
+    ),
 )
 """Lines that stay in the job's log file."""
 
@@ -62,8 +74,8 @@ class TrainingView:
         self._parts: list[Part] = []
         self._epochs, self._epoch, self._best = 0, 0, float("-inf")
         self._extracts_features = False
-        self._recipe = False
-        self._tuning_epoch = 0
+        self._recipe, self._tuning_epoch = False, 0
+        self._activity = "Training"
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -128,7 +140,7 @@ class TrainingView:
             seconds = time.monotonic() - self._phase_started
             done = "Features of" if self._extracts_features else "Decoded"
             self._print(f"{done} {progress.total:,} {progress.phase.split()[0].lower()} images: {seconds:.0f} s")
-            self._run("Training")
+            self._run(self._activity)
 
     def _on_epoch(self, metrics: Mapping[str, float]) -> None:
         self._epoch += 1
@@ -165,13 +177,16 @@ class TrainingView:
             self._extracts_features = True
         if text.startswith("Verification:"):
             self._print(f"Checked: {_checked(text)}")
-        elif text.startswith("Recipe: ") and not text.startswith(_DETAILS):
-            self._print(text)
         elif text.strip() and not text.startswith(_DETAILS):
-            self._print(text, "dim")
-        for beginning, activity in _NEXT.items():
-            if text.startswith(beginning):
-                self._run(activity)
+            self._print(text, None if text.startswith("Recipe: ") else "dim")
+        if text.startswith("Recipe: fine-tuning the network"):
+            # From here on images are decoded for the network itself.
+            self._extracts_features = False
+        activity = next((doing for beginning, doing in _NEXT.items() if text.startswith(beginning)), None)
+        if activity:
+            self._run(activity)
+            if self._recipe:
+                self._activity = activity
 
     def _run(self, activity: str, total: int | None = None, done: int = 0) -> None:
         """Show the current activity, with a bar where its end is known."""
