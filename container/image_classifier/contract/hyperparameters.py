@@ -111,9 +111,9 @@ class Hyperparameters(BuiltinHyperparameters):
         choices=(BUILTIN, AUTO, SEARCH),
         **_OURS,
         meaning="How to train. builtin: by the hyperparameters, as the built-in algorithm does; auto: a convex head by "
-        "cross-validation and, within the time budget, fine-tuning; train_only_top_layer=True leaves out the latter, and "
-        "what auto chooses may not be given; search: the head alone, with the best hyperparameters of search_trials "
-        "trials, which leave given values as they are.",
+        "cross-validation and, within the time budget, fine-tuning; train_only_top_layer=True leaves out the latter, "
+        "and what auto chooses may not be given; search: the head alone, with the best hyperparameters of "
+        "search_trials trials, which leave given values as they are.",
     )
     refit: str = declare(
         "Auto",

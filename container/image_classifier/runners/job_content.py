@@ -23,13 +23,13 @@ _CHECKPOINTS = tuple(
 CHECKED = (*INPUT, "model", "output")
 _FOLDERS = (
     *(*INPUT, *RESULT, *_STAGES, *_CHECKPOINTS),
-    *(f"{CHECKPOINTS}/features", f"{CHECKPOINTS}/features/*"),
+    *(f"{CHECKPOINTS}/{name}{below}" for name in ("features", "features-*") for below in ("", "/*")),
     *("input/config", "input/data", "input/data/model", "output/data"),
     *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
     *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
     "model/.saved_model.partial/variables/*",
 )
-_REPORTS = ("metrics.json", "history.csv", "predictions.csv", "skipped.csv", "out_of_fold.csv")
+_REPORTS = ("metrics.json", "history.csv", "predictions.csv", "skipped.csv", "out_of_fold.csv", "search.csv")
 _FILES = (
     *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),
     *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
@@ -44,7 +44,12 @@ _FILES = (
     *(f"output/data/{name}" for name in _REPORTS),
     *("output/data/*.partial", "output/failure"),
     *(f"{folder}/{name}" for folder in _CHECKPOINTS for name in ("manifest.json", "state.json", "*.npz")),
-    *(f"{CHECKPOINTS}/features/*/*.features{ending}" for ending in ("", ".partial")),
+    *(f"{CHECKPOINTS}/search.trials{ending}" for ending in ("", ".partial")),
+    *(
+        f"{CHECKPOINTS}/{name}/*/*.features{ending}"
+        for name in ("features", "features-*")
+        for ending in ("", ".partial")
+    ),
 )
 _LINKS = (
     *(f"input/data/{name}" for name in ("training", "validation", "test", "model")),

@@ -26,7 +26,7 @@ from image_classifier.training.loop.scoring import Evaluator
 from image_classifier.training.model import classifier
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.model.classifier import Network
-from image_classifier.training.preparation import Prepared, uses_features
+from image_classifier.training.preparation import Prepared, PreparedData, uses_features
 from image_classifier.training.stopping import JobStopped, StopSignal
 
 
@@ -46,6 +46,16 @@ class CrossValidated:
     listing: Listing
     probabilities: NDArray[np.float32]
     """(n, K), or (n, 1) in binary mode."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A further report: a CSV file in `/opt/ml/output/data`."""
+
+    name: str
+    """Of the file."""
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class Trained:
     recipe: Mapping[str, Any] | None = None
     """What recipe=auto or recipe=search measured and chose, JSON-able."""
     cross_validated: CrossValidated | None = None
+    tables: tuple[Table, ...] = ()
 
 
 def train(
@@ -100,17 +111,24 @@ def train(
     """
     started = time.monotonic()
     session = start_session(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
-    feature_network = preparation.feature_network(backbone, values, session, data)
-    features_dir = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
-    prepare = preparation.prepare_function(backbone, values, session, feature_network, features_dir)
-    training, validation = prepare(data.training, "Training images"), prepare(data.validation, "Validation images")
-    if stopping.stop_requested_on_any_host(stop, session.cluster):
-        raise JobStopped
+    prepared = preparation.prepare_data(data, backbone, values, session, checkpoints_dir)
+    return train_on(prepared, data, backbone, values, session, started)
+
+
+def train_on(
+    prepared: PreparedData,
+    data: DataSplits,
+    backbone: Backbone,
+    values: Hyperparameters,
+    session: Session,
+    started: float,
+) -> Trained:
+    """Train on prepared data, as `train` does; `started` is the time at which the preparation began. Collective."""
+    training, validation = prepared.training, prepared.validation
 
     def check() -> None:
         preparation.reject_unreadable(data, [training, validation], values, session.cluster)
 
-    check()
     with session.cluster.strategy.scope():
         network = build(backbone, values, len(data.training.class_names))
     evaluator = Evaluator(network, values, session.cluster)
@@ -119,7 +137,7 @@ def train(
     if history.predictions is None:
         raise JobStopped
     seconds = time.monotonic() - started
-    test = score_test(data.test, prepare, evaluator, values, session) if data.test else None
+    test = score_test(data.test, prepared.prepare, evaluator, values, session) if data.test else None
     skipped = [*training.skipped(session.cluster), *validation.skipped(session.cluster)]
     total, trainable = parameters(backbone, network)
     probabilities = history.predictions.probabilities(values)
@@ -136,7 +154,7 @@ def train(
         skipped=(*skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
         precision=session.precision,
-        features=feature_network.record() if feature_network else None,
+        features=prepared.network.record() if prepared.network else None,
         parameters=total,
         trainable_parameters=trainable,
         seconds=seconds,

@@ -4,8 +4,9 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +143,6 @@ def _train_and_export(
     from image_classifier.training.devices import accelerators
     from image_classifier.training.export import finalisation
     from image_classifier.training.features import feature_chunks
-    from image_classifier.training.recipes import recipe
 
     values, class_names = settings.values, data.training.class_names
 
@@ -155,8 +155,7 @@ def _train_and_export(
         log(loaded.warning)
     if values.max_runtime and cluster.is_chief:
         finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
-    train = fine_tuning.train if values.recipe == contradictions.BUILTIN else recipe.train
-    trained = train(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
+    trained = _training_of(settings)(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
     if model.choice:
         trained = replace(trained, recipe={**(trained.recipe or {}), "model_choice": model.choice.to_json()})
     settings = settings.with_chosen(trained.values)
@@ -174,7 +173,22 @@ def _train_and_export(
     cluster.barrier(finalisation.LONGEST_SECONDS)
     if not stop.reason:
         # Only a job that was stopped can resume with them.
-        feature_chunks.remove(opt_ml.checkpoints_dir / preparation.FEATURES)
+        for folder in opt_ml.checkpoints_dir.glob(f"{preparation.FEATURES}*"):
+            feature_chunks.remove(folder)
+
+
+def _training_of(settings: ResolvedHyperparameters) -> Callable[..., "Trained"]:
+    if settings.values.recipe == contradictions.AUTO:
+        from image_classifier.training.recipes import recipe
+
+        return recipe.train
+    if settings.values.recipe == contradictions.SEARCH:
+        from image_classifier.training.recipes import searched
+
+        return partial(searched.train, sources=settings.sources)
+    from image_classifier.training import fine_tuning
+
+    return fine_tuning.train
 
 
 def _checkpoints_dir(opt_ml: OptMl) -> Path | None:

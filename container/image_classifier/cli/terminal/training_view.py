@@ -130,16 +130,15 @@ class TrainingView:
     def _on_progress(self, progress: job_log.Progress) -> None:
         if progress.phase != self._phase:
             self._phase, self._phase_started = progress.phase, time.monotonic()
-            kind = progress.phase.split()[0].lower()
             doing = "Features of" if self._extracts_features else "Decoding"
-            self._run(f"{doing} {kind} images", progress.total)
+            self._run(f"{doing} {_in_a_sentence(progress.phase)}", progress.total)
         self._progress.update(
             self._task, completed=progress.done, count=f"{progress.done:,}/{progress.total:,}", unit="images"
         )
         if progress.done >= progress.total:
             seconds = time.monotonic() - self._phase_started
             done = "Features of" if self._extracts_features else "Decoded"
-            self._print(f"{done} {progress.total:,} {progress.phase.split()[0].lower()} images: {seconds:.0f} s")
+            self._print(f"{done} {progress.total:,} {_in_a_sentence(progress.phase)}: {seconds:.0f} s")
             self._run(self._activity)
 
     def _on_epoch(self, metrics: Mapping[str, float]) -> None:
@@ -195,6 +194,10 @@ class TrainingView:
 
     def _print(self, text: str, style: str | None = None) -> None:
         consoles.print_text(self._console, text, style)
+
+
+def _in_a_sentence(phase: str) -> str:
+    return f"{phase[0].lower()}{phase[1:]}"
 
 
 def _checked(line: str) -> str:

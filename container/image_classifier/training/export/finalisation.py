@@ -220,4 +220,6 @@ def _report(job: Job, metrics: dict[str, Any]) -> None:
     report.write_predictions(folder, job.trained.validation, job.trained.probabilities)
     if job.trained.cross_validated:
         report.write_cross_validated(folder, job.trained.cross_validated)
+    for table in job.trained.tables:
+        report.write_table(folder, table)
     report.write_skipped(folder, job.trained.skipped)

@@ -15,7 +15,7 @@ from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.decoding import Skipped
 
 if TYPE_CHECKING:
-    from image_classifier.training.fine_tuning import CrossValidated
+    from image_classifier.training.fine_tuning import CrossValidated, Table
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -53,6 +53,11 @@ def _write_predictions(path: Path, listing: Listing, probabilities: NDArray[np.f
 def write_skipped(folder: Path, skipped: Sequence[Skipped]) -> None:
     """Write `skipped.csv`: the unreadable images, and why they are."""
     _write(folder / "skipped.csv", ["file", "reason"], [[str(item.path), item.reason] for item in skipped])
+
+
+def write_table(folder: Path, table: "Table") -> None:
+    """Write a further report."""
+    _write(folder / table.name, table.header, table.rows)
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,6 +1,5 @@
 """Inputs of a recipe: features of every image, computed once, and the pixels of the same images for stage 2."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from image_classifier.training import fine_tuning, preparation, stopping
 from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster
-from image_classifier.training.features.feature_network import FeatureNetwork
 from image_classifier.training.loop import class_weights
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model.backbone import Backbone
-from image_classifier.training.preparation import Prepared
-from image_classifier.training.stopping import JobStopped, StopSignal
+from image_classifier.training.preparation import Prepared, PreparedData
+from image_classifier.training.stopping import StopSignal
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,19 @@ class Inputs:
     values: Hyperparameters
     """As given, with the defaults of what the recipe chooses."""
     session: Session
-    network: FeatureNetwork
-    prepare: Callable[[Listing, str], Prepared]
-    """From a listing and the name of its phase in the log to its features."""
-    training: Prepared
-    validation: Prepared
+    prepared: PreparedData
     """Features of the readable images."""
-    folder: Path | None
-    """The checkpoint folder."""
+    checkpoints_dir: Path | None
+
+    @property
+    def training(self) -> Prepared:
+        """Features of the training images."""
+        return self.prepared.training
+
+    @property
+    def validation(self) -> Prepared:
+        """Features of the validation images."""
+        return self.prepared.validation
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -47,7 +50,12 @@ class Inputs:
     def head_values(self) -> Hyperparameters:
         """The values with which the head is scored and exported: no smoothing, dropout or penalty in its loss."""
         return replace(
-            self.values, train_only_top_layer=True, label_smoothing=0.0, dropout_rate=0.0, regularizers_l2=0.0
+            self.values,
+            train_only_top_layer=True,
+            epochs=1,
+            label_smoothing=0.0,
+            dropout_rate=0.0,
+            regularizers_l2=0.0,
         )
 
     def sample_weights(self, labels: NDArray[np.int64]) -> NDArray[np.float32] | None:
@@ -85,13 +93,5 @@ def prepare(
     """
     session = fine_tuning.start_session(data, backbone, values, stop, cluster, folder)
     frozen = replace(values, train_only_top_layer=True)
-    network = preparation.feature_network(backbone, frozen, session, data)
-    assert network
-    features_dir = folder / preparation.FEATURES if folder else None
-    make = preparation.prepare_function(backbone, frozen, session, network, features_dir)
-    training = make(data.training, "Training images")
-    validation = make(data.validation, "Validation images")
-    if stopping.stop_requested_on_any_host(stop, cluster):
-        raise JobStopped
-    preparation.reject_unreadable(data, [training, validation], values, cluster)
-    return Inputs(data, backbone, values, session, network, make, training, validation, folder)
+    prepared = preparation.prepare_data(data, backbone, frozen, session, folder)
+    return Inputs(data, backbone, values, session, prepared, folder)

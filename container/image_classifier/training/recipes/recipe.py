@@ -12,10 +12,12 @@ from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.fine_tuning import Trained
+from image_classifier.training.loop import snapshots
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import candidates, head_stage, inputs, outcome, refit_stage
+from image_classifier.training.recipes import candidates, head_stage, inputs, outcome, refit_stage, tuning_stage
 from image_classifier.training.recipes.record import Record
+from image_classifier.training.recipes.refit_stage import NOT_REFITTED
 from image_classifier.training.recipes.stage_store import StageStore
 from image_classifier.training.stopping import StopSignal
 
@@ -42,8 +44,23 @@ def train(
     fitted = head_stage.run(job, stages)
     head = candidates.of_head(job, fitted.head)
     log(metrics.epoch_line(1, 1, fitted.record.seconds, head.metrics))
-    refitted = refit_stage.run(job, stages, fitted)
-    record = Record("head", "it is the only candidate", fitted.record, refitted.reason)
+    originals = [variable.numpy() for variable in backbone.layer.variables]
+    tuned = tuning_stage.run(job, stages, fitted, head)
+    chosen, refitted = tuned.winner or head, NOT_REFITTED
+    if chosen is head:
+        # Stage 2 left its weights in the backbone.
+        snapshots.assign(backbone.layer.variables, originals)
+        refitted = refit_stage.run(job, stages, fitted)
+    record = Record(
+        chosen="head" if chosen is head else "network",
+        rule=tuned.rule,
+        features_seconds=job.training.seconds + job.validation.seconds,
+        head=fitted.record,
+        enrichments=fitted.enrichments,
+        tuning=tuned.record,
+        refit=refitted.reason,
+    )
     for line in record.lines():
         log(line)
-    return outcome.finish(job, [head.metrics], head, refitted.head, fitted, record, time.monotonic() - started)
+    measured = outcome.Measured(head, tuned, chosen, time.monotonic() - started)
+    return outcome.finish(job, measured, fitted, refitted.head, record)

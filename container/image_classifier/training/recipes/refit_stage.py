@@ -1,9 +1,12 @@
 """Refit of the chosen head on training and validation images together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from image_classifier.training.features import feature_rows
 from image_classifier.training.recipes import linear_head
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
@@ -23,11 +26,19 @@ class Refit:
     """Whether it was fitted again, and why, for the record."""
 
 
+NOT_REFITTED = Refit(None, "no, only a head is refitted")
+
+
 def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
     """Fit the head of stage 0 again where the hyperparameter `refit` says so. Collective."""
     if reason := _reason_against(inputs):
         return Refit(None, f"no, {reason}")
-    stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted))
+    copies = (
+        []
+        if stages.get(STAGE)
+        else [_joined(fitted.views.training(view), fitted.views.validation(view)) for view in fitted.kept]
+    )
+    stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted, copies))
     images = len(inputs.training.rows) + len(inputs.validation.rows)
     return Refit(
         LinearHead(stage.arrays["kernel"], stage.arrays["bias"]),
@@ -43,17 +54,25 @@ def _reason_against(inputs: Inputs) -> str | None:
     return "the job was stopped" if inputs.stop_requested() else None
 
 
-def _fit(inputs: Inputs, fitted: FittedHead) -> Stage:
+def _fit(inputs: Inputs, fitted: FittedHead, copies: Sequence[NDArray[np.float32]]) -> Stage:
     parts = (inputs.training.rows, inputs.validation.rows)
-    features = np.concatenate([np.asarray(rows.inputs) for rows in parts])
+    features = _joined(*(np.asarray(rows.inputs) for rows in parts))
     labels = np.concatenate([rows.labels for rows in parts])
     head = linear_head.fit(
         features,
         labels,
         len(inputs.class_names),
-        fitted.record.strength,
+        fitted.selection.strength,
         binary=inputs.values.binary_mode,
         sample_weights=inputs.sample_weights(labels),
         start=fitted.head,
+        extra=copies,
     )
     return Stage({}, {"kernel": head.kernel, "bias": head.bias})
+
+
+def _joined(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows of both, in a file if they need more memory than a job may take."""
+    rows = feature_rows.allocate((len(one) + len(other), one.shape[1]))
+    rows[: len(one)], rows[len(one) :] = one, other
+    return rows

@@ -75,10 +75,15 @@ class StageStore:
             JobStopped: The chief was stopped meanwhile.
         """
         found = self.get(name)
-        return found or self.put(name, _on_chief(self._session, compute))
+        return found or self.put(name, from_chief(self._session, compute))
 
 
-def _on_chief(session: Session, compute: Callable[[], Stage]) -> Stage:
+def from_chief(session: Session, compute: Callable[[], Stage]) -> Stage:
+    """Return what the chief computes, on every host. Collective.
+
+    Raises:
+        JobStopped: The chief was stopped meanwhile.
+    """
     cluster = session.cluster
     if cluster.count == 1:
         return compute()
@@ -93,10 +98,10 @@ def _on_chief(session: Session, compute: Callable[[], Stage]) -> Stage:
     if cluster.any_host(stopped):
         session.stop.set_by_another_host()
         raise JobStopped
-    return _from_chief(cluster, stage)
+    return _shared(cluster, stage)
 
 
-def _from_chief(cluster: Cluster, stage: Stage | None) -> Stage:
+def _shared(cluster: Cluster, stage: Stage | None) -> Stage:
     packed: NDArray[np.uint8] = np.empty(0, np.uint8)
     if stage:
         packed = np.frombuffer(array_archive.to_bytes(stage.arrays, dict(stage.state)), np.uint8)
