@@ -1,1 +1,1 @@
-"""Recipes: ways to train that are chosen by evidence inside the job."""
+"""Recipes: heads and networks chosen by evidence inside the job."""
