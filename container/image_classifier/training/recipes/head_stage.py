@@ -13,7 +13,7 @@ from image_classifier.training.recipes.cross_validation import Score, Selection
 from image_classifier.training.recipes.enrichments import Rows, Trial, View
 from image_classifier.training.recipes.inputs import Inputs
 from image_classifier.training.recipes.linear_head import LinearHead
-from image_classifier.training.recipes.record import CopiesRecord, EnrichmentRecord, HeadRecord
+from image_classifier.training.recipes.record import CopiesRecord, EarlierRecord, EnrichmentRecord, HeadRecord
 from image_classifier.training.recipes.stage_store import Stage, StageStore
 from image_classifier.training.recipes.views import Views
 from image_classifier.training.stopping import JobStopped, raise_if_set
@@ -25,19 +25,18 @@ _FEWEST_WRONG = 3
 
 @dataclass(frozen=True)
 class FittedHead:
-    """The head on all training images, how it was chosen, and what it was fitted on."""
+    """The head, how it was chosen, and what it was fitted on."""
 
+    head: LinearHead
+    """That of `selection`, or of an earlier job."""
     selection: Selection
     kept: tuple[View, ...]
     """Copies of the training images that it was fitted on too."""
     views: Views
     record: HeadRecord
     enrichments: EnrichmentRecord
-
-    @property
-    def head(self) -> LinearHead:
-        """The head itself."""
-        return self.selection.head
+    earlier: EarlierRecord | None = None
+    """None without an earlier job's head."""
 
 
 def run(inputs: Inputs, stages: StageStore) -> FittedHead:
@@ -59,11 +58,16 @@ def run(inputs: Inputs, stages: StageStore) -> FittedHead:
         scores={f"{strength:g}": score for strength, score in sorted(base.scores.items())},
         seconds=stage.state["seconds"],
     )
-    return _enriched(inputs, stages, FittedHead(base, (), Views(inputs), record, EnrichmentRecord()))
+    return _enriched(inputs, stages, FittedHead(base.head, base, (), Views(inputs), record, EnrichmentRecord()))
 
 
 def fit_rows(inputs: Inputs, fitted: FittedHead, rows: NDArray[np.int64]) -> LinearHead:
-    """Fit a head as `fitted` was, on some training images alone, by their indices int64 (m,). Collective."""
+    """Fit a head as `fitted` was, on some training images alone, by their indices int64 (m,). Collective.
+
+    An earlier job's head is returned as it is.
+    """
+    if fitted.earlier and fitted.earlier.kept:
+        return fitted.head
     training = inputs.training.rows
     copies = [fitted.views.training(view)[rows] for view in fitted.kept]
 
@@ -133,7 +137,8 @@ def _enriched(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> FittedH
     trials = tuple(Trial(**{**one, "view": View(one["view"])}) for one in stage.state["trials"])
     record = EnrichmentRecord("", tuple(_record(one) for one in trials), stage.state["seconds"])
     kept = tuple(one.view for one in trials if one.kept)
-    return replace(fitted, selection=_selection(stage), kept=kept, enrichments=record)
+    selection = _selection(stage)
+    return replace(fitted, head=selection.head, selection=selection, kept=kept, enrichments=record)
 
 
 def _record(one: Trial) -> CopiesRecord:

@@ -15,7 +15,15 @@ from image_classifier.training.fine_tuning import Trained
 from image_classifier.training.loop import snapshots
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import candidates, head_stage, inputs, outcome, refit_stage, tuning_stage
+from image_classifier.training.recipes import (
+    candidates,
+    earlier_head,
+    head_stage,
+    inputs,
+    outcome,
+    refit_stage,
+    tuning_stage,
+)
 from image_classifier.training.recipes.record import Record
 from image_classifier.training.recipes.refit_stage import NOT_REFITTED
 from image_classifier.training.recipes.stage_store import StageStore
@@ -41,7 +49,7 @@ def train(
     started = time.monotonic()
     job = inputs.prepare(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
     stages = StageStore(job.session)
-    fitted = head_stage.run(job, stages)
+    fitted = earlier_head.considered(job, head_stage.run(job, stages))
     head = candidates.of_head(job, fitted.head)
     log(metrics.epoch_line(1, 1, fitted.record.seconds, head.metrics))
     originals = [variable.numpy() for variable in backbone.layer.variables]
@@ -57,6 +65,7 @@ def train(
         features_seconds=job.training.seconds + job.validation.seconds,
         head=fitted.record,
         enrichments=fitted.enrichments,
+        earlier=fitted.earlier,
         tuning=tuned.record,
         refit=refitted.reason,
     )

@@ -74,6 +74,27 @@ class EnrichmentRecord:
 
 
 @dataclass(frozen=True)
+class EarlierRecord:
+    """The head of an earlier job, compared with the new one on the validation images."""
+
+    kept: bool
+    images: int
+    new_accuracy: float
+    earlier_accuracy: float
+    difference: float
+    """Of the earlier head to the new one."""
+    standard_error: float
+
+    def line(self) -> str:
+        """Return the line of the log."""
+        return (
+            f"head of the earlier job: {'kept' if self.kept else 'not kept'}, accuracy {self.earlier_accuracy:.4f} "
+            f"against {self.new_accuracy:.4f} on {self.images:,} validation images, difference "
+            f"{self.difference:+.4f} ± {self.standard_error:.4f}"
+        )
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One setting in one rung of the race."""
 
@@ -156,6 +177,7 @@ class Record:
     """Of the feature pass over training and validation images, in this run of the job."""
     head: HeadRecord
     enrichments: EnrichmentRecord
+    earlier: EarlierRecord | None
     tuning: TuningRecord
     refit: str
     """Whether the head was fitted again, and why."""
@@ -168,6 +190,7 @@ class Record:
             f"features: {self.features_seconds:.1f} s",
             self.head.line(),
             self.enrichments.line(),
+            *([self.earlier.line()] if self.earlier else []),
             self.tuning.line(),
             f"refit: {self.refit}",
         )

@@ -31,7 +31,7 @@ NOT_REFITTED = Refit(None, "no, only a head is refitted")
 
 def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
     """Fit the head of stage 0 again where the hyperparameter `refit` says so. Collective."""
-    if reason := _reason_against(inputs):
+    if reason := _reason_against(inputs, fitted):
         return Refit(None, f"no, {reason}")
     copies = (
         []
@@ -46,7 +46,9 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
     )
 
 
-def _reason_against(inputs: Inputs) -> str | None:
+def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
+    if fitted.earlier and fitted.earlier.kept:
+        return "the head of the earlier job is kept"
     if inputs.values.refit == "False":
         return "refit=False"
     if inputs.values.refit == "Auto" and inputs.data.validation_given:

@@ -177,15 +177,24 @@ def test_stop_before_the_head_is_fitted_leaves_nothing(images: Path, backbone_fo
         recipe.train(read_data(images), loaded, small.settings(recipe="auto"), stop)
 
 
-def test_kept_head_is_a_candidate(images: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """A head of an earlier job -> the recipe starts from it and learns the colours."""
+def test_earlier_head_is_kept_where_it_is_better(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Wrong labels of the training images -> an earlier head that knows the colours stays; a spoilt one does not."""
     from image_classifier.training.recipes import recipe
 
-    loaded = backbone.load(backbone_folder, trainable=None, trust=False)
-    first = train(read_data(images), backbone_folder)
-    kept = replace(loaded, head=Head(*(np.asarray(weight) for weight in first.weights)))
-    again = recipe.train(read_data(images), kept, small.settings(recipe="auto"), StopSignal())
-    assert again.history.best["val_accuracy"] >= 0.9
+    def again(weights: Any) -> Any:
+        loaded = replace(backbone.load(backbone_folder, trainable=None, trust=False), head=Head(*weights))
+        return recipe.train(data, loaded, small.settings(recipe="auto"), StopSignal())
+
+    first = train(read_data(small.write_images(tmp_path / "right", classes=6)), backbone_folder)
+    kernel, bias = (np.asarray(weight) for weight in first.weights)
+    data = read_data(small.write_images(tmp_path / "wrong", classes=6))
+    wrong = tuple(replace(example, label=(example.label + 1) % 6) for example in data.training.examples)
+    data = replace(data, training=replace(data.training, examples=wrong))
+    kept = again((kernel, bias))
+    assert kept.recipe["earlier"]["kept"]
+    assert kept.recipe["refit"] == "no, the head of the earlier job is kept"
+    np.testing.assert_array_equal(kept.weights[0], kernel)
+    assert not again((-kernel, -bias)).recipe["earlier"]["kept"]
 
 
 def test_log_has_one_line_for_each_metric_and_the_block(
