@@ -182,6 +182,10 @@ def _convert_and_verify(
             expected = _in_float32(few, model, job.trained.precision, stop)
             info = ir_conversion.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
+        if job.trained.expected is not job.trained.probabilities:
+            log(
+                "The refitted head has seen these images: the verification compares predictions, its accuracy is no score."
+            )
         try:
             result = verification.verify(
                 folder, sample, bytes_predictions, scratch / "verification", stop, values.trust_model
