@@ -10,15 +10,20 @@ pytestmark = pytest.mark.no_cover
 
 HEAD_ONLY = {"train_only_top_layer": "True", "epochs": "4", "learning_rate": "0.05", "batch_size": "5"}
 WHOLE_NETWORK = {**HEAD_ONLY, "train_only_top_layer": "False", "learning_rate": "0.01"}
+RECIPE = {"recipe": "auto", "train_only_top_layer": "True"}
+VALUES: dict[str, dict[str, str]] = {"head only": HEAD_ONLY, "whole network": WHOLE_NETWORK, "recipe=auto": RECIPE}
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 
 Jobs = dict[str, list[Host]]
 
 
-@pytest.fixture(scope="module", params=["head only", pytest.param("whole network", marks=pytest.mark.every)])
+@pytest.fixture(
+    scope="module",
+    params=["head only", *(pytest.param(name, marks=pytest.mark.every) for name in ("whole network", "recipe=auto"))],
+)
 def jobs(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
     """The same job, finished, on one device, on two devices, and on two hosts; 24 images, batches of 5."""
-    values: dict[str, Any] = HEAD_ONLY if request.param == "head only" else WHOLE_NETWORK
+    values: dict[str, Any] = dict(VALUES[request.param])
     folder = tmp_path_factory.mktemp("jobs")
     found = {
         "one": [hosts.start(hosts.tree_of(folder / "one", tiny_backbone, **values))],

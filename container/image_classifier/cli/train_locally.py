@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from image_classifier import PROGRAM, own_files
 from image_classifier.cli.terminal import consoles, job_process, job_summary, typed_paths
-from image_classifier.contract import hyperparameters
+from image_classifier.contract import contradictions, hyperparameters
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.runners import chosen_model, job_state, job_tree
@@ -92,10 +92,31 @@ def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) ->
         consoles.print_text(consoles.output(), line)
 
 
+def with_recipe(settings: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
+    """Return the hyperparameters with recipe=auto unless they say otherwise, and a line that says so.
+
+    They do by naming a recipe, or by giving what recipe=auto would choose, such as `epochs`.
+
+    Raises:
+        UserError: A hyperparameter is invalid.
+    """
+    if any(name.strip() == contradictions.RECIPE for name in settings):
+        return dict(settings), None
+    with_auto = {**settings, contradictions.RECIPE: contradictions.AUTO}
+    try:
+        hyperparameters.parse(with_auto)
+    except UserError:
+        # Either rejected with any recipe, or something is given that only the built-in way takes.
+        given = hyperparameters.parse(dict(settings)).against_recipe
+        return dict(settings), f"Training with recipe=builtin, since {', '.join(given)} is given."
+    return with_auto, "Training with recipe=auto; recipe=builtin trains by the hyperparameters, as on the platform."
+
+
 def advice(settings: Mapping[str, str]) -> str | None:
-    """Return a warning if the whole network would be fine-tuned on a CPU."""
+    """Return a warning if the whole network would be fine-tuned on a CPU without a time budget."""
     # The parser knows every spelling of the name.
-    if hyperparameters.parse(dict(settings)).values.train_only_top_layer or Path("/dev/nvidiactl").exists():
+    values = hyperparameters.parse(dict(settings)).values
+    if values.recipe != contradictions.BUILTIN or values.train_only_top_layer or Path("/dev/nvidiactl").exists():
         return None
     return (
         "train_only_top_layer is False, so the whole network is fine-tuned, which is slow on a CPU. "
@@ -130,8 +151,9 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="scripts/train-locally",
         description="Train on this machine, as SageMaker would.",
-        epilog="examples:\n  scripts/train-locally --training photos train_only_top_layer=True\n"
+        epilog="examples:\n  scripts/train-locally --training photos\n"
         "  scripts/train-locally --training photos --model mobilenetv2-160 --output run/mine epochs=10\n\n"
+        "Without recipe=..., and without a hyperparameter that it chooses, recipe=auto: docs/guides/recipes.md\n"
         "All hyperparameters: docs/reference/hyperparameters.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -161,13 +183,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().error(f"hyperparameters are written without dashes: write {right}")
     given = parser().parse_intermixed_args(arguments)
     try:
-        settings = parse_settings(given.settings)
+        settings, recipe_line = with_recipe(parse_settings(given.settings))
         output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")))
         model = chosen_model.choose(given.model, settings)
         job = LocalJob(given.training, model.path, output, given.validation, given.test, settings)
         job_tree.check(job)
         job_state.work_folder(output, given.overwrite)
-        if line := advice(settings):
+        for line in filter(None, (recipe_line, advice(settings))):
             consoles.print_text(consoles.output(), line)
         return train(replace(job, model=model.fetch()), given.overwrite)
     except ExplainedError as error:

@@ -20,16 +20,21 @@ class BuiltinHyperparameters:
     """Hyperparameters that the built-in algorithm has too, with our defaults."""
 
     augmentation: bool = declare(
-        False, meaning="Random augmentation of the training images: flip, rotation and zoom.", since=_SINCE
+        False,
+        chosen_by_recipe=True,
+        meaning="Random augmentation of the training images: flip, rotation and zoom.",
+        since=_SINCE,
     )
     augmentation_random_flip: str = declare(
         "horizontal_and_vertical",
+        chosen_by_recipe=True,
         choices=("horizontal_and_vertical", "horizontal", "vertical", "None"),
         meaning="Random flip, with augmentation.",
         since=_SINCE,
     )
     augmentation_random_rotation: float = declare(
         0.2,
+        chosen_by_recipe=True,
         minimum=-1.0,
         maximum=1.0,
         meaning="Maximum rotation as a fraction of a full turn, in both directions, with augmentation.",
@@ -37,6 +42,7 @@ class BuiltinHyperparameters:
     )
     augmentation_random_zoom: float = declare(
         0.1,
+        chosen_by_recipe=True,
         minimum=-1.0,
         maximum=1.0,
         meaning="Maximum zoom, in and out, as a fraction of the image at constant aspect ratio, with augmentation.",
@@ -46,31 +52,51 @@ class BuiltinHyperparameters:
         32, minimum=1, tunable=(8, 512), meaning="Global batch size, divided among the GPUs.", since=_SINCE
     )
     beta_1: float = declare(
-        0.9, **_SHARE, tunable=(1e-6, 0.999), meaning="Decay rate of the first-moment estimate; adam."
+        0.9,
+        chosen_by_recipe=True,
+        **_SHARE,
+        tunable=(1e-6, 0.999),
+        meaning="Decay rate of the first-moment estimate; adam.",
     )
     beta_2: float = declare(
-        0.999, **_SHARE, tunable=(1e-6, 0.999), meaning="Decay rate of the second-moment estimate; adam."
+        0.999,
+        chosen_by_recipe=True,
+        **_SHARE,
+        tunable=(1e-6, 0.999),
+        meaning="Decay rate of the second-moment estimate; adam.",
     )
     binary_mode: bool = declare(
         False, meaning="A single sigmoid output: the probability of the second of two classes.", since=_SINCE
     )
     dropout_rate: float = declare(
         0.2,
+        chosen_by_recipe=True,
         **_SHARE,
         excluded={1.0: "which drops every feature, so nothing can be learned"},
         meaning="Dropout rate of the features before the dense layer.",
     )
     early_stopping: bool = declare(
-        False, meaning="Stop training when the validation metric no longer improves.", since=_SINCE
+        False,
+        chosen_by_recipe=True,
+        meaning="Stop training when the validation metric no longer improves.",
+        since=_SINCE,
     )
     early_stopping_min_delta: float = declare(
-        0.0, **_SHARE, meaning="Minimum change that counts as an improvement, with early_stopping."
+        0.0,
+        chosen_by_recipe=True,
+        **_SHARE,
+        meaning="Minimum change that counts as an improvement, with early_stopping.",
     )
     early_stopping_patience: int = declare(
-        5, minimum=1, meaning="Epochs without improvement before training stops, with early_stopping.", since=_SINCE
+        5,
+        chosen_by_recipe=True,
+        minimum=1,
+        meaning="Epochs without improvement before training stops, with early_stopping.",
+        since=_SINCE,
     )
     epochs: int = declare(
         3,
+        chosen_by_recipe=True,
         may_change_on_resume=True,
         minimum=1,
         builtin_default=5,
@@ -79,6 +105,7 @@ class BuiltinHyperparameters:
     )
     epsilon: float = declare(
         1e-7,
+        chosen_by_recipe=True,
         **_SHARE,
         aliases=("eps",),
         tunable=(1e-8, 1.0),
@@ -86,6 +113,7 @@ class BuiltinHyperparameters:
     )
     eval_metric: str = declare(
         "accuracy",
+        chosen_by_recipe=True,
         choices=("accuracy", "precision", "recall", "auc", "prc"),
         meaning="Validation metric used for model selection; all but accuracy require binary_mode.",
         since=_SINCE,
@@ -97,28 +125,43 @@ class BuiltinHyperparameters:
         since=_SINCE,
     )
     initial_accumulator_value: float = declare(
-        0.0001, **_SHARE, builtin_default=0.1, meaning="Initial value of the accumulators; adagrad."
+        0.0001,
+        chosen_by_recipe=True,
+        **_SHARE,
+        builtin_default=0.1,
+        meaning="Initial value of the accumulators; adagrad.",
     )
     label_smoothing: float = declare(
-        0.1, **_SHARE, meaning="Label smoothing s: of K classes the true one has the target 1-s+s/K, the others s/K."
+        0.1,
+        chosen_by_recipe=True,
+        **_SHARE,
+        meaning="Label smoothing s: of K classes the true one has the target 1-s+s/K, the others s/K.",
     )
     learning_rate: float = declare(
         0.001,
+        chosen_by_recipe=True,
         **_SHARE,
         aliases=("adam_learning_rate",),
         tunable=(1e-6, 0.5),
         meaning="Initial learning rate; see learning_rate_schedule.",
     )
-    momentum: float = declare(0.9, **_SHARE, tunable=(0.0, 0.999), meaning="Momentum; sgd, nesterov, rmsprop.")
+    momentum: float = declare(
+        0.9, chosen_by_recipe=True, **_SHARE, tunable=(0.0, 0.999), meaning="Momentum; sgd, nesterov, rmsprop."
+    )
     optimizer: str = declare(
         "adam",
+        chosen_by_recipe=True,
         choices=_OPTIMIZERS,
         tunable=_OPTIMIZERS,
         meaning="Optimizer; nesterov is sgd with Nesterov momentum.",
         since=_SINCE,
     )
     regularizers_l2: float = declare(
-        0.0001, **_SHARE, tunable=(0.0, 0.999), meaning="L2 regularisation of the dense layer's kernel."
+        0.0001,
+        chosen_by_recipe=True,
+        **_SHARE,
+        tunable=(0.0, 0.999),
+        meaning="L2 regularisation of the dense layer's kernel.",
     )
     reinitialize_top_layer: str = declare(
         "Auto",
@@ -127,7 +170,9 @@ class BuiltinHyperparameters:
         meaning="Whether to initialise a new head; Auto: unless the model was fine-tuned before.",
         since=_SINCE,
     )
-    rho: float = declare(0.95, **_SHARE, meaning="Decay rate of the gradient average; adadelta, rmsprop.")
+    rho: float = declare(
+        0.95, chosen_by_recipe=True, **_SHARE, meaning="Decay rate of the gradient average; adadelta, rmsprop."
+    )
     train_only_top_layer: bool = declare(
         False,
         aliases=("train_only_on_top_layer", "train_only_on_top"),

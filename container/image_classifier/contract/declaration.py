@@ -34,6 +34,8 @@ class Declaration:
     """Whether a job may resume from a checkpoint with another value, since it does not affect an epoch's result."""
     from_model: bool = True
     """Whether a model may supply its default; not for properties of the job, its data or its trust in the model."""
+    chosen_by_recipe: bool = False
+    """Whether recipe=auto chooses the value, so that the user may give the default alone."""
     builtin_default: Value | None = None
     """JumpStart's default where it differs from ours, which is that of the developer guide."""
 

@@ -1,12 +1,13 @@
 """The hyperparameters, declared once; parser, messages, reference pages and API payloads are derived from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from image_classifier.contract import parsing
+from image_classifier.contract import contradictions, parsing
 from image_classifier.contract.builtin_hyperparameters import BuiltinHyperparameters
+from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 from image_classifier.contract.value_forms import encode, plain_text
 
@@ -20,6 +21,7 @@ class Hyperparameters(BuiltinHyperparameters):
 
     backbone_learning_rate_factor: float = declare(
         1.0,
+        chosen_by_recipe=True,
         **_SHARE,
         meaning="Factor on learning_rate for the backbone; without effect with train_only_top_layer.",
     )
@@ -45,12 +47,14 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     gradient_clip_norm: float = declare(
         0.0,
+        chosen_by_recipe=True,
         minimum=0.0,
         **_OURS,
         meaning="Global gradient norm to which the gradients of a step are clipped; 0: no clipping.",
     )
     learning_rate_schedule: str = declare(
         "constant",
+        chosen_by_recipe=True,
         choices=("constant", "cosine", "linear"),
         **_OURS,
         meaning="Learning-rate schedule after the warm-up; cosine and linear decay towards 0 at the end of the job.",
@@ -61,6 +65,14 @@ class Hyperparameters(BuiltinHyperparameters):
         may_change_on_resume=True,
         **_SHARE,
         meaning="Largest tolerated fraction of unreadable images; the job fails when it is exceeded.",
+    )
+    max_latency_ms: float = declare(
+        0.0,
+        from_model=False,
+        minimum=0.0,
+        **_OURS,
+        meaning="Longest time to classify one image, in milliseconds, measured on this machine with the serving "
+        "engine, that model_id=auto accepts; 0: no limit.",
     )
     max_runtime: int = declare(
         0,
@@ -83,7 +95,7 @@ class Hyperparameters(BuiltinHyperparameters):
         may_change_on_resume=True,
         **_OURS,
         meaning="Backbone under /opt/hub in the Docker image to use without a model channel; optional if there is only "
-        "one.",
+        "one. auto, with a recipe: the best of up to three by cross-validation within max_latency_ms.",
     )
     model_uri: str = declare(
         "",
@@ -92,6 +104,31 @@ class Hyperparameters(BuiltinHyperparameters):
         **_OURS,
         meaning="s3:// address of the model, a .tar.gz or a folder, for a job with network access, credentials and no "
         "model channel.",
+    )
+    recipe: str = declare(
+        BUILTIN,
+        from_model=False,
+        choices=(BUILTIN, AUTO, SEARCH),
+        **_OURS,
+        meaning="How to train. builtin: by the hyperparameters, as the built-in algorithm does; auto: a convex head by "
+        "cross-validation and, within the time budget, fine-tuning; train_only_top_layer=True leaves out the latter, "
+        "and what auto chooses may not be given; search: the head alone, with the best hyperparameters of "
+        "search_trials trials, which leave given values as they are.",
+    )
+    refit: str = declare(
+        "Auto",
+        from_model=False,
+        choices=("Auto", "True", "False"),
+        **_OURS,
+        meaning="Whether recipe=auto fits a chosen head again on training and validation images together; the metrics "
+        "are those measured before. Auto: unless there is a validation channel. A fine-tuned network is not refitted.",
+    )
+    search_trials: int = declare(
+        0,
+        from_model=False,
+        minimum=0,
+        **_OURS,
+        meaning="Number of heads that recipe=search tries; 0: 100.",
     )
     trust_model: bool = declare(
         False,
@@ -102,13 +139,17 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     unfreeze_after: int = declare(
         0,
+        chosen_by_recipe=True,
         minimum=0,
         **_OURS,
         meaning="Number of epochs, fewer than epochs, that train only the head before the whole network is trained; "
         "not with train_only_top_layer.",
     )
     warmup_fraction: float = declare(
-        0.0, **_SHARE, meaning="Fraction of the job's steps in which the learning rate increases linearly from 0."
+        0.0,
+        chosen_by_recipe=True,
+        **_SHARE,
+        meaning="Fraction of the job's steps in which the learning rate increases linearly from 0.",
     )
     xla: str = declare(
         "off",
@@ -131,9 +172,28 @@ class ResolvedHyperparameters:
     """The training script that the SageMaker SDK passes (`entry_point`, `source_dir`), which is not run; or empty."""
 
     def log_lines(self) -> list[str]:
-        """Return one line per value, such as `epochs = 3 (our default)`, and one for a script that is not run."""
-        lines = [f"{name} = {encode(getattr(self.values, name)) or 'none'} ({by})" for name, by in self.sources.items()]
+        """Return one line per value, such as `epochs = 3 (our default)`, and one for a script that is not run.
+
+        Values that the recipe chooses are not known yet and left out.
+        """
+        lines = [
+            f"{name} = {encode(getattr(self.values, name)) or 'none'} ({by})"
+            for name, by in self.sources.items()
+            if by != parsing.CHOSEN
+        ]
         return [*lines, f"Not run: {self.script}. This image trains with its own program."] if self.script else lines
+
+    @property
+    def against_recipe(self) -> list[str]:
+        """Given values that recipe=auto would choose itself, as `name=value`."""
+        given = {name: getattr(self.values, name) for name, by in self.sources.items() if by == parsing.GIVEN}
+        return contradictions.set_by_user(DECLARATIONS, given)
+
+    def with_chosen(self, values: Hyperparameters) -> "ResolvedHyperparameters":
+        """Return the settings with the values that the job's recipe has chosen."""
+        changed = {name for name in self.sources if getattr(values, name) != getattr(self.values, name)}
+        sources = {name: parsing.CHOSEN if name in changed else by for name, by in self.sources.items()}
+        return replace(self, values=values, sources=MappingProxyType(sources))
 
 
 def parse(

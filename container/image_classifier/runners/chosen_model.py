@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.contract import hyperparameters
+from image_classifier.contract import contradictions, hyperparameters
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import catalogue
 
@@ -55,7 +55,11 @@ def choose(named: str | None, settings: Mapping[str, str]) -> ChosenModel:
     if model_uri and (named or model_id):
         other = f"--model {named}" if named else f"model_id={model_id}"
         raise UserError(f"{other} and model_uri={model_uri} both name a model to start from. Give one of them.")
-    if model_uri:
+    if model_id == contradictions.MODEL_ID_AUTO and named:
+        raise UserError(
+            f"--model {named} names a model, and model_id=auto leaves the choice to the job. Give one of them."
+        )
+    if model_uri or model_id == contradictions.MODEL_ID_AUTO:
         return ChosenModel()
     if named is None:
         note = None if model_id else "No --model given; using EfficientNet-Lite0."

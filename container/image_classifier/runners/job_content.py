@@ -13,16 +13,23 @@ CHECKPOINTS = "checkpoints"
 """A job resumes from this folder; the user may create it."""
 INPUT = ("input",)
 RESULT = ("model", "output", CHECKPOINTS)
-_CHECKPOINTS = tuple(f"{CHECKPOINTS}/{name}" for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial"))
+_STAGES = tuple(f"{CHECKPOINTS}/{name}" for name in ("model-choice", "race", "tuning"))
+"""Checkpoints of a part of a recipe."""
+_CHECKPOINTS = tuple(
+    f"{folder}/{name}"
+    for folder in (CHECKPOINTS, *_STAGES)
+    for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial")
+)
 CHECKED = (*INPUT, "model", "output")
 _FOLDERS = (
-    *(*INPUT, *RESULT, *_CHECKPOINTS),
-    *(f"{CHECKPOINTS}/features", f"{CHECKPOINTS}/features/*"),
+    *(*INPUT, *RESULT, *_STAGES, *_CHECKPOINTS),
+    *(f"{CHECKPOINTS}/{name}{below}" for name in ("features", "features-*") for below in ("", "/*")),
     *("input/config", "input/data", "input/data/model", "output/data"),
     *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
     *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
     "model/.saved_model.partial/variables/*",
 )
+_REPORTS = ("metrics.json", "history.csv", "predictions.csv", "skipped.csv", "out_of_fold.csv", "search.csv")
 _FILES = (
     *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),
     *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
@@ -34,10 +41,15 @@ _FILES = (
         for name in (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE)
         for ending in ("", ".partial")
     ),
-    *(f"output/data/{name}" for name in ("metrics.json", "history.csv", "predictions.csv", "skipped.csv")),
+    *(f"output/data/{name}" for name in _REPORTS),
     *("output/data/*.partial", "output/failure"),
     *(f"{folder}/{name}" for folder in _CHECKPOINTS for name in ("manifest.json", "state.json", "*.npz")),
-    *(f"{CHECKPOINTS}/features/*/*.features{ending}" for ending in ("", ".partial")),
+    *(f"{CHECKPOINTS}/search.trials{ending}" for ending in ("", ".partial")),
+    *(
+        f"{CHECKPOINTS}/{name}/*/*.features{ending}"
+        for name in ("features", "features-*")
+        for ending in ("", ".partial")
+    ),
 )
 _LINKS = (
     *(f"input/data/{name}" for name in ("training", "validation", "test", "model")),

@@ -26,7 +26,7 @@ from image_classifier.training.loop.scoring import Evaluator
 from image_classifier.training.model import classifier
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.model.classifier import Network
-from image_classifier.training.preparation import Prepared, uses_features
+from image_classifier.training.preparation import Prepared, PreparedData, uses_features
 from image_classifier.training.stopping import JobStopped, StopSignal
 
 
@@ -40,9 +40,30 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class CrossValidated:
+    """Predictions for training images by heads that were fitted without them."""
+
+    listing: Listing
+    probabilities: NDArray[np.float32]
+    """(n, K), or (n, 1) in binary mode."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A further report: a CSV file in `/opt/ml/output/data`."""
+
+    name: str
+    """Of the file."""
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
 class Trained:
     """A trained classifier and the record of its training."""
 
+    values: Hyperparameters
+    """As given to the job, or as its recipe chose them."""
     backbone: Backbone
     head: tf_keras.Sequential
     weights: Sequence[NDArray[Any]]
@@ -53,6 +74,8 @@ class Trained:
     """The images that `probabilities` are of."""
     probabilities: NDArray[np.float32]
     """Predictions of the best epoch for the validation images: (n, K), or (n, 1) in binary mode."""
+    expected: NDArray[np.float32]
+    """Predictions of `weights` for them; others than `probabilities` after a refit on training and validation."""
     skipped: tuple[Skipped, ...]
     test: TestResult | None
     precision: str
@@ -63,6 +86,10 @@ class Trained:
     trainable_parameters: int
     seconds: float
     """From the first decoded image to the last epoch."""
+    recipe: Mapping[str, Any] | None = None
+    """What recipe=auto or recipe=search measured and chose, JSON-able."""
+    cross_validated: CrossValidated | None = None
+    tables: tuple[Table, ...] = ()
 
 
 def train(
@@ -83,19 +110,25 @@ def train(
         JobStopped: The job was stopped before the first epoch finished.
     """
     started = time.monotonic()
-    session = _session(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
-    feature_network = preparation.feature_network(backbone, values, session, data)
-    features_dir = checkpoints_dir / preparation.FEATURES if checkpoints_dir else None
-    prepare = preparation.prepare_function(backbone, values, session, feature_network, features_dir)
-    training = prepare(data.training, "Training images")
-    validation = prepare(data.validation, "Validation images")
-    if stopping.stop_requested_on_any_host(stop, session.cluster):
-        raise JobStopped
+    session = start_session(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
+    prepared = preparation.prepare_data(data, backbone, values, session, checkpoints_dir)
+    return train_on(prepared, data, backbone, values, session, started)
+
+
+def train_on(
+    prepared: PreparedData,
+    data: DataSplits,
+    backbone: Backbone,
+    values: Hyperparameters,
+    session: Session,
+    started: float,
+) -> Trained:
+    """Train on prepared data, as `train` does; `started` is the time at which the preparation began. Collective."""
+    training, validation = prepared.training, prepared.validation
 
     def check() -> None:
         preparation.reject_unreadable(data, [training, validation], values, session.cluster)
 
-    check()
     with session.cluster.strategy.scope():
         network = build(backbone, values, len(data.training.class_names))
     evaluator = Evaluator(network, values, session.cluster)
@@ -104,28 +137,31 @@ def train(
     if history.predictions is None:
         raise JobStopped
     seconds = time.monotonic() - started
-    test = _score_test(data.test, prepare, evaluator, values, session) if data.test else None
+    test = score_test(data.test, prepared.prepare, evaluator, values, session) if data.test else None
     skipped = [*training.skipped(session.cluster), *validation.skipped(session.cluster)]
-    total, trainable = _parameters(backbone, network.head)
+    total, trainable = parameters(backbone, network)
+    probabilities = history.predictions.probabilities(values)
     return Trained(
+        values=values,
         backbone=backbone,
         head=network.head,
         weights=history.weights,
         history=history,
         training=training.without(skipped),
         validation=validation.chosen(history.predictions.rows),
-        probabilities=history.predictions.probabilities(values),
+        probabilities=probabilities,
+        expected=probabilities,
         skipped=(*skipped, *(test[1] if test else ())),
         test=test[0] if test else None,
         precision=session.precision,
-        features=feature_network.record() if feature_network else None,
+        features=prepared.network.record() if prepared.network else None,
         parameters=total,
         trainable_parameters=trainable,
         seconds=seconds,
     )
 
 
-def _session(
+def start_session(
     data: DataSplits,
     backbone: Backbone,
     values: Hyperparameters,
@@ -133,6 +169,7 @@ def _session(
     cluster: Cluster,
     folder: Path | None,
 ) -> Session:
+    """Return the environment of a training run; its checkpoints in `folder` belong to these values and images."""
     kind = precision.choose(values, accelerators.describe(tf.config.list_physical_devices("GPU")))
     checkpoints = None
     if folder and cluster.is_chief:
@@ -154,14 +191,14 @@ def build(backbone: Backbone, values: Hyperparameters, classes: int) -> Network:
     return Network(head, None if uses_features(values) else backbone)
 
 
-def rebuilt(trained: Trained, backbone: Backbone, values: Hyperparameters) -> Trained:
+def rebuilt(trained: Trained, backbone: Backbone) -> Trained:
     """Return `trained` with its weights in `backbone`, a second copy, for example outside the training strategy."""
-    network = build(backbone, values, len(trained.training.class_names))
+    network = build(backbone, trained.values, len(trained.training.class_names))
     snapshots.assign(network.trained_variables, trained.weights)
     return replace(trained, backbone=backbone, head=network.head)
 
 
-def _score_test(
+def score_test(
     listing: Listing,
     prepare: Callable[[Listing, str], Prepared],
     evaluator: Evaluator,
@@ -183,9 +220,12 @@ def _score_test(
     return TestResult(metrics, time.monotonic() - started, len(predictions.rows)), skipped
 
 
-def _parameters(backbone: Backbone, head: tf_keras.Sequential) -> tuple[int, int]:
+def parameters(backbone: Backbone, network: Network) -> tuple[int, int]:
+    """Return the numbers of weights of backbone and head: all of them, and those that were trained."""
+
     def count(variables: Any) -> int:
         return sum(int(np.prod(variable.shape)) for variable in variables)
 
-    of_head = count(head.weights)
-    return of_head + count(backbone.layer.variables), of_head + count(backbone.layer.trainable_variables)
+    of_head = count(network.head.weights)
+    trained = count(backbone.layer.trainable_variables) if network.backbone_trainable else 0
+    return of_head + count(backbone.layer.variables), of_head + trained

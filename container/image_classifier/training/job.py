@@ -4,13 +4,14 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_classifier import artifacts, tensorflow_start
-from image_classifier.contract import hyperparameters, metrics
+from image_classifier.contract import contradictions, hyperparameters, metrics
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, ResolvedHyperparameters
 from image_classifier.contract.names import printable
@@ -26,6 +27,10 @@ from image_classifier.training.stopping import StopSignal
 if TYPE_CHECKING:
     from image_classifier.training.distributed.cluster import Cluster
     from image_classifier.training.fine_tuning import Trained
+    from image_classifier.training.recipes.model_choice import ModelChoice
+
+_TRAINABLE = {contradictions.BUILTIN: True, contradictions.AUTO: None, contradictions.SEARCH: False}
+"""Whether a recipe trains the backbone; None: if that can be trained."""
 
 
 def run(opt_ml: OptMl, stop: StopSignal) -> None:
@@ -84,17 +89,22 @@ def _run(
 ) -> None:
     data = splits.read(opt_ml, settings.values, cluster, scans)
     with tempfile.TemporaryDirectory(prefix="job-") as scratch:
-        values = settings.values
-        folder = backbone.locate(opt_ml, values.model_id, Path(scratch), values.model_uri)
+        values, choice = settings.values, None
+        if values.model_id == contradictions.MODEL_ID_AUTO:
+            cluster = cluster or _start(opt_ml, values)
+            choice = _choose_model(opt_ml, given, values, data, cluster, stop, Path(scratch))
+        model_id = choice.name if choice else values.model_id
+        folder = backbone.locate(opt_ml, model_id, Path(scratch), values.model_uri)
         info = artifacts.read_model_info(folder)
-        named_model.reject_another(info, values.model_id)
+        if not choice:
+            named_model.reject_another(info, model_id)
         settings = hyperparameters.parse(given, warm_start.model_defaults(info, settings.values))
         stop.set_time_limit(settings.values.max_runtime)
         head_plan = warm_start.plan(folder, info, settings.values, data.training.class_names)
         for line in [*settings.log_lines(), *splits.describe(data), head_plan.line]:
             log(line)
         cluster = cluster or _start(opt_ml, settings.values)
-        _train_and_export(cluster, opt_ml, settings, data, _Model(folder, head_plan), stop)
+        _train_and_export(cluster, opt_ml, settings, data, _Model(folder, head_plan, choice), stop)
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,22 @@ class _Model:
 
     folder: Path
     head_plan: HeadPlan
+    choice: "ModelChoice | None"
+    """With model_id=auto."""
+
+
+def _choose_model(
+    opt_ml: OptMl,
+    given: Mapping[str, Any],
+    values: Hyperparameters,
+    data: splits.DataSplits,
+    cluster: "Cluster",
+    stop: StopSignal,
+    scratch: Path,
+) -> "ModelChoice":
+    from image_classifier.training.recipes import model_choice
+
+    return model_choice.choose(model_choice.Job(opt_ml, given, values, data, cluster, stop), scratch)
 
 
 def _train_and_export(
@@ -129,14 +155,17 @@ def _train_and_export(
         log(loaded.warning)
     if values.max_runtime and cluster.is_chief:
         finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
-    trained = fine_tuning.train(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
-    results = _log_metrics(trained, values)
+    trained = _training_of(settings)(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
+    if model.choice:
+        trained = replace(trained, recipe={**(trained.recipe or {}), "model_choice": model.choice.to_json()})
+    settings = settings.with_chosen(trained.values)
+    results = _log_metrics(trained)
     for line in accelerators.peak_memory_lines():
         log(line)
     if cluster.is_chief:
         if cluster.replicas > 1:
             # Export from variables that belong to no strategy, as if a single device had trained them.
-            trained = fine_tuning.rebuilt(trained, load(), values)
+            trained = fine_tuning.rebuilt(trained, load())
         finalisation.export_and_verify(finalisation.Job(opt_ml, settings, data, trained, results), stop)
     else:
         log(f"Waiting for {cluster.names[0]}, which writes the model.")
@@ -144,7 +173,22 @@ def _train_and_export(
     cluster.barrier(finalisation.LONGEST_SECONDS)
     if not stop.reason:
         # Only a job that was stopped can resume with them.
-        feature_chunks.remove(opt_ml.checkpoints_dir / preparation.FEATURES)
+        for folder in opt_ml.checkpoints_dir.glob(f"{preparation.FEATURES}*"):
+            feature_chunks.remove(folder)
+
+
+def _training_of(settings: ResolvedHyperparameters) -> Callable[..., "Trained"]:
+    if settings.values.recipe == contradictions.AUTO:
+        from image_classifier.training.recipes import recipe
+
+        return recipe.train
+    if settings.values.recipe == contradictions.SEARCH:
+        from image_classifier.training.recipes import searched
+
+        return partial(searched.train, sources=settings.sources)
+    from image_classifier.training import fine_tuning
+
+    return fine_tuning.train
 
 
 def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
@@ -157,7 +201,8 @@ def _checkpoints_dir(opt_ml: OptMl) -> Path | None:
 
 def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence[str]) -> backbone.Backbone:
     started, folder = time.monotonic(), model.folder
-    loaded = backbone.load(folder, trainable=not values.train_only_top_layer, trust=values.trust_model)
+    trainable = not values.train_only_top_layer and _TRAINABLE[values.recipe]
+    loaded = backbone.load(folder, trainable, values.trust_model)
     loaded = replace(loaded, head=warm_start.kept_head(loaded, model.head_plan, values, class_names))
     # The artefact records this job's resize method, which serving uses.
     loaded = replace(loaded, info=replace(loaded.info, resize_method=values.image_resize_interpolation))
@@ -169,7 +214,7 @@ def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence
     return loaded
 
 
-def _log_metrics(trained: "Trained", values: Hyperparameters) -> dict[str, Any]:
+def _log_metrics(trained: "Trained") -> dict[str, Any]:
     history = trained.history
     epochs = len(history.epochs)
     lines = [

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.names import on_one_line
-from image_classifier.training import progress
+from image_classifier.training import progress, stopping
 from image_classifier.training.data import decoding
 from image_classifier.training.data.batches import Rows
 from image_classifier.training.data.dataset import Example, Listing
@@ -24,6 +24,7 @@ from image_classifier.training.features.feature_network import FeatureNetwork
 from image_classifier.training.features.feature_pass import FeatureStore
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model.backbone import Backbone
+from image_classifier.training.stopping import JobStopped
 
 FEATURES = "features"
 """Name of the folder, beside the checkpoints, of features that a resumed job reuses."""
@@ -60,6 +61,38 @@ class Prepared:
         return replace(self.listing, examples=tuple(self.listing.examples[row] for row in rows))
 
 
+@dataclass(frozen=True)
+class PreparedData:
+    """Training and validation as training inputs, and how to prepare more."""
+
+    network: FeatureNetwork | None
+    """Computes features; None when the job trains on pixels."""
+    prepare: Callable[[Listing, str], Prepared]
+    """From a listing and the name of its phase in the log."""
+    training: Prepared
+    validation: Prepared
+
+
+def prepare_data(
+    data: DataSplits, backbone: Backbone, values: Hyperparameters, session: Session, checkpoints_dir: Path | None
+) -> PreparedData:
+    """Prepare training and validation; features are kept in `checkpoints_dir` and reused. Collective.
+
+    Raises:
+        JobStopped: The job was stopped meanwhile.
+        UserError: Too many images are unreadable, or a class lost all of its images.
+    """
+    network = feature_network(backbone, values, session, data)
+    features_dir = checkpoints_dir / FEATURES if checkpoints_dir else None
+    prepare = prepare_function(backbone, values, session, network, features_dir)
+    training = prepare(data.training, "Training images")
+    validation = prepare(data.validation, "Validation images")
+    if stopping.stop_requested_on_any_host(session.stop, session.cluster):
+        raise JobStopped
+    reject_unreadable(data, [training, validation], values, session.cluster)
+    return PreparedData(network, prepare, training, validation)
+
+
 def feature_network(
     backbone: Backbone, values: Hyperparameters, session: Session, data: DataSplits
 ) -> FeatureNetwork | None:
@@ -81,12 +114,13 @@ def prepare_function(
     session: Session,
     network: FeatureNetwork | None,
     features_dir: Path | None = None,
+    decoder: Decoder | None = None,
 ) -> Callable[[Listing, str], Prepared]:
     """Return a function from a listing to its rows: features by `network`, or without one images decoded on demand.
 
-    Computed features are stored in `features_dir` and reused from there.
+    Computed features are stored in `features_dir` and reused from there. `decoder` is by default that of the job.
     """
-    decoder = Decoder(backbone.info.image_size, values.image_resize_interpolation)
+    decoder = decoder or Decoder(backbone.info.image_size, values.image_resize_interpolation)
 
     def prepare(listing: Listing, phase: str) -> Prepared:
         started = time.monotonic()

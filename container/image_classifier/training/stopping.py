@@ -71,9 +71,13 @@ class StopSignal:
         """Reserve the measured duration of the export; 0 once the model has been exported."""
         self._export = seconds
 
+    def training_seconds(self) -> float:
+        """Return the seconds until training must stop, with just enough time left to save the model; or infinity."""
+        return self._left() - EXPORT_SAFETY_FACTOR * self._export - MARGIN_SECONDS
+
     def is_set(self) -> bool:
         """Return whether training must stop now, with the time left just enough to save the model."""
-        if not self._reasons and self._left() < EXPORT_SAFETY_FACTOR * self._export + MARGIN_SECONDS:
+        if not self._reasons and self.training_seconds() < 0:
             self.set(self._limit_reason())
         return bool(self._reasons)
 

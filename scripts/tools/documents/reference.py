@@ -35,6 +35,7 @@ def hyperparameters_page() -> str:
         )
         for item in DECLARATIONS
     ]
+    chosen = ", ".join(code(item.name) for item in DECLARATIONS if item.chosen_by_recipe)
     return f"""{_NOTE.format("hyperparameters")}
 
 # Hyperparameters
@@ -52,6 +53,10 @@ and choices are taken in any case, whole numbers also as `32.0`. What is no fini
 
 JumpStart's default is given where it differs from ours, which is the developer guide's; it comes from the one model
 specification that is public.
+
+With `recipe=auto` the job chooses some values itself ([recipes](../guides/recipes.md)). They may not be given then,
+unless with their default, ours or JumpStart's, and a model's defaults do not count for them:
+{chosen}.
 """
 
 

@@ -64,6 +64,14 @@ def test_stopped_job_says_what_is_missing(tree: OptMl) -> None:
     assert "The OpenVINO network and the verification by a fresh process were left out; scripts/convert-model" in shown
 
 
+def test_stopped_recipe_says_what_it_had_finished(tree: OptMl) -> None:
+    """Given a recipe that was stopped during its fine-tuning -> the head was saved; no epochs were planned."""
+    write(tree, {"recipe": {"chosen": "head"}}, openvino=STOPPED, verification=STOPPED)
+    shown = text(tree)
+    assert "Saved the best that the recipe had finished: the head. The same command with --output run/job" in shown
+    assert "planned" not in shown
+
+
 def test_network_that_does_not_convert_is_not_a_stop(tree: OptMl) -> None:
     """Given a network that OpenVINO cannot run -> left out, and the job counts as finished."""
     write(tree, openvino={"left_out": "an operation is not supported"})

@@ -20,11 +20,34 @@ def test_words_become_hyperparameters() -> None:
 
 
 def test_advice_when_the_whole_network_would_be_tuned() -> None:
-    """Given the defaults -> a line with the right setting; given the head alone, in any spelling -> no line."""
+    """Given the defaults -> a line with the right setting; the head alone, in any spelling, or a recipe -> no line."""
     line = train_locally.advice({})
     assert line is not None
     assert "train_only_top_layer=True" in line
     assert train_locally.advice({"train-only-on-top": "true"}) is None
+    assert train_locally.advice({"recipe": "auto"}) is None
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"train_only_top_layer": "True"}, {"batch-size": "8"}, {"refit": "True"}, {"epochs": "3"}], ids=str
+)
+def test_recipe_auto_unless_told_otherwise(told: dict[str, str]) -> None:
+    """Given nothing that a recipe chooses, or its default -> recipe=auto, and one line that names both recipes."""
+    settings, line = train_locally.with_recipe(told)
+    assert settings == {**told, "recipe": "auto"}
+    assert line is not None
+    assert line.startswith("Training with recipe=auto; recipe=builtin trains by the hyperparameters")
+
+
+def test_values_that_a_recipe_chooses_ask_for_the_builtin_one() -> None:
+    """Given epochs and a learning rate -> the settings as they are, and a line that names both."""
+    told = {"epochs": "20", "learning-rate": "0.003"}
+    line = "Training with recipe=builtin, since epochs=20, learning_rate=0.003 is given."
+    assert train_locally.with_recipe(told) == (told, line)
+    assert train_locally.with_recipe({"recipe": "builtin"}) == ({"recipe": "builtin"}, None)
+    with pytest.raises(UserError) as rejected:
+        train_locally.with_recipe({"learning_rate": "0.003", "epochs": "none"})
+    assert "recipe" not in str(rejected.value)
 
 
 def test_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -144,3 +144,47 @@ def test_lines_fit_80_columns() -> None:
     assert "Epoch   1/500 * loss 0.4890 accuracy 0.8060 val_loss 0.4840 val_accuracy 0.7887\n" in shown(
         longer, width=80
     )
+
+
+RECIPE = """\
+recipe = auto (given)
+Features: computed by TensorFlow, since 120 images are too few to make up for the conversion
+Training images: 90/90 images, 1 s
+Recipe: cross-validation of the head on 90 images of 2 classes
+1/1 - 2s - loss: 0.5 - accuracy: 0.75 - val_loss: 0.5 - val_accuracy: 0.5
+Recipe: fine-tuning the network from this head, for at most about 600 s (the default on CPUs)
+Tuning: measuring steps; the budget is 600 s.
+Training images: 90/90 images, 2 s
+Tuning: a race of 10 settings for 16 steps each; then 20 epochs (at most 8 s).
+Race: 16 steps each: whole network, learning rate 0.001: Brier score 0.0909
+Tuning: 20 epochs with whole network, learning rate 0.001.
+9/9 - 3s - loss: 0.5 - accuracy: 0.75 - val_loss: 0.5 - val_accuracy: 0.625
+Recipe: the fine-tuned network is chosen, since it wins.
+"""
+
+
+def test_recipe_shows_its_stages_and_its_choice() -> None:
+    """Given the log of recipe=auto -> head and epochs of the fine-tuning by name, and the block of the choice."""
+    screen = shown(RECIPE)
+    assert "Head: loss 0.5000  accuracy 0.7500  val_loss 0.5000  val_accuracy 0.5000" in screen
+    assert "Fine-tuning, epoch 1: loss 0.5000" in screen
+    assert "Recipe: the fine-tuned network is chosen, since it wins." in screen
+    assert "marks the best" not in screen
+    assert "Race:" not in screen
+    assert ("Features of 90 training images" in screen, "Decoded 90 training images" in screen) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "activity"),
+    [
+        ("Recipe: cross", "Choosing the head by cross-validation"),
+        ("Tuning: measuring", "Measuring steps of the fine-tuning"),
+        ("Tuning: a race", "Choosing the settings of the fine-tuning in a race"),
+        ("Tuning: 20", "Fine-tuning the network"),
+    ],
+)
+def test_stages_of_a_recipe_have_a_name(beginning: str, activity: str) -> None:
+    """Given a log that stops in a stage -> the stage is on the screen."""
+    lines = RECIPE.splitlines()
+    count = next(number for number, line in enumerate(lines, 1) if line.startswith(beginning))
+    assert activity in shown("\n".join(lines[:count]))

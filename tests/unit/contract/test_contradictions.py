@@ -75,3 +75,46 @@ def test_contradictions_are_named_with_all_other_problems() -> None:
     """A wrong value, wrong class weights and a backbone that is never trained -> one message of three."""
     message = problems({"epochs": 2, "unfreeze_after": 5, "class_weights": "x", "xla": "maybe"})
     assert message.startswith("3 hyperparameters are invalid: xla, class_weights, unfreeze_after.")
+
+
+def test_recipe_auto_beside_what_it_chooses() -> None:
+    """recipe=auto, and values that it chooses -> one problem that lists them; their defaults are accepted."""
+    message = problems({"recipe": "auto", "learning_rate": "0.01", "augmentation": "True", "batch_size": "8"})
+    assert message.endswith(
+        "recipe=auto chooses these itself: augmentation=True, learning_rate=0.01; allowed: leave out, or "
+        "recipe=builtin."
+    )
+    # All that the SDK's retrieve_default passes; JumpStart has 5 epochs.
+    assert parse({"recipe": "auto", "learning_rate": "0.001", "epochs": "5"}).values.recipe == "auto"
+
+
+def test_recipe_search_takes_given_values() -> None:
+    """recipe=search with a learning rate -> given; what needs pixels or the backbone -> rejected."""
+    assert parse({"recipe": "search", "learning_rate": "0.01"}).sources["learning_rate"] == "given"
+    message = problems({"recipe": "search", "augmentation": "True", "unfreeze_after": "1"})
+    assert message.count("recipe=search trains heads on features that are computed once") == 2
+
+
+def test_a_model_decides_nothing_that_a_recipe_chooses() -> None:
+    """A recipe, and a model with a learning rate and a head alone -> only the latter counts."""
+    settings = parse({"recipe": "auto"}, {"learning_rate": "0.5", "train_only_top_layer": "True"})
+    assert (settings.values.learning_rate, settings.sources["learning_rate"]) == (0.001, "chosen by the recipe")
+    assert settings.values.train_only_top_layer
+    assert not any(line.startswith("learning_rate = ") for line in settings.log_lines())
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"refit": "True"}, "refit is True with recipe=builtin"),
+        ({"search_trials": "5", "recipe": "auto"}, "search_trials is 5 with recipe=auto"),
+        ({"model_id": "auto"}, "model_id is auto, which recipe=builtin does not know"),
+        ({"model_id": "auto", "model_uri": "s3://b/m", "recipe": "auto"}, "model_uri names a model"),
+        ({"max_latency_ms": "5", "recipe": "auto"}, "max_latency_ms is 5, which chooses among backbones"),
+    ],
+)
+def test_what_belongs_to_a_recipe_without_it(given: dict[str, str], problem: str) -> None:
+    """A value that only another one gives a meaning -> rejected with what would be allowed."""
+    message = problems(given)
+    assert problem in message
+    assert "; allowed: " in message

@@ -17,6 +17,13 @@ validate: Any = importlib.import_module("botocore.validate")
 # The developer guide's page IC-TF-tuning.
 TUNABLE = {"batch_size", "beta_1", "beta_2", "epsilon", "learning_rate", "momentum", "regularizers_l2", "optimizer"}
 TUNABLE |= {"train_only_top_layer"}
+BESIDE = {
+    "max_latency_ms": {"recipe": "auto", "model_id": "auto"},
+    "recipe": {},
+    "refit": {"recipe": "auto"},
+    "search_trials": {"recipe": "search"},
+}
+"""Values that are only allowed beside others."""
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:gpu"
 
 
@@ -52,8 +59,7 @@ def test_hyperparameters_in_the_algorithm(service: Any) -> None:
         ends = [end for bounds in item.get("Range", {}).values() for end in bounds.values()]
         values = {value for end in ends for value in (end if isinstance(end, list) else [end])}
         for value in {item["DefaultValue"], *values} - {encode(value) for value in declared.excluded}:
-            # Some values are only allowed beside others.
-            beside = {"binary_mode": "True", "epochs": "9999999999"}
+            beside = BESIDE.get(declared.name, {"binary_mode": "True", "epochs": "9999999999"})
             assert parse({**beside, item["Name"]: value}).sources[item["Name"]] == "given"
 
 

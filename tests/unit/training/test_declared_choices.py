@@ -42,10 +42,14 @@ def test_resuming_and_models_leave_the_job_its_own_values() -> None:
     }
     assert {declared.name for declared in DECLARATIONS if not declared.from_model} == {
         "max_bad_fraction",
+        "max_latency_ms",
         "model_id",
         "model_uri",
         "random_seed",
+        "recipe",
+        "refit",
         "reinitialize_top_layer",
+        "search_trials",
         "trust_model",
         "validation_split_ratio",
     }

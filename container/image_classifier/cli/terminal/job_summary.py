@@ -50,6 +50,8 @@ class JobSummary:
     """Optional artefacts that the job did not write, mostly because it was stopped."""
     was_stopped: bool
     """Whether it was stopped before its last epoch, so that it can be resumed."""
+    chosen: str | None = None
+    """What a recipe chose: "head" or "network"; None without a recipe."""
 
 
 def read(tree: OptMl) -> JobSummary:
@@ -93,6 +95,7 @@ def _summary(metrics: dict[str, Any], info: dict[str, Any], answers: list[tuple[
         test_accuracy=metrics.get("test_accuracy"),
         left_out=tuple(words for key, words in _LEFT_OUT.items() if key in reasons),
         was_stopped=any(reason.startswith(_STOPPED) for reason in reasons.values()),
+        chosen=metrics.get("recipe", {}).get("chosen"),
     )
 
 
@@ -107,10 +110,7 @@ def lines(summary: JobSummary, seconds: float, output: str) -> list[str]:
     if summary.test_accuracy is not None:
         found.insert(0, f"Test accuracy {summary.test_accuracy:.4f}")
     if summary.was_stopped:
-        found.append(
-            f"Saved epoch {summary.best_epoch}, the best of {summary.epochs}; {summary.planned_epochs} were planned. "
-            f"The same command with --output {output} resumes the job."
-        )
+        found.append(f"{_saved(summary)} The same command with --output {output} resumes the job.")
     if summary.left_out:
         left_out = f"{' and '.join(summary.left_out)} {'were' if len(summary.left_out) > 1 else 'was'} left out"
         found.append(f"{left_out[0].upper()}{left_out[1:]}; scripts/convert-model {output}/model adds the network.")
@@ -118,6 +118,12 @@ def lines(summary: JobSummary, seconds: float, output: str) -> list[str]:
         *found,
         f"Took {seconds:.0f} s. Model: {output}/model   reports: {output}/output/data   log: {output}/{LOG}",
     ]
+
+
+def _saved(summary: JobSummary) -> str:
+    if summary.chosen:
+        return f"Saved the best that the recipe had finished: the {summary.chosen}."
+    return f"Saved epoch {summary.best_epoch}, the best of {summary.epochs}; {summary.planned_epochs} were planned."
 
 
 def next_commands(output: str) -> list[str]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from image_classifier.cli.terminal import consoles, job_log
 from image_classifier.cli.terminal.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
+from image_classifier.contract import contradictions
 
 ALL_EPOCHS = 30
 """Jobs of up to so many epochs print each; longer ones print every tenth epoch and each that is the best so far."""
@@ -22,11 +23,25 @@ _NEXT: Mapping[str, str] = {
     "OpenVINO IR": "Checking the saved model in a fresh process",
     "Verification:": "Writing the reports",
     "Stopped (": "Writing the reports",
+    "Recipe: cross-validation": "Choosing the head by cross-validation",
+    "Recipe: fine-tuning the network": "Preparing the fine-tuning",
+    "Tuning: measuring": "Measuring steps of the fine-tuning",
+    "Tuning: a race": "Choosing the settings of the fine-tuning in a race",
+    "Tuning: ": "Fine-tuning the network",
+    "Interpolation": "Interpolating with the head's network",
 }
-"""The activity after a line with this beginning, until the next line."""
+"""The activity after a line with this beginning, the first that fits, until the next line."""
 _DETAILS = (
     *_NEXT,
-    *("No checkpoints:", "Bytes signature", "Devices:", "Channels read:", "Dry run of the export:", "Not run:"),
+    *(
+        "Race:",
+        "No checkpoints:",
+        "Bytes signature",
+        "Devices:",
+        "Channels read:",
+        "Dry run of the export:",
+        "Not run:",
+    ),
 )
 """Lines that stay in the job's log file."""
 
@@ -59,6 +74,8 @@ class TrainingView:
         self._parts: list[Part] = []
         self._epochs, self._epoch, self._best = 0, 0, float("-inf")
         self._extracts_features = False
+        self._recipe, self._tuning_epoch = False, 0
+        self._activity = "Training"
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -81,6 +98,8 @@ class TrainingView:
             case Resumed(epochs=epochs):
                 self._epoch = epochs
                 self._print(f"Resuming from a checkpoint after {epochs} of {self._epochs} epochs")
+            case Epoch(metrics=metrics) if self._recipe:
+                self._on_measured(metrics)
             case Epoch(metrics=metrics):
                 self._on_epoch(metrics)
             case Summary():
@@ -97,6 +116,8 @@ class TrainingView:
     def _on_setting(self, setting: Setting) -> None:
         if setting.name == "epochs":
             self._epochs = int(setting.value)
+        if setting.name == contradictions.RECIPE:
+            self._recipe = setting.value != contradictions.BUILTIN
         if setting.is_given:
             self._given.append(f"{setting.name}={setting.value}")
 
@@ -109,17 +130,16 @@ class TrainingView:
     def _on_progress(self, progress: job_log.Progress) -> None:
         if progress.phase != self._phase:
             self._phase, self._phase_started = progress.phase, time.monotonic()
-            kind = progress.phase.split()[0].lower()
             doing = "Features of" if self._extracts_features else "Decoding"
-            self._run(f"{doing} {kind} images", progress.total)
+            self._run(f"{doing} {_in_a_sentence(progress.phase)}", progress.total)
         self._progress.update(
             self._task, completed=progress.done, count=f"{progress.done:,}/{progress.total:,}", unit="images"
         )
         if progress.done >= progress.total:
             seconds = time.monotonic() - self._phase_started
             done = "Features of" if self._extracts_features else "Decoded"
-            self._print(f"{done} {progress.total:,} {progress.phase.split()[0].lower()} images: {seconds:.0f} s")
-            self._run("Training")
+            self._print(f"{done} {progress.total:,} {_in_a_sentence(progress.phase)}: {seconds:.0f} s")
+            self._run(self._activity)
 
     def _on_epoch(self, metrics: Mapping[str, float]) -> None:
         self._epoch += 1
@@ -136,10 +156,18 @@ class TrainingView:
         count = f"epoch {self._epoch}/{self._epochs}, best {self._best:.4f}"
         self._progress.update(self._task, completed=self._epoch, count=count, unit="epochs")
 
+    def _on_measured(self, metrics: Mapping[str, float]) -> None:
+        """Show the metrics of a recipe's head, or of an epoch of its fine-tuning, whose number is not planned."""
+        name = f"Fine-tuning, epoch {self._tuning_epoch}" if self._tuning_epoch else "Head"
+        self._tuning_epoch += 1
+        self._print(self._with_metrics(f"{name}: ", metrics))
+
     def _epoch_line(self, metrics: Mapping[str, float], is_best: bool) -> str:
         width = len(str(self._epochs))
+        return self._with_metrics(f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} ", metrics)
+
+    def _with_metrics(self, begin: str, metrics: Mapping[str, float]) -> str:
         shown = [f"{name} {metrics[name]:.4f}" for name in _SHOWN_METRICS if name in metrics]
-        begin = f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} "
         line = begin + "  ".join(shown)
         return line if len(line) <= self._console.width else begin + " ".join(shown)
 
@@ -149,10 +177,15 @@ class TrainingView:
         if text.startswith("Verification:"):
             self._print(f"Checked: {_checked(text)}")
         elif text.strip() and not text.startswith(_DETAILS):
-            self._print(text, "dim")
-        for beginning, activity in _NEXT.items():
-            if text.startswith(beginning):
-                self._run(activity)
+            self._print(text, None if text.startswith("Recipe: ") else "dim")
+        if text.startswith("Recipe: fine-tuning the network"):
+            # From here on images are decoded for the network itself.
+            self._extracts_features = False
+        activity = next((doing for beginning, doing in _NEXT.items() if text.startswith(beginning)), None)
+        if activity:
+            self._run(activity)
+            if self._recipe:
+                self._activity = activity
 
     def _run(self, activity: str, total: int | None = None, done: int = 0) -> None:
         """Show the current activity, with a bar where its end is known."""
@@ -161,6 +194,10 @@ class TrainingView:
 
     def _print(self, text: str, style: str | None = None) -> None:
         consoles.print_text(self._console, text, style)
+
+
+def _in_a_sentence(phase: str) -> str:
+    return f"{phase[0].lower()}{phase[1:]}"
 
 
 def _checked(line: str) -> str:

@@ -52,6 +52,10 @@ class Checkpoints:
             if _PARTIAL.fullmatch(path.name):
                 _remove(path)
 
+    def below(self, name: str) -> "Checkpoints":
+        """Return the checkpoints of a part of this job, in the sub-folder `name`."""
+        return Checkpoints(self._folder / name, self._job)
+
     def latest(self) -> Checkpoint | None:
         """Return the newest intact checkpoint, or None; log which corrupt ones are skipped, and why.
 

@@ -27,24 +27,36 @@ class Rows:
     labels: NDArray[np.int64]
     owners: NDArray[np.int64] | None = None
     """(n,) rank of the only host that has a row; None when every host has all rows."""
+    chosen: NDArray[np.int64] | None = None
+    """(n,) which of the `inputs` the rows are; None when they are all inputs in order."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Unreadable rows met so far: index, as text, to the reason."""
+        """Unreadable inputs met so far: index, as text, to the reason."""
         found = self.inputs.unreadable if isinstance(self.inputs, CachedImages) else {}
         return {str(index): reason for index, reason in sorted(found.items())}
 
     def mark_unreadable(self, unreadable: Mapping[str, str]) -> None:
-        """Mark rows as unreadable that an earlier run of this job could not read."""
+        """Mark inputs as unreadable that an earlier run of this job could not read."""
         if isinstance(self.inputs, CachedImages):
             self.inputs.unreadable |= {int(index): reason for index, reason in unreadable.items()}
 
     def take(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the inputs of the readable ones of these rows, and their indices."""
-        return self.inputs.take(indices) if isinstance(self.inputs, CachedImages) else (self.inputs[indices], indices)
+        wanted = indices if self.chosen is None else self.chosen[indices]
+        if not isinstance(self.inputs, CachedImages):
+            return self.inputs[wanted], indices
+        found, readable = self.inputs.take(wanted)
+        return found, readable if self.chosen is None else indices[np.isin(wanted, readable)]
+
+    def part(self, indices: NDArray[np.int64]) -> "Rows":
+        """Return some of these rows, by their indices int64 (n,), with the same cache of decoded images."""
+        owners = None if self.owners is None else self.owners[indices]
+        chosen = indices if self.chosen is None else self.chosen[indices]
+        return Rows(self.inputs, self.labels[indices], owners, chosen)
 
 
 @dataclass(frozen=True)

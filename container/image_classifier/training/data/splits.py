@@ -24,6 +24,8 @@ class DataSplits:
     training: Listing
     validation: Listing
     test: Listing | None
+    validation_given: bool = True
+    """Whether there is a validation channel; otherwise validation was split off from training."""
 
 
 def read(
@@ -52,7 +54,7 @@ def read(
     if given:
         return DataSplits(whole, given, test)
     training, validation = dataset.split(whole, values.validation_split_ratio, values.random_seed)
-    return DataSplits(training, validation, test)
+    return DataSplits(training, validation, test, validation_given=False)
 
 
 def _list(

@@ -94,7 +94,7 @@ def export_and_verify(job: Job, stop: StopSignal) -> None:
         artifacts.write_labels(folder, job.data.training.class_names)
         info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
         artifacts.write_model_info(folder, info)
-    sample = validation_sample.choose(job.trained.validation.examples, job.trained.probabilities, values.random_seed)
+    sample = validation_sample.choose(job.trained.validation.examples, job.trained.expected, values.random_seed)
     verification_report: dict[str, Any] = {}
     if not sample.paths:
         # With sharded channels the chief may have no validation image.
@@ -149,12 +149,17 @@ def _model_info(job: Job) -> ModelInfo:
             },
             "metrics": dict(job.metrics),
             **({"features": dict(job.trained.features)} if job.trained.features else {}),
+            **_recipe(job),
             # Valid until these phases have finished, and permanently when the job is stopped before.
             "openvino": {"left_out": _NOT_YET},
             "verification": {"left_out": _NOT_YET},
             "verified": False,
         },
     )
+
+
+def _recipe(job: Job) -> dict[str, Any]:
+    return {"recipe": dict(job.trained.recipe)} if job.trained.recipe else {}
 
 
 def _convert_and_verify(
@@ -177,6 +182,10 @@ def _convert_and_verify(
             expected = _in_float32(few, model, job.trained.precision, stop)
             info = ir_conversion.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
+        if job.trained.expected is not job.trained.probabilities:
+            log(
+                "The refitted head has seen these images: the verification compares predictions, its accuracy is no score."
+            )
         try:
             result = verification.verify(
                 folder, sample, bytes_predictions, scratch / "verification", stop, values.trust_model
@@ -210,7 +219,11 @@ def _in_float32(few: ValidationSample, model: FinishedModel, kind: str, stop: St
 
 def _report(job: Job, metrics: dict[str, Any]) -> None:
     folder = job.opt_ml.output_data_dir
-    report.write_metrics(folder, metrics)
+    report.write_metrics(folder, {**metrics, **_recipe(job)})
     report.write_history(folder, job.trained.history.epochs)
     report.write_predictions(folder, job.trained.validation, job.trained.probabilities)
+    if job.trained.cross_validated:
+        report.write_cross_validated(folder, job.trained.cross_validated)
+    for table in job.trained.tables:
+        report.write_table(folder, table)
     report.write_skipped(folder, job.trained.skipped)

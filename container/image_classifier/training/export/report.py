@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from image_classifier.contract import csv_cells
 from image_classifier.inference.prediction import Prediction
 from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.decoding import Skipped
+
+if TYPE_CHECKING:
+    from image_classifier.training.fine_tuning import CrossValidated, Table
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -30,17 +33,31 @@ def write_history(folder: Path, epochs: Sequence[Mapping[str, float]]) -> None:
 
 def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.float32]) -> None:
     """Write `predictions.csv`: each validation image with its class, the predicted class and its probability."""
+    _write_predictions(folder / "predictions.csv", listing, probabilities)
+
+
+def write_cross_validated(folder: Path, found: "CrossValidated") -> None:
+    """Write `out_of_fold.csv`: the same of training images, each predicted by a head that was fitted without it."""
+    _write_predictions(folder / "out_of_fold.csv", found.listing, found.probabilities)
+
+
+def _write_predictions(path: Path, listing: Listing, probabilities: NDArray[np.float32]) -> None:
     rows = []
     for example, row in zip(listing.examples, probabilities, strict=True):
         best = Prediction(listing.class_names, row).most_probable(1)
         label = listing.class_names[example.label]
         rows.append([listing.name(example), label, best.labels[0], f"{best.probabilities[0]:.6f}"])
-    _write(folder / "predictions.csv", ["file", "label", "predicted", "probability"], rows)
+    _write(path, ["file", "label", "predicted", "probability"], rows)
 
 
 def write_skipped(folder: Path, skipped: Sequence[Skipped]) -> None:
     """Write `skipped.csv`: the unreadable images, and why they are."""
     _write(folder / "skipped.csv", ["file", "reason"], [[str(item.path), item.reason] for item in skipped])
+
+
+def write_table(folder: Path, table: "Table") -> None:
+    """Write a further report."""
+    _write(folder / table.name, table.header, table.rows)
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

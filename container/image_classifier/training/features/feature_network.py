@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import first_line
 from image_classifier.inference.openvino_model import conversion
 from image_classifier.inference.openvino_model.conversion import NotConverted
@@ -65,7 +66,7 @@ class FeatureNetwork:
         self._run = self._with_tensorflow
         expected = self._with_tensorflow(pixels)
         try:
-            engine = self._converted()
+            engine = converted(self._tensorflow, self._backbone.info)
             found = engine(pixels)
             self.largest_difference = _difference(expected, found)
         except NotConverted as failure:
@@ -78,20 +79,26 @@ class FeatureNetwork:
         )
         return found
 
-    def _converted(self) -> Callable[[Pixels], Features]:
-        # TensorFlow's graph with constants, float32 and no devices, whatever training uses.
-        from image_classifier.inference.engines import pixel_functions
 
-        with tempfile.TemporaryDirectory(prefix="features-") as scratch:
-            graph = Path(scratch) / "graph.pb"
-            try:
-                graph.write_bytes(pixel_functions.serialized(self._tensorflow.get_concrete_function()))
-            except OSError:
-                raise
-            except Exception as error:  # freezing a graph fails with exceptions of many types
-                raise NotConverted(f"it cannot be converted: {first_line(error)}") from error
-            conversion.write(graph, Path(scratch) / "openvino")
-            return conversion.load(Path(scratch) / "openvino", self._backbone.info).probabilities
+def converted(function: Any, info: ModelInfo) -> Callable[[Pixels], Features]:
+    """Convert a compiled function from pixels to features to OpenVINO: float32, on all CPUs.
+
+    Raises:
+        NotConverted: OpenVINO cannot run it.
+    """
+    # TensorFlow's graph with constants, float32 and no devices, whatever training uses.
+    from image_classifier.inference.engines import pixel_functions
+
+    with tempfile.TemporaryDirectory(prefix="features-") as scratch:
+        graph = Path(scratch) / "graph.pb"
+        try:
+            graph.write_bytes(pixel_functions.serialized(function.get_concrete_function()))
+        except OSError:
+            raise
+        except Exception as error:  # freezing a graph fails with exceptions of many types
+            raise NotConverted(f"it cannot be converted: {first_line(error)}") from error
+        conversion.write(graph, Path(scratch) / "openvino")
+        return conversion.load(Path(scratch) / "openvino", info).probabilities
 
 
 def _reason_for_tensorflow(cluster: Cluster, images: int, precision: str) -> str | None:

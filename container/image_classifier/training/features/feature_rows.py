@@ -84,12 +84,17 @@ class FeatureRows:
 
     def _ensure_allocated(self, width: int) -> None:
         if self.features.shape[1] != width:
-            limit = available_bytes() // 3 if self._memory_limit is None else self._memory_limit
-            self.features = _allocate((self.count, width), limit)
+            self.features = allocate((self.count, width), self._memory_limit)
 
 
-def _allocate(shape: tuple[int, int], memory_limit: int) -> NDArray[np.float32]:
+def allocate(shape: tuple[int, int], memory_limit: int | None = None) -> NDArray[np.float32]:
+    """Return zeros in memory, or in a scratch file above `memory_limit` bytes, by default a third of the free memory.
+
+    Raises:
+        PlatformError: The disk lacks the space for the file.
+    """
     size = 4 * math.prod(shape)
+    memory_limit = available_bytes() // 3 if memory_limit is None else memory_limit
     if size <= memory_limit:
         return np.zeros(shape, np.float32)
     # Unlinked immediately: the space is freed however the process ends.

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.loop import class_weights, learning_rates, snapshots
 from image_classifier.training.loop.scoring import Evaluator, Predictions
 from image_classifier.training.loop.snapshots import Best, Progress
-from image_classifier.training.loop.steps import Steps
+from image_classifier.training.loop.steps import Steps, TunedPart
 from image_classifier.training.model.classifier import Network
 from image_classifier.training.progress import log
 from image_classifier.training.stopping import JobStopped, StopSignal, raise_if_set
@@ -67,6 +68,25 @@ class History:
         return self.epochs[self.best_epoch or 0]
 
 
+@dataclass(frozen=True)
+class Variant:
+    """What a recipe may change in the loop."""
+
+    part: TunedPart | None = None
+    """What is trained of the backbone; None: all of it, in training mode."""
+    keep_last: bool = False
+    """Whether the last epoch is kept, instead of the one with the best validation metric."""
+    evaluation: Callable[[int], AbstractContextManager[None]] = lambda steps: nullcontext()
+    """In its context a network is validated, and its weights are kept, after so many steps."""
+
+
+class Diverged(UserError):  # noqa: N818 - a sentence for the user, as its base
+    """The loss became NaN or infinite in the first epoch."""
+
+
+PLAIN = Variant()
+
+
 def monitored_metric(values: Hyperparameters) -> str:
     """Return the name of the validation metric that selects the best epoch; larger is better."""
     return f"val_{values.eval_metric}" if values.binary_mode else "val_accuracy"
@@ -81,19 +101,21 @@ def fit(
     session: Session,
     check: Callable[[], None] = lambda: None,
     evaluator: Evaluator | None = None,
+    variant: Variant = PLAIN,
 ) -> History:
     """Train `network` in place; it ends with the weights of the epoch with the best validation metric.
 
     `check` is called after all training images, and after all validation images, of an epoch were read; it may raise.
 
     Raises:
-        UserError: The loss became NaN or infinite in the first epoch, or a class weight names an unknown class.
+        Diverged: The loss became NaN or infinite in the first epoch.
+        UserError: A class weight names an unknown class.
     """
     counts = np.bincount(training.labels, minlength=len(class_names))
     weights = class_weights.weights(values, class_names, counts.tolist())
-    steps = Steps(network, values, weights, session.cluster, session.precision)
+    steps = Steps(network, values, weights, session.cluster, session.precision, variant.part)
     evaluator = evaluator or Evaluator(network, values, session.cluster)
-    return _Loop(steps, evaluator, network, values, training, validation, session, check).run()
+    return _Loop(steps, evaluator, network, values, training, validation, session, check, variant).run()
 
 
 class _Loop:
@@ -107,9 +129,10 @@ class _Loop:
         validation: Rows,
         session: Session,
         check: Callable[[], None],
+        variant: Variant,
     ) -> None:
         self._steps, self._evaluator, self._network = steps, evaluator, network
-        self._values, self._session, self._check = values, session, check
+        self._values, self._session, self._check, self._variant = values, session, check, variant
         self._parts = {"training": training, "validation": validation}
         self._steps_per_epoch = batches.steps_per_epoch(training, values, session.cluster)
         self._variables = [*network.trained_variables, *steps.variables]
@@ -125,7 +148,7 @@ class _Loop:
         """Train, from the newest checkpoint if there is one; the network ends with the best epoch's weights.
 
         Raises:
-            UserError: The loss became NaN or infinite in the first epoch.
+            Diverged: The loss became NaN or infinite in the first epoch.
         """
         started = time.monotonic()
         self._resume()
@@ -133,7 +156,7 @@ class _Loop:
         while progress.epoch < self._values.epochs and not (self._finished or progress.stopped_early):
             self._run_epoch()
         if self._diverged and self._best is None:
-            raise UserError(self._diverged)
+            raise Diverged(self._diverged)
         stopped = self._diverged or self._stopped or progress.stopped_early
         if stopped:
             log(f"Training stopped early: {stopped}")
@@ -164,11 +187,12 @@ class _Loop:
 
     def _run_epoch(self) -> None:
         progress, values, started = self._progress, self._values, time.monotonic()
-        training, validation, total = self._parts["training"], self._parts["validation"], self._steps_per_epoch
         if not progress.step:
             self._steps.reset_metrics()
         before = started
-        for batch in batches.epoch_batches(training, values, self._session.cluster, progress.epoch, progress.step):
+        for batch in batches.epoch_batches(
+            self._parts["training"], values, self._session.cluster, progress.epoch, progress.step
+        ):
             if len(batch.labels):
                 self._step(batch, before)
             else:
@@ -177,18 +201,23 @@ class _Loop:
                 return
             before = time.monotonic()
         self._check()
-        logs = self._steps.read_metrics()
         try:
-            predictions = self._evaluator.predict(validation, self._session.raise_if_stopped)
+            with self._variant.evaluation(progress.global_step):
+                self._validate(started)
         except JobStopped:
             self._stop()
             return
+        self._save()
+
+    def _validate(self, started: float) -> None:
+        validation, total = self._parts["validation"], self._steps_per_epoch
+        logs = self._steps.read_metrics()
+        predictions = self._evaluator.predict(validation, self._session.raise_if_stopped)
         self._check()
         measured = self._evaluator.score(predictions, validation.labels)
         logs |= {f"val_{name}": value for name, value in measured.items()}
         log(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
         self._record_epoch(logs, predictions)
-        self._save()
 
     def _step(self, batch: batches.Batch, started: float) -> None:
         progress, values, total = self._progress, self._values, self._steps_per_epoch
@@ -230,7 +259,7 @@ class _Loop:
 
     def _record_epoch(self, logs: dict[str, float], predictions: Predictions) -> None:
         progress, value = self._progress, logs[monitored_metric(self._values)]
-        if progress.best_epoch is None or value > progress.epochs[progress.best_epoch][monitored_metric(self._values)]:
+        if progress.best_epoch is None or self._variant.keep_last or value > self._best_value():
             progress.best_epoch = len(progress.epochs)
             weights = [variable.numpy() for variable in self._network.trained_variables]
             self._best = Best(weights, predictions)
@@ -243,6 +272,10 @@ class _Loop:
         progress.waited += 1
         if self._values.early_stopping and progress.waited >= self._values.early_stopping_patience:
             progress.stopped_early = f"{monitored_metric(self._values)} did not improve for {progress.waited} epochs"
+
+    def _best_value(self) -> float:
+        progress = self._progress
+        return progress.epochs[progress.best_epoch or 0][monitored_metric(self._values)]
 
     def _save(self) -> None:
         self._saved = time.monotonic()

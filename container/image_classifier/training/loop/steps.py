@@ -30,6 +30,21 @@ class Outcome:
     """Flags that any host raised."""
 
 
+@dataclass(frozen=True)
+class TunedPart:
+    """What training changes in a backbone."""
+
+    variables: Sequence[Any]
+    """Those of its trainable variables that are trained."""
+    batch_statistics: bool = True
+    """Whether it runs in training mode: BatchNorm normalises by each batch and updates its moving statistics. If not,
+    it runs as in serving, and the statistics stay frozen."""
+
+
+class NotDeterministic(UserError):  # noqa: N818 - a sentence for the user, as its base
+    """The backbone draws random numbers without a seed."""
+
+
 class Steps:
     """Trains a network batch by batch and accumulates the metrics of an epoch."""
 
@@ -40,15 +55,19 @@ class Steps:
         class_weights: NDArray[np.float32],
         cluster: Cluster,
         kind: str,
+        part: TunedPart | None = None,
     ) -> None:
-        """Prepare to train under `hosts.strategy`, with `class_weights` (classes,) and in the precision `kind`."""
+        """Prepare to train under `hosts.strategy`, with `class_weights` (classes,) and in the precision `kind`.
+
+        `part` is what is trained of the backbone, by default all of it, in training mode.
+        """
         self._network, self._values, self._cluster, self._kind = network, values, cluster, kind
+        self._part = part or TunedPart(network.backbone.trainable_variables if network.backbone else [])
         self._class_weights = tf.constant(class_weights)
         with cluster.strategy.scope():
             self._loss = classifier.build_loss(values, reduction="none")
             self._metrics = [tf_keras.metrics.Mean("loss"), *classifier.build_metrics(values, len(class_weights))]
-            backbone = network.backbone.trainable_variables if network.backbone else []
-            self.optimizers = Optimizers(values, network.head.trainable_variables, backbone, kind)
+            self.optimizers = Optimizers(values, network.head.trainable_variables, self._part.variables, kind)
         signature = self._signature() if cluster.replicas == 1 else None
         # The backbone may be frozen in some epochs and trained in others; each function is traced at its first call.
         # Without AutoGraph: nothing here branches on a tensor, and AutoGraph takes a fifth of the tracing time.
@@ -66,7 +85,7 @@ class Steps:
         """Run step `step` (from 0, over the whole job) at learning rate `rate`; `flags` are this host's. Collective.
 
         Raises:
-            UserError: deterministic=True, and the backbone cannot be deterministic.
+            NotDeterministic: deterministic=True, and the backbone cannot be deterministic.
         """
         self.optimizers.set_rate(rate)
         parts = (batch.inputs, batch.labels, batch.counted, batch.positions, batch.transforms)
@@ -78,7 +97,7 @@ class Steps:
                 return Outcome(float(loss), tuple(bool(flag) for flag in raised.numpy()))
         except tf.errors.OpError as error:
             if self._values.deterministic and "must have a seed" in str(error):
-                raise UserError(
+                raise NotDeterministic(
                     "deterministic=True is not possible with this backbone: its SavedModel draws random numbers, such "
                     "as for dropout, without a seed. Leave deterministic out, or set train_only_top_layer=True."
                 ) from error
@@ -159,13 +178,13 @@ class Steps:
         """Return outputs, losses of rows, this replica's share of the batch loss, gradients of head and backbone."""
         network = self._network
         with tf.GradientTape() as tape:
-            outputs = network(inputs, training=train_backbone, mask=mask)
+            outputs = network(inputs, training=train_backbone and self._part.batch_statistics, mask=mask)
             losses = self._loss(targets, outputs) * weights
             penalty = tf.add_n(network.losses) if network.losses else tf.constant(0.0)
             loss = tf.reduce_sum(losses * shares) + penalty / self._cluster.replicas
             scaled = self.optimizers.scaled(loss)
         head = network.head.trainable_variables
-        backbone = network.backbone.trainable_variables if train_backbone and network.backbone else []
+        backbone = self._part.variables if train_backbone else []
         gradients = tape.gradient(scaled, [*head, *backbone])
         return outputs, losses + penalty, loss, gradients[: len(head)], gradients[len(head) :]
 

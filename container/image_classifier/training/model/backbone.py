@@ -42,19 +42,24 @@ def _given(opt_ml: OptMl, model_id: str, scratch: Path, model_uri: str) -> Path:
         return model_channel.unpacked(channel, scratch / "model")
     if model_uri:
         return model_channel.unpacked(_fetched(model_uri, scratch / "fetched"), scratch / "model")
-    hub = Path(HUB_DIR.read())
-    staged = sorted(path.name for path in hub.iterdir() if not is_ignored(path.name)) if hub.is_dir() else []
-    if not model_id and len(staged) == 1:
-        return archives.materialise(hub / staged[0], scratch / "model")
+    hub, names = Path(HUB_DIR.read()), staged()
+    if not model_id and len(names) == 1:
+        return archives.materialise(hub / names[0], scratch / "model")
     for name in (model_id, *(f"{model_id}{suffix}" for suffix in archives.SUFFIXES)):
-        if name in staged:
+        if name in names:
             return archives.materialise(hub / name, scratch / "model")
     raise UserError(
         f"No backbone to train on: the model channel {channel} is missing or empty, no model_uri is given, "
         f"and {f'{hub / model_id} does not exist' if model_id else 'no model_id is given'} (staged in {hub}: "
-        f"{', '.join(staged) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
+        f"{', '.join(names) or 'nothing'}). Give the model channel an archive made by scripts/stage-backbone, or name "
         "a staged model_id."
     )
+
+
+def staged() -> list[str]:
+    """Return the names of the folders and archives under `/opt/hub`, in order."""
+    hub = Path(HUB_DIR.read())
+    return sorted(path.name for path in hub.iterdir() if not is_ignored(path.name)) if hub.is_dir() else []
 
 
 def _fetched(uri: str, into: Path) -> Path:
@@ -108,8 +113,10 @@ class Backbone:
         return tf.function(lambda pixels: self.features(pixels), input_signature=[specification], autograph=False)
 
 
-def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
+def load(folder: Path, trainable: bool | None, trust: bool) -> Backbone:
     """Load a backbone: a feature-vector or classification SavedModel with the Hub's calling convention.
+
+    It is loaded for training if `trainable` is set, or if that is None and it can be trained.
 
     Of a tuple output the first element is used; a 4-D output is averaged over height and width; `signature` and
     `output_key` of the model info are honoured. The result of an earlier job is split into its network and its head.
@@ -127,7 +134,7 @@ def load(folder: Path, trainable: bool, trust: bool) -> Backbone:
             f"The backbone in {folder} is called by its signature {options.get('signature', '')!r} (a TF1-format "
             "module, or the model info names it), so only its head can be trained. Set train_only_top_layer=True."
         )
-    layer = loader.keras_layer(network, trainable, options)
+    layer = loader.keras_layer(network, tunable if trainable is None else trainable, options)
     probe = np.zeros((1, *info.image_size, 3), np.float32)
     try:
         output = _first_replica(lambda: _pooled(layer(probe, training=False) if tunable else layer(probe)))

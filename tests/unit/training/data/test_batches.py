@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,3 +85,31 @@ def test_rows_are_looked_at_by_their_owner() -> None:
         4,
     ]
     assert batches.local_rows(batches.Rows(FEATURES[:5], labels), second).tolist() == [2, 3, 4]
+
+
+def test_part_of_rows_is_a_set_of_rows_of_its_own() -> None:
+    """Given some rows by their indices, then some of these -> their inputs, labels and owners, in every epoch."""
+    from image_classifier.training.data import batches
+    from image_classifier.training.distributed import cluster
+
+    labels, owners = np.arange(22) % 3, np.arange(22) % 2
+    part = batches.Rows(FEATURES, labels, owners).part(np.array([20, 3, 7, 9, 11])).part(np.array([0, 2, 3]))
+    assert len(part) == 3
+    assert (part.labels.tolist(), np.array(part.owners).tolist()) == ([2, 1, 0], [0, 1, 1])
+    part = replace(part, owners=None)
+    [batch] = batches.epoch_batches(part, settings(), cluster.single_host(), 0)
+    assert sorted(batch.inputs[:, 0].tolist()) == [7, 9, 20]
+    assert all(label == row % 3 for row, label in zip(batch.inputs[:, 0], batch.labels, strict=True))
+
+
+def test_unreadable_image_of_a_part_is_left_out(tmp_path: Path) -> None:
+    """Given images of which the second is unreadable, and a part with it -> the others, by their places in the part."""
+    from image_classifier.training.data import batches
+    from image_classifier.training.data.decoding import CachedImages, Decoder
+
+    examples = small.grey_levels(tmp_path, 6)
+    examples[1].path.write_bytes(b"no image")
+    rows = batches.Rows(CachedImages(Decoder((7, 9), "bilinear"), examples), np.zeros(6, np.int64))
+    pixels, readable = rows.part(np.array([5, 1, 2])).take(np.array([2, 1, 0]))
+    assert pixels[:, 0, 0, 0].tolist() == [2, 5]
+    assert readable.tolist() == [2, 0]

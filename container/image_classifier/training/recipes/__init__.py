@@ -1,0 +1,1 @@
+"""Recipes: heads and networks chosen by evidence inside the job."""

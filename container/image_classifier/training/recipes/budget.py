@@ -1,0 +1,203 @@
+"""Whether and how long stage 2 tunes the network: the rule of eligibility, and a plan from measured durations.
+
+Durations are measured once and the plan is stored with the job's checkpoints, so that a resumed job follows the same
+plan. Its numbers come from coarse ladders, so that noise in the durations mostly gives the same plan, and where the
+budget suffices for the longest plan that the data justify, durations decide nothing.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.recipes.settings import Mode, TuningSettings
+from image_classifier.training.stopping import StopSignal
+
+MIN_IMAGES_PER_CLASS = 20
+ACCURATE = 0.99
+"""Cross-validation accuracy from which stage 0 leaves too little to win."""
+MIN_EPOCHS = 2
+CPU_SECONDS, GPU_SECONDS = 600.0, 1800.0
+"""Default budgets on CPUs alone and with a GPU."""
+RACE_SHARE = 1 / 3
+"""Share of the budget that measuring and the race may take together."""
+EPOCHS = (20, 12, 8, 6, 4, 3, 2)
+"""Ladder of epochs; the longest is AutoGluon MultiModal's default of max_epochs."""
+MEASURING_SHARE = 1 / 10
+"""Share of the budget after which no further mode is measured, so that it does not race either."""
+_SIZES = ((9, 64), (9, 32), (6, 32), (6, 16), (4, 32), (4, 16), (3, 32), (3, 16), (2, 16))
+"""Ladder of races, best first: number of settings, and steps of each in the first rung.
+
+Never fewer than 16 steps: on 500 images of Fashion-MNIST every setting was worse after 8 than the head that it started
+from, and the best after 32 was fifth after 8."""
+_PASSES = 3
+"""Validation passes of the interpolation."""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """The time that stage 2 may take."""
+
+    seconds: float
+    source: str
+    """Where it comes from, for the log."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One round of the race."""
+
+    settings: int
+    """Number of settings that are left."""
+    steps: int
+    """Training steps of each."""
+
+
+@dataclass(frozen=True)
+class Durations:
+    """Measured durations."""
+
+    steps: Mapping[Mode, float]
+    """Seconds of a training step by mode."""
+    row: float
+    """Seconds of a prediction per row."""
+    spent: float
+    """Seconds that measuring took."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of the work."""
+
+    steps_per_epoch: int
+    validation_rows: int
+    judging_rows: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stage 2 does."""
+
+    settings: tuple[TuningSettings, ...]
+    """Entrants of the race; the only one, without a race."""
+    rungs: tuple[Rung, ...]
+    """Empty: no race."""
+    epochs: tuple[int, ...]
+    """Epochs of the tuning with each of the settings."""
+    seconds: float
+    """Estimated duration of the race and the longest tuning."""
+    sentence: str
+    """For the log, without a full stop."""
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Plan":
+        """Return the plan that `dataclasses.asdict` turned into JSON-able values."""
+        settings = [TuningSettings(Mode(**one["mode"]), one["learning_rate"]) for one in state["settings"]]
+        rungs = [Rung(**one) for one in state["rungs"]]
+        return cls(tuple(settings), tuple(rungs), tuple(state["epochs"]), state["seconds"], state["sentence"])
+
+
+def allowance(values: Hyperparameters, stop: StopSignal, has_gpu: bool) -> Allowance:
+    """Return the time that is left for stage 2.
+
+    With max_runtime all that remains of it, less the reserve for the export; else a default.
+    """
+    if values.max_runtime:
+        return Allowance(max(stop.training_seconds(), 0.0), f"what max_runtime={values.max_runtime} leaves")
+    seconds, kind = (GPU_SECONDS, "with a GPU") if has_gpu else (CPU_SECONDS, "on CPUs")
+    return Allowance(seconds, f"the default {kind}")
+
+
+def reason_against(tunable: bool, counts: Mapping[str, int], accuracy: float) -> str | None:
+    """Return why the network is not tuned, whatever the budget; None if it may be.
+
+    `counts` are the training images by class, `accuracy` is that of stage 0 in cross-validation.
+    """
+    if not tunable:
+        return "the backbone's format does not allow it"
+    name = min(counts, key=lambda one: counts[one])
+    if counts[name] < MIN_IMAGES_PER_CLASS:
+        return f"{name} has {counts[name]} training images, fewer than {MIN_IMAGES_PER_CLASS}"
+    if accuracy >= ACCURATE:
+        return f"the head's accuracy in cross-validation is {accuracy:.4f}, at least {ACCURATE}"
+    return None
+
+
+def plan(candidates: Sequence[TuningSettings], durations: Durations, sizes: Sizes, seconds: float) -> Plan | str:
+    """Return the plan for a budget of `seconds`; or why fewer than two epochs of any mode fit, without a full stop."""
+    if not candidates:
+        return "no part of the network can be tuned"
+    left = seconds - durations.spent
+    fitting = [one for one in candidates if _tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) <= left]
+    if not fitting:
+        quickest = min(_tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) for one in candidates)
+        return (
+            f"{MIN_EPOCHS} epochs would take {quickest:.0f} s by measured steps, and {max(left, 0):.0f} s of "
+            f"{seconds:.0f} s are left"
+        )
+    dearest = max(_tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) for one in fitting)
+    for_race = min(seconds * RACE_SHARE - durations.spent, left - dearest)
+    longest = sizes.steps_per_epoch * _epochs(fitting[0].mode, durations, sizes, left)
+    for rungs, racing in _races(fitting, longest):
+        cost = _race_seconds(rungs, racing, durations, sizes)
+        if cost <= for_race:
+            return _plan(rungs, racing, durations, sizes, seconds, left - cost, cost)
+    return _plan((), fitting[:1], durations, sizes, seconds, left, 0.0)
+
+
+def _plan(
+    rungs: tuple[Rung, ...],
+    racing: Sequence[TuningSettings],
+    durations: Durations,
+    sizes: Sizes,
+    seconds: float,
+    left: float,
+    cost: float,
+) -> Plan:
+    epochs = tuple(_epochs(one.mode, durations, sizes, left) for one in racing)
+    each = [_tuning_seconds(count, one.mode, durations, sizes) for count, one in zip(epochs, racing, strict=True)]
+    rounds = ", then ".join(f"{rung.settings} settings for {rung.steps} steps each" for rung in rungs)
+    race = f"a race of {rounds} (at most {cost:.0f} s)" if rungs else f"no race, since it does not fit: {racing[0]}"
+    several = f"{min(epochs)} to {max(epochs)}" if min(epochs) < max(epochs) else f"{epochs[0]}"
+    sentence = (
+        f"{race}; then {several} epochs (at most {max(each):.0f} s); the budget is {seconds:.0f} s, of which measuring "
+        f"took {durations.spent:.0f} s"
+    )
+    return Plan(tuple(racing), rungs, epochs, cost + max(each), sentence)
+
+
+def _races(
+    fitting: Sequence[TuningSettings], longest: int
+) -> Iterator[tuple[tuple[Rung, ...], Sequence[TuningSettings]]]:
+    """Yield races, best first; the last rung takes no more than half the steps of the `longest` tuning."""
+    for entrants, steps in _SIZES:
+        racing = fitting[:entrants]
+        rungs = _rungs(len(racing), steps)
+        if len(racing) > 1 and 2 * rungs[-1].steps <= max(longest, 2):
+            yield rungs, racing
+
+
+def _rungs(entrants: int, steps: int) -> tuple[Rung, ...]:
+    """Return the rungs of successive halving (Jamieson, Talwalkar, arXiv 1502.07943): half as many, twice as long."""
+    rungs = [Rung(entrants, steps)]
+    while rungs[-1].settings > 3:
+        rungs.append(Rung(math.ceil(rungs[-1].settings / 2), 2 * rungs[-1].steps))
+    return tuple(rungs)
+
+
+def _race_seconds(rungs: Sequence[Rung], racing: Sequence[TuningSettings], durations: Durations, sizes: Sizes) -> float:
+    """Return an upper bound: in each rung the settings whose steps take longest are left."""
+    judging = durations.row * sizes.judging_rows
+    dearest = sorted((durations.steps[one.mode] for one in racing), reverse=True)
+    return judging + sum(sum(rung.steps * step + judging for step in dearest[: rung.settings]) for rung in rungs)
+
+
+def _tuning_seconds(epochs: int, mode: Mode, durations: Durations, sizes: Sizes) -> float:
+    validation = durations.row * sizes.validation_rows
+    return epochs * (sizes.steps_per_epoch * durations.steps[mode] + validation) + _PASSES * validation
+
+
+def _epochs(mode: Mode, durations: Durations, sizes: Sizes, seconds: float) -> int:
+    fitting = (epochs for epochs in EPOCHS if _tuning_seconds(epochs, mode, durations, sizes) <= seconds)
+    return next(fitting, MIN_EPOCHS)

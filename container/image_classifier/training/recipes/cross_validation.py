@@ -1,0 +1,130 @@
+"""Choice of the regularisation by stratified cross-validation, and the head fitted with it on all rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.training.recipes import fold_table, linear_head
+from image_classifier.training.recipes.linear_head import LinearHead
+from image_classifier.training.recipes.logistic_regression import Problem
+from image_classifier.training.recipes.regularisation_path import Attempt, RegularisationPath
+from image_classifier.training.recipes.workers import workers
+
+FOLDS, FOLDS_OF_MANY, MANY = 5, 3, 5_000
+"""Folds, and those from `MANY` rows on."""
+HOLD_OUT_FROM = 50_000
+"""Rows from which one fold in `FOLDS` is held out, once."""
+SAMPLE_ROWS, SAMPLE_BYTES = 50_000, 1 << 28
+"""Bounds of the rows among which the strength is chosen, in number and in the size of their features."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well heads predict rows that they were not fitted on."""
+
+    accuracy: float
+    """Share of the rows, which count alike."""
+    standard_error: float
+    """Of the accuracy."""
+    log_loss: float
+    """Mean cross-entropy in nats, weighted by the sample weights."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen strength and the head that it gives."""
+
+    head: LinearHead
+    """Fitted on all rows."""
+    strength: float
+    out_of_fold: NDArray[np.float32]
+    """Probabilities by heads that did not see the row, (n, K) or (n, 1); NaN for a row that was never held out."""
+    scores: Mapping[float, Score]
+    """By strength, for all that were tried."""
+    folds: int
+    """Number of parts that were held out in turn; 1 is a single hold-out."""
+
+    @property
+    def score(self) -> Score:
+        """The score of the chosen strength."""
+        return self.scores[self.strength]
+
+
+def select(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    seed: int,
+    *,
+    binary: bool = False,
+    sample_weights: NDArray[np.float32] | None = None,
+    extra: Sequence[NDArray[np.float32]] = (),
+    check: Callable[[], None] = lambda: None,
+) -> Selection:
+    """Choose the strength and fit the head; equal arguments give equal bits, whatever the number of CPUs.
+
+    The folds follow from `labels` and `seed` alone, so that two selections on the same rows can be compared row by
+    row. Of more rows than `SAMPLE_ROWS`, or of a file (np.memmap) of any size, only a stratified sample is copied into
+    memory, to choose the strength; the head is then fitted on all rows, block by block.
+
+    Args:
+        features: (n, D), raw; each head standardises them by the rows that it is fitted on.
+        labels: Class indices (n,); n is at least 2, and a class may have one row or none.
+        classes: K.
+        seed: Of the folds, at least 0.
+        binary: One output, the logit of class 1; `classes` is 2.
+        sample_weights: Float32 (n,), 1 by default.
+        extra: Further copies of the same rows, each (n, D), used for fitting alone: copies of a held-out row are held
+            out with it. An image and its copies share the weight of one.
+        check: Called before each pass over the rows; may raise.
+
+    Raises:
+        UserError: A feature is NaN or infinite.
+    """
+    weights = np.ones(len(labels), np.float32) if sample_weights is None else sample_weights
+    outputs = 1 if binary else classes
+    held_out = _folds(len(labels))
+    limit = max(min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * features.shape[1])), FOLDS)
+    hands = fold_table.deal(labels, FOLDS if held_out == 1 else held_out, seed, limit)
+    scores: dict[float, Score] = {}
+    with workers() as threads:
+        table = fold_table.build((features, *extra), labels, weights, hands, threads)
+        problems = [table.problem(fold, outputs, threads, check) for fold in range(held_out)]
+        chosen = RegularisationPath(table, problems).walk(lambda one: scores.update({one.strength: _score(one)}))
+        head = _refitted(table.problem(None, outputs, threads, check), chosen, table.centre)
+    if len(labels) > limit:
+        head = linear_head.fit(
+            features,
+            labels,
+            classes,
+            chosen.strength,
+            binary=binary,
+            sample_weights=sample_weights,
+            start=head,
+            extra=extra,
+            check=check,
+        )
+    out_of_fold = np.full((len(labels), outputs), np.nan, np.float32)
+    out_of_fold[np.concatenate(table.rows[:held_out])] = chosen.probabilities
+    return Selection(head, chosen.strength, out_of_fold, scores, held_out)
+
+
+def _folds(rows: int) -> int:
+    if rows >= HOLD_OUT_FROM:
+        return 1
+    return min(FOLDS_OF_MANY if rows >= MANY else FOLDS, rows)
+
+
+def _refitted(problem: Problem, chosen: Attempt, centre: NDArray[np.float32]) -> LinearHead:
+    # The mean of the folds' heads is close to the optimum of all rows.
+    start = np.mean(chosen.weights, axis=0)
+    weights = problem.solve(chosen.strength, start, problem.gradient_scale())
+    return linear_head.from_weights(weights, problem.standardisation.shifted(centre))
+
+
+def _score(attempt: Attempt) -> Score:
+    accuracy = attempt.accuracy
+    standard_error = float(np.sqrt(accuracy * (1 - accuracy) / len(attempt.right)))
+    return Score(accuracy, standard_error, attempt.log_loss)

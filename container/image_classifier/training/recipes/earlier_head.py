@@ -1,0 +1,31 @@
+"""The head of an earlier job (warm start) as a candidate: kept where it beats the new one on the validation images.
+
+Not on the training images: it may have been fitted on them.
+"""
+
+from dataclasses import replace
+
+from image_classifier.training.recipes import candidates, choice
+from image_classifier.training.recipes.head_stage import FittedHead
+from image_classifier.training.recipes.inputs import Inputs
+from image_classifier.training.recipes.linear_head import LinearHead
+from image_classifier.training.recipes.record import EarlierRecord
+
+
+def considered(inputs: Inputs, fitted: FittedHead) -> FittedHead:
+    """Return `fitted` with the earlier head if there is one and it wins by the rule of stage 3."""
+    kept = inputs.backbone.head
+    if kept is None:
+        return fitted
+    earlier, rows = LinearHead(kept.kernel, kept.bias), inputs.validation.rows
+    new, old = (candidates.predictions(head, rows).outputs for head in (fitted.head, earlier))
+    compared = choice.compare(new, old, rows.labels)
+    record = EarlierRecord(
+        kept=compared.tuned_wins,
+        images=compared.rows,
+        new_accuracy=compared.head_accuracy,
+        earlier_accuracy=compared.tuned_accuracy,
+        difference=compared.difference,
+        standard_error=compared.standard_error,
+    )
+    return replace(fitted, head=earlier if record.kept else fitted.head, earlier=record)

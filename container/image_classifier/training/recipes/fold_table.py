@@ -1,0 +1,84 @@
+"""Rows sorted by fold, centred, in one array: the training rows of a fold are views of the other folds."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.training.recipes import row_blocks
+from image_classifier.training.recipes.logistic_regression import Problem
+from image_classifier.training.recipes.row_blocks import Block
+from image_classifier.training.recipes.workers import Workers
+
+
+def deal(labels: NDArray[np.int64], folds: int, seed: int, limit: int | None = None) -> NDArray[np.int64]:
+    """Return the fold of each row, int64 (n,): stratified, of each class and in total the same number up to one.
+
+    With more than `limit` rows the others get -1: the sample is stratified too.
+    """
+    count = len(labels)
+    sample = min(count, limit or count)
+    order = np.lexsort((np.random.default_rng(seed).random(count), labels))[np.arange(sample) * count // sample]
+    fold = np.full(count, -1)
+    fold[order] = np.arange(sample) % folds
+    return fold
+
+
+@dataclass(frozen=True)
+class FoldTable:
+    """Centred copies of rows, as blocks by fold."""
+
+    rows: tuple[NDArray[np.int64], ...]
+    """Indices of each fold's rows in the caller's arrays, int64 (m,)."""
+    blocks: tuple[tuple[Block, ...], ...]
+    """The images of each fold, in the order of `rows`."""
+    copies: tuple[tuple[Block, ...], ...]
+    """Further copies of the images of each fold, for fitting alone."""
+    centre: NDArray[np.float32]
+    """(D,) what was subtracted."""
+
+    def problem(self, held_out: int | None, outputs: int, workers: Workers, check: Callable[[], None]) -> Problem:
+        """Return the rows of all folds but one, or of all, to be standardised by these rows alone."""
+        folds = [fold for fold in range(len(self.blocks)) if fold != held_out]
+        blocks = [block for part in (self.blocks, self.copies) for fold in folds for block in part[fold]]
+        total = sum(float(block.weights.sum(dtype=np.float64)) for block in blocks)
+        return Problem(blocks, total, row_blocks.standardisation(blocks, workers), outputs, workers, check)
+
+
+def build(
+    arrays: Sequence[NDArray[np.float32]],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    folds: NDArray[np.int64],
+    workers: Workers,
+) -> FoldTable:
+    """Copy rows of `arrays` (n, D): the features of the images, and those of further copies of them.
+
+    `folds` is the result of `deal`. An image and its copies share the weight of one.
+
+    Raises:
+        UserError: A feature is NaN or infinite.
+    """
+    order = np.lexsort((np.arange(len(folds)), folds))[np.count_nonzero(folds < 0) :]
+    bounds = np.searchsorted(folds[order], np.arange(folds.max() + 2))
+    rows = tuple(order[start:stop] for start, stop in pairwise(bounds))
+    weights = weights / np.float32(len(arrays))
+
+    def gathered(array: NDArray[np.float32]) -> Iterator[tuple[Block, ...]]:
+        for part in rows:
+            cut = [part[piece] for piece in row_blocks.slices(0, len(part))]
+            yield tuple(workers.map(lambda some: Block(array[some], labels[some], weights[some]), cut))
+
+    images, *others = (tuple(gathered(array)) for array in arrays)
+    copies = tuple(tuple(block for other in others for block in other[fold]) for fold in range(len(rows)))
+    everything = [block for part in (*images, *copies) for block in part]
+    centre = row_blocks.centre(everything, workers)
+
+    def subtract(block: Block) -> None:
+        block.features[:] -= centre
+
+    for _ in workers.map(subtract, everything):
+        pass
+    return FoldTable(rows, images, copies, centre)

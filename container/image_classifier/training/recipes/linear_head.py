@@ -1,0 +1,99 @@
+"""A linear classifier on features, fitted by convex optimisation: no learning rate, one optimum."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.training.recipes import row_blocks
+from image_classifier.training.recipes.logistic_regression import Problem, Weights
+from image_classifier.training.recipes.row_blocks import Standardisation
+from image_classifier.training.recipes.streaming import StreamedBlocks
+from image_classifier.training.recipes.workers import workers
+
+
+@dataclass(frozen=True)
+class LinearHead:
+    """The weights of a dense layer: kernel float32 (D, outputs), bias float32 (outputs,).
+
+    `outputs` is K, or 1 in binary mode: the logit of class 1.
+    """
+
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32 (n, outputs) of features (n, D)."""
+        return np.asarray(features @ self.kernel + self.bias, np.float32)
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return float32 (n, K), or in binary mode the probability of class 1, (n, 1)."""
+        return probabilities(self.logits(features))
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax of logits (n, K), or the sigmoid of (n, 1)."""
+    if logits.shape[1] == 1:
+        # exp never overflows: 1 / (1 + exp(-z)) = exp(-log(1 + exp(-z))).
+        return np.exp(-np.logaddexp(np.float32(0), -logits))
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def from_weights(weights: Weights, standardisation: Standardisation) -> LinearHead:
+    """Return the head for features as they are, from weights for standardised ones."""
+    kernel, bias = standardisation.fold_in(weights[:-1], weights[-1])
+    return LinearHead(kernel.astype(np.float32), bias.astype(np.float32))
+
+
+def predicted(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the most probable class (n,) by probabilities (n, K), or (n, 1) of class 1."""
+    return (outputs[:, 0] > 0.5).astype(np.int64) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+
+
+def fit(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    strength: float,
+    *,
+    binary: bool = False,
+    sample_weights: NDArray[np.float32] | None = None,
+    start: LinearHead | None = None,
+    extra: Sequence[NDArray[np.float32]] = (),
+    check: Callable[[], None] = lambda: None,
+) -> LinearHead:
+    """Fit multinomial logistic regression, or binary with one output, on features (n, D) in memory or in a file.
+
+    Args:
+        features: Standardised internally; a constant feature gets a kernel of zeros.
+        labels: Class indices (n,) below `classes`; a class may be missing.
+        classes: K.
+        strength: scikit-learn's C on standardised features: larger regularises less. The bias is not regularised.
+        binary: One output, the logit of class 1; `classes` is 2.
+        sample_weights: Float32 (n,), 1 by default.
+        start: Where the optimiser starts, by default at zero. There is one optimum, whatever the start.
+        extra: Further copies of the same rows, each (n, D); an image and its copies share the weight of one.
+        check: Called before each pass over the rows; may raise.
+
+    Raises:
+        UserError: A feature is NaN or infinite.
+    """
+    weights = np.ones(len(labels), np.float32) if sample_weights is None else sample_weights
+    arrays = (features, *extra)
+    raw = StreamedBlocks(arrays, labels, weights / np.float32(len(arrays)))
+    with workers() as threads:
+        centre = row_blocks.centre(raw, threads)
+        centred = raw.centred(centre)
+        standardisation = row_blocks.standardisation(centred, threads)
+        total = float(weights.sum(dtype=np.float64))
+        problem = Problem(centred, total, standardisation, 1 if binary else classes, threads, check)
+        whole = standardisation.shifted(centre)
+        first = problem.zero() if start is None else _weights(start, whole)
+        return from_weights(problem.solve(strength, first, problem.gradient_scale()), whole)
+
+
+def _weights(head: LinearHead, standardisation: Standardisation) -> Weights:
+    kernel, bias = standardisation.take_out(head.kernel.astype(np.float64), head.bias.astype(np.float64))
+    return np.vstack([kernel, bias])

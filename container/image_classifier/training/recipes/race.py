@@ -1,0 +1,107 @@
+"""The race: successive halving of the settings of stage 2, on a part of the training images and judged by another.
+
+Every run starts from a head that was fitted without the judging rows, and has a whole schedule of its own: warm-up,
+then a cosine to 0 at its last step, as the tuning will have. So a run is a small copy of the tuning, and a race that
+was killed repeats no more than one run.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.training.progress import log
+from image_classifier.training.recipes.budget import Plan, Rung
+from image_classifier.training.recipes.settings import TuningSettings
+
+JUDGING_SHARE = 4
+"""One of so many training images judges."""
+MOST_JUDGING = 256
+"""The standard error of an accuracy of 0.9 is then 2 points; that of a difference on the same images is less."""
+MOST_TRAINING = 10_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """The result of one setting in one rung."""
+
+    rung: int
+    """From 0."""
+    entrant: int
+    """Index of its settings in the plan."""
+    score: float
+    """Brier score of the judging rows, less is better; infinite when the loss was."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Indices of the training rows that the race trains on, and of those that judge; int64."""
+
+    training: NDArray[np.int64]
+    judging: NDArray[np.int64]
+
+
+def split(labels: NDArray[np.int64], seed: int) -> Parts:
+    """Split training rows by their labels int64 (n,): stratified, a function of the seed."""
+    shuffled = np.random.default_rng((seed, len(labels))).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    judging = min(len(labels) // JUDGING_SHARE, MOST_JUDGING)
+    judges = np.zeros(len(labels), bool)
+    judges[_spread(len(labels), judging)] = True
+    rest = by_class[~judges]
+    return Parts(np.sort(rest[_spread(len(rest), min(len(rest), MOST_TRAINING))]), np.sort(by_class[judges]))
+
+
+def _spread(count: int, wanted: int) -> NDArray[np.int64]:
+    """Return `wanted` evenly spaced indices of `count`."""
+    return (np.arange(wanted) * count // max(wanted, 1)).astype(np.int64)
+
+
+def run(
+    plan: Plan,
+    score: Callable[[TuningSettings, int], float],
+    finished: Sequence[Run],
+    save: Callable[[Sequence[Run]], None],
+) -> tuple[Run, ...]:
+    """Race the settings of a plan, and return all runs in order; those that finished before are not repeated.
+
+    `score` trains with some settings for some steps and returns their score; `save` stores the runs so far, after each.
+    Deterministic if `score` is; of equals the setting that the plan has first stays.
+    """
+    runs = list(finished)
+    for number, rung in enumerate(plan.rungs):
+        for entrant in _entrants(runs, number, rung):
+            if not any((one.rung, one.entrant) == (number, entrant) for one in runs):
+                runs.append(Run(number, entrant, score(plan.settings[entrant], rung.steps)))
+                save(runs)
+        ranked = _ranked(runs, number)
+        log(
+            f"Race: {rung.steps} steps each: "
+            + "; ".join(f"{plan.settings[one.entrant]}: Brier score {one.score:.4f}" for one in ranked)
+        )
+    return tuple(runs)
+
+
+def winner(plan: Plan, runs: Sequence[Run]) -> int | None:
+    """Return the index of the best settings of the last rung; None when every run of it diverged."""
+    if not plan.rungs:
+        return 0
+    best = _ranked(runs, len(plan.rungs) - 1)[0]
+    return best.entrant if math.isfinite(best.score) else None
+
+
+def to_state(runs: Sequence[Run]) -> list[dict[str, object]]:
+    """Return runs as JSON-able values."""
+    return [asdict(one) for one in runs]
+
+
+def _entrants(runs: Sequence[Run], number: int, rung: Rung) -> list[int]:
+    if not number:
+        return list(range(rung.settings))
+    return sorted(one.entrant for one in _ranked(runs, number - 1)[: rung.settings])
+
+
+def _ranked(runs: Sequence[Run], number: int) -> list[Run]:
+    return sorted((one for one in runs if one.rung == number), key=lambda one: (one.score, one.entrant))

@@ -1,0 +1,80 @@
+"""Refit of the chosen head on training and validation images together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.training.features import feature_rows
+from image_classifier.training.recipes import linear_head
+from image_classifier.training.recipes.head_stage import FittedHead
+from image_classifier.training.recipes.inputs import Inputs
+from image_classifier.training.recipes.linear_head import LinearHead
+from image_classifier.training.recipes.stage_store import Stage, StageStore
+
+STAGE = "refit"
+
+
+@dataclass(frozen=True)
+class Refit:
+    """Another head to export, and why."""
+
+    head: LinearHead | None
+    """None: the one of stage 0."""
+    reason: str
+    """Whether it was fitted again, and why, for the record."""
+
+
+NOT_REFITTED = Refit(None, "no, only a head is refitted")
+
+
+def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
+    """Fit the head of stage 0 again where the hyperparameter `refit` says so. Collective."""
+    if reason := _reason_against(inputs, fitted):
+        return Refit(None, f"no, {reason}")
+    copies = (
+        []
+        if stages.get(STAGE)
+        else [_joined(fitted.views.training(view), fitted.views.validation(view)) for view in fitted.kept]
+    )
+    stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted, copies))
+    images = len(inputs.training.rows) + len(inputs.validation.rows)
+    return Refit(
+        LinearHead(stage.arrays["kernel"], stage.arrays["bias"]),
+        f"yes, on all {images:,} images of training and validation; the metrics are those of the head before it",
+    )
+
+
+def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
+    if fitted.earlier and fitted.earlier.kept:
+        return "the head of the earlier job is kept"
+    if inputs.values.refit == "False":
+        return "refit=False"
+    if inputs.values.refit == "Auto" and inputs.data.validation_given:
+        return "there is a validation channel (refit=Auto)"
+    return "the job was stopped" if inputs.stop_requested() else None
+
+
+def _fit(inputs: Inputs, fitted: FittedHead, copies: Sequence[NDArray[np.float32]]) -> Stage:
+    parts = (inputs.training.rows, inputs.validation.rows)
+    features = _joined(*(np.asarray(rows.inputs) for rows in parts))
+    labels = np.concatenate([rows.labels for rows in parts])
+    head = linear_head.fit(
+        features,
+        labels,
+        len(inputs.class_names),
+        fitted.selection.strength,
+        binary=inputs.values.binary_mode,
+        sample_weights=inputs.sample_weights(labels),
+        start=fitted.head,
+        extra=copies,
+    )
+    return Stage({}, {"kernel": head.kernel, "bias": head.bias})
+
+
+def _joined(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows of both, in a file if they need more memory than a job may take."""
+    rows = feature_rows.allocate((len(one) + len(other), one.shape[1]))
+    rows[: len(one)], rows[len(one) :] = one, other
+    return rows

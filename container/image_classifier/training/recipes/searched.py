@@ -1,0 +1,74 @@
+"""recipe=search: features once, trials of the head's hyperparameters on them, then a training with the best values."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training import fine_tuning
+from image_classifier.training.data.splits import DataSplits
+from image_classifier.training.distributed.cluster import Cluster, single_host
+from image_classifier.training.fine_tuning import Table, Trained
+from image_classifier.training.loop import class_weights
+from image_classifier.training.model.backbone import Backbone
+from image_classifier.training.progress import log
+from image_classifier.training.recipes import inputs, search, search_report, search_space, stage_store, trial
+from image_classifier.training.recipes.head_trainer import LabelledFeatures
+from image_classifier.training.recipes.inputs import Inputs
+from image_classifier.training.recipes.search import SearchResult
+from image_classifier.training.recipes.trial import Task
+from image_classifier.training.stopping import StopSignal
+
+TRIALS = 100
+"""Trials where `search_trials` is 0."""
+
+
+def train(
+    data: DataSplits,
+    backbone: Backbone,
+    values: Hyperparameters,
+    stop: StopSignal,
+    cluster: Cluster | None = None,
+    checkpoints_dir: Path | None = None,
+    *,
+    sources: Mapping[str, str] = MappingProxyType({}),
+) -> Trained:
+    """Train by recipe=search; arguments, result and errors as of `fine_tuning.train`. Collective.
+
+    `sources` are those of the hyperparameters: given ones are not searched. Trials are kept in `checkpoints_dir`.
+    """
+    started = time.monotonic()
+    frozen = replace(values, train_only_top_layer=True)
+    job = inputs.prepare(data, backbone, frozen, stop, cluster or single_host(), checkpoints_dir)
+    names = search_space.searched(frozen, sources)
+    result = _search(job, names, checkpoints_dir) if job.session.cluster.is_chief else None
+    job.session.cluster.barrier(stage_store.LONGEST_SECONDS)
+    best = dict(result.best.values) if result and result.best else {}
+    # Those of the chief, on every host.
+    chosen = replace(frozen, **job.session.cluster.gather_json(best)[0])
+    trained = fine_tuning.train_on(job.prepared, data, backbone, chosen, job.session, started)
+    if result is None:
+        return trained
+    table = Table("search.csv", *search_report.table(result))
+    return replace(trained, recipe=search_report.to_json(result), tables=(table,))
+
+
+def _search(job: Inputs, names: tuple[str, ...], folder: Path | None) -> SearchResult:
+    values, rows = job.values, job.training.rows
+    counts = np.bincount(rows.labels, minlength=len(job.class_names)).tolist()
+    kernel, bias = fine_tuning.build(job.backbone, values, len(job.class_names)).head.get_weights()
+    task = Task(
+        data=LabelledFeatures(np.asarray(rows.inputs), rows.labels),
+        folds=trial.stratified_folds(rows.labels, values.random_seed),
+        class_weights=class_weights.weights(values, job.class_names, counts),
+        start=np.vstack([kernel, bias]),
+    )
+    log(f"Recipe: search for the head's hyperparameters: {', '.join(names) or 'all of them are given'}")
+    result = search.search(task, values, names, values.search_trials or TRIALS, folder, job.session.stop.is_set)
+    for line in search_report.lines(result):
+        log(line)
+    return result

@@ -1,0 +1,166 @@
+"""Stage 2 in the story of a recipe: whether the network is tuned, and the result as a candidate for stage 3."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from image_classifier.training import fine_tuning
+from image_classifier.training.checkpoints.store import Checkpoints
+from image_classifier.training.loop.scoring import Evaluator, Predictions
+from image_classifier.training.model.classifier import Network
+from image_classifier.training.progress import log
+from image_classifier.training.recipes import budget, head_stage, tuning
+from image_classifier.training.recipes.candidates import Candidate
+from image_classifier.training.recipes.head_stage import FittedHead
+from image_classifier.training.recipes.inputs import Inputs
+from image_classifier.training.recipes.record import ComparisonRecord, RunRecord, TuningRecord
+from image_classifier.training.recipes.stage_store import Stage, StageStore
+from image_classifier.training.recipes.tuning import NotTuned, Tuned
+from image_classifier.training.recipes.tuning_inputs import Images, Stage0, TuningInputs
+
+STAGE = "tuning"
+_WEIGHT = "weight-{:05d}"
+
+
+@dataclass(frozen=True)
+class TunedNetwork:
+    """What stage 2 left."""
+
+    record: TuningRecord
+    candidate: Candidate | None = None
+    """None: no network was tuned."""
+    epochs: Sequence[dict[str, float]] = ()
+    """Metrics of each epoch of the tuning."""
+
+    @property
+    def rule(self) -> str:
+        """The rule of stage 3 that fired, with its numbers."""
+        compared = self.record.comparison
+        return compared.rule if compared else f"no network was tuned: {self.record.reason}"
+
+    @property
+    def winner(self) -> Candidate | None:
+        """The candidate if it wins the comparison with the head."""
+        compared = self.record.comparison
+        return self.candidate if compared and compared.network_wins else None
+
+
+def run(inputs: Inputs, stages: StageStore, fitted: FittedHead, head: Candidate) -> TunedNetwork:
+    """Tune the network from the head where the rules allow it. Collective.
+
+    A tuning that was stopped counts with its last finished epoch, and resumes in the next run of the job.
+    """
+    if reason := _reason_against(inputs, fitted):
+        return TunedNetwork(TuningRecord(reason))
+    stage = stages.get(STAGE)
+    if not stage and inputs.stop_requested():
+        return TunedNetwork(TuningRecord(f"the job was stopped ({inputs.session.stop.reason})"))
+    with inputs.session.cluster.strategy.scope():
+        network = fine_tuning.build(inputs.backbone, tuning.values_for(inputs.values), len(inputs.class_names))
+    if not stage:
+        stage = _tune(inputs, fitted, head, network)
+        if not inputs.stop_requested():
+            stages.put(STAGE, stage)
+    return _unpacked(inputs, network, stage)
+
+
+def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
+    if inputs.values.train_only_top_layer:
+        return "train_only_top_layer=True"
+    tunable = inputs.backbone.tunable and bool(inputs.backbone.layer.trainable_variables)
+    return budget.reason_against(tunable, inputs.training.listing.counts(), fitted.selection.score.accuracy)
+
+
+def _tune(inputs: Inputs, fitted: FittedHead, head: Candidate, network: Network) -> Stage:
+    allowance = budget.allowance(inputs.values, inputs.session.stop, bool(tf.config.list_physical_devices("GPU")))
+    # That of the chief on every host: all of them must make the same plan.
+    seconds = float(inputs.session.cluster.gather_json(allowance.seconds)[0])
+    log(f"Recipe: fine-tuning the network from this head, for at most about {seconds:.0f} s ({allowance.source})")
+    training = inputs.prepare_pixels(inputs.training.listing, "Training images")
+    validation = inputs.prepare_pixels(inputs.validation.listing, "Validation images")
+    found = tuning.tune(
+        TuningInputs(
+            network,
+            Stage0(
+                fitted.head,
+                head.predictions.outputs,
+                lambda rows: head_stage.fit_rows(inputs, fitted, rows),
+            ),
+            tuning.values_for(inputs.values),
+            Images(training.rows, validation.rows, inputs.class_names),
+            inputs.session,
+        ),
+        seconds,
+        lambda name: _store(inputs, name),
+    )
+    budgeted = TuningRecord(budget_seconds=seconds, budget_source=allowance.source)
+    if isinstance(found, NotTuned):
+        return Stage({"record": asdict(replace(budgeted, reason=found.reason))}, {})
+    return _packed(found, _record(budgeted, found))
+
+
+def _store(inputs: Inputs, name: str) -> Checkpoints | None:
+    checkpoints = inputs.session.checkpoints
+    return checkpoints.below(name) if checkpoints else None
+
+
+def _record(budgeted: TuningRecord, found: Tuned) -> TuningRecord:
+    runs = [
+        RunRecord(one.rung, str(found.plan.settings[one.entrant]), one.score if math.isfinite(one.score) else None)
+        for one in found.runs
+    ]
+    compared = found.comparison
+    return replace(
+        budgeted,
+        plan=found.plan.sentence,
+        race=tuple(runs),
+        settings=str(found.settings),
+        epochs=len(found.epochs),
+        alpha=found.alpha,
+        accuracies={f"{alpha:g}": accuracy for alpha, accuracy in sorted(found.accuracies.items())},
+        race_seconds=found.race_seconds,
+        seconds=found.seconds,
+        stopped=found.stopped,
+        comparison=ComparisonRecord(
+            images=compared.rows,
+            only_head=compared.only_head,
+            only_network=compared.only_tuned,
+            head_accuracy=compared.head_accuracy,
+            network_accuracy=compared.tuned_accuracy,
+            difference=compared.difference,
+            standard_error=compared.standard_error,
+            network_wins=compared.tuned_wins,
+            rule=compared.rule(),
+        ),
+    )
+
+
+def _packed(found: Tuned, record: TuningRecord) -> Stage:
+    arrays = {_WEIGHT.format(index): np.asarray(weight) for index, weight in enumerate(found.weights)}
+    arrays |= {"outputs": found.predictions.outputs, "rows": found.predictions.rows}
+    chosen = {"learning_rate": found.settings.learning_rate, "epochs": len(found.epochs)}
+    return Stage({"record": asdict(record), "epochs": list(found.epochs), "values": chosen}, arrays)
+
+
+def _unpacked(inputs: Inputs, network: Network, stage: Stage) -> TunedNetwork:
+    record = TuningRecord.from_json(stage.state["record"])
+    if record.reason:
+        return TunedNetwork(record)
+    values = replace(tuning.values_for(inputs.values), **stage.state["values"])
+    evaluator = Evaluator(network, values, inputs.session.cluster)
+    predictions = Predictions(stage.arrays["outputs"], stage.arrays["rows"])
+    epochs: list[dict[str, float]] = stage.state["epochs"]
+    measured = evaluator.score(predictions, inputs.validation.rows.labels)
+    metrics = {**epochs[-1], **{f"val_{name}": value for name, value in measured.items()}}
+    candidate = Candidate(values, network, evaluator, _weights(stage), predictions, metrics)
+    return TunedNetwork(record, candidate, epochs)
+
+
+def _weights(stage: Stage) -> list[NDArray[Any]]:
+    names = sorted(name for name in stage.arrays if name.startswith("weight-"))
+    return [stage.arrays[name] for name in names]

@@ -1,0 +1,120 @@
+"""recipe=auto with its fine-tuning, on a small backbone: chosen or not, stopped, resumed, and reported."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier.training.data.splits import DataSplits
+from image_classifier.training.model import backbone
+from image_classifier.training.stopping import SIGTERM, StopSignal
+from tests.support import stripes
+from tests.unit.training import small
+
+Reader = Callable[..., DataSplits]
+
+
+@pytest.fixture(scope="module")
+def striped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classes of 60 images that differ in the direction of stripes alone."""
+    return stripes.write(tmp_path_factory.mktemp("striped"), 60)
+
+
+def train(
+    data: DataSplits, folder: Path, checkpoints: Path | None = None, stop: StopSignal | None = None, **given: Any
+) -> Any:
+    """Load a backbone and train on it as a job with recipe=auto does."""
+    from image_classifier.training.recipes import recipe
+
+    loaded = backbone.load(folder, trainable=None, trust=False)
+    values = small.settings(**{"recipe": "auto", "batch_size": 8, **given})
+    return recipe.train(data, loaded, values, stop or StopSignal(), None, checkpoints)
+
+
+def test_result_is_the_better_of_both_and_the_network_that_is_exported(
+    striped: Path, backbone_folder: Path, read_data: Reader
+) -> None:
+    """Stripes -> a tuned network is compared; what is chosen gives the recorded predictions through its own weights."""
+    from image_classifier.training import fine_tuning
+
+    trained = train(read_data(striped), backbone_folder)
+    tuning = trained.recipe["tuning"]
+    compared = tuning["comparison"]
+    assert tuning["reason"] == ""
+    assert compared["images"] == len(trained.validation.examples) == 30
+    assert (trained.recipe["chosen"] == "network") == compared["network_wins"]
+    assert trained.recipe["rule"] == compared["rule"]
+    fresh = fine_tuning.rebuilt(trained, backbone.load(backbone_folder, trainable=None, trust=False))
+    for model in (trained, fresh):
+        np.testing.assert_allclose(probabilities(model), trained.expected, atol=1e-5)
+    assert trained.history.best == trained.history.epochs[trained.history.best_epoch]
+    names = set(trained.history.epochs[0])
+    assert all(set(epoch) == names for epoch in trained.history.epochs)
+
+
+def probabilities(trained: Any) -> Any:
+    """Return what backbone and head give for the validation images."""
+    import tensorflow as tf
+
+    from image_classifier.training.data.decoding import Decoder
+
+    pixels = np.stack([Decoder((32, 40), "bilinear")(example.path) for example in trained.validation.examples])
+    return tf.nn.softmax(trained.head(trained.backbone.feature_function()(pixels))).numpy()
+
+
+@pytest.mark.parametrize(
+    ("given", "count", "reason"),
+    [
+        ({"train_only_top_layer": True}, 60, "train_only_top_layer=True"),
+        ({}, 8, "colour-0 has 6 training images, fewer than 20"),
+        ({}, 60, " epochs would take "),
+    ],
+)
+def test_network_is_not_tuned_where_a_rule_says_so(
+    tmp_path: Path,
+    backbone_folder: Path,
+    read_data: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, Any],
+    count: int,
+    reason: str,
+) -> None:
+    """A head alone, few images, or no time -> the head, unharmed, and the reason in the record and in the rule."""
+    from image_classifier.training.recipes import budget
+
+    monkeypatch.setattr(budget, "CPU_SECONDS", 0.01)
+    data = read_data(small.write_images(tmp_path / "images", count=count, random=True))
+    before = backbone.load(backbone_folder, trainable=None, trust=False).layer.get_weights()
+    trained = train(data, backbone_folder, **given)
+    assert trained.recipe["chosen"] == "head"
+    assert reason in trained.recipe["tuning"]["reason"]
+    assert trained.recipe["rule"] == f"no network was tuned: {trained.recipe['tuning']['reason']}"
+    for old, new in zip(before, trained.backbone.layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.every
+def test_stop_during_the_tuning_leaves_the_head_and_resumes_to_the_same_result(
+    striped: Path, tmp_path: Path, backbone_folder: Path, read_data: Reader
+) -> None:
+    """SIGTERM during the race -> the head; the same job again -> the result of one that was never stopped."""
+    data = read_data(striped)
+
+    class StopInRace(StopSignal):
+        asked = 0
+
+        def is_set(self) -> bool:
+            self.asked += 1
+            if self.asked == 60:
+                self.set()
+            return super().is_set()
+
+    undisturbed = train(data, backbone_folder, tmp_path / "whole", deterministic=True)
+    stopped = train(data, backbone_folder, tmp_path / "broken", StopInRace(), deterministic=True)
+    assert stopped.recipe["chosen"] == "head"
+    assert SIGTERM in stopped.recipe["tuning"]["reason"]
+    resumed = train(data, backbone_folder, tmp_path / "broken", deterministic=True)
+    assert resumed.recipe["rule"] == undisturbed.recipe["rule"]
+    np.testing.assert_allclose(resumed.expected, undisturbed.expected, atol=1e-4)

@@ -1,0 +1,135 @@
+"""Stage 2 as a whole on a small network: the choice, killed and resumed runs, and stops."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from image_classifier.training.checkpoints.store import Checkpoints
+from image_classifier.training.recipes.settings import WHOLE, Mode, TuningSettings
+from image_classifier.training.stopping import StopSignal
+from tests.unit.training.recipes import tuning_small
+from tests.unit.training.resuming import DyingCheckpoints, Killed
+
+ENTRANTS = tuple(TuningSettings(Mode(WHOLE, True), rate) for rate in (0.0, 0.01, 0.003))
+"""Of one mode, so that one step is compiled; the first learns nothing."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_plan() -> Iterator[None]:
+    """Three settings for 16 steps each, then 8 epochs of 6 steps."""
+    from image_classifier.training.recipes import budget, settings
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(settings, "_CANDIDATES", ENTRANTS)
+        patched.setattr(budget, "_SIZES", ((3, 16),))
+        patched.setattr(budget, "EPOCHS", (8, 2))
+        yield
+
+
+@pytest.fixture(scope="module")
+def tune(backbone_folder: Path) -> Callable[..., Any]:
+    """Return what tunes a small network, and returns the result and the inputs, whose network it changed."""
+
+    def run(stores: Callable[[str], Any] = lambda name: None, seconds: float = 600.0, **given: Any) -> Any:
+        from image_classifier.training.recipes import tuning
+
+        inputs = tuning_small.inputs(backbone_folder, **given)
+        return tuning.tune(inputs, seconds, stores), inputs
+
+    return run
+
+
+def test_planted_better_setting_wins_and_the_network_with_it(tune: Callable[..., Any]) -> None:
+    """Given a head that guesses, the rate 0 and others -> another rate wins, and its network has what is returned."""
+    from image_classifier.training.loop.scoring import Evaluator
+
+    found, inputs = tune()
+    assert found.settings.learning_rate in (0.01, 0.003)
+    assert found.comparison.tuned_wins
+    assert found.comparison.tuned_accuracy >= found.comparison.head_accuracy + 0.3
+    assert found.alpha > 0
+    assert sorted(found.accuracies) == [0, 0.25, 0.5, 0.75, 1]
+    assert len(found.epochs) == 8
+    assert found.epochs[-1]["val_accuracy"] == pytest.approx(found.accuracies[1])
+    for one, other in zip(found.weights, tuning_small.weights(inputs.network), strict=True):
+        np.testing.assert_array_equal(one, other)
+    again = Evaluator(inputs.network, inputs.values, inputs.session.cluster).predict(inputs.images.validation)
+    np.testing.assert_array_equal(again.rows, found.predictions.rows)
+    np.testing.assert_allclose(again.outputs, found.predictions.outputs, rtol=1e-5, atol=1e-5)
+
+
+def test_killed_and_resumed_gives_the_same_bits(tune: Callable[..., Any], tmp_path: Path) -> None:
+    """Given a job that is killed in the race, then in the training, and resumed -> the bits of an uninterrupted one."""
+    from tensorflow.python.framework import config
+
+    def stores(name: str, **dies: int) -> Callable[[str], Checkpoints]:
+        return lambda part: DyingCheckpoints(tmp_path / name / part, dies.get(part))
+
+    every = {"checkpoint_interval": 1e-6}
+    config.enable_op_determinism()
+    try:
+        whole, _ = tune(stores("whole"))
+        with pytest.raises(Killed):
+            tune(stores("killed", race=2), **every)
+        with pytest.raises(Killed):
+            tune(stores("killed", tuning=9), **every)
+        resumed, _ = tune(stores("killed"))
+    finally:
+        config.disable_op_determinism()
+    assert resumed.runs == whole.runs
+    assert (resumed.settings, resumed.alpha, resumed.epochs) == (whole.settings, whole.alpha, whole.epochs)
+    assert [one.tobytes() for one in resumed.weights] == [one.tobytes() for one in whole.weights]
+    assert resumed.predictions.outputs.tobytes() == whole.predictions.outputs.tobytes()
+
+
+def test_stop_before_the_first_epoch_leaves_the_network_as_it_was(
+    tune: Callable[..., Any], backbone_folder: Path
+) -> None:
+    """Given a stop that was requested before -> no tuned network, the reason, and the weights of before."""
+    from image_classifier.training.loop.fitting import Session
+
+    stop = StopSignal()
+    stop.set()
+    found, inputs = tune(session=Session(stop))
+    assert found.reason == "the job was stopped (SIGTERM) before its first epoch ended"
+    fresh = tuning_small.inputs(backbone_folder)
+    for one, other in zip(tuning_small.weights(inputs.network), tuning_small.weights(fresh.network), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_stop_during_the_training_returns_the_last_epoch(tune: Callable[..., Any], tmp_path: Path) -> None:
+    """Given a stop after two epochs -> these two, compared without further passes over the images."""
+    from image_classifier.training.loop.fitting import Session
+
+    stop = StopSignal()
+
+    class Stopping(Checkpoints):
+        def save(self, step: int, *arguments: Any) -> None:
+            super().save(step, *arguments)
+            if step == 12:
+                stop.set()
+
+    found, _ = tune(lambda name: Stopping(tmp_path / name, {}), session=Session(stop))
+    assert (found.stopped, len(found.epochs)) == ("SIGTERM", 2)
+    assert sorted(found.accuracies) == [0, 1]
+    assert found.comparison.rows == 30
+
+
+def test_too_little_time_is_said_with_what_was_measured(tune: Callable[..., Any]) -> None:
+    """Given a budget of 0 s -> no tuned network, and how long two epochs would take."""
+    found, _ = tune(seconds=0)
+    assert found.reason.startswith("2 epochs would take ")
+    assert found.reason.endswith("0 s of 0 s are left")
+
+
+def test_tuning_without_an_effect_leaves_the_head(tune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given only the rate 0 with frozen statistics -> no race, alpha 0, and the head stays."""
+    from image_classifier.training.recipes import settings
+
+    monkeypatch.setattr(settings, "_CANDIDATES", (TuningSettings(Mode(WHOLE, False), 0.0),))
+    found, _ = tune()
+    assert found.runs == ()
+    assert (found.alpha, found.comparison.tuned_wins, found.comparison.difference) == (0, False, 0)
