@@ -70,7 +70,7 @@ def select(
     memory, to choose the strength; the head is then fitted on all rows, block by block.
 
     Args:
-        features: (n, D), raw; each head standardises them by the rows that it is fitted on.
+        features: (n, D), raw; each head scales them by the rows that it is fitted on.
         labels: Class indices (n,); n is at least 2, and a class may have one row or none.
         classes: K.
         seed: Of the folds, at least 0.
@@ -121,7 +121,7 @@ def _refitted(problem: Problem, chosen: Attempt, centre: NDArray[np.float32]) ->
     # The mean of the folds' heads is close to the optimum of all rows.
     start = np.mean(chosen.weights, axis=0)
     weights = problem.solve(chosen.strength, start, problem.gradient_scale())
-    return linear_head.from_weights(weights, problem.standardisation.shifted(centre))
+    return linear_head.from_weights(weights, problem.scaling.shifted(centre))
 
 
 def _score(attempt: Attempt) -> Score:
