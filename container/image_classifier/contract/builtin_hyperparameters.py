@@ -43,7 +43,13 @@ class BuiltinHyperparameters:
         since=_SINCE,
     )
     batch_size: int = declare(
-        32, minimum=1, tunable=(8, 512), meaning="Global batch size, divided among the GPUs.", since=_SINCE
+        32,
+        minimum=1,
+        tunable=(8, 512),
+        recommended=(16, 256),
+        logarithmic=True,
+        meaning="Global batch size, divided among the GPUs.",
+        since=_SINCE,
     )
     beta_1: float = declare(
         0.9, **_SHARE, tunable=(1e-6, 0.999), meaning="Decay rate of the first-moment estimate; adam."
@@ -57,6 +63,7 @@ class BuiltinHyperparameters:
     dropout_rate: float = declare(
         0.2,
         **_SHARE,
+        recommended=(0.0, 0.5),
         excluded={1.0: "which drops every feature, so nothing can be learned"},
         meaning="Dropout rate of the features before the dense layer.",
     )
@@ -73,6 +80,8 @@ class BuiltinHyperparameters:
         3,
         may_change_on_resume=True,
         minimum=1,
+        recommended=(10, 50),
+        logarithmic=True,
         builtin_default=5,
         meaning="Passes over the training images.",
         since=_SINCE,
@@ -100,13 +109,18 @@ class BuiltinHyperparameters:
         0.0001, **_SHARE, builtin_default=0.1, meaning="Initial value of the accumulators; adagrad."
     )
     label_smoothing: float = declare(
-        0.1, **_SHARE, meaning="Label smoothing s: of K classes the true one has the target 1-s+s/K, the others s/K."
+        0.1,
+        **_SHARE,
+        recommended=(0.0, 0.2),
+        meaning="Label smoothing s: of K classes the true one has the target 1-s+s/K, the others s/K.",
     )
     learning_rate: float = declare(
         0.001,
         **_SHARE,
         aliases=("adam_learning_rate",),
         tunable=(1e-6, 0.5),
+        recommended=(3e-4, 0.03),
+        logarithmic=True,
         meaning="Initial learning rate; see learning_rate_schedule.",
     )
     momentum: float = declare(0.9, **_SHARE, tunable=(0.0, 0.999), meaning="Momentum; sgd, nesterov, rmsprop.")
@@ -114,11 +128,17 @@ class BuiltinHyperparameters:
         "adam",
         choices=_OPTIMIZERS,
         tunable=_OPTIMIZERS,
+        recommended=("adam", "sgd", "nesterov"),
         meaning="Optimizer; nesterov is sgd with Nesterov momentum.",
         since=_SINCE,
     )
     regularizers_l2: float = declare(
-        0.0001, **_SHARE, tunable=(0.0, 0.999), meaning="L2 regularisation of the dense layer's kernel."
+        0.0001,
+        **_SHARE,
+        tunable=(0.0, 0.999),
+        recommended=(1e-6, 1e-2),
+        logarithmic=True,
+        meaning="L2 regularisation of the dense layer's kernel.",
     )
     reinitialize_top_layer: str = declare(
         "Auto",

@@ -1,9 +1,9 @@
-"""Reports in `/opt/ml/output/data`: metrics, history, predictions, skipped images."""
+"""Reports in `/opt/ml/output/data`: metrics, history, predictions, trials, skipped images."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from image_classifier.contract import csv_cells
 from image_classifier.inference.prediction import Prediction
 from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.decoding import Skipped
+from image_classifier.training.recipes import search_report
+
+if TYPE_CHECKING:
+    from image_classifier.training.recipes.search import SearchResult
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -41,6 +45,12 @@ def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.
 def write_skipped(folder: Path, skipped: Sequence[Skipped]) -> None:
     """Write `skipped.csv`: the unreadable images, and why they are."""
     _write(folder / "skipped.csv", ["file", "reason"], [[str(item.path), item.reason] for item in skipped])
+
+
+def write_search(folder: Path, result: "SearchResult") -> None:
+    """Write `search.csv`: a row per trial of recipe=search, the best one marked."""
+    header, rows = search_report.table(result)
+    _write(folder / "search.csv", header, rows)
 
 
 def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

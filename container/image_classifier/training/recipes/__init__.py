@@ -1,0 +1,1 @@
+"""Recipes: ways to train that are chosen by evidence inside the job."""
