@@ -40,11 +40,11 @@ class FoldTable:
     """(D,) what was subtracted."""
 
     def problem(self, held_out: int | None, outputs: int, workers: Workers, check: Callable[[], None]) -> Problem:
-        """Return the rows of all folds but one, or of all, to be standardised by these rows alone."""
+        """Return the rows of all folds but one, or of all, to be scaled by these rows alone."""
         folds = [fold for fold in range(len(self.blocks)) if fold != held_out]
         blocks = [block for part in (self.blocks, self.copies) for fold in folds for block in part[fold]]
         total = sum(float(block.weights.sum(dtype=np.float64)) for block in blocks)
-        return Problem(blocks, total, row_blocks.standardisation(blocks, workers), outputs, workers, check)
+        return Problem(blocks, total, row_blocks.scaling(blocks, workers), outputs, workers, check)
 
 
 def build(

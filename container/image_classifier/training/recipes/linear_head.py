@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from image_classifier.training.recipes import row_blocks
 from image_classifier.training.recipes.logistic_regression import Problem, Weights
-from image_classifier.training.recipes.row_blocks import Standardisation
+from image_classifier.training.recipes.row_blocks import Scaling
 from image_classifier.training.recipes.streaming import StreamedBlocks
 from image_classifier.training.recipes.workers import workers
 
@@ -41,9 +41,9 @@ def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def from_weights(weights: Weights, standardisation: Standardisation) -> LinearHead:
-    """Return the head for features as they are, from weights for standardised ones."""
-    kernel, bias = standardisation.fold_in(weights[:-1], weights[-1])
+def from_weights(weights: Weights, scaling: Scaling) -> LinearHead:
+    """Return the head for features as they are, from weights for scaled ones."""
+    kernel, bias = scaling.fold_in(weights[:-1], weights[-1])
     return LinearHead(kernel.astype(np.float32), bias.astype(np.float32))
 
 
@@ -67,10 +67,10 @@ def fit(
     """Fit multinomial logistic regression, or binary with one output, on features (n, D) in memory or in a file.
 
     Args:
-        features: Standardised internally; a constant feature gets a kernel of zeros.
+        features: Scaled internally, see `row_blocks.scaling`; a constant feature gets a kernel of zeros.
         labels: Class indices (n,) below `classes`; a class may be missing.
         classes: K.
-        strength: scikit-learn's C on standardised features: larger regularises less. The bias is not regularised.
+        strength: scikit-learn's C on scaled features: larger regularises less. The bias is not regularised.
         binary: One output, the logit of class 1; `classes` is 2.
         sample_weights: Float32 (n,), 1 by default.
         start: Where the optimiser starts, by default at zero. There is one optimum, whatever the start.
@@ -86,14 +86,14 @@ def fit(
     with workers() as threads:
         centre = row_blocks.centre(raw, threads)
         centred = raw.centred(centre)
-        standardisation = row_blocks.standardisation(centred, threads)
+        scaling = row_blocks.scaling(centred, threads)
         total = float(weights.sum(dtype=np.float64))
-        problem = Problem(centred, total, standardisation, 1 if binary else classes, threads, check)
-        whole = standardisation.shifted(centre)
+        problem = Problem(centred, total, scaling, 1 if binary else classes, threads, check)
+        whole = scaling.shifted(centre)
         first = problem.zero() if start is None else _weights(start, whole)
         return from_weights(problem.solve(strength, first, problem.gradient_scale()), whole)
 
 
-def _weights(head: LinearHead, standardisation: Standardisation) -> Weights:
-    kernel, bias = standardisation.take_out(head.kernel.astype(np.float64), head.bias.astype(np.float64))
+def _weights(head: LinearHead, scaling: Scaling) -> Weights:
+    kernel, bias = scaling.take_out(head.kernel.astype(np.float64), head.bias.astype(np.float64))
     return np.vstack([kernel, bias])

