@@ -49,7 +49,13 @@ class BuiltinHyperparameters:
         since=_SINCE,
     )
     batch_size: int = declare(
-        32, minimum=1, tunable=(8, 512), meaning="Global batch size, divided among the GPUs.", since=_SINCE
+        32,
+        minimum=1,
+        tunable=(8, 512),
+        recommended=(16, 256),
+        logarithmic=True,
+        meaning="Global batch size, divided among the GPUs.",
+        since=_SINCE,
     )
     beta_1: float = declare(
         0.9,
@@ -72,6 +78,7 @@ class BuiltinHyperparameters:
         0.2,
         chosen_by_recipe=True,
         **_SHARE,
+        recommended=(0.0, 0.5),
         excluded={1.0: "which drops every feature, so nothing can be learned"},
         meaning="Dropout rate of the features before the dense layer.",
     )
@@ -99,6 +106,8 @@ class BuiltinHyperparameters:
         chosen_by_recipe=True,
         may_change_on_resume=True,
         minimum=1,
+        recommended=(10, 50),
+        logarithmic=True,
         builtin_default=5,
         meaning="Passes over the training images.",
         since=_SINCE,
@@ -135,6 +144,7 @@ class BuiltinHyperparameters:
         0.1,
         chosen_by_recipe=True,
         **_SHARE,
+        recommended=(0.0, 0.2),
         meaning="Label smoothing s: of K classes the true one has the target 1-s+s/K, the others s/K.",
     )
     learning_rate: float = declare(
@@ -143,6 +153,8 @@ class BuiltinHyperparameters:
         **_SHARE,
         aliases=("adam_learning_rate",),
         tunable=(1e-6, 0.5),
+        recommended=(3e-4, 0.03),
+        logarithmic=True,
         meaning="Initial learning rate; see learning_rate_schedule.",
     )
     momentum: float = declare(
@@ -153,6 +165,7 @@ class BuiltinHyperparameters:
         chosen_by_recipe=True,
         choices=_OPTIMIZERS,
         tunable=_OPTIMIZERS,
+        recommended=("adam", "sgd", "nesterov"),
         meaning="Optimizer; nesterov is sgd with Nesterov momentum.",
         since=_SINCE,
     )
@@ -161,6 +174,8 @@ class BuiltinHyperparameters:
         chosen_by_recipe=True,
         **_SHARE,
         tunable=(0.0, 0.999),
+        recommended=(1e-6, 1e-2),
+        logarithmic=True,
         meaning="L2 regularisation of the dense layer's kernel.",
     )
     reinitialize_top_layer: str = declare(

@@ -26,7 +26,11 @@ class Declaration:
     aliases: tuple[str, ...] = ()
     """Alternative names, with underscores; hyphens are accepted too."""
     tunable: tuple[float, float] | tuple[str, ...] = ()
-    """The range or the values that tuning searches; empty: not tunable."""
+    """The built-in algorithm's range or values of a tuning job; empty: not tunable there."""
+    recommended: tuple[float, float] | tuple[str, ...] = ()
+    """The range or values that a search for the head's hyperparameters should use; empty: not worth searching."""
+    logarithmic: bool = False
+    """Whether the recommended range is searched on a logarithmic scale."""
     since: str
     builtin: bool = True
     """Whether it is a hyperparameter of the built-in algorithm."""

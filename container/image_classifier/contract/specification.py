@@ -49,22 +49,32 @@ def tuning_objectives() -> list[dict[str, str]]:
 
 def parameter_ranges() -> dict[str, list[dict[str, Any]]]:
     """Return `ParameterRanges` of a tuning job: every tunable hyperparameter with the developer guide's range."""
-    ranges: dict[str, list[dict[str, Any]]] = {
-        "IntegerParameterRanges": [],
-        "ContinuousParameterRanges": [],
-        "CategoricalParameterRanges": [],
-    }
+    ranges = _no_ranges()
     for declared in DECLARATIONS:
         if declared.tunable:
-            ranges[f"{_kind(declared)}ParameterRanges"].append({"Name": declared.name, **_tuning_range(declared)})
+            ranges[f"{_kind(declared)}ParameterRanges"].append(_tuning_range(declared, declared.tunable, "Auto"))
     return ranges
 
 
-def _tuning_range(declared: Declaration) -> dict[str, Any]:
+def recommended_ranges() -> dict[str, list[dict[str, Any]]]:
+    """Return `ParameterRanges` of a tuning job for the head alone: the hyperparameters and ranges of recipe=search."""
+    ranges = _no_ranges()
+    for declared in DECLARATIONS:
+        if declared.recommended:
+            scale = "Logarithmic" if declared.logarithmic else "Linear"
+            ranges[f"{_kind(declared)}ParameterRanges"].append(_tuning_range(declared, declared.recommended, scale))
+    return ranges
+
+
+def _no_ranges() -> dict[str, list[dict[str, Any]]]:
+    return {"IntegerParameterRanges": [], "ContinuousParameterRanges": [], "CategoricalParameterRanges": []}
+
+
+def _tuning_range(declared: Declaration, searched: Sequence[float | str], scale: str) -> dict[str, Any]:
     if _kind(declared) == "Categorical":
-        return {"Values": list(declared.tunable)}
-    low, high = (encode(declared.kind(bound)) for bound in declared.tunable)
-    return {"MinValue": low, "MaxValue": high, "ScalingType": "Auto"}
+        return {"Name": declared.name, "Values": list(searched)}
+    low, high = (encode(declared.kind(bound)) for bound in searched)
+    return {"Name": declared.name, "MinValue": low, "MaxValue": high, "ScalingType": scale}
 
 
 def _hyperparameter(declared: Declaration) -> dict[str, Any]:
@@ -72,7 +82,7 @@ def _hyperparameter(declared: Declaration) -> dict[str, Any]:
         "Name": declared.name,
         "Description": declared.meaning,
         "Type": _kind(declared),
-        "IsTunable": bool(declared.tunable),
+        "IsTunable": bool(declared.tunable or declared.recommended),
         "IsRequired": False,
         "DefaultValue": encode(declared.default),
     }

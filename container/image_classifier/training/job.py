@@ -22,6 +22,7 @@ from image_classifier.training.data.channel_scan import Scan
 from image_classifier.training.model import backbone, named_model, warm_start
 from image_classifier.training.model.warm_start import HeadPlan
 from image_classifier.training.progress import log
+from image_classifier.training.recipes import search_space
 from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def run(opt_ml: OptMl, stop: StopSignal) -> None:
     _reject_without_tensorflow()
     given = opt_ml.read_hyperparameters()
     settings = hyperparameters.parse(given)
+    if settings.values.recipe == contradictions.SEARCH:
+        search_space.searched(settings.values, settings.sources)
     scans = preflight.check(opt_ml, settings.values)
     # Several hosts start TensorFlow first, since a channel's files may be sharded over them. A single host checks its
     # data before it spends seconds on TensorFlow.

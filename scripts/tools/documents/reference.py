@@ -1,12 +1,13 @@
 """`scripts/docs`: write the reference from the declarations, the catalogue and the locks, or list stale files."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from image_classifier import PROGRAM
-from image_classifier.contract import metrics
+from image_classifier.contract import metrics, specification
 from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.errors import ExplainedError, report_and_exit_code
 from image_classifier.contract.hyperparameters import DECLARATIONS
@@ -21,14 +22,18 @@ _NOTE = "<!-- Written by scripts/docs from container/image_classifier/contract/{
 
 def hyperparameters_page() -> str:
     """Return docs/reference/hyperparameters.md."""
-    header = ("name", "values", "default", "JumpStart's default", "tuning range", "other names", "since", "meaning")
+    header = (
+        *("name", "values", "default", "JumpStart's default", "tuning range", "recommended range"),
+        *("other names", "since", "meaning"),
+    )
     rows = [
         (
             code(item.name),
             _values(item),
             code(encode(item.default) or "none"),
             _builtin_default(item),
-            _tuning(item),
+            _range(item, item.tunable),
+            _range(item, item.recommended),
             ", ".join(code(alias) for alias in item.aliases),
             item.since,
             item.meaning,
@@ -51,12 +56,24 @@ SDK add are ignored: `sagemaker_*`, `_tuning_objective_metric`, `default_user_mo
 A value may be raw (`0.001`, `adam`), JSON (`true`), JSON inside a string (`"\\"adam\\""`) or a real JSON type. Booleans
 and choices are taken in any case, whole numbers also as `32.0`. What is no finite number is rejected.
 
+The tuning range is the developer guide's for a tuning job. The recommended range is what `recipe=search` and a tuning
+job should search for a head alone, with `train_only_top_layer=True`: [why, and how](../guides/tuning.md).
+
 JumpStart's default is given where it differs from ours, which is the developer guide's; it comes from the one model
 specification that is public.
 
 With `recipe=auto` the job chooses some values itself ([recipes](../guides/recipes.md)). They may not be given then,
 unless with their default, ours or JumpStart's, and a model's defaults do not count for them:
 {chosen}.
+
+## Recommended ranges for a tuning job
+
+`ParameterRanges` of `CreateHyperParameterTuningJob`; `train_only_top_layer=True` goes into its
+`StaticHyperParameters`.
+
+```json
+{json.dumps(specification.recommended_ranges(), indent=2)}
+```
 """
 
 
@@ -135,8 +152,8 @@ def _builtin_default(item: Declaration) -> str:
     return "" if item.builtin_default is None else code(encode(item.builtin_default))
 
 
-def _tuning(item: Declaration) -> str:
-    ends = [code(bound if isinstance(bound, str) else encode(bound)) for bound in item.tunable]
+def _range(item: Declaration, bounds: Sequence[float | str]) -> str:
+    ends = [code(bound if isinstance(bound, str) else encode(bound)) for bound in bounds]
     return ", ".join(ends) if item.choices or item.kind is bool else " - ".join(ends)
 
 

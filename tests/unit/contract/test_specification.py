@@ -76,6 +76,23 @@ def test_tuning_ranges(service: Any) -> None:
             assert parse({name: value}).sources[name] == "given"
 
 
+def test_recommended_ranges(service: Any) -> None:
+    """The recommended ranges -> valid for the API, logarithmic above 0, each tunable in the algorithm and accepted."""
+    ranges = specification.recommended_ranges()
+    assert complaints(service, "ParameterRanges", ranges) == ""
+    found = {item["Name"]: item for kind in ranges.values() for item in kind}
+    assert {"learning_rate", "epochs", "dropout_rate"} <= set(found)
+    scales = set(service.shape_for("HyperParameterScalingType").enum)
+    for name, item in found.items():
+        assert item.get("ScalingType", "Auto") in scales
+        assert item.get("ScalingType") != "Logarithmic" or float(item["MinValue"]) > 0
+        for value in item.get("Values") or (item["MinValue"], item["MaxValue"]):
+            assert parse({name: value}).sources[name] == "given"
+    algorithm = specification.training_specification(IMAGE)["SupportedHyperParameters"]
+    tunable = {item["Name"] for item in algorithm if item["IsTunable"]}
+    assert tunable == TUNABLE | set(found)
+
+
 def test_tuning_objectives() -> None:
     """The objectives -> the guide's first, each defined as a metric, losses minimised."""
     objectives = specification.tuning_objectives()

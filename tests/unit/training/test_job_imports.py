@@ -7,7 +7,21 @@ import pytest
 
 from image_classifier import PROGRAM
 
-UNUSED = ("boto3", "flask", "gunicorn", "keras", "moto", "openvino", "pandas", "scipy", "tensorboard", "torch")
+UNUSED = (
+    "torch",
+    "boto3",
+    "flask",
+    "gunicorn",
+    "keras",
+    "moto",
+    "openvino",
+    "optuna",
+    "pandas",
+    "sklearn",
+    "tensorboard",
+)
+OF_TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_hub", "scipy")
+"""TensorFlow imports SciPy where that is installed."""
 EARLY = "import image_classifier.training.job"
 LATE = """
 from image_classifier import tensorflow_start
@@ -16,7 +30,7 @@ from image_classifier.inference.engines import tensorflow
 from image_classifier.untrusted_models import loader
 from image_classifier.training import fine_tuning
 from image_classifier.training.devices import accelerators
-from image_classifier.training.export import saved_model_export
+from image_classifier.training.export import finalisation, saved_model_export
 from image_classifier.training.model import earlier_model
 import tensorflow_hub
 """
@@ -24,7 +38,7 @@ import tensorflow_hub
 
 @pytest.mark.parametrize(
     ("statements", "unused"),
-    [(EARLY, (*UNUSED, "tensorflow", "tf_keras", "tensorflow_hub")), (f"{EARLY}{LATE}", UNUSED)],
+    [(EARLY, (*UNUSED, *OF_TENSORFLOW)), (f"{EARLY}{LATE}", UNUSED)],
     ids=["until the data are known", "until the first step"],
 )
 def test_job_imports_no_unused_modules(statements: str, unused: tuple[str, ...]) -> None:

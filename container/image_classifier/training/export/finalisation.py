@@ -183,9 +183,7 @@ def _convert_and_verify(
             info = ir_conversion.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
         if job.trained.expected is not job.trained.probabilities:
-            log(
-                "The refitted head has seen these images: the verification compares predictions, its accuracy is no score."
-            )
+            log("The refitted head has seen these images: the accuracy of the verification is no score.")
         try:
             result = verification.verify(
                 folder, sample, bytes_predictions, scratch / "verification", stop, values.trust_model

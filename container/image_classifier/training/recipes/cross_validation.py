@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from image_classifier.training.recipes import fold_table, linear_head
 from image_classifier.training.recipes.linear_head import LinearHead
-from image_classifier.training.recipes.logistic_regression import Problem
 from image_classifier.training.recipes.regularisation_path import Attempt, RegularisationPath
 from image_classifier.training.recipes.workers import workers
 
@@ -66,8 +65,8 @@ def select(
     """Choose the strength and fit the head; equal arguments give equal bits, whatever the number of CPUs.
 
     The folds follow from `labels` and `seed` alone, so that two selections on the same rows can be compared row by
-    row. Of more rows than `SAMPLE_ROWS`, or of a file (np.memmap) of any size, only a stratified sample is copied into
-    memory, to choose the strength; the head is then fitted on all rows, block by block.
+    row. Of more rows than `SAMPLE_ROWS` only a stratified sample is copied into memory, to choose the strength; the
+    head is then fitted on all rows, block by block, so that `features` can be a file larger than memory (np.memmap).
 
     Args:
         features: (n, D), raw; each head scales them by the rows that it is fitted on.
@@ -83,32 +82,60 @@ def select(
     Raises:
         UserError: A feature is NaN or infinite.
     """
-    weights = np.ones(len(labels), np.float32) if sample_weights is None else sample_weights
-    outputs = 1 if binary else classes
-    held_out = _folds(len(labels))
-    limit = max(min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * features.shape[1])), FOLDS)
-    hands = fold_table.deal(labels, FOLDS if held_out == 1 else held_out, seed, limit)
-    scores: dict[float, Score] = {}
-    with workers() as threads:
-        table = fold_table.build((features, *extra), labels, weights, hands, threads)
-        problems = [table.problem(fold, outputs, threads, check) for fold in range(held_out)]
-        chosen = RegularisationPath(table, problems).walk(lambda one: scores.update({one.strength: _score(one)}))
-        head = _refitted(table.problem(None, outputs, threads, check), chosen, table.centre)
-    if len(labels) > limit:
+    outputs, count = 1 if binary else classes, len(labels)
+    weights = np.ones(count, np.float32) if sample_weights is None else sample_weights
+    held_out, limit = _folds(count), _sample_limit(features.shape[1])
+    fold = fold_table.deal(labels, FOLDS if held_out == 1 else held_out, seed, limit)
+    found = _choose(_Rows((features, *extra), labels, weights, fold), held_out, outputs, check)
+    strength, head = found.attempt.strength, found.head
+    if count > limit:
         head = linear_head.fit(
             features,
             labels,
             classes,
-            chosen.strength,
+            strength,
             binary=binary,
-            sample_weights=sample_weights,
+            sample_weights=weights,
             start=head,
             extra=extra,
             check=check,
         )
-    out_of_fold = np.full((len(labels), outputs), np.nan, np.float32)
-    out_of_fold[np.concatenate(table.rows[:held_out])] = chosen.probabilities
-    return Selection(head, chosen.strength, out_of_fold, scores, held_out)
+    out_of_fold = np.full((count, outputs), np.nan, np.float32)
+    out_of_fold[found.rows] = found.attempt.probabilities
+    return Selection(head, strength, out_of_fold, found.scores, held_out)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    arrays: tuple[NDArray[np.float32], ...]
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    fold: NDArray[np.int64]
+    """See `fold_table.deal`."""
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    attempt: Attempt
+    head: LinearHead
+    """Fitted on all folds."""
+    rows: NDArray[np.int64]
+    """The rows that `attempt.probabilities` are of."""
+    scores: Mapping[float, Score]
+
+
+def _choose(rows: _Rows, held_out: int, outputs: int, check: Callable[[], None]) -> _Chosen:
+    scores: dict[float, Score] = {}
+    with workers() as threads:
+        table = fold_table.build(rows.arrays, rows.labels, rows.weights, rows.fold, threads)
+        problems = [table.problem(fold, outputs, threads, check) for fold in range(held_out)]
+        chosen = RegularisationPath(table, problems).walk(lambda one: scores.update({one.strength: _score(one)}))
+        whole = table.problem(None, outputs, threads, check)
+        # The mean of the folds' heads is close to the optimum of all rows.
+        start = np.mean(chosen.weights, axis=0)
+        weights = whole.solve(chosen.strength, start, whole.gradient_scale())
+    head = linear_head.from_weights(weights, whole.scaling.shifted(table.centre))
+    return _Chosen(chosen, head, np.concatenate(table.rows[:held_out]), scores)
 
 
 def _folds(rows: int) -> int:
@@ -117,11 +144,8 @@ def _folds(rows: int) -> int:
     return min(FOLDS_OF_MANY if rows >= MANY else FOLDS, rows)
 
 
-def _refitted(problem: Problem, chosen: Attempt, centre: NDArray[np.float32]) -> LinearHead:
-    # The mean of the folds' heads is close to the optimum of all rows.
-    start = np.mean(chosen.weights, axis=0)
-    weights = problem.solve(chosen.strength, start, problem.gradient_scale())
-    return linear_head.from_weights(weights, problem.scaling.shifted(centre))
+def _sample_limit(width: int) -> int:
+    return max(min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * width)), FOLDS)
 
 
 def _score(attempt: Attempt) -> Score:

@@ -78,20 +78,18 @@ class RegularisationPath:
         held_out = [self.table.blocks[fold] for fold in range(len(self.problems))]
         folds = zip(self.problems, weights, held_out, strict=True)
         logits = np.concatenate([problem.logits(block, own) for problem, own, part in folds for block in part])
-        blocks = [block for part in held_out for block in part]
-        labels, row_weights = (
-            np.concatenate([getattr(block, name) for block in blocks]) for name in ("labels", "weights")
-        )
-        losses, right = judge(logits, labels)
-        scaled = losses * (row_weights / row_weights.mean(dtype=np.float64))
-        return Attempt(strength, weights, linear_head.probabilities(logits), right, scaled)
+        labels = np.concatenate([block.labels for part in held_out for block in part])
+        row_weights = np.concatenate([block.weights for part in held_out for block in part])
+        losses = _cross_entropy(logits, labels) * (row_weights / row_weights.mean(dtype=np.float64))
+        probabilities = linear_head.probabilities(logits)
+        return Attempt(strength, weights, probabilities, linear_head.predicted(probabilities) == labels, losses)
 
 
-def judge(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the cross-entropy of each row, and whether its most probable class is right; logits (m, K) or (m, 1)."""
+def _cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (m,) of logits (m, K), or (m, 1) of class 1."""
     if logits.shape[1] == 1:
         # Two classes with the logits 0 and z.
         logits = np.hstack([np.zeros_like(logits), logits])
     exact = logits.astype(np.float64)
-    losses = special.logsumexp(exact, axis=1) - exact[np.arange(len(labels)), labels]
-    return losses, logits.argmax(axis=1) == labels
+    losses: NDArray[np.float64] = special.logsumexp(exact, axis=1) - exact[np.arange(len(labels)), labels]
+    return losses
