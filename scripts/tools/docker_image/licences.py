@@ -52,6 +52,8 @@ STATED = MappingProxyType(
         "itsdangerous": Licence("BSD-3-Clause", _OWN_FILE),
         "jinja2": Licence("BSD-3-Clause", _OWN_FILE),
         "python-dateutil": Licence("Apache-2.0 OR BSD-3-Clause", 'its licence file; the metadata say "Dual License"'),
+        "scipy": Licence("BSD-3-Clause", _OWN_FILE),
+        "tqdm": Licence("MPL-2.0 AND MIT", _METADATA),
     }
 )
 """Read manually, since the metadata are ambiguous."""

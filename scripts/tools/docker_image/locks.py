@@ -24,12 +24,16 @@ class Pin:
 
 
 def read(lock: Path) -> list[Pin]:
-    """Return a lock's pins in its order; a package is there twice when the version depends on Python's."""
+    """Return a lock's pins in its order; a package is there twice when the version depends on Python's.
+
+    What only other systems install is left out.
+    """
     lines = lock.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     return [
         Pin(found["name"], found["version"], tuple(re.findall(r"--hash=sha256:([0-9a-f]{64})", line)))
         for line in lines
         if (found := re.match(r"(?P<name>[a-z0-9-]+)==(?P<version>[^\s;]+)", line))
+        and "sys_platform == 'win32'" not in line
     ]
 
 

@@ -10,7 +10,6 @@ from image_classifier.contract import hyperparameters
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import StopSignal
-from tests.unit.training import small
 
 Reader = Callable[..., DataSplits]
 
