@@ -29,6 +29,7 @@ _NEXT: Mapping[str, str] = {
     "Tuning: a race": "Choosing the settings of the fine-tuning in a race",
     "Tuning: ": "Fine-tuning the network",
     "Interpolation": "Interpolating with the head's network",
+    "Recipe: search": "Searching for the head's hyperparameters",
 }
 """The activity after a line with this beginning, the first that fits, until the next line."""
 _DETAILS = (
@@ -74,7 +75,7 @@ class TrainingView:
         self._parts: list[Part] = []
         self._epochs, self._epoch, self._best = 0, 0, float("-inf")
         self._extracts_features = False
-        self._recipe, self._tuning_epoch = False, 0
+        self._recipe, self._measured = contradictions.BUILTIN, 0
         self._activity = "Training"
 
     def __enter__(self) -> Self:
@@ -98,7 +99,7 @@ class TrainingView:
             case Resumed(epochs=epochs):
                 self._epoch = epochs
                 self._print(f"Resuming from a checkpoint after {epochs} of {self._epochs} epochs")
-            case Epoch(metrics=metrics) if self._recipe:
+            case Epoch(metrics=metrics) if self._recipe != contradictions.BUILTIN:
                 self._on_measured(metrics)
             case Epoch(metrics=metrics):
                 self._on_epoch(metrics)
@@ -117,7 +118,7 @@ class TrainingView:
         if setting.name == "epochs":
             self._epochs = int(setting.value)
         if setting.name == contradictions.RECIPE:
-            self._recipe = setting.value != contradictions.BUILTIN
+            self._recipe = setting.value
         if setting.is_given:
             self._given.append(f"{setting.name}={setting.value}")
 
@@ -157,9 +158,11 @@ class TrainingView:
         self._progress.update(self._task, completed=self._epoch, count=count, unit="epochs")
 
     def _on_measured(self, metrics: Mapping[str, float]) -> None:
-        """Show the metrics of a recipe's head, or of an epoch of its fine-tuning, whose number is not planned."""
-        name = f"Fine-tuning, epoch {self._tuning_epoch}" if self._tuning_epoch else "Head"
-        self._tuning_epoch += 1
+        """Show the metrics of a recipe's head or of an epoch, whose number the recipe chooses."""
+        name = f"Fine-tuning, epoch {self._measured}" if self._measured else "Head"
+        self._measured += 1
+        if self._recipe == contradictions.SEARCH:
+            name = f"Epoch {self._measured}"
         self._print(self._with_metrics(f"{name}: ", metrics))
 
     def _epoch_line(self, metrics: Mapping[str, float], is_best: bool) -> str:
@@ -184,7 +187,7 @@ class TrainingView:
         activity = next((doing for beginning, doing in _NEXT.items() if text.startswith(beginning)), None)
         if activity:
             self._run(activity)
-            if self._recipe:
+            if self._recipe == contradictions.AUTO:
                 self._activity = activity
 
     def _run(self, activity: str, total: int | None = None, done: int = 0) -> None:

@@ -19,8 +19,8 @@ from image_classifier.training.recipes.views import Views
 from image_classifier.training.stopping import JobStopped, raise_if_set
 
 HEAD, ENRICHMENTS = "head", "enrichments"
-_MOST_COPIED = 10_000
-"""Training images up to which copies are tried: a pass over them takes 2 minutes on 2 CPUs with EfficientNet-Lite0.
+_MOST_COPIED = 1_000
+"""Training images up to which copies are tried: they stand in for images that are missing, and cost a pass each.
 
 By number, not by time, so that a job that was killed and resumed with features of its first run decides alike.
 """
@@ -159,7 +159,7 @@ def _reason_against(inputs: Inputs, base: Selection) -> str | None:
         return f"the job was stopped ({inputs.session.stop.reason})"
     images = len(inputs.training.rows)
     if images > _MOST_COPIED:
-        return f"{images:,} images are more than {_MOST_COPIED:,}, for which the passes over the copies pay"
+        return f"{images:,} training images are more than the {_MOST_COPIED:,} up to which they are tried"
     # A pass over the training images for each view, and one over the validation images.
     needed = len(View) * (inputs.training.seconds + inputs.validation.seconds)
     left = inputs.session.stop.training_seconds()
