@@ -58,7 +58,7 @@ def to_json(result: "SearchResult") -> dict[str, Any]:
 def table(result: "SearchResult") -> tuple[list[str], list[list[Value]]]:
     """Return header and rows of search.csv: a row a trial, `yes` in the column `best` of one of them.
 
-    Metric and log loss are those after the last epoch that was run.
+    Metric and log loss are those that the trial was judged by, see `Outcome.score`.
     """
     names = list(result.trials[0].values) if result.trials else []
     header = ["trial", "best", "state", *names, result.metric, "log_loss", "epochs_run", "seconds"]

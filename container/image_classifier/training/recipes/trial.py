@@ -43,7 +43,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Score:
-    """Judgement of the held-out rows of all folds together."""
+    """Judgement of the held-out rows of all folds together, after an epoch or as a mean over epochs."""
 
     metric: float
     """What `eval_metric` names; larger is better."""
@@ -66,6 +66,17 @@ class Outcome:
     state: str
     """`FINISHED`, `PRUNED`, or `DIVERGED` when the loss became NaN or infinite in the epoch after the last score."""
     seconds: float
+
+    @property
+    def score(self) -> Score | None:
+        """The mean over the last third of the epochs, since single epochs jump; None without an epoch."""
+        if not self.scores:
+            return None
+        last = self.scores[-max(len(self.scores) // 3, 1) :]
+        metric, log_loss = (
+            sum(of) / len(last) for of in zip(*((one.metric, one.log_loss) for one in last), strict=True)
+        )
+        return Score(metric, log_loss, last[0].rows)
 
 
 def stratified_folds(labels: NDArray[np.int64], seed: int) -> tuple[Fold, ...]:

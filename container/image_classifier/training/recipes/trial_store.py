@@ -31,15 +31,13 @@ class Trial:
 
     @property
     def score(self) -> Score | None:
-        """The score after the last epoch; None when the loss diverged in the first."""
-        return self.outcome.scores[-1] if self.outcome.scores else None
+        """What the trial is judged by; None when the loss diverged in the first epoch."""
+        return self.outcome.score
 
     @property
     def objective(self) -> float:
-        """What the search maximises: the last score's objective, minus infinity without one."""
-        scores = self.outcome.scores
-        last = scores[-max(len(scores) // 3, 1) :]
-        return sum(one.objective for one in last) / len(last) if last else float("-inf")
+        """What the search maximises; minus infinity without a score."""
+        return self.score.objective if self.score else float("-inf")
 
     @property
     def finished(self) -> bool:

@@ -46,7 +46,7 @@ def test_values_by_hand_are_the_best_trials() -> None:
 def test_block_of_a_search_that_was_stopped() -> None:
     """Given a stop with and without a finished trial -> the block says so, and which values stay."""
     some = search_report.lines(SearchResult(TRIALS[:2], "accuracy", 1, True))
-    assert "in a held-out 20% of the training images" in some[0]
+    assert "in a held-out 33% of the training images" in some[0]
     assert some[1] == "Search: stopped early, since a stop was requested"
     nothing = search_report.lines(SearchResult((), "accuracy", 1, True))
     assert nothing[-1] == "Search: no trial reached its last epoch, so the job's own values stay"

@@ -28,12 +28,20 @@ def test_folds_judge_every_row_once() -> None:
         assert np.bincount(labels[fold.held_out], minlength=3)[0] in (6, 7)
 
 
+@pytest.mark.parametrize(("rows", "folds"), [(1_000, 5), (1_001, 3), (2_000, 3), (2_001, 2), (4_000, 2)])
+def test_fewer_folds_judge_more_rows(rows: int, folds: int) -> None:
+    """Given more rows -> fewer folds, which still judge every row once, so that no epoch trains on many more."""
+    found = trial.stratified_folds(np.arange(rows) % 7, 0)
+    assert (len(found), sum(len(fold.held_out) for fold in found)) == (folds, rows)
+    assert sum(len(fold.training) for fold in found) <= 4_000
+
+
 def test_many_rows_have_one_hold_out() -> None:
-    """Given more rows than are judged in folds -> one fold, a fifth of each class, other rows for another seed."""
-    labels = np.arange(trial.FOLDS_UP_TO + 10) % 2
+    """Given more rows than are judged in folds -> one fold, a third of each class, other rows for another seed."""
+    labels = np.arange(4_002) % 2
     [fold] = trial.stratified_folds(labels, 1)
     [other] = trial.stratified_folds(labels, 2)
-    assert np.bincount(labels[fold.held_out]).tolist() == [101, 101]
+    assert np.bincount(labels[fold.held_out]).tolist() == [667, 667]
     assert not np.intersect1d(fold.training, fold.held_out).size
     assert set(fold.held_out) != set(other.held_out)
 
@@ -64,6 +72,14 @@ def test_trial_ends_when_it_is_pruned() -> None:
     called.clear()
     finished = trial.run(searching.task(), small.settings(epochs=2), prune)
     assert (finished.state, len(finished.scores), called) == (trial.FINISHED, 2, [0])
+
+
+def test_score_is_a_mean_over_the_last_epochs() -> None:
+    """Given seven epochs -> the mean of the last two, of one epoch that one, of no epoch no score."""
+    seven = searching.finished(0, [0.9, 0.9, 0.9, 0.9, 0.9, 0.5, 0.75]).outcome.score
+    assert seven == Score(0.625, 0.5, 100)
+    assert searching.finished(0, [0.25]).outcome.score == Score(0.25, 0.5, 100)
+    assert searching.finished(0, []).outcome.score is None
 
 
 def test_divergence_ends_a_trial() -> None:
