@@ -195,7 +195,7 @@ def rebuilt(trained: Trained, backbone: Backbone) -> Trained:
     """Return `trained` with its weights in `backbone`, a second copy, for example outside the training strategy."""
     network = build(backbone, trained.values, len(trained.training.class_names))
     snapshots.assign(network.trained_variables, trained.weights)
-    return replace(trained, backbone=backbone, head=network.head)
+    return replace(trained, backbone=replace(backbone, head=trained.backbone.head), head=network.head)
 
 
 def score_test(

@@ -13,8 +13,10 @@ from image_classifier.training.data.batches import Rows
 from image_classifier.training.loop import snapshots
 from image_classifier.training.loop.scoring import Evaluator, Predictions
 from image_classifier.training.model.classifier import Network
+from image_classifier.training.recipes import stage_store
 from image_classifier.training.recipes.inputs import Inputs
 from image_classifier.training.recipes.linear_head import LinearHead
+from image_classifier.training.recipes.stage_store import Stage
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Candidate:
     predictions: Predictions
     """For the validation images, in their order."""
     metrics: dict[str, float]
-    """Of training and validation, under the names of an epoch."""
+    """Of training, for a tuned network in its last epoch, and of validation; under the names of an epoch."""
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -39,28 +41,37 @@ class Candidate:
 
 
 def of_head(inputs: Inputs, head: LinearHead) -> Candidate:
-    """Return the candidate with the head on the frozen backbone."""
+    """Return the candidate with the head on the frozen backbone. Collective."""
     values, cluster = inputs.head_values, inputs.session.cluster
     with cluster.strategy.scope():
         network = fine_tuning.build(inputs.backbone, values, len(inputs.class_names))
     evaluator = Evaluator(network, values, cluster)
     weights = [head.kernel, head.bias]
     snapshots.assign(network.trained_variables, weights)
-    found = {name: predictions(head, part.rows) for name, part in _parts(inputs).items()}
-    scores = {
-        f"{prefix}{name}": value
-        for prefix, part in _parts(inputs).items()
-        for name, value in evaluator.score(found[prefix], part.rows.labels).items()
-    }
-    return Candidate(values, network, evaluator, weights, found["val_"], scores)
+    training, validation = inputs.training.rows, inputs.validation.rows
+    # From the chief, since another kind of CPU rounds otherwise, and every host must come to the same choice.
+    outputs = stage_store.from_chief(
+        inputs.session,
+        lambda: Stage(
+            {},
+            {
+                "training": predictions(head, training).outputs,
+                "validation": predictions(head, validation).outputs,
+            },
+        ),
+    ).arrays
+    of_training = evaluator.score(_all_rows(outputs["training"]), training.labels)
+    found = _all_rows(outputs["validation"])
+    of_validation = evaluator.score(found, validation.labels)
+    metrics = {**of_training, **{f"val_{name}": value for name, value in of_validation.items()}}
+    return Candidate(values, network, evaluator, weights, found, metrics)
 
 
 def predictions(head: LinearHead, rows: Rows) -> Predictions:
     """Return the predictions of a head for features."""
     features = np.asarray(rows.inputs)
-    outputs = head.probabilities(features) if len(head.bias) == 1 else head.logits(features)
-    return Predictions(outputs, np.arange(len(features)))
+    return _all_rows(head.probabilities(features) if len(head.bias) == 1 else head.logits(features))
 
 
-def _parts(inputs: Inputs) -> dict[str, Any]:
-    return {"": inputs.training, "val_": inputs.validation}
+def _all_rows(outputs: NDArray[np.float32]) -> Predictions:
+    return Predictions(outputs, np.arange(len(outputs)))

@@ -3,7 +3,7 @@
 Not on the training images: it may have been fitted on them.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from image_classifier.training.recipes import candidates, choice
 from image_classifier.training.recipes.head_stage import FittedHead
@@ -13,7 +13,7 @@ from image_classifier.training.recipes.record import EarlierRecord
 
 
 def considered(inputs: Inputs, fitted: FittedHead) -> FittedHead:
-    """Return `fitted` with the earlier head if there is one and it wins by the rule of stage 3."""
+    """Return `fitted` with the earlier head if there is one and it wins by the rule of stage 3. Collective."""
     kept = inputs.backbone.head
     if kept is None:
         return fitted
@@ -28,4 +28,6 @@ def considered(inputs: Inputs, fitted: FittedHead) -> FittedHead:
         difference=compared.difference,
         standard_error=compared.standard_error,
     )
+    # That of the chief on every host: another kind of CPU rounds otherwise.
+    record = EarlierRecord(**inputs.session.cluster.gather_json(asdict(record))[0])
     return replace(fitted, head=earlier if record.kept else fitted.head, earlier=record)

@@ -43,6 +43,11 @@ class FittedHead:
     earlier: EarlierRecord | None = None
     """None without an earlier job's head."""
 
+    @property
+    def earlier_kept(self) -> bool:
+        """Whether `head` is that of the earlier job."""
+        return self.earlier is not None and self.earlier.kept
+
 
 def run(inputs: Inputs, stages: StageStore) -> FittedHead:
     """Return the head of the best cross-validated accuracy, with the copies that raise it. Collective.
@@ -71,7 +76,7 @@ def fit_rows(inputs: Inputs, fitted: FittedHead, rows: NDArray[np.int64]) -> Lin
 
     An earlier job's head is returned as it is.
     """
-    if fitted.earlier and fitted.earlier.kept:
+    if fitted.earlier_kept:
         return fitted.head
     training = inputs.training.rows
     copies = [fitted.views.training(view)[rows] for view in fitted.kept]
@@ -140,9 +145,14 @@ def _enriched(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> FittedH
         except JobStopped:
             return replace(fitted, enrichments=EnrichmentRecord(f"the job was stopped ({inputs.session.stop.reason})"))
     trials = tuple(Trial(**{**one, "view": View(one["view"])}) for one in stage.state["trials"])
-    record = EnrichmentRecord("", tuple(_record(one) for one in trials), stage.state["seconds"])
     kept = tuple(one.view for one in trials if one.kept)
     selection = _selection(stage)
+    record = EnrichmentRecord(
+        copies=tuple(_record(one) for one in trials),
+        strength=selection.strength,
+        score=selection.score,
+        seconds=stage.state["seconds"],
+    )
     return replace(fitted, head=selection.head, selection=selection, kept=kept, enrichments=record)
 
 

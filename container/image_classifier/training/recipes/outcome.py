@@ -1,6 +1,6 @@
 """The result of a recipe in the form of every other training: `Trained`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,7 +58,8 @@ def finish(
     total, trainable = fine_tuning.parameters(inputs.backbone, chosen.network)
     return Trained(
         values=chosen.values,
-        backbone=inputs.backbone,
+        # Its head counts as kept in the model info.
+        backbone=replace(inputs.backbone, head=inputs.backbone.head if fitted.earlier_kept else None),
         head=chosen.network.head,
         weights=weights,
         history=measured.history(session.stop.reason or None),

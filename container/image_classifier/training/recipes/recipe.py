@@ -52,12 +52,11 @@ def train(
     fitted = earlier_head.considered(job, head_stage.run(job, stages))
     head = candidates.of_head(job, fitted.head)
     log(metrics.epoch_line(1, 1, fitted.record.seconds, head.metrics))
-    originals = [variable.numpy() for variable in backbone.layer.variables]
     tuned = tuning_stage.run(job, stages, fitted, head)
     chosen, refitted = tuned.winner or head, NOT_REFITTED
     if chosen is head:
-        # Stage 2 left its weights in the backbone.
-        snapshots.assign(backbone.layer.variables, originals)
+        if tuned.originals:
+            snapshots.assign(backbone.layer.variables, tuned.originals)
         refitted = refit_stage.run(job, stages, fitted)
     record = Record(
         chosen="head" if chosen is head else "network",

@@ -64,13 +64,21 @@ class EnrichmentRecord:
     reason: str = ""
     """Why none was tried; empty if they were."""
     copies: tuple[CopiesRecord, ...] = ()
+    strength: float | None = None
+    """C of the head with the copies that were kept."""
+    score: Score | None = None
+    """Of that C."""
     seconds: float = 0.0
 
     def line(self) -> str:
         """Return the line of the log."""
         if self.reason:
             return f"copies of the images: no, {self.reason}"
-        return f"copies of the images: {'; '.join(one.line() for one in self.copies)}; {self.seconds:.1f} s"
+        tried = "; ".join(one.line() for one in self.copies)
+        result = ""
+        if self.score and any(one.kept for one in self.copies):
+            result = f"; with them {shown(self.score)}, C={self.strength:g}"
+        return f"copies of the images: {tried}{result}; {self.seconds:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -158,7 +166,7 @@ class TuningRecord:
         """Return the line of the log."""
         if self.reason:
             return f"fine-tuning: no, {self.reason}"
-        stopped = f", stopped by {self.stopped}" if self.stopped else ""
+        stopped = f", stopped early ({self.stopped.rstrip('.')})" if self.stopped else ""
         return (
             f"fine-tuning: {self.epochs} epochs with {self.settings}{stopped}, alpha {self.alpha:g}; "
             f"{self.seconds:.0f} s, the race {self.race_seconds:.0f} s of them"

@@ -47,7 +47,7 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
 
 
 def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
-    if fitted.earlier and fitted.earlier.kept:
+    if fitted.earlier_kept:
         return "the head of the earlier job is kept"
     if inputs.values.refit == "False":
         return "refit=False"

@@ -36,6 +36,8 @@ class TunedNetwork:
     """None: no network was tuned."""
     epochs: Sequence[dict[str, float]] = ()
     """Metrics of each epoch of the tuning."""
+    originals: Sequence[NDArray[Any]] = ()
+    """Values that the backbone's variables had; empty when they still have them."""
 
     @property
     def rule(self) -> str:
@@ -62,11 +64,13 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead, head: Candidate)
         return TunedNetwork(TuningRecord(f"the job was stopped ({inputs.session.stop.reason})"))
     with inputs.session.cluster.strategy.scope():
         network = fine_tuning.build(inputs.backbone, tuning.values_for(inputs.values), len(inputs.class_names))
-    if not stage:
-        stage = _tune(inputs, fitted, head, network)
-        if not inputs.stop_requested():
-            stages.put(STAGE, stage)
-    return _unpacked(inputs, network, stage)
+    if stage:
+        return _unpacked(inputs, network, stage)
+    originals = [variable.numpy() for variable in inputs.backbone.layer.variables]
+    stage = _tune(inputs, fitted, head, network)
+    if not inputs.stop_requested():
+        stages.put(STAGE, stage)
+    return replace(_unpacked(inputs, network, stage), originals=originals)
 
 
 def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
@@ -86,11 +90,7 @@ def _tune(inputs: Inputs, fitted: FittedHead, head: Candidate, network: Network)
     found = tuning.tune(
         TuningInputs(
             network,
-            Stage0(
-                fitted.head,
-                head.predictions.outputs,
-                lambda rows: head_stage.fit_rows(inputs, fitted, rows),
-            ),
+            Stage0(fitted.head, head.predictions.outputs, lambda rows: head_stage.fit_rows(inputs, fitted, rows)),
             tuning.values_for(inputs.values),
             Images(training.rows, validation.rows, inputs.class_names),
             inputs.session,
