@@ -81,13 +81,3 @@ def test_thread_survives_failing_work(caplog: pytest.LogCaptureFixture) -> None:
     wait_until(lambda: pool.submit(done.set), 10, "a thread is free")
     assert done.wait(10)
     assert "unforeseen" in caplog.text
-
-
-def test_one_piece_after_another_stays_on_one_thread() -> None:
-    """Given work that comes when the last piece is done -> the same thread, whose memory is warm, does all of it."""
-    pool, names = ThreadPool(INITIAL_THREADS), []
-    for _ in range(20):
-        idle = len(pool._idle)
-        assert pool.submit(lambda: names.append(threading.current_thread().name))
-        wait_until(lambda idle=idle: len(pool._idle) == idle, 10, "the thread is idle again")  # type: ignore[misc]
-    assert len(set(names)) == 1
