@@ -39,6 +39,7 @@ def be_the_selection(size: Sequence[int], in_file: bool) -> None:
     if in_file:
         with tempfile.TemporaryFile() as file:
             file.write(features.data)
+            file.flush()
             features = np.memmap(file, np.float32, "r", shape=features.shape)
     passes: list[None] = []
     started, used = time.monotonic(), time.process_time()
