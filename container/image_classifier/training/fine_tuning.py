@@ -75,7 +75,7 @@ class Trained:
     probabilities: NDArray[np.float32]
     """Predictions of the best epoch for the validation images: (n, K), or (n, 1) in binary mode."""
     expected: NDArray[np.float32]
-    """Predictions of `weights` for them; others than `probabilities` after a refit on training and validation."""
+    """Predictions of `weights` for them: the same array as `probabilities` but after a refit on both splits."""
     skipped: tuple[Skipped, ...]
     test: TestResult | None
     precision: str

@@ -47,7 +47,8 @@ def finish(
     """
     chosen = measured.chosen
     data, session = inputs.data, inputs.session
-    weights, expected = chosen.weights, chosen.probabilities
+    weights, probabilities = chosen.weights, chosen.probabilities
+    expected = probabilities
     if refitted:
         weights = [refitted.kernel, refitted.bias]
         expected = candidates.predictions(refitted, inputs.validation.rows).probabilities(chosen.values)
@@ -65,7 +66,7 @@ def finish(
         history=measured.history(session.stop.reason or None),
         training=inputs.training.listing,
         validation=inputs.validation.chosen(chosen.predictions.rows),
-        probabilities=chosen.probabilities,
+        probabilities=probabilities,
         expected=expected,
         skipped=(*skipped, *(found[1] if found else ())),
         test=found[0] if found else None,

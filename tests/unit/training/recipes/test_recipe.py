@@ -58,7 +58,7 @@ def test_head_is_a_dense_layer_that_gives_the_probabilities(
     pixels = np.stack([Decoder((32, 40), "bilinear")(example.path) for example in trained.validation.examples])
     found = tf.nn.softmax(trained.head(features(pixels))).numpy()
     np.testing.assert_allclose(found, trained.probabilities, atol=1e-5)
-    np.testing.assert_array_equal(trained.expected, trained.probabilities)
+    assert trained.expected is trained.probabilities
 
 
 def test_refit_uses_validation_images_and_is_reported(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
