@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import util
 
 from image_classifier.resources import garbage_collection
+from image_classifier.resources.optional_imports import hidden
 
 TENSORFLOW_NOISE = (b"All log messages before absl::InitializeLog()", b"oneDNN custom operations are on")
 """What TensorFlow 2.21 prints at every import, regardless of TF_CPP_MIN_LOG_LEVEL."""
@@ -54,5 +55,6 @@ def start() -> None:
     configure()
     if "tensorflow" in sys.modules:
         return
-    with without(TENSORFLOW_NOISE), garbage_collection.gc_frozen():
+    # TensorFlow and tf_keras import SciPy, where it is installed, for functions that this program never calls.
+    with without(TENSORFLOW_NOISE), garbage_collection.gc_frozen(), hidden("scipy"):
         import tensorflow  # noqa: F401

@@ -17,11 +17,11 @@ UNUSED = (
     "openvino",
     "optuna",
     "pandas",
+    "scipy",
     "sklearn",
     "tensorboard",
 )
-OF_TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_hub", "scipy")
-"""TensorFlow imports SciPy where that is installed."""
+OF_TENSORFLOW = ("tensorflow", "tf_keras", "tensorflow_hub")
 EARLY = "import image_classifier.training.job"
 LATE = """
 from image_classifier import tensorflow_start

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -19,19 +18,13 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
 from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.request_pool import RequestPool
+from image_classifier.resources.optional_imports import hidden
 from image_classifier.resources.processors import available_processors
 
 # `import openvino` also imports its converter: 9 MB and more than half of the import time. It tolerates a missing
 # converter, and code that converts imports that module by its own name.
-_CONVERTER = "openvino.tools.ovc"
-_is_new = _CONVERTER not in sys.modules
-if _is_new:
-    sys.modules[_CONVERTER] = None  # type: ignore[assignment]
-try:
+with hidden("openvino.tools.ovc"):
     import openvino
-finally:
-    if _is_new:
-        del sys.modules[_CONVERTER]
 
 _QUEUED_REQUESTS = 2
 """Requests beyond the streams: their images queue inside OpenVINO, so that no stream waits for Python's GIL."""
