@@ -1,0 +1,95 @@
+"""What an evaluation starts from: images with labels, and what the model computed of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.evaluation.statistics import Proportion
+
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled images of one part of the data; row i of every array is of the i-th file."""
+
+    name: str
+    """`TRAINING`, `VALIDATION`, `TEST`, or the name of a folder that was given."""
+    folder: Path
+    files: tuple[str, ...]
+    """Paths below `folder`."""
+    labels: NDArray[np.int64]
+    """Class indices (n,)."""
+    probabilities: NDArray[np.float32] | None = None
+    """(n, K), two columns for a binary model; of training images those by heads that did not see the image."""
+    features: NDArray[np.float32] | None = None
+    """(n, D), the inputs of the head."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.files)
+
+    def path(self, row: int) -> Path:
+        """Return the file of a row."""
+        return self.folder / self.files[row]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Top-1 class indices (n,).
+
+        Raises:
+            ValueError: The split has no probabilities.
+        """
+        if self.probabilities is None:
+            raise ValueError(f"{self.name} has no probabilities")
+        return self.probabilities.argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The classifier on the features, without which no OOD score and no temperature can be computed."""
+
+    kernel: NDArray[np.float32]
+    """(D, K), or (D, 1) of a binary model."""
+    bias: NDArray[np.float32]
+    """(K,) or (1,)."""
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """Accuracy of a head that was fitted on a part of the training images."""
+
+    share: float
+    images: int
+    accuracy: Proportion
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that is known about a model and its data. What a job does not have is None or empty."""
+
+    class_names: tuple[str, ...]
+    judged: Split
+    """The images that the score is of: test if there are any, else validation. With probabilities."""
+    others: tuple[Split, ...] = ()
+    """The other splits; training last."""
+    head: Head | None = None
+    history: Sequence[Mapping[str, float]] = ()
+    """Metrics by epoch, named as in `contract.metrics`."""
+    best_epoch: int | None = None
+    """Index into `history`."""
+    learning_curve: Sequence[LearningPoint] = ()
+    model_info: Mapping[str, Any] = field(default_factory=dict)
+    """Contents of the artefact's model info file."""
+    skipped: Sequence[tuple[str, str]] = ()
+    """Unreadable files and the reason."""
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by the name of a phase, in order."""
+
+    def split(self, name: str) -> Split | None:
+        """Return a split by its name."""
+        return next((one for one in (self.judged, *self.others) if one.name == name), None)

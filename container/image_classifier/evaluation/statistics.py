@@ -1,0 +1,47 @@
+"""Proportions with intervals, and tests that correct for their number."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+Z_95 = 1.959964
+"""Two-sided 95 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """Successes among trials."""
+
+    count: int
+    total: int
+
+    @property
+    def value(self) -> float:
+        """Their share; NaN without trials."""
+        return self.count / self.total if self.total else math.nan
+
+    @property
+    def interval(self) -> Interval:
+        """The Wilson score interval (Wilson, Probable inference, 1927); 0 to 1 without trials."""
+        if not self.total:
+            return Interval(0.0, 1.0)
+        share, z2 = self.value, Z_95**2 / self.total
+        centre = share + z2 / 2
+        spread = Z_95 * math.sqrt(share * (1 - share) / self.total + z2 / (4 * self.total))
+        return Interval(max((centre - spread) / (1 + z2), 0.0), min((centre + spread) / (1 + z2), 1.0))
+
+
+def discoveries(p_values: Sequence[float], rate: float = 0.05) -> list[bool]:
+    """Return which tests are rejected at a false discovery rate (Benjamini and Hochberg, 1995)."""
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    passed = [rank for rank, index in enumerate(order, start=1) if p_values[index] <= rate * rank / len(order)]
+    accepted = set(order[: max(passed, default=0)])
+    return [index in accepted for index in range(len(p_values))]
