@@ -46,11 +46,18 @@ class Licence:
 
 _METADATA = "its metadata"
 _OWN_FILE = "its licence file; the metadata say no more than BSD"
+_FILE = "its licence file"
 STATED = MappingProxyType(
     {
         "astunparse": Licence("BSD-3-Clause AND PSF-2.0", _OWN_FILE),
+        "cleanlab": Licence("Apache-2.0", "its licence file; the metadata name no version"),
+        "contourpy": Licence("BSD-3-Clause", _FILE),
+        "cycler": Licence("BSD-3-Clause", _FILE),
+        "imagehash": Licence("BSD-2-Clause", _FILE),
         "itsdangerous": Licence("BSD-3-Clause", _OWN_FILE),
         "jinja2": Licence("BSD-3-Clause", _OWN_FILE),
+        "kiwisolver": Licence("BSD-3-Clause", _FILE),
+        "matplotlib": Licence("PSF-2.0", "its licence file, the terms of PSF-2.0 with its own name"),
         "python-dateutil": Licence("Apache-2.0 OR BSD-3-Clause", 'its licence file; the metadata say "Dual License"'),
         "scipy": Licence("BSD-3-Clause", _OWN_FILE),
         "tqdm": Licence("MPL-2.0 AND MIT", _METADATA),

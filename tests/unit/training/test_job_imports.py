@@ -10,9 +10,12 @@ from image_classifier import PROGRAM
 UNUSED = (
     "torch",
     "boto3",
+    "cleanlab",
     "flask",
     "gunicorn",
+    "imagehash",
     "keras",
+    "matplotlib",
     "moto",
     "openvino",
     "optuna",
