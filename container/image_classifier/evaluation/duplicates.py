@@ -160,15 +160,16 @@ def _images(splits: Sequence[Split], traits: Mapping[str, Sequence[Traits | None
         hashes=np.array([one.perceptual_hash for _, _, one in found], np.uint64),
         sizes=[(one.width, one.height) for _, _, one in found],
         features=features,
-        centre=_centre([rows for rows in features if rows is not None and len(rows)], len(splits)),
+        centre=_centre([split.features for split in splits if len(split)]),
     )
 
 
-def _centre(features: list[NDArray[np.float32]], splits: int) -> NDArray[np.float32] | None:
-    if len(features) < splits:
+def _centre(features: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32] | None:
+    known = [rows for rows in features if rows is not None]
+    if not known or len(known) < len(features):
         return None
-    total = sum(rows.sum(axis=0, dtype=np.float64) for rows in features)
-    return np.asarray(total / sum(len(rows) for rows in features), np.float32)
+    total = np.sum([rows.sum(axis=0, dtype=np.float64) for rows in known], axis=0)
+    return np.asarray(total / sum(len(rows) for rows in known), np.float32)
 
 
 def _alike_hashes(hashes: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
