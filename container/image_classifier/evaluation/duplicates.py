@@ -127,7 +127,7 @@ class _Images:
     def alike(self, first: NDArray[np.intp], second: NDArray[np.intp]) -> NDArray[np.bool_]:
         """Return for each pair of images with alike hashes whether they are duplicates."""
         if self.centre is None:
-            return np.bitwise_count(self.hashes[first] ^ self.hashes[second]) <= MAX_DISTANCE_ALONE
+            return np.asarray(np.bitwise_count(self.hashes[first] ^ self.hashes[second]) <= MAX_DISTANCE_ALONE)
         cosines = np.empty(len(first), np.float32)
         for start in range(0, len(first), _PAIRS):
             part = slice(start, start + _PAIRS)
@@ -143,7 +143,8 @@ class _Images:
                 rows[chosen] = features[self.rows[images[chosen]]]
         rows -= centre
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.divide(rows, lengths, out=rows, where=lengths > 0)
+        np.divide(rows, lengths, out=rows, where=lengths > 0)
+        return rows
 
 
 def _images(splits: Sequence[Split], traits: Mapping[str, Sequence[Traits | None]]) -> _Images:

@@ -22,7 +22,7 @@ class TexturePredictor:
         grey = pixels[..., 0].astype(np.float32)
         across = np.abs(np.diff(grey, axis=1)).mean(axis=(1, 2))
         down = np.abs(np.diff(grey, axis=2)).mean(axis=(1, 2))
-        return np.stack([across, down], axis=1) / (across + down + 1)[:, np.newaxis]
+        return np.asarray(np.stack([across, down], axis=1) / (across + down + 1)[:, np.newaxis], np.float32)
 
 
 def stripes(vertical: bool) -> NDArray[np.uint8]:
