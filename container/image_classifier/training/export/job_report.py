@@ -6,14 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from image_classifier import artifacts
 from image_classifier.contract.errors import ExplainedError, first_line
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
-from image_classifier.inference.openvino_model import agreement
 from image_classifier.training import stopping
 from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
@@ -107,17 +103,11 @@ def _write_arrays(model: Path, evaluation: "Evaluation") -> None:
 
 def _network(model: Path) -> "Network | None":
     """Return the finished model in the engine that serves it; None without an OpenVINO IR, as loading takes long."""
-    from image_classifier.evaluation.probes import Network
+    from image_classifier.inference import labelled_images
 
     info = artifacts.read_model_info(model)
     options = EngineOptions(engine="openvino", single_compilation=True)
     try:
-        engine = engines.load(model, info, trust=False, options=options)
+        return labelled_images.network(engines.load(model, info, trust=False, options=options), info)
     except ExplainedError:
         return None
-
-    def run(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        found = engine.run(pixels)
-        return agreement.two_columns(found.probabilities), found.features
-
-    return Network(run, info.image_size, info.resize_method)
