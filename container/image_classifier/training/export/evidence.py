@@ -33,12 +33,12 @@ def collect(
         None if arrays is None else arrays.training,
     )
     # The test channel may have no readable image.
-    judged = (split(TEST, test.listing, test.probabilities, test.features),) if test and test.images else ()
-    first, *others = (*judged, validation, training)
+    tested = [split(TEST, test.listing, test.probabilities, test.features)] if test and test.images else []
+    judged, *others = [*tested, validation, training]
     strength = known.strength if known else None
     return Evidence(
         class_names=trained.training.class_names,
-        judged=first,
+        judged=judged,
         others=tuple(others),
         head=_head(trained) if arrays is not None and arrays.of_head else None,
         history=trained.history.epochs,
