@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -156,7 +156,7 @@ def _as_percentages(axes: "Axes", which: str) -> None:
         axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
 
 
-def _drawn(name: str, label: str, draw: "Callable[[Axes], None]") -> str:
+def _drawn(name: str, label: str, draw: Callable[["Axes"], None]) -> str:
     """Return what `draw` draws as an SVG element named for screen readers; ids in it begin with the chart's `name`."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -176,10 +176,10 @@ def _for_page(svg: bytes, name: str, label: str) -> str:
     root = ElementTree.fromstring(svg)  # noqa: S314 - written by matplotlib just now
     for child in root.findall(f"{{{_SVG}}}metadata"):
         root.remove(child)
-    used = set(re.findall(r"#([\w-]+)[\")]", svg.decode()))
+    referenced = set(re.findall(r"#([\w-]+)[\")]", svg.decode()))
     for element in root.iter():
-        if element.attrib.pop("id", None) in used:
-            raise AssertionError
+        if element.get("id") not in referenced:
+            element.attrib.pop("id", None)
         if (target := element.attrib.pop(f"{{{_XLINK}}}href", None)) is not None:
             element.set("href", target)
     for attribute in ("width", "height", "version"):

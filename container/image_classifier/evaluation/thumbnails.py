@@ -2,10 +2,11 @@
 
 import base64
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from image_classifier.evaluation.occlusion import OcclusionMap
 from image_classifier.imaging import exif
 from image_classifier.resources.processors import available_processors
 
+Key = TypeVar("Key", bound=Hashable)
 SIDE = 96
 """Longest side in pixels."""
 MAX_BYTES = 3_500_000
@@ -43,7 +45,7 @@ class Request:
     overlay: OcclusionMap | None = None
 
 
-def read[Key](wanted: Mapping[Key, Request], budget: int = MAX_BYTES) -> dict[Key, Thumbnail]:
+def read(wanted: Mapping[Key, Request], budget: int = MAX_BYTES) -> dict[Key, Thumbnail]:
     """Return thumbnails on all CPUs, in the order of `wanted` until `budget` is used.
 
     A file that cannot be decoded (any more) has no thumbnail.
@@ -61,7 +63,7 @@ def encode(pixels: NDArray[np.uint8]) -> Thumbnail:
     return Thumbnail(uri, pixels.shape[1], pixels.shape[0])
 
 
-def _within[Key](found: Iterable[tuple[Key, Thumbnail | None]], budget: int) -> Iterable[tuple[Key, Thumbnail]]:
+def _within(found: Iterable[tuple[Key, Thumbnail | None]], budget: int) -> Iterable[tuple[Key, Thumbnail]]:
     for key, thumbnail in found:
         if thumbnail is None:
             continue
