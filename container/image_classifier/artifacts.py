@@ -1,7 +1,8 @@
 """The model folder: its layout, its file names, and how it is read and written. No TensorFlow.
 
-A model folder holds a SavedModel under `1/`, the model info and, if the model has a head, the label files. Training
-jobs write it, endpoints serve it, and the `model` channel contains it.
+A model folder holds a SavedModel under `1/`, the model info and, if the model has a head, the label files; beside them
+what an evaluation left for serving and monitoring. Training jobs write it, endpoints serve it, and the `model` channel
+contains it.
 """
 
 import hashlib
@@ -29,6 +30,12 @@ MODEL_INFO_NAMES = (MODEL_INFO_FILE, "__models_info__.json", "model_info.json")
 OPENVINO_DIR = "openvino"
 OPENVINO_FILES = ("model.xml", "model.bin")
 """The graph and the weights of the OpenVINO IR, in `OPENVINO_DIR`."""
+FAMILIARITY_FILE = "familiarity.npz"
+"""What the familiarity of an image is computed from; optional."""
+DRIFT_BASELINE_FILE = "drift_baseline.npz"
+"""What production is compared with; optional."""
+EVALUATION_FILES = (FAMILIARITY_FILE, DRIFT_BASELINE_FILE)
+"""Files of one training job and one network: neither belongs beside another SavedModel."""
 PIXEL_SCALING_METHODS = ("normalize", "center", "standardize_on_imagenet")
 LARGEST_SIDE = 4096
 """Limit of an image size, in pixels. The largest model of the Hub takes 600; an image of 4096 is 200 MB as floats."""

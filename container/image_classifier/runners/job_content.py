@@ -38,7 +38,10 @@ _FILES = (
     *(f"model/{place}/{name}" for place in ("openvino", ".openvino.partial") for name in artifacts.OPENVINO_FILES),
     *(
         f"model/{name}{ending}"
-        for name in (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE)
+        for name in (
+            *(artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE),
+            *artifacts.EVALUATION_FILES,
+        )
         for ending in ("", ".partial")
     ),
     *(f"output/data/{name}" for name in _REPORTS),

@@ -20,6 +20,7 @@ def finish(tree: OptMl) -> None:
         *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.index"),
         *("model/openvino/model.xml", "model/openvino/model.bin", "model/labels_info.json"),
         *("model/class_label_to_prediction_index.json", "model/__model_info__.json"),
+        *("model/familiarity.npz", "model/drift_baseline.npz"),
         *("output/data/metrics.json", "output/data/history.csv", "output/data/predictions.csv"),
         *("output/data/skipped.csv", "output/failure"),
     ]

@@ -14,6 +14,7 @@ UNFINISHED = ".unfinished"
 _REPLACED = (
     *(artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR),
     *(artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE),
+    *artifacts.EVALUATION_FILES,
 )
 
 
@@ -51,6 +52,8 @@ def _was_written_by_a_job(folder: Path) -> bool:
 def unfinished(folder: Path) -> Iterator[None]:
     """Mark the model folder while it holds a SavedModel without the matching model info.
 
+    Then remove what an evaluation of an earlier model left there.
+
     Raises:
         OSError: The disk is full or not writable.
     """
@@ -65,6 +68,8 @@ def unfinished(folder: Path) -> Iterator[None]:
         if _identity(target) == before:
             marker.unlink()
         raise
+    for name in artifacts.EVALUATION_FILES:
+        (folder / name).unlink(missing_ok=True)
     marker.unlink()
 
 

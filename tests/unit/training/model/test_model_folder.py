@@ -30,7 +30,13 @@ def put(tree: OptMl, name: str, text: str = "x") -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["1/saved_model.pb", "openvino/model.xml", "labels_info.json", "__model_info__.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("1/saved_model.pb", "openvino/model.xml", "labels_info.json", "__model_info__.json", "familiarity.npz"),
+        "drift_baseline.npz",
+    ],
+)
 def test_model_of_the_user_is_kept(tree: OptMl, name: str) -> None:
     """A model, an IR or a label file that no job wrote -> rejected by its name before training."""
     path = put(tree, name)
@@ -75,6 +81,19 @@ def test_channel_in_the_model_folder_is_rejected(tree: OptMl) -> None:
     tree.channel_dir("model").symlink_to(tree.model_dir)
     with pytest.raises(UserError, match=r"The model channel .* is inside"):
         model_folder.check(tree)
+
+
+def test_evaluation_of_an_earlier_model_is_removed(tree: OptMl) -> None:
+    """What an evaluation of the earlier model left, and other files -> removed beside a new model, kept if it fails."""
+    paths = [put(tree, name) for name in artifacts.EVALUATION_FILES]
+    other = put(tree, "notes.txt")
+    with pytest.raises(OSError, match="full"), model_folder.unfinished(tree.model_dir):
+        raise OSError("full")
+    assert all(path.is_file() for path in paths)
+    with model_folder.unfinished(tree.model_dir):
+        put(tree, "1/saved_model.pb")
+    assert [path for path in paths if path.exists()] == []
+    assert other.is_file()
 
 
 def test_marker_lies_there_until_the_model_info_does(tree: OptMl) -> None:
