@@ -189,4 +189,4 @@ def _for_page(svg: bytes, name: str, label: str) -> str:
     text = ElementTree.tostring(root, encoding="unicode")
     for prop, marker in _MARKERS.items():
         text = text.replace(marker, f"var(--{prop})")
-    return re.sub(r"font: ((?:bold |\d+ )?[\d.]+px) [^;\"]+", r"font: \1 var(--font)", text)
+    return re.sub(r"font-family: [^;\"]+", "font-family: var(--font)", text)

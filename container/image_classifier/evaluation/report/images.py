@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from image_classifier.contract import names
 from image_classifier.evaluation import thumbnails
 from image_classifier.evaluation.evidence import Evidence
@@ -59,9 +61,9 @@ class Images:
             return Caption(photo.split, "", None, None)
         shown = [names.on_one_line(name) for name in self.evidence.class_names]
         file, label = names.on_one_line(split.files[photo.row]), shown[split.labels[photo.row]]
-        if split.probabilities is None:
+        row = split.probabilities[photo.row] if split.probabilities is not None else None
+        if row is None or not np.isfinite(row).all():
             return Caption(file, label, None, None)
-        row = split.probabilities[photo.row]
         best = int(row.argmax())
         return Caption(file, label, shown[best], percent(float(row[best])))
 

@@ -1,6 +1,6 @@
 """What each section of the page shows, chosen and bounded; the templates only lay it out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from image_classifier.evaluation.duplicates import Group
@@ -167,7 +167,7 @@ def _mistakes(evaluation: Evaluation) -> Mistakes:
     )
 
 
-def _matrix(evaluation: Evaluation, cell: "Callable[[int, int], Cell]") -> Matrix:
+def _matrix(evaluation: Evaluation, cell: Callable[[int, int], Cell]) -> Matrix:
     matrix = evaluation.mistakes.matrix
     mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
     order = tuple(int(index) for index in (-mistakes).argsort(kind="stable"))
