@@ -51,11 +51,15 @@ class Calibration:
     """Equal-mass bins: 15, fewer below 150 images and where images of equal confidence would be parted."""
     ece: float
     """Expected calibration error of the top-1 confidence over `bins`."""
-    ece_interval: Interval
-    """By the basic bootstrap, 1,000 resamples with a fixed seed; includes `ece`.
+    ece_by_chance: float
+    """95 % quantile of the ECE that perfectly calibrated probabilities would show on as many images.
 
-    The plain percentile interval would lie too high, since ECE is larger on a resample (Efron and Tibshirani, An
-    introduction to the bootstrap, 1993, chapter 13).
+    Broecker and Smith, Increasing the reliability of reliability diagrams (2007).
+    """
+    ece_interval: Interval
+    """The spread of 1,000 bootstrap resamples about `ece`; from 0 where `ece` does not exceed `ece_by_chance`.
+
+    About `ece` and not as it is, since ECE is larger on a resample: it has the noise twice.
     """
     nll: float
     """Mean negative log-likelihood, nats."""
@@ -79,6 +83,7 @@ def measure(split: Split) -> Calibration:
     probabilities, labels = split.probabilities, split.labels
     if probabilities is None or not len(split):
         raise ValueError(f"{split.name} has no probabilities")
+    by_chance = _ece_by_chance(probabilities)
     temperature = ece_after = nll_after = None
     if len(split) >= LEAST_IMAGES:
         temperature = fit_temperature(probabilities, labels)
@@ -87,7 +92,8 @@ def measure(split: Split) -> Calibration:
     return Calibration(
         bins=_bins(probabilities, labels),
         ece=expected_calibration_error(probabilities, labels),
-        ece_interval=_ece_interval(probabilities, labels),
+        ece_by_chance=by_chance,
+        ece_interval=_ece_interval(probabilities, labels, by_chance),
         nll=_nll(_logits(probabilities), labels, 1.0),
         brier=_brier(probabilities, labels),
         temperature=temperature,
@@ -123,8 +129,7 @@ def expected_calibration_error(probabilities: NDArray[np.float32], labels: NDArr
     Nixon et al., Measuring calibration in deep learning (2019).
     """
     confidence, right = _top(probabilities, labels)
-    gaps = np.bincount(_bin_of(confidence), weights=right - confidence)
-    return float(np.abs(gaps).sum() / len(labels))
+    return _mean_gap(_bin_of(confidence), right - confidence)
 
 
 def _top(
@@ -156,16 +161,25 @@ def _bins(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> tupl
     )
 
 
-def _ece_interval(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> Interval:
+def _ece_by_chance(probabilities: NDArray[np.float32]) -> float:
+    confidence, rng = probabilities.max(axis=1).astype(np.float64), np.random.default_rng(_SEED)
+    bin_of = _bin_of(confidence)
+    drawn = (rng.random(len(confidence)) < confidence for _ in range(_RESAMPLES))
+    return float(np.quantile([_mean_gap(bin_of, right - confidence) for right in drawn], 0.95))
+
+
+def _ece_interval(probabilities: NDArray[np.float32], labels: NDArray[np.int64], by_chance: float) -> Interval:
     confidence, right = _top(probabilities, labels)
     bin_of, gaps, rng = _bin_of(confidence), right - confidence, np.random.default_rng(_SEED)
-    resampled = np.empty(_RESAMPLES)
-    for index in range(_RESAMPLES):
-        rows = rng.integers(len(labels), size=len(labels))
-        resampled[index] = np.abs(np.bincount(bin_of[rows], weights=gaps[rows])).sum() / len(labels)
-    ece = expected_calibration_error(probabilities, labels)
-    low, high = 2 * ece - np.quantile(resampled, (0.975, 0.025))
-    return Interval(float(np.clip(low, 0, ece)), float(np.clip(high, ece, 1)))
+    draws = (rng.integers(len(labels), size=len(labels)) for _ in range(_RESAMPLES))
+    resampled = [_mean_gap(bin_of[rows], gaps[rows]) for rows in draws]
+    ece, centre = _mean_gap(bin_of, gaps), np.mean(resampled)
+    low, high = ece + np.quantile(resampled, (0.025, 0.975)) - centre
+    return Interval(0.0 if ece <= by_chance else max(float(low), 0.0), min(float(high), 1.0))
+
+
+def _mean_gap(bin_of: NDArray[np.int64], gaps: NDArray[np.float64]) -> float:
+    return float(np.abs(np.bincount(bin_of, weights=gaps)).sum() / len(gaps))
 
 
 def _logits(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
