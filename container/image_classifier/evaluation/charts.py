@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from image_classifier.evaluation.calibration import Calibration
 from image_classifier.evaluation.evidence import LearningPoint
+from image_classifier.evaluation.wording import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,8 +71,8 @@ def reliability(calibration: Calibration) -> str:
     said = f"{len(bins)} bins of similar confidence with the share of right answers in each"
     if bins:
         said += (
-            f", from {bins[0].accuracy.value:.0%} right at a confidence of {bins[0].confidence:.0%} "
-            f"to {bins[-1].accuracy.value:.0%} right at {bins[-1].confidence:.0%}"
+            f", from {percent(bins[0].accuracy.value)} right at a confidence of {percent(bins[0].confidence)} "
+            f"to {percent(bins[-1].accuracy.value)} right at {percent(bins[-1].confidence)}"
         )
     return _drawn("reliability", f"Reliability diagram: {said}.", draw)
 
@@ -112,13 +113,13 @@ def learning(points: Sequence[LearningPoint]) -> str:
         axes.fill_between(images, low, high, color=_MARKERS["series-1"], alpha=0.16, linewidth=0)
         axes.plot(images, values, "o-", color=_MARKERS["series-1"], markersize=4.5)
         for count, value in zip(images, values, strict=True):
-            axes.annotate(f"{value:.1%}", (count, value), (0, 7), textcoords="offset points", ha="center")
+            axes.annotate(percent(value), (count, value), (0, 7), textcoords="offset points", ha="center")
         axes.set_xlim(0, max(images) * 1.08)
         axes.set_xticks(images, [f"{count:,}" for count in images])
         axes.set(xlabel="training images")
         _as_percentages(axes, "y")
 
-    said = ", ".join(f"{one.accuracy.value:.1%} with {one.images:,} images" for one in points)
+    said = ", ".join(f"{percent(one.accuracy.value)} with {one.images:,} images" for one in points)
     return _drawn("learning", f"Accuracy by number of training images: {said}.", draw)
 
 
@@ -144,16 +145,16 @@ def _labelled_lines(axes: "Axes", lines: Mapping[str, Sequence[tuple[int, float]
 
 
 def _shown(value: float, share: bool) -> str:
-    return f"{value:.1%}" if share else f"{value:.3g}"
+    return percent(value) if share else f"{value:.3g}"
 
 
 def _as_percentages(axes: "Axes", which: str) -> None:
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
     for name in which:
         axis = getattr(axes, f"{name}axis")
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axis.set_major_formatter(lambda value, _: f"{value * 100:.3g} %")
 
 
 def _drawn(name: str, label: str, draw: Callable[["Axes"], None]) -> str:
@@ -173,7 +174,7 @@ def _drawn(name: str, label: str, draw: Callable[["Axes"], None]) -> str:
 
 def _for_page(svg: bytes, name: str, label: str) -> str:
     """Return matplotlib's SVG without metadata, page-wide ids and colours of its own."""
-    root = ElementTree.fromstring(svg)  # noqa: S314 - written by matplotlib just now
+    root = ElementTree.fromstring(svg)
     for child in root.findall(f"{{{_SVG}}}metadata"):
         root.remove(child)
     referenced = set(re.findall(r"#([\w-]+)[\")]", svg.decode()))

@@ -19,7 +19,9 @@ from tests.support import evaluations
 
 def judged(matrix: list[list[int]], names: tuple[str, ...] | None = None) -> Evaluation:
     """Return an evaluation whose images have the labels (rows) and answers (columns) of a confusion matrix."""
-    cells = [(label, answer) for label, row in enumerate(matrix) for answer, count in enumerate(row) for _ in range(count)]
+    cells = [
+        (label, answer) for label, row in enumerate(matrix) for answer, count in enumerate(row) for _ in range(count)
+    ]
     labels = np.array([label for label, _ in cells], np.int64)
     probabilities = np.full((len(cells), len(matrix)), 0.1, np.float32)
     for row, (_, answer) in enumerate(cells):
@@ -147,7 +149,10 @@ def test_verdict_of_a_situation(name: str) -> None:
 @pytest.mark.parametrize(
     ("evaluation", "first_step"),
     [
-        (with_leaks(12), "First remove the 12 test images that another split also holds: without them 92.0 % are right."),
+        (
+            with_leaks(12),
+            "First remove the 12 test images that another split also holds: without them 92.0 % are right.",
+        ),
         (with_label_issues(14), "First check the 14 labels that look wrong."),
         (
             judged([[57, 43], [13, 287]], ("defective", "functional")),
@@ -157,7 +162,10 @@ def test_verdict_of_a_situation(name: str) -> None:
             judged([[200, 0], [0, 200]]),
             "First try it on images of another day, place or camera, since these left no mistake to learn from.",
         ),
-        (judged([[20, 0], [0, 20]]), "First hold back more labelled images: at least 100 tell whether it is good enough."),
+        (
+            judged([[20, 0], [0, 20]]),
+            "First hold back more labelled images: at least 100 tell whether it is good enough.",
+        ),
     ],
     ids=["leaks", "labels", "confusion", "perfect", "few"],
 )

@@ -85,14 +85,21 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=wording.percent,
-        interval=wording.interval,
+        percent=lambda share: _unbroken(wording.percent(share)),
+        interval=lambda found: _unbroken(wording.interval(found)),
+        unbroken=_unbroken,
+        path=lambda file: Markup("/<wbr>").join(file.split("/")),
         counted=wording.counted,
         points=wording.points,
         name=names.on_one_line,
     )
-    environment.globals["style"] = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))  # noqa: S704 - ours
+    environment.globals["style"] = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
     return environment
+
+
+def _unbroken(text: str) -> str:
+    """Return a text whose percentages do not wrap before their sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _entries(chosen: sections.Sections) -> Iterator[Entry]:
@@ -119,7 +126,7 @@ def _charts(evaluation: Evaluation) -> dict[str, Any]:
                 found[metric] = charts.by_epoch(evidence.history, metric, evidence.best_epoch, share)
     if len(evidence.learning_curve) > 1:
         found["learning"] = charts.learning(evidence.learning_curve)
-    return {name: Markup(svg) for name, svg in found.items()}  # noqa: S704 - matplotlib escapes texts
+    return {name: Markup(svg) for name, svg in found.items()}
 
 
 def _overconfidence(calibration: Calibration | None) -> float:
@@ -135,7 +142,8 @@ def _more_images(evidence: Evidence) -> str | None:
         return None
     half, full = evidence.learning_curve[-2:]
     gain = full.accuracy.value - half.accuracy.value
-    said = f"From {half.images:,} to {full.images:,} training images the accuracy changed by {gain * 100:+.1f} points."
+    went = "rose" if gain >= 0 else "fell"
+    said = f"From {half.images:,} to {full.images:,} training images the accuracy {went} by {wording.points(gain)}."
     if gain >= WORTHWHILE:
         return f"{said} More images of the same kind are likely to help."
     return f"{said} More images of the same kind would add little; other kinds, or better labels, may."

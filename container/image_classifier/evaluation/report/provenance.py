@@ -9,6 +9,7 @@ from image_classifier.evaluation import wording
 from image_classifier.evaluation.evidence import Evidence
 from image_classifier.evaluation.wording import counted
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LONGEST = 300
 """Characters of one value."""
 _DEFAULT_SOURCES = ("our default", "the model's default")
@@ -64,7 +65,10 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if rule := _mapping(info, "recipe").get("rule") or _mapping(info, "recipe").get("chosen"):
         yield "Recipe", _text(rule)
     for split in (evidence.judged, *evidence.others):
-        yield f"{split.name.capitalize()} data", f"{counted(len(split), 'image')} in {names.on_one_line(str(split.folder))}"
+        yield (
+            f"{split.name.capitalize()} data",
+            f"{counted(len(split), 'image')} in {names.on_one_line(str(split.folder))}",
+        )
     yield "Classes", f"{len(evidence.class_names):,}"
     if digest := _mapping(info, "data").get("sha256"):
         yield "Fingerprint of the training data", _text(digest)
@@ -91,8 +95,14 @@ def _parity(found: Mapping[str, Any]) -> Parity:
         difference = float(found["largest_difference"])
     except (KeyError, TypeError, ValueError):
         return Parity(None, "the verification's record is incomplete")
-    same = f"{images - others:,} of {counted(images, 'answer')} equal, largest difference {difference:.1g}"
+    same = f"{images - others:,} of {counted(images, 'answer')} equal, largest difference {_power(difference)}"
     return Parity(others == 0, same)
+
+
+def _power(value: float) -> str:
+    """Return a number with one digit and a power of ten: `2·10⁻⁷`."""
+    digits, _, exponent = f"{value:.0e}".partition("e")
+    return f"{digits}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}" if value else "0"
 
 
 def _mapping(info: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ CONFUSIONS, CONFUSIONS_WITH_IMAGES = 60, 40
 WEAKEST = 20
 """Classes that are listed at once; the table of all is folded beyond."""
 LABELS, LABELS_WITH_IMAGES, GROUPS, SLICES = 200, 60, 24, 12
+UNCERTAIN = 12
 EACH = 8
 """Images of one confusion, group or slice."""
 
@@ -162,7 +163,7 @@ def _mistakes(evaluation: Evaluation) -> Mistakes:
             (Photo(split, row), Photo(split, row, with_map=True) if row in maps else None)
             for row in found.confidently_wrong
         ),
-        most_uncertain=photos(split, found.most_uncertain, len(found.most_uncertain)),
+        most_uncertain=photos(split, found.most_uncertain, UNCERTAIN),
         classes=tuple(sorted(evaluation.score.classes, key=_weakness)),
     )
 
