@@ -158,6 +158,12 @@ MODEL_ROOTS = text(
     "nor at the root of the disk.",
 )
 PAGE = truth("SERVE_PAGE", False, "Web UI at GET /: drop images, see the predictions. Not for multi-model endpoints.")
+EXPLAIN = truth(
+    "SERVE_EXPLAIN",
+    False,
+    "Answer Accept parameter explain: which parts of an image a prediction rests on. Takes a hundred or more forward "
+    "passes per image; one such request at a time is computed, between the steps of others.",
+)
 ALLOWED_HOSTS = text(
     "SERVE_ALLOWED_HOSTS",
     "",
