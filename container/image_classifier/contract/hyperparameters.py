@@ -25,6 +25,15 @@ class Hyperparameters(BuiltinHyperparameters):
         **_SHARE,
         meaning="Factor on learning_rate for the backbone; without effect with train_only_top_layer.",
     )
+    calibration: str = declare(
+        "off",
+        from_model=False,
+        may_change_on_resume=True,
+        choices=("off", "temperature"),
+        **_OURS,
+        meaning="temperature: divide the logits of the finished model by the temperature with the least cross-entropy "
+        "on the validation images, of which it takes at least 100; the predicted classes stay the same.",
+    )
     checkpoint_interval: float = declare(
         10.0,
         may_change_on_resume=True,
@@ -123,12 +132,35 @@ class Hyperparameters(BuiltinHyperparameters):
         meaning="Whether recipe=auto fits a chosen head again on training and validation images together; the metrics "
         "are those measured before. Auto: unless there is a validation channel. A fine-tuned network is not refitted.",
     )
+    report: bool = declare(
+        True,
+        from_model=False,
+        may_change_on_resume=True,
+        **_OURS,
+        meaning="Write report.html, evaluation.json, model_card.json and issues.csv to /opt/ml/output/data, and to the "
+        "model what scores unfamiliar images and drift; left out when the job is short of time.",
+    )
+    report_thumbnails: bool = declare(
+        True,
+        from_model=False,
+        may_change_on_resume=True,
+        **_OURS,
+        meaning="Show images in the report, reduced to at most 96 pixels; False: their file names alone.",
+    )
     search_trials: int = declare(
         0,
         from_model=False,
         minimum=0,
         **_OURS,
         meaning="Number of heads that recipe=search tries; 0: 100.",
+    )
+    tensorboard: bool = declare(
+        False,
+        from_model=False,
+        may_change_on_resume=True,
+        **_OURS,
+        meaning="Write the metrics of each epoch to /opt/ml/output/tensorboard at the end of the job, as events of "
+        "TensorBoard.",
     )
     trust_model: bool = declare(
         False,

@@ -71,6 +71,11 @@ class OptMl:
         return self.base / "output" / "data"
 
     @property
+    def tensorboard_dir(self) -> Path:
+        """Events of TensorBoard, the default LocalPath of a job's TensorBoardOutputConfig."""
+        return self.base / "output" / "tensorboard"
+
+    @property
     def failure_file(self) -> Path:
         """The failure message of a training job, of which the first 1,024 characters become the API's FailureReason."""
         return self.base / "output" / "failure"

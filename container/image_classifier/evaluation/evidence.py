@@ -25,9 +25,10 @@ class Split:
     labels: NDArray[np.int64]
     """Class indices (n,)."""
     probabilities: NDArray[np.float32] | None = None
-    """(n, K), two columns for a binary model; of training images those by heads that did not see the image."""
+    """(n, K), two columns for a binary model; of training images those by heads that did not see the image, and NaN in
+    a row that was never held out."""
     features: NDArray[np.float32] | None = None
-    """(n, D), the inputs of the head."""
+    """(n, D), the inputs of the head; without a head those of the backbone before it was tuned."""
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -36,6 +37,17 @@ class Split:
     def path(self, row: int) -> Path:
         """Return the file of a row."""
         return self.folder / self.files[row]
+
+    def part(self, rows: NDArray[np.int64]) -> "Split":
+        """Return some of its images, by their rows (m,)."""
+        return Split(
+            self.name,
+            self.folder,
+            tuple(self.files[row] for row in rows.tolist()),
+            self.labels[rows],
+            None if self.probabilities is None else self.probabilities[rows],
+            None if self.features is None else self.features[rows],
+        )
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -46,7 +58,7 @@ class Split:
         """
         if self.probabilities is None:
             raise ValueError(f"{self.name} has no probabilities")
-        return self.probabilities.argmax(axis=1)
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,16 @@ class Evidence:
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds by the name of a phase, in order."""
 
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """All splits, the judged one first."""
+        return (self.judged, *self.others)
+
+    @property
+    def training(self) -> Split | None:
+        """The training images, if they are known."""
+        return self.split(TRAINING)
+
     def split(self, name: str) -> Split | None:
         """Return a split by its name."""
-        return next((one for one in (self.judged, *self.others) if one.name == name), None)
+        return next((one for one in self.splits if one.name == name), None)

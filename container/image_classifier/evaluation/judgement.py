@@ -1,22 +1,43 @@
 """The whole evaluation of a model: every section that its evidence allows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import (
+    calibration,
+    duplicates,
+    familiarity,
+    label_issues,
+    mistakes,
+    probes,
+    scores,
+    slices,
+    traits,
+)
 from image_classifier.evaluation.calibration import Calibration
 from image_classifier.evaluation.duplicates import Duplicates
-from image_classifier.evaluation.evidence import Evidence
-from image_classifier.evaluation.familiarity import Separation
+from image_classifier.evaluation.evidence import VALIDATION, Evidence, Split
+from image_classifier.evaluation.familiarity import FamiliarityModel, Separation
 from image_classifier.evaluation.label_issues import LabelIssue
 from image_classifier.evaluation.mistakes import Mistakes
 from image_classifier.evaluation.occlusion import OcclusionMap
+from image_classifier.evaluation.probes import Network
 from image_classifier.evaluation.scores import Score
 from image_classifier.evaluation.slices import Slice
 from image_classifier.evaluation.traits import Traits
+
+TRAINING_LABELS, FAMILIARITY, LEARNING_CURVE, OCCLUSION = (
+    "labels of training images",
+    "unfamiliar images",
+    "learning curve",
+    "occlusion maps",
+)
+"""Sections in `Evaluation.left_out`."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +56,107 @@ class Evaluation:
     separations: tuple[Separation, ...] | None = None
     familiarity: NDArray[np.float32] | None = None
     """(n,) familiarity scores of the judged images, in [0, 1]."""
+    familiarity_model: FamiliarityModel | None = None
+    """What they were computed with."""
     occlusion_maps: Mapping[int, OcclusionMap] = field(default_factory=dict)
     """By the row of the judged split: of the first dozen of the confidently wrong images."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Section to reason, without a full stop."""
+
+
+def evaluate(
+    evidence: Evidence,
+    network: Network | None = None,
+    *,
+    known_images: FamiliarityModel | None = None,
+    occlusion_seconds: float = math.inf,
+    check: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Judge a model by everything that is known about it.
+
+    Args:
+        evidence: Its judged split has at least one image.
+        network: For occlusion maps and artificial images; without it they are left out.
+        known_images: Scores unfamiliar images; by default fitted where training images, features and head are known.
+        occlusion_seconds: Occlusion maps are computed as long as they fit into it.
+        check: Called between the sections and within the longest; may raise.
+    """
+    judged, classes = evidence.judged, len(evidence.class_names)
+    found, left_out = mistakes.find(judged, classes), _lacking(evidence, network, known_images)
+    check()
+    issues = _label_issues(evidence.splits, classes)
+    of_splits: dict[str, Sequence[Traits | None]] = {}
+    for split in evidence.splits:
+        check()
+        of_splits[split.name] = traits.read([split.path(row) for row in range(len(split))], check)
+    copies, groups = duplicates.find(evidence.splits, of_splits), slices.find(judged, of_splits[judged.name])
+    check()
+    reliability = calibration.measure(judged)
+    check()
+    model = None if FAMILIARITY in left_out else known_images or _fitted(evidence)
+    maps: Mapping[int, OcclusionMap] = {}
+    if network:
+        rows = found.confidently_wrong
+        maps = probes.occlusion_maps(judged, rows, network, occlusion_seconds, check)
+        if rows and not maps:
+            left_out[OCCLUSION] = "the job had no time for them"
+    return Evaluation(
+        evidence=evidence,
+        score=scores.measure(judged, evidence.class_names),
+        mistakes=found,
+        label_issues=issues,
+        traits=of_splits,
+        duplicates=copies,
+        slices=groups,
+        calibration=reliability,
+        separations=probes.separations(model, evidence, network, check) if model else None,
+        familiarity=model.score(judged.features) if model and judged.features is not None else None,
+        familiarity_model=model,
+        occlusion_maps=maps,
+        left_out=left_out,
+    )
+
+
+def _lacking(evidence: Evidence, network: Network | None, known_images: FamiliarityModel | None) -> dict[str, str]:
+    """Return the sections that the evidence has too little for, each with the reason."""
+    training, found = evidence.training, {}
+    if training is None:
+        found[TRAINING_LABELS] = "the training images are not known"
+    elif training.probabilities is None:
+        found[TRAINING_LABELS] = "there are no predictions by heads that did not see them, which need a frozen backbone"
+    if evidence.judged.features is None:
+        found[FAMILIARITY] = "the features of the images are not known, as where the whole network was trained"
+    elif known_images is None and evidence.head is None:
+        found[FAMILIARITY] = "the features are not the inputs of the head, since the network was tuned"
+    elif known_images is None and (training is None or training.features is None):
+        found[FAMILIARITY] = "the features of the training images are not known"
+    if not evidence.learning_curve:
+        found[LEARNING_CURVE] = "it needs the features of training images"
+    if network is None:
+        found[OCCLUSION] = "the model was not run again"
+    return found
+
+
+def _label_issues(splits: Sequence[Split], classes: int) -> tuple[LabelIssue, ...]:
+    """Judge the rows that have probabilities, and return the issues with the rows of the whole splits."""
+    known = {split.name: np.flatnonzero(_has_probabilities(split)) for split in splits}
+    parts = [split.part(known[split.name]) for split in splits if len(known[split.name])]
+    found = label_issues.find(parts, classes)
+    return tuple(replace(issue, row=int(known[issue.split][issue.row])) for issue in found)
+
+
+def _has_probabilities(split: Split) -> NDArray[np.bool_]:
+    if split.probabilities is None:
+        return np.zeros(len(split), bool)
+    return np.asarray(np.isfinite(split.probabilities).all(axis=1))
+
+
+def _fitted(evidence: Evidence) -> FamiliarityModel | None:
+    """Fit the score of unfamiliar images; None without images to fit it on."""
+    training, validation = evidence.training, evidence.split(VALIDATION) or evidence.judged
+    if training is None or training.features is None or validation.features is None or evidence.head is None:
+        return None
+    return familiarity.fit(training.features, validation.features, evidence.head)
 
 
 def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> None:

@@ -33,5 +33,36 @@ class Mistakes:
 
 
 def find(split: Split, classes: int, limit: int = 24) -> Mistakes:
-    """Find the mistakes of a split that has probabilities; `limit` bounds the two lists of rows."""
-    raise NotImplementedError
+    """Find the mistakes of a split that has probabilities; `limit` bounds the two lists of rows.
+
+    Raises:
+        ValueError: The split has no probabilities.
+    """
+    predicted = split.predicted
+    assert split.probabilities is not None
+    best_two = -np.partition(-split.probabilities, 1, axis=1)[:, :2]
+    certain = np.argsort(-best_two[:, 0], kind="stable")
+    wrong = certain[predicted[certain] != split.labels[certain]]
+    leads = best_two[:, 0] - best_two[:, 1]
+    return Mistakes(
+        matrix=confusion_matrix(split, classes),
+        confusions=_confusions(split.labels[wrong], predicted[wrong], wrong),
+        confidently_wrong=tuple(wrong[:limit].tolist()),
+        most_uncertain=tuple(np.argsort(leads, kind="stable")[:limit].tolist()),
+    )
+
+
+def confusion_matrix(split: Split, classes: int) -> NDArray[np.int64]:
+    """Return the number of images (K, K) by label (row) and answer (column) of a split that has probabilities."""
+    cells = np.bincount(split.labels * classes + split.predicted, minlength=classes * classes)
+    return cells.reshape(classes, classes)
+
+
+def _confusions(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], rows: NDArray[np.int64]
+) -> tuple[Confusion, ...]:
+    cells: dict[tuple[int, int], list[int]] = {}
+    for label, answer, row in zip(labels.tolist(), predicted.tolist(), rows.tolist(), strict=True):
+        cells.setdefault((label, answer), []).append(row)
+    ordered = sorted(cells.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(Confusion(label, answer, tuple(found)) for (label, answer), found in ordered)

@@ -36,7 +36,37 @@ class TestResult:
 
     metrics: dict[str, float]
     seconds: float
-    images: int
+    listing: Listing
+    """Its readable images."""
+    probabilities: NDArray[np.float32]
+    """Predictions for them: (n, K), or (n, 1) in binary mode."""
+    features: NDArray[np.float32] | None
+    """(n, D), the inputs of the head; None without a feature pass."""
+
+    @property
+    def images(self) -> int:
+        """Number of images that were scored."""
+        return len(self.listing.examples)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of the frozen backbone, which a feature pass computed."""
+
+    training: NDArray[np.float32]
+    """(n, D) of the images of `Trained.training`."""
+    validation: NDArray[np.float32]
+    """(m, D) of the images of `Trained.validation`."""
+    of_head: bool = True
+    """Whether they are the inputs of the trained head; not where the backbone was tuned afterwards."""
+
+    @classmethod
+    def of(
+        cls, training: Prepared, validation: Prepared, rows: NDArray[np.int64], of_head: bool = True
+    ) -> "Features | None":
+        """Return those of all training rows and of some validation rows; None without a feature pass."""
+        found = training.features(), validation.features(rows)
+        return cls(found[0], found[1], of_head) if found[0] is not None and found[1] is not None else None
 
 
 @dataclass(frozen=True)
@@ -44,6 +74,8 @@ class CrossValidated:
     """Predictions for training images by heads that were fitted without them."""
 
     listing: Listing
+    rows: NDArray[np.int64]
+    """(n,) which of the images of `Trained.training` they are."""
     probabilities: NDArray[np.float32]
     """(n, K), or (n, 1) in binary mode."""
 
@@ -89,6 +121,8 @@ class Trained:
     recipe: Mapping[str, Any] | None = None
     """What recipe=auto or recipe=search measured and chose, JSON-able."""
     cross_validated: CrossValidated | None = None
+    arrays: Features | None = None
+    """What a feature pass computed; None when the job trained on pixels alone."""
     tables: tuple[Table, ...] = ()
 
 
@@ -158,6 +192,7 @@ def train_on(
         parameters=total,
         trainable_parameters=trainable,
         seconds=seconds,
+        arrays=Features.of(training, validation, history.predictions.rows),
     )
 
 
@@ -217,7 +252,9 @@ def score_test(
     skipped = test.skipped(session.cluster)
     decoding.reject_too_many(skipped, len(listing.examples), values.max_bad_fraction)
     metrics = evaluator.score(predictions, test.rows.labels)
-    return TestResult(metrics, time.monotonic() - started, len(predictions.rows)), skipped
+    seconds, probabilities = time.monotonic() - started, predictions.probabilities(values)
+    listing, features = test.chosen(predictions.rows), test.features(predictions.rows)
+    return TestResult(metrics, seconds, listing, probabilities, features), skipped
 
 
 def parameters(backbone: Backbone, network: Network) -> tuple[int, int]:

@@ -56,6 +56,13 @@ class Prepared:
         paths = {one.path for one in skipped}
         return replace(self.listing, examples=tuple(one for one in self.listing.examples if one.path not in paths))
 
+    def features(self, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32] | None:
+        """Return the features of some rows, by default of all, without a copy if they are all; None of pixels."""
+        inputs = self.rows.inputs
+        if isinstance(inputs, CachedImages):
+            return None
+        return inputs if rows is None or np.array_equal(rows, np.arange(len(inputs))) else inputs[rows]
+
     def chosen(self, rows: NDArray[np.int64]) -> Listing:
         """Return the listing of the images of some rows."""
         return replace(self.listing, examples=tuple(self.listing.examples[row] for row in rows))

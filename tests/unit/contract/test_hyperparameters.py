@@ -39,6 +39,7 @@ GUIDE = {
 }
 OURS = {
     "backbone_learning_rate_factor": 1.0,
+    "calibration": "off",
     "checkpoint_interval": 10.0,
     "class_weights": "none",
     "deterministic": False,
@@ -52,7 +53,10 @@ OURS = {
     "model_uri": "",
     "recipe": "builtin",
     "refit": "Auto",
+    "report": True,
+    "report_thumbnails": True,
     "search_trials": 0,
+    "tensorboard": False,
     "trust_model": False,
     "unfreeze_after": 0,
     "warmup_fraction": 0.0,

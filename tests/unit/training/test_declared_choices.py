@@ -32,15 +32,20 @@ def test_declared_resize_methods_are_those_of_imaging() -> None:
 def test_resuming_and_models_leave_the_job_its_own_values() -> None:
     """The declarations -> only values that change no epoch may change on resume; a model decides none about the job."""
     assert {declared.name for declared in DECLARATIONS if declared.may_change_on_resume} == {
+        "calibration",
         "checkpoint_interval",
         "epochs",
         "max_bad_fraction",
         "max_runtime",
         "model_id",
         "model_uri",
+        "report",
+        "report_thumbnails",
+        "tensorboard",
         "trust_model",
     }
     assert {declared.name for declared in DECLARATIONS if not declared.from_model} == {
+        "calibration",
         "max_bad_fraction",
         "max_latency_ms",
         "model_id",
@@ -49,7 +54,10 @@ def test_resuming_and_models_leave_the_job_its_own_values() -> None:
         "recipe",
         "refit",
         "reinitialize_top_layer",
+        "report",
+        "report_thumbnails",
         "search_trials",
+        "tensorboard",
         "trust_model",
         "validation_split_ratio",
     }

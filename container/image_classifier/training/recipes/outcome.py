@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from image_classifier.training import fine_tuning
-from image_classifier.training.fine_tuning import CrossValidated, Trained
+from image_classifier.training.fine_tuning import CrossValidated, Features, Trained
 from image_classifier.training.loop import snapshots
 from image_classifier.training.loop.fitting import History
 from image_classifier.training.recipes import candidates
@@ -77,10 +77,13 @@ def finish(
         seconds=measured.seconds,
         recipe=record.to_json(),
         cross_validated=_cross_validated(inputs, fitted),
+        arrays=Features.of(
+            inputs.training, inputs.validation, chosen.predictions.rows, of_head=chosen.network.backbone is None
+        ),
     )
 
 
 def _cross_validated(inputs: Inputs, fitted: FittedHead) -> CrossValidated:
     out_of_fold = fitted.selection.out_of_fold
     measured = np.flatnonzero(~np.isnan(out_of_fold).any(axis=1))
-    return CrossValidated(inputs.training.chosen(measured), out_of_fold[measured])
+    return CrossValidated(inputs.training.chosen(measured), measured, out_of_fold[measured])
