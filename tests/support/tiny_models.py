@@ -76,12 +76,15 @@ def without_representation(model: TinyModel) -> TinyModel:
     return model
 
 
-def write_familiarity(model: TinyModel) -> FamiliarityModel:
-    """Make greyish images familiar to a model with features: those whose halves have colours between 0.4 and 0.6."""
+def write_familiarity(folder: Path) -> FamiliarityModel:
+    """Make greyish images familiar to a model whose features are the mean colours of the image's halves.
+
+    Those between 0.4 and 0.6.
+    """
     rows = np.random.default_rng(0).uniform(0.4, 0.6, (200, 6)).astype(np.float32)
     kernel = np.tile(np.eye(3, dtype=np.float32), (2, 1))
     found = familiarity.fit(rows[:100], rows[100:], Head(kernel, np.zeros(3, np.float32)))
-    array_file.write(model.folder / artifacts.FAMILIARITY_FILE, found.arrays())
+    array_file.write(folder / artifacts.FAMILIARITY_FILE, found.arrays())
     return found
 
 

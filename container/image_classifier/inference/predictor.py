@@ -130,8 +130,8 @@ class Predictor:
     def explain(self, image: bytes, observe: Observe = unobserved, work: Work = UNBOUNDED) -> Prediction:
         """Classify an image as `predict` does, and map which parts of it the predicted class rests on.
 
-        Runs the network a hundred times or more, one image per CPU at a time: a step takes about as long as one image,
-        and other requests are served in between.
+        Classifies `occlusion.PASSES` images, one per CPU at a time: a step takes about as long as one image, and other
+        requests are served in between.
 
         Raises:
             ImageRejected: The image is invalid or exceeds a limit.

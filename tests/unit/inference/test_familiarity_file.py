@@ -24,7 +24,7 @@ GREY, GREEN = 128, (0, 255, 0)
 def model(tmp_path: Path) -> TinyModel:
     """A model with features, for which grey images are familiar."""
     found = tiny_models.write(tmp_path / "model", "tiny", features=True)
-    tiny_models.write_familiarity(found)
+    tiny_models.write_familiarity(found.folder)
     return found
 
 
@@ -50,7 +50,7 @@ def test_familiar_and_unfamiliar_images_differ(model: TinyModel) -> None:
 def test_a_model_without_features_has_no_familiarity(tmp_path: Path) -> None:
     """Given the file beside a network without features -> loaded, and no familiarity."""
     model = tiny_models.write(tmp_path / "model", "tiny")
-    tiny_models.write_familiarity(model)
+    tiny_models.write_familiarity(model.folder)
     predictor = Predictor.load(model.folder)
     predictor.warm_up()
     assert [one.familiarity for one in predictor.with_familiarity(predictor.classify(pixels(GREY)))] == [None]
@@ -72,7 +72,7 @@ CHANGES: dict[str, Callable[[FamiliarityModel], dict[str, Any]]] = {
 def test_corrupt_file_is_rejected_when_loaded(tmp_path: Path, change: str) -> None:
     """Given arrays that are missing, of other shapes, or not finite -> one sentence with file and remedy."""
     model = tiny_models.write(tmp_path / "model", "tiny", features=True)
-    arrays = CHANGES[change](tiny_models.write_familiarity(model))
+    arrays = CHANGES[change](tiny_models.write_familiarity(model.folder))
     path = model.folder / artifacts.FAMILIARITY_FILE
     array_file.write(path, arrays)
     with pytest.raises(UserError, match=f"{artifacts.FAMILIARITY_FILE} is corrupt: .* remove this file"):
@@ -89,7 +89,7 @@ def test_file_that_is_cut_is_rejected_when_loaded(model: TinyModel) -> None:
 
 def test_file_of_another_model_is_rejected_at_warm_up(model: TinyModel) -> None:
     """Given a file for 7 features beside a network with 6 -> one sentence with both numbers, before any request."""
-    found = tiny_models.write_familiarity(model)
+    found = tiny_models.write_familiarity(model.folder)
     wider = {
         name: np.concatenate([array, array[:1]]) if name in ("origin", "basis", "kernel") else array
         for name, array in found.arrays().items()

@@ -41,7 +41,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     base = tmp_path_factory.mktemp("familiarity")
     model = tiny_models.write(base / "with", "tiny", features=True)
     shutil.copytree(model.folder, base / "without")
-    tiny_models.write_familiarity(model)
+    tiny_models.write_familiarity(model.folder)
     return model.folder, base / "without"
 
 
@@ -74,7 +74,7 @@ def ask(client: FlaskClient, data: bytes, accept: str, content_type: str = "imag
     """Return the body of a successful response."""
     answer = client.post("/invocations", data=data, headers={"Content-Type": content_type, "Accept": accept})
     assert answer.status_code == 200, answer.data
-    return answer.data
+    return bytes(answer.data)
 
 
 def test_familiar_images_are_told_from_others(client: FlaskClient) -> None:
