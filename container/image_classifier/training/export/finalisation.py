@@ -183,7 +183,10 @@ def _convert_and_verify(
             info = ir_conversion.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
         if job.trained.expected is not job.trained.probabilities:
-            log("The refitted head has seen these images: the accuracy of the verification is no score.")
+            log(
+                "The refitted head was fitted on these images too: the verification compares predictions, and its "
+                "accuracy is not a validation score."
+            )
         try:
             result = verification.verify(
                 folder, sample, bytes_predictions, scratch / "verification", stop, values.trust_model
