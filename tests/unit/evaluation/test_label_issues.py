@@ -1,0 +1,120 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from cleanlab.filter import find_label_issues
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from image_classifier.evaluation import label_issues
+from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Split
+from image_classifier.evaluation.label_issues import LabelIssue
+from tests.unit.evaluation.labelled import answers_of, split_of
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A split whose labels were changed in some rows, with predictions of heads that did not see the image."""
+
+    split: Split
+    flipped: frozenset[int]
+    true: NDArray[np.int64]
+
+    def precision_and_recall(self, issues: tuple[LabelIssue, ...]) -> tuple[float, float]:
+        """Return the share of issues that were planted, and of planted ones that are issues."""
+        hits = len({issue.row for issue in issues} & self.flipped)
+        return hits / max(len(issues), 1), hits / len(self.flipped)
+
+
+def plant(features: NDArray[np.float32], labels: NDArray[np.int64], share: float, c: float = 0.01) -> Planted:
+    """Give a share of the images a wrong class, and predict all by 5-fold cross-validation on these labels."""
+    rng, given, classes = np.random.default_rng(0), labels.copy(), int(labels.max()) + 1
+    rows = rng.choice(len(labels), round(share * len(labels)), replace=False)
+    given[rows] = (given[rows] + rng.integers(1, classes, len(rows))) % classes
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    head = LogisticRegression(C=c, max_iter=1000)
+    probabilities = cross_val_predict(head, features, given, cv=folds, method="predict_proba")
+    return Planted(split_of(given, probabilities, TRAINING), frozenset(rows.tolist()), labels)
+
+
+def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the standardised pixels of scikit-learn's 1,797 digits, and their labels."""
+    data = load_digits()
+    return ((data.data - data.data.mean(axis=0)) / (data.data.std(axis=0) + 1e-6)).astype(np.float32), data.target
+
+
+def gaussians(count: int = 1000, classes: int = 5) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return features of classes that do not overlap."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(count) % classes
+    centres = 6 * rng.standard_normal((classes, 20))
+    return (centres[labels] + rng.standard_normal((count, 20))).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("data", [gaussians, digits])
+def test_flipped_labels_are_found(data: object) -> None:
+    """5 % of the labels flipped -> at least 70 % of them found, with precision 0.8, and the true class suggested."""
+    planted = plant(*data(), share=0.05)  # type: ignore[operator]
+    issues = label_issues.find([planted.split], int(planted.true.max()) + 1)
+    precision, recall = planted.precision_and_recall(issues)
+    assert precision >= 0.8
+    assert recall >= 0.7
+    hits = [issue for issue in issues if issue.row in planted.flipped]
+    assert np.mean([issue.suggested == planted.true[issue.row] for issue in hits]) > 0.95
+
+
+def test_clean_labels_are_left_alone() -> None:
+    """Separable classes without a flipped label -> nothing found."""
+    assert label_issues.find([plant(*gaussians(), share=0).split], 5) == ()
+
+
+def test_the_issues_are_those_of_cleanlab_in_its_order() -> None:
+    """Digits with flipped labels -> the rows that cleanlab ranks by normalised margin, with the best class."""
+    planted = plant(*digits(), share=0.05)
+    probabilities = np.asarray(planted.split.probabilities, np.float64)
+    expected = find_label_issues(
+        planted.split.labels,
+        probabilities,
+        return_indices_ranked_by="normalized_margin",
+        filter_by="both",
+        n_jobs=1,
+    )
+    issues = label_issues.find([planted.split], 10)
+    assert [issue.row for issue in issues] == expected.tolist()
+    assert [issue.suggested for issue in issues] == probabilities[expected].argmax(axis=1).tolist()
+    assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)
+    assert all(issue.given != issue.suggested for issue in issues)
+
+
+def test_several_splits_are_judged_together_and_named() -> None:
+    """Digits in two splits, a third without probabilities -> the issues of all of them, with their own rows."""
+    planted = plant(*digits(), share=0.05)
+    whole = planted.split
+    assert whole.probabilities is not None
+    parts = [
+        split_of(whole.labels[:1000], whole.probabilities[:1000], VALIDATION),
+        Split("test", whole.folder, whole.files, whole.labels),
+        split_of(whole.labels[1000:], whole.probabilities[1000:], TRAINING),
+    ]
+    rows = [
+        issue.row + (1000 if issue.split == TRAINING else 0)
+        for issue in label_issues.find(parts, 10)
+        if issue.split in (VALIDATION, TRAINING)
+    ]
+    assert rows == [issue.row for issue in label_issues.find([whole], 10)]
+
+
+def test_a_class_without_images_is_tolerated() -> None:
+    """A class of the model that no image has -> the other classes' issues as before."""
+    split = answers_of([0] * 50 + [1] * 50, [0] * 49 + [1] + [1] * 50, 3, confidence=0.98)
+    (issue,) = label_issues.find([split], 3)
+    assert (issue.row, issue.given, issue.suggested) == (49, 0, 1)
+    assert issue.score == pytest.approx((1 + 0.01 - 0.98) / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("splits", [[], [answers_of([], [], 2)], [answers_of([1, 1], [0, 1], 2)]])
+def test_fewer_than_two_classes_have_no_issues(splits: list[Split]) -> None:
+    """No images, or images of one class -> nothing to compare, nothing found."""
+    assert label_issues.find(splits, 2) == ()
