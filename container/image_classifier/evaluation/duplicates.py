@@ -65,7 +65,5 @@ class Duplicates:
 
 
 def find(splits: Sequence[Split], traits: Mapping[str, Sequence[Traits | None]]) -> Duplicates:
-    """Find duplicates in the splits, the judged one first; `traits` by the name of the split.
-
-    """
+    """Find duplicates in the splits, the judged one first; `traits` by the name of the split."""
     raise NotImplementedError

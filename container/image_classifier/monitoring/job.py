@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -134,9 +133,7 @@ def write_report(output: Path, found: Analysis) -> None:
     durable_files.write_bytes(output / "drift.html", page.build(found).encode())
 
 
-def _publish(
-    settings: Settings, base: Path, found: Analysis, violations: list[Violation], limits: Constraints
-) -> None:
+def _publish(settings: Settings, base: Path, found: Analysis, violations: list[Violation], limits: Constraints) -> None:
     if settings.metrics_in_log:
         print(metrics.embedded(found.comparison, violations, found.names, found.time), flush=True)
     if settings.metrics_file and limits.emits_metrics:

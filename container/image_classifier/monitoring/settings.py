@@ -90,8 +90,7 @@ def _reject_other_formats(text: str) -> None:
         found = text
     if not isinstance(found, dict) or CAPTURE_FORMAT not in found:
         raise UserError(
-            f"dataset_format is {text[:80]!r}; allowed: {CAPTURE_FORMAT}, the captured lines of an endpoint or of batch "
-            "transform."
+            f"dataset_format is {text[:80]!r}; allowed: {CAPTURE_FORMAT}, the captured lines of an endpoint."
         )
 
 

@@ -92,7 +92,8 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> Baseline:
 def _stored_embedding(arrays: Mapping[str, NDArray[np.generic]], images: int | None) -> EmbeddingBaseline | None:
     if images is None:
         return None
-    return EmbeddingBaseline(*(np.asarray(arrays[name], np.float32) for name in _EMBEDDING), images=int(images))
+    found = {name: np.asarray(arrays[name], np.float32) for name in _EMBEDDING}
+    return EmbeddingBaseline(images=int(images), **found)
 
 
 def _check(found: Baseline) -> None:
