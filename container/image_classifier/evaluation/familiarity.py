@@ -20,6 +20,7 @@ MAX_DIRECTIONS = 256
 LEAST_DIRECTIONS = 32
 """Below it the head is left out, so that the subspace has the memory."""
 _LEVELS = 1001
+_HALF = np.float32(0.5)
 _ROWS = 4096
 """Rows that are computed at a time, and that the subspace is fitted on at most."""
 _ITERATIONS = 3
@@ -143,7 +144,7 @@ def _centred(head: Head) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     kernel, bias = head.kernel, head.bias
     if kernel.shape[1] == 1:
         kernel, bias = np.hstack([-kernel, kernel]), np.hstack([-bias, bias])
-        return kernel / 2, bias / 2
+        return kernel * _HALF, bias * _HALF
     if not kernel.shape[1]:
         return kernel, bias
     return kernel - kernel.mean(axis=1, keepdims=True), bias - bias.mean()

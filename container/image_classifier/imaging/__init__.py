@@ -9,6 +9,7 @@ from image_classifier.imaging.decoding import (
     decode,
     load_pixels,
     memory_bytes,
+    upright_size,
 )
 from image_classifier.imaging.header import (
     DEFAULT_MAX_PIXELS,
@@ -42,4 +43,5 @@ __all__ = [
     "memory_bytes",
     "read_header",
     "sniff",
+    "upright_size",
 ]

@@ -97,6 +97,23 @@ def decode(header: Header, size: tuple[int, int], method: str) -> NDArray[np.uin
         raise corrupt(error) from error
 
 
+def upright_size(header: Header) -> tuple[int, int]:
+    """Return height and width in pixels as `decode` shows the image.
+
+    Raises:
+        ImageRejected: The decoder, which alone finds the orientation of this format, cannot read the header.
+    """
+    orientation = header.orientation
+    if orientation is None:
+        try:
+            info = Image.open(io.BytesIO(header.content), formats=[header.format]).info
+        except Exception as error:  # decoders raise any exception for corrupt data
+            raise corrupt(f"its {header.format} header cannot be read") from error
+        orientation = exif.orientation(info.get("exif"), info.get("xmp"))
+    width, height = header.size
+    return (width, height) if orientation >= 5 else (height, width)
+
+
 def memory_bytes(header: Header, size: tuple[int, int], method: str) -> int:
     """Return the peak memory of `decode` with the same arguments in bytes, without the file's content."""
     width, height = _raster_size(header, size, method)

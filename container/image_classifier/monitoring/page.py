@@ -87,9 +87,9 @@ def _chart(name: str, before: Distribution, now: Distribution) -> Chart:
     bounds = np.linspace(low, high, _BINS + 1)
     heights = [np.histogram(np.clip(one.values, low, high), bounds)[0] / len(one.values) for one in (before, now)]
     largest = max(one.max() for one in heights)
-    outlines = [_outline(one / largest) for one in heights]
+    baseline, current = (_outline(one / largest) for one in heights)
     described = f"{name}: median {now.median:.4g} in production, {before.median:.4g} in the baseline"
-    return Chart(*outlines, low=f"{low:.3g}", high=f"{high:.3g}", description=described)
+    return Chart(baseline, current, low=f"{low:.3g}", high=f"{high:.3g}", description=described)
 
 
 def _outline(heights: NDArray[np.float64]) -> str:
