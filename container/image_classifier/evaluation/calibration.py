@@ -188,7 +188,7 @@ def _logits(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def _nll(logits: NDArray[np.float32], labels: NDArray[np.int64], temperature: float) -> float:

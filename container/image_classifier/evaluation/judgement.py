@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier import durable_files, own_files
 from image_classifier.evaluation import (
     calibration,
     duplicates,
@@ -31,6 +32,7 @@ from image_classifier.evaluation.scores import Score
 from image_classifier.evaluation.slices import Slice
 from image_classifier.evaluation.traits import Traits
 
+REPORT = "report.html"
 TRAINING_LABELS, FAMILIARITY, LEARNING_CURVE, OCCLUSION = (
     "labels of training images",
     "unfamiliar images",
@@ -160,5 +162,18 @@ def _fitted(evidence: Evidence) -> FamiliarityModel | None:
 
 
 def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> None:
-    """Write `report.html`, `evaluation.json`, `model_card.json` and `issues.csv` into a folder."""
-    raise NotImplementedError
+    """Write `report.html`, `evaluation.json`, `model_card.json` and `issues.csv` into a folder, durably.
+
+    A link under one of these names is replaced, not followed.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
+    # They import this module, and page and charts need libraries that only reports use.
+    from image_classifier.evaluation import issues
+    from image_classifier.evaluation.report import page
+
+    folder.mkdir(parents=True, exist_ok=True)
+    own_files.remove_link(folder / REPORT)
+    durable_files.write_bytes(folder / REPORT, page.build(evaluation, thumbnails).encode())
+    issues.write(folder, issues.collect(evaluation))

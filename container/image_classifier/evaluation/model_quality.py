@@ -68,7 +68,7 @@ def _with_deviations(
     return {
         name: {
             "value": _number(value),
-            "standard_deviation": _number(np.std([each[name] for each in samples], ddof=1)) if samples else NAN,
+            "standard_deviation": _number(float(np.std([each[name] for each in samples], ddof=1))) if samples else NAN,
         }
         for name, value in values.items()
     }

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 
 from image_classifier.evaluation import calibration
@@ -129,7 +130,7 @@ def test_thresholds_trade_coverage_for_accuracy() -> None:
     found = {each.confidence: each for each in calibration.measure(split).thresholds}
     assert list(found) == [0.5, 0.6, 0.7, 0.8, 0.9, 0.95][: len(found)]
     assert (found[0.5].coverage, found[0.5].accuracy) == (Proportion(4, 4), Proportion(3, 4))
-    assert (found[0.5].precision, found[0.5].recall) == (pytest.approx((1 + 2 / 3) / 2), pytest.approx(0.75))
+    assert [found[0.5].precision, found[0.5].recall] == pytest.approx([(1 + 2 / 3) / 2, 0.75])
     assert (found[0.6].coverage, found[0.6].accuracy) == (Proportion(3, 4), Proportion(3, 3))
     assert (found[0.9].precision, found[0.9].recall) == (1, 0.5)
     assert 0.99 not in found
@@ -142,6 +143,6 @@ def test_a_split_without_probabilities_is_rejected() -> None:
         calibration.measure(Split(split.name, split.folder, split.files, split.labels))
 
 
-def _probabilities(split: Split) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
+def _probabilities(split: Split) -> NDArray[np.float32]:
     assert split.probabilities is not None
-    return split.probabilities  # type: ignore[return-value]
+    return split.probabilities

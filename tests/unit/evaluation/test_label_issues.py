@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,9 +55,10 @@ def gaussians(count: int = 1000, classes: int = 5) -> tuple[NDArray[np.float32],
 
 
 @pytest.mark.parametrize("data", [gaussians, digits])
-def test_flipped_labels_are_found(data: object) -> None:
+def test_flipped_labels_are_found(data: Callable[[], tuple[NDArray[np.float32], NDArray[np.int64]]]) -> None:
     """5 % of the labels flipped -> at least 70 % of them found, with precision 0.8, and the true class suggested."""
-    planted = plant(*data(), share=0.05)  # type: ignore[operator]
+    features, labels = data()
+    planted = plant(features, labels, share=0.05)
     issues = label_issues.find([planted.split], int(planted.true.max()) + 1)
     precision, recall = planted.precision_and_recall(issues)
     assert precision >= 0.8
