@@ -30,7 +30,7 @@ class Observed:
     """Requests without an image in a known form."""
     undecodable_images: int
     unanswered_images: int
-    """Images whose answer was not captured, or names no class of the model."""
+    """Images whose answer was not captured, or is not a class of the model."""
 
 
 @dataclass

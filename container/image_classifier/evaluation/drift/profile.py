@@ -20,7 +20,7 @@ FORMAT, PREDICTED_LABEL = "format", "predicted_label"
 MOST_VALUES = 1001
 """Values that are kept of a scalar: with more images, order statistics at evenly spaced ranks, exact to 0.1 %."""
 UNKNOWN = -1
-"""Predicted class of an image whose answer was not captured or names no class."""
+"""Predicted class of an image whose answer was not captured or does not name a class."""
 
 
 @dataclass(frozen=True)
