@@ -97,7 +97,7 @@ def test_score_is_that_of_the_metrics(jobs: Jobs) -> None:
     """evaluation.json -> the validation images, and the accuracy of metrics.json; the verdict is in both places."""
     folder = jobs.clean.tree / "output/data"
     metrics = json.loads((folder / "metrics.json").read_text())
-    found = json.loads((folder / "evaluation.json").read_text())["multiclass_classification_metrics"]
+    found = json.loads((folder / "evaluation.json").read_text())["binary_classification_metrics"]
     assert found["accuracy"]["value"] == pytest.approx(metrics["val_accuracy"])
     assert sum(sum(row.values()) for row in found["confusion_matrix"].values()) == 40
     assert metrics["verdict"] in jobs.clean.log
