@@ -29,6 +29,7 @@ _TITLES = {
     "made": "How it was made",
 }
 """By anchor, in the order of the page."""
+_CHARTS = ("reliability", "loss", "accuracy", "learning")
 MOST_SKIPPED = 50
 WORTHWHILE = 0.01
 """Gain of accuracy by the second half of the training images from which more images are recommended."""
@@ -114,7 +115,7 @@ def _entries(chosen: sections.Sections) -> Iterator[Entry]:
 
 
 def _charts(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the charts that the evidence allows, by name."""
+    """Return the charts by name; None for those that the evidence does not allow."""
     from markupsafe import Markup
 
     evidence, found = evaluation.evidence, {}
@@ -126,7 +127,7 @@ def _charts(evaluation: Evaluation) -> dict[str, Any]:
                 found[metric] = charts.by_epoch(evidence.history, metric, evidence.best_epoch, share)
     if len(evidence.learning_curve) > 1:
         found["learning"] = charts.learning(evidence.learning_curve)
-    return {name: Markup(svg) for name, svg in found.items()}
+    return {name: Markup(found[name]) if name in found else None for name in _CHARTS}
 
 
 def _overconfidence(calibration: Calibration | None) -> float:
