@@ -29,7 +29,6 @@ _TITLES = {
     "made": "How it was made",
 }
 """By anchor, in the order of the page."""
-_CHARTS = ("reliability", "loss", "accuracy", "learning")
 MOST_SKIPPED = 50
 WORTHWHILE = 0.01
 """Gain of accuracy by the second half of the training images from which more images are recommended."""
@@ -115,10 +114,10 @@ def _entries(chosen: sections.Sections) -> Iterator[Entry]:
 
 
 def _charts(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the charts by name; None for those that the evidence does not allow."""
+    """Return the charts by name, empty where the evidence does not allow one."""
     from markupsafe import Markup
 
-    evidence, found = evaluation.evidence, {}
+    evidence, found = evaluation.evidence, dict.fromkeys(("reliability", "loss", "accuracy", "learning"), "")
     if evaluation.calibration and evaluation.calibration.bins:
         found["reliability"] = charts.reliability(evaluation.calibration)
     if len(evidence.history) > 1:
@@ -127,7 +126,7 @@ def _charts(evaluation: Evaluation) -> dict[str, Any]:
                 found[metric] = charts.by_epoch(evidence.history, metric, evidence.best_epoch, share)
     if len(evidence.learning_curve) > 1:
         found["learning"] = charts.learning(evidence.learning_curve)
-    return {name: Markup(found[name]) if name in found else None for name in _CHARTS}
+    return {name: Markup(svg) for name, svg in found.items()}
 
 
 def _overconfidence(calibration: Calibration | None) -> float:

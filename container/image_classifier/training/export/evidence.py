@@ -34,12 +34,12 @@ def collect(
     )
     # The test channel may have no readable image.
     tested = [split(TEST, test.listing, test.probabilities, test.features)] if test and test.images else []
-    judged, *others = [*tested, validation, training]
+    splits = (*tested, validation, training)
     strength = known.strength if known else None
     return Evidence(
         class_names=trained.training.class_names,
-        judged=judged,
-        others=tuple(others),
+        judged=splits[0],
+        others=splits[1:],
         head=_head(trained) if arrays is not None and arrays.of_head else None,
         history=trained.history.epochs,
         best_epoch=trained.history.best_epoch,
