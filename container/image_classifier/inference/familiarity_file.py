@@ -21,7 +21,7 @@ def load(folder: Path) -> FamiliarityModel | None:
         return None
     arrays = array_file.read(path)
     try:
-        model = familiarity.from_arrays(arrays)
+        model = familiarity.from_arrays(arrays).widened()
         # Shows whether the shapes fit together.
         model.score(np.zeros((1, len(model.origin)), np.float32))
     except KeyError as error:

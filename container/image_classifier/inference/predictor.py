@@ -169,11 +169,11 @@ class Predictor:
                 f"{artifacts.FAMILIARITY_FILE} is of another model: it is fitted on {expected} features, but the "
                 f"network returns {given}. Copy the model again, or remove this file."
             )
-        scores = self.familiarity.score(np.stack(features))
+        # One at a time: it does not depend on the batch then, and NumPy's threads do not compete with the engine's.
         # Three decimals: the score counts quantiles of a thousandth each.
         return [
-            replace(prediction, familiarity=round(float(score), 3))
-            for prediction, score in zip(predictions, scores, strict=True)
+            replace(prediction, familiarity=round(float(self.familiarity.score(row[np.newaxis])[0]), 3))
+            for prediction, row in zip(predictions, features, strict=True)
         ]
 
     def _admitted(self, image: bytes, work: Work) -> Header:
