@@ -200,7 +200,7 @@ class BuiltinHyperparameters:
         0.2,
         from_model=False,
         **_SHARE,
-        meaning="Fraction of the training images held out for validation when there is no validation channel.",
+        meaning="Fraction of the training images held out for validation without a validation channel.",
     )
     random_seed: int = declare(
         123,

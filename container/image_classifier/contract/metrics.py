@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 OBJECTIVE = "validation:accuracy"
 """The tuning objective of the developer guide, to be maximised."""
+_VALIDATION = "val_"
 _NUMBER = r"([0-9\.]+)"
 
 
@@ -53,7 +54,7 @@ class Measure:
         """The number on the validation images."""
         # Names of the same number in the developer guide and in JumpStart.
         others = (OBJECTIVE, "tflow-ic:val-accuracy") if self.name == "accuracy" else ()
-        label = f"val_{self.name}"
+        label = f"{_VALIDATION}{self.name}"
         return Line(label, f"validation: {self.meaning}", self.decimals, (*others, label))
 
     @property
@@ -104,6 +105,11 @@ def metric_names(binary: bool, classes: int) -> tuple[str, ...]:
         return binary if measure.binary else measure.name != "top_5_accuracy" or (classes > 5 and not binary)
 
     return tuple(measure.name for measure in MEASURES if measured(measure))
+
+
+def of_validation(measured: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics that were measured on the validation images under their names in Keras logs."""
+    return {f"{_VALIDATION}{name}": value for name, value in measured.items()}
 
 
 def epoch_line(step: int, steps: int, seconds: float, logs: Mapping[str, float]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier import durable_files, own_files
 from image_classifier.evaluation import (
     calibration,
     duplicates,
@@ -31,6 +32,7 @@ from image_classifier.evaluation.scores import Score
 from image_classifier.evaluation.slices import Slice
 from image_classifier.evaluation.traits import Traits
 
+REPORT, MODEL_QUALITY, MODEL_CARD = "report.html", "evaluation.json", "model_card.json"
 TRAINING_LABELS, FAMILIARITY, LEARNING_CURVE, OCCLUSION = (
     "labels of training images",
     "unfamiliar images",
@@ -160,5 +162,22 @@ def _fitted(evidence: Evidence) -> FamiliarityModel | None:
 
 
 def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> None:
-    """Write `report.html`, `evaluation.json`, `model_card.json` and `issues.csv` into a folder."""
-    raise NotImplementedError
+    """Write `report.html`, `evaluation.json`, `model_card.json` and `issues.csv` into a folder, durably.
+
+    A link under one of these names is replaced, not followed.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
+    # They import this module.
+    from image_classifier.evaluation import issues, model_card, model_quality
+    from image_classifier.evaluation.report import page
+
+    html = page.build(evaluation, thumbnails)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (MODEL_QUALITY, MODEL_CARD, REPORT):
+        own_files.remove_link(folder / name)
+    durable_files.write_json(folder / MODEL_QUALITY, model_quality.build(evaluation.evidence))
+    durable_files.write_json(folder / MODEL_CARD, model_card.build(evaluation))
+    issues.write(folder, issues.collect(evaluation))
+    durable_files.write_bytes(folder / REPORT, html.encode())

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -30,6 +31,8 @@ from tests.support.waiting import free_port
 Pair = tuple[Mapping[str, float], Mapping[str, float]]
 """Of one round: this working tree, the other revision."""
 RESAMPLES = 2000
+PAUSE_SECONDS = 1.0
+"""Between bursts: requests that wrk left unanswered would take slots from the next one."""
 
 
 def main() -> int:
@@ -105,6 +108,7 @@ def _round(
 
 
 def _burst(server: Running, count: int, images: Sequence[Path], seconds: float) -> dict[str, float]:
+    time.sleep(PAUSE_SECONDS)
     before = _cpu_seconds(server.process.pid)
     one = load.put(server.url, count, seconds, images)
     if one.errors:

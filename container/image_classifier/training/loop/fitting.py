@@ -215,7 +215,7 @@ class _Loop:
         predictions = self._evaluator.predict(validation, self._session.raise_if_stopped)
         self._check()
         measured = self._evaluator.score(predictions, validation.labels)
-        logs |= {f"val_{name}": value for name, value in measured.items()}
+        logs |= metric_lines.of_validation(measured)
         log(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
         self._record_epoch(logs, predictions)
 

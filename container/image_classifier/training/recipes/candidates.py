@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.contract import metrics as metric_lines
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import fine_tuning
 from image_classifier.training.data.batches import Rows
@@ -63,7 +64,7 @@ def of_head(inputs: Inputs, head: LinearHead) -> Candidate:
     of_training = evaluator.score(_all_rows(outputs["training"]), training.labels)
     found = _all_rows(outputs["validation"])
     of_validation = evaluator.score(found, validation.labels)
-    metrics = {**of_training, **{f"val_{name}": value for name, value in of_validation.items()}}
+    metrics = {**of_training, **metric_lines.of_validation(of_validation)}
     return Candidate(values, network, evaluator, weights, found, metrics)
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.training.recipes import linear_head
+
 STANDARD_ERRORS = 1.0
-"""By how many standard errors the tuned network must win."""
+"""By how many standard errors the tuned network, or copies of the images, must win."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,8 @@ class Comparison:
 
     @property
     def tuned_wins(self) -> bool:
-        """Whether the tuned network wins by more than one standard error.
-
-        One image is taken off its lead: the continuity correction (Edwards, 1948), without which two discordant pairs
-        could decide. Without any discordant pair the head stays.
-        """
-        lead = self.only_tuned - self.only_head - 1
-        return lead > STANDARD_ERRORS * math.sqrt(self.only_head + self.only_tuned)
+        """Whether the tuned network wins, see `wins`; without any discordant pair the head stays."""
+        return wins(self.only_tuned, self.only_head)
 
     def rule(self) -> str:
         """Return the rule that fired, with its numbers, without a full stop."""
@@ -63,6 +60,15 @@ class Comparison:
             f"{self.standard_error:.4f}; {self.only_tuned} images only the network has right, {self.only_head} only "
             "the head"
         )
+
+
+def wins(gained: int, lost: int) -> bool:
+    """Return whether a lead in discordant pairs exceeds `STANDARD_ERRORS` of it if both were equally good.
+
+    One image is taken off the lead: the continuity correction (Edwards, 1948), without which two discordant pairs could
+    decide.
+    """
+    return gained - lost - 1 > STANDARD_ERRORS * math.sqrt(gained + lost)
 
 
 def compare(
@@ -78,6 +84,4 @@ def compare(
 
 def correct(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which images are classified correctly, bool (n,); a single output above 0.5 means class 1."""
-    binary = outputs.shape[1] == 1
-    predicted: NDArray[np.int64] = (outputs[:, 0] > 0.5).astype(np.int64) if binary else outputs.argmax(axis=1)
-    return np.equal(predicted, labels)
+    return np.equal(linear_head.predicted(outputs), labels)

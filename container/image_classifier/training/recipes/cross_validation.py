@@ -46,6 +46,11 @@ class Selection:
     """Number of parts that were held out in turn; 1 is a single hold-out."""
 
     @property
+    def held_out(self) -> NDArray[np.int64]:
+        """Rows of `out_of_fold` that were held out once."""
+        return np.flatnonzero(np.isfinite(self.out_of_fold[:, 0]))
+
+    @property
     def score(self) -> Score:
         """The score of the chosen strength."""
         return self.scores[self.strength]

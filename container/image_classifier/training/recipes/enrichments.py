@@ -6,7 +6,6 @@ only when the head says the same of at least `LEAST_AGREEMENT` of the flipped va
 differ, as in digits, they are other images.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.training.recipes import choice
 from image_classifier.training.recipes.cross_validation import Selection
 from image_classifier.training.recipes.linear_head import LinearHead, predicted
 
@@ -65,14 +65,8 @@ class Trial:
 
     @property
     def kept(self) -> bool:
-        """Whether the lead exceeds its standard error if both were equally good, the root of the discordant pairs.
-
-        McNemar, Note on the sampling error of the difference between correlated proportions (1947), with the
-        continuity correction of one image (Edwards, 1948).
-        """
-        if self.gained is None or self.lost is None:
-            return False
-        return self.gained - self.lost - 1 > math.sqrt(self.gained + self.lost)
+        """Whether the copies win the paired comparison, see `choice.wins`."""
+        return self.gained is not None and self.lost is not None and choice.wins(self.gained, self.lost)
 
 
 @dataclass(frozen=True)
@@ -98,30 +92,22 @@ def enrich(
         select: `cross_validation.select` of the same rows, labels and seed, with its argument as `extra`.
     """
     selection, copies, trials = base, list[NDArray[np.float32]](), list[Trial]()
+    held_out = base.held_out
     for view in View:
-        trial = Trial(view, int(_predicted_rows(base).sum()))
+        trial = Trial(view, len(held_out))
         if view is View.FLIPPED:
             trial = replace(trial, agreement=_agreement(base.head, rows.validation, views.validation(view)))
         if trial.agreement is None or trial.agreement >= LEAST_AGREEMENT:
             candidates = [*copies, views.training(view)]
             found = select(candidates)
-            without, with_copies = (_right(one, rows.labels) for one in (selection, found))
-            gained, lost = int((with_copies & ~without).sum()), int((without & ~with_copies).sum())
-            trial = replace(trial, gained=gained, lost=lost)
+            # The folds of both are the same, and so are the rows that they predict.
+            without, with_copies = (one.out_of_fold[held_out] for one in (selection, found))
+            compared = choice.compare(without, with_copies, rows.labels[held_out])
+            trial = replace(trial, gained=compared.only_tuned, lost=compared.only_head)
             if trial.kept:
                 selection, copies = found, candidates
         trials.append(trial)
     return Enriched(selection, tuple(trials))
-
-
-def _predicted_rows(selection: Selection) -> NDArray[np.bool_]:
-    return np.isfinite(selection.out_of_fold[:, 0])
-
-
-def _right(selection: Selection, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    rows = _predicted_rows(selection)
-    right: NDArray[np.bool_] = predicted(selection.out_of_fold[rows]) == labels[rows]
-    return right
 
 
 def _agreement(head: LinearHead, features: NDArray[np.float32], of_copies: NDArray[np.float32]) -> float:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import row_blocks
+from image_classifier.training.recipes import row_blocks, stratified
 from image_classifier.training.recipes.logistic_regression import Problem
 from image_classifier.training.recipes.row_blocks import Block
 from image_classifier.training.recipes.workers import Workers
@@ -20,7 +20,7 @@ def deal(labels: NDArray[np.int64], folds: int, seed: int, limit: int | None = N
     """
     count = len(labels)
     sample = min(count, limit or count)
-    order = np.lexsort((np.random.default_rng(seed).random(count), labels))[np.arange(sample) * count // sample]
+    order = np.lexsort((np.random.default_rng(seed).random(count), labels))[stratified.evenly_spaced(count, sample)]
     fold = np.full(count, -1)
     fold[order] = np.arange(sample) % folds
     return fold

@@ -92,10 +92,9 @@ def fit_rows(inputs: Inputs, fitted: FittedHead, rows: NDArray[np.int64]) -> Lin
             sample_weights=inputs.sample_weights(labels),
             extra=copies,
         )
-        return Stage({}, {"kernel": head.kernel, "bias": head.bias})
+        return Stage({}, head.arrays)
 
-    arrays = stage_store.from_chief(inputs.session, fit).arrays
-    return LinearHead(arrays["kernel"], arrays["bias"])
+    return linear_head.from_arrays(stage_store.from_chief(inputs.session, fit).arrays)
 
 
 def _selected(inputs: Inputs, extra: Sequence[NDArray[np.float32]] = ()) -> Stage:
@@ -124,15 +123,13 @@ def _packed(selection: Selection, seconds: float) -> Stage:
         "scores": [[strength, asdict(score)] for strength, score in selection.scores.items()],
         "seconds": seconds,
     }
-    head = selection.head
-    return Stage(state, {"kernel": head.kernel, "bias": head.bias, "out_of_fold": selection.out_of_fold})
+    return Stage(state, {**selection.head.arrays, "out_of_fold": selection.out_of_fold})
 
 
 def _selection(stage: Stage) -> Selection:
     state, arrays = stage.state, stage.arrays
     scores = {strength: Score(**score) for strength, score in state["scores"]}
-    head = LinearHead(arrays["kernel"], arrays["bias"])
-    return Selection(head, state["strength"], arrays["out_of_fold"], scores, state["folds"])
+    return Selection(linear_head.from_arrays(arrays), state["strength"], arrays["out_of_fold"], scores, state["folds"])
 
 
 def _enriched(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> FittedHead:
@@ -161,7 +158,7 @@ def _record(one: Trial) -> CopiesRecord:
 
 
 def _reason_against(inputs: Inputs, base: Selection) -> str | None:
-    held_out = int(np.isfinite(base.out_of_fold[:, 0]).sum())
+    held_out = len(base.held_out)
     wrong = round((1 - base.score.accuracy) * held_out)
     if wrong < _FEWEST_WRONG:
         return f"{wrong} of {held_out:,} held-out images are wrong, too few to win by more than one standard error"

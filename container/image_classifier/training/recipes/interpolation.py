@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from image_classifier.training.loop import snapshots
 from image_classifier.training.loop.scoring import Evaluator
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import choice
+from image_classifier.training.recipes import choice, stratified
 from image_classifier.training.recipes.tuning_inputs import TuningInputs
 from image_classifier.training.stopping import JobStopped
 
@@ -89,8 +89,6 @@ def _best(correct: NDArray[np.bool_]) -> int:
 
 def _folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Return the fold of each image; every class is spread evenly over the folds."""
-    shuffled = np.random.default_rng((seed, len(labels))).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     folds = np.empty(len(labels), np.int64)
-    folds[by_class] = np.arange(len(labels)) % FOLDS
+    folds[stratified.by_class(labels, (seed, len(labels)))] = np.arange(len(labels)) % FOLDS
     return folds

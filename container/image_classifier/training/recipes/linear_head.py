@@ -1,6 +1,6 @@
 """A linear classifier on features, fitted by convex optimisation: no learning rate, one optimum."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,11 @@ class LinearHead:
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
 
+    @property
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The weights by name, as they are stored."""
+        return {"kernel": self.kernel, "bias": self.bias}
+
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return float32 (n, outputs) of features (n, D)."""
         return np.asarray(features @ self.kernel + self.bias, np.float32)
@@ -30,6 +35,11 @@ class LinearHead:
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return float32 (n, K), or in binary mode the probability of class 1, (n, 1)."""
         return probabilities(self.logits(features))
+
+
+def from_arrays(arrays: Mapping[str, NDArray[np.float32]]) -> LinearHead:
+    """Return the head of `LinearHead.arrays`, among which there may be others."""
+    return LinearHead(arrays["kernel"], arrays["bias"])
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -48,7 +58,7 @@ def from_weights(weights: Weights, scaling: Scaling) -> LinearHead:
 
 
 def predicted(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the most probable class (n,) by probabilities (n, K), or (n, 1) of class 1."""
+    """Return the most probable class (n,) by logits or probabilities (n, K), or by probabilities of class 1 (n, 1)."""
     return (outputs[:, 0] > 0.5).astype(np.int64) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
 
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from image_classifier.training import fine_tuning
 from image_classifier.training.fine_tuning import CrossValidated, Features, Trained
 from image_classifier.training.loop import snapshots
@@ -84,6 +82,6 @@ def finish(
 
 
 def _cross_validated(inputs: Inputs, fitted: FittedHead) -> CrossValidated:
-    out_of_fold = fitted.selection.out_of_fold
-    measured = np.flatnonzero(~np.isnan(out_of_fold).any(axis=1))
-    return CrossValidated(inputs.training.chosen(measured), measured, out_of_fold[measured])
+    selection = fitted.selection
+    rows = selection.held_out
+    return CrossValidated(inputs.training.chosen(rows), rows, selection.out_of_fold[rows])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.training.progress import log
+from image_classifier.training.recipes import stratified
 from image_classifier.training.recipes.budget import Plan, Rung
 from image_classifier.training.recipes.settings import TuningSettings
 
@@ -45,18 +46,14 @@ class Parts:
 
 def split(labels: NDArray[np.int64], seed: int) -> Parts:
     """Split training rows by their labels int64 (n,): stratified, a function of the seed."""
-    shuffled = np.random.default_rng((seed, len(labels))).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    by_class = stratified.by_class(labels, (seed, len(labels)))
     judging = min(len(labels) // JUDGING_SHARE, MOST_JUDGING)
     judges = np.zeros(len(labels), bool)
-    judges[_spread(len(labels), judging)] = True
+    judges[stratified.evenly_spaced(len(labels), judging)] = True
     rest = by_class[~judges]
-    return Parts(np.sort(rest[_spread(len(rest), min(len(rest), MOST_TRAINING))]), np.sort(by_class[judges]))
-
-
-def _spread(count: int, wanted: int) -> NDArray[np.int64]:
-    """Return `wanted` evenly spaced indices of `count`."""
-    return (np.arange(wanted) * count // max(wanted, 1)).astype(np.int64)
+    return Parts(
+        np.sort(rest[stratified.evenly_spaced(len(rest), min(len(rest), MOST_TRAINING))]), np.sort(by_class[judges])
+    )
 
 
 def run(

@@ -41,7 +41,7 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
     stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted, copies))
     images = len(inputs.training.rows) + len(inputs.validation.rows)
     return Refit(
-        LinearHead(stage.arrays["kernel"], stage.arrays["bias"]),
+        linear_head.from_arrays(stage.arrays),
         f"yes, on all {images:,} images of training and validation; the metrics are those of the head before it",
     )
 
@@ -70,7 +70,7 @@ def _fit(inputs: Inputs, fitted: FittedHead, copies: Sequence[NDArray[np.float32
         start=fitted.head,
         extra=copies,
     )
-    return Stage({}, {"kernel": head.kernel, "bias": head.bias})
+    return Stage({}, head.arrays)
 
 
 def _joined(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:

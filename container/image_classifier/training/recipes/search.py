@@ -50,11 +50,6 @@ class SearchResult:
         """The trial with the best score of those that reached their last epoch, the first of equals."""
         return _best(self.trials)
 
-    def apply(self, values: Hyperparameters) -> Hyperparameters:
-        """Return the job's hyperparameters with the best values; unchanged when no trial reached its last epoch."""
-        best: dict[str, Any] = dict(self.best.values) if self.best else {}
-        return dataclasses.replace(values, **best)
-
 
 class _Stopped(Exception):  # noqa: N818 - not an error
     pass

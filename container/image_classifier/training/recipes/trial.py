@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.training.recipes import stratified
 from image_classifier.training.recipes.head_trainer import Array, HeadTrainer, LabelledFeatures
 
 FOLDS = ((1_000, 5), (2_000, 3), (4_000, 2))
@@ -84,11 +85,10 @@ def stratified_folds(labels: NDArray[np.int64], seed: int) -> tuple[Fold, ...]:
 
     Each class is dealt to the folds in random order, so that its rows per fold differ by at most one.
     """
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    by_class = stratified.by_class(labels, seed)
     count = next((folds for rows, folds in FOLDS if len(labels) <= rows), 1)
     held_out = [np.sort(by_class[index :: count if count > 1 else HELD_OUT]) for index in range(count)]
-    return tuple(Fold(np.setdiff1d(shuffled, rows), rows) for rows in held_out)
+    return tuple(Fold(np.setdiff1d(by_class, rows), rows) for rows in held_out)
 
 
 def run(task: Task, values: Hyperparameters, prune: Callable[[int, Score], bool]) -> Outcome:

@@ -84,11 +84,6 @@ class TrialStore:
         durable_files.sync_names(self.folder)
 
 
-def remove(folder: Path) -> None:
-    """Remove the file, if it exists."""
-    (folder / NAME).unlink(missing_ok=True)
-
-
 def _trial(one: Mapping[str, Any]) -> Trial:
     outcome = one["outcome"]
     scores = tuple(Score(**score) for score in outcome["scores"])

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from image_classifier.contract import metrics as metric_lines
 from image_classifier.training import fine_tuning
 from image_classifier.training.checkpoints.store import Checkpoints
 from image_classifier.training.loop.scoring import Evaluator, Predictions
@@ -156,7 +157,7 @@ def _unpacked(inputs: Inputs, network: Network, stage: Stage) -> TunedNetwork:
     predictions = Predictions(stage.arrays["outputs"], stage.arrays["rows"])
     epochs: list[dict[str, float]] = stage.state["epochs"]
     measured = evaluator.score(predictions, inputs.validation.rows.labels)
-    metrics = {**epochs[-1], **{f"val_{name}": value for name, value in measured.items()}}
+    metrics = {**epochs[-1], **metric_lines.of_validation(measured)}
     candidate = Candidate(values, network, evaluator, _weights(stage), predictions, metrics)
     return TunedNetwork(record, candidate, epochs)
 

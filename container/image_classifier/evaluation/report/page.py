@@ -1,0 +1,149 @@
+"""Build the report page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from image_classifier.contract import names
+from image_classifier.evaluation import charts, judgement, verdict, wording
+from image_classifier.evaluation.calibration import Calibration
+from image_classifier.evaluation.evidence import Evidence
+from image_classifier.evaluation.judgement import Evaluation
+from image_classifier.evaluation.report import images, provenance, sections
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_FOLDER = Path(__file__).parent
+_TITLES = {
+    "score": "Score",
+    "mistakes": "Mistakes",
+    "labels": "Labels to check",
+    "duplicates": "Leaks and duplicates",
+    "slices": "Slices",
+    "calibration": "Calibration",
+    "unfamiliar": "Unfamiliar images",
+    "curves": "Curves",
+    "made": "How it was made",
+}
+"""By anchor, in the order of the page."""
+MOST_SKIPPED = 50
+WORTHWHILE = 0.01
+"""Gain of accuracy by the second half of the training images from which more images are recommended."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A link to a section."""
+
+    anchor: str
+    title: str
+    count: int | None = None
+
+
+def build(evaluation: Evaluation, thumbnails: bool = True) -> str:
+    """Return the report as one HTML page; without `thumbnails` it holds no image content."""
+    chosen = sections.choose(evaluation)
+    return render(
+        "report.html.j2",
+        evaluation=evaluation,
+        evidence=evaluation.evidence,
+        verdict=verdict.conclude(evaluation),
+        entries=tuple(_entries(chosen)),
+        sections=chosen,
+        images=images.load(evaluation, chosen.photos(), thumbnails),
+        thumbnails=thumbnails,
+        made=provenance.describe(evaluation.evidence),
+        charts=_charts(evaluation),
+        overconfidence=_overconfidence(evaluation.calibration),
+        more_images=_more_images(evaluation.evidence),
+        reasons=evaluation.left_out,
+        left_out=judgement,
+        most_skipped=MOST_SKIPPED,
+        weakest=sections.WEAKEST,
+        labels_with_images=sections.LABELS_WITH_IMAGES,
+    )
+
+
+def render(template: str, **context: Any) -> str:
+    """Return a page of this package's templates, in which every value is escaped unless it is `Markup`."""
+    return _environment().get_template(template).render(**context)
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        percent=lambda share: _unbroken(wording.percent(share)),
+        interval=lambda found: _unbroken(wording.interval(found)),
+        unbroken=_unbroken,
+        path=lambda file: Markup("/<wbr>").join(file.split("/")),
+        counted=wording.counted,
+        points=wording.points,
+        name=names.on_one_line,
+    )
+    environment.globals["style"] = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
+    return environment
+
+
+def _unbroken(text: str) -> str:
+    """Return a text whose percentages do not wrap before their sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _entries(chosen: sections.Sections) -> Iterator[Entry]:
+    counts = {
+        "mistakes": chosen.mistakes.total,
+        "labels": len(chosen.labels.issues) + chosen.labels.further if chosen.labels else None,
+        "duplicates": len(chosen.duplicates.groups) + chosen.duplicates.further if chosen.duplicates else None,
+        "slices": len(chosen.slices) if chosen.slices is not None else None,
+    }
+    for anchor, title in _TITLES.items():
+        yield Entry(anchor, title, counts.get(anchor))
+
+
+def _charts(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the charts by name, empty where the evidence does not allow one."""
+    from markupsafe import Markup
+
+    evidence, found = evaluation.evidence, dict.fromkeys(("reliability", "loss", "accuracy", "learning"), "")
+    if evaluation.calibration and evaluation.calibration.bins:
+        found["reliability"] = charts.reliability(evaluation.calibration)
+    if len(evidence.history) > 1:
+        for metric, share in (("loss", False), ("accuracy", True)):
+            if metric in evidence.history[0]:
+                found[metric] = charts.by_epoch(evidence.history, metric, evidence.best_epoch, share)
+    if len(evidence.learning_curve) > 1:
+        found["learning"] = charts.learning(evidence.learning_curve)
+    return {name: Markup(svg) for name, svg in found.items()}
+
+
+def _overconfidence(calibration: Calibration | None) -> float:
+    """Return by how much the mean confidence exceeds the accuracy."""
+    bins = calibration.bins if calibration else ()
+    total = sum(one.accuracy.total for one in bins)
+    return sum(one.confidence * one.accuracy.total - one.accuracy.count for one in bins) / total if total else 0.0
+
+
+def _more_images(evidence: Evidence) -> str | None:
+    """Return what the learning curve says about more images of the same kind."""
+    if len(evidence.learning_curve) < 2:
+        return None
+    half, full = evidence.learning_curve[-2:]
+    gain = full.accuracy.value - half.accuracy.value
+    went = "rose" if gain >= 0 else "fell"
+    said = f"From {half.images:,} to {full.images:,} training images the accuracy {went} by {wording.points(gain)}."
+    if gain >= WORTHWHILE:
+        return f"{said} More images of the same kind are likely to help."
+    return f"{said} More images of the same kind would add little; other kinds, or better labels, may."

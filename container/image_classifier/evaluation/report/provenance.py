@@ -1,0 +1,112 @@
+"""How the model was made, from its model info. Artefacts are untrusted: values of an unexpected form are left out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from image_classifier.contract import names
+from image_classifier.evaluation import wording
+from image_classifier.evaluation.evidence import Evidence
+from image_classifier.evaluation.wording import counted
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LONGEST = 300
+"""Characters of one value."""
+_DEFAULT_SOURCES = ("our default", "the model's default")
+"""Of hyperparameters, as the job records them."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Whether the served model answers as the one in training did."""
+
+    is_equal: bool | None
+    """None: not verified."""
+    detail: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The last section, and two figures of the first."""
+
+    name: str
+    facts: tuple[tuple[str, str], ...]
+    hyperparameters: tuple[tuple[str, str, str], ...]
+    """Name, value and source of those that are not defaults."""
+    versions: tuple[tuple[str, str], ...]
+    timings: tuple[tuple[str, str], ...]
+    total_time: str | None
+    parity: Parity
+
+
+def describe(evidence: Evidence) -> Provenance:
+    """Describe a model from the contents of its model info."""
+    info = evidence.model_info
+    timings = tuple((_text(name), wording.duration(seconds)) for name, seconds in evidence.timings.items())
+    return Provenance(
+        name=_text(info.get("model_id") or info.get("source") or "Image classifier"),
+        facts=tuple(_facts(evidence)),
+        hyperparameters=tuple(_hyperparameters(info)),
+        versions=tuple((_text(name), _text(value)) for name, value in _mapping(info, "versions").items()),
+        timings=timings,
+        total_time=wording.duration(sum(evidence.timings.values())) if timings else None,
+        parity=_parity(_mapping(info, "verification")),
+    )
+
+
+def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    info = evidence.model_info
+    for key, label in (("model_id", "Backbone"), ("source", "Source"), ("licence", "Licence")):
+        if info.get(key):
+            yield label, _text(info[key])
+    size = info.get("image_size")
+    if isinstance(size, list | tuple) and len(size) == 2:
+        yield "Input", f"{_text(size[0])} × {_text(size[1])} pixels"
+    if rule := _mapping(info, "recipe").get("rule") or _mapping(info, "recipe").get("chosen"):
+        yield "Recipe", _text(rule)
+    for split in (evidence.judged, *evidence.others):
+        yield f"{split.name.capitalize()} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
+    yield "Classes", f"{len(evidence.class_names):,}"
+    if digest := _mapping(info, "data").get("sha256"):
+        yield "Fingerprint of the training data", _text(digest)
+    if digest := info.get("sha256"):
+        yield "Fingerprint of the model", _text(digest)
+    parameters = _mapping(info, "metrics").get("parameters")
+    if isinstance(parameters, int | float):
+        yield "Parameters", f"{parameters:,.0f}"
+
+
+def _hyperparameters(info: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    sources = _mapping(info, "hyperparameter_sources")
+    for name, value in _mapping(info, "hyperparameters").items():
+        source = sources.get(name)
+        if source not in _DEFAULT_SOURCES:
+            yield _text(name), _text(value), _text(source or "")
+
+
+def _parity(found: Mapping[str, Any]) -> Parity:
+    if found.get("left_out") or not found:
+        return Parity(None, _text(found.get("left_out") or "the model info has no verification"))
+    try:
+        images, others = int(found["images"]), int(found["other_answers"])
+        difference = float(found["largest_difference"])
+    except (KeyError, TypeError, ValueError):
+        return Parity(None, "the verification's record is incomplete")
+    same = f"{images - others:,} of {counted(images, 'answer')} equal, largest difference {_power(difference)}"
+    return Parity(others == 0, same)
+
+
+def _power(value: float) -> str:
+    """Return a number with one digit and a power of ten: `2·10⁻⁷`."""
+    digits, _, exponent = f"{value:.0e}".partition("e")
+    return f"{digits}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}" if value else "0"
+
+
+def _mapping(info: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = info.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    shown = names.on_one_line(str(value))
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"

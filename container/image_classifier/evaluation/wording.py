@@ -1,0 +1,59 @@
+"""Numbers and names as sentences show them."""
+
+import math
+
+from image_classifier.contract import names
+from image_classifier.evaluation.statistics import Interval
+
+LONGEST_NAME = 60
+"""Characters of a class name in a sentence; tables show names in full."""
+UNDEFINED = "undefined"
+
+
+def percent(value: float) -> str:
+    """Return a share as a percentage with one decimal; 100.0 and 0.0 are said of exactly 1 and 0 alone."""
+    return UNDEFINED if math.isnan(value) else f"{_percentage(value)} %"
+
+
+def interval(found: Interval) -> str:
+    """Return an interval of shares, such as `84.0 to 90.2 %`."""
+    return f"{_percentage(found.low)} to {_percentage(found.high)} %"
+
+
+def points(difference: float) -> str:
+    """Return the size of a difference of two shares in percentage points, without its sign."""
+    return f"{abs(difference) * 100:.1f} points"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 image`, `1,024 images`."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the unit that suits it: `0.4 s`, `41 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    larger, smaller, units = (whole // 60, whole % 60, ("min", "s"))
+    if whole >= 3600:
+        larger, smaller, units = (whole // 3600, whole % 3600 // 60, ("h", "min"))
+    return f"{larger} {units[0]} {smaller} {units[1]}" if smaller else f"{larger} {units[0]}"
+
+
+def quoted(name: str) -> str:
+    """Return a class name in quotes on one line, shortened in its middle if it is very long."""
+    shown = names.on_one_line(name)
+    if len(shown) > LONGEST_NAME:
+        half = LONGEST_NAME // 2
+        shown = f"{shown[:half]}…{shown[-half + 1 :]}"
+    return f'"{shown}"'
+
+
+def _percentage(value: float) -> str:
+    shown = f"{value * 100:.1f}"
+    if shown == "100.0" and value < 1:
+        return "99.9"
+    return "0.1" if shown == "0.0" and value > 0 else shown
