@@ -34,18 +34,19 @@ def collect(
     )
     # The test channel may have no readable image.
     tested = [split(TEST, test.listing, test.probabilities, test.features)] if test and test.images else []
-    judged, *others = [*tested, validation, training]
+    splits = (*tested, validation, training)
     strength = known.strength if known else None
+    channels = trained.training.folder.parent
     return Evidence(
         class_names=trained.training.class_names,
-        judged=judged,
-        others=tuple(others),
+        judged=splits[0],
+        others=splits[1:],
         head=_head(trained) if arrays is not None and arrays.of_head else None,
         history=trained.history.epochs,
         best_epoch=trained.history.best_epoch,
         learning_curve=held_out.learning_curve(trained, strength, check) if strength else (),
         model_info=model_info,
-        skipped=tuple((str(one.path), one.reason) for one in trained.skipped),
+        skipped=tuple((str(one.path).removeprefix(f"{channels}/"), one.reason) for one in trained.skipped),
         timings=timings,
     )
 
