@@ -36,6 +36,7 @@ def collect(
     tested = [split(TEST, test.listing, test.probabilities, test.features)] if test and test.images else []
     splits = (*tested, validation, training)
     strength = known.strength if known else None
+    channels = trained.training.folder.parent
     return Evidence(
         class_names=trained.training.class_names,
         judged=splits[0],
@@ -45,7 +46,7 @@ def collect(
         best_epoch=trained.history.best_epoch,
         learning_curve=held_out.learning_curve(trained, strength, check) if strength else (),
         model_info=model_info,
-        skipped=tuple((str(one.path), one.reason) for one in trained.skipped),
+        skipped=tuple((str(one.path).removeprefix(f"{channels}/"), one.reason) for one in trained.skipped),
         timings=timings,
     )
 

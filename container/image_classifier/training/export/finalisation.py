@@ -149,7 +149,8 @@ def _record_left_out(folder: Path, stop: StopSignal, others: tuple[str, ...]) ->
     missing = [key for key in _PHASES if info.extra[key].get("left_out") == _NOT_YET]
     entries = {key: {"left_out": f"{_NOT_YET}: {stop.reason}"} for key in missing}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
-    left_out = " and ".join((*(_PHASES[key] for key in missing), *others)) or "nothing"
+    names = [*(_PHASES[key] for key in missing), *others]
+    left_out = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or "nothing"
     log(f"Stopped ({stop.reason}): the best model so far is saved; left out: {left_out}.")
 
 
