@@ -33,9 +33,10 @@ def test_the_card_follows_the_documented_schema(classes: int) -> None:
     assert len(json.dumps(card, allow_nan=False)) < model_card.MAX_LENGTH
 
 
-def test_a_model_of_unknown_origin_has_a_valid_card() -> None:
-    """An empty model info, one image -> valid, and what is unknown is called so."""
-    card = model_card.build(_evaluation(answers_of([1], [0], 2), {}))
+@pytest.mark.parametrize("info", [{}, {"data": ["a"], "metrics": 3, "hyperparameters": None, "versions": "1"}])
+def test_a_model_of_unknown_origin_has_a_valid_card(info: dict[str, Any]) -> None:
+    """An empty model info, or another program's; one image -> valid, and what is unknown is called so."""
+    card = model_card.build(_evaluation(answers_of([1], [0], 2), info))
     jsonschema.validate(card, _SCHEMA)
     assert card["additional_information"]["custom_details"]["licence of the pre-trained model"] == "not recorded"
     assert "licence of the pre-trained model is not recorded" in _caveats(card)
