@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
 
 from image_classifier.evaluation import calibration
 from image_classifier.evaluation.evidence import Split
@@ -17,6 +18,16 @@ def test_the_temperature_of_synthetic_logits_is_recovered(temperature: float) ->
     """Logits that were multiplied by T -> T within 5 %, and probabilities as calibrated as before."""
     split = calibrated(20_000, temperature=temperature)
     assert calibration.fit_temperature(_probabilities(split), split.labels) == pytest.approx(temperature, rel=0.05)
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.7])
+def test_the_temperature_agrees_with_a_logistic_regression(temperature: float) -> None:
+    """Two classes, 400 images -> scikit-learn's slope of the logit without intercept and penalty, which is 1 / T."""
+    split = calibrated(400, 2, temperature)
+    probabilities = _probabilities(split).astype(np.float64)
+    logit = np.log(probabilities[:, 1:] / probabilities[:, :1])
+    slope = LogisticRegression(C=1e10, fit_intercept=False, tol=1e-10).fit(logit, split.labels).coef_[0, 0]
+    assert calibration.fit_temperature(_probabilities(split), split.labels) == pytest.approx(1 / slope, rel=1e-3)
 
 
 @pytest.mark.parametrize(("right", "temperature"), [(True, 0.2), (False, 5.0)])
