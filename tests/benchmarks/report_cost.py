@@ -27,7 +27,7 @@ from image_classifier.model_hub import packages, staging
 
 LARGEST_RATIO = 1.15
 SETTINGS = {"train_only_top_layer": "True", "epochs": "3"}
-_REPORT = re.compile(r"^Report: .*, written in ([0-9.]+) s$", re.MULTILINE)
+_REPORT = re.compile(r"^Report: .*, written in ([0-9.]+) s .*$", re.MULTILINE)
 
 
 def write_photographs(folder: Path, count: int) -> None:
@@ -64,6 +64,7 @@ def measure(images: int, recipe: str) -> tuple[float, float]:
         found = _REPORT.search(done.stdout)
         if done.returncode or found is None:
             raise RuntimeError(f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        print(found[0], file=sys.stderr)
         return seconds, float(found[1])
 
 

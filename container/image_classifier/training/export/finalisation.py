@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -219,9 +220,10 @@ def _convert_and_verify(
                 "accuracy is not a validation score."
             )
         try:
-            result = verification.verify(
-                folder, sample, bytes_predictions, scratch / "verification", stop, values.trust_model
-            )
+            with job_report.libraries_imported() if values.report else nullcontext():
+                result = verification.verify(
+                    folder, sample, bytes_predictions, scratch / "verification", stop, values.trust_model
+                )
         except (ChildKilled, NothingToCompare) as reason:
             log(f"WARNING: The model is not verified: {reason}.")
             entries: dict[str, Any] = {"verification": {"left_out": str(reason)}}

@@ -1,10 +1,16 @@
 """The report of a job, the last thing that it writes: all else is worth more to a job that is short of time."""
 
+import importlib
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import threadpoolctl
 
 from image_classifier import artifacts
 from image_classifier.contract.errors import ExplainedError, first_line
@@ -25,6 +31,12 @@ OCCLUSION_SHARE = 0.03
 """Part of the job's time so far that its occlusion maps may take."""
 
 
+_PARTS = ("heads", "sections", "page")
+"""Of the report, for the log: fitting heads on features, judging, and writing."""
+_LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2", "matplotlib.figure", "matplotlib.backends.backend_svg")
+"""Take seconds to import."""
+
+
 class _OutOfTime(Exception):  # noqa: N818 - not an error
     """The job has no time left for its report."""
 
@@ -39,6 +51,24 @@ class JobReport:
     """Why a job that stopped wrote none, without a full stop."""
 
 
+@contextmanager
+def libraries_imported() -> Iterator[None]:
+    """Import the libraries of a report in a thread, while the block waits for another process."""
+    thread = threading.Thread(target=_import_libraries, name="report-libraries", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _import_libraries() -> None:
+    for name in _LIBRARIES:
+        # One that is missing or broken is the report's own failure.
+        with suppress(Exception):
+            importlib.import_module(name)
+
+
 def write(
     folder: Path, model: Path, trained: "Trained", timings: Mapping[str, float], thumbnails: bool, stop: StopSignal
 ) -> JobReport:
@@ -47,7 +77,6 @@ def write(
     A report that fails is left out with a warning, and so is one that the job has no time for: the model and the CSV
     files are complete without it.
     """
-    started = time.monotonic()
 
     def check() -> None:
         if stop.out_of_time():
@@ -66,7 +95,6 @@ def write(
         kind = "" if isinstance(error, ExplainedError) else f"{type(error).__name__}: "
         log(f"WARNING: No report: {kind}{first_line(error)}. The model and the CSV files are complete without it.")
         return JobReport()
-    log(f"Report: {folder / FILES[0]}, written in {time.monotonic() - started:.1f} s")
     log(f"Verdict: {verdict}")
     return JobReport(verdict)
 
@@ -82,13 +110,19 @@ def _write(
     from image_classifier.evaluation import verdict
     from image_classifier.training.export import evidence
 
-    info = artifacts.model_info_json(model)
-    found = evidence.collect(trained, info, timings, check)
-    check()
-    seconds = OCCLUSION_SHARE * (time.monotonic() - stopping.process_start())
-    evaluation = judgement.evaluate(found, _network(model), occlusion_seconds=seconds, check=check)
-    _write_arrays(model, evaluation)
+    laps = [time.monotonic()]
+    # Threads of small matrix products cost more than they gain, most of all beside other processes.
+    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+        found = evidence.collect(trained, artifacts.model_info_json(model), timings, check)
+        laps.append(time.monotonic())
+        seconds = OCCLUSION_SHARE * (time.monotonic() - stopping.process_start())
+        evaluation = judgement.evaluate(found, _network(model), occlusion_seconds=seconds, check=check)
+        _write_arrays(model, evaluation)
+    laps.append(time.monotonic())
     judgement.write(evaluation, folder, thumbnails)
+    laps.append(time.monotonic())
+    parts = ", ".join(f"{name} {end - start:.1f}" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
+    log(f"Report: {folder / FILES[0]}, written in {laps[-1] - laps[0]:.1f} s ({parts})")
     return verdict.conclude(evaluation).text
 
 
