@@ -3,9 +3,10 @@
 import importlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,17 +23,19 @@ from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
+    from image_classifier.evaluation.evidence import Evidence
     from image_classifier.evaluation.judgement import Evaluation
     from image_classifier.evaluation.probes import Network
+    from image_classifier.evaluation.traits import Traits
     from image_classifier.training.fine_tuning import Trained
 
 FILES = (judgement.REPORT, judgement.MODEL_QUALITY, judgement.MODEL_CARD, issues.FILE)
-OCCLUSION_SHARE = 0.03
+OCCLUSION_SHARE = 0.02
 """Part of the job's time so far that its occlusion maps may take."""
 
 
-_PARTS = ("heads", "sections", "page")
-"""Of the report, for the log: fitting heads on features, judging, and writing."""
+_PARTS = ("waiting for traits and heads", "sections", "page")
+"""Of the report, for the log; traits and heads begin while the model is converted and verified."""
 _LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2", "matplotlib.figure", "matplotlib.backends.backend_svg")
 """Take seconds to import."""
 
@@ -51,26 +54,53 @@ class JobReport:
     """Why a job that stopped wrote none, without a full stop."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a report needs that does not wait for the finished model."""
+
+    evidence: "Evidence"
+    """Without model info and timings."""
+    traits: Mapping[str, Sequence["Traits | None"]]
+    """By the name of the split."""
+
+
 @contextmanager
-def libraries_imported() -> Iterator[None]:
-    """Import the libraries of a report in a thread, while the block waits for another process."""
-    thread = threading.Thread(target=_import_libraries, name="report-libraries", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
+def preparation(trained: "Trained", stop: StopSignal) -> Iterator[Future[Prepared]]:
+    """Prepare the report in a thread while the block converts and verifies the model, mostly in other processes.
+
+    The thread ends with the block, finished or not.
+    """
+    is_over = threading.Event()
+
+    def check() -> None:
+        if is_over.is_set() or stop.out_of_time():
+            raise _OutOfTime
+
+    with ThreadPoolExecutor(1, "report") as pool:
+        try:
+            yield pool.submit(_prepare, trained, check)
+        finally:
+            is_over.set()
 
 
-def _import_libraries() -> None:
+def _prepare(trained: "Trained", check: Callable[[], None]) -> Prepared:
+    from image_classifier.evaluation import traits
+    from image_classifier.training.export import evidence
+
     for name in _LIBRARIES:
-        # One that is missing or broken is the report's own failure.
-        with suppress(Exception):
-            importlib.import_module(name)
+        check()
+        importlib.import_module(name)
+    found = evidence.collect(trained, check)
+    return Prepared(found, {split.name: traits.read(split.paths, check) for split in found.splits})
 
 
 def write(
-    folder: Path, model: Path, trained: "Trained", timings: Mapping[str, float], thumbnails: bool, stop: StopSignal
+    folder: Path,
+    model: Path,
+    prepared: Future[Prepared],
+    timings: Mapping[str, float],
+    thumbnails: bool,
+    stop: StopSignal,
 ) -> JobReport:
     """Judge the model and write the report into `folder`, and what scores unfamiliar images and drift into `model`.
 
@@ -87,7 +117,7 @@ def write(
             # Of an earlier job in the same folders.
             (folder / name).unlink(missing_ok=True)
         check()
-        verdict = _write(folder, model, trained, timings, thumbnails, check)
+        verdict = _write(folder, model, prepared, timings, thumbnails, check)
     except _OutOfTime:
         log(f"Report left out: {stop.reason}.")
         return JobReport(left_out=stop.reason)
@@ -102,21 +132,26 @@ def write(
 def _write(
     folder: Path,
     model: Path,
-    trained: "Trained",
+    prepared: Future[Prepared],
     timings: Mapping[str, float],
     thumbnails: bool,
     check: Callable[[], None],
 ) -> str:
     from image_classifier.evaluation import verdict
-    from image_classifier.training.export import evidence
 
     laps = [time.monotonic()]
+    found = prepared.result()
+    laps.append(time.monotonic())
+    seconds = OCCLUSION_SHARE * (time.monotonic() - stopping.process_start())
     # Threads of small matrix products cost more than they gain, most of all beside other processes.
     with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
-        found = evidence.collect(trained, artifacts.model_info_json(model), timings, check)
-        laps.append(time.monotonic())
-        seconds = OCCLUSION_SHARE * (time.monotonic() - stopping.process_start())
-        evaluation = judgement.evaluate(found, _network(model), occlusion_seconds=seconds, check=check)
+        evaluation = judgement.evaluate(
+            replace(found.evidence, model_info=artifacts.model_info_json(model), timings=timings),
+            _network(model),
+            known_traits=found.traits,
+            occlusion_seconds=seconds,
+            check=check,
+        )
         _write_arrays(model, evaluation)
     laps.append(time.monotonic())
     judgement.write(evaluation, folder, thumbnails)
