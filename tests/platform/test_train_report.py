@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.platform.training_process import COLOURS, FinishedJob, link_backbone, make_tree, run_train
+from tests.support import schemas
 from tests.support.made_once import made_once
 
 FLIPPED = ("007.png", "018.png", "031.png")
@@ -101,7 +102,18 @@ def test_score_is_that_of_the_metrics(jobs: Jobs) -> None:
     assert found["accuracy"]["value"] == pytest.approx(metrics["val_accuracy"])
     assert sum(sum(row.values()) for row in found["confusion_matrix"].values()) == 40
     assert metrics["verdict"] in jobs.clean.log
-    assert json.loads((folder / "model_card.json").read_text())
+
+
+def test_machine_readable_files_follow_the_documented_schemas(jobs: Jobs) -> None:
+    """A job with faults and one without -> evaluation.json and model_card.json as SageMaker documents them."""
+    for job in (jobs.planted, jobs.clean):
+        folder = job.tree / "output/data"
+        schemas.validate(json.loads((folder / "evaluation.json").read_text()), "model_quality")
+        card = json.loads((folder / "model_card.json").read_text())
+        schemas.validate(card, "model_card")
+        details = card["training_details"]["training_job_details"]
+        assert {"name": "epochs", "value": "30"} in details["user_provided_hyper_parameters"]
+        assert "val_accuracy" in {metric["name"] for metric in details["user_provided_training_metrics"]}
 
 
 def test_artefact_carries_what_scores_images_and_drift(jobs: Jobs) -> None:

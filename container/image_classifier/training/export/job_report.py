@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from image_classifier import artifacts
 from image_classifier.contract.errors import ExplainedError, first_line
+from image_classifier.evaluation import issues, judgement
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.training import stopping
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from image_classifier.evaluation.probes import Network
     from image_classifier.training.fine_tuning import Trained
 
-FILES = ("report.html", "evaluation.json", "model_card.json", "issues.csv")
+FILES = (judgement.REPORT, judgement.MODEL_QUALITY, judgement.MODEL_CARD, issues.FILE)
 OCCLUSION_SHARE = 0.03
 """Part of the job's time so far that its occlusion maps may take."""
 
@@ -78,7 +79,7 @@ def _write(
     thumbnails: bool,
     check: Callable[[], None],
 ) -> str:
-    from image_classifier.evaluation import judgement, verdict
+    from image_classifier.evaluation import verdict
     from image_classifier.training.export import evidence
 
     info = artifacts.model_info_json(model)
