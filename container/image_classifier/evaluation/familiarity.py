@@ -171,7 +171,7 @@ def _principal_directions(
     rows = features[chosen].astype(np.float32) - origin
     directions = np.random.default_rng(0).standard_normal((len(origin), count), np.float32)
     for _ in range(_ITERATIONS):
-        directions = _orthonormal(rows.T @ (rows @ directions))
+        directions = _orthonormal(np.asarray(rows.T @ (rows @ directions), np.float32))
     return directions
 
 
