@@ -149,14 +149,18 @@ def history(epochs: int) -> list[dict[str, float]]:
 def traits(row: int, **changed: float) -> Traits:
     """Return the traits of an ordinary image, which vary by its row."""
     noise = np.random.default_rng(row)
-    values = {
-        "brightness": float(noise.normal(0.5, 0.06)),
-        "contrast": float(noise.normal(0.2, 0.02)),
-        "sharpness": float(np.exp(noise.normal(-4, 0.3))),
-        "colourfulness": float(noise.normal(30, 4)),
-        **changed,
-    }
-    return Traits("png", 160, 120, 9_000, perceptual_hash=int(noise.integers(2**62)), **values)
+    usual = Traits(
+        "png",
+        160,
+        120,
+        9_000,
+        brightness=float(noise.normal(0.5, 0.06)),
+        contrast=float(noise.normal(0.2, 0.02)),
+        sharpness=float(np.exp(noise.normal(5, 0.3))),
+        colourfulness=float(noise.normal(30, 4)),
+        perceptual_hash=int(noise.integers(2**62)),
+    )
+    return replace(usual, **changed)  # type: ignore[arg-type] # of any field
 
 
 def duplicates(judged: Split, training: Split) -> Duplicates:

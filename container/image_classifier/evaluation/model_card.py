@@ -197,7 +197,7 @@ def _custom_details(evidence: Evidence) -> dict[str, str]:
 
 
 def _recorded(evidence: Evidence, key: str) -> Mapping[str, Any]:
-    """Return an object of the model info; empty if there is none, or another program wrote something else there."""
+    """Return an object of the model info; empty where it is missing or another program wrote something else."""
     found = evidence.model_info.get(key)
     return found if isinstance(found, Mapping) else {}
 
