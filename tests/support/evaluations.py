@@ -30,8 +30,7 @@ MODEL_INFO = {
     "hyperparameter_sources": {"recipe": "given", "random_seed": "given", "epochs": "our default"},
     "versions": {"numpy": "2.3.5", "pillow": "12.0.0", "tensorflow-hub": "0.16.1"},
     "data": {"sha256": "51ab" * 16},
-    "recipe": {"rule": "the head's accuracy is 0.99 or more"},
-    "metrics": {"parameters": 3_413_024},
+    "recipe": {"chosen": "head", "rule": "its accuracy is 0.99 or more", "head": {"strength": 0.3}},
     "verification": {"images": 445, "other_answers": 0, "largest_difference": 2.1e-7},
 }
 """As a job records them."""
