@@ -15,7 +15,7 @@ from tests.support import monitored
 from tests.unit.monitoring.validated import validate
 
 DARKER = 0.6
-SETTINGS = {"train_only_top_layer": "True", "epochs": "8", "learning_rate": "0.01", "report": "True"}
+SETTINGS: dict[str, Any] = {"train_only_top_layer": "True", "epochs": "8", "learning_rate": "0.01", "report": "True"}
 
 
 @pytest.fixture(scope="module")
