@@ -55,9 +55,9 @@ class OcclusionMap:
 def explain(pixels: NDArray[np.uint8], predict: Predict, class_index: int | None = None) -> OcclusionMap:
     """Explain an image (h, w, 3) for a class, by default the predicted one: a coarse grid, refined where it matters.
 
-    Predicts `PASSES` images, in batches. What is covered shows the image strongly blurred there: in 24 maps of 12 images,
-    each composed of two stamps (EfficientNet-Lite0), `drop_top` exceeds `drop_random` by 0.378 so, and by 0.371 with the
-    mean colour.
+    Predicts `PASSES` images, in batches. What is covered shows the image strongly blurred there: in 24 maps of 12
+    images, each composed of two stamps (EfficientNet-Lite0), `drop_top` exceeds `drop_random` by 0.378 so, and by 0.371
+    with the mean colour.
     """
     whole = predict(pixels[np.newaxis])[0]
     index = int(whole.argmax()) if class_index is None else class_index
