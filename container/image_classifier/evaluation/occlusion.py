@@ -24,7 +24,7 @@ TOP_SHARE = 0.2
 """Share of the places that is covered for the figure of reliability."""
 DRAWS = 8
 LEAST_DIFFERENCE = 0.01
-"""By how much `drop_top` must exceed `drop_random`: below it both are rounding and chance."""
+"""By how much `drop_top` must exceed `drop_random`, and 0: below it both are rounding and chance."""
 PASSES = 1 + COARSE**2 + 4 * REFINED_CELLS + 1 + DRAWS
 """Images that are predicted for one map."""
 _BATCH = 16
@@ -49,7 +49,7 @@ class OcclusionMap:
     @property
     def reliable(self) -> bool:
         """Whether covering what the map marks costs more than covering as much at random."""
-        return self.drop_top - self.drop_random >= LEAST_DIFFERENCE
+        return self.drop_top - max(self.drop_random, 0.0) >= LEAST_DIFFERENCE
 
 
 def explain(pixels: NDArray[np.uint8], predict: Predict, class_index: int | None = None) -> OcclusionMap:
