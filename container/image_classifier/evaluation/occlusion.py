@@ -73,7 +73,8 @@ def overlay(pixels: NDArray[np.uint8], found: OcclusionMap) -> NDArray[np.uint8]
     height, width, _ = pixels.shape
     largest = float(found.drops.max())
     share = found.drops / largest if largest > 0 else found.drops
-    smooth = Image.fromarray(np.asarray(255 * share, np.uint8)).resize((width, height), Image.Resampling.BILINEAR)
+    places = Image.fromarray(np.asarray(255 * share, np.uint8)).filter(ImageFilter.GaussianBlur(1))
+    smooth = places.resize((width, height), Image.Resampling.BILINEAR)
     weight = np.asarray(smooth, np.float32)[..., np.newaxis] / 255 * _OPACITY
     grey = np.asarray(Image.fromarray(pixels).convert("L"), np.float32)[..., np.newaxis]
     return np.asarray(np.rint((1 - weight) * grey + weight * _HEAT), np.uint8)
