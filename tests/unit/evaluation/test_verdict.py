@@ -71,6 +71,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Evaluation], Level, str, str, str]] = {
         "95.0 % of 60 test images are right",
         "score",
     ),
+    "no image": (lambda: judged([[0, 0], [0, 0]]), Level.BAD, "Not measured.", "The test data hold no image.", "score"),
     "one image": (
         lambda: judged([[1, 0], [0, 0]]),
         Level.BAD,

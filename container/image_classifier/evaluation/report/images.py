@@ -1,5 +1,6 @@
 """Which images the page shows, each with its labels, and their thumbnails within one budget."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -72,11 +73,11 @@ def load(evaluation: Evaluation, photos: Iterable[Photo], with_thumbnails: bool)
     """Return the images of a page, the first `MOST` distinct ones of `photos` with a thumbnail."""
     evidence = evaluation.evidence
     requests: dict[Photo, Request] = {}
-    for photo in photos if with_thumbnails else ():
-        split = evidence.split(photo.split)
-        if split is not None and photo not in requests and len(requests) < MOST:
+    uses = Counter(photos if with_thumbnails else ())
+    for photo, count in list(uses.items())[:MOST]:
+        if (split := evidence.split(photo.split)) is not None:
             overlay = evaluation.occlusion_maps.get(photo.row) if photo.with_map else None
-            requests[photo] = Request(split.path(photo.row), overlay)
+            requests[photo] = Request(split.path(photo.row), overlay, count)
     return Images(evidence, thumbnails.read(requests))
 
 
