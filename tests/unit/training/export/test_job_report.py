@@ -1,7 +1,10 @@
 """The report is optional: out of time or failing, it is left out, and the job goes on."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -25,10 +28,11 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def write(model: Path, stop: StopSignal) -> JobReport:
-    """Write a report of nothing."""
-    nothing: Any = None
-    return job_report.write(model.parent / "data", model, nothing, {}, True, stop)
+def write(model: Path, stop: StopSignal, error: Exception | None = None) -> JobReport:
+    """Write a report whose preparation failed."""
+    prepared: Any = Future()
+    prepared.set_exception(error or AssertionError("nothing may be prepared"))
+    return job_report.write(model.parent / "data", model, prepared, {}, True, stop)
 
 
 def test_stopped_job_leaves_its_report_out(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,15 +44,37 @@ def test_stopped_job_leaves_its_report_out(model: Path, capsys: pytest.CaptureFi
     assert list((model.parent / "data").iterdir()) == []
 
 
-def test_stop_within_the_report_leaves_it_out(
+def test_stop_within_the_preparation_leaves_it_out(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SIGTERM while the evidence is collected -> the same, before anything is written."""
-    stop = StopSignal()
-    monkeypatch.setattr(evidence, "collect", lambda *_: stop.set())
-    assert write(model, stop) == JobReport(left_out="SIGTERM")
+    """SIGTERM while the evidence is collected -> its thread ends, and nothing is written."""
+    stop, nothing = StopSignal(), cast(Any, None)
+
+    def collect(_: object, check: Callable[[], None]) -> None:
+        stop.set()
+        check()
+
+    monkeypatch.setattr(evidence, "collect", collect)
+    with job_report.preparation(nothing, stop) as prepared:
+        found = job_report.write(model.parent / "data", model, prepared, {}, True, stop)
+    assert found == JobReport(left_out="SIGTERM")
     assert "Report left out: SIGTERM." in capsys.readouterr().out
     assert list((model.parent / "data").iterdir()) == []
+
+
+def test_preparation_ends_with_a_job_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while the model is verified -> the thread ends at its next check instead of delaying the job."""
+
+    def collect(_: object, check: Callable[[], None]) -> None:
+        while True:
+            check()
+            time.sleep(0.01)
+
+    monkeypatch.setattr(evidence, "collect", collect)
+    nothing: Any = None
+    with pytest.raises(KeyError), job_report.preparation(nothing, StopSignal()) as prepared:
+        raise KeyError
+    assert prepared.done()
 
 
 @pytest.mark.parametrize(
@@ -59,16 +85,9 @@ def test_stop_within_the_report_leaves_it_out(
     ],
     ids=["explained", "unexpected"],
 )
-def test_failure_is_one_warning(
-    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception, shown: str
-) -> None:
+def test_failure_is_one_warning(model: Path, capsys: pytest.CaptureFixture[str], error: Exception, shown: str) -> None:
     """Any exception in the report -> one warning with its reason, and the job ends as without a report."""
-
-    def fail(*_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(evidence, "collect", fail)
-    assert write(model, StopSignal()) == JobReport()
+    assert write(model, StopSignal(), error) == JobReport()
     assert capsys.readouterr().out == (
         f"WARNING: No report: {shown}. The model and the CSV files are complete without it.\n"
     )
