@@ -24,6 +24,13 @@ def capture(server: Server, images: Iterable[bytes], into: Path) -> Path:
 
 def run_monitor(base: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run the monitoring program on a folder that stands for /opt/ml."""
+    process = start_monitor(base, **variables)
+    output, errors = process.communicate(timeout=200)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def start_monitor(base: Path, **variables: str) -> subprocess.Popen[str]:
+    """Start the monitoring program on a folder that stands for /opt/ml."""
     places = {
         "SAGEMAKER_BASE_DIR": str(base),
         "dataset_source": str(base / "processing/input/capture"),
@@ -32,4 +39,4 @@ def run_monitor(base: Path, **variables: str) -> subprocess.CompletedProcess[str
     }
     environment = {**os.environ, **places, **variables}
     command = [sys.executable, str(ROOT / "container" / "monitor")]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -1,17 +1,21 @@
 """The whole way of monitoring: a job with a report, its model served, requests captured, `container/monitor` run."""
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.platform.monitoring import capture, run_monitor
+from tests.platform.monitoring import capture, run_monitor, start_monitor
 from tests.platform.serving import running, start_server
 from tests.platform.training_process import link_backbone, make_tree, run_train
 from tests.support import monitored
+from tests.support.waiting import wait_until
 from tests.unit.monitoring.validated import validate
 
 DARKER = 0.6
@@ -120,3 +124,27 @@ def test_missing_model_fails_the_job_with_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "output/message").read_text() == done.stderr.strip()
     assert "There is no model at" in done.stderr
+
+
+def test_sigterm_ends_the_job(tmp_path: Path) -> None:
+    """Given SIGTERM while the job waits for its storage -> exit code 143 at once, also for a first process."""
+    pipe = tmp_path / "config/processingjobconfig.json"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    process = start_monitor(tmp_path)
+    writer = -1
+
+    def is_reading() -> bool:
+        nonlocal writer
+        with contextlib.suppress(OSError):
+            writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        return writer >= 0
+
+    try:
+        wait_until(is_reading, 60, "the job reads its configuration")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(writer)

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from image_classifier.cli.photographs.sample_sets import PARTS
 from image_classifier.evaluation import traits
 from image_classifier.evaluation.drift import baseline
 from image_classifier.evaluation.drift.baseline import Baseline
@@ -78,7 +79,7 @@ def photographs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     """Stamps of four kinds or solar cells of two, with the features of EfficientNet-Lite0."""
     features, labels = real_features.load(tmp_path_factory, request.param)
     folder = made_once(tmp_path_factory, f"features-of-{request.param}", lambda _: None) / "photographs"
-    parts = [channel_listing.list_channel(folder / part, part).examples for part in real_features.PARTS]
+    parts = [channel_listing.list_channel(folder / part, part).examples for part in PARTS]
     paths = [example.path for examples in parts for example in examples]
     return Photographs(paths, features, labels, traits.read(paths))
 
