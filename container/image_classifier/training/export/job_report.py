@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from image_classifier.training.fine_tuning import Trained
 
 FILES = (judgement.REPORT, judgement.MODEL_QUALITY, judgement.MODEL_CARD, issues.FILE)
-OCCLUSION_SHARE = 0.02
+OCCLUSION_SHARE = 0.01
 """Part of the job's time so far that its occlusion maps may take."""
 
 
