@@ -81,6 +81,19 @@ def read_model_info(folder: Path) -> ModelInfo:
     return ModelInfo()
 
 
+def model_info_json(folder: Path) -> dict[str, Any]:
+    """Return the model info of a folder as it is written there; empty without one.
+
+    Raises:
+        UserError: The file is not a JSON object.
+    """
+    path = next((folder / name for name in MODEL_INFO_NAMES if (folder / name).is_file()), None)
+    found = _read_json(path) if path else {}
+    if not isinstance(found, dict):
+        raise UserError(f"{path} must contain a JSON object, got {type(found).__name__}.")
+    return found
+
+
 def unrecorded(folder: Path) -> list[str]:
     """Return which of image_size and pixel_scaling_method the model info of a folder does not record.
 

@@ -55,6 +55,6 @@ def start() -> None:
     configure()
     if "tensorflow" in sys.modules:
         return
-    # TensorFlow and tf_keras import SciPy, where it is installed, for functions that this program never calls.
-    with without(TENSORFLOW_NOISE), garbage_collection.gc_frozen(), hidden("scipy"):
+    # TensorFlow and tf_keras import SciPy and pandas, where installed, for functions that this program never calls.
+    with without(TENSORFLOW_NOISE), garbage_collection.gc_frozen(), hidden("scipy"), hidden("pandas"):
         import tensorflow  # noqa: F401

@@ -161,13 +161,13 @@ def traits(row: int, **changed: float) -> Traits:
 def duplicates(judged: Split, training: Split) -> Duplicates:
     """Return an exact leak, a near one with another label, and a group of near duplicates in the training images."""
     groups = (
-        (Kind.EXACT, Member(judged.name, 0), Member(training.name, 1)),
-        (Kind.NEAR, Member(judged.name, 3), Member(training.name, len(training) - 1)),
-        (Kind.NEAR, Member(training.name, 8), Member(training.name, 9), Member(training.name, 10)),
+        (Kind.EXACT, (Member(judged.name, 0), Member(training.name, 1))),
+        (Kind.NEAR, (Member(judged.name, 3), Member(training.name, len(training) - 1))),
+        (Kind.NEAR, tuple(Member(training.name, row) for row in (8, 9, 10))),
     )
     labels = {judged.name: judged.labels, training.name: training.labels}
     found = tuple(
-        Group(kind, members, tuple(int(labels[one.split][one.row]) for one in members)) for kind, *members in groups
+        Group(kind, members, tuple(int(labels[one.split][one.row]) for one in members)) for kind, members in groups
     )
     rows = np.array([row for row in range(len(judged)) if row not in (0, 3)])
     return Duplicates(found, (0, 3), scores.accuracy_of(judged, rows))

@@ -13,6 +13,9 @@ from openvino import opset13 as operations
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
+from image_classifier.evaluation import array_file, familiarity
+from image_classifier.evaluation.evidence import Head
+from image_classifier.evaluation.familiarity import FamiliarityModel
 from image_classifier.inference.openvino_model import ir_record
 from image_classifier.inference.openvino_model.ir_record import Record
 
@@ -32,8 +35,11 @@ class TinyModel:
         return f"{self.name}-{colour}"
 
 
-def write(folder: Path, name: str, first: int = 0, megabytes: float = 0) -> TinyModel:
-    """Write a model whose classes begin with the colour of index `first`, and whose weights are `megabytes` large."""
+def write(folder: Path, name: str, first: int = 0, megabytes: float = 0, features: bool = False) -> TinyModel:
+    """Write a model whose classes begin with the colour of index `first`, and whose weights are `megabytes` large.
+
+    With `features` its second output are the mean colours of the image's halves, (n, 6) in [0, 1].
+    """
     order = [(first + index) % 3 for index in range(3)]
     model = TinyModel(name, folder)
     saved_model = folder / artifacts.SAVED_MODEL_DIR
@@ -42,7 +48,7 @@ def write(folder: Path, name: str, first: int = 0, megabytes: float = 0) -> Tiny
     representation = ir_record.folder_of(folder)
     representation.mkdir()
     openvino.save_model(
-        _network(order, megabytes), representation / artifacts.OPENVINO_FILES[0], compress_to_fp16=False
+        _network(order, megabytes, features), representation / artifacts.OPENVINO_FILES[0], compress_to_fp16=False
     )
     artifacts.write_labels(folder, [model.label(COLOURS[index]) for index in order])
     record = Record(
@@ -70,7 +76,19 @@ def without_representation(model: TinyModel) -> TinyModel:
     return model
 
 
-def _network(order: list[int], megabytes: float) -> openvino.Model:
+def write_familiarity(folder: Path) -> FamiliarityModel:
+    """Make greyish images familiar to a model whose features are the mean colours of the image's halves.
+
+    Those between 0.4 and 0.6.
+    """
+    rows = np.random.default_rng(0).uniform(0.4, 0.6, (200, 6)).astype(np.float32)
+    kernel = np.tile(np.eye(3, dtype=np.float32), (2, 1))
+    found = familiarity.fit(rows[:100], rows[100:], Head(kernel, np.zeros(3, np.float32)))
+    array_file.write(folder / artifacts.FAMILIARITY_FILE, found.arrays())
+    return found
+
+
+def _network(order: list[int], megabytes: float, features: bool) -> openvino.Model:
     """From uint8 pixels (n, height, width, 3) to probabilities of the colours in an order."""
     pixels = operations.parameter([-1, *SIZE, 3], openvino.Type.u8, name="pixels")
     means = operations.reduce_mean(operations.convert(pixels, "f32"), np.array([1, 2], np.int64), keep_dims=False)
@@ -83,4 +101,13 @@ def _network(order: list[int], megabytes: float) -> openvino.Model:
         narrow = operations.matmul(wide, noise.random((width, 3), np.float32), False, False)
         chosen = operations.add(chosen, operations.multiply(narrow, np.float32(1e-12)))
     probabilities = operations.softmax(operations.multiply(chosen, np.float32(12 / 255)), 1)
-    return openvino.Model([probabilities], [pixels], "colours")
+    if not features:
+        return openvino.Model([probabilities], [pixels], "colours")
+    left_and_right = [
+        operations.reduce_mean(half, np.array([1, 2], np.int64), keep_dims=False)
+        for half in operations.split(operations.convert(pixels, "f32"), 2, 2).outputs()
+    ]
+    pooled = operations.multiply(operations.concat(left_and_right, 1), np.float32(1 / 255))
+    probabilities.output(0).get_tensor().set_names({artifacts.PROBABILITIES})
+    pooled.output(0).get_tensor().set_names({artifacts.FEATURES})
+    return openvino.Model([probabilities, pooled], [pixels], "colours")

@@ -1,6 +1,7 @@
 """`scripts/predict`: classify images with a running server; lines, JSON, or accuracy where folders are classes."""
 
 import argparse
+import contextlib
 import json
 import sys
 import urllib.error
@@ -12,20 +13,23 @@ from typing import Any
 
 from rich.progress import track
 
-from image_classifier.cli.predictions import answers, image_files, scoring
+from image_classifier.cli.predictions import answers, explaining, image_files, scoring
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
+from image_classifier.runners import local_server
 
 URL = "http://127.0.0.1:8080/invocations"
 EVERY_CLASS = "application/json;verbose"
 BEST_THREE = "application/json;verbose;n_predictions=3"
 LISTED = 20
 """Up to so many images of folders get a line each on a terminal; of more, only so many wrong answers are listed."""
+TIMEOUT, EXPLANATION_TIMEOUT = 60.0, 300.0
+"""Seconds until the server must answer."""
 
 
-def ask(image: Path, url: str, accept: str) -> dict[str, Any]:
+def ask(image: Path, url: str, accept: str, timeout: float = TIMEOUT) -> dict[str, Any]:
     """Send an image and return the answer.
 
     Raises:
@@ -38,7 +42,7 @@ def ask(image: Path, url: str, accept: str) -> dict[str, Any]:
         raise UserError(f"{image} cannot be read: {error.strerror}.") from error
     try:
         request = urllib.request.Request(url, data, {"Content-Type": "application/x-image", "Accept": accept})
-        with _opener(url).open(request, timeout=60) as answer:
+        with _opener(url).open(request, timeout=timeout) as answer:
             found = json.load(answer)
     except urllib.error.HTTPError as error:
         raise UserError(f"{image}: {_reason(error)}") from error
@@ -78,6 +82,31 @@ def predict(images: Sequence[ImageFile], url: str, accept: str) -> Iterator[Answ
             raise
         except ExplainedError as error:
             yield error
+
+
+def _explain(images: Sequence[ImageFile], url: str, output: Path | None) -> None:
+    """Print the prediction for an image and what its explanation was checked with; write the map over the image."""
+    if len(images) > 1:
+        raise UserError(f"--explain takes one image, not {len(images):,}. Name one file.")
+    (image,) = images
+    target = explaining.output_for(image.path, output)
+    raw = ask(image.path, url, explaining.ACCEPT, EXPLANATION_TIMEOUT)
+    found = explaining.map_of(raw, url)
+    explaining.write(image.path, found, target)
+    print(f"{image.path}  {Answer.of(image, raw).summary}")
+    print(explaining.sentence(found, raw["labels"][found.class_index]))
+    print(f"Written: {target}")
+
+
+@contextlib.contextmanager
+def _address(model: Path | None, url: str) -> Iterator[str]:
+    """Yield `url`, or the address of a server of `model` that ends with the block."""
+    if model is None:
+        yield url
+        return
+    port = local_server.free_port()
+    with local_server.serving(model, port, quiet=True):
+        yield f"http://127.0.0.1:{port}/invocations"
 
 
 def _show(
@@ -124,29 +153,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/predict",
         description="Classify images with a running server; folders named as classes give the accuracy.",
-        epilog="examples:\n  scripts/predict photo.jpg\n  scripts/predict run/data/solar/held-out --csv answers.csv",
+        epilog="examples:\n  scripts/predict photo.jpg\n  scripts/predict run/data/solar/held-out --csv answers.csv\n"
+        "  scripts/predict photo.jpg --model run/job --explain",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
-    parser.add_argument("--url", default=URL, help=f"default: {URL}")
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument("--url", default=URL, help=f"default: {URL}")
+    server.add_argument("--model", type=Path, metavar="MODEL", help="serve this job or model for this command")
     parser.add_argument("--accept", metavar="TYPE", help=f"default: {BEST_THREE}; {EVERY_CLASS} with --json or folders")
     parser.add_argument("--json", action="store_true", help="a JSON object a line: the file and the server's answer")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
+    parser.add_argument("--explain", action="store_true", help="draw what the prediction for an image rests on")
+    parser.add_argument("--output", type=Path, metavar="PNG", help="of --explain; default: IMAGE-explained.png here")
     parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:
         if given.csv and given.csv.exists():
             raise UserError(f"--csv {given.csv} exists already. Name a new file.")
         images = image_files.find(given.images)
-        has_folders = any(image.folder_name for image in images)
-        accept = given.accept or (EVERY_CLASS if given.json or has_folders else BEST_THREE)
-        found, errors = _show(images, predict(images, given.url, accept), given.json)
-        if given.csv:
-            answers.write_csv(given.csv, found)
-        if has_folders and not given.json:
-            _print_score(found, summarised=len(images) > LISTED and consoles.is_interactive())
+        with _address(given.model, given.url) as url:
+            if given.explain:
+                _explain(images, url, given.output)
+                return 0
+            return _classify(images, url, given)
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
+
+
+def _classify(images: Sequence[ImageFile], url: str, given: argparse.Namespace) -> int:
+    has_folders = any(image.folder_name for image in images)
+    accept = given.accept or (EVERY_CLASS if given.json or has_folders else BEST_THREE)
+    found, errors = _show(images, predict(images, url, accept), given.json)
+    if given.csv:
+        answers.write_csv(given.csv, found)
+    if has_folders and not given.json:
+        _print_score(found, summarised=len(images) > LISTED and consoles.is_interactive())
     return 1 if errors else 0
 
 

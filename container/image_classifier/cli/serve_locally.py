@@ -69,7 +69,7 @@ def serve(model: Path, port: int) -> int:
             "SAGEMAKER_BIND_TO_PORT": str(port),
             # Under --docker the container has its own address.
             "SERVE_HOST": os.environ.get("IMAGE_CLASSIFIER_BIND") or HOST,
-            "SERVE_PAGE": os.environ.get("SERVE_PAGE") or "true",
+            **{name: os.environ.get(name) or "true" for name in ("SERVE_PAGE", "SERVE_EXPLAIN")},
         }
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM / "serve")],

@@ -158,6 +158,12 @@ MODEL_ROOTS = text(
     "nor at the root of the disk.",
 )
 PAGE = truth("SERVE_PAGE", False, "Web UI at GET /: drop images, see the predictions. Not for multi-model endpoints.")
+EXPLAIN = truth(
+    "SERVE_EXPLAIN",
+    False,
+    "Answer Accept parameter explain: which parts of an image a prediction rests on. Takes about ninety "
+    "forward passes; one such request at a time is computed, in steps between those of other requests.",
+)
 ALLOWED_HOSTS = text(
     "SERVE_ALLOWED_HOSTS",
     "",

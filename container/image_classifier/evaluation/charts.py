@@ -56,8 +56,6 @@ def reliability(calibration: Calibration) -> str:
     def draw(axes: "Axes") -> None:
         axes.plot([0, 1], [0, 1], color=_MARKERS["ink-3"], linewidth=1, linestyle=(0, (4, 3)))
         left = min((one.confidence for one in calibration.bins), default=0.0)
-        middle = (max(left - 0.03, 0) + 1) / 2
-        axes.annotate("perfect", (middle, middle), (-6, 6), textcoords="offset points", ha="right", va="bottom")
         for one in calibration.bins:
             low, high = one.accuracy.interval.low, one.accuracy.interval.high
             axes.plot([one.confidence] * 2, [low, high], color=_MARKERS["series-1"], linewidth=1.2, alpha=0.55)
@@ -87,11 +85,13 @@ def by_epoch(
     }
 
     def draw(axes: "Axes") -> None:
+        from matplotlib.ticker import MaxNLocator
+
         if best_epoch is not None:
             axes.axvline(best_epoch + 1, color=_MARKERS["ink-3"], linewidth=1, linestyle=(0, (2, 3)))
         _labelled_lines(axes, lines)
         axes.set(xlabel="epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         if share:
             _as_percentages(axes, "y")
 
@@ -113,7 +113,7 @@ def learning(points: Sequence[LearningPoint]) -> str:
         axes.fill_between(images, low, high, color=_MARKERS["series-1"], alpha=0.16, linewidth=0)
         axes.plot(images, values, "o-", color=_MARKERS["series-1"], markersize=4.5)
         for count, value in zip(images, values, strict=True):
-            axes.annotate(percent(value), (count, value), (0, 7), textcoords="offset points", ha="center")
+            axes.annotate(percent(value), (count, value), (-5, 5), textcoords="offset points", ha="right")
         axes.set_xlim(0, max(images) * 1.08)
         axes.set_xticks(images, [f"{count:,}" for count in images])
         axes.set(xlabel="training images")

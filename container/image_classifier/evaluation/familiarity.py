@@ -34,9 +34,9 @@ class FamiliarityModel:
 
     origin: NDArray[np.float32]
     """(D,): the mean of the training features, which residuals are measured from."""
-    basis: NDArray[np.float16]
+    basis: NDArray[np.float16 | np.float32]
     """(D, P): the principal subspace, orthonormal up to rounding."""
-    kernel: NDArray[np.float16]
+    kernel: NDArray[np.float16 | np.float32]
     """(D, K) of the head, its mean over the classes subtracted. (D, 0) where it has no place in `MAX_BYTES` beside
     `LEAST_DIRECTIONS`: the score is the residual alone then."""
     bias: NDArray[np.float32]
@@ -51,7 +51,7 @@ class FamiliarityModel:
 
         Larger is less familiar.
         """
-        basis, kernel = self.basis.astype(np.float32), self.kernel.astype(np.float32)
+        basis, kernel = self.basis.astype(np.float32, copy=False), self.kernel.astype(np.float32, copy=False)
         scores = np.empty(len(features), np.float32)
         for start in range(0, len(features), _ROWS):
             rows = features[start : start + _ROWS].astype(np.float32)
@@ -67,12 +67,16 @@ class FamiliarityModel:
         less_ordinary = len(self.quantiles) - np.searchsorted(self.quantiles, self.raw(features), side="right")
         return np.asarray(less_ordinary / len(self.quantiles), np.float32)
 
+    def widened(self) -> "FamiliarityModel":
+        """Return the same model in float32, which takes twice the memory and spares each call the conversion."""
+        return replace(self, basis=self.basis.astype(np.float32), kernel=self.kernel.astype(np.float32))
+
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what is stored in an .npz file, at most `MAX_BYTES`."""
         return {
             "origin": self.origin,
-            "basis": self.basis,
-            "kernel": self.kernel,
+            "basis": self.basis.astype(np.float16),
+            "kernel": self.kernel.astype(np.float16),
             "bias": self.bias,
             "scale": np.array(self.scale, np.float32),
             "quantiles": self.quantiles,

@@ -121,17 +121,9 @@ def _traits(evaluation: Evaluation, split: Split) -> Iterator[Issue]:
     unsharp, _ = _bounds([_log(found.sharpness) for _, found in known])
     median = statistics.median(found.sharpness for _, found in known)
     checks: tuple[tuple[str, Callable[[Traits], float | None], str], ...] = (
-        ("blur", lambda it: _blur(it, unsharp, median), "blurred beside the others: take it again or leave it out"),
-        (
-            "dark",
-            lambda it: _beyond(it.brightness < min(low, DARK), 1 - it.brightness),
-            "very dark: check the exposure",
-        ),
-        (
-            "bright",
-            lambda it: _beyond(it.brightness > max(high, BRIGHT), it.brightness),
-            "very bright: check the exposure",
-        ),
+        ("blur", lambda it: _blur(it, unsharp, median), "blurred: take it again or leave it out"),
+        ("dark", lambda it: _beyond(it.brightness < min(low, DARK), 1 - it.brightness), "dark: check the exposure"),
+        ("bright", lambda it: _beyond(it.brightness > max(high, BRIGHT), it.brightness), "bright: check the exposure"),
     )
     for row, found in known:
         for kind, check, suggestion in checks:

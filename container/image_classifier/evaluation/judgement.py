@@ -32,7 +32,7 @@ from image_classifier.evaluation.scores import Score
 from image_classifier.evaluation.slices import Slice
 from image_classifier.evaluation.traits import Traits
 
-REPORT = "report.html"
+REPORT, MODEL_QUALITY, MODEL_CARD = "report.html", "evaluation.json", "model_card.json"
 TRAINING_LABELS, FAMILIARITY, LEARNING_CURVE, OCCLUSION = (
     "labels of training images",
     "unfamiliar images",
@@ -169,11 +169,15 @@ def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> None
     Raises:
         OSError: The disk is full or not writable.
     """
-    # They import this module, and page and charts need libraries that only reports use.
-    from image_classifier.evaluation import issues
+    # They import this module.
+    from image_classifier.evaluation import issues, model_card, model_quality
     from image_classifier.evaluation.report import page
 
+    html = page.build(evaluation, thumbnails)
     folder.mkdir(parents=True, exist_ok=True)
-    own_files.remove_link(folder / REPORT)
-    durable_files.write_bytes(folder / REPORT, page.build(evaluation, thumbnails).encode())
+    for name in (MODEL_QUALITY, MODEL_CARD, REPORT):
+        own_files.remove_link(folder / name)
+    durable_files.write_json(folder / MODEL_QUALITY, model_quality.build(evaluation.evidence))
+    durable_files.write_json(folder / MODEL_CARD, model_card.build(evaluation))
     issues.write(folder, issues.collect(evaluation))
+    durable_files.write_bytes(folder / REPORT, html.encode())

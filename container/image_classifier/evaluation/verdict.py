@@ -98,21 +98,28 @@ def _measured(evaluation: Evaluation) -> str:
 
 def _first_steps(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     """Yield sections and what to do, the most urgent first; the last applies always."""
-    yield from _about_duplicates(evaluation)
-    yield from _about_labels(evaluation)
     score = evaluation.score
+    leaks, few_leaks = _about_leaks(evaluation), len(_leaked(evaluation)) < LEAKS * score.accuracy.total
+    yield from () if few_leaks else leaks
+    yield from _about_contradictions(evaluation)
+    yield from _about_labels(evaluation)
+    yield from leaks if few_leaks else ()
     if score.accuracy.total < FEW_IMAGES:
         yield "score", f"First hold back more labelled images: at least {FEW_IMAGES} tell whether it is good enough."
     yield from _about_mistakes(evaluation)
     yield "score", "First try it on images of another day, place or camera, since these left no mistake to learn from."
 
 
-def _about_duplicates(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+def _about_leaks(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     leaked, found = _leaked(evaluation), evaluation.duplicates
     if found and leaked:
         images = f"{counted(len(leaked), f'{evaluation.score.split} image')} that another split also holds"
         without = f": without them {percent(found.accuracy_without.value)} are right" if found.accuracy_without else ""
         yield "duplicates", f"First remove the {images}{without}."
+
+
+def _about_contradictions(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
+    found = evaluation.duplicates
     contradictions: list[Group] = [group for group in found.groups if group.contradicts] if found else []
     if contradictions:
         several = counted(len(contradictions), "image that occurs", "images that occur")

@@ -40,6 +40,14 @@ class Work(Protocol):
         """Reserve `size` bytes of memory while an image is decoded."""
         ...
 
+    def low_priority(self) -> AbstractContextManager[None]:
+        """Limit the concurrency of long work that consists of many steps."""
+        ...
+
+    def check(self) -> None:
+        """Check between the steps of long work whether its result is still wanted."""
+        ...
+
 
 class UnboundedWork:
     """No limits: the work of a training job, which has the machine to itself."""
@@ -57,6 +65,13 @@ class UnboundedWork:
         """Reserve nothing."""
         return contextlib.nullcontext()
 
+    def low_priority(self) -> AbstractContextManager[None]:
+        """Limit nothing."""
+        return contextlib.nullcontext()
+
+    def check(self) -> None:
+        """Want every result."""
+
 
 UNBOUNDED: Work = UnboundedWork()
 
@@ -65,6 +80,11 @@ def cost(header: Header) -> int:
     """Return the cost of decoding, in pixels of an image that is decoded at full size."""
     reduced = header.format == "JPEG" and header.coefficient_bytes == 0
     return header.pixels // _SEQUENTIAL_JPEG if reduced else header.pixels
+
+
+def is_heavy(header: Header) -> bool:
+    """Return whether an image takes a step of its own."""
+    return cost(header) > HEAVY_PIXELS
 
 
 def steps(headers: Sequence[Header]) -> Iterator[tuple[int, int, bool]]:

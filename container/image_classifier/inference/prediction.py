@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation.occlusion import OcclusionMap
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -19,20 +21,34 @@ class Prediction:
     """float32 (n,), each from 0 to 1."""
     features: NDArray[np.float32] | None = field(default=None, repr=False)
     """The pooled features (d,), None when the model does not expose them."""
+    familiarity: float | None = field(default=None, repr=False)
+    """Share of the validation images that were less ordinary, 0 to 1; None unless computed."""
+    explanation: OcclusionMap | None = field(default=None, repr=False)
+    """Which parts of the image the predicted class rests on; None unless computed."""
+
+    @property
+    def predicted_index(self) -> int:
+        """Index of the most probable class, the first one in a tie; in binary mode the second class from 0.5 on."""
+        if self._is_binary:
+            return int(self.probabilities[0] >= 0.5)
+        return int(self.probabilities.argmax())
 
     @property
     def predicted_label(self) -> str:
-        """The most probable class, the first one in a tie; in binary mode the second class from 0.5 on."""
+        """Name of the class of `predicted_index`."""
+        return self.labels[self.predicted_index]
+
+    @property
+    def class_probabilities(self) -> NDArray[np.float32]:
+        """One probability for each label, also in binary mode, float32 (K,)."""
         if self._is_binary:
-            return self.labels[int(self.probabilities[0] >= 0.5)]
-        return self.labels[int(self.probabilities.argmax())]
+            second = self.probabilities[0]
+            return np.array([1 - second, second], np.float32)
+        return self.probabilities
 
     def most_probable(self, count: int) -> "Prediction":
         """Return the `count` most probable classes, or all if there are fewer, in descending order."""
-        probabilities = self.probabilities
-        if self._is_binary:
-            second = probabilities[0]
-            probabilities = np.array([1 - second, second], np.float32)
+        probabilities = self.class_probabilities
         # Stable, so that ties stay in index order; in binary mode 0.5 counts as the second class.
         order = np.argsort(-probabilities, kind="stable")
         if self._is_binary and probabilities[1] >= 0.5:

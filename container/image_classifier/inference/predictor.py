@@ -4,7 +4,7 @@ import contextlib
 import io
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,13 +15,16 @@ from PIL import Image
 from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
+from image_classifier.evaluation import occlusion
+from image_classifier.evaluation.familiarity import FamiliarityModel
 from image_classifier.imaging import Header, ImageRejected
-from image_classifier.inference import decode_work, engines
+from image_classifier.inference import decode_work, engines, familiarity_file
 from image_classifier.inference.decode_work import UNBOUNDED, Work
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.prediction import Prediction
+from image_classifier.resources.processors import available_processors
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -46,6 +49,8 @@ class Predictor:
     engine: Engine
     warning: str | None = None
     """Assumptions about properties that the model info does not record; for the log."""
+    familiarity: FamiliarityModel | None = field(default=None, repr=False)
+    """Computes how familiar an image is; None for a model folder without `artifacts.FAMILIARITY_FILE`."""
 
     @classmethod
     def load(cls, folder: Path, trust: bool = False, options: EngineOptions = engines.DEFAULT_OPTIONS) -> "Predictor":
@@ -68,7 +73,7 @@ class Predictor:
                 f"{'probability' if engine.outputs == 1 else 'probabilities'} per image. Replace "
                 f"{artifacts.LABELS_FILE} with the one that was written with this model."
             )
-        return cls(info, labels, engine, warning)
+        return cls(info, labels, engine, warning, familiarity_file.load(folder))
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
         """Decode an image to the model's size, uint8 (height, width, 3).
@@ -122,6 +127,55 @@ class Predictor:
         rest = iter(found)
         return [next(rest) if isinstance(entry, Header) else entry for entry in read]
 
+    def explain(self, image: bytes, observe: Observe = unobserved, work: Work = UNBOUNDED) -> Prediction:
+        """Classify an image as `predict` does, and map which parts of it the predicted class rests on.
+
+        Classifies `occlusion.PASSES` images, one per CPU at a time: a step takes about as long as one image, and other
+        requests are served in between.
+
+        Raises:
+            ImageRejected: The image is invalid or exceeds a limit.
+            AlgorithmError: The network returned NaN or infinity.
+        """
+        header, at_once = self._admitted(image, work), available_processors()
+
+        def predict(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            found: list[Prediction] = []
+            for start in range(0, len(pixels), at_once):
+                work.check()
+                with work.step(False), self.engine.announce():
+                    found += self.classify(pixels[start : start + at_once], observe)
+            return np.stack([prediction.class_probabilities for prediction in found])
+
+        with work.low_priority():
+            with work.step(decode_work.is_heavy(header)), self.engine.announce():
+                with _timed(observe, "decode"):
+                    pixels = self._decode(header, work)
+                prediction = self.classify(pixels[np.newaxis], observe)[0]
+            return replace(prediction, explanation=occlusion.explain(pixels, predict, prediction.predicted_index))
+
+    def with_familiarity(self, predictions: Sequence[Prediction]) -> list[Prediction]:
+        """Return predictions with their familiarity, computed from the features; without a way to compute it, as given.
+
+        Raises:
+            UserError: The features are not those that it was fitted on.
+        """
+        features = [prediction.features for prediction in predictions if prediction.features is not None]
+        if self.familiarity is None or not predictions or len(features) < len(predictions):
+            return list(predictions)
+        expected, given = len(self.familiarity.origin), len(features[0])
+        if given != expected:
+            raise UserError(
+                f"{artifacts.FAMILIARITY_FILE} is of another model: it is fitted on {expected} features, but the "
+                f"network returns {given}. Copy the model again, or remove this file."
+            )
+        # One at a time: it does not depend on the batch then, and NumPy's threads do not compete with the engine's.
+        # Three decimals: the score counts quantiles of a thousandth each.
+        return [
+            replace(prediction, familiarity=round(float(self.familiarity.score(row[np.newaxis])[0]), 3))
+            for prediction, row in zip(predictions, features, strict=True)
+        ]
+
     def _admitted(self, image: bytes, work: Work) -> Header:
         header = imaging.read_header(image, work.max_pixels)
         work.admit(header, imaging.memory_bytes(header, self.info.image_size, self.info.resize_method))
@@ -152,13 +206,13 @@ class Predictor:
         """Classify a few synthetic images, so that the first request waits neither for the engine nor for the decoder.
 
         Raises:
-            UserError: The network returned NaN or infinity.
+            UserError: The network returned NaN or infinity, or `familiarity` is of another model.
         """
         noise = np.random.default_rng(0)
         try:
             for count in self.engine.warm_up_sizes:
                 self.classify(noise.integers(0, 256, (count, *self.info.image_size, 3), dtype=np.uint8))
-            self.predict([_photograph()])
+            self.with_familiarity(self.predict([_photograph()]))
         except AlgorithmError as error:
             raise UserError(f"{error} Its weights are corrupt or its training diverged. Train it again.") from error
 

@@ -90,6 +90,7 @@ class ServingSettings:
     model_roots: tuple[Path, ...] = ()
     """Folders from which a multi-model server may load models."""
     page: bool = _declared(variables.PAGE)
+    explain: bool = _declared(variables.EXPLAIN)
     allowed_hosts: tuple[str, ...] = ()
     """In addition to this machine's names and the bound address, with the web UI on."""
     multi_model: bool = _declared(variables.MULTI_MODEL)
@@ -140,6 +141,11 @@ def read(environment: Mapping[str, str]) -> ServingSettings:
         "execution_parameters": _execution_parameters(reader, payload, megabytes),
     }
     settings = ServingSettings(**{**values, **computed})
+    if settings.default_format.explanation and not settings.explain:
+        reader.problems.append(
+            f"{variables.DEFAULT_ACCEPT.name} asks for explanations, which {variables.EXPLAIN.name} does not allow. "
+            f"Set {variables.EXPLAIN.name} to true, or leave explain out."
+        )
     if settings.multi_model:
         reader.problems += _multi_model_conflicts(settings)
     if reader.problems:

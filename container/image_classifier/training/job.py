@@ -161,6 +161,9 @@ def _train_and_export(
     trained = _training_of(settings)(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
     if model.choice:
         trained = replace(trained, recipe={**(trained.recipe or {}), "model_choice": model.choice.to_json()})
+    if not values.report:
+        # Hundreds of megabytes, which only the report still needs.
+        trained = replace(trained, arrays=None)
     settings = settings.with_chosen(trained.values)
     results = _log_metrics(trained)
     for line in accelerators.peak_memory_lines():

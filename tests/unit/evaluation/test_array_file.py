@@ -45,7 +45,7 @@ def test_arrays_are_read_back(tmp_path: Path) -> None:
 
 
 def test_plain_archive_is_readable(tmp_path: Path) -> None:
-    """Given the archive whose copies the other tests damage -> its array."""
+    """Given the archive that the other tests have corrupt variants of -> its array."""
     header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}"
     (tmp_path / "a.npz").write_bytes(packed(header, np.ones(2, np.float32).tobytes()))
     assert array_file.read(tmp_path / "a.npz")["a"].tolist() == [1, 1]
@@ -85,10 +85,10 @@ def test_every_cut_and_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> No
     path = tmp_path / "a.npz"
     array_file.write(path, {"a": np.arange(8, dtype=np.float32)})
     whole = path.read_bytes()
-    damaged = [whole[:size] for size in range(0, len(whole), 7)]
-    damaged += [whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :] for at in range(len(whole))]
+    corrupt = [whole[:size] for size in range(0, len(whole), 7)]
+    corrupt += [whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :] for at in range(len(whole))]
     noticed = 0
-    for content in damaged:
+    for content in corrupt:
         path.write_bytes(content)
         try:
             found = array_file.read(path)
@@ -96,4 +96,4 @@ def test_every_cut_and_flipped_byte_is_noticed_or_harmless(tmp_path: Path) -> No
             noticed += 1
         else:
             assert [array.tolist() for array in found.values()] == [list(range(8))]
-    assert noticed > len(damaged) // 2
+    assert noticed > len(corrupt) // 2

@@ -19,9 +19,7 @@ from tests.support import evaluations
 
 def judged(matrix: list[list[int]], names: tuple[str, ...] | None = None) -> Evaluation:
     """Return an evaluation whose images have the labels (rows) and answers (columns) of a confusion matrix."""
-    cells = [
-        (label, answer) for label, row in enumerate(matrix) for answer, count in enumerate(row) for _ in range(count)
-    ]
+    cells = np.repeat(list(np.ndindex(len(matrix), len(matrix))), np.ravel(matrix), axis=0).tolist()
     labels = np.array([label for label, _ in cells], np.int64)
     probabilities = np.full((len(cells), len(matrix)), 0.1, np.float32)
     for row, (_, answer) in enumerate(cells):

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from image_classifier import PROGRAM
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
-from image_classifier.serving.connections import admission, request_head
+from image_classifier.serving.connections import admission, request_head, request_work
 from image_classifier.serving.formats import response_files
 from image_classifier.serving.formats.json_bodies import MAX_INSTANCES, MAX_LINES
 from image_classifier.serving.page import browsers
@@ -21,6 +21,8 @@ from image_classifier.serving.processes.model_loader import ModelLoader
 from image_classifier.serving.rejection import body_incomplete
 from image_classifier.serving.settings import MEGABYTE, ServingSettings
 from tests.platform import sample_images
+from tests.platform.sample_images import listed
+from tests.support import tiny_models
 from tests.unit.inference import colours
 
 PAGE = (PROGRAM.parent / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
@@ -33,6 +35,7 @@ ELSEWHERE = {"internal_error", "timeout", "deadline_exceeded", "no_memory"}
 def model(tmp_path_factory: pytest.TempPathFactory) -> ModelLoader:
     """A model of three classes with features."""
     folder = colours.save(tmp_path_factory.mktemp("features"), "pixels")
+    tiny_models.write_familiarity(folder)
     loading = ModelLoader(lambda: Predictor.load(folder), pytest.fail)
     loading.start()
     assert loading.wait(60)
@@ -42,7 +45,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> ModelLoader:
 @pytest.fixture(scope="module")
 def client_with_features(model: ModelLoader) -> FlaskClient:
     """The application that serves it."""
-    return create_app(model, ServingSettings()).test_client()
+    return create_app(model, ServingSettings(explain=True)).test_client()
 
 
 def send(client: FlaskClient, request: str, photograph: bytes) -> Any:
@@ -82,7 +85,15 @@ def test_page_has_an_example_of_every_parameter() -> None:
     """Given the page -> an example of each Accept parameter."""
     requests = "".join(request for request, _ in EXAMPLES)
     assert len(EXAMPLES) >= 10
-    for word in (";verbose", ";n_predictions=", ";threshold=", ";embedding", "application/jsonlines", "instances"):
+    for word in (
+        ";verbose",
+        ";n_predictions=",
+        ";threshold=",
+        ";embedding",
+        ";ood",
+        "application/jsonlines",
+        "instances",
+    ):
         assert word in requests
 
 
@@ -138,7 +149,10 @@ def errors(client_with_features: FlaskClient, bare: FlaskClient, loading: FlaskC
     for wrong in (b"1,2", b"{}", b"[" + b"{}," * 200 + b"{}]", b'{"b64": "eA=="}\n' * (MAX_LINES + 1)):
         yield send(wrong, lines)
     yield from (send(b"1,2", "text/csv"), send(b"1,2", None), send(green, accept="text/csv"))
-    yield send(green, accept="application/json;embedding", client=bare)
+    for parameter in ("embedding", "ood", "explain"):
+        yield send(green, accept=f"application/json;{parameter}", client=bare)
+    for body, content_type in ((listed([green] * 2), lists), (b'{"b64": "eA=="}\n', lines)):
+        yield send(body, content_type, "application/json;explain")
     yield send(bytes(26 * MEGABYTE))
     yield from (send(sample_images.bomb()), send(sample_images.webp_of_one_colour()))
     yield send(sample_images.listed([sample_images.header_of_a_large_jpeg()] * 6), lists)
@@ -167,6 +181,7 @@ def test_table_of_errors_matches_the_server(
     made_elsewhere = (
         admission.busy(64),
         admission.no_memory(100 * MEGABYTE),
+        request_work.too_many_explanations(),
         admission.no_thread(),
         admission.too_slow_for_others(),
         response_files.no_room(MEGABYTE),

@@ -14,9 +14,7 @@ from image_classifier.evaluation import array_file
 from image_classifier.evaluation.drift import embedding
 from image_classifier.evaluation.drift.embedding import EmbeddingBaseline
 from image_classifier.evaluation.drift.profile import (
-    CONFIDENCE,
-    FORMAT,
-    PREDICTED_LABEL,
+    UNKNOWN,
     Distribution,
     Observations,
     Profile,
@@ -94,7 +92,8 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> Baseline:
 def _stored_embedding(arrays: Mapping[str, NDArray[np.generic]], images: int | None) -> EmbeddingBaseline | None:
     if images is None:
         return None
-    return EmbeddingBaseline(*(np.asarray(arrays[name], np.float32) for name in _EMBEDDING), images=int(images))
+    found = {name: np.asarray(arrays[name], np.float32) for name in _EMBEDDING}
+    return EmbeddingBaseline(images=int(images), **found)
 
 
 def _check(found: Baseline) -> None:
@@ -126,8 +125,8 @@ def read(folder: Path) -> Baseline:
     path = folder / artifacts.DRIFT_BASELINE_FILE
     if not path.is_file():
         raise UserError(
-            f"{folder} has no drift baseline ({path.name}). Train the model with the hyperparameter "
-            "drift_baseline=True."
+            f"{folder} has no drift baseline ({path.name}). Train the model with report=True, the "
+            "default, and leave the job time for its report."
         )
     try:
         return from_arrays(array_file.read(path))
@@ -142,19 +141,16 @@ def build(evidence: Evidence, traits: Mapping[str, Sequence[Traits | None]]) -> 
     """
     judged, names = evidence.judged, evidence.class_names
     assert judged.probabilities is not None
-    own = Observations(traits[judged.name], judged.predicted, judged.probabilities.max(axis=1)).profile(names)
+    own = Observations([None] * len(judged), judged.predicted, judged.probabilities.max(axis=1)).profile(names)
     everything = [one for split in traits.values() for one in split]
-    unknown = np.full(len(everything), -1, np.int64)
-    whole = Observations(everything, unknown, np.full(len(everything), np.nan, np.float32)).profile(names)
-    categories = {PREDICTED_LABEL: own.categories[PREDICTED_LABEL], FORMAT: whole.categories.get(FORMAT, {})}
+    unanswered = np.full(len(everything), UNKNOWN), np.full(len(everything), np.nan, np.float32)
+    whole = Observations(everything, *unanswered).profile(names)
     confusion = np.zeros((len(names), len(names)), np.int64)
     np.add.at(confusion, (judged.labels, judged.predicted), 1)
     return Baseline(
         class_names=names,
         profile=Profile(
-            whole.images,
-            {**whole.scalars, CONFIDENCE: own.scalars[CONFIDENCE]},
-            {name: values for name, values in categories.items() if values},
+            max(whole.images, len(judged)), {**whole.scalars, **own.scalars}, {**whole.categories, **own.categories}
         ),
         confusion=confusion,
         embedding=_embedding(evidence),

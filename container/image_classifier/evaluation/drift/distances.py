@@ -48,8 +48,8 @@ def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _shares(distribution: Distribution, edges: NDArray[np.float32]) -> NDArray[np.float64]:
-    counts = np.bincount(np.searchsorted(edges, distribution.values, "left"), minlength=len(edges) + 1)
-    counts = counts * (distribution.total / len(distribution.values)) + 0.5
+    kept = np.bincount(np.searchsorted(edges, distribution.values, "left"), minlength=len(edges) + 1)
+    counts = kept * (distribution.total / len(distribution.values)) + 0.5
     shares: NDArray[np.float64] = counts / counts.sum()
     return shares
 

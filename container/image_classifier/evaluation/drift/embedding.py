@@ -42,8 +42,7 @@ class EmbeddingBaseline:
 
     def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the coordinates (n, P) of embeddings (n, D)."""
-        projected: NDArray[np.float32] = (embeddings - self.origin) @ self.basis
-        return projected
+        return ((embeddings - self.origin) @ self.basis).astype(np.float32)
 
     def mean_shift(self, projected: NDArray[np.float32]) -> float:
         """Return the Mahalanobis distance between the means, in standard deviations.

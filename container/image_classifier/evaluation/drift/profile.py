@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ FORMAT, PREDICTED_LABEL = "format", "predicted_label"
 MOST_VALUES = 1001
 """Values that are kept of a scalar: with more images, order statistics at evenly spaced ranks, exact to 0.1 %."""
 UNKNOWN = -1
-"""Predicted class of an image whose answer was not captured or names no class."""
+"""Predicted class of an image whose answer was not captured or does not name a class."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Distribution:
     """Images that lack it, since they cannot be decoded or their answer was not captured."""
 
     @classmethod
-    def of(cls, scalars: Sequence[float] | NDArray[np.float32]) -> "Distribution":
+    def of(cls, scalars: Sequence[float] | NDArray[np.floating[Any]]) -> "Distribution":
         """Return the distribution of scalars (n,); NaN counts as missing."""
         given = np.asarray(scalars, np.float32)
         known = np.sort(given[np.isfinite(given)])

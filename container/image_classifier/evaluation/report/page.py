@@ -114,10 +114,10 @@ def _entries(chosen: sections.Sections) -> Iterator[Entry]:
 
 
 def _charts(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the charts that the evidence allows, by name."""
+    """Return the charts by name, empty where the evidence does not allow one."""
     from markupsafe import Markup
 
-    evidence, found = evaluation.evidence, {}
+    evidence, found = evaluation.evidence, dict.fromkeys(("reliability", "loss", "accuracy", "learning"), "")
     if evaluation.calibration and evaluation.calibration.bins:
         found["reliability"] = charts.reliability(evaluation.calibration)
     if len(evidence.history) > 1:

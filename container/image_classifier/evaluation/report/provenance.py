@@ -65,10 +65,7 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if rule := _mapping(info, "recipe").get("rule") or _mapping(info, "recipe").get("chosen"):
         yield "Recipe", _text(rule)
     for split in (evidence.judged, *evidence.others):
-        yield (
-            f"{split.name.capitalize()} data",
-            f"{counted(len(split), 'image')} in {names.on_one_line(str(split.folder))}",
-        )
+        yield f"{split.name.capitalize()} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
     yield "Classes", f"{len(evidence.class_names):,}"
     if digest := _mapping(info, "data").get("sha256"):
         yield "Fingerprint of the training data", _text(digest)

@@ -12,8 +12,8 @@ from image_classifier.evaluation.slices import Slice
 
 MATRIX_CLASSES = 20
 """Classes up to which the whole confusion matrix is drawn."""
-CONFUSIONS, CONFUSIONS_WITH_IMAGES = 60, 40
-"""Rows of the table of confusions, and those whose images are shown."""
+LEAST_CONFUSIONS, MOST_CONFUSIONS, CONFUSIONS_WITH_IMAGES = 40, 60, 40
+"""Rows of the table of confusions: those of more than one image, at least and at most; and those with images."""
 WEAKEST = 20
 """Classes that are listed at once; the table of all is folded beyond."""
 LABELS, LABELS_WITH_IMAGES, GROUPS, SLICES = 200, 60, 24, 12
@@ -143,15 +143,17 @@ def _mistakes(evaluation: Evaluation) -> Mistakes:
         count, total = int(found.matrix[label, predicted]), int(totals[label])
         return Cell(label, predicted, count, count / total if total else 0.0, (label, predicted) in pictured)
 
+    several = sum(len(one.rows) > 1 for one in found.confusions)
+    listed = min(max(several, LEAST_CONFUSIONS), MOST_CONFUSIONS)
     confusions = tuple(
         Confused(
             cell(one.label, one.predicted),
             int(totals[one.label]),
             photos(split, one.rows, EACH if index < CONFUSIONS_WITH_IMAGES else 0),
         )
-        for index, one in enumerate(found.confusions[:CONFUSIONS])
+        for index, one in enumerate(found.confusions[:listed])
     )
-    further = found.confusions[CONFUSIONS:]
+    further = found.confusions[listed:]
     maps = evaluation.occlusion_maps
     return Mistakes(
         total=int(found.matrix.sum() - found.matrix.trace()),

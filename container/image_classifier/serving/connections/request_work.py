@@ -16,15 +16,28 @@ from image_classifier.serving.rejection import RejectedError
 DEADLINE = "deadline_exceeded"
 """Error code of a request that exceeded its deadline."""
 _MEGABYTE = 1024 * 1024
+MAX_EXPLANATIONS = 4
+"""In-flight requests of low priority: one that is computed, and others that wait. Each occupies a slot."""
 _LEAST_BUDGET = 32 * _MEGABYTE
 """Minimum, even where hardly any memory is free: an image of 8 megapixels in RGB."""
 
 
+def too_many_explanations() -> RejectedError:
+    """Return the rejection of an explanation beyond the limit: 503 with Retry-After."""
+    message = f"The server is at its limit of {MAX_EXPLANATIONS} in-flight explanations. Retry in 5 s."
+    return RejectedError(503, "busy", message, {"Retry-After": "5"})
+
+
 class WorkBudgets:
-    """The budgets that all requests of a process share: memory for rasters, and lanes for heavy images."""
+    """The budgets that all requests of a process share: memory for rasters, and lanes for heavy images.
+
+    Explanations have one lane, so that there is at most one step of them among those of other requests.
+    """
 
     def __init__(self, limits: WorkLimits):
         self.limits = limits
+        self.explanation_lane = WeightedSemaphore(1)
+        self.explanation_slots = threading.BoundedSemaphore(MAX_EXPLANATIONS)
         self._creating = threading.Lock()
         self._raster_memory: WeightedSemaphore | None = None
         self._lanes: dict[int, WeightedSemaphore] = {}
@@ -119,6 +132,22 @@ class RequestWork:
         if self._images > 1:
             self.check()
         return self._budgets.raster_memory.hold(size, self.check)
+
+    @contextmanager
+    def low_priority(self) -> Iterator[None]:
+        """Hold the lane for explanations, waiting for it without holding a permit.
+
+        Raises:
+            RejectedError: Too many wait for it (503), or as for `check`.
+        """
+        if not self._budgets.explanation_slots.acquire(blocking=False):
+            raise too_many_explanations()
+        try:
+            self.release()
+            with self._budgets.explanation_lane.hold(1, self.check):
+                yield
+        finally:
+            self._budgets.explanation_slots.release()
 
     def acquire(self) -> None:
         """Acquire a permit, waiting if necessary; a permit already held is kept."""

@@ -8,13 +8,17 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from image_classifier import imaging
+from image_classifier import artifacts, imaging
+from image_classifier.evaluation.occlusion import OcclusionMap
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving.formats import json_bodies, media_types, mistaken_bodies
 from image_classifier.serving.formats.json_bodies import Lines
 from image_classifier.serving.formats.response_formats import JSON, JSON_LINES, ResponseFormat
 from image_classifier.serving.rejection import RejectedError
+
+_DECIMALS = 4
+"""Of the numbers of an explanation."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,13 @@ def decode(content_type: str | None, body: bytes) -> Images | Lines:
 
 
 def response_fields(prediction: Prediction, response_format: ResponseFormat) -> dict[str, Any]:
-    """Return the fields for one image, in this order: probabilities, labels, predicted_label, embedding.
+    """Return the fields for one image, in this order.
 
-    The label is None if no class reaches the threshold.
+    probabilities, labels, predicted_label, embedding, familiarity, explanation. The label is None if no class reaches
+    the threshold.
 
     Raises:
-        RejectedError: The embedding is requested, but the model has none (406).
+        RejectedError: The embedding or the familiarity is requested, but the model has none (406).
     """
     shown = prediction if response_format.threshold is None else prediction.at_least(response_format.threshold)
     shown = shown if response_format.count is None else shown.most_probable(response_format.count)
@@ -104,6 +109,10 @@ def response_fields(prediction: Prediction, response_format: ResponseFormat) -> 
         fields |= {"labels": shown.labels, "predicted_label": label}
     if response_format.embedding:
         fields["embedding"] = _embedding(prediction)
+    if response_format.familiarity:
+        fields["familiarity"] = _familiarity(prediction)
+    if prediction.explanation is not None:
+        fields["explanation"] = _explanation(prediction.labels, prediction.explanation)
     return fields
 
 
@@ -115,6 +124,27 @@ def _embedding(prediction: Prediction) -> NDArray[np.float32]:
         )
         raise RejectedError(406, "no_embedding", message)
     return prediction.features
+
+
+def _familiarity(prediction: Prediction) -> float:
+    if prediction.familiarity is None:
+        message = (
+            f"Accept requests the familiarity (;ood), but this model has no {artifacts.FAMILIARITY_FILE} or no feature "
+            "output. Train it with report=True and train_only_top_layer=True, or leave ;ood out."
+        )
+        raise RejectedError(406, "no_familiarity", message)
+    return prediction.familiarity
+
+
+def _explanation(labels: Sequence[str], found: OcclusionMap) -> dict[str, Any]:
+    return {
+        "label": labels[found.class_index],
+        "probability": round(float(found.probability), _DECIMALS),
+        "reliable": bool(found.reliable),
+        "drop_top": round(float(found.drop_top), _DECIMALS),
+        "drop_random": round(float(found.drop_random), _DECIMALS),
+        "drops": np.round(found.drops.astype(np.float64), _DECIMALS),
+    }
 
 
 def encode(
@@ -129,8 +159,7 @@ def encode(
     entries = [response_fields(prediction, response_format) for prediction in predictions]
     if not is_list:
         return _json(entries[0])
-    bare = not (response_format.verbose or response_format.embedding)
-    return _json({key: [entry["probabilities"] if bare else entry for entry in entries]})
+    return _json({key: [entry["probabilities"] if response_format.is_plain else entry for entry in entries]})
 
 
 def line(outcome: Prediction | RejectedError | ImageRejected, response_format: ResponseFormat) -> bytes:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from image_classifier.contract.serving_variables import EXPLAIN
 from image_classifier.serving.formats import media_types
 from image_classifier.serving.formats.media_types import MediaType
 from image_classifier.serving.rejection import RejectedError
@@ -21,8 +22,17 @@ class ResponseFormat:
     """Minimum probability of a class, the most probable first; None: any. With neither limit all are in index order."""
     embedding: bool = False
     """Whether to include the pooled features."""
+    familiarity: bool = False
+    """Whether to include the share of validation images that were less ordinary (parameter `ood`)."""
+    explanation: bool = False
+    """Whether to include which parts of the image the prediction rests on (parameter `explain`)."""
     lines: bool = False
     """Whether each image gets a line of its own."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a response has nothing but probabilities."""
+        return not (self.verbose or self.embedding or self.familiarity or self.explanation)
 
     @property
     def media_type(self) -> str:
@@ -38,6 +48,8 @@ OFFERS = (
     f"{JSON};verbose;n_predictions=<k>",
     f"{JSON};verbose;threshold=<t>",
     f"{JSON};embedding",
+    f"{JSON};ood",
+    f"{JSON};explain",
     JSON_LINES,
 )
 _COUNT = re.compile(r"0{0,9}[1-9]\d{0,99}", re.ASCII)
@@ -76,6 +88,8 @@ def _parse(media_type: MediaType, accept: str) -> ResponseFormat:
         count=None if count is None else int(count),
         threshold=threshold,
         embedding=media_type.has("embedding"),
+        familiarity=media_type.has("ood"),
+        explanation=media_type.has("explain"),
         lines=media_type.name == JSON_LINES,
     )
 
@@ -83,6 +97,7 @@ def _parse(media_type: MediaType, accept: str) -> ResponseFormat:
 def _not_offered(accept: str) -> RejectedError:
     message = (
         f"Accept {accept[:200]!r} is not offered. Offered: {', '.join(OFFERS)}; k is an integer of at least 1, t a "
-        f"number from 0 to 1, and both require verbose. Parameters can be combined, also with {JSON_LINES}."
+        f"number from 0 to 1, and both require verbose; explain requires {EXPLAIN.name}=true. Parameters can be "
+        f"combined, also with {JSON_LINES}."
     )
     return RejectedError(406, "not_acceptable", message)

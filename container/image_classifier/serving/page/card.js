@@ -3,6 +3,7 @@
 import { counted, milliseconds, percent } from "./wording.js";
 
 const SHOWN = 5; // classes, until the user expands the list
+const UNFAMILIAR = 0.02; // share of the validation images; rarer images are marked
 
 /** The list entry of an image. */
 export class Card {
@@ -39,17 +40,23 @@ export class Card {
     this.element.classList.remove("waiting");
     this.classes = result.classes;
     this.find(".answer").textContent = result.label;
+    const warning = unfamiliar(result.familiarity);
+    this.find(".unfamiliar").textContent = warning;
+    this.find(".unfamiliar").hidden = warning === "";
     this.showClasses(false);
     const inServer = result.inServer === null ? "" : `, ${milliseconds(result.inServer)} in the server`;
     this.find(".time").textContent = `Answered in ${milliseconds(result.roundTrip)}${inServer}`;
     this.find(".time").hidden = false;
-    return `${this.file.name}: ${result.label}, ${percent(result.classes[0].probability)}`;
+    return [`${this.file.name}: ${result.label}, ${percent(result.classes[0].probability)}`, warning]
+      .filter(Boolean)
+      .join(". ");
   }
 
   /** Show an error; return it as a sentence. */
   fail(problem) {
     this.element.classList.remove("waiting");
     this.element.classList.add("failed");
+    this.find(".unfamiliar").hidden = true;
     this.find(".answer").textContent = problem.message;
     this.find(".again").hidden = !problem.retryable;
     return `${this.file.name}: ${problem.message}`;
@@ -73,6 +80,13 @@ export class Card {
   release() {
     URL.revokeObjectURL(this.address);
   }
+}
+
+/** Say that an image is unlike the validation images, by the share of them that were less ordinary; else "". */
+function unfamiliar(familiarity) {
+  if (familiarity === null || familiarity > UNFAMILIAR) return "";
+  const share = familiarity === 0 ? "all" : `${Math.floor(100 * (1 - familiarity))} %`;
+  return `Unfamiliar image: more unusual than ${share} of the validation images`;
 }
 
 function bar({ label, probability }) {

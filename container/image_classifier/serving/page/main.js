@@ -43,7 +43,7 @@ function enqueue(card) {
     .then(async () => {
       if (!shown.includes(card)) return;
       try {
-        announce(card.show(await server.classify(card.file, (await facts).class_names.length)));
+        announce(card.show(await server.classify(card.file, await facts)));
       } catch (problem) {
         announce(card.fail(problem));
       }

@@ -53,6 +53,8 @@ class ModelCard:
     """Height of the network's input in pixels."""
     width: int
     engine: str
+    familiarity: bool
+    """Whether the model can tell how familiar an image is."""
     measures: tuple[Measure, ...]
     trained_with: tuple[Version, ...]
     served_by: tuple[Version, ...]
@@ -72,6 +74,7 @@ def build(predictor: Predictor) -> ModelCard:
         height=height,
         width=width,
         engine=engine,
+        familiarity=predictor.familiarity is not None,
         measures=_measures(info.extra.get("metrics")),
         trained_with=_versions(info.extra.get("versions")),
         served_by=_own_versions(engine),

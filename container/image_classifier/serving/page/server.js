@@ -23,12 +23,15 @@ export async function facts(onWait) {
   }
 }
 
-/** Classify an image; return labels and probabilities, the most probable first, and the durations in milliseconds. */
-export async function classify(file, count) {
+/**
+ * Classify an image; return labels and probabilities, the most probable first, the share of validation images that were
+ * less ordinary (null if the model cannot tell), and the durations in milliseconds.
+ */
+export async function classify(file, { class_names, familiarity }) {
   const body = await content(file);
   const headers = {
     "Content-Type": "application/x-image",
-    Accept: `application/json;verbose;n_predictions=${count}`,
+    Accept: `application/json;verbose;n_predictions=${class_names.length}${familiarity ? ";ood" : ""}`,
   };
   const started = performance.now();
   const response = await request("invocations", { method: "POST", headers, body });
@@ -36,6 +39,7 @@ export async function classify(file, count) {
   return {
     label: found.predicted_label,
     classes: found.labels.map((label, index) => ({ label, probability: found.probabilities[index] })),
+    familiarity: found.familiarity ?? null,
     roundTrip: performance.now() - started,
     inServer: duration(response.headers.get("Server-Timing"), "total"),
   };

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,16 @@ from image_classifier.inference.openvino_model import conversion
 from image_classifier.training.data import dataset, splits, validation_sample
 from image_classifier.training.data.storage import Storage
 from image_classifier.training.data.validation_sample import ValidationSample
-from image_classifier.training.export import child_process, finished_model, report, saved_model_export, verification
+from image_classifier.training.export import (
+    calibrated_head,
+    child_process,
+    finished_model,
+    job_report,
+    report,
+    saved_model_export,
+    tensorboard_events,
+    verification,
+)
 from image_classifier.training.export.child_process import ChildKilled, Interrupted
 from image_classifier.training.export.finished_model import BytesPredictions, FinishedModel
 from image_classifier.training.export.openvino_ir import IrConversion
@@ -76,24 +85,31 @@ class Job:
     trained: "Trained"
     metrics: Mapping[str, Any]
     """Contents of `metrics.json`."""
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """Record of the calibration for the model info; empty without it."""
 
 
 def export_and_verify(job: Job, stop: StopSignal) -> None:
-    """Write the model, its OpenVINO IR, the result of its verification, and the reports.
+    """Write the model, its OpenVINO IR, the result of its verification, the tables, and the report.
 
-    When the job runs out of time, only the model and the reports are written, and the model info says what is missing.
+    When the job runs out of time, only the model and the tables are written, and the model info says what is missing.
 
     Raises:
         AlgorithmError: The exported model does not predict what the trained model predicted.
         PlatformError: The disk is full.
     """
     folder, values = job.opt_ml.model_dir, job.settings.values
+    calibrated = calibrated_head.calibrate(job.trained, values.calibration)
+    job = replace(job, trained=calibrated.trained, calibration=calibrated.record)
+    timings = {"training": job.trained.seconds}
+    started = time.monotonic()
     with model_folder.unfinished(folder):
         saved_model = saved_model_export.save(folder, job.trained.backbone, job.trained.head, values)
         stop.reserve_export_time(0)
         artifacts.write_labels(folder, job.data.training.class_names)
         info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
         artifacts.write_model_info(folder, info)
+    timings["export"] = time.monotonic() - started
     sample = validation_sample.choose(job.trained.validation.examples, job.trained.expected, values.random_seed)
     verification_report: dict[str, Any] = {}
     if not sample.paths:
@@ -104,9 +120,22 @@ def export_and_verify(job: Job, stop: StopSignal) -> None:
             verification_report = _convert_and_verify(job, saved_model, info, sample, stop)
         except Interrupted:
             shutil.rmtree(conversion.partial_folder(folder), ignore_errors=True)
-    _report(job, {**job.metrics, **verification_report})
+    timings["OpenVINO network and verification"] = time.monotonic() - started - timings["export"]
+    _write_tables(job, {**job.metrics, **verification_report})
+    left_out = _report(job, {**job.metrics, **verification_report}, timings, stop)
     if stop.reason:
-        _record_left_out(folder, stop)
+        _record_left_out(folder, stop, left_out)
+
+
+def _report(job: Job, metrics: dict[str, Any], timings: Mapping[str, float], stop: StopSignal) -> tuple[str, ...]:
+    """Write the report if it is wanted, and its verdict into `metrics.json`; return what a stop left out."""
+    values, folder = job.settings.values, job.opt_ml.output_data_dir
+    if not values.report:
+        return ()
+    written = job_report.write(folder, job.opt_ml.model_dir, job.trained, timings, values.report_thumbnails, stop)
+    if written.verdict:
+        report.write_metrics(folder, {**metrics, **_recipe(job), "verdict": written.verdict})
+    return ("the report",) if written.left_out else ()
 
 
 def _record_unverified(folder: Path, info: ModelInfo, reason: str) -> None:
@@ -115,12 +144,12 @@ def _record_unverified(folder: Path, info: ModelInfo, reason: str) -> None:
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
 
 
-def _record_left_out(folder: Path, stop: StopSignal) -> None:
+def _record_left_out(folder: Path, stop: StopSignal, others: tuple[str, ...]) -> None:
     info = artifacts.read_model_info(folder)
     missing = [key for key in _PHASES if info.extra[key].get("left_out") == _NOT_YET]
     entries = {key: {"left_out": f"{_NOT_YET}: {stop.reason}"} for key in missing}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
-    left_out = " and ".join(_PHASES[key] for key in missing) or "nothing"
+    left_out = " and ".join((*(_PHASES[key] for key in missing), *others)) or "nothing"
     log(f"Stopped ({stop.reason}): the best model so far is saved; left out: {left_out}.")
 
 
@@ -150,6 +179,7 @@ def _model_info(job: Job) -> ModelInfo:
             "metrics": dict(job.metrics),
             **({"features": dict(job.trained.features)} if job.trained.features else {}),
             **_recipe(job),
+            **({"calibration": dict(job.calibration)} if job.calibration else {}),
             # Valid until these phases have finished, and permanently when the job is stopped before.
             "openvino": {"left_out": _NOT_YET},
             "verification": {"left_out": _NOT_YET},
@@ -179,7 +209,7 @@ def _convert_and_verify(
             # Meanwhile, on the other CPUs:
             model = finished_model.load(saved_model, info)
             bytes_predictions = _predict_bytes(model, sample, storage, stop)
-            expected = _in_float32(few, model, job.trained.precision, stop)
+            expected = _in_float32(few, model, job, stop)
             info = ir_conversion.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
         if job.trained.expected is not job.trained.probabilities:
@@ -211,14 +241,16 @@ def _predict_bytes(
     return replace(predictions, rows=rows[predictions.rows])
 
 
-def _in_float32(few: ValidationSample, model: FinishedModel, kind: str, stop: StopSignal) -> ValidationSample:
+def _in_float32(few: ValidationSample, model: FinishedModel, job: Job, stop: StopSignal) -> ValidationSample:
     """Return the sample with the predictions expected of the IR: in float32, whatever training computed in."""
-    if kind == "off" and not tf.config.list_physical_devices("GPU"):
+    # Calibrated ones are computed from probabilities, and a logit cannot be recovered from a sigmoid close to 1.
+    exact = not job.calibration and job.trained.precision == "off"
+    if exact and not tf.config.list_physical_devices("GPU"):
         return few
     return replace(few, expected=model.predict_images(few.paths, stop))
 
 
-def _report(job: Job, metrics: dict[str, Any]) -> None:
+def _write_tables(job: Job, metrics: dict[str, Any]) -> None:
     folder = job.opt_ml.output_data_dir
     report.write_metrics(folder, {**metrics, **_recipe(job)})
     report.write_history(folder, job.trained.history.epochs)
@@ -228,3 +260,5 @@ def _report(job: Job, metrics: dict[str, Any]) -> None:
     for table in job.trained.tables:
         report.write_table(folder, table)
     report.write_skipped(folder, job.trained.skipped)
+    if job.settings.values.tensorboard:
+        tensorboard_events.write(job.opt_ml.tensorboard_dir, job.trained.history.epochs)

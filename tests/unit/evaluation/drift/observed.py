@@ -32,8 +32,8 @@ def traits(random: np.random.Generator, count: int, darker: float = 1.0) -> list
 
 def answers(
     random: np.random.Generator,
-    labels: np.ndarray,  # type: ignore[type-arg]
-) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    labels: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities (n, 3), right nine times in ten, and features (n, 32) of images with these labels."""
     wrong = random.random(len(labels)) < 0.1
     predicted = np.where(wrong, (labels + random.integers(1, 3, len(labels))) % 3, labels)
@@ -64,4 +64,6 @@ def production(
     """Return what an endpoint captured."""
     probabilities, features = answers(random, random.choice(3, count, p=shares))
     seen = traits(random, count, darker)
-    return Observations(seen, probabilities.argmax(axis=1), probabilities.max(axis=1), features * darker)
+    return Observations(
+        seen, probabilities.argmax(axis=1), probabilities.max(axis=1), (features * darker).astype(np.float32)
+    )

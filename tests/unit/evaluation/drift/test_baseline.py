@@ -78,7 +78,7 @@ def test_baseline_is_small(tmp_path: Path) -> None:
 
 def test_model_without_a_baseline_names_the_hyperparameter(tmp_path: Path) -> None:
     """Given a folder without a baseline -> a sentence with the hyperparameter that makes jobs write one."""
-    with pytest.raises(UserError, match="drift_baseline=True"):
+    with pytest.raises(UserError, match="report=True"):
         baseline.read(tmp_path)
 
 

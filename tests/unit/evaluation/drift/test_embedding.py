@@ -8,7 +8,7 @@ from image_classifier.evaluation.drift import embedding
 RANDOM = np.random.default_rng(1)
 
 
-def features(count: int, shift: float = 0.0) -> np.ndarray:  # type: ignore[type-arg]
+def features(count: int, shift: float = 0.0) -> np.ndarray:
     """Return features (n, 40) that lie near a space of five dimensions."""
     hidden = RANDOM.normal(size=(count, 5)) + shift
     mixed = hidden @ np.random.default_rng(2).normal(size=(5, 40))
@@ -26,7 +26,7 @@ def test_kernel_test_finds_a_shift_and_another_spread() -> None:
     """Given samples with another mean, or the same mean and half the spread -> the least p-value that 999 allow."""
     before = features(200)
     assert embedding.mmd_test(before, features(100, shift=1.0))[1] == 0.001
-    assert embedding.mmd_test(before, features(200) * 0.5)[1] == 0.001
+    assert embedding.mmd_test(before, features(200) * np.float32(0.5))[1] == 0.001
 
 
 def test_statistic_is_the_unbiased_estimate() -> None:

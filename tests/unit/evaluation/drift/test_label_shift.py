@@ -9,7 +9,7 @@ CONFUSION = np.array([[90, 10, 0], [5, 90, 5], [10, 10, 80]])
 NAMES = ("cat", "dog", "fox")
 
 
-def predictions(shares: list[float], count: int = 2000) -> np.ndarray:  # type: ignore[type-arg]
+def predictions(shares: list[float], count: int = 2000) -> np.ndarray:
     """Return how often each class is predicted where the labels have some shares."""
     rates = CONFUSION / CONFUSION.sum(axis=1, keepdims=True)
     return np.random.default_rng(3).multinomial(count, np.array(shares) @ rates)

@@ -1,0 +1,164 @@
+"""`scripts/evaluate`: judge a model on labelled images, without training, and write the report of a job."""
+
+import argparse
+import sys
+import tempfile
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress
+
+from image_classifier import archives, model_layout, own_files
+from image_classifier.cli import serve_locally
+from image_classifier.cli.predictions import image_files
+from image_classifier.cli.terminal import consoles, report_page, typed_paths
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.evaluation import judgement, verdict
+from image_classifier.evaluation.judgement import Evaluation
+from image_classifier.inference import labelled_images
+from image_classifier.inference.engines import EngineOptions
+from image_classifier.inference.labelled_images import LabelledImages
+from image_classifier.inference.predictor import Predictor
+
+WRITER = "evaluate"
+"""Marks the folders that this command may write into again."""
+OCCLUSION_SECONDS = 60.0
+_SHOWN = 10
+
+
+def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust: bool = False) -> str:
+    """Judge the model on a folder of class folders, write the report into `output`, and return the verdict.
+
+    Args:
+        model: A model folder or an archive of one, in the layout of this program or of the built-in algorithm, or the
+            folder of a local job.
+        images: Its folders are classes of the model.
+        output: A new or empty folder, or one that this command wrote.
+        thumbnails: Whether the report shows images.
+        trust: Whether the SavedModel may contain any operation.
+
+    Raises:
+        UserError: The model cannot be used, a folder is not a class of it, no image is readable, or `output` holds
+            other files.
+        OSError: The report cannot be written.
+    """
+    reject_foreign(output, images)
+    given = serve_locally.model_of(model)
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
+        folder = archives.materialise(given.resolve(), Path(scratch) / "model")
+        try:
+            evaluation = _evaluate(model_layout.root(folder), images, trust)
+        except UserError as error:
+            raise UserError(str(error).replace(str(folder), str(given))) from error
+    output.mkdir(parents=True, exist_ok=True)
+    own_files.mark(output, WRITER)
+    judgement.write(evaluation, output, thumbnails)
+    return verdict.conclude(evaluation).text
+
+
+def _evaluate(folder: Path, images: Path, trust: bool) -> Evaluation:
+    predictor = Predictor.load(folder, trust, EngineOptions(single_compilation=True))
+    if predictor.warning:
+        consoles.print_text(consoles.output(), predictor.warning)
+    labelled = labelled_folder(images, predictor.labels)
+    hidden = not consoles.is_interactive()
+    with Progress(console=consoles.output(), transient=True, disable=hidden) as bar:
+        task = bar.add_task("Classifying", total=len(labelled.files))
+        found = labelled_images.evidence(predictor, folder, labelled, lambda count: bar.advance(task, count))
+    return judgement.evaluate(
+        found,
+        labelled_images.network(predictor.engine, predictor.info),
+        known_images=labelled_images.known_images(folder),
+        occlusion_seconds=OCCLUSION_SECONDS,
+    )
+
+
+def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
+    """Return the images of a folder whose sub-folders are classes; names are compared in Unicode's composed form.
+
+    Raises:
+        UserError: There is no image, or a folder with images is not a class.
+    """
+    if not folder.is_dir():
+        raise UserError(f"--images {folder} is not a folder. Give a folder with one folder for each class.")
+    index = {unicodedata.normalize("NFC", name): number for number, name in enumerate(class_names)}
+    found = image_files.find([folder])
+    unknown = sorted({str(one.folder_name) for one in found} - set(index))
+    if unknown:
+        raise UserError(
+            f"--images {folder} has images in {_listed(unknown)}, which are no classes of the model. These "
+            f"are {_listed(class_names)}. Name the folders after them, or leave the others out."
+        )
+    labels = np.array([index[str(one.folder_name)] for one in found], np.int64)
+    return LabelledImages(folder.name or "images", folder, tuple(_below(one.path, folder) for one in found), labels)
+
+
+def reject_foreign(output: Path, images: Path) -> None:
+    """Check that the report may be written into a folder, before anything is computed.
+
+    Raises:
+        UserError: It lies in the folder of the images, or holds what this command did not write.
+    """
+    own_files.reject_other_kind(output)
+    if own_files.overlap(images, output):
+        raise UserError(f"--output {output} overlaps with --images {images}. Give another folder for the report.")
+    if output.is_dir() and not own_files.is_empty(output) and not own_files.is_marked(output, WRITER):
+        raise UserError(
+            f"--output {output} holds files that scripts/evaluate did not write. Give a new or an empty folder."
+        )
+    if reason := own_files.unwritable(output):
+        raise UserError(f"--output {output} cannot be written: {reason}. Give a folder of yours.")
+
+
+def beside(model: Path) -> Path:
+    """Return the default folder of the report, beside the model."""
+    whole = model.absolute()
+    name = whole.name.removesuffix(".gz").removesuffix(".tar")
+    return Path(typed_paths.shortest(whole.with_name(f"{name}-evaluation")))
+
+
+def _below(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run `scripts/evaluate`."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/evaluate",
+        description="Judge a model on labelled images: report.html, evaluation.json, model_card.json and issues.csv.",
+        epilog="examples:\n  scripts/evaluate run/job --images photos/held-out\n"
+        "  scripts/evaluate model.tar.gz --images photos --output run/judged --open",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder, a model.tar.gz, or a local job")
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="one folder for each class")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="default: MODEL-evaluation, beside the model")
+    parser.add_argument("--no-thumbnails", action="store_true", help="leave image content out of the report")
+    parser.add_argument("--open", action="store_true", help="open the report in a browser")
+    parser.add_argument(
+        "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"
+    )
+    given = parser.parse_args(words)
+    output = given.output or beside(given.model)
+    try:
+        found = run(given.model, given.images, output, not given.no_thumbnails, given.trust_model)
+    except ExplainedError as error:
+        return consoles.report_and_exit_code(error)
+    except OSError as error:
+        return consoles.report_and_exit_code(PlatformError(f"{output} cannot be written: {first_line(error)}."))
+    for line in report_page.lines(found, str(output)):
+        consoles.print_text(consoles.output(), line)
+    if given.open:
+        consoles.print_text(consoles.output(), report_page.show(output / report_page.REPORT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""Drift as CloudWatch metrics: in the log (embedded metric format), and as Model Monitor's lines in a file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from image_classifier.evaluation.drift.comparison import Comparison
+from image_classifier.evaluation.drift.profile import Profile
+from image_classifier.monitoring.constraints import Violation
+
+NAMESPACE = "ImageClassifier/Drift"
+_MOST_METRICS = 100
+"""Of one metric directive (CloudWatch, Specification: embedded metric format)."""
+
+
+def embedded(
+    comparison: Comparison, violations: Sequence[Violation], dimensions: Mapping[str, str], time: datetime
+) -> str:
+    """Return one line of the log, from which CloudWatch extracts metrics.
+
+    `drifted_features` is the one to alarm on; `effect_<feature>` has the size of each change. An inconclusive run,
+    with too few images, has no `drifted_features`, so that an alarm sees missing data instead of a good value.
+    """
+    values: dict[str, float] = {"images": comparison.images, "violations": len(violations)}
+    if comparison.is_conclusive:
+        values["drifted_features"] = len(comparison.drifted)
+        values |= {f"effect_{check.feature}": round(check.effect, 6) for check in comparison.checks}
+    names = list(values)[:_MOST_METRICS]
+    counted = {"images", "violations", "drifted_features"}
+    directive = {
+        "Namespace": NAMESPACE,
+        "Dimensions": [list(dimensions)],
+        "Metrics": [{"Name": name, "Unit": "Count" if name in counted else "None"} for name in names],
+    }
+    return json.dumps(
+        {
+            "_aws": {"Timestamp": int(time.timestamp() * 1000), "CloudWatchMetrics": [directive]},
+            **dimensions,
+            **values,
+        }
+    )
+
+
+def lines(
+    profile: Profile, comparison: Comparison, dimensions: Mapping[str, str], time: datetime
+) -> list[dict[str, Any]]:
+    """Return the lines of Model Monitor's metrics file, named as by its own container."""
+    named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+    values = {f"feature_baseline_drift_{check.feature}": check.effect for check in comparison.checks}
+    for name, column in profile.scalars.items():
+        values[f"feature_non_null_{name}"] = column.total
+        values[f"feature_null_{name}"] = column.missing
+    stamp = time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [
+        {"MetricName": name, "Timestamp": stamp, "Dimensions": named, "Value": float(value)}
+        for name, value in values.items()
+    ]

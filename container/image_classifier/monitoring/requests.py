@@ -1,0 +1,50 @@
+"""The images of a captured request, in any form that the server accepts."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from image_classifier import imaging
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+def images(body: bytes) -> list[bytes]:
+    """Return the files in a body: one image, `instances` or `inputs` of TensorFlow Serving's API, or lines of base64.
+
+    Raises:
+        ValueError: It is not such a body.
+    """
+    if imaging.sniff(body):
+        return [body]
+    try:
+        found = json.loads(body)
+        entries = _entries(found) if isinstance(found, dict) else None
+    except ValueError:
+        entries = None
+    if entries is None:
+        entries = [json.loads(line) for line in body.splitlines() if line.strip()]
+    return [_image(entry) for entry in entries]
+
+
+def _entries(found: dict[str, Any]) -> list[Any] | None:
+    entries = found.get("instances", found.get("inputs"))
+    if entries is None:
+        return None
+    if isinstance(entries, dict) and "b64" not in entries and len(entries) == 1:
+        entries = next(iter(entries.values()))
+    return entries if isinstance(entries, list) else [entries]
+
+
+def _image(entry: Any) -> bytes:
+    if isinstance(entry, dict) and "b64" not in entry:
+        entry = next((value for value in entry.values() if isinstance(value, dict) and "b64" in value), entry)
+    text = entry.get("b64") if isinstance(entry, dict) else entry
+    if not isinstance(text, str):
+        raise ValueError("an entry is not base64 text")
+    compact = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"an entry is not base64 text: {error}") from error

@@ -1,0 +1,72 @@
+"""What a job knows about its model, in the form that `evaluation` judges."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.evaluation.evidence import TEST, TRAINING, VALIDATION, Evidence, Head, Split
+from image_classifier.inference.openvino_model import agreement
+from image_classifier.training.data.dataset import Listing
+from image_classifier.training.export import held_out
+
+if TYPE_CHECKING:
+    from image_classifier.training.fine_tuning import Trained
+
+
+def collect(
+    trained: "Trained", model_info: Mapping[str, Any], timings: Mapping[str, float], check: Callable[[], None]
+) -> Evidence:
+    """Collect the evidence; features are referenced, not copied. Fits heads on them for the training images.
+
+    `check` is called before each pass over features; may raise.
+    """
+    known, arrays, test = held_out.predictions(trained, check), trained.arrays, trained.test
+    validation = split(
+        VALIDATION, trained.validation, trained.probabilities, None if arrays is None else arrays.validation
+    )
+    training = split(
+        TRAINING,
+        trained.training,
+        None if known is None else known.probabilities,
+        None if arrays is None else arrays.training,
+    )
+    # The test channel may have no readable image.
+    tested = [split(TEST, test.listing, test.probabilities, test.features)] if test and test.images else []
+    splits = (*tested, validation, training)
+    strength = known.strength if known else None
+    return Evidence(
+        class_names=trained.training.class_names,
+        judged=splits[0],
+        others=splits[1:],
+        head=_head(trained) if arrays is not None and arrays.of_head else None,
+        history=trained.history.epochs,
+        best_epoch=trained.history.best_epoch,
+        learning_curve=held_out.learning_curve(trained, strength, check) if strength else (),
+        model_info=model_info,
+        skipped=tuple((str(one.path), one.reason) for one in trained.skipped),
+        timings=timings,
+    )
+
+
+def split(
+    name: str,
+    listing: Listing,
+    probabilities: NDArray[np.float32] | None,
+    features: NDArray[np.float32] | None,
+) -> Split:
+    """Return a part of the data; probabilities are (n, K), or (n, 1) in binary mode."""
+    return Split(
+        name=name,
+        folder=listing.folder,
+        files=tuple(map(listing.name, listing.examples)),
+        labels=np.array([example.label for example in listing.examples], np.int64),
+        probabilities=None if probabilities is None else agreement.two_columns(probabilities),
+        features=features,
+    )
+
+
+def _head(trained: "Trained") -> Head:
+    kernel, bias = trained.head.get_layer("classes").get_weights()
+    return Head(kernel, bias)

@@ -1,0 +1,93 @@
+"""Heads on features, fitted for the report: predictions for training images, and the learning curve."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier.evaluation.evidence import LearningPoint
+from image_classifier.evaluation.statistics import Proportion
+from image_classifier.inference.openvino_model import agreement
+from image_classifier.training.data.dataset import Listing
+
+if TYPE_CHECKING:
+    from image_classifier.training.fine_tuning import Trained
+
+_PARTS, _SEED = 4, 0
+_DRAWS = ((0,), (1,), (2,)), ((0, 1), (2, 3)), ((0, 1, 2, 3),)
+"""Quarters of the training images that are fitted on: three draws of one, two of two, and all."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Predictions for training images by heads that were fitted without them."""
+
+    probabilities: NDArray[np.float32]
+    """(n, K) of all training images; NaN in a row that was never held out."""
+    strength: float | None
+    """C of the heads; None if a recipe fitted them."""
+
+
+def predictions(trained: "Trained", check: Callable[[], None]) -> HeldOut | None:
+    """Return those of the job's recipe, else those of a cross-validation on its features; None without features.
+
+    `check` is called before each pass over the features; may raise.
+    """
+    known, arrays = trained.cross_validated, trained.arrays
+    if known is not None:
+        whole = np.full((len(trained.training.examples), max(2, known.probabilities.shape[1])), np.nan, np.float32)
+        whole[known.rows] = agreement.two_columns(known.probabilities)
+        return HeldOut(whole, trained.recipe["head"]["strength"] if trained.recipe else None)
+    if arrays is None:
+        return None
+    from image_classifier.training.recipes import cross_validation
+
+    values = trained.values
+    found = cross_validation.select(
+        arrays.training,
+        _labels(trained.training),
+        len(trained.training.class_names),
+        values.random_seed,
+        binary=values.binary_mode,
+        check=check,
+    )
+    return HeldOut(agreement.two_columns(found.out_of_fold), found.strength)
+
+
+def learning_curve(trained: "Trained", strength: float, check: Callable[[], None]) -> tuple[LearningPoint, ...]:
+    """Return the accuracy on validation images of heads fitted on 25, 50 and 100 % of the training images.
+
+    Draws are stratified and disjoint; their mean counts as one. Empty without features, or with fewer than four
+    training images.
+    """
+    arrays = trained.arrays
+    labels, expected = _labels(trained.training), _labels(trained.validation)
+    if arrays is None or len(labels) < _PARTS:
+        return ()
+    from image_classifier.training.recipes import fold_table, linear_head
+
+    quarter, points = fold_table.deal(labels, _PARTS, _SEED), []
+    for draws in _DRAWS:
+        rights, rows = [], np.empty(0, np.int64)
+        for draw in draws:
+            check()
+            rows = np.flatnonzero(np.isin(quarter, draw))
+            head = linear_head.fit(
+                arrays.training if len(rows) == len(labels) else arrays.training[rows],
+                labels[rows],
+                len(trained.training.class_names),
+                strength,
+                binary=trained.values.binary_mode,
+                check=check,
+            )
+            predicted = linear_head.predicted(head.probabilities(arrays.validation))
+            rights.append(int((predicted == expected).sum()))
+        accuracy = Proportion(round(float(np.mean(rights))), len(expected))
+        points.append(LearningPoint(len(draws[0]) / _PARTS, len(rows), accuracy))
+    return tuple(points)
+
+
+def _labels(listing: Listing) -> NDArray[np.int64]:
+    return np.array([example.label for example in listing.examples], np.int64)
