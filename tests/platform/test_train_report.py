@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.support.made_once import made_once
 FLIPPED = ("007.png", "018.png", "031.png")
 """Red images among the blue ones."""
 LEAKED = "training/red/003.png", "validation/red/leaked.png"
-SETTINGS = {"train_only_top_layer": "True", "epochs": "30", "learning_rate": "0.05", "batch_size": "16"}
+SETTINGS: dict[str, Any] = {"train_only_top_layer": "True", "epochs": "30", "learning_rate": "0.05", "batch_size": "16"}
 
 
 def write_images(folder: Path, count: int, seed: int) -> None:

@@ -20,7 +20,7 @@ HEAD = Head(np.array([[-60, 0, 60]], np.float32), np.array([20, 5, -40], np.floa
 
 def features(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the mean brightness (n, 1)."""
-    return (pixels.mean(axis=(1, 2, 3), dtype=np.float32) / 255)[:, np.newaxis]
+    return np.asarray(pixels.mean(axis=(1, 2, 3), dtype=np.float32)[:, np.newaxis] / 255, np.float32)
 
 
 def probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
