@@ -14,7 +14,7 @@ pytestmark = pytest.mark.no_cover
 
 GRACE_SECONDS = 60
 """Less than the 100 s that a job may take on a machine that does nothing else."""
-LONG: dict[str, Any] = {"train_only_top_layer": "True", "epochs": "2", "batch_size": "4"}
+LONG: dict[str, Any] = {"train_only_top_layer": "True", "epochs": "2", "batch_size": "4", "report": "True"}
 CONVERTS = "image_classifier.training.export.openvino_ir"
 VERIFIES = "image_classifier.training.export.verification"
 
@@ -95,7 +95,7 @@ def test_sigterm_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
     )
     last = log.splitlines()[-1]
     assert last.startswith("Stopped (SIGTERM): the best model so far is saved; ")
-    assert last.endswith("left out: the OpenVINO IR and the verification.")
+    assert last.endswith("left out: the OpenVINO IR, the verification and the report.")
 
 
 @pytest.mark.every
@@ -116,8 +116,9 @@ def test_sigterm_during_finalisation(tmp_path: Path, tiny_backbone: Path, phase:
     assert info["verification"]["left_out"].endswith("before it: SIGTERM")
     has_ir = phase == "verification"
     assert ("left_out" not in info["openvino"], (tree / "model" / "openvino").is_dir()) == (has_ir, has_ir)
-    left_out = "the verification" if has_ir else "the OpenVINO IR and the verification"
-    assert log.splitlines()[-1].endswith(f"left out: {left_out}.")
+    left_out = "the verification" if has_ir else "the OpenVINO IR, the verification"
+    assert log.splitlines()[-1].endswith(f"left out: {left_out} and the report.")
+    assert not (tree / "output/data/report.html").exists()
 
 
 @pytest.mark.every

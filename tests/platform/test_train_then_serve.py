@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 from tests.platform.serving import ROOT, served_locally
+from tests.support import named_photographs
 from tests.support.photographs import some_solar_cells
 
 pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
@@ -64,6 +66,26 @@ def test_served_answers_are_those_of_training(job: Path, photographs: Path) -> N
     embeddings = np.array([answer["embedding"] for answer in single])
     assert embeddings.shape == (30, 1280)
     assert len(np.unique(embeddings, axis=0)) == 30
+
+
+@pytest.mark.every
+def test_served_model_tells_unfamiliar_photographs(job: Path, photographs: Path) -> None:
+    """Validation images, held-out ones and other photographs -> spread from 0 to 1, mostly above 0, all close to 0."""
+
+    def familiarity(bodies: Iterable[bytes]) -> list[float]:
+        accept = "application/json;ood"
+        return sorted(ask(url, body, "application/x-image", accept)["familiarity"] for body in bodies)
+
+    with (job / "output/data/predictions.csv").open() as file:
+        validation = [photographs / "train" / row["file"] for row in csv.DictReader(file)]
+    others = (named_photographs.of_wheel(name) for name in ("coffee.png", "chelsea.png", "china.jpg", "rocket.jpg"))
+    with served_locally(job / "model") as (_, url):
+        known = familiarity(path.read_bytes() for path in validation)
+        held_out = familiarity(path.read_bytes() for path in sorted((photographs / "held-out").glob("*/*")))
+        unknown = familiarity(others)
+    assert known == pytest.approx(np.arange(len(known)) / len(known), abs=0.05)
+    assert np.median(held_out) > 0.2
+    assert max(unknown) <= 0.02
 
 
 @pytest.mark.every

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.repository.project import ROOT
+from tests.support import recording_docker
 
 
 @pytest.mark.parametrize("name", ["stage-backbones", "install-packages"])
@@ -57,6 +58,20 @@ def without_debootstrap(folder: Path) -> Path:
     (tools / "debootstrap").write_text("#!/usr/bin/bash\nexit 1\n")
     (tools / "debootstrap").chmod(0o755)
     return tools
+
+
+@pytest.mark.parametrize("words", [("--model", "run/job"), ("--model=run/job",)])
+def test_prediction_in_docker_does_not_start_a_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """Given scripts/predict with --docker and --model -> one line with what to start instead, and no container."""
+    docker = recording_docker.put_on_path(tmp_path / "bin", monkeypatch)
+    docker.has_image()
+    command = [str(ROOT / "scripts" / "predict"), "--docker", "a.jpg", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Start scripts/serve-locally MODEL --docker" in done.stderr
+    assert docker.commands("run") == []
 
 
 def test_settings_of_a_machine_are_not_replaced(tmp_path: Path) -> None:

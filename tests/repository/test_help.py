@@ -72,6 +72,7 @@ def examples_of(text: str) -> list[str]:
 
 PARSERS = {
     "convert-model": "image_classifier.cli.convert_model",
+    "drift": "image_classifier.cli.drift",
     "docs": "tools.documents.reference",
     "models": "image_classifier.cli.models",
     "predict": "image_classifier.cli.predict",

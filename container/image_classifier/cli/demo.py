@@ -14,9 +14,10 @@ from image_classifier.cli.photographs import sample_sets
 from image_classifier.cli.predictions import answers, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.scoring import Score
-from image_classifier.cli.terminal import consoles, typed_paths
+from image_classifier.cli.terminal import consoles, job_summary, report_page, typed_paths
 from image_classifier.cli.terminal.steps import Steps
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
+from image_classifier.contract.opt_ml import OptMl
 from image_classifier.model_hub import packages
 from image_classifier.runners import chosen_model, local_server
 from image_classifier.runners.job_tree import LocalJob
@@ -27,8 +28,8 @@ SETTINGS = {"recipe": "auto", "train_only_top_layer": "True"}
 """The best head on features that are computed once: seconds on a laptop, where fine-tuning takes minutes."""
 
 
-def run(data: str, keep_serving: bool) -> int:
-    """Run every step, print the accuracy on held-out images, and return the exit code of the training job.
+def run(data: str, keep_serving: bool, show_report: bool = False) -> int:
+    """Run every step, print the accuracy on held-out images and the verdict of the report; return the job's exit code.
 
     Raises:
         ExplainedError: A step failed; the message says why.
@@ -54,6 +55,8 @@ def run(data: str, keep_serving: bool) -> int:
         with steps.timed("classifying"):
             score = _classify(held_out, port)
         _print_result(score, steps, job.output, held_out)
+        if show_report:
+            consoles.print_text(consoles.output(), report_page.show(_report_folder(job.output) / report_page.REPORT))
         if keep_serving:
             consoles.output().print(f"\nServing on http://127.0.0.1:{port} until Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):
@@ -96,6 +99,7 @@ def _print_result(score: Score, steps: Steps, output: Path, held_out: Path) -> N
         f"always answering the largest class: {score.majority[1]:.4f})",
         f"Weakest class: {label}, {right} of {images} images right ({right / images:.4f})",
         steps.summary(),
+        *_report_lines(output),
         "Next, and with your own folder of class folders as DIR:",
         f"  scripts/serve-locally {output}",
         f"  scripts/predict {typed_paths.shortest(image)}",
@@ -104,14 +108,24 @@ def _print_result(score: Score, steps: Steps, output: Path, held_out: Path) -> N
         consoles.print_text(consoles.output(), line)
 
 
+def _report_lines(output: Path) -> list[str]:
+    verdict = job_summary.read(OptMl(output.resolve())).verdict
+    return report_page.lines(verdict, str(_report_folder(output))) if verdict else []
+
+
+def _report_folder(output: Path) -> Path:
+    return OptMl(output).output_data_dir
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/demo`; its help is in the script, which sets up the environment first."""
     parser = argparse.ArgumentParser(prog="scripts/demo", description="Train, serve and evaluate on real photographs.")
     parser.add_argument("--data", default="solar", metavar="flowers|stamps|solar|DIR", help="default: solar")
     parser.add_argument("--keep-serving", action="store_true", help=f"keep serving on port {PORT}")
+    parser.add_argument("--open", action="store_true", help="open the report in a browser")
     given = parser.parse_args(arguments)
     try:
-        return run(given.data, given.keep_serving)
+        return run(given.data, given.keep_serving, given.open)
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
 

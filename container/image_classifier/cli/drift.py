@@ -11,6 +11,7 @@ from image_classifier import own_files
 from image_classifier.cli.terminal import consoles, fitted_table
 from image_classifier.cli.terminal.fitted_table import Column
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.evaluation import wording
 from image_classifier.evaluation.drift import verdict
 from image_classifier.evaluation.drift.comparison import Check, Comparison
 from image_classifier.monitoring import analysis, captures, job, model_folder
@@ -79,8 +80,11 @@ def _print_classes(found: Comparison) -> None:
     if shift is None:
         return
     changed = sorted(shift.classes, key=lambda one: -abs(one.estimated - one.baseline))[:MOST_CLASSES]
-    named = ", ".join(f"{one.name} {one.estimated:.1%} (baseline {one.baseline:.1%})" for one in changed)
-    text = f"Class frequencies, estimated: {named}; accuracy to expect from them: {shift.expected_accuracy:.1%}."
+    named = ", ".join(
+        f"{one.name} {wording.percent(one.estimated)} (baseline {wording.percent(one.baseline)})" for one in changed
+    )
+    expected = wording.percent(shift.expected_accuracy)
+    text = f"Class frequencies, estimated: {named}; accuracy to expect from them: {expected}."
     consoles.print_text(consoles.output(), text)
 
 

@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/predict",
         description="Classify images with a running server; folders named as classes give the accuracy.",
-        epilog="examples:\n  scripts/predict photo.jpg\n  scripts/predict run/data/solar/held-out --csv answers.csv\n"
+        epilog="examples:\n  scripts/predict run/data/solar/held-out --csv answers.csv\n"
         "  scripts/predict photo.jpg --model run/job --explain",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

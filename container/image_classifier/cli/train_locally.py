@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from image_classifier import PROGRAM, own_files
-from image_classifier.cli.terminal import consoles, job_process, job_summary, typed_paths
+from image_classifier.cli.terminal import consoles, job_process, job_summary, report_page, typed_paths
 from image_classifier.contract import contradictions, hyperparameters
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
@@ -23,6 +23,7 @@ def train(
     overwrite: bool = False,
     typed: Mapping[str, str] = MappingProxyType({}),
     suggest_next: bool = True,
+    show_report: bool = False,
 ) -> int:
     """Run the job, print the accuracy of its model and return its exit code.
 
@@ -32,7 +33,8 @@ def train(
         job: What to train on and where to put the result.
         overwrite: Replace a finished job in the same folder once this one has finished.
         typed: Paths of channels for which messages show another path, the one that the user typed.
-        suggest_next: Print the commands that serve and try the model.
+        suggest_next: Print the verdict of the report, and the commands that serve and try the model.
+        show_report: Open the report in the desktop's browser.
 
     Raises:
         UserError: See `job_tree.check` and `job_state.work_folder`; nothing was changed then. Or another job is running
@@ -54,7 +56,10 @@ def train(
         code = _run(tree, job, lock, typed)
         # A job that is stopped before its first epoch leaves the reports of the earlier job.
         if code == 0 and _identity(tree) != before:
-            _conclude(tree, job, time.monotonic() - started, suggest_next)
+            tree = _conclude(tree, job, time.monotonic() - started, suggest_next)
+            if show_report:
+                page = tree.output_data_dir / report_page.REPORT
+                consoles.print_text(consoles.output(), report_page.show(page))
     return code
 
 
@@ -71,7 +76,8 @@ def _run(tree: OptMl, job: LocalJob, lock: int, typed: Mapping[str, str]) -> int
     return job_process.run(command, environment, shown, tree.base / job_tree.LOG, lock)
 
 
-def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) -> None:
+def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) -> OptMl:
+    """Record and print the job's result; return where it is."""
     summary = job_summary.read(tree)
     state = job_state.STOPPED if summary.was_stopped else job_state.FINISHED
     shown = str(job.output)
@@ -86,10 +92,11 @@ def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) ->
             tree = OptMl(job.output.resolve())
     job_state.record(tree.base, state, summary.accuracy)
     for line in (
-        *job_summary.lines(summary, seconds, shown),
+        *job_summary.lines(summary if suggest_next else replace(summary, verdict=None), seconds, shown),
         *(job_summary.next_commands(shown) if suggest_next else ()),
     ):
         consoles.print_text(consoles.output(), line)
+    return tree
 
 
 def with_recipe(settings: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
@@ -172,6 +179,7 @@ def parser() -> argparse.ArgumentParser:
         help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
     )
     found.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
+    found.add_argument("--open", action="store_true", help="open the report in a browser afterwards")
     found.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     found.add_argument("settings", nargs="*", metavar="name=value", help="hyperparameters")
     return found
@@ -191,7 +199,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job_state.work_folder(output, given.overwrite)
         for line in filter(None, (recipe_line, advice(settings))):
             consoles.print_text(consoles.output(), line)
-        return train(replace(job, model=model.fetch()), given.overwrite)
+        return train(replace(job, model=model.fetch()), given.overwrite, show_report=given.open)
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
 

@@ -55,14 +55,12 @@ def reliability(calibration: Calibration) -> str:
 
     def draw(axes: "Axes") -> None:
         axes.plot([0, 1], [0, 1], color=_MARKERS["ink-3"], linewidth=1, linestyle=(0, (4, 3)))
-        left = min((one.confidence for one in calibration.bins), default=0.0)
+        lowest = min((min(one.confidence, one.accuracy.interval.low) for one in calibration.bins), default=0.0)
         for one in calibration.bins:
             low, high = one.accuracy.interval.low, one.accuracy.interval.high
             axes.plot([one.confidence] * 2, [low, high], color=_MARKERS["series-1"], linewidth=1.2, alpha=0.55)
             axes.plot([one.confidence], [one.accuracy.value], "o", color=_MARKERS["series-1"], markersize=4.5)
-        axes.set_xlim(max(left - 0.03, 0), 1.01)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set(xlabel="confidence", ylabel="accuracy")
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(lowest - 0.02, 1.02), ylim=(lowest - 0.02, 1.02))
         _as_percentages(axes, "xy")
 
     bins = calibration.bins

@@ -34,6 +34,11 @@ class Split:
         """Return the number of images."""
         return len(self.files)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files of all rows."""
+        return [self.path(row) for row in range(len(self))]
+
     def path(self, row: int) -> Path:
         """Return the file of a row."""
         return self.folder / self.files[row]

@@ -24,9 +24,8 @@ DARK, BRIGHT = 0.2, 0.85
 """Bounds of brightness: an outlier beyond them is dark or bright."""
 BLURRED = 0.2
 """Share of the median sharpness below which an outlier is blurred."""
-UNFAMILIAR = 0.01
-"""Familiarity below which an image is unfamiliar."""
-MOST_UNFAMILIAR = 50
+UNFAMILIAR = 6.0
+"""The same of the raw familiarity score, whose distribution has a longer tail."""
 _HASH_BITS = 64
 
 
@@ -143,19 +142,23 @@ def _log(value: float) -> float:
     return math.log10(max(value, 1e-9))
 
 
-def _bounds(values: Sequence[float]) -> tuple[float, float]:
+def _bounds(values: Sequence[float], outlier: float = OUTLIER) -> tuple[float, float]:
     """Return the values beyond which one is an outlier among these."""
     median = statistics.median(values)
     deviation = statistics.median(abs(value - median) for value in values)
-    spread = OUTLIER * deviation / 0.6745
+    spread = outlier * deviation / 0.6745
     return median - spread, median + spread
 
 
 def _unfamiliar(evaluation: Evaluation) -> Iterator[Issue]:
-    scores, split = evaluation.familiarity, evaluation.evidence.judged
-    if scores is None:
+    """Yield outliers of the raw score: of the familiarity, a rank, some images have the lowest in any data."""
+    model, split, scores = evaluation.familiarity_model, evaluation.evidence.judged, evaluation.familiarity
+    if model is None or split.features is None or scores is None:
         return
-    for row in scores.argsort(kind="stable")[:MOST_UNFAMILIAR]:
-        if scores[row] < UNFAMILIAR:
-            suggestion = "unlike the training images: does it belong to any class?"
-            yield Issue(file_name(split, int(row)), "unfamiliar", float(1 - scores[row]), suggestion)
+    raw = model.raw(split.features)
+    _, highest = _bounds(raw.tolist(), UNFAMILIAR)
+    for row in (-raw).argsort(kind="stable"):
+        if raw[row] <= highest:
+            return
+        suggestion = "unlike the training images: does it belong to any class?"
+        yield Issue(file_name(split, int(row)), "unfamiliar", float(1 - scores[row]), suggestion)

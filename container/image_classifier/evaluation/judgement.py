@@ -71,6 +71,7 @@ def evaluate(
     network: Network | None = None,
     *,
     known_images: FamiliarityModel | None = None,
+    known_traits: Mapping[str, Sequence[Traits | None]] | None = None,
     occlusion_seconds: float = math.inf,
     check: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -80,6 +81,7 @@ def evaluate(
         evidence: Its judged split has at least one image.
         network: For occlusion maps and artificial images; without it they are left out.
         known_images: Scores unfamiliar images; by default fitted where training images, features and head are known.
+        known_traits: Traits of the images by the name of the split; read from their files by default.
         occlusion_seconds: Occlusion maps are computed as long as they fit into it.
         check: Called between the sections and within the longest; may raise.
     """
@@ -87,10 +89,7 @@ def evaluate(
     found, left_out = mistakes.find(judged, classes), _lacking(evidence, network, known_images)
     check()
     issues = _label_issues(evidence.splits, classes)
-    of_splits: dict[str, Sequence[Traits | None]] = {}
-    for split in evidence.splits:
-        check()
-        of_splits[split.name] = traits.read([split.path(row) for row in range(len(split))], check)
+    of_splits = known_traits or {split.name: traits.read(split.paths, check) for split in evidence.splits}
     copies, groups = duplicates.find(evidence.splits, of_splits), slices.find(judged, of_splits[judged.name])
     check()
     reliability = calibration.measure(judged)

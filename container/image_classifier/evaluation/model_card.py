@@ -4,6 +4,7 @@ The schema and its limits: https://docs.aws.amazon.com/sagemaker/latest/dg/model
 """
 
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,18 +66,16 @@ def _intended_uses(evidence: Evidence, score: Score) -> dict[str, str]:
 
 
 def _training_details(evidence: Evidence) -> dict[str, Any]:
-    info = evidence.model_info
-    metrics = _best_epoch(evidence) or info.get("metrics") or {}
-    hyperparameters = info.get("hyperparameters") or {}
+    metrics = _best_epoch(evidence) or _recorded(evidence, "metrics")
     details = {
         "user_provided_training_metrics": [
             {"name": _text(name, _METRIC_NAME), "value": float(value)}
             for name, value in metrics.items()
-            if name and isinstance(value, int | float) and math.isfinite(value)
+            if name and isinstance(value, numbers.Real) and math.isfinite(value)
         ][:_METRICS],
         "user_provided_hyper_parameters": [
             {"name": _text(name, _METRIC_NAME), "value": _text(str(value), _METRIC_NAME)}
-            for name, value in hyperparameters.items()
+            for name, value in _recorded(evidence, "hyperparameters").items()
             if name and str(value)
         ][:_HYPERPARAMETERS],
     }
@@ -95,8 +94,7 @@ def _best_epoch(evidence: Evidence) -> Mapping[str, float]:
 
 
 def _data_sentence(evidence: Evidence) -> str:
-    data = evidence.model_info.get("data") or {}
-    counts = data.get("classes") if isinstance(data, Mapping) else None
+    counts = _recorded(evidence, "data").get("classes")
     if not isinstance(counts, Mapping):
         return "The training images are not recorded."
     skipped = f" Unreadable files that were skipped: {len(evidence.skipped)}." if evidence.skipped else ""
@@ -187,7 +185,7 @@ def _caveats(evaluation: Evaluation) -> list[str]:
 
 def _custom_details(evidence: Evidence) -> dict[str, str]:
     info = evidence.model_info
-    data, versions = info.get("data") or {}, info.get("versions") or {}
+    data, versions = _recorded(evidence, "data"), _recorded(evidence, "versions")
     return {
         "pre-trained model": _text(str(info.get("model_id") or _UNKNOWN)),
         "source of the pre-trained model": _text(str(info.get("source") or _UNKNOWN)),
@@ -196,6 +194,12 @@ def _custom_details(evidence: Evidence) -> dict[str, str]:
         "SHA-256 of the SavedModel": _text(str(info.get("sha256") or _UNKNOWN)),
         "versions": _text(", ".join(f"{name} {version}" for name, version in versions.items()) or _UNKNOWN),
     }
+
+
+def _recorded(evidence: Evidence, key: str) -> Mapping[str, Any]:
+    """Return an object of the model info; empty where it is missing or another program wrote something else."""
+    found = evidence.model_info.get(key)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _described(share: Proportion) -> str:

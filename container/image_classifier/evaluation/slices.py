@@ -14,7 +14,10 @@ from image_classifier.evaluation.traits import Traits
 LEAST_IMAGES = 30
 """Images in a slice, and outside of it."""
 DISCOVERY_RATE = 0.01
-"""Of the procedure of Benjamini and Hochberg: of 100 reports on images without any slice, one shows one."""
+"""Of the procedure of Benjamini and Hochberg: of 100 reports on images without any slice, at most one shows one.
+
+Of 150 draws without a slice none was an alarm, with 0.05 four. Of 600 images, nine of ten right, a quarter of which
+seven of ten are right is found in each of 20 draws, and in 7 where it is eight of ten."""
 
 
 @dataclass(frozen=True)

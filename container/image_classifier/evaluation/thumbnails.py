@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ Key = TypeVar("Key", bound=Hashable)
 SIDE = 96
 """Longest side in pixels."""
 MAX_BYTES = 3_500_000
-"""Of all data URIs of a page."""
+"""Of all data URIs of a page, repeated ones included."""
 QUALITY = 72
 """Of WebP: about 2 KB for a photograph."""
 
@@ -43,6 +43,8 @@ class Request:
 
     path: Path
     overlay: OcclusionMap | None = None
+    uses: int = 1
+    """How often the page shows it: each time costs its bytes."""
 
 
 def read(wanted: Mapping[Key, Request], budget: int = MAX_BYTES) -> dict[Key, Thumbnail]:
@@ -52,7 +54,7 @@ def read(wanted: Mapping[Key, Request], budget: int = MAX_BYTES) -> dict[Key, Th
     """
     with ThreadPoolExecutor(available_processors()) as pool:
         found = dict(zip(wanted, pool.map(_reduced, wanted.values()), strict=True))
-    return dict(_within(found.items(), budget))
+    return dict(_within(found, wanted, budget))
 
 
 def encode(pixels: NDArray[np.uint8]) -> Thumbnail:
@@ -63,11 +65,13 @@ def encode(pixels: NDArray[np.uint8]) -> Thumbnail:
     return Thumbnail(uri, pixels.shape[1], pixels.shape[0])
 
 
-def _within(found: Iterable[tuple[Key, Thumbnail | None]], budget: int) -> Iterable[tuple[Key, Thumbnail]]:
-    for key, thumbnail in found:
+def _within(
+    found: Mapping[Key, Thumbnail | None], wanted: Mapping[Key, Request], budget: int
+) -> Iterator[tuple[Key, Thumbnail]]:
+    for key, thumbnail in found.items():
         if thumbnail is None:
             continue
-        budget -= len(thumbnail.uri)
+        budget -= len(thumbnail.uri) * wanted[key].uses
         if budget < 0:
             return
         yield key, thumbnail

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
@@ -25,6 +25,10 @@ SIDE = 120
 
 A JPEG of 500 x 375 pixels, the usual size of photographs in data sets, is then decoded at half its scale.
 """
+LUMA_SIDE = 32
+"""Height and width of the square image that pHash looks at."""
+Luma = bytes
+"""uint8 (32, 32), row by row."""
 _METHOD = "bilinear"
 _LARGE_BYTES = 256 * 2**20
 """Memory of decoding above which one image is decoded at a time."""
@@ -51,6 +55,8 @@ class Traits:
     """Hasler and Suesstrunk (2003), at least 0; 0 for a grey image, above 80 for an extremely colourful one."""
     perceptual_hash: int
     """64 bits (ImageHash's pHash)."""
+    luma: Luma = field(default=b"", repr=False)
+    """What the hash was computed of; empty where it was not kept."""
 
     @property
     def aspect_ratio(self) -> float:
@@ -86,6 +92,7 @@ def of_bytes(data: bytes) -> Traits | None:
     image = Image.fromarray(pixels)
     grey = image.convert("L")
     luma = np.asarray(grey, np.float32)
+    square = grey.resize((LUMA_SIDE, LUMA_SIDE), Image.Resampling.LANCZOS)
     return Traits(
         format=header.format.lower(),
         width=width,
@@ -95,7 +102,8 @@ def of_bytes(data: bytes) -> Traits | None:
         contrast=float(luma.std()) / 255,
         sharpness=_sharpness(luma),
         colourfulness=_colourfulness(pixels),
-        perceptual_hash=_perceptual_hash(grey),
+        perceptual_hash=_perceptual_hash(square),
+        luma=square.tobytes(),
     )
 
 
@@ -141,7 +149,7 @@ def _colourfulness(pixels: NDArray[np.uint8]) -> float:
     return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
 
 
-def _perceptual_hash(grey: Image.Image) -> int:
+def _perceptual_hash(square: Image.Image) -> int:
     import imagehash
 
-    return int(str(imagehash.phash(grey)), 16)
+    return int(str(imagehash.phash(square)), 16)

@@ -130,8 +130,7 @@ def _about_labels(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     issues = evaluation.label_issues or ()
     mistakes = evaluation.score.accuracy.total - evaluation.score.accuracy.count
     if len(issues) >= MANY_LABELS or (issues and not mistakes):
-        wrong = "labels that look wrong" if len(issues) > 1 else "label that looks wrong"
-        yield "labels", f"First check the {len(issues):,} {wrong}."
+        yield "labels", f"First check the {counted(len(issues), 'label')} that confident predictions contradict."
 
 
 def _about_mistakes(evaluation: Evaluation) -> Iterator[tuple[str, str]]:

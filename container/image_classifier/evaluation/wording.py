@@ -6,8 +6,10 @@ from image_classifier.contract import names
 from image_classifier.evaluation.statistics import Interval
 
 LONGEST_NAME = 60
-"""Characters of a class name in a sentence; tables show names in full."""
+"""Characters of a class name in a sentence or a caption; the table of classes has names in full."""
 UNDEFINED = "undefined"
+_ROUNDING = 1e-9
+"""By which a computed bound may miss 0 or 1."""
 
 
 def percent(value: float) -> str:
@@ -44,16 +46,19 @@ def duration(seconds: float) -> str:
 
 
 def quoted(name: str) -> str:
-    """Return a class name in quotes on one line, shortened in its middle if it is very long."""
+    """Return a `shortened` class name in quotes."""
+    return f'"{shortened(name)}"'
+
+
+def shortened(name: str) -> str:
+    """Return a name on one line, without its middle if it is very long."""
     shown = names.on_one_line(name)
-    if len(shown) > LONGEST_NAME:
-        half = LONGEST_NAME // 2
-        shown = f"{shown[:half]}…{shown[-half + 1 :]}"
-    return f'"{shown}"'
+    half = LONGEST_NAME // 2
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[:half]}…{shown[-half + 1 :]}"
 
 
 def _percentage(value: float) -> str:
     shown = f"{value * 100:.1f}"
-    if shown == "100.0" and value < 1:
+    if shown == "100.0" and value < 1 - _ROUNDING:
         return "99.9"
-    return "0.1" if shown == "0.0" and value > 0 else shown
+    return "0.1" if shown == "0.0" and value > _ROUNDING else shown

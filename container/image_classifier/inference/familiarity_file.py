@@ -1,16 +1,18 @@
 """Read from a model folder what the familiarity of images is computed from."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from image_classifier import artifacts
 from image_classifier.contract.errors import first_line
-from image_classifier.evaluation import array_file, familiarity
-from image_classifier.evaluation.familiarity import FamiliarityModel
+
+if TYPE_CHECKING:
+    from image_classifier.evaluation.familiarity import FamiliarityModel
 
 
-def load(folder: Path) -> FamiliarityModel | None:
+def load(folder: Path) -> "FamiliarityModel | None":
     """Load it; None for a model folder without the file.
 
     Raises:
@@ -19,6 +21,9 @@ def load(folder: Path) -> FamiliarityModel | None:
     path = folder / artifacts.FAMILIARITY_FILE
     if not path.is_file():
         return None
+    # A server of a model without the file starts without these.
+    from image_classifier.evaluation import array_file, familiarity
+
     arrays = array_file.read(path)
     try:
         model = familiarity.from_arrays(arrays).widened()

@@ -1,11 +1,13 @@
 """The prediction for one image: its classes with their probabilities, and the features they were computed from."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.evaluation.occlusion import OcclusionMap
+if TYPE_CHECKING:
+    from image_classifier.evaluation.occlusion import OcclusionMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,7 @@ class Prediction:
     """The pooled features (d,), None when the model does not expose them."""
     familiarity: float | None = field(default=None, repr=False)
     """Share of the validation images that were less ordinary, 0 to 1; None unless computed."""
-    explanation: OcclusionMap | None = field(default=None, repr=False)
+    explanation: "OcclusionMap | None" = field(default=None, repr=False)
     """Which parts of the image the predicted class rests on; None unless computed."""
 
     @property

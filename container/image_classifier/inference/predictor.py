@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from PIL import Image
 from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
-from image_classifier.evaluation import occlusion
-from image_classifier.evaluation.familiarity import FamiliarityModel
 from image_classifier.imaging import Header, ImageRejected
 from image_classifier.inference import decode_work, engines, familiarity_file
 from image_classifier.inference.decode_work import UNBOUNDED, Work
@@ -25,6 +23,9 @@ from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.prediction import Prediction
 from image_classifier.resources.processors import available_processors
+
+if TYPE_CHECKING:
+    from image_classifier.evaluation.familiarity import FamiliarityModel
 
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -49,7 +50,7 @@ class Predictor:
     engine: Engine
     warning: str | None = None
     """Assumptions about properties that the model info does not record; for the log."""
-    familiarity: FamiliarityModel | None = field(default=None, repr=False)
+    familiarity: "FamiliarityModel | None" = field(default=None, repr=False)
     """Computes how familiar an image is; None for a model folder without `artifacts.FAMILIARITY_FILE`."""
 
     @classmethod
@@ -137,6 +138,9 @@ class Predictor:
             ImageRejected: The image is invalid or exceeds a limit.
             AlgorithmError: The network returned NaN or infinity.
         """
+        # Few servers explain, and none needs it to start.
+        from image_classifier.evaluation import occlusion
+
         header, at_once = self._admitted(image, work), available_processors()
 
         def predict(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -32,6 +32,8 @@ class Analysis:
     unanswered_images: int = 0
     names: Mapping[str, str] = field(default_factory=dict)
     """Endpoint and schedule, for titles and the dimensions of metrics."""
+    job: str | None = None
+    """Name of the Processing job."""
 
 
 def analyse(
@@ -42,6 +44,7 @@ def analyse(
     time: datetime,
     thresholds: Thresholds = DEFAULT,
     names: Mapping[str, str] | None = None,
+    job: str | None = None,
 ) -> Analysis:
     """Read captured lines and compare them with a baseline.
 
@@ -50,11 +53,12 @@ def analyse(
         PlatformError: A file cannot be read.
     """
     reading = Reading()
-    lines = captures.read(captures.files(source, window), window, limit, reading)
+    paths = captures.files(source, window)
+    lines = captures.read(paths, window, limit, reading)
     observed = observing.observe(lines, baseline.class_names, limit)
     profile = observed.observations.profile(baseline.class_names)
     found = comparison.compare(baseline, profile, observed.observations.embeddings, thresholds)
-    endpoint = {"Endpoint": reading.endpoint} if reading.endpoint else {}
+    endpoint = captures.endpoint_of(source, paths)
     return Analysis(
         baseline=baseline,
         profile=profile,
@@ -66,7 +70,8 @@ def analyse(
         unreadable_requests=observed.unreadable_requests,
         undecodable_images=observed.undecodable_images,
         unanswered_images=observed.unanswered_images,
-        names={**endpoint, **(names or {})},
+        names={**({"Endpoint": endpoint} if endpoint else {}), **(names or {})},
+        job=job,
     )
 
 
@@ -79,6 +84,7 @@ def to_json(analysis: Analysis) -> dict[str, Any]:
         "drifted": bool(found.drifted) if found.is_conclusive else None,
         "time": analysis.time.isoformat(),
         "names": dict(analysis.names),
+        "job": analysis.job,
         "window": {name: end and end.isoformat() for name, end in vars(analysis.window).items()},
         "images": found.images,
         "baseline_images": found.baseline_images,

@@ -20,7 +20,7 @@ from image_classifier.contract.system_names import is_ignored
 SUFFIX = ".jsonl"
 MAX_LINE_BYTES = 160 * 1024 * 1024
 """Twice base64 of the 25 MB that an endpoint accepts, and of its answer; longer lines count as corrupt."""
-_HOUR = re.compile(r"(?:(?P<endpoint>[^/]+)/(?P<variant>[^/]+)/)?(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+$")
+_HOUR = re.compile(r"/(\d{4})/(\d{2})/(\d{2})/(\d{2})/[^/]+$")
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,6 @@ class Reading:
     """Lines outside the window."""
     used: int = 0
     """Requests that were read; fewer than there are lines if a sample was drawn."""
-    endpoint: str | None = None
-    """Name of the endpoint, by the folders."""
 
 
 def files(source: Path, window: Window) -> list[Path]:
@@ -101,10 +99,20 @@ def _touches(path: Path, window: Window) -> bool:
     if matched is None:
         return True
     try:
-        hour = datetime(*(int(matched[group]) for group in range(3, 7)), tzinfo=UTC)  # type: ignore[misc, arg-type]
+        year, month, day, number = map(int, matched.groups())
+        hour = datetime(year, month, day, number, tzinfo=UTC)
     except ValueError:
         return True
     return window.touches(hour, hour + timedelta(hours=1))
+
+
+def endpoint_of(source: Path, paths: Sequence[Path]) -> str | None:
+    """Return the endpoint's name, by the folders between the source and the first file; None if they do not say."""
+    for path in paths:
+        folders = path.relative_to(source).parts if path != source else ()
+        # endpoint / variant / yyyy / mm / dd / hh / file
+        return folders[-7] if len(folders) >= 7 and _HOUR.search(path.as_posix()) else None
+    return None
 
 
 def read(paths: Sequence[Path], window: Window, limit: int, reading: Reading, seed: int = 0) -> Iterator[Captured]:
@@ -127,8 +135,6 @@ def read(paths: Sequence[Path], window: Window, limit: int, reading: Reading, se
 
 
 def _one(position: Position, window: Window, reading: Reading) -> Iterator[Captured]:
-    if reading.endpoint is None and (matched := _HOUR.search(position.path.as_posix())):
-        reading.endpoint = matched["endpoint"]
     try:
         found = parse(_line(position))
     except ValueError:

@@ -83,9 +83,8 @@ def run(settings: Settings, base: Path, now: datetime, name: str | None = None) 
         _write_baseline(settings.output, known)
         return f"Completed: wrote {statistics.FILE} and {constraints.FILE} of the model's drift baseline."
     limits = _constraints(settings, known)
-    names = {**settings.names} if settings.names or name is None else {"ProcessingJob": name}
     found = analysis.analyse(
-        settings.source, known, settings.window, settings.most_images, now, limits.thresholds, names
+        settings.source, known, settings.window, settings.most_images, now, limits.thresholds, settings.names, name
     )
     violations = limits.violations(found.profile, found.comparison) if found.comparison.is_conclusive else []
     _write_reports(settings.output, found, violations)
@@ -135,9 +134,9 @@ def write_report(output: Path, found: Analysis) -> None:
 
 def _publish(settings: Settings, base: Path, found: Analysis, violations: list[Violation], limits: Constraints) -> None:
     if settings.metrics_in_log:
-        print(metrics.embedded(found.comparison, violations, found.names, found.time), flush=True)
+        print(metrics.embedded(found, violations), flush=True)
     if settings.metrics_file and limits.emits_metrics:
-        lines = metrics.lines(found.profile, found.comparison, found.names, found.time)
+        lines = metrics.lines(found)
         path = base / METRICS_FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         durable_files.write_bytes(path, "".join(f"{json.dumps(line)}\n" for line in lines).encode())

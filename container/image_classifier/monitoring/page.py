@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.evaluation.drift import verdict
-from image_classifier.evaluation.drift.comparison import Check
+from image_classifier.evaluation.drift.comparison import Check, shown
 from image_classifier.evaluation.drift.profile import Distribution
 from image_classifier.monitoring.analysis import Analysis
 
@@ -88,8 +88,8 @@ def _chart(name: str, before: Distribution, now: Distribution) -> Chart:
     heights = [np.histogram(np.clip(one.values, low, high), bounds)[0] / len(one.values) for one in (before, now)]
     largest = max(one.max() for one in heights)
     baseline, current = (_outline(one / largest) for one in heights)
-    described = f"{name}: median {now.median:.4g} in production, {before.median:.4g} in the baseline"
-    return Chart(baseline, current, low=f"{low:.3g}", high=f"{high:.3g}", description=described)
+    described = f"{name}: median {shown(now.median)} in production, {shown(before.median)} in the baseline"
+    return Chart(baseline, current, low=shown(low), high=shown(high), description=described)
 
 
 def _outline(heights: NDArray[np.float64]) -> str:

@@ -20,16 +20,20 @@ _CHECKPOINTS = tuple(
     for folder in (CHECKPOINTS, *_STAGES)
     for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial")
 )
+_RUNS = tuple(f"output/tensorboard/{name}" for name in ("train", "validation"))
 CHECKED = (*INPUT, "model", "output")
 _FOLDERS = (
     *(*INPUT, *RESULT, *_STAGES, *_CHECKPOINTS),
     *(f"{CHECKPOINTS}/{name}{below}" for name in ("features", "features-*") for below in ("", "/*")),
-    *("input/config", "input/data", "input/data/model", "output/data"),
+    *("input/config", "input/data", "input/data/model", "output/data", "output/tensorboard", *_RUNS),
     *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
     *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
     "model/.saved_model.partial/variables/*",
 )
-_REPORTS = ("metrics.json", "history.csv", "predictions.csv", "skipped.csv", "out_of_fold.csv", "search.csv")
+_REPORTS = (
+    *("metrics.json", "history.csv", "predictions.csv", "skipped.csv", "out_of_fold.csv", "search.csv"),
+    *("report.html", "evaluation.json", "model_card.json", "issues.csv"),
+)
 _FILES = (
     *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),
     *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
@@ -45,7 +49,7 @@ _FILES = (
         for ending in ("", ".partial")
     ),
     *(f"output/data/{name}" for name in _REPORTS),
-    *("output/data/*.partial", "output/failure"),
+    *("output/data/*.partial", "output/failure", *(f"{run}/events.out.tfevents.*" for run in _RUNS)),
     *(f"{folder}/{name}" for folder in _CHECKPOINTS for name in ("manifest.json", "state.json", "*.npz")),
     *(f"{CHECKPOINTS}/search.trials{ending}" for ending in ("", ".partial")),
     *(

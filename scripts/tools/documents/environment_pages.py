@@ -1,6 +1,6 @@
-"""The pages of the reference that list environment variables: serving's and training's."""
+"""The pages of the reference that list environment variables: serving's, training's and monitoring's."""
 
-from image_classifier.contract import serving_variables, training_variables
+from image_classifier.contract import monitoring_variables, serving_variables, training_variables
 from image_classifier.contract.variable import Variable
 from tools.documents.markdown import code, table
 
@@ -39,6 +39,19 @@ Unless they are given, the job sets `TF_USE_LEGACY_KERAS` to 1 and `TF_CPP_MIN_L
 imported, and for several hosts `NCCL_SOCKET_IFNAME` to the platform's network interface. `CUDA_VISIBLE_DEVICES` hides
 GPUs as usual; the log says so. `TMPDIR` is where archives are unpacked.
 """
+
+
+def monitoring_page() -> str:
+    """Return docs/reference/monitoring-settings.md."""
+    return f"""{_NOTE.format("monitoring_variables")}
+
+# Monitoring's environment variables
+
+What the verb `monitor` reads ([guide](../guides/drift.md)). On SageMaker they are the Processing job's `Environment`.
+Those in lower case are set by Model Monitor's schedules, and may be set on the plain road too. An invalid value ends
+the job with a sentence. Unset and empty mean the default.
+
+{_rows(monitoring_variables.VARIABLES)}"""
 
 
 def _rows(variables: tuple[Variable[object], ...]) -> str:

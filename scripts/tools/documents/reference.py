@@ -116,6 +116,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/models.md": models_page.page,
     "docs/reference/serving-settings.md": environment_pages.serving_page,
     "docs/reference/training-settings.md": environment_pages.training_page,
+    "docs/reference/monitoring-settings.md": environment_pages.monitoring_page,
 }
 
 

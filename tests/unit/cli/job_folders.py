@@ -22,7 +22,12 @@ def finish(tree: OptMl) -> None:
         *("model/class_label_to_prediction_index.json", "model/__model_info__.json"),
         *("model/familiarity.npz", "model/drift_baseline.npz"),
         *("output/data/metrics.json", "output/data/history.csv", "output/data/predictions.csv"),
-        *("output/data/skipped.csv", "output/failure"),
+        *("output/data/skipped.csv", "output/failure", "output/data/report.html", "output/data/evaluation.json"),
+        *(
+            "output/data/model_card.json",
+            "output/data/issues.csv",
+            "output/tensorboard/train/events.out.tfevents.1.h.2.0",
+        ),
     ]
     for name in files:
         (tree.base / name).parent.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,8 @@ def test_finished_job_is_named_before_it_is_replaced(tmp_path: Path) -> None:
     [
         *("checkpoints/mine.txt", "checkpoints/checkpoint-best/manifest.json", "checkpoints/features/mine.npz"),
         *("checkpoints/checkpoint-000001-step-3/mine.txt", "checkpoints/checkpoint-000001-step-3/mine/state.json"),
-        *("model/mine.txt", "input/data/mine.txt"),
+        *("model/mine.txt", "input/data/mine.txt", "model/mine.npz", "output/data/mine.html"),
+        *("output/tensorboard/mine/events.out.tfevents.1", "output/tensorboard/train/mine.txt"),
     ],
 )
 def test_file_of_the_user_keeps_a_job_whole(job: LocalJob, tmp_path: Path, name: str) -> None:

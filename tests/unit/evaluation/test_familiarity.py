@@ -9,17 +9,10 @@ from image_classifier.evaluation import familiarity
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Head, Split
 from image_classifier.evaluation.familiarity import MAX_BYTES, FamiliarityModel
 from tests.support.feature_rows import FeatureSource
+from tests.support.least_squares import least_squares_head
 
 CLASSES = 5
 SOURCE = FeatureSource(256, CLASSES, separation=1.5)
-
-
-def least_squares_head(features: NDArray[np.float32], labels: NDArray[np.int64], classes: int) -> Head:
-    """Return a head by ridge regression on one-hot labels, with logits of a few units."""
-    centred = features - features.mean(axis=0)
-    gram = centred.T @ centred + 10 * np.eye(features.shape[1], dtype=np.float32)
-    kernel = 10 * np.linalg.solve(gram, centred.T @ np.eye(classes, dtype=np.float32)[labels])
-    return Head(kernel.astype(np.float32), (-features.mean(axis=0) @ kernel).astype(np.float32))
 
 
 def split(name: str, features: NDArray[np.float32], labels: NDArray[np.int64]) -> Split:

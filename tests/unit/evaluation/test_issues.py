@@ -4,11 +4,12 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from image_classifier.contract import csv_cells
-from image_classifier.evaluation import issues
-from image_classifier.evaluation.evidence import VALIDATION
+from image_classifier.evaluation import familiarity, issues
+from image_classifier.evaluation.evidence import VALIDATION, Head
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.label_issues import LabelIssue
 from tests.support import evaluations
@@ -34,7 +35,7 @@ def test_ordinary_images_have_no_issue(plain: Evaluation) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "changed"),
-    [("dark", {"brightness": 0.04}), ("bright", {"brightness": 0.97}), ("blur", {"sharpness": 1e-4})],
+    [("dark", {"brightness": 0.04}), ("bright", {"brightness": 0.97}), ("blur", {"sharpness": 2.0})],
 )
 def test_outlier_is_found(plain: Evaluation, kind: str, changed: dict[str, float]) -> None:
     """Given one dark, bright or blurred image among ordinary ones -> it is found, under its kind alone."""
@@ -50,6 +51,23 @@ def test_dark_data_set_is_not_an_outlier(plain: Evaluation) -> None:
     assert kinds(replace(plain, traits={VALIDATION: dark})) == []
 
 
+@pytest.mark.parametrize("planted", [(), (5, 250)], ids=["none", "two"])
+def test_unfamiliar_images_are_outliers(plain: Evaluation, planted: tuple[int, ...]) -> None:
+    """Given 400 judged images of the training images' kind, and two unlike them -> these two, else none."""
+    noise = np.random.default_rng(0)
+    training, features = (noise.normal(0, 1, (count, 16)).astype(np.float32) for count in (800, 400))
+    features[list(planted)] += 12
+    model = familiarity.fit(training, features[300:], Head(np.eye(16, 2, dtype=np.float32), np.zeros(2, np.float32)))
+    judged = replace(plain.evidence.judged, features=features)
+    evaluation = replace(
+        plain,
+        evidence=replace(plain.evidence, judged=judged),
+        familiarity=model.score(features),
+        familiarity_model=model,
+    )
+    assert sorted(kinds(evaluation)) == [("unfamiliar", issues.file_name(judged, row)) for row in planted]
+
+
 def test_all_kinds_are_written(tmp_path: Path) -> None:
     """Given an evaluation with every section -> each row has file, kind, a score in [0, 1] and a suggestion."""
     found = evaluations.complete(tmp_path / "data", 2, images=120)
@@ -57,7 +75,7 @@ def test_all_kinds_are_written(tmp_path: Path) -> None:
     with (tmp_path / issues.FILE).open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     assert tuple(header) == issues.HEADER
-    assert {row[1] for row in rows} >= {"label", "leak", "duplicate", "unfamiliar", "unreadable"}
+    assert {row[1] for row in rows} >= {"label", "leak", "duplicate", "unreadable"}
     assert all(0 <= float(row[2]) <= 1 for row in rows)
     assert all(row[0] and row[3] for row in rows)
     leak = next(row for row in rows if row[1] == "leak")

@@ -16,11 +16,11 @@ def test_the_matrix_is_that_of_scikit_learn_with_rows_of_absent_classes() -> Non
 def test_mistakes_are_ordered_by_frequency_and_certainty() -> None:
     """Three images of one confusion and one of another -> the frequent one first, in each the most certain first."""
     split = split_of(
-        [0, 0, 1, 0, 1],
-        [[0.4, 0.6, 0.0], [0.1, 0.9, 0.0], [0.2, 0.0, 0.8], [0.3, 0.7, 0.0], [0.0, 1.0, 0.0]],
+        [1, 1, 0, 1, 2],
+        [[0.0, 0.4, 0.6], [0.0, 0.1, 0.9], [0.2, 0.8, 0.0], [0.0, 0.3, 0.7], [0.0, 0.0, 1.0]],
     )
     found = mistakes.find(split, 3)
-    assert found.confusions == (Confusion(0, 1, (1, 3, 0)), Confusion(1, 2, (2,)))
+    assert found.confusions == (Confusion(1, 2, (1, 3, 0)), Confusion(0, 1, (2,)))
     assert found.confidently_wrong == (1, 2, 3, 0)
     assert found.most_uncertain == (0, 3, 2, 1, 4)
 

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -9,9 +8,8 @@ from sklearn import metrics
 
 from image_classifier.evaluation import model_quality
 from image_classifier.evaluation.evidence import Evidence, Split
+from tests.support import schemas
 from tests.unit.evaluation.labelled import answers_of, calibrated
-
-_SCHEMA = json.loads((Path(__file__).parent / "schemas" / "model_quality.json").read_text())
 
 
 @pytest.mark.parametrize("classes", [2, 3, 150])
@@ -19,7 +17,7 @@ _SCHEMA = json.loads((Path(__file__).parent / "schemas" / "model_quality.json").
 def test_the_file_follows_the_documented_schema(classes: int, images: int) -> None:
     """Few and many images and classes -> valid, also as strict JSON."""
     found = _build(calibrated(images, classes), classes)
-    jsonschema.validate(found, _SCHEMA)
+    schemas.validate(found, "model_quality")
     json.dumps(found, allow_nan=False)
 
 
@@ -29,7 +27,7 @@ def test_a_file_with_another_form_fails_the_schema() -> None:
         found = _build(calibrated(50, 3), 3)
         found["multiclass_classification_metrics"].update(change)
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(found, _SCHEMA)
+            schemas.validate(found, "model_quality")
 
 
 def test_fewer_than_200_images_have_no_standard_deviations() -> None:
@@ -106,7 +104,7 @@ def test_curves_of_many_images_are_short_and_have_their_area() -> None:
 def test_images_of_one_class_alone_have_no_curves() -> None:
     """No image of the positive class -> valid, with empty curves and the string NaN."""
     split = answers_of([0, 0, 0], [0, 1, 0], 2)
-    jsonschema.validate(_build(split, 2), _SCHEMA)
+    schemas.validate(_build(split, 2), "model_quality")
     found = _metrics(split, 2)
     assert (found["auc"]["value"], found["true_positive_rate"]["value"]) == ("NaN", "NaN")
     assert found["precision_recall_curve"] == {"precisions": [], "recalls": []}

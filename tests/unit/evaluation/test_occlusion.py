@@ -79,6 +79,17 @@ def test_map_of_a_blind_model_is_not_reliable() -> None:
     assert not found.reliable
 
 
+@pytest.mark.parametrize(
+    ("drop_top", "drop_random", "reliable"),
+    [(0.3, 0.1, True), (0.1, 0.3, False), (0.105, 0.1, False), (-0.05, -0.08, False), (0.02, -0.08, True)],
+)
+def test_reliability(drop_top: float, drop_random: float, reliable: bool) -> None:
+    """Covering what is marked must lower the probability, and more than covering as much at random does."""
+    found = OcclusionMap(0, 0.9, np.zeros((28, 28), np.float32), drop_top, drop_random)
+
+    assert found.reliable is reliable
+
+
 def test_number_and_size_of_batches() -> None:
     """One map -> the documented number of forward passes, at most 16 images at a time."""
     predict = TexturePredictor()

@@ -4,7 +4,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from image_classifier.evaluation import judgement, mistakes, model_card, model_quality, scores, thumbnails
 from image_classifier.evaluation.evidence import VALIDATION
@@ -175,6 +177,18 @@ def test_thumbnails_have_a_budget(complete: Evaluation, monkeypatch: pytest.Monk
         shown[0].attributes["src"]
         == thumbnails.read({0: thumbnails.Request(complete.evidence.judged.path(first.row))})[0].uri
     )
+
+
+def test_page_of_costly_images_stays_within_its_limit(tmp_path: Path) -> None:
+    """Given images of noise, five times as large as photographs when packed -> the page has less than 5 MB."""
+    noise = np.random.default_rng(0)
+    found = evaluations.complete(tmp_path, 10, images=500, skill=0.4)
+    pixels = noise.integers(256, size=(96, 96, 3), dtype=np.uint8)
+    for split in found.evidence.splits:
+        for path in split.folder.rglob("*.png"):
+            Image.fromarray(np.roll(pixels, int(noise.integers(96)), axis=1)).save(path)
+    html = page.build(found)
+    assert thumbnails.MAX_BYTES * 0.9 < len(html) < LARGEST
 
 
 def test_all_files_are_written(complete: Evaluation, tmp_path: Path) -> None:

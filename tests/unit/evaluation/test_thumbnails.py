@@ -50,8 +50,10 @@ def test_unreadable_files_have_none(tmp_path: Path) -> None:
 
 
 def test_budget_keeps_the_first(tmp_path: Path) -> None:
-    """Given a budget of two and a half equal thumbnails -> the first two are kept."""
+    """Given a budget of two and a half equal thumbnails -> two are kept, or one that is shown twice."""
     Image.new("RGB", (90, 90)).save(tmp_path / "image.png")
     wanted = {index: Request(tmp_path / "image.png") for index in range(9)}
     each = len(thumbnails.read(wanted)[0].uri)
     assert list(thumbnails.read(wanted, budget=each * 5 // 2)) == [0, 1]
+    wanted[0] = Request(tmp_path / "image.png", uses=2)
+    assert list(thumbnails.read(wanted, budget=each * 5 // 2)) == [0]

@@ -71,6 +71,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Evaluation], Level, str, str, str]] = {
         "95.0 % of 60 test images are right",
         "score",
     ),
+    "no image": (lambda: judged([[0, 0], [0, 0]]), Level.BAD, "Not measured.", "The test data hold no image.", "score"),
     "one image": (
         lambda: judged([[1, 0], [0, 0]]),
         Level.BAD,
@@ -151,7 +152,7 @@ def test_verdict_of_a_situation(name: str) -> None:
             with_leaks(12),
             "First remove the 12 test images that another split also holds: without them 92.0 % are right.",
         ),
-        (with_label_issues(14), "First check the 14 labels that look wrong."),
+        (with_label_issues(14), "First check the 14 labels that confident predictions contradict."),
         (
             judged([[57, 43], [13, 287]], ("defective", "functional")),
             'First look at the 43 images of "defective" that it calls "functional": they are 43 of its 56 mistakes.',

@@ -14,6 +14,7 @@ from image_classifier.evaluation.statistics import Interval
         (0.874, "87.4 %"),
         (1.0, "100.0 %"),
         (0.99996, "99.9 %"),
+        (1 - 1e-12, "100.0 %"),
         (0.0, "0.0 %"),
         (0.00004, "0.1 %"),
         (math.nan, "undefined"),

@@ -1,5 +1,7 @@
 """Familiarity of images in a loaded model folder: computed from the features, and its file when it is corrupt."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier import artifacts
+from image_classifier import PROGRAM, artifacts
 from image_classifier.contract.errors import UserError
 from image_classifier.evaluation import array_file
 from image_classifier.evaluation.familiarity import FamiliarityModel
@@ -45,6 +47,28 @@ def test_familiar_and_unfamiliar_images_differ(model: TinyModel) -> None:
     predictor = Predictor.load(model.folder)
     predictor.warm_up()
     assert predictor.with_familiarity(plain) == plain
+
+
+def test_server_of_a_model_without_the_file_imports_nothing_for_it(model: TinyModel) -> None:
+    """Given a fresh process that predicts with and without the file -> modules of evaluation only with it."""
+    program = (
+        "import sys, pathlib\n"
+        "from image_classifier.inference.predictor import Predictor\n"
+        "Predictor.load(pathlib.Path(sys.argv[1])).warm_up()\n"
+        "print(any(name.startswith('image_classifier.evaluation.') for name in sys.modules))"
+    )
+    imported = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", program, model.folder],
+            env={"PYTHONPATH": str(PROGRAM)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        imported.append(done.stdout.strip())
+        (model.folder / artifacts.FAMILIARITY_FILE).unlink(missing_ok=True)
+    assert imported == ["True", "False"]
 
 
 def test_a_model_without_features_has_no_familiarity(tmp_path: Path) -> None:

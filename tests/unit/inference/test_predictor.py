@@ -52,6 +52,25 @@ def test_images_get_their_labels(either_model: Callable[[str], Path], halves: ND
     assert predictor.predict([]) == []
 
 
+@pytest.mark.parametrize(("form", "row", "label"), [("both", 2, "blue"), ("binary", 1, "green"), ("binary", 0, "red")])
+def test_predictions_are_explained(
+    either_model: Callable[[str], Path], png: Encode, form: str, row: int, label: str
+) -> None:
+    """A square of one colour in the left half, by both engines, also in binary mode -> the map of its label."""
+    pixels = np.full((*colours.SIZE, 3), 90, np.uint8)
+    pixels[4:12, 2:10] = np.eye(3, dtype=np.uint8)[row] * 255
+    predictor = Predictor.load(either_model(form))
+    found, plain = predictor.explain(png(pixels)), predictor.predict([png(pixels)])[0]
+    assert found.predicted_label == plain.predicted_label == label
+    assert found.probabilities == pytest.approx(plain.probabilities, abs=1e-6)
+    explanation = found.explanation
+    assert explanation is not None
+    assert explanation.probability == pytest.approx(plain.class_probabilities[plain.predicted_index], abs=1e-6)
+    assert explanation.probability >= 0.5 or form == "both"
+    assert explanation.reliable
+    assert explanation.drops[:, :14].sum() > explanation.drops[:, 14:].sum()
+
+
 def test_features_are_those_of_the_network(either_model: Callable[[str], Path], halves: NDArray[np.uint8]) -> None:
     """A model that answers features -> both engines give each image its own; a model that does not -> none."""
     found = Predictor.load(either_model("pixels")).classify(halves)

@@ -22,7 +22,7 @@ def read(folder: Path, window: Window = ANY, limit: int = 100) -> tuple[list[Cap
 
 
 def test_lines_of_an_endpoint_are_read_in_order(tmp_path: Path) -> None:
-    """Given two hours of an endpoint -> its requests in order of time, and its name."""
+    """Given two hours of an endpoint -> its requests in order of time."""
     later = HOUR + timedelta(hours=1)
     captured.write(tmp_path, [captured.line(b"c", b"3", time=later)], later)
     captured.write(tmp_path, [captured.line(b"a", b"1"), "", captured.line(b"b", b"2")])
@@ -30,7 +30,17 @@ def test_lines_of_an_endpoint_are_read_in_order(tmp_path: Path) -> None:
     assert [one.request and one.request.body for one in found] == [b"a", b"b", b"c"]
     assert [one.response and one.response.body for one in found] == [b"1", b"2", b"3"]
     assert [one.time for one in found] == [HOUR, HOUR, later]
-    assert (reading.files, reading.lines, reading.used, reading.corrupt, reading.endpoint) == (2, 3, 3, 0, "shop")
+    assert (reading.files, reading.lines, reading.used, reading.corrupt) == (2, 3, 3, 0)
+
+
+def test_endpoint_is_named_by_its_folder(tmp_path: Path) -> None:
+    """Given the folder above an endpoint -> its name; the endpoint's own folder, or one of its files -> unknown."""
+    captured.write(tmp_path, [captured.line(b"a", b"1")])
+    paths = captures.files(tmp_path, ANY)
+    assert captures.endpoint_of(tmp_path, paths) == "shop"
+    assert captures.endpoint_of(tmp_path / "shop", paths) is None
+    assert captures.endpoint_of(paths[0], paths) is None
+    assert captures.endpoint_of(tmp_path, []) is None
 
 
 def test_json_and_csv_are_captured_as_text(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def test_plain_road_is_silent_without_drift(tmp_path: Path, model: Path, capsys:
     metrics = json.loads(capsys.readouterr().out.splitlines()[0])
     validate(metrics, "embedded_metrics")
     assert (metrics["Endpoint"], metrics["drifted_features"], metrics["images"]) == ("shop", 0, 200)
+    assert metrics["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Endpoint"]]
+    assert (metrics["job"], found["job"]) == ("nightly", "nightly")
 
 
 def test_plain_road_is_loud_on_darker_images(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier.evaluation.occlusion import OcclusionMap
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving.formats import codecs, json_bodies, response_formats
@@ -154,10 +153,8 @@ def test_image_sent_as_lines_is_an_image() -> None:
         ("application/json;verbose;threshold=1.0", ResponseFormat(verbose=True, threshold=1)),
         ("application/json;verbose;threshold=0", ResponseFormat(verbose=True, threshold=0)),
         ("application/json;embedding", ResponseFormat(embedding=True)),
-        ("application/json; Embedding=false", ResponseFormat()),
-        ("application/json;ood", ResponseFormat(familiarity=True)),
+        ("application/json; Embedding=false; ood=0;explain=false", ResponseFormat()),
         ("application/json; OOD=true; explain", ResponseFormat(familiarity=True, explanation=True)),
-        ("application/json;explain=0;ood=false", ResponseFormat()),
         ("application/jsonlines", ResponseFormat(lines=True)),
         (
             "application/jsonlines;verbose;n_predictions=2;threshold=0.1;embedding;ood",
@@ -270,47 +267,12 @@ def test_embedding_of_a_model_without_features_is_rejected() -> None:
     assert (found.value.status, found.value.code) == (406, "no_embedding")
 
 
-def test_familiarity_that_was_not_computed_is_rejected() -> None:
-    """Given a prediction of a model without the file -> 406 with the remedy, as an object and as a line."""
-    prediction = replace(PREDICTION, familiarity=None)
-    response_format = ResponseFormat(familiarity=True)
-    with pytest.raises(RejectedError, match=r"no familiarity\.npz.*report=True.*leave ;ood out") as found:
-        codecs.encode([prediction], is_list=False, response_format=response_format)
-    assert (found.value.status, found.value.code) == (406, "no_familiarity")
-    with pytest.raises(RejectedError, match="leave ;ood out"):
-        codecs.line(prediction, response_format)
-
-
-def test_explanation_is_encoded_with_few_decimals() -> None:
-    """Given a prediction with a map -> label, probability and drops of four decimals behind the other fields."""
-    drops = np.full((28, 28), 1 / 3, np.float32)
-    found = OcclusionMap(class_index=1, probability=0.5, drops=drops, drop_top=2 / 3, drop_random=0.125)
-    encoded = codecs.encode(
-        [replace(PREDICTION, explanation=found)], is_list=False, response_format=ResponseFormat(explanation=True)
-    )
-    answer = json.loads(encoded)
-    assert list(answer) == ["probabilities", "explanation"]
-    assert answer["explanation"].pop("drops") == [[0.3333] * 28] * 28
-    assert answer["explanation"] == {
-        "label": "b",
-        "probability": 0.5,
-        "reliable": True,
-        "drop_top": 0.6667,
-        "drop_random": 0.125,
-    }
-    assert len(encoded) < 8_000
-
-
 def test_lists_are_answered_by_lists() -> None:
     """Given two predictions -> bare lists as in TensorFlow Serving, objects if verbose; a list of one stays a list."""
     plain = json.loads(codecs.encode([PREDICTION, PREDICTION], is_list=True, response_format=ResponseFormat()))
     assert plain == {"predictions": [[0.25, 0.5, 0.125]] * 2}
     verbose = json.loads(codecs.encode([PREDICTION], is_list=True, response_format=ResponseFormat(verbose=True)))
     assert [entry["predicted_label"] for entry in verbose["predictions"]] == ["b"]
-    familiar = ResponseFormat(familiarity=True)
-    assert json.loads(codecs.encode([PREDICTION], is_list=True, response_format=familiar)) == {
-        "predictions": [{"probabilities": [0.25, 0.5, 0.125], "familiarity": 0.934}]
-    }
     embedded = json.loads(codecs.encode([PREDICTION], is_list=True, response_format=EMBEDDING))
     assert list(embedded["predictions"][0]) == ["probabilities", "embedding"]
 

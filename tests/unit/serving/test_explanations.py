@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_classifier.evaluation import occlusion
+from image_classifier.evaluation.occlusion import OcclusionMap
 from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.openvino import OpenVinoEngine
+from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
 from image_classifier.resources.processors import available_processors
 from image_classifier.serving.app import create_app
 from image_classifier.serving.connections import request_work
 from image_classifier.serving.connections.admission import Admission
 from image_classifier.serving.connections.request_work import RequestWork, WorkBudgets
+from image_classifier.serving.formats import codecs
+from image_classifier.serving.formats.response_formats import ResponseFormat
 from image_classifier.serving.processes.model_loader import ModelLoader
 from image_classifier.serving.rejection import RejectedError
 from image_classifier.serving.settings import ServingSettings
@@ -130,6 +134,25 @@ def test_explanation_combines_with_other_parameters(client: FlaskClient, square:
     assert [list(entry) for entry in entries] == [keys]
     answer = client.post("/invocations", data=square, headers={"Accept": f"{LINES};explain"})
     assert [list(json.loads(line)) for line in answer.data.splitlines()] == [["probabilities", "explanation"]]
+
+
+def test_explanation_is_encoded_with_few_decimals() -> None:
+    """Given a prediction with a map -> label, probability and drops of four decimals behind the other fields."""
+    drops = np.full((28, 28), 1 / 3, np.float32)
+    found = OcclusionMap(class_index=1, probability=0.5, drops=drops, drop_top=2 / 3, drop_random=0.125)
+    prediction = Prediction(("a", "b"), np.array([0.5, 0.5], np.float32), explanation=found)
+    encoded = codecs.encode([prediction], is_list=False, response_format=ResponseFormat(explanation=True))
+    answer = json.loads(encoded)
+    assert list(answer) == ["probabilities", "explanation"]
+    assert answer["explanation"].pop("drops") == [[0.3333] * 28] * 28
+    assert answer["explanation"] == {
+        "label": "b",
+        "probability": 0.5,
+        "reliable": True,
+        "drop_top": 0.6667,
+        "drop_random": 0.125,
+    }
+    assert len(encoded) < 8_000
 
 
 def test_only_one_image_is_explained(client: FlaskClient, square: bytes, runs: list[int]) -> None:

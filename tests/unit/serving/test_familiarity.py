@@ -15,10 +15,13 @@ from PIL import Image
 from image_classifier import artifacts
 from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.openvino import OpenVinoEngine
+from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving.app import create_app
+from image_classifier.serving.formats import codecs
 from image_classifier.serving.formats.response_formats import ResponseFormat
 from image_classifier.serving.processes.model_loader import ModelLoader
+from image_classifier.serving.rejection import RejectedError
 from image_classifier.serving.settings import ServingSettings
 from tests.platform import sample_images
 from tests.support import tiny_models
@@ -124,6 +127,17 @@ def test_model_without_the_file_is_rejected_with_the_remedy(client_without: Flas
         )
         assert (answer.status_code, answer.get_json()["error"]) == (406, "no_familiarity")
         assert "report=True" in answer.get_json()["message"]
+
+
+def test_familiarity_that_was_not_computed_is_rejected() -> None:
+    """Given a prediction of a model without the file -> 406 with the remedy, as an object and as a line."""
+    prediction = Prediction(("a", "b"), np.array([0.5, 0.5], np.float32), np.ones(6, np.float32))
+    response_format = ResponseFormat(familiarity=True)
+    with pytest.raises(RejectedError, match=r"no familiarity\.npz.*report=True.*leave ;ood out") as found:
+        codecs.encode([prediction], is_list=False, response_format=response_format)
+    assert (found.value.status, found.value.code) == (406, "no_familiarity")
+    with pytest.raises(RejectedError, match="leave ;ood out"):
+        codecs.line(prediction, response_format)
 
 
 def test_familiarity_takes_no_other_forward_pass(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,14 @@ def test_all_invalid_values_are_reported_together() -> None:
     assert "allowed: auto, openvino, tensorflow." in message
 
 
+def test_default_format_cannot_explain_unless_allowed() -> None:
+    """Given explain in the default format -> rejected with the variable that allows it; with that accepted."""
+    given = {"SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "application/json;explain"}
+    with pytest.raises(UserError, match=r"asks for explanations.* Set SERVE_EXPLAIN to true"):
+        settings.read(given)
+    assert settings.read({**given, "SERVE_EXPLAIN": "true"}).default_format.explanation
+
+
 def test_multi_model_requires_one_worker_and_openvino() -> None:
     """Given SAGEMAKER_MULTI_MODEL -> accepted; with several workers and TensorFlow -> rejected, both reasons."""
     assert settings.read({"SAGEMAKER_MULTI_MODEL": "true"}).multi_model

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier.cli.terminal import report_page
 from image_classifier.contract import csv_cells
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.contract.opt_ml import OptMl
@@ -52,6 +53,8 @@ class JobSummary:
     """Whether it was stopped before its last epoch, so that it can be resumed."""
     chosen: str | None = None
     """What a recipe chose: "head" or "network"; None without a recipe."""
+    verdict: str | None = None
+    """Of the report; None if the job wrote none."""
 
 
 def read(tree: OptMl) -> JobSummary:
@@ -96,6 +99,7 @@ def _summary(metrics: dict[str, Any], info: dict[str, Any], answers: list[tuple[
         left_out=tuple(words for key, words in _LEFT_OUT.items() if key in reasons),
         was_stopped=any(reason.startswith(_STOPPED) for reason in reasons.values()),
         chosen=metrics.get("recipe", {}).get("chosen"),
+        verdict=metrics.get("verdict"),
     )
 
 
@@ -114,6 +118,8 @@ def lines(summary: JobSummary, seconds: float, output: str) -> list[str]:
     if summary.left_out:
         left_out = f"{' and '.join(summary.left_out)} {'were' if len(summary.left_out) > 1 else 'was'} left out"
         found.append(f"{left_out[0].upper()}{left_out[1:]}; scripts/convert-model {output}/model adds the network.")
+    if summary.verdict:
+        found += report_page.lines(summary.verdict, f"{output}/output/data")
     return [
         *found,
         f"Took {seconds:.0f} s. Model: {output}/model   reports: {output}/output/data   log: {output}/{LOG}",

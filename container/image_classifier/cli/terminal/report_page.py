@@ -15,7 +15,9 @@ def lines(verdict: str, folder: str) -> list[str]:
 
 
 def show(report: Path, environment: Mapping[str, str] = os.environ) -> str:
-    """Open a report in the desktop's browser; return a sentence that says whether there is one."""
+    """Open a report in the desktop's browser; return a sentence that says what became of it."""
+    if not report.is_file():
+        return f"There is no report at {report} to open."
     if not has_desktop(environment):
         return f"There is no desktop here to open it on; open {report} on one."
     try:

@@ -11,6 +11,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import wording
 from image_classifier.evaluation.drift import distances, embedding, label_shift
 from image_classifier.evaluation.drift.baseline import Baseline
 from image_classifier.evaluation.drift.label_shift import LabelShift
@@ -121,6 +122,11 @@ def compare(
     return Comparison(current.images, baseline.profile.images, tuple(judged), _shift(baseline, current), left_out)
 
 
+def shown(value: float) -> str:
+    """Return a scalar with three significant digits, whole numbers in full: `0.31`, `2,906`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _scalars(baseline: Profile, current: Profile, thresholds: Thresholds, left_out: dict[str, str]) -> list[Check]:
     checks = []
     for name, before in baseline.scalars.items():
@@ -130,7 +136,7 @@ def _scalars(baseline: Profile, current: Profile, thresholds: Thresholds, left_o
             continue
         statistic, p_value = distances.kolmogorov_smirnov(before, now)
         effect = distances.population_stability(before, now)
-        detail = f"median {now.median:.4g}, baseline {before.median:.4g}"
+        detail = f"median {shown(now.median)}, baseline {shown(before.median)}"
         checks.append(
             Check(
                 name,
@@ -167,7 +173,8 @@ def _largest(before: Mapping[str, int], now: Mapping[str, int]) -> str:
     totals = sum(before.values()), sum(now.values())
     shares = {name: (before.get(name, 0) / totals[0], now.get(name, 0) / totals[1]) for name in (*before, *now)}
     name = max(shares, key=lambda one: abs(shares[one][0] - shares[one][1]))
-    return f"{name} {shares[name][1]:.1%}, baseline {shares[name][0]:.1%}"
+    was, now_is = map(wording.percent, shares[name])
+    return f"{wording.quoted(name)} {now_is}, baseline {was}"
 
 
 def _embedding(

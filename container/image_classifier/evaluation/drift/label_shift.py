@@ -9,6 +9,8 @@ from image_classifier.evaluation.statistics import Interval
 
 WORST_CONDITION = 100.0
 """Condition number of the confusion matrix above which the estimate would be noise."""
+MOST_CLASSES = 300
+"""Classes above which nothing is estimated: 200 take 1.5 s with their intervals, 1,000 minutes."""
 _RESAMPLES = 200
 
 
@@ -40,7 +42,7 @@ class LabelShift:
 def estimate(
     confusion: NDArray[np.int64], predicted: NDArray[np.int64], class_names: tuple[str, ...], seed: int = 0
 ) -> LabelShift | None:
-    """Estimate the class frequencies; None if the confusion matrix does not determine them.
+    """Estimate the class frequencies; None if the confusion matrix does not determine them, or of too many classes.
 
     Lipton, Wang and Smola, Detecting and correcting for label shift with black box predictors (2018), solved with
     non-negative shares that sum to one.
@@ -52,7 +54,7 @@ def estimate(
         seed: Of the bootstrap.
     """
     images = confusion.sum(axis=1)
-    if not images.all() or not predicted.sum():
+    if not images.all() or not predicted.sum() or len(confusion) > MOST_CLASSES:
         return None
     rates = confusion / images[:, None]
     if np.linalg.cond(rates) > WORST_CONDITION:

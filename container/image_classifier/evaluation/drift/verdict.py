@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from image_classifier.evaluation import wording
 from image_classifier.evaluation.drift.comparison import EMBEDDING, Check, Comparison
 from image_classifier.evaluation.drift.profile import CONFIDENCE, FORMAT, PREDICTED_LABEL
 
@@ -41,11 +42,13 @@ def noun(feature: str) -> str:
 
 def conclude(comparison: Comparison) -> DriftVerdict:
     """Return the verdict on a comparison."""
-    counted = f"{comparison.images:,} images of production and {comparison.baseline_images:,} of training"
     if not comparison.is_conclusive:
         reason = next(iter(comparison.left_out.values()), "nothing was captured")
         return DriftVerdict("warn", "It is unknown whether production is different.", f"{reason}.", _capture_more())
-    tests = f"{len(comparison.checks)} features of {counted} were compared."
+    tests = (
+        f"{len(comparison.checks)} features of {wording.counted(comparison.images, 'image')} were compared with those "
+        f"of {comparison.baseline_images:,} in the baseline."
+    )
     drifted = comparison.drifted
     if not drifted:
         return DriftVerdict("good", "Production looks like the training data.", tests, "")

@@ -1,5 +1,6 @@
 """Which images the page shows, each with its labels, and their thumbnails within one budget."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from image_classifier.evaluation import thumbnails
 from image_classifier.evaluation.evidence import Evidence
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.thumbnails import Request, Thumbnail
-from image_classifier.evaluation.wording import percent
+from image_classifier.evaluation.wording import percent, shortened
 
 MOST = 480
 """Thumbnails of a page; those of further images are left out, the sections that come first keep theirs."""
@@ -59,24 +60,24 @@ class Images:
         split = self.evidence.split(photo.split)
         if split is None:
             return Caption(photo.split, "", None, None)
-        shown = [names.on_one_line(name) for name in self.evidence.class_names]
-        file, label = names.on_one_line(split.files[photo.row]), shown[split.labels[photo.row]]
+        classes = self.evidence.class_names
+        file, label = names.on_one_line(split.files[photo.row]), shortened(classes[split.labels[photo.row]])
         row = split.probabilities[photo.row] if split.probabilities is not None else None
         if row is None or not np.isfinite(row).all():
             return Caption(file, label, None, None)
         best = int(row.argmax())
-        return Caption(file, label, shown[best], percent(float(row[best])))
+        return Caption(file, label, shortened(classes[best]), percent(float(row[best])))
 
 
 def load(evaluation: Evaluation, photos: Iterable[Photo], with_thumbnails: bool) -> Images:
     """Return the images of a page, the first `MOST` distinct ones of `photos` with a thumbnail."""
     evidence = evaluation.evidence
     requests: dict[Photo, Request] = {}
-    for photo in photos if with_thumbnails else ():
-        split = evidence.split(photo.split)
-        if split is not None and photo not in requests and len(requests) < MOST:
+    uses = Counter(photos if with_thumbnails else ())
+    for photo, count in list(uses.items())[:MOST]:
+        if (split := evidence.split(photo.split)) is not None:
             overlay = evaluation.occlusion_maps.get(photo.row) if photo.with_map else None
-            requests[photo] = Request(split.path(photo.row), overlay)
+            requests[photo] = Request(split.path(photo.row), overlay, count)
     return Images(evidence, thumbnails.read(requests))
 
 

@@ -1,5 +1,6 @@
 """Build the report page."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -92,6 +93,7 @@ def _environment() -> "Environment":
         counted=wording.counted,
         points=wording.points,
         name=names.on_one_line,
+        short=wording.shortened,
     )
     environment.globals["style"] = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
     return environment
@@ -144,6 +146,10 @@ def _more_images(evidence: Evidence) -> str | None:
     gain = full.accuracy.value - half.accuracy.value
     went = "rose" if gain >= 0 else "fell"
     said = f"From {half.images:,} to {full.images:,} training images the accuracy {went} by {wording.points(gain)}."
-    if gain >= WORTHWHILE:
+    share, total = full.accuracy.value, full.accuracy.total
+    error = math.sqrt(share * (1 - share) / total)
+    if gain >= max(WORTHWHILE, error):
         return f"{said} More images of the same kind are likely to help."
+    if abs(gain) < error:
+        return f"{said} That is within chance on {wording.counted(total, 'judged image')}."
     return f"{said} More images of the same kind would add little; other kinds, or better labels, may."

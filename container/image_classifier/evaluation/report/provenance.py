@@ -4,16 +4,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.contract import names
+from image_classifier.contract import names, parsing
 from image_classifier.evaluation import wording
 from image_classifier.evaluation.evidence import Evidence
 from image_classifier.evaluation.wording import counted
 
+_CHOICES = {"head": "the head on the frozen backbone", "network": "the fine-tuned network"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LONGEST = 300
 """Characters of one value."""
-_DEFAULT_SOURCES = ("our default", "the model's default")
-"""Of hyperparameters, as the job records them."""
+_WITHOUT_EFFECT = (parsing.OUR_DEFAULT, parsing.MODELS_DEFAULT, parsing.CHOSEN)
+"""Sources of values that the job was not given; where the recipe chooses, the record has a default in its place."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,13 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     size = info.get("image_size")
     if isinstance(size, list | tuple) and len(size) == 2:
         yield "Input", f"{_text(size[0])} × {_text(size[1])} pixels"
-    if rule := _mapping(info, "recipe").get("rule") or _mapping(info, "recipe").get("chosen"):
-        yield "Recipe", _text(rule)
+    recipe = _mapping(info, "recipe")
+    if recipe.get("chosen"):
+        rule = f", since {recipe['rule']}" if recipe.get("rule") else ""
+        yield "Recipe", _text(f"{_CHOICES.get(str(recipe['chosen']), recipe['chosen'])}{rule}")
+    strength = _mapping(recipe, "head").get("strength")
+    if isinstance(strength, int | float):
+        yield "Regularisation", f"C = {strength:g}, by cross-validation"
     for split in (evidence.judged, *evidence.others):
         yield f"{split.name.capitalize()} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
     yield "Classes", f"{len(evidence.class_names):,}"
@@ -71,16 +77,13 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield "Fingerprint of the training data", _text(digest)
     if digest := info.get("sha256"):
         yield "Fingerprint of the model", _text(digest)
-    parameters = _mapping(info, "metrics").get("parameters")
-    if isinstance(parameters, int | float):
-        yield "Parameters", f"{parameters:,.0f}"
 
 
 def _hyperparameters(info: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     sources = _mapping(info, "hyperparameter_sources")
     for name, value in _mapping(info, "hyperparameters").items():
         source = sources.get(name)
-        if source not in _DEFAULT_SOURCES:
+        if source not in _WITHOUT_EFFECT:
             yield _text(name), _text(value), _text(source or "")
 
 

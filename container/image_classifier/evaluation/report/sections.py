@@ -136,12 +136,12 @@ def choose(evaluation: Evaluation) -> Sections:
 
 def _mistakes(evaluation: Evaluation) -> Mistakes:
     found, split = evaluation.mistakes, evaluation.evidence.judged.name
-    pictured = {(one.label, one.predicted) for one in found.confusions[:CONFUSIONS_WITH_IMAGES]}
+    with_images = {(one.label, one.predicted) for one in found.confusions[:CONFUSIONS_WITH_IMAGES]}
     totals = found.matrix.sum(axis=1)
 
     def cell(label: int, predicted: int) -> Cell:
         count, total = int(found.matrix[label, predicted]), int(totals[label])
-        return Cell(label, predicted, count, count / total if total else 0.0, (label, predicted) in pictured)
+        return Cell(label, predicted, count, count / total if total else 0.0, (label, predicted) in with_images)
 
     several = sum(len(one.rows) > 1 for one in found.confusions)
     listed = min(max(several, LEAST_CONFUSIONS), MOST_CONFUSIONS)

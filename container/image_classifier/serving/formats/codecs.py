@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from image_classifier import artifacts, imaging
-from image_classifier.evaluation.occlusion import OcclusionMap
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving.formats import json_bodies, media_types, mistaken_bodies
 from image_classifier.serving.formats.json_bodies import Lines
 from image_classifier.serving.formats.response_formats import JSON, JSON_LINES, ResponseFormat
 from image_classifier.serving.rejection import RejectedError
+
+if TYPE_CHECKING:
+    from image_classifier.evaluation.occlusion import OcclusionMap
 
 _DECIMALS = 4
 """Of the numbers of an explanation."""
@@ -136,7 +138,7 @@ def _familiarity(prediction: Prediction) -> float:
     return prediction.familiarity
 
 
-def _explanation(labels: Sequence[str], found: OcclusionMap) -> dict[str, Any]:
+def _explanation(labels: Sequence[str], found: "OcclusionMap") -> dict[str, Any]:
     return {
         "label": labels[found.class_index],
         "probability": round(float(found.probability), _DECIMALS),

@@ -1,7 +1,7 @@
 """What a job knows about its model, in the form that `evaluation` judges."""
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from image_classifier.training.fine_tuning import Trained
 
 
-def collect(
-    trained: "Trained", model_info: Mapping[str, Any], timings: Mapping[str, float], check: Callable[[], None]
-) -> Evidence:
-    """Collect the evidence; features are referenced, not copied. Fits heads on them for the training images.
+def collect(trained: "Trained", check: Callable[[], None]) -> Evidence:
+    """Collect the evidence of the training; features are referenced, not copied. Fits heads on them.
 
     `check` is called before each pass over features; may raise.
     """
@@ -35,7 +33,7 @@ def collect(
     # The test channel may have no readable image.
     tested = [split(TEST, test.listing, test.probabilities, test.features)] if test and test.images else []
     splits = (*tested, validation, training)
-    strength = known.strength if known else None
+    channels = trained.training.folder.parent
     return Evidence(
         class_names=trained.training.class_names,
         judged=splits[0],
@@ -43,10 +41,8 @@ def collect(
         head=_head(trained) if arrays is not None and arrays.of_head else None,
         history=trained.history.epochs,
         best_epoch=trained.history.best_epoch,
-        learning_curve=held_out.learning_curve(trained, strength, check) if strength else (),
-        model_info=model_info,
-        skipped=tuple((str(one.path), one.reason) for one in trained.skipped),
-        timings=timings,
+        learning_curve=held_out.learning_curve(trained, known, check) if known else (),
+        skipped=tuple((str(one.path).removeprefix(f"{channels}/"), one.reason) for one in trained.skipped),
     )
 
 

@@ -4,6 +4,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +35,7 @@ from image_classifier.training.export import (
 )
 from image_classifier.training.export.child_process import ChildKilled, Interrupted
 from image_classifier.training.export.finished_model import BytesPredictions, FinishedModel
+from image_classifier.training.export.job_report import Prepared
 from image_classifier.training.export.openvino_ir import IrConversion
 from image_classifier.training.export.verification import NothingToCompare
 from image_classifier.training.model import classifier, model_folder, warm_start
@@ -110,29 +113,36 @@ def export_and_verify(job: Job, stop: StopSignal) -> None:
         info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
         artifacts.write_model_info(folder, info)
     timings["export"] = time.monotonic() - started
-    sample = validation_sample.choose(job.trained.validation.examples, job.trained.expected, values.random_seed)
-    verification_report: dict[str, Any] = {}
+    with job_report.preparation(job.trained, stop) if values.report else nullcontext() as prepared:
+        metrics = {**job.metrics, **_finish_model(job, saved_model, info, stop)}
+        timings["OpenVINO network and verification"] = time.monotonic() - started - timings["export"]
+        _write_tables(job, metrics)
+        left_out = _report(job, metrics, prepared, timings, stop) if prepared else ()
+    if stop.reason:
+        _record_left_out(folder, stop, left_out)
+
+
+def _finish_model(job: Job, saved_model: Path, info: ModelInfo, stop: StopSignal) -> dict[str, Any]:
+    """Convert and verify the model as far as there is time; return the entries for the report."""
+    folder, trained = job.opt_ml.model_dir, job.trained
+    sample = validation_sample.choose(trained.validation.examples, trained.expected, job.settings.values.random_seed)
     if not sample.paths:
         # With sharded channels the chief may have no validation image.
         _record_unverified(folder, info, "this host has no validation image")
     elif not stop.out_of_time():
         try:
-            verification_report = _convert_and_verify(job, saved_model, info, sample, stop)
+            return _convert_and_verify(job, saved_model, info, sample, stop)
         except Interrupted:
             shutil.rmtree(conversion.partial_folder(folder), ignore_errors=True)
-    timings["OpenVINO network and verification"] = time.monotonic() - started - timings["export"]
-    _write_tables(job, {**job.metrics, **verification_report})
-    left_out = _report(job, {**job.metrics, **verification_report}, timings, stop)
-    if stop.reason:
-        _record_left_out(folder, stop, left_out)
+    return {}
 
 
-def _report(job: Job, metrics: dict[str, Any], timings: Mapping[str, float], stop: StopSignal) -> tuple[str, ...]:
-    """Write the report if it is wanted, and its verdict into `metrics.json`; return what a stop left out."""
-    values, folder = job.settings.values, job.opt_ml.output_data_dir
-    if not values.report:
-        return ()
-    written = job_report.write(folder, job.opt_ml.model_dir, job.trained, timings, values.report_thumbnails, stop)
+def _report(
+    job: Job, metrics: dict[str, Any], prepared: Future[Prepared], timings: Mapping[str, float], stop: StopSignal
+) -> tuple[str, ...]:
+    """Write the report, and its verdict into `metrics.json`; return what a stop left out."""
+    folder, thumbnails = job.opt_ml.output_data_dir, job.settings.values.report_thumbnails
+    written = job_report.write(folder, job.opt_ml.model_dir, prepared, timings, thumbnails, stop)
     if written.verdict:
         report.write_metrics(folder, {**metrics, **_recipe(job), "verdict": written.verdict})
     return ("the report",) if written.left_out else ()
@@ -149,7 +159,8 @@ def _record_left_out(folder: Path, stop: StopSignal, others: tuple[str, ...]) ->
     missing = [key for key in _PHASES if info.extra[key].get("left_out") == _NOT_YET]
     entries = {key: {"left_out": f"{_NOT_YET}: {stop.reason}"} for key in missing}
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, **entries}))
-    left_out = " and ".join((*(_PHASES[key] for key in missing), *others)) or "nothing"
+    names = [*(_PHASES[key] for key in missing), *others]
+    left_out = " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or "nothing"
     log(f"Stopped ({stop.reason}): the best model so far is saved; left out: {left_out}.")
 
 

@@ -14,6 +14,7 @@ from image_classifier.training.data.dataset import Listing
 
 if TYPE_CHECKING:
     from image_classifier.training.fine_tuning import Trained
+    from image_classifier.training.recipes.linear_head import LinearHead
 
 _PARTS, _SEED = 4, 0
 _DRAWS = ((0,), (1,), (2,)), ((0, 1), (2, 3)), ((0, 1, 2, 3),)
@@ -27,7 +28,9 @@ class HeldOut:
     probabilities: NDArray[np.float32]
     """(n, K) of all training images; NaN in a row that was never held out."""
     strength: float | None
-    """C of the heads; None if a recipe fitted them."""
+    """C of the heads; None if it is not known."""
+    head: "LinearHead | None" = None
+    """Fitted on all training images with that C; None if a recipe fitted them."""
 
 
 def predictions(trained: "Trained", check: Callable[[], None]) -> HeldOut | None:
@@ -53,33 +56,35 @@ def predictions(trained: "Trained", check: Callable[[], None]) -> HeldOut | None
         binary=values.binary_mode,
         check=check,
     )
-    return HeldOut(agreement.two_columns(found.out_of_fold), found.strength)
+    return HeldOut(agreement.two_columns(found.out_of_fold), found.strength, found.head)
 
 
-def learning_curve(trained: "Trained", strength: float, check: Callable[[], None]) -> tuple[LearningPoint, ...]:
+def learning_curve(trained: "Trained", known: HeldOut, check: Callable[[], None]) -> tuple[LearningPoint, ...]:
     """Return the accuracy on validation images of heads fitted on 25, 50 and 100 % of the training images.
 
-    Draws are stratified and disjoint; their mean counts as one. Empty without features, or with fewer than four
+    Draws are stratified and disjoint; their mean counts as one. Empty without features or C, or with fewer than four
     training images.
     """
-    arrays = trained.arrays
-    labels, expected = _labels(trained.training), _labels(trained.validation)
-    if arrays is None or len(labels) < _PARTS:
+    arrays, labels, expected = trained.arrays, _labels(trained.training), _labels(trained.validation)
+    if arrays is None or known.strength is None or len(labels) < _PARTS:
         return ()
     from image_classifier.training.recipes import fold_table, linear_head
 
-    quarter, points = fold_table.deal(labels, _PARTS, _SEED), []
+    quarter, points, head = fold_table.deal(labels, _PARTS, _SEED), [], None
     for draws in _DRAWS:
         rights, rows = [], np.empty(0, np.int64)
         for draw in draws:
             check()
             rows = np.flatnonzero(np.isin(quarter, draw))
-            head = linear_head.fit(
-                arrays.training if len(rows) == len(labels) else arrays.training[rows],
+            is_all = len(rows) == len(labels)
+            head = (known.head if is_all else None) or linear_head.fit(
+                arrays.training if is_all else arrays.training[rows],
                 labels[rows],
                 len(trained.training.class_names),
-                strength,
+                known.strength,
                 binary=trained.values.binary_mode,
+                # Of fewer images, but closer to the optimum than zero.
+                start=head,
                 check=check,
             )
             predicted = linear_head.predicted(head.probabilities(arrays.validation))

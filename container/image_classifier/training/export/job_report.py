@@ -1,13 +1,21 @@
 """The report of a job, the last thing that it writes: all else is worth more to a job that is short of time."""
 
+import importlib
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import threadpoolctl
+
 from image_classifier import artifacts
 from image_classifier.contract.errors import ExplainedError, first_line
+from image_classifier.evaluation import issues, judgement
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.training import stopping
@@ -15,13 +23,21 @@ from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
+    from image_classifier.evaluation.evidence import Evidence
     from image_classifier.evaluation.judgement import Evaluation
     from image_classifier.evaluation.probes import Network
+    from image_classifier.evaluation.traits import Traits
     from image_classifier.training.fine_tuning import Trained
 
-FILES = ("report.html", "evaluation.json", "model_card.json", "issues.csv")
-OCCLUSION_SHARE = 0.03
+FILES = (judgement.REPORT, judgement.MODEL_QUALITY, judgement.MODEL_CARD, issues.FILE)
+OCCLUSION_SHARE = 0.02
 """Part of the job's time so far that its occlusion maps may take."""
+
+
+_PARTS = ("waiting for traits and heads", "sections", "page")
+"""Of the report, for the log; traits and heads begin while the model is converted and verified."""
+_LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2", "matplotlib.figure", "matplotlib.backends.backend_svg")
+"""Take seconds to import."""
 
 
 class _OutOfTime(Exception):  # noqa: N818 - not an error
@@ -38,15 +54,59 @@ class JobReport:
     """Why a job that stopped wrote none, without a full stop."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What a report needs that does not wait for the finished model."""
+
+    evidence: "Evidence"
+    """Without model info and timings."""
+    traits: Mapping[str, Sequence["Traits | None"]]
+    """By the name of the split."""
+
+
+@contextmanager
+def preparation(trained: "Trained", stop: StopSignal) -> Iterator[Future[Prepared]]:
+    """Prepare the report in a thread while the block converts and verifies the model, mostly in other processes.
+
+    The thread ends with the block, finished or not.
+    """
+    is_over = threading.Event()
+
+    def check() -> None:
+        if is_over.is_set() or stop.out_of_time():
+            raise _OutOfTime
+
+    with ThreadPoolExecutor(1, "report") as pool:
+        try:
+            yield pool.submit(_prepare, trained, check)
+        finally:
+            is_over.set()
+
+
+def _prepare(trained: "Trained", check: Callable[[], None]) -> Prepared:
+    from image_classifier.evaluation import traits
+    from image_classifier.training.export import evidence
+
+    for name in _LIBRARIES:
+        check()
+        importlib.import_module(name)
+    found = evidence.collect(trained, check)
+    return Prepared(found, {split.name: traits.read(split.paths, check) for split in found.splits})
+
+
 def write(
-    folder: Path, model: Path, trained: "Trained", timings: Mapping[str, float], thumbnails: bool, stop: StopSignal
+    folder: Path,
+    model: Path,
+    prepared: Future[Prepared],
+    timings: Mapping[str, float],
+    thumbnails: bool,
+    stop: StopSignal,
 ) -> JobReport:
     """Judge the model and write the report into `folder`, and what scores unfamiliar images and drift into `model`.
 
     A report that fails is left out with a warning, and so is one that the job has no time for: the model and the CSV
     files are complete without it.
     """
-    started = time.monotonic()
 
     def check() -> None:
         if stop.out_of_time():
@@ -57,7 +117,7 @@ def write(
             # Of an earlier job in the same folders.
             (folder / name).unlink(missing_ok=True)
         check()
-        verdict = _write(folder, model, trained, timings, thumbnails, check)
+        verdict = _write(folder, model, prepared, timings, thumbnails, check)
     except _OutOfTime:
         log(f"Report left out: {stop.reason}.")
         return JobReport(left_out=stop.reason)
@@ -65,7 +125,6 @@ def write(
         kind = "" if isinstance(error, ExplainedError) else f"{type(error).__name__}: "
         log(f"WARNING: No report: {kind}{first_line(error)}. The model and the CSV files are complete without it.")
         return JobReport()
-    log(f"Report: {folder / FILES[0]}, written in {time.monotonic() - started:.1f} s")
     log(f"Verdict: {verdict}")
     return JobReport(verdict)
 
@@ -73,21 +132,32 @@ def write(
 def _write(
     folder: Path,
     model: Path,
-    trained: "Trained",
+    prepared: Future[Prepared],
     timings: Mapping[str, float],
     thumbnails: bool,
     check: Callable[[], None],
 ) -> str:
-    from image_classifier.evaluation import judgement, verdict
-    from image_classifier.training.export import evidence
+    from image_classifier.evaluation import verdict
 
-    info = artifacts.model_info_json(model)
-    found = evidence.collect(trained, info, timings, check)
-    check()
+    laps = [time.monotonic()]
+    found = prepared.result()
+    laps.append(time.monotonic())
     seconds = OCCLUSION_SHARE * (time.monotonic() - stopping.process_start())
-    evaluation = judgement.evaluate(found, _network(model), occlusion_seconds=seconds, check=check)
-    _write_arrays(model, evaluation)
+    # Threads of small matrix products cost more than they gain, most of all beside other processes.
+    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+        evaluation = judgement.evaluate(
+            replace(found.evidence, model_info=artifacts.model_info_json(model), timings=timings),
+            _network(model),
+            known_traits=found.traits,
+            occlusion_seconds=seconds,
+            check=check,
+        )
+        _write_arrays(model, evaluation)
+    laps.append(time.monotonic())
     judgement.write(evaluation, folder, thumbnails)
+    laps.append(time.monotonic())
+    parts = ", ".join(f"{name} {end - start:.1f}" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
+    log(f"Report: {folder / FILES[0]}, written in {laps[-1] - laps[0]:.1f} s ({parts})")
     return verdict.conclude(evaluation).text
 
 

@@ -53,7 +53,7 @@ def test_another_mix_of_classes_is_named_and_estimated(known: Baseline) -> None:
     """Given 70 % foxes instead of a third -> predictions have drifted, and the estimate corrects their errors."""
     found = compared(known, observed.production(np.random.default_rng(7), 400, shares=(0.15, 0.15, 0.7)))
     labels = next(check for check in found.drifted if check.feature == "predicted_label")
-    assert labels.detail.startswith("fox ")
+    assert labels.detail.startswith('"fox" ')
     assert found.label_shift is not None
     assert found.label_shift.classes[2].estimated == pytest.approx(0.7, abs=0.08)
 

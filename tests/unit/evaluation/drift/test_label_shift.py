@@ -43,6 +43,13 @@ def test_expected_accuracy_follows_the_classes() -> None:
     assert found.expected_accuracy == pytest.approx(0.8, abs=0.01)
 
 
+def test_too_many_classes_give_none() -> None:
+    """Given 301 classes that the model tells apart perfectly -> no estimate, which would take minutes of a job."""
+    names = tuple(map(str, range(label_shift.MOST_CLASSES + 1)))
+    confusion = np.eye(len(names), dtype=np.int64) * 10
+    assert label_shift.estimate(confusion, np.full(len(names), 5), names) is None
+
+
 @pytest.mark.parametrize(
     "confusion", [[[50, 50, 0], [50, 50, 0], [0, 0, 100]], [[90, 10, 0], [5, 95, 0], [0, 0, 0]]], ids=["same", "absent"]
 )

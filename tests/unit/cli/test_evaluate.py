@@ -1,0 +1,134 @@
+"""scripts/evaluate: the report of a model on labelled images, and what it rejects before it computes anything."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_classifier import archives
+from image_classifier.cli import evaluate
+from tests.support import tiny_models
+from tests.support.tiny_models import COLOURS, TinyModel
+
+FILES = {"report.html", "evaluation.json", "model_card.json", "issues.csv", ".image-classifier.json"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    """A model with an OpenVINO IR and without features; to be left as it is."""
+    return tiny_models.write(tmp_path_factory.mktemp("tiny") / "tiny", "tiny")
+
+
+@pytest.fixture
+def images(tmp_path: Path, model: TinyModel) -> Path:
+    """Twelve textures of each colour in the folder of its class."""
+    noise = np.random.default_rng(1)
+    for number, colour in enumerate(COLOURS):
+        folder = tmp_path / "photos" / model.label(colour)
+        folder.mkdir(parents=True)
+        for index in range(12):
+            pixels = noise.integers(0, 90, (12, 16, 3)).repeat(4, axis=0).repeat(4, axis=1)
+            pixels[..., number] += 150
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")
+    return tmp_path / "photos"
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    """Run the command; return its exit code and what it printed."""
+    code = evaluate.main([str(word) for word in words])
+    return code, *capsys.readouterr()
+
+
+def confusion(output: Path) -> dict[str, dict[str, int]]:
+    """Read the confusion matrix."""
+    found = json.loads((output / "evaluation.json").read_text())["multiclass_classification_metrics"]
+    matrix: dict[str, dict[str, int]] = found["confusion_matrix"]
+    return matrix
+
+
+def test_model_is_judged_on_the_folders(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A blue image in the folder of red -> all files of a report, 35 right answers and one mistake, which is named."""
+    first = images / model.label("blue") / "0.png"
+    first.rename(images / model.label("red") / "planted.png")
+    output = tmp_path / "report"
+    code, said, complained = run(capsys, model.folder, "--images", images, "--output", output)
+    assert (code, complained) == (0, "")
+    assert said.splitlines()[-2].startswith("Verdict: ")
+    assert said.splitlines()[-1] == f"Report: {output}/report.html"
+    assert {path.name for path in output.iterdir()} == FILES
+    matrix = confusion(output)
+    assert matrix[model.label("red")] == {"tiny-red": 12, "tiny-green": 0, "tiny-blue": 1}
+    assert sum(matrix[name][name] for name in matrix) == 35
+    assert "planted.png" in (output / "report.html").read_text()
+
+
+def test_archive_is_judged_and_its_report_lies_beside_it(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model.tar.gz without --output -> model-evaluation beside it; a second run replaces its own report."""
+    archive = tmp_path / "model.tar.gz"
+    archives.pack(model.folder, archive)
+    for _ in range(2):
+        assert run(capsys, archive, "--images", images)[0] == 0
+    assert {path.name for path in (tmp_path / "model-evaluation").iterdir()} == FILES
+    assert sum(row[name] for name, row in confusion(tmp_path / "model-evaluation").items()) == 36
+
+
+def test_unknown_class_folders_are_one_error(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two folders that are no classes -> one sentence with both and the classes; no folder is made."""
+    for name in ("purple", "cyan"):
+        (images / model.label("red") / f"{len(name)}.png").rename(_made(images / name) / "1.png")
+    code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / "report")
+    assert code == 1
+    assert complained.startswith(f"UserError: --images {images} has images in cyan, purple, which are no classes")
+    assert "tiny-red, tiny-green, tiny-blue" in complained
+    assert complained.count("\n") == 1
+    assert not (tmp_path / "report").exists()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("place", ["mine", "photos/tiny-red", "link"])
+def test_files_of_others_are_never_overwritten(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    """A folder with another file, one of the images, a link -> rejected, and everything is as before."""
+    _made(tmp_path / "mine")
+    (tmp_path / "mine" / "report.html").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / place)
+    assert code == 1
+    assert complained.startswith("UserError: ")
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_unreadable_images_are_skipped(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One corrupt image among 36 -> 35 are judged, and issues.csv has the other one."""
+    (images / "tiny-green" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    output = tmp_path / "report"
+    assert run(capsys, model.folder, "--images", images, "--output", output)[0] == 0
+    assert sum(sum(row.values()) for row in confusion(output).values()) == 35
+    assert "tiny-green/3.png,unreadable" in (output / "issues.csv").read_text()
+
+
+def test_only_unreadable_images_are_an_error(
+    model: TinyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No readable image -> one sentence with the first reason."""
+    (tmp_path / "photos" / "tiny-red").mkdir(parents=True)
+    (tmp_path / "photos" / "tiny-red" / "1.png").write_bytes(b"broken")
+    code, _, complained = run(capsys, model.folder, "--images", tmp_path / "photos", "--output", tmp_path / "report")
+    assert code == 1
+    assert complained.startswith(f"UserError: None of the 1 images in {tmp_path / 'photos'} is readable: ")

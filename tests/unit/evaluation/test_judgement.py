@@ -1,0 +1,116 @@
+"""The whole evaluation: every section that the evidence allows, and a reason for each that it does not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from image_classifier.evaluation import judgement
+from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Evidence, Head, Split
+from image_classifier.evaluation.probes import Network
+
+NAMES = ("dark", "grey", "bright")
+SIZE = (8, 8)
+HEAD = Head(np.array([[-60, 0, 60]], np.float32), np.array([20, 5, -40], np.float32))
+"""On the mean brightness of an image in [0, 1]."""
+
+
+def features(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean brightness (n, 1)."""
+    return np.asarray(pixels.mean(axis=(1, 2, 3), dtype=np.float32)[:, np.newaxis] / 255, np.float32)
+
+
+def probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return those of `HEAD`."""
+    logits = found @ HEAD.kernel + HEAD.bias
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
+
+
+NETWORK = Network(lambda pixels: (probabilities(features(pixels)), features(pixels)), SIZE, "bilinear")
+
+
+def split(folder: Path, name: str, count: int, seed: int) -> Split:
+    """Write textures of three levels of brightness and return them with features and probabilities."""
+    noise, files, rows = np.random.default_rng(seed), [], []
+    for label, level in enumerate((40, 128, 216)):
+        (folder / name / NAMES[label]).mkdir(parents=True)
+        for index in range(count):
+            pixels = np.clip(level + noise.normal(0, 30, (*SIZE, 3)), 0, 255).astype(np.uint8)
+            files.append(f"{NAMES[label]}/{index}.png")
+            rows.append(pixels)
+            Image.fromarray(pixels.repeat(4, axis=0).repeat(4, axis=1)).save(folder / name / files[-1])
+    found = features(np.stack(rows))
+    return Split(name, folder / name, tuple(files), np.arange(3).repeat(count), probabilities(found), found)
+
+
+@pytest.fixture
+def evidence(tmp_path: Path) -> Evidence:
+    """Sixty images to judge, one of which has a wrong label, and 120 for training."""
+    judged, training = split(tmp_path, VALIDATION, 20, 1), split(tmp_path, TRAINING, 40, 2)
+    judged.labels[0] = 2
+    return Evidence(NAMES, judged, (training,), HEAD)
+
+
+def test_whole_evidence_fills_every_section(evidence: Evidence) -> None:
+    """Features, head and network -> the planted label is the one mistake, explained; scores of unfamiliar images."""
+    found = judgement.evaluate(evidence, NETWORK)
+    assert found.score.accuracy.count == 59
+    assert found.mistakes.confidently_wrong == (0,)
+    assert set(found.occlusion_maps) == {0}
+    assert found.label_issues is not None
+    assert [(one.split, one.row, one.suggested) for one in found.label_issues] == [(VALIDATION, 0, 0)]
+    assert found.familiarity is not None
+    assert found.familiarity.shape == (60,)
+    assert found.separations is not None
+    assert {"blank images", "images of noise"} <= {one.name for one in found.separations}
+    assert set(found.traits) == {VALIDATION, TRAINING}
+    assert found.left_out == {judgement.LEARNING_CURVE: "it needs the features of training images"}
+
+
+def test_labelled_images_alone_leave_sections_out(evidence: Evidence) -> None:
+    """A model without features, training images and network -> the score, and a reason for each section left out."""
+    bare = Evidence(NAMES, replace(evidence.judged, features=None))
+    found = judgement.evaluate(bare)
+    assert found.score.accuracy.count == 59
+    assert (found.familiarity, found.separations, dict(found.occlusion_maps)) == (None, None, {})
+    assert set(found.left_out) == {
+        judgement.TRAINING_LABELS,
+        judgement.FAMILIARITY,
+        judgement.LEARNING_CURVE,
+        judgement.OCCLUSION,
+    }
+
+
+def test_rows_without_predictions_are_not_doubted(evidence: Evidence) -> None:
+    """Training images that were never held out, before one whose label is wrong -> its own row is in the issue."""
+    training = evidence.others[0]
+    assert training.probabilities is not None
+    training.probabilities[:50] = np.nan
+    training.labels[100] = 0
+    found = judgement.evaluate(evidence)
+    assert found.label_issues is not None
+    assert {(one.split, one.row) for one in found.label_issues} == {(VALIDATION, 0), (TRAINING, 100)}
+
+
+def test_evaluation_ends_where_its_check_raises(evidence: Evidence) -> None:
+    """A check that raises at its tenth call -> the error passes through."""
+    calls = iter(range(9))
+
+    def check() -> None:
+        next(calls)
+
+    with pytest.raises(StopIteration):
+        judgement.evaluate(evidence, NETWORK, check=check)
+
+
+def test_known_traits_are_not_read_again(evidence: Evidence, tmp_path: Path) -> None:
+    """Traits of another call, and files that are gone -> the same duplicates and slices."""
+    first = judgement.evaluate(evidence)
+    (tmp_path / VALIDATION).rename(tmp_path / "elsewhere")
+    second = judgement.evaluate(evidence, known_traits=first.traits)
+    assert second.traits == first.traits
+    assert second.slices == first.slices
