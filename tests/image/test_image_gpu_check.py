@@ -2,6 +2,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.image.conftest import PROJECT
 
 FEW = ("--images", "8", "--model-id", "mobilenetv2-160", "--batch-sizes", "1", "2", "--seconds", "0.1")
@@ -14,6 +16,7 @@ def run_check(image: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.every
 def test_every_step_runs_without_a_gpu_too(image: str, tmp_path: Path) -> None:
     """Given a dry run on the CPU -> exit code 0, both jobs and every measurement done, no claim about a GPU."""
     done = run_check(image, "--device", "cpu", *FEW, "--output", str(tmp_path / "found.json"))

@@ -125,8 +125,8 @@ def read(folder: Path) -> Baseline:
     path = folder / artifacts.DRIFT_BASELINE_FILE
     if not path.is_file():
         raise UserError(
-            f"{folder} has no drift baseline ({path.name}). Train the model with report=True, the "
-            "default, and leave the job time for its report."
+            f"{folder} has no drift baseline ({path.name}). Jobs with report=True, the default, "
+            "write one if they train a head on features and have time for their report."
         )
     try:
         return from_arrays(array_file.read(path))

@@ -19,10 +19,11 @@ from image_classifier.training.recipes.views import Views
 from image_classifier.training.stopping import JobStopped, raise_if_set
 
 HEAD, ENRICHMENTS = "head", "enrichments"
-_MOST_COPIED = 1_000
+_MOST_COPIED = 250
 """Training images up to which copies are tried: they stand in for images that are missing, and cost a pass each.
 
-By number, not by time, so that a job that was killed and resumed with features of its first run decides alike.
+The passes of so few images take seconds, less than the rest of a job. By number, not by time, so that a job that was
+killed and resumed with features of its first run decides alike.
 """
 _FEWEST_WRONG = 3
 """Images that copies must gain at least to be kept, see `enrichments.Trial.kept`: 3 - 1 is more than the root of 3."""
