@@ -95,6 +95,8 @@ class Evidence:
     others: tuple[Split, ...] = ()
     """The other splits; training last."""
     head: Head | None = None
+    features_are_served: bool = True
+    """Whether the served network outputs the same features: not where it was tuned after they had been computed."""
     history: Sequence[Mapping[str, float]] = ()
     """Metrics by epoch, named as in `contract.metrics`."""
     best_epoch: int | None = None

@@ -126,7 +126,7 @@ def read(folder: Path) -> Baseline:
     if not path.is_file():
         raise UserError(
             f"{folder} has no drift baseline ({path.name}). Jobs with report=True, the default, "
-            "write one if they train a head on features and have time for their report."
+            "write one if they have time for their report."
         )
     try:
         return from_arrays(array_file.read(path))
@@ -158,6 +158,8 @@ def build(evidence: Evidence, traits: Mapping[str, Sequence[Traits | None]]) -> 
 
 
 def _embedding(evidence: Evidence) -> EmbeddingBaseline | None:
+    if not evidence.features_are_served:
+        return None
     splits = [split for split in (evidence.judged, *evidence.others) if split.features is not None and len(split)]
     held_out = [split.features for split in splits if split.name != TRAINING and split.features is not None]
     training = [split.features for split in splits if split.name == TRAINING and split.features is not None]

@@ -33,12 +33,14 @@ def collect(trained: "Trained", check: Callable[[], None]) -> Evidence:
     # The test channel may have no readable image.
     tested = [split(TEST, test.listing, test.probabilities, test.features)] if test and test.images else []
     splits = (*tested, validation, training)
+    features_are_served = arrays is not None and arrays.of_head
     channels = trained.training.folder.parent
     return Evidence(
         class_names=trained.training.class_names,
         judged=splits[0],
         others=splits[1:],
-        head=_head(trained) if arrays is not None and arrays.of_head else None,
+        head=_head(trained) if features_are_served else None,
+        features_are_served=features_are_served,
         history=trained.history.epochs,
         best_epoch=trained.history.best_epoch,
         learning_curve=held_out.learning_curve(trained, known, check) if known else (),

@@ -165,9 +165,8 @@ def _write_arrays(model: Path, evaluation: "Evaluation") -> None:
     from image_classifier.evaluation import array_file
     from image_classifier.evaluation.drift import baseline
 
-    if evaluation.familiarity_model is None:
-        return
-    array_file.write(model / artifacts.FAMILIARITY_FILE, evaluation.familiarity_model.arrays())
+    if evaluation.familiarity_model is not None:
+        array_file.write(model / artifacts.FAMILIARITY_FILE, evaluation.familiarity_model.arrays())
     baseline.write(model, baseline.build(evaluation.evidence, evaluation.traits))
 
 

@@ -61,6 +61,13 @@ def test_baseline_without_features_has_no_embeddings(tmp_path: Path) -> None:
     assert baseline.read(tmp_path).embedding is None
 
 
+def test_features_of_another_network_are_no_baseline() -> None:
+    """Given features from before the network was tuned -> a baseline without embeddings, which serving cannot match."""
+    given = observed.evidence(np.random.default_rng(0))
+    assert built(given).embedding is not None
+    assert built(dataclasses.replace(given, features_are_served=False)).embedding is None
+
+
 def test_baseline_is_small(tmp_path: Path) -> None:
     """Given 1,280 features and 3,000 images -> a file of at most 400 KB."""
     given = observed.evidence(np.random.default_rng(0), 600, 2400)
