@@ -1,12 +1,15 @@
 """Write docs/web-ui.png, the README's screenshot: the web UI with a pre-trained classifier and two photographs.
 
-    TF_USE_LEGACY_KERAS=1 PYTHONPATH=container:scripts .venv/bin/python -m tests.image.screenshot
+    TF_USE_LEGACY_KERAS=1 PYTHONPATH=container:scripts .venv/bin/python -m tests.image.screenshot [REPORT]
 
-Needs Debian's package chromium. The photographs are those of scikit-image whose licence is CC0 (NOTICE).
+With REPORT, the report.html of scripts/demo, it writes docs/report.png instead: the first part of the page, which shows
+no photographs. Needs Debian's package chromium. The photographs of the web UI are those of scikit-image whose licence
+is CC0 (NOTICE).
 """
 
 import io
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,7 +21,9 @@ from tests.image import chromium
 from tests.platform.serving import ROOT, served_locally
 from tests.support import named_photographs
 
-PATH = ROOT / "docs" / "web-ui.png"
+PATH, REPORT_PATH = ROOT / "docs" / "web-ui.png", ROOT / "docs" / "report.png"
+REPORT_HEIGHT = 860
+"""Pixels of the report that are shown: verdict, score and confusion matrix."""
 PHOTOGRAPHS = ("chelsea.png", "coffee.png")
 WIDTH = 1280
 COLOURS = 128
@@ -51,16 +56,33 @@ def shown(scratch: Path) -> Path:
     return scratch / "page.png"
 
 
-def main() -> None:
-    """Take the screenshot and write it in few colours."""
-    with tempfile.TemporaryDirectory(prefix="screenshot-") as scratch:
-        packed = io.BytesIO()
-        with Image.open(shown(Path(scratch))) as page:
-            page.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+def of_report(report: Path, scratch: Path) -> Path:
+    """Return a screenshot of a report, as the browser wrote it."""
+    with chromium.opened(report.resolve().as_uri(), scratch) as tab:
+        tab.look(WIDTH, "light")
+        tab.take_screenshot(scratch / "page.png")
+    return scratch / "page.png"
+
+
+def write(screenshot: Path, path: Path, height: int | None = None) -> None:
+    """Write the first `height` pixels of a screenshot in few colours, all of it by default."""
+    packed = io.BytesIO()
+    with Image.open(screenshot) as page:
+        part = page.convert("RGB").crop((0, 0, page.width, height or page.height))
+        part.quantize(COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
     if packed.tell() > LARGEST_BYTES:
         raise SystemExit(f"The screenshot has {packed.tell()} bytes; at most {LARGEST_BYTES} are allowed.")
-    PATH.write_bytes(packed.getvalue())
-    print(f"wrote {PATH.relative_to(ROOT)}: {packed.tell()} bytes")
+    path.write_bytes(packed.getvalue())
+    print(f"wrote {path.relative_to(ROOT)}: {packed.tell()} bytes")
+
+
+def main() -> None:
+    """Take the screenshot that the arguments ask for."""
+    with tempfile.TemporaryDirectory(prefix="screenshot-") as scratch:
+        if len(sys.argv) > 1:
+            write(of_report(Path(sys.argv[1]), Path(scratch)), REPORT_PATH, REPORT_HEIGHT)
+        else:
+            write(shown(Path(scratch)), PATH)
 
 
 if __name__ == "__main__":
