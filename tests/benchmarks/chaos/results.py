@@ -10,12 +10,15 @@ from image_classifier import artifacts
 from image_classifier.inference.predictor import Predictor
 from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
 
+_WITH_DURATIONS = ("report.html", "model_card.json")
+"""Reports that state how long the job took."""
 _VARIABLES = Path(artifacts.SAVED_MODEL_DIR) / "variables" / "variables.data-00000-of-00001"
 
 
 def read(tree: Path) -> dict[str, bytes]:
     """Return each part of a finished job's result as bytes, by its name."""
-    reports = {path.name: path.read_bytes() for path in sorted((tree / "output" / "data").iterdir())}
+    files = sorted((tree / "output" / "data").iterdir())
+    reports = {path.name: path.read_bytes() for path in files if path.name not in _WITH_DURATIONS}
     newest = newest_checkpoint(tree)
     info = artifacts.read_model_info(tree / "model")
     return {

@@ -65,8 +65,8 @@ EDITS = (
         7,
         "turning by the EXIF orientation",
         _DECODING,
-        "orientation = header.orientation\n",
-        "orientation = 1\n",
+        "orientation = header.orientation\n    if orientation is None:\n        orientation = exif",
+        "orientation = 1\n    if orientation is None:\n        orientation = exif",
         ("test_serve_answers.py::test_odd_image_gets_the_prediction_of_the_plain_one",),
     ),
     Edit(

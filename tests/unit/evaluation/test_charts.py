@@ -1,5 +1,6 @@
 """Charts as SVG."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from image_classifier import PROGRAM
 from image_classifier.evaluation import calibration, charts
 from image_classifier.evaluation.evidence import LearningPoint
 from image_classifier.evaluation.statistics import Proportion
@@ -80,5 +82,6 @@ def test_matplotlib_is_imported_when_a_chart_is_drawn() -> None:
         "import sys, image_classifier.evaluation.report.page, image_classifier.evaluation.verdict\n"
         "print([name for name in ('matplotlib', 'jinja2', 'pandas', 'sklearn', 'tensorflow') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
