@@ -43,7 +43,7 @@ def _print(found: Analysis) -> None:
             console.print(line)
         console.print()
     for name, reason in found.comparison.left_out.items():
-        consoles.print_text(console, f"Not compared: {verdict.noun(name)}, {reason}.")
+        consoles.print_text(console, f"Not compared: {verdict.noun(name)}, since {reason}.")
     _print_classes(found.comparison)
     skipped = {
         "corrupt lines": reading.corrupt,
