@@ -192,7 +192,7 @@ def _embedding(
         left_out[EMBEDDING] = f"{count} captured responses have one; clients request it with Accept: …;embedding"
     elif embeddings.shape[1] != len(found.origin):
         left_out[EMBEDDING] = (
-            f"captured ones have {embeddings.shape[1]} numbers, those of the baseline {len(found.origin)}"
+            f"captured ones have {embeddings.shape[1]} numbers, the baseline's {len(found.origin)}"
         )
     else:
         projected = found.project(embeddings)
