@@ -191,9 +191,7 @@ def _embedding(
         count = 0 if embeddings is None else len(embeddings)
         left_out[EMBEDDING] = f"{count} captured responses have one; clients request it with Accept: …;embedding"
     elif embeddings.shape[1] != len(found.origin):
-        left_out[EMBEDDING] = (
-            f"captured ones have {embeddings.shape[1]} numbers, the baseline's {len(found.origin)}"
-        )
+        left_out[EMBEDDING] = f"captured ones have {embeddings.shape[1]} numbers, the baseline's {len(found.origin)}"
     else:
         projected = found.project(embeddings)
         statistic, p_value = embedding.mmd_test(found.sample, projected, seed)
