@@ -43,14 +43,14 @@ def _print(found: Analysis) -> None:
             console.print(line)
         console.print()
     for name, reason in found.comparison.left_out.items():
-        consoles.print_text(console, f"Not compared: {verdict.noun(name)}, {reason}.")
+        consoles.print_text(console, f"Not compared: {verdict.noun(name)}, since {reason}.")
     _print_classes(found.comparison)
     skipped = {
         "corrupt lines": reading.corrupt,
         "lines outside the period": reading.outside,
         "requests without an image": found.unreadable_requests,
         "images that cannot be decoded": found.undecodable_images,
-        "images without a known answer": found.unanswered_images,
+        "images without a usable response": found.unanswered_images,
     }
     if counted := ", ".join(f"{count:,} {what}" for what, count in skipped.items() if count):
         consoles.print_text(console, f"Of {reading.lines:,} captured lines: {counted}.")
@@ -114,14 +114,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "captured", type=Path, metavar="LINES_OR_DIR", help="captured lines of an endpoint: a file or a folder"
+        "captured",
+        type=Path,
+        metavar="LINES_OR_DIR",
+        help="requests captured by an endpoint: a file of lines, or a folder",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="the deployed model: a folder or a model.tar.gz")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="a folder for drift.html and drift.json")
-    parser.add_argument("--start", type=_time, metavar="TIME", help="leave earlier requests out; UTC without an offset")
-    parser.add_argument("--end", type=_time, metavar="TIME", help="leave requests from then on out")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for drift.html and drift.json")
     parser.add_argument(
-        "--max-images", type=int, default=MOST_IMAGES, metavar="N", help=f"sample so many; default: {MOST_IMAGES}"
+        "--start", type=_time, metavar="TIME", help="ignore earlier requests; UTC if TIME has no offset"
+    )
+    parser.add_argument("--end", type=_time, metavar="TIME", help="ignore requests from this time on")
+    parser.add_argument(
+        "--max-images",
+        type=int,
+        default=MOST_IMAGES,
+        metavar="N",
+        help=f"compare a random sample of N images; default: {MOST_IMAGES}",
     )
     given = parser.parse_args(arguments)
     try:

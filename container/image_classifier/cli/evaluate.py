@@ -138,12 +138,16 @@ def main(words: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder, a model.tar.gz, or a local job")
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="one folder for each class")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="default: MODEL-evaluation, beside the model")
+    parser.add_argument(
+        "--images", type=Path, required=True, metavar="DIR", help="labelled images: one sub-folder for each class"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="folder for the report; default: MODEL-evaluation, beside the model"
+    )
     parser.add_argument("--no-thumbnails", action="store_true", help="leave image content out of the report")
     parser.add_argument("--open", action="store_true", help="open the report in a browser")
     parser.add_argument(
-        "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"
+        "--trust-model", action="store_true", help="accept a model with operations that reach files or Python"
     )
     given = parser.parse_args(words)
     output = given.output or beside(given.model)

@@ -160,12 +160,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
     server = parser.add_mutually_exclusive_group()
     server.add_argument("--url", default=URL, help=f"default: {URL}")
-    server.add_argument("--model", type=Path, metavar="MODEL", help="serve this job or model for this command")
+    server.add_argument(
+        "--model", type=Path, metavar="MODEL", help="start a server of this job or model for this command only"
+    )
     parser.add_argument("--accept", metavar="TYPE", help=f"default: {BEST_THREE}; {EVERY_CLASS} with --json or folders")
-    parser.add_argument("--json", action="store_true", help="a JSON object a line: the file and the server's answer")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object per line: the file and the server's answer"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
-    parser.add_argument("--explain", action="store_true", help="draw what the prediction for an image rests on")
-    parser.add_argument("--output", type=Path, metavar="PNG", help="of --explain; default: IMAGE-explained.png here")
+    parser.add_argument(
+        "--explain", action="store_true", help="write an image that marks the parts that the prediction rests on"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="PNG",
+        help="where --explain writes it; default: IMAGE-explained.png in the current folder",
+    )
     parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:

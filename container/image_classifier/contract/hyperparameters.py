@@ -31,8 +31,9 @@ class Hyperparameters(BuiltinHyperparameters):
         may_change_on_resume=True,
         choices=("off", "temperature"),
         **_OURS,
-        meaning="temperature: divide the logits of the finished model by the temperature with the least cross-entropy "
-        "on the validation images, of which it takes at least 100; the predicted classes stay the same.",
+        meaning="temperature: divide the logits of the finished model by the number that minimises the cross-entropy "
+        "on the validation images (at least 100), so that a probability says how often the prediction is right; the "
+        "predicted classes stay the same.",
     )
     checkpoint_interval: float = declare(
         10.0,
@@ -137,8 +138,9 @@ class Hyperparameters(BuiltinHyperparameters):
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
-        meaning="Write report.html, evaluation.json, model_card.json and issues.csv to /opt/ml/output/data, and to the "
-        "model what scores unfamiliar images and drift; left out when the job is short of time.",
+        meaning="Write report.html, evaluation.json, model_card.json and issues.csv to /opt/ml/output/data, and the "
+        "data that unfamiliar images and drift are measured with to the model folder; left out when the job is short "
+        "of time.",
     )
     report_thumbnails: bool = declare(
         True,

@@ -32,8 +32,8 @@ BASELINE_CONSTRAINTS = text(
     "a constraints.json, or a folder with one",
     "Thresholds, domains and completeness; if unset, the suggested ones of the baseline.",
 )
-START_TIME = text("start_time", "", _TIME, "Captured requests before it are left out.")
-END_TIME = text("end_time", "", _TIME, "Captured requests from it on are left out.")
+START_TIME = text("start_time", "", _TIME, "Captured requests before this time are ignored.")
+END_TIME = text("end_time", "", _TIME, "Captured requests from this time on are ignored.")
 WINDOW_HOURS = whole_number(
     "MONITOR_WINDOW_HOURS",
     0,
@@ -46,7 +46,7 @@ MOST_IMAGES = whole_number(
     2000,
     30,
     100_000,
-    "Images that are compared at most; of more captured requests a random sample is drawn.",
+    "Maximum number of images that are compared; from more captured requests a random sample is drawn.",
 )
 PUBLISH_METRICS = word(
     "publish_cloudwatch_metrics",
@@ -54,11 +54,9 @@ PUBLISH_METRICS = word(
     "Model Monitor: whether to write metric lines to `/opt/ml/output/metrics/cloudwatch`.",
 )
 METRICS_IN_LOG = truth(
-    "MONITOR_METRICS", True, "Print the metrics in CloudWatch's embedded metric format, one line of the log."
+    "MONITOR_METRICS", True, "Print the metrics in CloudWatch's embedded metric format, as one line of the log."
 )
-DATASET_FORMAT = text(
-    "dataset_format", "", "JSON, set by Model Monitor", "Must name sagemakerCaptureJson where it is set."
-)
+DATASET_FORMAT = text("dataset_format", "", "JSON, set by Model Monitor", "If set, must name sagemakerCaptureJson.")
 ENDPOINT_NAME = text(
     "sagemaker_endpoint_name",
     "",

@@ -161,8 +161,8 @@ PAGE = truth("SERVE_PAGE", False, "Web UI at GET /: drop images, see the predict
 EXPLAIN = truth(
     "SERVE_EXPLAIN",
     False,
-    "Answer Accept parameter explain: which parts of an image a prediction rests on. Takes about ninety "
-    "forward passes; one such request at a time is computed, in steps between those of other requests.",
+    "Answer the Accept parameter explain: which parts of an image a prediction rests on. Takes about ninety "
+    "forward passes; one such request at a time is computed, in steps between other requests.",
 )
 ALLOWED_HOSTS = text(
     "SERVE_ALLOWED_HOSTS",

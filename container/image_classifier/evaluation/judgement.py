@@ -124,9 +124,9 @@ def _lacking(evidence: Evidence, network: Network | None, known_images: Familiar
     if training is None:
         found[TRAINING_LABELS] = "the training images are not known"
     elif training.probabilities is None:
-        found[TRAINING_LABELS] = "there are no predictions by heads that did not see them, which need a frozen backbone"
+        found[TRAINING_LABELS] = "predictions by heads that were not trained on them need a frozen backbone"
     if evidence.judged.features is None:
-        found[FAMILIARITY] = "the features of the images are not known, as where the whole network was trained"
+        found[FAMILIARITY] = "they need features of a frozen backbone, which a network trained as a whole does not have"
     elif known_images is None and evidence.head is None:
         found[FAMILIARITY] = "the features are not the inputs of the head, since the network was tuned"
     elif known_images is None and (training is None or training.features is None):
@@ -134,7 +134,7 @@ def _lacking(evidence: Evidence, network: Network | None, known_images: Familiar
     if not evidence.learning_curve:
         found[LEARNING_CURVE] = "it needs the features of training images"
     if network is None:
-        found[OCCLUSION] = "the model was not run again"
+        found[OCCLUSION] = "the model could not be run for them"
     return found
 
 

@@ -68,7 +68,7 @@ def _how_good(evaluation: Evaluation) -> tuple[Level, str]:
     if low <= baseline:
         return Level.BAD, f"Not shown to be better than {constant}."
     if len(_leaked(evaluation)) >= LEAKS * accuracy.total:
-        return Level.BAD, "Not fairly measured: some of the judged images are in the other splits too."
+        return Level.BAD, "Not fairly measured: some of the judged images are in another split too."
     if accuracy.total < FEW_IMAGES:
         return Level.CAUTION, "Promising, but judged on too few images to rely on."
     failed = [one for one in score.classes if one.recall.total >= CLASS_IMAGES and one.recall.value < FAILED_CLASS]
@@ -105,7 +105,8 @@ def _first_steps(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     yield from _about_labels(evaluation)
     yield from leaks if few_leaks else ()
     if score.accuracy.total < FEW_IMAGES:
-        yield "score", f"First hold back more labelled images: at least {FEW_IMAGES} tell whether it is good enough."
+        needed = f"it takes at least {FEW_IMAGES} to tell whether the model is good enough"
+        yield "score", f"First set aside more labelled images: {needed}."
     yield from _about_mistakes(evaluation)
     yield "score", "First try it on images of another day, place or camera, since these left no mistake to learn from."
 

@@ -48,8 +48,8 @@ def monitoring_page() -> str:
 # Monitoring's environment variables
 
 What the verb `monitor` reads ([guide](../guides/drift.md)). On SageMaker they are the Processing job's `Environment`.
-Those in lower case are set by Model Monitor's schedules, and may be set on the plain road too. An invalid value ends
-the job with a sentence. Unset and empty mean the default.
+Those in lower case are set by Model Monitor's schedules, and may be set for a plain Processing job too. With an
+invalid value the job fails with a message that names it. Unset and empty mean the default.
 
 {_rows(monitoring_variables.VARIABLES)}"""
 

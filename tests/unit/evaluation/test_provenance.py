@@ -34,17 +34,17 @@ def test_given_hyperparameters_alone_are_listed() -> None:
         (
             {"images": 445, "other_answers": 0, "largest_difference": 2.1e-7},
             True,
-            "445 of 445 answers equal, largest difference 2·10⁻⁷",
+            "445 of 445 answers equal, largest difference of a probability 2·10⁻⁷",
         ),
         (
             {"images": 10, "other_answers": 1, "largest_difference": 0.5},
             False,
-            "9 of 10 answers equal, largest difference 5·10⁻¹",
+            "9 of 10 answers equal, largest difference of a probability 5·10⁻¹",
         ),
         (
             {"images": 1, "other_answers": 0, "largest_difference": 0.0},
             True,
-            "1 of 1 answer equal, largest difference 0",
+            "1 of 1 answer equal, largest difference of a probability 0",
         ),
         ({"left_out": "the job was stopped"}, None, "the job was stopped"),
         ({"images": "many"}, None, "the verification's record is incomplete"),

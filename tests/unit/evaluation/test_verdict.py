@@ -163,7 +163,7 @@ def test_verdict_of_a_situation(name: str) -> None:
         ),
         (
             judged([[20, 0], [0, 20]]),
-            "First hold back more labelled images: at least 100 tell whether it is good enough.",
+            "First set aside more labelled images: it takes at least 100 to tell whether the model is good enough.",
         ),
     ],
     ids=["leaks", "labels", "confusion", "perfect", "few"],

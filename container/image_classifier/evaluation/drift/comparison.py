@@ -110,7 +110,7 @@ def compare(
 ) -> Comparison:
     """Compare a profile, and embeddings (m, D) where some were captured, with the baseline."""
     if current.images < LEAST_IMAGES:
-        few = f"{current.images} images; at least {LEAST_IMAGES} are compared"
+        few = f"{current.images} images can be compared, and at least {LEAST_IMAGES} are needed"
         return Comparison(current.images, baseline.profile.images, left_out={"everything": few})
     left_out: dict[str, str] = {}
     checks = _scalars(baseline.profile, current, thresholds, left_out)
@@ -132,7 +132,7 @@ def _scalars(baseline: Profile, current: Profile, thresholds: Thresholds, left_o
     for name, before in baseline.scalars.items():
         now = current.scalars.get(name)
         if now is None or now.total < LEAST_IMAGES:
-            left_out[name] = f"{now.total if now else 0} images of production have it"
+            left_out[name] = f"{now.total if now else 0} production images have it"
             continue
         statistic, p_value = distances.kolmogorov_smirnov(before, now)
         effect = distances.population_stability(before, now)
@@ -158,7 +158,7 @@ def _categories(baseline: Profile, current: Profile, thresholds: Thresholds, lef
         now = current.categories.get(name, {})
         total = sum(now.values())
         if total < LEAST_IMAGES:
-            left_out[name] = f"{total} images of production have it"
+            left_out[name] = f"{total} production images have it"
             continue
         statistic, p_value = distances.chi_squared(before, now)
         effect = distances.total_variation(before, now)
@@ -189,7 +189,7 @@ def _embedding(
         left_out[EMBEDDING] = "the baseline has no embeddings"
     elif embeddings is None or len(embeddings) < LEAST_IMAGES:
         count = 0 if embeddings is None else len(embeddings)
-        left_out[EMBEDDING] = f"{count} captured answers have one; clients ask for it with Accept: …;embedding"
+        left_out[EMBEDDING] = f"{count} captured responses have one; clients request it with Accept: …;embedding"
     elif embeddings.shape[1] != len(found.origin):
         left_out[EMBEDDING] = f"captured ones have {embeddings.shape[1]} numbers, the baseline's {len(found.origin)}"
     else:

@@ -151,5 +151,5 @@ def _more_images(evidence: Evidence) -> str | None:
     if gain >= max(WORTHWHILE, error):
         return f"{said} More images of the same kind are likely to help."
     if abs(gain) < error:
-        return f"{said} That is within chance on {wording.counted(total, 'judged image')}."
+        return f"{said} Measured on {wording.counted(total, 'image')}, such a difference may be chance."
     return f"{said} More images of the same kind would add little; other kinds, or better labels, may."

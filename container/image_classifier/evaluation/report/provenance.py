@@ -95,8 +95,8 @@ def _parity(found: Mapping[str, Any]) -> Parity:
         difference = float(found["largest_difference"])
     except (KeyError, TypeError, ValueError):
         return Parity(None, "the verification's record is incomplete")
-    same = f"{images - others:,} of {counted(images, 'answer')} equal, largest difference {_power(difference)}"
-    return Parity(others == 0, same)
+    same = f"{images - others:,} of {counted(images, 'answer')} equal"
+    return Parity(others == 0, f"{same}, largest difference of a probability {_power(difference)}")
 
 
 def _power(value: float) -> str:

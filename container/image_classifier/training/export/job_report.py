@@ -34,7 +34,7 @@ OCCLUSION_SHARE = 0.01
 """Part of the job's time so far that its occlusion maps may take."""
 
 
-_PARTS = ("waiting for traits and heads", "sections", "page")
+_PARTS = ("waiting for image traits and cross-validated heads", "sections", "page")
 """Of the report, for the log; traits and heads begin while the model is converted and verified."""
 _LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2", "matplotlib.figure", "matplotlib.backends.backend_svg")
 """Take seconds to import."""
@@ -156,7 +156,7 @@ def _write(
     laps.append(time.monotonic())
     judgement.write(evaluation, folder, thumbnails)
     laps.append(time.monotonic())
-    parts = ", ".join(f"{name} {end - start:.1f}" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
+    parts = ", ".join(f"{name} {end - start:.1f} s" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
     log(f"Report: {folder / FILES[0]}, written in {laps[-1] - laps[0]:.1f} s ({parts})")
     return verdict.conclude(evaluation).text
 
