@@ -1,7 +1,11 @@
 """Charts as SVG text: matplotlib draws, the page's stylesheet gives colours and font, so one SVG serves both themes."""
 
+import importlib
 import io
+import os
 import re
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
+_FOLDER_VARIABLE = "MPLCONFIGDIR"
+"""Where matplotlib writes the list of fonts that it makes when it is imported."""
 INCHES = (4.4, 2.9)
 _MARKERS = {
     "line": "#0a0b01",
@@ -48,6 +54,23 @@ _STYLE = {
     "lines.linewidth": 1.8,
     "lines.solid_joinstyle": "round",
 }
+
+
+def import_library() -> None:
+    """Import matplotlib, with its list of fonts in a temporary folder: a job writes nothing into the home folder.
+
+    A folder that the user has set is used.
+    """
+    if "matplotlib.font_manager" in sys.modules:
+        return
+    with tempfile.TemporaryDirectory(prefix="matplotlib-") as folder:
+        given = os.environ.setdefault(_FOLDER_VARIABLE, folder)
+        try:
+            for name in ("matplotlib.font_manager", "matplotlib.figure", "matplotlib.backends.backend_svg"):
+                importlib.import_module(name)
+        finally:
+            if given == folder:
+                del os.environ[_FOLDER_VARIABLE]
 
 
 def reliability(calibration: Calibration) -> str:
@@ -157,6 +180,7 @@ def _as_percentages(axes: "Axes", which: str) -> None:
 
 def _drawn(name: str, label: str, draw: Callable[["Axes"], None]) -> str:
     """Return what `draw` draws as an SVG element named for screen readers; ids in it begin with the chart's `name`."""
+    import_library()
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -1,5 +1,6 @@
 import ast
 import json
+import re
 import tarfile
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def done(
 
 
 def printed(done: Ran, label: str) -> dict[str, object]:
-    """Return the dictionary that the script printed behind a label."""
-    [line] = [line for line in done.output.splitlines() if line.startswith(f"{label}: ")]
-    found = ast.literal_eval(line.removeprefix(f"{label}: "))
+    """Return the dictionary that the script printed behind a label, maybe behind a container's unfinished line."""
+    [text] = re.findall(rf"\b{label}: (\{{[^{{}}]*\}})", done.output)
+    found = ast.literal_eval(text)
     assert isinstance(found, dict)
     return found
 

@@ -85,3 +85,15 @@ def test_matplotlib_is_imported_when_a_chart_is_drawn() -> None:
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_matplotlib_writes_nothing_to_the_home(tmp_path: Path) -> None:
+    """Given an empty home -> importing matplotlib for a chart leaves it empty; its own import, a control, does not."""
+    variables = {"PYTHONPATH": str(PROGRAM), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+
+    def run(code: str) -> list[Path]:
+        subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+        return list(tmp_path.iterdir())
+
+    assert run("from image_classifier.evaluation import charts; charts.import_library()") == []
+    assert run("import matplotlib.font_manager") != []

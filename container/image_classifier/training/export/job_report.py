@@ -36,7 +36,7 @@ OCCLUSION_SHARE = 0.01
 
 _PARTS = ("waiting for image traits and cross-validated heads", "sections", "page")
 """Of the report, for the log; traits and heads begin while the model is converted and verified."""
-_LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2", "matplotlib.figure", "matplotlib.backends.backend_svg")
+_LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2")
 """Take seconds to import."""
 
 
@@ -84,12 +84,13 @@ def preparation(trained: "Trained", stop: StopSignal) -> Iterator[Future[Prepare
 
 
 def _prepare(trained: "Trained", check: Callable[[], None]) -> Prepared:
-    from image_classifier.evaluation import traits
+    from image_classifier.evaluation import charts, traits
     from image_classifier.training.export import evidence
 
     for name in _LIBRARIES:
         check()
         importlib.import_module(name)
+    charts.import_library()
     found = evidence.collect(trained, check)
     return Prepared(found, {split.name: traits.read(split.paths, check) for split in found.splits})
 
