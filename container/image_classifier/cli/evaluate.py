@@ -3,7 +3,6 @@
 import argparse
 import sys
 import tempfile
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from image_classifier import archives, model_layout, own_files
 from image_classifier.cli import serve_locally
 from image_classifier.cli.predictions import image_files
 from image_classifier.cli.terminal import consoles, report_page, typed_paths
+from image_classifier.contract import names
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.evaluation import judgement, verdict
 from image_classifier.evaluation.judgement import Evaluation
@@ -70,7 +70,7 @@ def _evaluate(folder: Path, images: Path, trust: bool) -> Evaluation:
     return judgement.evaluate(
         found,
         labelled_images.network(predictor.engine, predictor.info),
-        known_images=labelled_images.known_images(folder),
+        known_images=predictor.familiarity,
         occlusion_seconds=OCCLUSION_SECONDS,
     )
 
@@ -83,7 +83,7 @@ def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
     """
     if not folder.is_dir():
         raise UserError(f"--images {folder} is not a folder. Give a folder with one folder for each class.")
-    index = {unicodedata.normalize("NFC", name): number for number, name in enumerate(class_names)}
+    index = {names.normalised(name): number for number, name in enumerate(class_names)}
     found = image_files.find([folder])
     unknown = sorted({str(one.folder_name) for one in found} - set(index))
     if unknown:

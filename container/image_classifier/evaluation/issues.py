@@ -12,7 +12,7 @@ from image_classifier import durable_files, own_files
 from image_classifier.contract import csv_cells
 from image_classifier.evaluation.duplicates import Group, Member
 from image_classifier.evaluation.duplicates import Kind as Likeness
-from image_classifier.evaluation.evidence import Evidence, Split
+from image_classifier.evaluation.evidence import Split
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.traits import Traits
 
@@ -52,7 +52,7 @@ def collect(evaluation: Evaluation) -> list[Issue]:
     return [
         *_labels(evaluation),
         *_duplicates(evaluation),
-        *(issue for split in _splits(evaluation.evidence) for issue in _traits(evaluation, split)),
+        *(issue for split in evaluation.evidence.splits for issue in _traits(evaluation, split)),
         *_unfamiliar(evaluation),
         *(Issue(name, "unreadable", 1.0, f"replace or remove: {why}") for name, why in evaluation.evidence.skipped),
     ]
@@ -71,10 +71,6 @@ def write(folder: Path, issues: Sequence[Issue]) -> None:
         writer.writerow(map(csv_cells.cell, (one.file, one.kind, f"{one.score:.4f}", one.suggestion)))
     own_files.remove_link(folder / FILE)
     durable_files.write_bytes(folder / FILE, text.getvalue().encode())
-
-
-def _splits(evidence: Evidence) -> tuple[Split, ...]:
-    return (evidence.judged, *evidence.others)
 
 
 def _labels(evaluation: Evaluation) -> Iterator[Issue]:

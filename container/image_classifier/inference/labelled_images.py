@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
-from image_classifier.contract.errors import UserError, first_line
-from image_classifier.evaluation import array_file, familiarity
+from image_classifier.contract.errors import UserError
 from image_classifier.evaluation.evidence import Evidence, Split
-from image_classifier.evaluation.familiarity import FamiliarityModel
 from image_classifier.evaluation.probes import Network
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.engines.engine import Engine
@@ -81,21 +79,6 @@ def network(engine: Engine, info: ModelInfo) -> Network:
         return agreement.two_columns(found.probabilities), found.features
 
     return Network(run, info.image_size, info.resize_method)
-
-
-def known_images(model: Path) -> FamiliarityModel | None:
-    """Return what scores unfamiliar images from a model folder; None if it has none.
-
-    Raises:
-        UserError: The file is corrupt.
-    """
-    path = model / artifacts.FAMILIARITY_FILE
-    if not path.is_file():
-        return None
-    try:
-        return familiarity.from_arrays(array_file.read(path))
-    except (KeyError, ValueError) as error:
-        raise array_file.corrupt(path, first_line(error)) from error
 
 
 def _some(predictor: Predictor, images: LabelledImages, start: int) -> list[Prediction | OSError | ImageRejected]:

@@ -78,10 +78,9 @@ def write(image: Path, found: OcclusionMap, output: Path) -> None:
 
     try:
         header = imaging.read_header(image.read_bytes())
-        # The size in the header is of the raster as it is stored, which may lie on its side.
-        upright = header.size if (header.orientation or 1) < 5 else header.size[::-1]
+        upright = imaging.upright_size(header)
         scale = min(1.0, LONGEST_SIDE / max(upright))
-        width, height = (max(1, round(side * scale)) for side in upright)
+        height, width = (max(1, round(side * scale)) for side in upright)
         pixels = imaging.decode(header, (height, width), "bilinear")
     except (OSError, ImageRejected) as error:
         raise UserError(f"{image} cannot be drawn: {error}") from error

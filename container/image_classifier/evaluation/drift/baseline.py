@@ -160,7 +160,7 @@ def build(evidence: Evidence, traits: Mapping[str, Sequence[Traits | None]]) -> 
 def _embedding(evidence: Evidence) -> EmbeddingBaseline | None:
     if not evidence.features_are_served:
         return None
-    splits = [split for split in (evidence.judged, *evidence.others) if split.features is not None and len(split)]
+    splits = [split for split in evidence.splits if split.features is not None and len(split)]
     held_out = [split.features for split in splits if split.name != TRAINING and split.features is not None]
     training = [split.features for split in splits if split.name == TRAINING and split.features is not None]
     if not held_out:

@@ -70,7 +70,7 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     strength = _mapping(recipe, "head").get("strength")
     if isinstance(strength, int | float):
         yield "Regularisation", f"C = {strength:g}, by cross-validation"
-    for split in (evidence.judged, *evidence.others):
+    for split in evidence.splits:
         yield f"{split.name.capitalize()} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
     yield "Classes", f"{len(evidence.class_names):,}"
     if digest := _mapping(info, "data").get("sha256"):
