@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from image_classifier import artifacts
+from image_classifier.contract.names import listed
 from image_classifier.contract.system_names import is_system_name
 
 _SHOWN = 5
@@ -88,5 +89,4 @@ def _unused(given: Path, folder: Path, program: str) -> list[str]:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(name if name.isprintable() else ascii(name) for name in names[:_SHOWN])}{more}"
+    return listed([name if name.isprintable() else ascii(name) for name in names], _SHOWN)

@@ -88,8 +88,8 @@ def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
     unknown = sorted({str(one.folder_name) for one in found} - set(index))
     if unknown:
         raise UserError(
-            f"--images {folder} has images in {_listed(unknown)}, which are no classes of the model. These "
-            f"are {_listed(class_names)}. Name the folders after them, or leave the others out."
+            f"--images {folder} has images in {names.listed(unknown, _SHOWN)}, which are no classes of the model. "
+            f"These are {names.listed(class_names, _SHOWN)}. Name the folders after them, or leave the others out."
         )
     labels = np.array([index[str(one.folder_name)] for one in found], np.int64)
     return LabelledImages(folder.name or "images", folder, tuple(_below(one.path, folder) for one in found), labels)
@@ -121,11 +121,6 @@ def beside(model: Path) -> Path:
 
 def _below(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -1,6 +1,10 @@
 """Names of classes and files: one Unicode normalisation form, and printable for any bytes."""
 
 import unicodedata
+from collections.abc import Sequence
+
+LISTED = 8
+"""Names in one sentence, unless another limit is given."""
 
 
 def normalised(name: str) -> str:
@@ -30,6 +34,12 @@ def on_one_line(text: str) -> str:
     r"""Return `printable` text with control characters escaped too, a line feed as `\x0a`."""
     shown = printable(text)
     return "".join(map(_escaped_control, shown)) if has_control_characters(shown) else shown
+
+
+def listed(names: Sequence[str], limit: int = LISTED) -> str:
+    """Join at most `limit` names with commas, and count the others."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def code_points(name: str) -> str:

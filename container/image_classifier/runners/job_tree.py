@@ -11,6 +11,7 @@ from pathlib import Path
 
 from image_classifier import own_files
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.names import listed
 from image_classifier.contract.opt_ml import OptMl, Resources
 from image_classifier.runners import job_content, job_state
 
@@ -95,7 +96,7 @@ def _check_content(output: Path) -> None:
         others = sorted(path.name for path in output.iterdir() if path.name not in _ignored(output))
         if others:
             raise UserError(
-                f"--output {output} is not empty ({_listed(others)}) and has no marker of an earlier local job "
+                f"--output {output} is not empty ({listed(others, _SHOWN)}) and has no marker of an earlier local job "
                 f"({own_files.MARKER}). Nothing was changed: give a new folder, or move that one away."
             )
         return
@@ -105,7 +106,7 @@ def _check_content(output: Path) -> None:
 def _reject_foreign(output: Path, parts: Sequence[str]) -> None:
     if foreign := sorted(path for path, written in job_content.content(output, parts) if not written):
         raise UserError(
-            f"--output {output} holds files that no job writes: {_listed(foreign)}. Nothing was changed: move "
+            f"--output {output} holds files that no job writes: {listed(foreign, _SHOWN)}. Nothing was changed: move "
             "them elsewhere, or give another folder."
         )
 
@@ -113,11 +114,6 @@ def _reject_foreign(output: Path, parts: Sequence[str]) -> None:
 def _ignored(output: Path) -> set[str]:
     checkpoints = {job_content.CHECKPOINTS} if (output / job_content.CHECKPOINTS).is_dir() else set()
     return {f"{own_files.MARKER}.partial", *checkpoints}
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def build_tree(job: LocalJob) -> OptMl:

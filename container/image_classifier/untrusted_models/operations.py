@@ -7,6 +7,7 @@ from typing import Any
 
 from image_classifier import tensorflow_start
 from image_classifier.contract.errors import UserError, first_line
+from image_classifier.contract.names import listed
 from image_classifier.untrusted_models import allow_list, saver
 from image_classifier.untrusted_models.meta_graph import MetaGraph
 
@@ -47,13 +48,13 @@ def check(saved_model: Path, trust: bool) -> None:
 
         raise UserError(
             f"{saved_model} needs operations that TensorFlow {tf.__version__} does not have: "
-            f"{_listed(found.unknown)}. Custom operation libraries are never loaded; save the model without them, or "
-            "with an older TensorFlow."
+            f"{listed(found.unknown, 10)}. Custom operation libraries are never loaded; save the model without them, "
+            "or with an older TensorFlow."
         )
     if trust:
         return
     reasons = [
-        f"{what} ({_listed(names)})"
+        f"{what} ({listed(names, 10)})"
         for what, names in (
             (
                 "operations that an image classifier does not need and that may reach files, the network or Python",
@@ -144,7 +145,3 @@ def parse(saved_model: Path) -> Any:
         return tf.__internal__.saved_model.parse_saved_model(str(saved_model))
     except OSError as error:
         raise UserError(f"{saved_model} cannot be read as a SavedModel: {first_line(error)}. Copy it again.") from error
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

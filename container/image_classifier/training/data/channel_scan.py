@@ -8,12 +8,19 @@ from pathlib import Path
 
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.contract.file_kinds import kind_of
-from image_classifier.contract.names import code_points, has_control_characters, is_utf8, normalised, on_one_line
+from image_classifier.contract.names import (
+    code_points,
+    has_control_characters,
+    is_utf8,
+    listed,
+    normalised,
+    on_one_line,
+)
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.training.data import channel_walk, permissions, unused_files
 from image_classifier.training.data.channel_walk import Entry, Findings
 from image_classifier.training.data.dataset import Example, Listing
-from image_classifier.training.data.problems import Problem, listed
+from image_classifier.training.data.problems import Problem
 from image_classifier.training.data.storage import Storage
 
 _LOOSE = "images"

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from image_classifier.contract.errors import PlatformError
-from image_classifier.contract.names import on_one_line
-from image_classifier.training.data.problems import Problem, listed
+from image_classifier.contract.names import listed, on_one_line
+from image_classifier.training.data.problems import Problem
 
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 """Bits of capability sets, from linux/capability.h."""

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 
-_SHOWN_NAMES = 8
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -29,9 +27,3 @@ def raise_all(problems: Sequence[Problem]) -> None:
         raise owner(problems[0].text)
     lines = "".join(f"\n- {one.text}" for one in problems)
     raise owner(f"{len(problems)} problems were found before training:{lines}")
-
-
-def listed(names: Sequence[str], limit: int = _SHOWN_NAMES) -> str:
-    """Join at most `limit` names with commas, and count the others."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
