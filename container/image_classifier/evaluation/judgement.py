@@ -88,9 +88,9 @@ def evaluate(
     judged, classes = evidence.judged, len(evidence.class_names)
     found, left_out = mistakes.find(judged, classes), _lacking(evidence, network, known_images)
     check()
-    issues = _label_issues(evidence.splits, classes)
+    issues = _label_issues(evidence.splits)
     of_splits = known_traits or {split.name: traits.read(split.paths, check) for split in evidence.splits}
-    copies, groups = duplicates.find(evidence.splits, of_splits), slices.find(judged, of_splits[judged.name])
+    copies, groups = duplicates.find(evidence.splits, of_splits, check), slices.find(judged, of_splits[judged.name])
     check()
     reliability = calibration.measure(judged)
     check()
@@ -138,11 +138,11 @@ def _lacking(evidence: Evidence, network: Network | None, known_images: Familiar
     return found
 
 
-def _label_issues(splits: Sequence[Split], classes: int) -> tuple[LabelIssue, ...]:
+def _label_issues(splits: Sequence[Split]) -> tuple[LabelIssue, ...]:
     """Judge the rows that have probabilities, and return the issues with the rows of the whole splits."""
     known = {split.name: np.flatnonzero(_has_probabilities(split)) for split in splits}
     parts = [split.part(known[split.name]) for split in splits if len(known[split.name])]
-    found = label_issues.find(parts, classes)
+    found = label_issues.find(parts)
     return tuple(replace(issue, row=int(known[issue.split][issue.row])) for issue in found)
 
 

@@ -30,12 +30,12 @@ class LabelIssue:
     """Label quality in [0, 1]: (1 + p(given) - max p(other)) / 2; the smaller, the more likely is the label wrong."""
 
 
-def find(splits: Sequence[Split], classes: int) -> tuple[LabelIssue, ...]:
+def find(splits: Sequence[Split]) -> tuple[LabelIssue, ...]:
     """Find label issues in the splits that have probabilities, the most likely wrong first.
 
     Northcutt, Jiang and Chuang, Confident learning (2021): those that pruning by noise rate finds, cleanlab's default,
     and that have `LEAST_LEAD`. The splits are judged together: thresholds are by class.
-    Fewer than two classes have no issues. `classes` is K, the columns of the probabilities.
+    Fewer than two classes have no issues.
     """
     judged = [(split, split.probabilities) for split in splits if split.probabilities is not None and len(split)]
     labels = np.concatenate([split.labels for split, _ in judged]) if judged else np.empty(0, np.int64)

@@ -57,7 +57,7 @@ def test_flipped_labels_are_found(data: Callable[[], tuple[NDArray[np.float32], 
     """5 % of the labels flipped -> at least 70 % of them found, with precision 0.8, and the true class suggested."""
     features, labels = data()
     planted = plant(features, labels, share=0.05)
-    issues = label_issues.find([planted.split], int(planted.true.max()) + 1)
+    issues = label_issues.find([planted.split])
     precision, recall = planted.precision_and_recall(issues)
     assert precision >= 0.8
     assert recall >= 0.7
@@ -71,11 +71,11 @@ def test_flipped_labels_of_stamps_are_found_among_photographs(tmp_path_factory: 
     """5 % of the stamps' labels flipped, ten draws -> at least 70 % found, precision 0.8; none flipped -> nothing."""
     features, labels = real_features.load(tmp_path_factory, "stamps")
     draws = [plant(features, labels, 0.05, seed) for seed in range(10)]
-    found = [{issue.row for issue in label_issues.find([draw.split], 4)} for draw in draws]
+    found = [{issue.row for issue in label_issues.find([draw.split])} for draw in draws]
     hits = sum(len(rows & draw.flipped) for rows, draw in zip(found, draws, strict=True))
     assert hits / sum(map(len, found)) >= 0.8
     assert hits / sum(len(draw.flipped) for draw in draws) >= 0.7
-    assert label_issues.find([plant(features, labels, 0).split], 4) == ()
+    assert label_issues.find([plant(features, labels, 0).split]) == ()
 
 
 @pytest.mark.every
@@ -84,7 +84,7 @@ def test_flipped_labels_of_solar_cells_come_first(tmp_path_factory: pytest.TempP
     """5 % of the labels of images that are hard to classify flipped -> the first issues of the list are the flipped."""
     features, labels = real_features.load(tmp_path_factory, "solar")
     planted = plant(features, labels, 0.05)
-    issues = label_issues.find([planted.split], 2)
+    issues = label_issues.find([planted.split])
     precision, recall = planted.precision_and_recall(issues)
     assert precision >= 0.4
     assert recall >= 0.65
@@ -94,7 +94,7 @@ def test_flipped_labels_of_solar_cells_come_first(tmp_path_factory: pytest.TempP
 
 def test_clean_labels_are_left_alone() -> None:
     """Separable classes without a flipped label -> nothing found."""
-    assert label_issues.find([plant(*gaussians(), share=0).split], 5) == ()
+    assert label_issues.find([plant(*gaussians(), share=0).split]) == ()
 
 
 def test_the_issues_are_those_of_cleanlab_in_its_order() -> None:
@@ -107,7 +107,7 @@ def test_the_issues_are_those_of_cleanlab_in_its_order() -> None:
     leads = probabilities.max(axis=1) - probabilities[np.arange(len(probabilities)), planted.split.labels]
     expected = ranked[leads[ranked] >= LEAST_LEAD]
     assert 0 < len(expected) < len(ranked)
-    issues = label_issues.find([planted.split], 10)
+    issues = label_issues.find([planted.split])
     assert [issue.row for issue in issues] == expected.tolist()
     assert [issue.suggested for issue in issues] == probabilities[expected].argmax(axis=1).tolist()
     assert [issue.score for issue in issues] == sorted(issue.score for issue in issues)
@@ -126,16 +126,16 @@ def test_several_splits_are_judged_together_and_named() -> None:
     ]
     rows = [
         issue.row + (1000 if issue.split == TRAINING else 0)
-        for issue in label_issues.find(parts, 10)
+        for issue in label_issues.find(parts)
         if issue.split in (VALIDATION, TRAINING)
     ]
-    assert rows == [issue.row for issue in label_issues.find([whole], 10)]
+    assert rows == [issue.row for issue in label_issues.find([whole])]
 
 
 def test_a_class_without_images_is_tolerated() -> None:
     """A class of the model that no image has -> the other classes' issues as before."""
     split = answers_of([0] * 50 + [1] * 50, [0] * 49 + [1] + [1] * 50, 3, confidence=0.98)
-    (issue,) = label_issues.find([split], 3)
+    (issue,) = label_issues.find([split])
     assert (issue.row, issue.given, issue.suggested) == (49, 0, 1)
     assert issue.score == pytest.approx((1 + 0.01 - 0.98) / 2, abs=1e-6)
 
@@ -143,4 +143,4 @@ def test_a_class_without_images_is_tolerated() -> None:
 @pytest.mark.parametrize("splits", [[], [answers_of([], [], 2)], [answers_of([1, 1], [0, 1], 2)]])
 def test_fewer_than_two_classes_have_no_issues(splits: list[Split]) -> None:
     """No images, or images of one class -> nothing to compare, nothing found."""
-    assert label_issues.find(splits, 2) == ()
+    assert label_issues.find(splits) == ()
