@@ -127,6 +127,24 @@ def reject_foreign_file(path: Path, option: str, what: str, recognised: Callable
         )
 
 
+def reject_foreign_folder(folder: Path, option: str, writer: str) -> None:
+    """Ensure that `writer` may write into a folder: it does not exist, is empty, or has the writer's marker.
+
+    `option` names the option in the message, such as `--output`.
+
+    Raises:
+        UserError: The path is a link or a file, holds files of others, or cannot be written.
+    """
+    reject_other_kind(folder)
+    if folder.is_dir() and not is_empty(folder) and not is_marked(folder, writer):
+        raise UserError(
+            f"{option} {folder} holds files of others, which scripts/{writer} did not write. Give a new or an empty "
+            "folder."
+        )
+    if reason := unwritable(folder):
+        raise UserError(f"{option} {folder} cannot be written: {reason}. Give a folder of yours.")
+
+
 def unwritable(folder: Path) -> str | None:
     """Return why nothing can be created in `folder`, which need not exist yet; None if it is writable."""
     nearest = next(each for each in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(each))

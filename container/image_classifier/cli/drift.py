@@ -10,7 +10,7 @@ from pathlib import Path
 from image_classifier import own_files
 from image_classifier.cli.terminal import consoles, fitted_table
 from image_classifier.cli.terminal.fitted_table import Column
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.contract.errors import ExplainedError, PlatformError, first_line
 from image_classifier.evaluation import wording
 from image_classifier.evaluation.drift import verdict
 from image_classifier.evaluation.drift.comparison import Check, Comparison
@@ -29,7 +29,7 @@ def run(captured: Path, model: Path, window: Window, most_images: int) -> Analys
     """Compare captured lines with the baseline of a model.
 
     Raises:
-        ExplainedError: There is no such file, or the model has no baseline.
+        ExplainedError: The file or folder does not exist, or the model has no baseline.
     """
     with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
         known = model_folder.read_baseline(model, Path(scratch))
@@ -89,8 +89,6 @@ def _print_classes(found: Comparison) -> None:
 
 
 def _write(output: Path, found: Analysis) -> None:
-    if output.exists() and not own_files.is_marked(output, COMMAND) and not own_files.is_empty(output):
-        raise UserError(f"--output {output} holds files of others, so nothing is written there. Give a new folder.")
     output.mkdir(parents=True, exist_ok=True)
     own_files.mark(output, COMMAND)
     job.write_report(output, found)
@@ -134,6 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
+        if given.output:
+            own_files.reject_foreign_folder(given.output, "--output", COMMAND)
         found = run(given.captured, given.model, Window(given.start, given.end), given.max_images)
         _print(found)
         if given.output:

@@ -79,7 +79,7 @@ def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
     """Return the images of a folder whose sub-folders are classes; names are compared in Unicode's composed form.
 
     Raises:
-        UserError: There is no image, or a folder with images is not a class.
+        UserError: The folder holds no image, or a folder with images is not a class.
     """
     if not folder.is_dir():
         raise UserError(f"--images {folder} is not a folder. Give a folder with one folder for each class.")
@@ -101,15 +101,9 @@ def reject_foreign(output: Path, images: Path) -> None:
     Raises:
         UserError: It lies in the folder of the images, or holds what this command did not write.
     """
-    own_files.reject_other_kind(output)
     if own_files.overlap(images, output):
         raise UserError(f"--output {output} overlaps with --images {images}. Give another folder for the report.")
-    if output.is_dir() and not own_files.is_empty(output) and not own_files.is_marked(output, WRITER):
-        raise UserError(
-            f"--output {output} holds files that scripts/evaluate did not write. Give a new or an empty folder."
-        )
-    if reason := own_files.unwritable(output):
-        raise UserError(f"--output {output} cannot be written: {reason}. Give a folder of yours.")
+    own_files.reject_foreign_folder(output, "--output", WRITER)
 
 
 def beside(model: Path) -> Path:

@@ -49,7 +49,7 @@ def analyse(
     """Read captured lines and compare them with a baseline.
 
     Raises:
-        UserError: There is no such file or folder.
+        UserError: The file or folder does not exist.
         PlatformError: A file cannot be read.
     """
     reading = Reading()

@@ -84,7 +84,7 @@ def files(source: Path, window: Window) -> list[Path]:
     """Return the files of a folder whose hour touches the window, in order; a file stands for itself.
 
     Raises:
-        UserError: There is no such file or folder.
+        UserError: The file or folder does not exist.
     """
     if source.is_file():
         return [source]

@@ -11,7 +11,7 @@ def read_baseline(model: Path, scratch: Path) -> Baseline:
     """Read the drift baseline of a model; an archive is unpacked below `scratch`.
 
     Raises:
-        UserError: There is no model, its archive is rejected, or it has no baseline.
+        UserError: The model is missing, its archive is rejected, or it has no baseline.
         PlatformError: The disk is full or not writable.
     """
     found = sorted(path for path in model.iterdir() if archives.is_archive(path)) if model.is_dir() else []

@@ -55,6 +55,9 @@ def test_folder_of_others_is_left_alone(tmp_path: Path, model: Path, capsys: pyt
     assert drift.main([str(tmp_path / "captured"), str(model), "--output", str(output)]) == 1
     assert "holds files of others" in capsys.readouterr().err
     assert [path.read_text() for path in output.iterdir()] == ["mine"]
+    # Before anything is read: the captured lines need not exist.
+    assert drift.main([str(tmp_path / "nothing"), str(model), "--output", str(output)]) == 1
+    assert "holds files of others" in capsys.readouterr().err
 
 
 def test_period_is_chosen_by_its_times(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,8 @@ def test_report_stays_closed_without_a_desktop(report: Path, opened: list[str]) 
 
 def test_missing_report_is_not_opened(tmp_path: Path, opened: list[str]) -> None:
     """A job that left the report out -> a line that says so."""
-    assert report_page.show(tmp_path / "report.html", DESKTOP).startswith("There is no report at ")
+    report = tmp_path / "report.html"
+    assert report_page.show(report, DESKTOP) == f"The report {report} does not exist."
     assert opened == []
 
 

@@ -17,9 +17,9 @@ def lines(verdict: str, folder: str) -> list[str]:
 def show(report: Path, environment: Mapping[str, str] = os.environ) -> str:
     """Open a report in the desktop's browser; return a sentence that says what became of it."""
     if not report.is_file():
-        return f"There is no report at {report} to open."
+        return f"The report {report} does not exist."
     if not has_desktop(environment):
-        return f"There is no desktop here to open it on; open {report} on one."
+        return f"No desktop was found; open {report} on one."
     try:
         opened = webbrowser.open(report.resolve().as_uri())
     except webbrowser.Error:
