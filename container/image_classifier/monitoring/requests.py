@@ -1,13 +1,10 @@
 """The images of a captured request, in any form that the server accepts."""
 
-import base64
-import binascii
 import json
 from typing import Any
 
 from image_classifier import imaging
-
-_URL_SAFE = str.maketrans("-_", "+/")
+from image_classifier.contract import base64_text
 
 
 def images(body: bytes) -> list[bytes]:
@@ -43,8 +40,7 @@ def _image(entry: Any) -> bytes:
     text = entry.get("b64") if isinstance(entry, dict) else entry
     if not isinstance(text, str):
         raise ValueError("an entry is not base64 text")
-    compact = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
-    except binascii.Error as error:
+        return base64_text.decode(text)
+    except ValueError as error:
         raise ValueError(f"an entry is not base64 text: {error}") from error

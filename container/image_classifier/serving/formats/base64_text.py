@@ -1,11 +1,9 @@
-"""Lenient Base64, as in TensorFlow Serving: with line breaks, without padding, URL-safe alphabet."""
+"""The base64 texts of requests: strict first, which is the fastest, then lenient; a data: URL is explained."""
 
 import base64
-import binascii
 
+from image_classifier.contract import base64_text
 from image_classifier.serving.rejection import RejectedError
-
-_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def decode(text: str, where: str) -> bytes:
@@ -25,8 +23,7 @@ def _decode_leniently(text: str, where: str) -> bytes:
     if compact[:5].lower() == "data:":
         message = f"{where} begins with {compact[:30]!r}: a data: URL. Send only the text after its comma."
         raise RejectedError(400, "invalid_base64", message)
-    compact = compact.translate(_URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return base64_text.decode(compact)
+    except ValueError as error:
         raise RejectedError(400, "invalid_base64", f"{where} is not valid base64: {error}.") from error
