@@ -12,7 +12,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.names import on_one_line
 from image_classifier.training import progress, stopping
-from image_classifier.training.data import decoding
+from image_classifier.training.data import dataset, decoding
 from image_classifier.training.data.batches import Rows
 from image_classifier.training.data.dataset import Example, Listing
 from image_classifier.training.data.decoding import CachedImages, Decoder, Skipped
@@ -134,7 +134,7 @@ def prepare_function(
         examples, owners = listing.examples, _owners(listing.examples)
         if network is None:
             images = CachedImages(decoder, examples, progress.counter(phase, len(examples)))
-            return Prepared(listing, Rows(images, _labels(examples), owners), (), time.monotonic() - started)
+            return Prepared(listing, Rows(images, dataset.labels(examples), owners), (), time.monotonic() - started)
         key = feature_chunks.network_key(backbone.info, decoder.resize_method, network.planned_engine)
         chunks = ChunkFolder(features_dir / phase.split()[0].lower(), key) if features_dir else None
 
@@ -142,7 +142,7 @@ def prepare_function(
             return feature_pass.compute(network, decoder, some, phase, session.stop, session.cluster, chunks, part)
 
         store = compute(examples) if owners is None else _compute_own_files(compute, examples, owners, session.cluster)
-        rows = Rows(store.features, _labels(store.examples))
+        rows = Rows(store.features, dataset.labels(store.examples))
         return Prepared(replace(listing, examples=store.examples), rows, store.skipped, time.monotonic() - started)
 
     return prepare
@@ -167,10 +167,6 @@ def reject_unreadable(data: DataSplits, parts: Sequence[Prepared], values: Hyper
             f"No image of {', '.join(empty) or 'the validation split'} is readable; "
             f"first: {on_one_line(skipped[0].path.name)}: {skipped[0].reason} Replace the corrupt files."
         )
-
-
-def _labels(examples: Sequence[Example]) -> NDArray[np.int64]:
-    return np.array([example.label for example in examples], np.int64)
 
 
 def _owners(examples: Sequence[Example]) -> NDArray[np.int64] | None:

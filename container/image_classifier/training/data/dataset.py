@@ -3,9 +3,12 @@
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from image_classifier.contract.errors import UserError
 from image_classifier.training.data.storage import Storage
@@ -48,6 +51,11 @@ class Listing:
         """Return the number of images of each class, in class order."""
         found = Counter(example.label for example in self.examples)
         return {name: found[index] for index, name in enumerate(self.class_names)}
+
+
+def labels(examples: Sequence[Example]) -> NDArray[np.int64]:
+    """Return the class indices of examples, (n,)."""
+    return np.array([example.label for example in examples], np.int64)
 
 
 def split(listing: Listing, ratio: float, seed: int) -> tuple[Listing, Listing]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.training.data import dataset
 from image_classifier.training.data.dataset import Example
 from image_classifier.training.data.storage import Storage
 
@@ -49,7 +50,7 @@ def choose(examples: Sequence[Example], probabilities: NDArray[np.float32], seed
     chosen = np.sort(np.random.default_rng(seed).choice(np.array(here, np.int64), count, replace=False))
     whole = ValidationSample(
         tuple(example.path for example in examples),
-        np.array([example.label for example in examples], np.int64),
+        dataset.labels(examples),
         probabilities,
     )
     return whole.rows(chosen)

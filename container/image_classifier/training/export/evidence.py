@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from image_classifier.evaluation.evidence import TEST, TRAINING, VALIDATION, Evidence, Head, Split
 from image_classifier.inference.openvino_model import agreement
+from image_classifier.training.data import dataset
 from image_classifier.training.data.dataset import Listing
 from image_classifier.training.export import held_out
 
@@ -59,7 +60,7 @@ def split(
         name=name,
         folder=listing.folder,
         files=tuple(map(listing.name, listing.examples)),
-        labels=np.array([example.label for example in listing.examples], np.int64),
+        labels=dataset.labels(listing.examples),
         probabilities=None if probabilities is None else agreement.two_columns(probabilities),
         features=features,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from image_classifier.evaluation.evidence import LearningPoint
 from image_classifier.evaluation.statistics import Proportion
 from image_classifier.inference.openvino_model import agreement
-from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data import dataset
 
 if TYPE_CHECKING:
     from image_classifier.training.fine_tuning import Trained
@@ -50,7 +50,7 @@ def predictions(trained: "Trained", check: Callable[[], None]) -> HeldOut | None
     values = trained.values
     found = cross_validation.select(
         arrays.training,
-        _labels(trained.training),
+        dataset.labels(trained.training.examples),
         len(trained.training.class_names),
         values.random_seed,
         binary=values.binary_mode,
@@ -65,7 +65,11 @@ def learning_curve(trained: "Trained", known: HeldOut, check: Callable[[], None]
     Draws are stratified and disjoint; their mean counts as one. Empty without features or C, or with fewer than four
     training images.
     """
-    arrays, labels, expected = trained.arrays, _labels(trained.training), _labels(trained.validation)
+    arrays, labels, expected = (
+        trained.arrays,
+        dataset.labels(trained.training.examples),
+        dataset.labels(trained.validation.examples),
+    )
     if arrays is None or known.strength is None or len(labels) < _PARTS:
         return ()
     from image_classifier.training.recipes import fold_table, linear_head
@@ -92,7 +96,3 @@ def learning_curve(trained: "Trained", known: HeldOut, check: Callable[[], None]
         accuracy = Proportion(round(float(np.mean(rights))), len(expected))
         points.append(LearningPoint(len(draws[0]) / _PARTS, len(rows), accuracy))
     return tuple(points)
-
-
-def _labels(listing: Listing) -> NDArray[np.int64]:
-    return np.array([example.label for example in listing.examples], np.int64)

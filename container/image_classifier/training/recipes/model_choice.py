@@ -220,7 +220,7 @@ def sample(listing: Listing, seed: int) -> Listing:
     share = IMAGES / len(listing.examples)
     if share >= 1:
         return listing
-    labels = np.array([example.label for example in listing.examples])
+    labels = dataset.labels(listing.examples)
     drawn = np.random.default_rng(seed).permutation(len(labels))
     chosen: list[int] = []
     for label in range(len(listing.class_names)):
