@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import stratified
 from image_classifier.evaluation.evidence import Split
 from image_classifier.evaluation.statistics import Interval, Proportion
 
@@ -204,8 +205,7 @@ def _brier(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> flo
 
 def _cross_fitted(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the probabilities after temperatures that were fitted on the other folds."""
-    shuffled = np.random.default_rng(_SEED).permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    by_class = stratified.by_class(labels, _SEED)
     after = np.empty_like(probabilities)
     for fold in range(_FOLDS):
         held_out = np.zeros(len(labels), bool)

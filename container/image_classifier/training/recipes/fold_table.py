@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import row_blocks, stratified
+from image_classifier.evaluation import stratified
+from image_classifier.training.recipes import row_blocks
 from image_classifier.training.recipes.logistic_regression import Problem
 from image_classifier.training.recipes.row_blocks import Block
 from image_classifier.training.recipes.workers import Workers

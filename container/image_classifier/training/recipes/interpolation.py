@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import stratified
 from image_classifier.training.loop import snapshots
 from image_classifier.training.loop.scoring import Evaluator
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import choice, stratified
+from image_classifier.training.recipes import choice
 from image_classifier.training.recipes.tuning_inputs import TuningInputs
 from image_classifier.training.stopping import JobStopped
 

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import stratified
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import stratified
 from image_classifier.training.recipes.budget import Plan, Rung
 from image_classifier.training.recipes.settings import TuningSettings
 

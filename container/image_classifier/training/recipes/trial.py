@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.training.recipes import stratified
+from image_classifier.evaluation import stratified
 from image_classifier.training.recipes.head_trainer import Array, HeadTrainer, LabelledFeatures
 
 FOLDS = ((1_000, 5), (2_000, 3), (4_000, 2))
