@@ -16,6 +16,7 @@ from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.scoring import Score
 from image_classifier.cli.terminal import consoles, job_summary, report_page, typed_paths
 from image_classifier.cli.terminal.steps import Steps
+from image_classifier.contract import report_files
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.model_hub import packages
@@ -56,7 +57,7 @@ def run(data: str, keep_serving: bool, show_report: bool = False) -> int:
             score = _classify(held_out, port)
         _print_result(score, steps, job.output, held_out)
         if show_report:
-            consoles.print_text(consoles.output(), report_page.show(_report_folder(job.output) / report_page.REPORT))
+            consoles.print_text(consoles.output(), report_page.show(_report_folder(job.output) / report_files.REPORT))
         if keep_serving:
             consoles.output().print(f"\nServing on http://127.0.0.1:{port} until Ctrl-C.")
             with contextlib.suppress(KeyboardInterrupt):

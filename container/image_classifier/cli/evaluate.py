@@ -13,7 +13,7 @@ from image_classifier import archives, model_layout, own_files
 from image_classifier.cli import serve_locally
 from image_classifier.cli.predictions import image_files
 from image_classifier.cli.terminal import consoles, report_page, typed_paths
-from image_classifier.contract import names
+from image_classifier.contract import names, report_files
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.evaluation import judgement, verdict
 from image_classifier.evaluation.judgement import Evaluation
@@ -149,7 +149,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for line in report_page.lines(found, str(output)):
         consoles.print_text(consoles.output(), line)
     if given.open:
-        consoles.print_text(consoles.output(), report_page.show(output / report_page.REPORT))
+        consoles.print_text(consoles.output(), report_page.show(output / report_files.REPORT))
     return 0
 
 

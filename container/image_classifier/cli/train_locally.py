@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from image_classifier import PROGRAM, own_files
 from image_classifier.cli.terminal import consoles, job_process, job_summary, report_page, typed_paths
-from image_classifier.contract import contradictions, hyperparameters
+from image_classifier.contract import contradictions, hyperparameters, report_files
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.runners import chosen_model, job_state, job_tree
@@ -58,7 +58,7 @@ def train(
         if code == 0 and _identity(tree) != before:
             tree = _conclude(tree, job, time.monotonic() - started, suggest_next)
             if show_report:
-                page = tree.output_data_dir / report_page.REPORT
+                page = tree.output_data_dir / report_files.REPORT
                 consoles.print_text(consoles.output(), report_page.show(page))
     return code
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier import durable_files, own_files
-from image_classifier.contract import csv_cells
+from image_classifier.contract import csv_cells, report_files
 from image_classifier.evaluation.duplicates import Group, Member
 from image_classifier.evaluation.duplicates import Kind as Likeness
 from image_classifier.evaluation.evidence import Split
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.traits import Traits
 
-FILE = "issues.csv"
 HEADER = ("file", "kind", "score", "suggestion")
 OUTLIER = 3.5
 """Modified z-score from which a value is an outlier (Iglewicz and Hoaglin, How to detect and handle outliers, 1993)."""
@@ -69,8 +68,8 @@ def write(folder: Path, issues: Sequence[Issue]) -> None:
     writer.writerow(HEADER)
     for one in issues:
         writer.writerow(map(csv_cells.cell, (one.file, one.kind, f"{one.score:.4f}", one.suggestion)))
-    own_files.remove_link(folder / FILE)
-    durable_files.write_bytes(folder / FILE, text.getvalue().encode())
+    own_files.remove_link(folder / report_files.ISSUES)
+    durable_files.write_bytes(folder / report_files.ISSUES, text.getvalue().encode())
 
 
 def _labels(evaluation: Evaluation) -> Iterator[Issue]:

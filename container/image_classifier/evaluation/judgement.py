@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import durable_files, own_files
+from image_classifier.contract import report_files
 from image_classifier.evaluation import (
     calibration,
     duplicates,
@@ -32,7 +33,6 @@ from image_classifier.evaluation.scores import Score
 from image_classifier.evaluation.slices import Slice
 from image_classifier.evaluation.traits import Traits
 
-REPORT, MODEL_QUALITY, MODEL_CARD = "report.html", "evaluation.json", "model_card.json"
 TRAINING_LABELS, FAMILIARITY, LEARNING_CURVE, OCCLUSION = (
     "labels of training images",
     "unfamiliar images",
@@ -174,9 +174,9 @@ def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> None
 
     html = page.build(evaluation, thumbnails)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (MODEL_QUALITY, MODEL_CARD, REPORT):
+    for name in (report_files.MODEL_QUALITY, report_files.MODEL_CARD, report_files.REPORT):
         own_files.remove_link(folder / name)
-    durable_files.write_json(folder / MODEL_QUALITY, model_quality.build(evaluation.evidence))
-    durable_files.write_json(folder / MODEL_CARD, model_card.build(evaluation))
+    durable_files.write_json(folder / report_files.MODEL_QUALITY, model_quality.build(evaluation.evidence))
+    durable_files.write_json(folder / report_files.MODEL_CARD, model_card.build(evaluation))
     issues.write(folder, issues.collect(evaluation))
-    durable_files.write_bytes(folder / REPORT, html.encode())
+    durable_files.write_bytes(folder / report_files.REPORT, html.encode())

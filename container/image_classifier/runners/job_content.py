@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from image_classifier import artifacts
+from image_classifier.contract import report_files
 from image_classifier.contract.errors import UserError
 
 CHECKPOINTS = "checkpoints"
@@ -32,7 +33,7 @@ _FOLDERS = (
 )
 _REPORTS = (
     *("metrics.json", "history.csv", "predictions.csv", "skipped.csv", "out_of_fold.csv", "search.csv"),
-    *("report.html", "evaluation.json", "model_card.json", "issues.csv"),
+    *report_files.ALL,
 )
 _FILES = (
     *("input/config/hyperparameters.json", "input/config/resourceconfig.json"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_classifier.contract import csv_cells
+from image_classifier.contract import csv_cells, report_files
 from image_classifier.evaluation import familiarity, issues
 from image_classifier.evaluation.evidence import VALIDATION, Head
 from image_classifier.evaluation.judgement import Evaluation
@@ -72,7 +72,7 @@ def test_all_kinds_are_written(tmp_path: Path) -> None:
     """Given an evaluation with every section -> each row has file, kind, a score in [0, 1] and a suggestion."""
     found = evaluations.complete(tmp_path / "data", 2, images=120)
     issues.write(tmp_path, issues.collect(found))
-    with (tmp_path / issues.FILE).open(encoding="utf-8", newline="") as file:
+    with (tmp_path / report_files.ISSUES).open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
     assert tuple(header) == issues.HEADER
     assert {row[1] for row in rows} >= {"label", "leak", "duplicate", "unreadable"}
@@ -90,7 +90,7 @@ def test_names_like_formulas_are_escaped(tmp_path: Path) -> None:
     split = replace(hostile.evidence.judged, folder=Path())
     hostile = replace(hostile, evidence=replace(hostile.evidence, judged=split))
     issues.write(tmp_path, issues.collect(hostile))
-    with (tmp_path / issues.FILE).open(encoding="utf-8", newline="") as file:
+    with (tmp_path / report_files.ISSUES).open(encoding="utf-8", newline="") as file:
         cell = list(csv.reader(file))[1][0]
     assert cell.startswith("'=cmd")
     assert csv_cells.text_of(cell) == split.files[0]
@@ -100,7 +100,7 @@ def test_link_is_replaced_not_followed(tmp_path: Path) -> None:
     """Given a link under the name of the file -> the link's target keeps its content."""
     target = tmp_path / "other.csv"
     target.write_text("mine")
-    (tmp_path / issues.FILE).symlink_to(target)
+    (tmp_path / report_files.ISSUES).symlink_to(target)
     issues.write(tmp_path, [])
     assert target.read_text() == "mine"
-    assert (tmp_path / issues.FILE).read_text().startswith("file,kind")
+    assert (tmp_path / report_files.ISSUES).read_text().startswith("file,kind")

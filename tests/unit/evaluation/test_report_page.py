@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_classifier.contract import report_files
 from image_classifier.evaluation import judgement, mistakes, model_card, model_quality, scores, thumbnails
 from image_classifier.evaluation.evidence import VALIDATION
 from image_classifier.evaluation.judgement import Evaluation
@@ -197,7 +198,7 @@ def test_all_files_are_written(complete: Evaluation, tmp_path: Path) -> None:
     outside.write_text("mine")
     folder = tmp_path / "data"
     folder.mkdir()
-    (folder / judgement.REPORT).symlink_to(outside)
+    (folder / report_files.REPORT).symlink_to(outside)
     judgement.write(complete, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "evaluation.json",
@@ -206,7 +207,7 @@ def test_all_files_are_written(complete: Evaluation, tmp_path: Path) -> None:
         "report.html",
     ]
     assert outside.read_text() == "mine"
-    assert (folder / judgement.REPORT).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert (folder / report_files.REPORT).read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 def test_numbers_agree_with_the_other_files(complete: Evaluation, html: str) -> None:

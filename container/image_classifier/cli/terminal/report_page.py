@@ -6,12 +6,12 @@ import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
-REPORT = "report.html"
+from image_classifier.contract import report_files
 
 
 def lines(verdict: str, folder: str) -> list[str]:
     """Return the closing lines: the verdict and where the report is; `folder` as the user typed it."""
-    return [f"Verdict: {verdict}", f"Report: {folder}/{REPORT}"]
+    return [f"Verdict: {verdict}", f"Report: {folder}/{report_files.REPORT}"]
 
 
 def show(report: Path, environment: Mapping[str, str] = os.environ) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import threadpoolctl
 
 from image_classifier import artifacts
+from image_classifier.contract import report_files
 from image_classifier.contract.errors import ExplainedError, first_line
-from image_classifier.evaluation import issues, judgement
+from image_classifier.evaluation import judgement
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.training import stopping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from image_classifier.evaluation.traits import Traits
     from image_classifier.training.fine_tuning import Trained
 
-FILES = (judgement.REPORT, judgement.MODEL_QUALITY, judgement.MODEL_CARD, issues.FILE)
 OCCLUSION_SHARE = 0.01
 """Part of the job's time so far that its occlusion maps may take."""
 
@@ -114,7 +114,7 @@ def write(
             raise _OutOfTime
 
     try:
-        for name in FILES:
+        for name in report_files.ALL:
             # Of an earlier job in the same folders.
             (folder / name).unlink(missing_ok=True)
         check()
@@ -158,7 +158,7 @@ def _write(
     judgement.write(evaluation, folder, thumbnails)
     laps.append(time.monotonic())
     parts = ", ".join(f"{name} {end - start:.1f} s" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
-    log(f"Report: {folder / FILES[0]}, written in {laps[-1] - laps[0]:.1f} s ({parts})")
+    log(f"Report: {folder / report_files.REPORT}, written in {laps[-1] - laps[0]:.1f} s ({parts})")
     return verdict.conclude(evaluation).text
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
+from image_classifier.contract import report_files
 from image_classifier.contract.errors import UserError
 from image_classifier.training.export import evidence, job_report
 from image_classifier.training.export.job_report import JobReport
@@ -23,7 +24,7 @@ def model(tmp_path: Path) -> Path:
     folder.mkdir()
     artifacts.write_model_info(folder, ModelInfo())
     (tmp_path / "data").mkdir()
-    for name in job_report.FILES:
+    for name in report_files.ALL:
         (tmp_path / "data" / name).write_text("of an earlier job")
     return folder
 

@@ -1,0 +1,7 @@
+"""Names of the files of a report, in `/opt/ml/output/data` and where scripts/evaluate writes them."""
+
+REPORT = "report.html"
+MODEL_QUALITY = "evaluation.json"
+MODEL_CARD = "model_card.json"
+ISSUES = "issues.csv"
+ALL = (REPORT, MODEL_QUALITY, MODEL_CARD, ISSUES)
