@@ -18,7 +18,7 @@ def test_the_file_follows_the_documented_schema(classes: int, images: int) -> No
     """Few and many images and classes -> valid, also as strict JSON."""
     found = _build(calibrated(images, classes), classes)
     schemas.validate(found, "model_quality")
-    json.dumps(found, allow_nan=False)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
 def test_a_file_with_another_form_fails_the_schema() -> None:
