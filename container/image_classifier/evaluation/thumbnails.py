@@ -16,7 +16,6 @@ from image_classifier import imaging
 from image_classifier.contract.errors import PlatformError
 from image_classifier.evaluation import occlusion
 from image_classifier.evaluation.occlusion import OcclusionMap
-from image_classifier.imaging import exif
 from image_classifier.resources.processors import available_processors
 
 Key = TypeVar("Key", bound=Hashable)
@@ -80,18 +79,8 @@ def _within(
 def _reduced(request: Request) -> Thumbnail | None:
     try:
         header = imaging.read_header(request.path.read_bytes())
-        pixels = imaging.decode(header, _size(header), "bilinear")
+        size = imaging.reduced_size(imaging.upright_size(header), SIDE)
+        pixels = imaging.decode(header, size, "bilinear")
     except (OSError, imaging.ImageRejected, PlatformError):
         return None
     return encode(occlusion.overlay(pixels, request.overlay) if request.overlay else pixels)
-
-
-def _size(header: imaging.Header) -> tuple[int, int]:
-    """Return height and width of the thumbnail of an upright image."""
-    orientation = header.orientation
-    if orientation is None:
-        with Image.open(io.BytesIO(header.content), formats=[header.format]) as image:
-            orientation = exif.orientation(image.info.get("exif"), image.info.get("xmp"))
-    width, height = header.size if orientation < 5 else header.size[::-1]
-    scale = min(SIDE / max(width, height), 1.0)
-    return max(round(height * scale), 1), max(round(width * scale), 1)

@@ -85,8 +85,7 @@ def of_bytes(data: bytes) -> Traits | None:
     try:
         header = imaging.read_header(data)
         height, width = imaging.upright_size(header)
-        scale = min(1.0, SIDE / max(height, width))
-        pixels = _decode(header, (max(1, round(height * scale)), max(1, round(width * scale))))
+        pixels = _decode(header, imaging.reduced_size((height, width), SIDE))
     except (ImageRejected, PlatformError):
         return None
     image = Image.fromarray(pixels)

@@ -9,6 +9,7 @@ from image_classifier.imaging.decoding import (
     decode,
     load_pixels,
     memory_bytes,
+    reduced_size,
     upright_size,
 )
 from image_classifier.imaging.header import (
@@ -42,6 +43,7 @@ __all__ = [
     "load_pixels",
     "memory_bytes",
     "read_header",
+    "reduced_size",
     "sniff",
     "upright_size",
 ]

@@ -114,6 +114,13 @@ def upright_size(header: Header) -> tuple[int, int]:
     return (width, height) if orientation >= 5 else (height, width)
 
 
+def reduced_size(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
+    """Return a height and width in the same proportions, neither above `longest_side`; never enlarged."""
+    height, width = size
+    scale = min(1.0, longest_side / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
 def memory_bytes(header: Header, size: tuple[int, int], method: str) -> int:
     """Return the peak memory of `decode` with the same arguments in bytes, without the file's content."""
     width, height = _raster_size(header, size, method)

@@ -78,10 +78,8 @@ def write(image: Path, found: OcclusionMap, output: Path) -> None:
 
     try:
         header = imaging.read_header(image.read_bytes())
-        upright = imaging.upright_size(header)
-        scale = min(1.0, LONGEST_SIDE / max(upright))
-        height, width = (max(1, round(side * scale)) for side in upright)
-        pixels = imaging.decode(header, (height, width), "bilinear")
+        size = imaging.reduced_size(imaging.upright_size(header), LONGEST_SIDE)
+        pixels = imaging.decode(header, size, "bilinear")
     except (OSError, ImageRejected) as error:
         raise UserError(f"{image} cannot be drawn: {error}") from error
     content = io.BytesIO()

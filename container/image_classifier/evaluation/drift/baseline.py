@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts
 from image_classifier.contract.errors import UserError
-from image_classifier.evaluation import array_file
+from image_classifier.evaluation import array_file, mistakes
 from image_classifier.evaluation.drift import embedding
 from image_classifier.evaluation.drift.embedding import EmbeddingBaseline
 from image_classifier.evaluation.drift.profile import (
@@ -145,14 +145,12 @@ def build(evidence: Evidence, traits: Mapping[str, Sequence[Traits | None]]) -> 
     everything = [one for split in traits.values() for one in split]
     unanswered = np.full(len(everything), UNKNOWN), np.full(len(everything), np.nan, np.float32)
     whole = Observations(everything, *unanswered).profile(names)
-    confusion = np.zeros((len(names), len(names)), np.int64)
-    np.add.at(confusion, (judged.labels, judged.predicted), 1)
     return Baseline(
         class_names=names,
         profile=Profile(
             max(whole.images, len(judged)), {**whole.scalars, **own.scalars}, {**whole.categories, **own.categories}
         ),
-        confusion=confusion,
+        confusion=mistakes.confusion_matrix(judged, len(names)),
         embedding=_embedding(evidence),
     )
 
