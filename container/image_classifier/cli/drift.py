@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from image_classifier import own_files
+from image_classifier.cli import serve_locally
 from image_classifier.cli.terminal import consoles, fitted_table
 from image_classifier.cli.terminal.fitted_table import Column
 from image_classifier.contract.errors import ExplainedError, PlatformError, first_line
@@ -26,13 +27,13 @@ DRIFTED = 2
 
 
 def run(captured: Path, model: Path, window: Window, most_images: int) -> Analysis:
-    """Compare captured lines with the baseline of a model.
+    """Compare captured lines with the baseline of a model, or of the model of a local job's folder.
 
     Raises:
         ExplainedError: The file or folder does not exist, or the model has no baseline.
     """
     with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
-        known = model_folder.read_baseline(model, Path(scratch))
+        known = model_folder.read_baseline(serve_locally.model_of(model), Path(scratch))
     return analysis.analyse(captured, known, window, most_images, datetime.now(UTC))
 
 
@@ -107,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/drift",
         description="Compare captured production images with what a model was trained on.",
-        epilog="examples:\n  scripts/drift captured run/job/model\n"
+        epilog="examples:\n  scripts/drift captured run/job\n"
         "  scripts/drift captured/lines.jsonl model.tar.gz --output run/drift",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -117,7 +118,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="LINES_OR_DIR",
         help="requests captured by an endpoint: a file of lines, or a folder",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="the deployed model: a folder or a model.tar.gz")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="the deployed model: a folder or a model.tar.gz, or a local job's folder",
+    )
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for drift.html and drift.json")
     parser.add_argument(
         "--start", type=_time, metavar="TIME", help="ignore earlier requests; UTC if TIME has no offset"

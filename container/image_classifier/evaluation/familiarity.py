@@ -31,6 +31,8 @@ _SMALLEST_SQUARE = 1e-12
 """Relative to the largest, of the length of a direction that is more than rounding."""
 LEAST_LEFT_OUT = 10
 """Validation images of a class, and of the others, below which leaving it out shows nothing."""
+BLIND = 0.6
+"""AUROC below which the score does little better than chance; a rule of thumb."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,11 @@ class Separation:
     auroc: float
     images: int
     """Of the others."""
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the score hardly tells these images from the model's: an AUROC of 0.5 is chance."""
+        return self.auroc < BLIND
 
 
 def separation(familiar: NDArray[np.float32], others: NDArray[np.float32]) -> float:

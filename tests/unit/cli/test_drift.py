@@ -1,6 +1,7 @@
 """scripts/drift: what it prints, its exit code, and the folder that it writes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,18 @@ def test_darker_production_exits_with_two_and_writes_a_report(
     assert f"Report: {output / 'drift.html'}" in text
     assert json.loads((output / "drift.json").read_text())["drifted"] is True
     assert drift.main(words) == 2, "its own folder is written again"
+
+
+def test_folder_of_a_local_job_stands_for_its_model(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given the folder of a job that scripts/train-locally made -> compared with the baseline of its model."""
+    captured.write(tmp_path / "captured", monitored.lines(2, 120, 0.6))
+    job = tmp_path / "job"
+    (job / "input").mkdir(parents=True)
+    shutil.copytree(model, job / "model")
+    assert drift.main([str(tmp_path / "captured"), str(job)]) == 2
+    assert "brightness" in capsys.readouterr().out
 
 
 def test_folder_of_others_is_left_alone(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from image_classifier.contract import report_files
 from image_classifier.evaluation import judgement, mistakes, model_card, model_quality, scores, thumbnails
 from image_classifier.evaluation.evidence import VALIDATION
+from image_classifier.evaluation.familiarity import Separation
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.label_issues import LabelIssue
 from image_classifier.evaluation.report import images, page
@@ -138,6 +139,14 @@ def test_model_without_mistakes(tmp_path: Path) -> None:
     text = Page(page.build(perfect)).text
     assert "No mistake on 200 images" in text
     assert "Images of each confusion" not in text
+
+
+def test_score_that_notices_nothing_is_called_so(complete: Evaluation, html: str) -> None:
+    """Given a class left out with an AUROC of 0.37 -> a sentence under the table; none where all are separated."""
+    blind = replace(complete, separations=(Separation("blank images", 0.99, 200), Separation("class a", 0.37, 40)))
+    sentence = "With class a, the score does little better than chance, or worse"
+    assert Page(page.build(blind)).text.count(sentence) == 1
+    assert "little better than chance" not in Page(html).text
 
 
 def test_no_image_content_without_thumbnails(complete: Evaluation) -> None:

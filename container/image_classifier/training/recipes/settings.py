@@ -20,7 +20,7 @@ class Mode:
     """Whether BatchNorm uses the statistics of each batch and updates its moving ones; False: they stay frozen."""
 
     def __str__(self) -> str:
-        return f"{self.part}, {'batch' if self.batch_statistics else 'frozen'} statistics"
+        return f"{self.part} with {'batch' if self.batch_statistics else 'frozen'} BatchNorm statistics"
 
 
 @dataclass(frozen=True)

@@ -79,14 +79,17 @@ class StoredRace:
         steps: dict[Mode, float] = {}
         for mode in dict.fromkeys(one.mode for one in entrants):
             if steps and spent > budget.MEASURING_SHARE * seconds:
-                log(f"Tuning: no {mode}, since measuring took {spent:.0f} s before.")
+                log(f"Tuning: {mode} is left out of the race, since measuring the others already took {spent:.0f} s.")
                 continue
             try:
                 steps[mode] = runs.step_seconds(mode)
                 if mode.batch_statistics and not self.momenta:
                     self.momenta = runs.momenta(mode)
             except NotDeterministic:
-                log(f"Tuning: no {mode}, since deterministic=True and the backbone draws random numbers in training.")
+                log(
+                    f"Tuning: {mode} is left out of the race, since deterministic=True and the backbone draws random "
+                    "numbers in training."
+                )
             spent = self._of_chief(time.monotonic() - started)
         row = runs.row_seconds()
         return Durations(steps, row, self._of_chief(time.monotonic() - started))
