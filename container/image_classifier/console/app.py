@@ -1,0 +1,48 @@
+"""The Flask application of the console: guard, error pages, screens, and what every template may use."""
+
+from flask import Flask, Response, abort, send_from_directory
+from jinja2 import StrictUndefined
+from werkzeug.wrappers import Response as Redirect
+
+from image_classifier import pages
+from image_classifier.console import context, errors, links, screens, security
+from image_classifier.console.context import Console
+from image_classifier.console.security import Access
+from image_classifier.resources import processors
+
+MOST_BODY = 2 << 30
+"""Bytes of an upload, a zip archive of images at most; screens accept less where they expect less."""
+
+
+def create_app(console: Console, access: Access) -> Flask:
+    """Return the application of a console."""
+    app = Flask("image_classifier.console", static_folder="static", template_folder="templates")
+    app.extensions[context.KEY] = console
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    security.guard(app, access)
+    errors.register(app)
+    for blueprint in screens.BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    _add_own_pages(app)
+    app.jinja_env.globals.update(link=links.link, navigation=screens.NAVIGATION, machine=_machine())
+    return app
+
+
+def _add_own_pages(app: Flask) -> None:
+    @app.get("/")
+    def home() -> Redirect:
+        return links.see("data.main")
+
+    @app.get("/pages/<name>", endpoint="pages.file")
+    def file(name: str) -> Response:
+        if name not in pages.FILES:
+            abort(404)
+        return send_from_directory(pages.FOLDER, name)
+
+
+def _machine() -> str:
+    """Return what the foot of the navigation says about this machine."""
+    count = processors.available_processors()
+    return f"This machine · {count} {'CPU' if count == 1 else 'CPUs'} · {'GPU' if processors.has_gpu() else 'no GPU'}"
