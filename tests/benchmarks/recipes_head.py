@@ -31,7 +31,7 @@ SEPARATION = 0.2
 
 def be_the_selection(size: Sequence[int], in_file: bool) -> None:
     """Select once and print the figures."""
-    from image_classifier.training.recipes import cross_validation
+    from image_classifier.heads import cross_validation
     from tests.support.feature_rows import FeatureSource
 
     images, width, classes = size

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from image_classifier.evaluation import label_issues
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Split
 from image_classifier.evaluation.label_issues import LEAST_LEAD, LabelIssue
-from image_classifier.training.recipes import cross_validation
+from image_classifier.heads import cross_validation
 from tests.unit.evaluation import real_features
 from tests.unit.evaluation.labelled import answers_of, split_of
 

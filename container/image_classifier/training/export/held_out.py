@@ -13,8 +13,8 @@ from image_classifier.inference.openvino_model import agreement
 from image_classifier.training.data import dataset
 
 if TYPE_CHECKING:
+    from image_classifier.heads.linear_head import LinearHead
     from image_classifier.training.fine_tuning import Trained
-    from image_classifier.training.recipes.linear_head import LinearHead
 
 _PARTS, _SEED = 4, 0
 _DRAWS = ((0,), (1,), (2,)), ((0, 1), (2, 3)), ((0, 1, 2, 3),)
@@ -45,7 +45,7 @@ def predictions(trained: "Trained", check: Callable[[], None]) -> HeldOut | None
         return HeldOut(whole, trained.recipe["head"]["strength"] if trained.recipe else None)
     if arrays is None:
         return None
-    from image_classifier.training.recipes import cross_validation
+    from image_classifier.heads import cross_validation
 
     values = trained.values
     found = cross_validation.select(
@@ -72,7 +72,7 @@ def learning_curve(trained: "Trained", known: HeldOut, check: Callable[[], None]
     )
     if arrays is None or known.strength is None or len(labels) < _PARTS:
         return ()
-    from image_classifier.training.recipes import fold_table, linear_head
+    from image_classifier.heads import fold_table, linear_head
 
     quarter, points, head = fold_table.deal(labels, _PARTS, _SEED), [], None
     for draws in _DRAWS:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from image_classifier.contract import metrics as metric_lines
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training import fine_tuning
 from image_classifier.training.data.batches import Rows
 from image_classifier.training.loop import snapshots
@@ -16,7 +17,6 @@ from image_classifier.training.loop.scoring import Evaluator, Predictions
 from image_classifier.training.model.classifier import Network
 from image_classifier.training.recipes import stage_store
 from image_classifier.training.recipes.inputs import Inputs
-from image_classifier.training.recipes.linear_head import LinearHead
 from image_classifier.training.recipes.stage_store import Stage
 
 

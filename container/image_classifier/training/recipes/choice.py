@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import linear_head
+from image_classifier.heads import linear_head
 
 STANDARD_ERRORS = 1.0
 """By how many standard errors the tuned network, or copies of the images, must win."""

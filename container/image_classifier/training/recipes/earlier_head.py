@@ -5,10 +5,10 @@ Not on the training images: it may have been fitted on them.
 
 from dataclasses import asdict, replace
 
+from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training.recipes import candidates, choice
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
-from image_classifier.training.recipes.linear_head import LinearHead
 from image_classifier.training.recipes.record import EarlierRecord
 
 

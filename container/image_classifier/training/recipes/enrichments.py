@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.heads.cross_validation import Selection
+from image_classifier.heads.linear_head import LinearHead, predicted
 from image_classifier.training.recipes import choice
-from image_classifier.training.recipes.cross_validation import Selection
-from image_classifier.training.recipes.linear_head import LinearHead, predicted
 
 LEAST_AGREEMENT = 0.9
 

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.heads import cross_validation, linear_head
+from image_classifier.heads.cross_validation import Score, Selection
+from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import cross_validation, enrichments, linear_head, stage_store
-from image_classifier.training.recipes.cross_validation import Score, Selection
+from image_classifier.training.recipes import enrichments, stage_store
 from image_classifier.training.recipes.enrichments import Rows, Trial, View
 from image_classifier.training.recipes.inputs import Inputs
-from image_classifier.training.recipes.linear_head import LinearHead
 from image_classifier.training.recipes.record import CopiesRecord, EarlierRecord, EnrichmentRecord, HeadRecord
 from image_classifier.training.recipes.stage_store import Stage, StageStore
 from image_classifier.training.recipes.views import Views

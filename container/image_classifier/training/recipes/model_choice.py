@@ -21,6 +21,8 @@ from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.contract.system_names import is_ignored
 from image_classifier.contract.training_variables import HUB_DIR
+from image_classifier.heads import cross_validation
+from image_classifier.heads.cross_validation import Score
 from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.training import preparation
 from image_classifier.training.checkpoints.store import Checkpoints
@@ -33,8 +35,6 @@ from image_classifier.training.loop import snapshots
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model import backbone, warm_start
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import cross_validation
-from image_classifier.training.recipes.cross_validation import Score
 from image_classifier.training.recipes.record import shown
 from image_classifier.training.recipes.stage_store import Stage, StageStore
 from image_classifier.training.stopping import StopSignal, raise_if_set

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training import fine_tuning
 from image_classifier.training.fine_tuning import CrossValidated, Features, Trained
 from image_classifier.training.loop import snapshots
@@ -10,7 +11,6 @@ from image_classifier.training.recipes import candidates
 from image_classifier.training.recipes.candidates import Candidate
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
-from image_classifier.training.recipes.linear_head import LinearHead
 from image_classifier.training.recipes.record import Record
 from image_classifier.training.recipes.tuning_stage import TunedNetwork
 

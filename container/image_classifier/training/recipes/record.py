@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from image_classifier.training.recipes.cross_validation import Score
+from image_classifier.heads.cross_validation import Score
 
 
 @dataclass(frozen=True)

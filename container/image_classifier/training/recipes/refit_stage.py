@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.heads import linear_head
+from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training.features import feature_rows
-from image_classifier.training.recipes import linear_head
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
-from image_classifier.training.recipes.linear_head import LinearHead
 from image_classifier.training.recipes.stage_store import Stage, StageStore
 
 STAGE = "refit"

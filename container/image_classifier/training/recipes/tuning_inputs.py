@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training.data.batches import Rows
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model.classifier import Network
-from image_classifier.training.recipes.linear_head import LinearHead
 
 
 @dataclass(frozen=True)

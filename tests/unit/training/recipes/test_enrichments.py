@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import cross_validation, enrichments
-from image_classifier.training.recipes.cross_validation import Selection
+from image_classifier.heads import cross_validation
+from image_classifier.heads.cross_validation import Selection
+from image_classifier.training.recipes import enrichments
 from image_classifier.training.recipes.enrichments import Enriched, Rows, Trial, View
 from tests.support.feature_rows import FeatureSource
 

@@ -45,7 +45,7 @@ def test_better_backbone_is_chosen_and_kept_on_resume(
     hub: Path, images: Path, tmp_path: Path, read_data: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A backbone that sees colours and a blind one -> the former, with numbers of both; a resumed job asks neither."""
-    from image_classifier.training.recipes import cross_validation
+    from image_classifier.heads import cross_validation
 
     (tmp_path / "ml" / "checkpoints").mkdir(parents=True)
     choice = choose(read_data(images), tmp_path)
@@ -60,8 +60,8 @@ def test_better_backbone_is_chosen_and_kept_on_resume(
 
 def test_backbones_that_are_too_slow_do_not_count() -> None:
     """Three backbones, the best of which is too slow -> the best of the others; none fast enough -> their times."""
+    from image_classifier.heads.cross_validation import Score
     from image_classifier.training.recipes import model_choice
-    from image_classifier.training.recipes.cross_validation import Score
 
     def candidate(name: str, accuracy: float, milliseconds: float) -> Any:
         return model_choice.Candidate(name, Score(accuracy, 0.01, 0.1), milliseconds, 1.0)

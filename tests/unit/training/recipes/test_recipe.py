@@ -124,7 +124,7 @@ def test_finished_head_is_not_fitted_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The same job twice in one checkpoint folder -> the second reads the head, and the result is the same."""
-    from image_classifier.training.recipes import cross_validation
+    from image_classifier.heads import cross_validation
 
     data, folder = read_data(images), tmp_path / "checkpoints"
     first = train(data, backbone_folder, folder)

@@ -22,12 +22,12 @@ def rows(count: int, seed: int) -> Rows:
 
 def inputs(folder: Path, session: Any = None, seed: int = 0, training: int = 48, **given: Any) -> Any:
     """Return the inputs of stage 2: a head of small random weights on a backbone, and coloured images."""
+    from image_classifier.heads.linear_head import LinearHead
     from image_classifier.training import fine_tuning
     from image_classifier.training.loop.fitting import Session
     from image_classifier.training.loop.scoring import Evaluator
     from image_classifier.training.model import backbone
     from image_classifier.training.recipes import tuning
-    from image_classifier.training.recipes.linear_head import LinearHead
     from image_classifier.training.recipes.tuning_inputs import Images, Stage0, TuningInputs
 
     session = session or Session()

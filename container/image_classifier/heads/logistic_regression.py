@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from image_classifier.training.recipes.row_blocks import Block, Scaling
-from image_classifier.training.recipes.workers import Workers
+from image_classifier.heads.row_blocks import Block, Scaling
+from image_classifier.heads.workers import Workers
 
 TOLERANCE = 1e-3
 """The solver stops when no component of the gradient exceeds this part of the largest one at zero weights."""

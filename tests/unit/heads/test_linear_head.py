@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training.recipes import linear_head, logistic_regression, row_blocks, workers
+from image_classifier.heads import linear_head, logistic_regression, row_blocks, workers
 from tests.support.feature_rows import FeatureSource
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int64]]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import row_blocks
-from image_classifier.training.recipes.logistic_regression import Problem, Weights
-from image_classifier.training.recipes.row_blocks import Scaling
-from image_classifier.training.recipes.streaming import StreamedBlocks
-from image_classifier.training.recipes.workers import workers
+from image_classifier.heads import row_blocks
+from image_classifier.heads.logistic_regression import Problem, Weights
+from image_classifier.heads.row_blocks import Scaling
+from image_classifier.heads.streaming import StreamedBlocks
+from image_classifier.heads.workers import workers
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import row_blocks
-from image_classifier.training.recipes.row_blocks import Block
+from image_classifier.heads import row_blocks
+from image_classifier.heads.row_blocks import Block
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.evaluation import stratified
-from image_classifier.training.recipes import row_blocks
-from image_classifier.training.recipes.logistic_regression import Problem
-from image_classifier.training.recipes.row_blocks import Block
-from image_classifier.training.recipes.workers import Workers
+from image_classifier.heads import row_blocks
+from image_classifier.heads.logistic_regression import Problem
+from image_classifier.heads.row_blocks import Block
+from image_classifier.heads.workers import Workers
 
 
 def deal(labels: NDArray[np.int64], folds: int, seed: int, limit: int | None = None) -> NDArray[np.int64]:

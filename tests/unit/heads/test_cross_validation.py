@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import cross_validation, fold_table, linear_head, regularisation_path, workers
-from image_classifier.training.recipes.cross_validation import Selection
+from image_classifier.heads import cross_validation, fold_table, linear_head, regularisation_path, workers
+from image_classifier.heads.cross_validation import Selection
 from tests.support.feature_rows import FeatureSource
 
 SOURCE = FeatureSource(24, 3, 0.4)

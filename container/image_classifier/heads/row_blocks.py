@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract.errors import UserError
-from image_classifier.training.recipes.workers import Workers
+from image_classifier.heads.workers import Workers
 
 BLOCK = 512
 """Rows per block at most; part of the result, since sums are rounded block by block."""

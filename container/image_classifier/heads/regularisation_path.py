@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from image_classifier.training.recipes import linear_head
-from image_classifier.training.recipes.fold_table import FoldTable
-from image_classifier.training.recipes.logistic_regression import Problem, Weights
+from image_classifier.heads import linear_head
+from image_classifier.heads.fold_table import FoldTable
+from image_classifier.heads.logistic_regression import Problem, Weights
 
 STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 1e1, 3e1, 1e2, 3e2, 1e3)
 """scikit-learn's C, from the strongest regularisation to the weakest."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.training.recipes import fold_table, linear_head
-from image_classifier.training.recipes.linear_head import LinearHead
-from image_classifier.training.recipes.regularisation_path import Attempt, RegularisationPath
-from image_classifier.training.recipes.workers import workers
+from image_classifier.heads import fold_table, linear_head
+from image_classifier.heads.linear_head import LinearHead
+from image_classifier.heads.regularisation_path import Attempt, RegularisationPath
+from image_classifier.heads.workers import workers
 
 FOLDS, FOLDS_OF_MANY, MANY = 5, 3, 5_000
 """Folds, and those from `MANY` rows on."""
