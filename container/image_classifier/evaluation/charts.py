@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from image_classifier.evaluation import svg as svg_text
 from image_classifier.evaluation.calibration import Calibration
 from image_classifier.evaluation.evidence import LearningPoint
 from image_classifier.evaluation.wording import percent
@@ -17,7 +18,6 @@ from image_classifier.evaluation.wording import percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _FOLDER_VARIABLE = "MPLCONFIGDIR"
 """Where matplotlib writes the list of fonts that it makes when it is imported."""
@@ -195,9 +195,10 @@ def _drawn(name: str, label: str, draw: Callable[["Axes"], None]) -> str:
 
 
 def _for_page(svg: bytes, name: str, label: str) -> str:
-    """Return matplotlib's SVG without metadata, page-wide ids and colours of its own."""
+    """Return matplotlib's SVG without metadata, style attributes, page-wide ids and colours of its own."""
     root = ElementTree.fromstring(svg)
-    for child in root.findall(f"{{{_SVG}}}metadata"):
+    svg_text.inline_styles(root)
+    for child in root.findall(f"{{{svg_text.NAMESPACE}}}metadata"):
         root.remove(child)
     referenced = set(re.findall(r"#([\w-]+)[\")]", svg.decode()))
     for element in root.iter():
@@ -208,8 +209,8 @@ def _for_page(svg: bytes, name: str, label: str) -> str:
     for attribute in ("width", "height", "version"):
         root.attrib.pop(attribute, None)
     root.attrib.update({"class": "chart", "role": "img", "aria-label": label})
-    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("", svg_text.NAMESPACE)
     text = ElementTree.tostring(root, encoding="unicode")
     for prop, marker in _MARKERS.items():
         text = text.replace(marker, f"var(--{prop})")
-    return re.sub(r"font-family: [^;\"]+", "font-family: var(--font)", text)
+    return re.sub(r'font-family="[^"]+"', 'font-family="var(--font)"', text)

@@ -1,7 +1,7 @@
 """Build the report page."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,7 @@ _TITLES = {
     "made": "How it was made",
 }
 """By anchor, in the order of the page."""
+_CHARTS = ("reliability", "loss", "accuracy", "learning")
 MOST_SKIPPED = 50
 WORTHWHILE = 0.01
 """Gain of accuracy by the second half of the training images from which more images are recommended."""
@@ -44,28 +45,69 @@ class Entry:
     count: int | None = None
 
 
-def build(evaluation: Evaluation, thumbnails: bool = True) -> str:
-    """Return the report as one HTML page; without `thumbnails` it holds no image content."""
+def build(evaluation: Evaluation, thumbnails: bool = True, drawn: Mapping[str, str] | None = None) -> str:
+    """Return the report as one HTML page; without `thumbnails` it holds no image content.
+
+    `drawn` are the charts of the evaluation, by default drawn anew.
+    """
     chosen = sections.choose(evaluation)
+    shown = images.load(evaluation, chosen.photos(), thumbnails)
     return render(
         "report.html.j2",
-        evaluation=evaluation,
-        evidence=evaluation.evidence,
+        **context(evaluation, chosen, shown, draw(evaluation) if drawn is None else drawn),
         verdict=verdict.conclude(evaluation),
         entries=tuple(_entries(chosen)),
-        sections=chosen,
-        images=images.load(evaluation, chosen.photos(), thumbnails),
         thumbnails=thumbnails,
-        made=provenance.describe(evaluation.evidence),
-        charts=_charts(evaluation),
-        overconfidence=_overconfidence(evaluation.calibration),
-        more_images=_more_images(evaluation.evidence),
-        reasons=evaluation.left_out,
-        left_out=judgement,
-        most_skipped=MOST_SKIPPED,
-        weakest=sections.WEAKEST,
-        labels_with_images=sections.LABELS_WITH_IMAGES,
     )
+
+
+def section(anchor: str, shown: Mapping[str, Any]) -> str:
+    """Return one section of the page as HTML, by its anchor; `shown` is a `context`."""
+    return render(f"sections/{anchor}.html.j2", **shown)
+
+
+def context(
+    evaluation: Evaluation,
+    chosen: sections.Sections,
+    shown: Any,
+    drawn: Mapping[str, str],
+    cell_link: Callable[[sections.Cell], str] | None = None,
+) -> dict[str, Any]:
+    """Return what the sections show.
+
+    Args:
+        evaluation: What they are of.
+        chosen: Its sections, or those of another bound.
+        shown: Captions and thumbnails by photo, such as `images.Images`.
+        drawn: Charts as SVG.
+        cell_link: Where a cell of the confusion matrix leads, or the empty string; by default to its images in the
+            same page.
+    """
+    from markupsafe import Markup
+
+    charts_by_name = dict.fromkeys(_CHARTS, Markup()) | {name: Markup(svg) for name, svg in drawn.items()}
+    return {
+        "evaluation": evaluation,
+        "evidence": evaluation.evidence,
+        "sections": chosen,
+        "images": shown,
+        "made": provenance.describe(evaluation.evidence),
+        "charts": charts_by_name,
+        "cell_link": cell_link or _within_page,
+        "is_one_page": cell_link is None,
+        "overconfidence": _overconfidence(evaluation.calibration),
+        "more_images": _more_images(evaluation.evidence),
+        "reasons": evaluation.left_out,
+        "left_out": judgement,
+        "most_skipped": MOST_SKIPPED,
+        "weakest": sections.WEAKEST,
+        "labels_with_images": sections.LABELS_WITH_IMAGES,
+    }
+
+
+def _within_page(cell: sections.Cell) -> str:
+    is_link = cell.count and not cell.is_right and cell.has_images
+    return f"#confusion-{cell.label}-{cell.predicted}" if is_link else ""
 
 
 def render(template: str, **context: Any) -> str:
@@ -115,11 +157,9 @@ def _entries(chosen: sections.Sections) -> Iterator[Entry]:
         yield Entry(anchor, title, counts.get(anchor))
 
 
-def _charts(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the charts by name, empty where the evidence does not allow one."""
-    from markupsafe import Markup
-
-    evidence, found = evaluation.evidence, dict.fromkeys(("reliability", "loss", "accuracy", "learning"), "")
+def draw(evaluation: Evaluation) -> dict[str, str]:
+    """Return the charts that the evidence allows as SVG, by name."""
+    evidence, found = evaluation.evidence, {}
     if evaluation.calibration and evaluation.calibration.bins:
         found["reliability"] = charts.reliability(evaluation.calibration)
     if len(evidence.history) > 1:
@@ -128,7 +168,7 @@ def _charts(evaluation: Evaluation) -> dict[str, Any]:
                 found[metric] = charts.by_epoch(evidence.history, metric, evidence.best_epoch, share)
     if len(evidence.learning_curve) > 1:
         found["learning"] = charts.learning(evidence.learning_curve)
-    return {name: Markup(svg) for name, svg in found.items()}
+    return found
 
 
 def _overconfidence(calibration: Calibration | None) -> float:
