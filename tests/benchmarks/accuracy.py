@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import archives
-from image_classifier.cli.photographs import sample_sets
+from image_classifier.class_folders import channel_listing
+from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.contract import hyperparameters
 from image_classifier.model_hub import packages, staging
 from image_classifier.model_hub.staging import Options
+from image_classifier.photographs import sample_sets
 from image_classifier.training import fine_tuning
-from image_classifier.training.data import channel_listing, dataset
-from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data import dataset
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import StopSignal
@@ -38,7 +39,7 @@ CACHE = packages.cache_folder()
 
 def folds(listing: Listing, seed: int = 0) -> list[DataSplits]:
     """Cut a listing into `FOLDS` stratified folds; each is the test channel once, never seen in training."""
-    groups: list[list[dataset.Example]] = [[] for _ in range(FOLDS)]
+    groups: list[list[Example]] = [[] for _ in range(FOLDS)]
     for label in range(len(listing.class_names)):
         members = [example for example in listing.examples if example.label == label]
         random.Random(seed + label).shuffle(members)

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 
 from image_classifier import PROGRAM, archives
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.model_hub import packages, staging
+from image_classifier.photographs import sample_sets
 from image_classifier.resources.processors import available_processors, has_bfloat16
 
 CACHE = packages.cache_folder()

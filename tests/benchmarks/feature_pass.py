@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from image_classifier import PROGRAM, archives
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.model_hub import packages, staging
+from image_classifier.photographs import sample_sets
 
 ENGINES = ("tensorflow", "openvino")
 COUNTS = (250, 1000, 2624)
@@ -34,7 +34,7 @@ def be_the_pass(engine: str, count: int) -> None:
     from image_classifier import tensorflow_start
 
     tensorflow_start.start()
-    from image_classifier.training.data import channel_listing
+    from image_classifier.class_folders import channel_listing
     from image_classifier.training.data.decoding import Decoder
     from image_classifier.training.distributed import cluster
     from image_classifier.training.features import feature_network, feature_pass

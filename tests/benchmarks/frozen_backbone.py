@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from image_classifier import archives
-from image_classifier.cli.photographs import sample_sets
+from image_classifier.class_folders import channel_listing
 from image_classifier.contract import hyperparameters
 from image_classifier.model_hub import packages, staging
+from image_classifier.photographs import sample_sets
 from image_classifier.training import fine_tuning, preparation
-from image_classifier.training.data import channel_listing, dataset, decoding
+from image_classifier.training.data import dataset, decoding
 from image_classifier.training.data.batches import Rows
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.loop import fitting

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.inference.predictor import Predictor
 from image_classifier.model_hub import packages
+from image_classifier.photographs import sample_sets
 
 PROJECT = Path(__file__).parents[2]
 CACHE = packages.cache_folder()

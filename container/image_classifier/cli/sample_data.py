@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from image_classifier import PROGRAM, own_files
-from image_classifier.cli.photographs import flowers, sample_sets
+from image_classifier.cli.terminal import consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, S3Storage
 from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.model_hub.jumpstart import Bucket
+from image_classifier.photographs import flowers, sample_sets
 
 
 def run(name: str, to: str, divided: bool, bucket: Bucket | None) -> str:
@@ -33,14 +34,14 @@ def run(name: str, to: str, divided: bool, bucket: Bucket | None) -> str:
             raise UserError(f"--to {to} cannot be written: {reason}. Name a folder of yours.")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"--to {to} exists and is not empty. Name a new folder.")
-        sample_sets.write(sample, folder, writer, divided)
+        sample_sets.write(sample, folder, writer, divided, consoles.announce)
         return _summary(folder, to)
     location = s3.parse(to)
     storage = S3Storage(Access())
     if next(iter(storage.list(location)), None):
         raise UserError(f"--to {to} exists and is not empty. Name a new key.")
     with tempfile.TemporaryDirectory(prefix="sample-data-") as scratch:
-        folder = sample_sets.write(sample, Path(scratch) / "data", writer, divided)
+        folder = sample_sets.write(sample, Path(scratch) / "data", writer, divided, consoles.announce)
         storage.put_folder(folder, location)
         return _summary(folder, to)
 

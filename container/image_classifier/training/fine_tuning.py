@@ -11,11 +11,11 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.listing import Listing
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import preparation, stopping
 from image_classifier.training.checkpoints.store import Checkpoints
 from image_classifier.training.data import dataset, decoding
-from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.decoding import Skipped
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.devices import accelerators, precision

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_classifier import artifacts, tensorflow_start
+from image_classifier.class_folders.channel_scan import Scan
 from image_classifier.contract import contradictions, hyperparameters, metrics
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, ResolvedHyperparameters
@@ -18,7 +19,6 @@ from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training import failures, stopping
 from image_classifier.training.data import preflight, splits
-from image_classifier.training.data.channel_scan import Scan
 from image_classifier.training.model import backbone, named_model, warm_start
 from image_classifier.training.model.warm_start import HeadPlan
 from image_classifier.training.progress import log

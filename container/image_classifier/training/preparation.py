@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.names import on_one_line
 from image_classifier.training import progress, stopping
 from image_classifier.training.data import dataset, decoding
 from image_classifier.training.data.batches import Rows
-from image_classifier.training.data.dataset import Example, Listing
 from image_classifier.training.data.decoding import CachedImages, Decoder, Skipped
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster

@@ -1,15 +1,11 @@
-"""The job's log, and progress of long phases: a line per tenth and no carriage returns, for CloudWatch."""
+"""Progress of long phases in the job's log: a line per tenth and no carriage returns, for CloudWatch."""
 
 import time
 from collections.abc import Callable
 
-from image_classifier.contract.addresses import without_secrets
-from image_classifier.contract.names import printable
+from image_classifier.contract.job_log import log
 
-
-def log(message: str) -> None:
-    """Print one line of the job's log, flushed, with secrets removed from addresses."""
-    print(without_secrets(printable(message)), flush=True)
+__all__ = ["counter", "log"]
 
 
 def counter(phase: str, total: int) -> Callable[[int], None]:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import PROGRAM, durable_files, own_files
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract import metrics
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError, last_line, report_and_exit_code
 from image_classifier.contract.opt_ml import OptMl, Resources
 from image_classifier.model_hub import packages, staging
+from image_classifier.photographs import sample_sets
 from tools.gpu_check import gpu_report
 from tools.gpu_check.environments import (
     DockerImage,

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from image_classifier.cli.photographs import sample_sets
+from image_classifier.class_folders import channel_listing
+from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.model_hub import packages
-from image_classifier.training.data import channel_listing, dataset
-from image_classifier.training.data.dataset import Example, Listing
+from image_classifier.photographs import sample_sets
+from image_classifier.training.data import dataset
 from image_classifier.training.data.splits import DataSplits
 
 RATIO = 0.2

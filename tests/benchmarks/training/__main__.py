@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from image_classifier import archives, artifacts
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.model_hub import packages, staging
+from image_classifier.photographs import sample_sets
 from image_classifier.resources.processors import available_processors
 from tests.benchmarks.training import runs, table
 from tests.benchmarks.training.runs import Case, Places

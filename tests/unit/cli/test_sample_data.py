@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.contract.errors import UserError
+from image_classifier.photographs import sample_sets
 
 
 def counts(folder: Path) -> dict[str, int]:

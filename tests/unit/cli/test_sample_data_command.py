@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from image_classifier.cli import sample_data
-from image_classifier.cli.photographs import fashion, sample_sets
 from image_classifier.contract.errors import UserError
+from image_classifier.photographs import fashion, sample_sets
 from tests.support.buckets import bucket_on_this_machine
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from image_classifier.cli import sample_data
-from image_classifier.cli.photographs import flowers
-from image_classifier.cli.photographs.flowers import Archive
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.jumpstart import Bucket
+from image_classifier.photographs import flowers
+from image_classifier.photographs.flowers import Archive
 from tests.support.buckets import LocalBucket, bucket_on_this_machine
 from tests.support.faulty_server import Cut, FaultyServer, serving
 

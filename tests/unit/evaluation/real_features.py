@@ -7,10 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier import archives
-from image_classifier.cli.photographs import sample_sets
-from image_classifier.cli.photographs.sample_sets import PARTS
+from image_classifier.class_folders import channel_listing
 from image_classifier.model_hub import staging
-from image_classifier.training.data import channel_listing, decoding
+from image_classifier.photographs import sample_sets
+from image_classifier.photographs.sample_sets import PARTS
+from image_classifier.training.data import decoding
 from tests.support.made_once import made_once
 
 _BATCH = 32

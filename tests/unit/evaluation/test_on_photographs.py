@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier import archives, imaging
-from image_classifier.cli.photographs import sample_sets
 from image_classifier.evaluation import familiarity, occlusion
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Head, Split
 from image_classifier.model_hub import staging
+from image_classifier.photographs import sample_sets
 from tests.support.least_squares import least_squares_head
 
 pytestmark = [pytest.mark.every, pytest.mark.slow, pytest.mark.no_cover]

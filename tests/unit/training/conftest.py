@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from image_classifier.artifacts import ModelInfo
+from image_classifier.class_folders import channel_listing
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training.data import channel_listing, dataset
+from image_classifier.training.data import dataset
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.stopping import StopSignal
 from tests.support import unprivileged

@@ -26,8 +26,8 @@ def rows(rank: int, dtype: str) -> Any:
 
 def gather(cluster: Any) -> dict[str, Any]:
     """Return what each call for all hosts gave."""
+    from image_classifier.class_folders.listing import Example, Listing
     from image_classifier.training.data import sharded
-    from image_classifier.training.data.dataset import Example, Listing
     from image_classifier.training.distributed import cluster as cluster_module
 
     # Small, so that the rows need several exchanges and the last one is not full on every host.
@@ -59,7 +59,8 @@ def differ(cluster: Any) -> dict[str, Any]:
 
 def unequal(cluster: Any) -> dict[str, Any]:
     """Compare the files of a folder that both hosts have, then of one that has another file on each."""
-    from image_classifier.training.data import channel_listing, sharded
+    from image_classifier.class_folders import channel_listing
+    from image_classifier.training.data import sharded
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

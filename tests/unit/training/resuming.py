@@ -168,7 +168,8 @@ def main(scratch: Path) -> None:
     tensorflow_start.start()
     import tensorflow as tf
 
-    from image_classifier.training.data import channel_listing, dataset
+    from image_classifier.class_folders import channel_listing
+    from image_classifier.training.data import dataset
     from image_classifier.training.data.splits import DataSplits
 
     tf.config.experimental.enable_op_determinism()

@@ -9,9 +9,9 @@ from PIL import Image
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
+from image_classifier.class_folders.listing import Example
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.training.data.dataset import Example
 
 
 def write_images(folder: Path, classes: int = 3, count: int = 20, seed: int = 0, random: bool = False) -> Path:

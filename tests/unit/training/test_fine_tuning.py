@@ -10,10 +10,11 @@ import pytest
 
 from image_classifier import archives
 from image_classifier.artifacts import ModelInfo
-from image_classifier.cli.photographs import sample_sets
+from image_classifier.class_folders import channel_listing
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import staging
-from image_classifier.training.data import channel_listing, dataset, decoding
+from image_classifier.photographs import sample_sets
+from image_classifier.training.data import dataset, decoding
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import SIGTERM, JobStopped, StopSignal

@@ -17,7 +17,8 @@ import image_classifier.training
 import tf_keras
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.training.data import channel_listing, dataset
+from image_classifier.class_folders import channel_listing
+from image_classifier.training.data import dataset
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.devices import precision
 from tests.unit.training import small

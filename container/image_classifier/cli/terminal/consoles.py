@@ -35,6 +35,11 @@ def print_text(console: Console, text: str, style: str | None = None) -> None:
     console.print(text, style=style, soft_wrap=True)
 
 
+def announce(text: str) -> None:
+    """Print a line on standard output, see `print_text`."""
+    print_text(output(), text)
+
+
 def is_interactive() -> bool:
     """Say whether standard output is a terminal on which lines can be redrawn."""
     return output().is_terminal and not output().is_dumb_terminal

@@ -1,56 +1,15 @@
-"""Labelled lists of image files, and their split. No image is opened here."""
+"""Labels, split and fingerprint of listed images. No image is opened here."""
 
 import hashlib
 import random
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.listing import Example, Listing
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import UserError
-from image_classifier.training.data.storage import Storage
-from image_classifier.training.data.unused_files import UnusedFiles
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One image and the index of its class."""
-
-    path: Path
-    label: int
-    owner: int | None = None
-    """Rank of the only host that has the file; None: every host has it."""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The images of one channel."""
-
-    folder: Path
-    class_names: tuple[str, ...]
-    examples: tuple[Example, ...]
-    other_files: Mapping[str, int] = field(default_factory=dict)
-    """Files in class folders that are not images: ending to count."""
-    unused: UnusedFiles = field(default_factory=UnusedFiles)
-    """Details of the other files on this host, by class."""
-
-    def name(self, example: Example) -> str:
-        """Return the image's path below the channel."""
-        # As text: pathlib takes seconds to do this for 100,000 images.
-        return str(example.path).removeprefix(f"{self.folder}/")
-
-    def subfolders(self, label: int) -> set[str]:
-        """Return the names of the sub-folders of a class that hold images, at any depth."""
-        paths = (self.name(example).split("/") for example in self.examples if example.label == label)
-        return {parts[1] for parts in paths if len(parts) > 2}
-
-    def counts(self) -> dict[str, int]:
-        """Return the number of images of each class, in class order."""
-        found = Counter(example.label for example in self.examples)
-        return {name: found[index] for index, name in enumerate(self.class_names)}
 
 
 def labels(examples: Sequence[Example]) -> NDArray[np.int64]:

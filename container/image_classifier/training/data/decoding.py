@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import imaging
+from image_classifier.class_folders.listing import Example
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.file_kinds import HEAD_BYTES, kind_of
 from image_classifier.contract.names import on_one_line
 from image_classifier.resources.memory import available_bytes
 from image_classifier.resources.processors import available_processors
-from image_classifier.training.data.dataset import Example
-from image_classifier.training.data.storage import Storage
 
 Pixels = NDArray[np.uint8]
 

@@ -7,16 +7,17 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from image_classifier.class_folders import channel_listing, channel_scan, permissions, split_folders
+from image_classifier.class_folders.channel_scan import Scan
+from image_classifier.class_folders.listing import Listing
+from image_classifier.class_folders.problems import Problem, raise_all
 from image_classifier.contract import value_forms
 from image_classifier.contract.channels import CHANNELS
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.names import listed, normalised, on_one_line
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training.data import channel_listing, channel_scan, permissions, sharded, split_folders
-from image_classifier.training.data.channel_scan import Scan
-from image_classifier.training.data.dataset import Listing
-from image_classifier.training.data.problems import Problem, raise_all
+from image_classifier.training.data import sharded
 from image_classifier.training.model import model_folder
 from image_classifier.training.progress import log
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.contract import opt_ml
 from image_classifier.contract.errors import UserError
-from image_classifier.training.data.dataset import Example, Listing, fingerprint
+from image_classifier.training.data.dataset import fingerprint
 
 if TYPE_CHECKING:
     from image_classifier.training.distributed.cluster import Cluster

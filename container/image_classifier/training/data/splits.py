@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from image_classifier.class_folders import channel_listing, channel_scan
+from image_classifier.class_folders.channel_scan import Scan
+from image_classifier.class_folders.listing import Listing
+from image_classifier.class_folders.problems import raise_all
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training.data import channel_listing, channel_scan, dataset, preflight, sharded
-from image_classifier.training.data.channel_scan import Scan
-from image_classifier.training.data.dataset import Listing
-from image_classifier.training.data.problems import raise_all
+from image_classifier.training.data import dataset, preflight, sharded
 from image_classifier.training.progress import log
 
 if TYPE_CHECKING:

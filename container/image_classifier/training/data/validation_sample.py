@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.listing import Example
+from image_classifier.class_folders.storage import Storage
 from image_classifier.training.data import dataset
-from image_classifier.training.data.dataset import Example
-from image_classifier.training.data.storage import Storage
 
 LIMIT = 1000
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.listing import Listing
 from image_classifier.evaluation.evidence import TEST, TRAINING, VALIDATION, Evidence, Head, Split
 from image_classifier.inference.openvino_model import agreement
 from image_classifier.training.data import dataset
-from image_classifier.training.data.dataset import Listing
 from image_classifier.training.export import held_out
 
 if TYPE_CHECKING:

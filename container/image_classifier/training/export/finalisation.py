@@ -16,12 +16,12 @@ import tensorflow as tf
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.hyperparameters import Hyperparameters, ResolvedHyperparameters
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference.openvino_model import conversion
 from image_classifier.training.data import dataset, splits, validation_sample
-from image_classifier.training.data.storage import Storage
 from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import (
     calibrated_head,

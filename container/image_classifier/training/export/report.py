@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import durable_files, own_files
+from image_classifier.class_folders.listing import Listing
 from image_classifier.contract import csv_cells
 from image_classifier.inference.prediction import Prediction
-from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.decoding import Skipped
 
 if TYPE_CHECKING:

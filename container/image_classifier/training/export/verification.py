@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import imaging
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.inference.openvino_model import agreement
 from image_classifier.resources.processors import available_processors
-from image_classifier.training.data.storage import Storage
 from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import child_process
 from image_classifier.training.export.child_process import Child, ChildFailed

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from image_classifier import durable_files
 from image_classifier.artifacts import ModelInfo
+from image_classifier.class_folders.listing import Example
 from image_classifier.training.checkpoints import array_archive
-from image_classifier.training.data.dataset import Example
 from image_classifier.training.progress import log
 
 _SUFFIX = ".features"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.listing import Example
 from image_classifier.training import progress
-from image_classifier.training.data.dataset import Example
 from image_classifier.training.data.decoding import Decoder, Pixels, Skipped
 from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.features.feature_chunks import Chunk, ChunkFolder

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.listing import Listing
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import fine_tuning, preparation, stopping
-from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.loop import class_weights

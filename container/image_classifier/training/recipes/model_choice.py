@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from image_classifier import artifacts
+from image_classifier.class_folders.listing import Listing
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
@@ -27,7 +28,6 @@ from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.training import preparation
 from image_classifier.training.checkpoints.store import Checkpoints
 from image_classifier.training.data import dataset, decoding
-from image_classifier.training.data.dataset import Listing
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.features import feature_network

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from image_classifier.cli.photographs.sample_sets import PARTS
+from image_classifier.class_folders import channel_listing
 from image_classifier.evaluation import traits
 from image_classifier.evaluation.drift import baseline
 from image_classifier.evaluation.drift.baseline import Baseline
@@ -20,7 +20,7 @@ from image_classifier.evaluation.drift.comparison import Comparison, compare
 from image_classifier.evaluation.drift.profile import Observations
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Evidence, Split
 from image_classifier.evaluation.traits import Traits
-from image_classifier.training.data import channel_listing
+from image_classifier.photographs.sample_sets import PARTS
 from tests.support.made_once import made_once
 from tests.unit.evaluation import real_features
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.class_folders import channel_listing, channel_scan
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training.data import channel_listing, channel_scan, preflight
+from image_classifier.training.data import preflight
 from tests.unit.training import small
 from tests.unit.training.trees import log, put
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.class_folders import channel_listing
+from image_classifier.class_folders.listing import Listing
 from image_classifier.contract.errors import UserError
-from image_classifier.training.data import channel_listing, dataset
-from image_classifier.training.data.dataset import Listing
+from image_classifier.training.data import dataset
 
 
 def put(folder: Path, *names: str) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_classifier.class_folders.listing import Example
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.training.data import decoding
-from image_classifier.training.data.dataset import Example
 from image_classifier.training.data.decoding import CachedImages, Decoder, Skipped
-from image_classifier.training.data.storage import Storage
 from tests.unit.training import small
 
 DECODER = Decoder((4, 6), "bilinear")

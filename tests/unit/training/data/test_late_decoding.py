@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from image_classifier.class_folders.listing import Example
 from image_classifier.contract.errors import UserError
-from image_classifier.training.data.dataset import Example
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.stopping import StopSignal

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.class_folders import permissions
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.training.data import permissions, preflight
+from image_classifier.training.data import preflight
 from tests.unit.training import small
 from tests.unit.training.trees import put, rejected
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from image_classifier.training.data import split_folders
+from image_classifier.class_folders import split_folders
 
 CLASSES = {"blue", "red"}
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from image_classifier.class_folders import channel_listing
+from image_classifier.class_folders.listing import Example, Listing
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training.data import channel_listing, dataset
-from image_classifier.training.data.dataset import Example, Listing
-from image_classifier.training.data.storage import Storage
+from image_classifier.training.data import dataset
 
 TRANSIENT = ("EIO", "ESTALE", "ETIMEDOUT", "EAGAIN", "ENOENT", "ECONNRESET", "EREMOTEIO", "EHOSTDOWN", "EBUSY")
 

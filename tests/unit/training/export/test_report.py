@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from image_classifier.training.data.dataset import Example, Listing
+from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.training.data.decoding import Skipped
 from image_classifier.training.export import report
 

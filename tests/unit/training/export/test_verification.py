@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.inference.predictor import Predictor
 from image_classifier.training.data import validation_sample
 from image_classifier.training.data.splits import DataSplits
-from image_classifier.training.data.storage import Storage
 from image_classifier.training.data.validation_sample import ValidationSample
 from image_classifier.training.export import verification
 from image_classifier.training.export.child_process import Child, ChildKilled, Interrupted

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_classifier.artifacts import ModelInfo
+from image_classifier.class_folders.listing import Example
 from image_classifier.contract.errors import PlatformError
-from image_classifier.training.data.dataset import Example
 from image_classifier.training.data.decoding import Decoder, Pixels
 from image_classifier.training.features import feature_chunks, feature_pass
 from image_classifier.training.features.feature_chunks import ChunkFolder

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from image_classifier.training.data.dataset import Example
+from image_classifier.class_folders.listing import Example
 from image_classifier.training.data.decoding import Decoder, Pixels
 from image_classifier.training.distributed import cluster
 from image_classifier.training.distributed.cluster import Cluster

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from image_classifier.class_folders import channel_listing
 from image_classifier.contract.errors import UserError
-from image_classifier.training.data import channel_listing
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
 from image_classifier.training.model.earlier_model import Head

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from image_classifier import imaging
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.file_kinds import HEAD_BYTES, Kind, kind_of
-from image_classifier.training.data.storage import Storage
 
 NO_ENDING = "no extension"
 _PLAIN = re.compile(r"\.[a-z0-9_-]{1,12}")

@@ -13,11 +13,10 @@ from pathlib import Path
 from PIL import Image
 
 from image_classifier import durable_files, own_files
-from image_classifier.cli.photographs import debian_package, fashion, flowers
-from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import UserError
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.model_hub import packages
+from image_classifier.photographs import debian_package, fashion, flowers
 
 HELD_OUT_SHARE = 0.2
 PARTS = ("train", "held-out")
@@ -41,6 +40,11 @@ class SampleData:
     licence: str
     write: Callable[[Path], None]
 
+    @property
+    def announcement(self) -> str:
+        """Description and licence in one line, shown before anything is fetched."""
+        return f"{self.description} Licence: {self.licence}"
+
 
 def find(name: str) -> SampleData:
     """Return a data set by its name.
@@ -53,8 +57,8 @@ def find(name: str) -> SampleData:
     return SAMPLES[name]
 
 
-def fetch(name: str, into: Path) -> Path:
-    """Fetch a data set once, print its licence, and return `into` with `train/<class>/` and `held-out/<class>/`.
+def fetch(name: str, into: Path, announce: Callable[[str], None] = print) -> Path:
+    """Fetch a data set once, announce its licence, and return `into` with `train/<class>/` and `held-out/<class>/`.
 
     Raises:
         UserError: Unknown name.
@@ -62,20 +66,26 @@ def fetch(name: str, into: Path) -> Path:
     """
     sample = find(name)
     if (into / "held-out").is_dir():
-        print_licence(sample)
+        announce(sample.announcement)
         return into
-    return write(sample, into, sample.write, divided=True)
+    return write(sample, into, sample.write, divided=True, announce=announce)
 
 
-def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divided: bool) -> Path:
-    """Let `writer` write the class folders, print the licence, and leave everything in `into`, or nothing.
+def write(
+    sample: SampleData,
+    into: Path,
+    writer: Callable[[Path], None],
+    divided: bool,
+    announce: Callable[[str], None] = print,
+) -> Path:
+    """Let `writer` write the class folders, announce the licence, and leave everything in `into`, or nothing.
 
     `divided`: into `train/` and `held-out/`, see `hold_out`; else the class folders lie in `into` itself.
 
     Raises:
         UserError: `into` is not empty, or is a link or a file; it is unchanged.
     """
-    print_licence(sample)
+    announce(sample.announcement)
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
         found = Path(scratch) / "all"
@@ -86,11 +96,6 @@ def write(sample: SampleData, into: Path, writer: Callable[[Path], None], divide
         own_files.remove_empty(into)
         durable_files.rename_folder(found, into)
     return into
-
-
-def print_licence(sample: SampleData) -> None:
-    """Print the description and the licence of a data set."""
-    consoles.print_text(consoles.output(), f"{sample.description} Licence: {sample.licence}")
 
 
 def hold_out(folder: Path, into: Path) -> Path:

@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from image_classifier.class_folders import channel_walk, permissions, unused_files
+from image_classifier.class_folders.channel_walk import Entry, Findings
+from image_classifier.class_folders.listing import Example, Listing
+from image_classifier.class_folders.problems import Problem
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.contract.file_kinds import kind_of
 from image_classifier.contract.names import (
@@ -17,11 +22,6 @@ from image_classifier.contract.names import (
     on_one_line,
 )
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.training.data import channel_walk, permissions, unused_files
-from image_classifier.training.data.channel_walk import Entry, Findings
-from image_classifier.training.data.dataset import Example, Listing
-from image_classifier.training.data.problems import Problem
-from image_classifier.training.data.storage import Storage
 
 _LOOSE = "images"
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier.cli.photographs import debian_package
 from image_classifier.contract.errors import UserError
+from image_classifier.photographs import debian_package
 
 PACKAGE = "dataset-fashion-mnist"
 CLASSES = (

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from image_classifier.class_folders import split_folders
+from image_classifier.class_folders.channel_scan import Scan, scan
+from image_classifier.class_folders.listing import Listing
+from image_classifier.class_folders.problems import Problem, raise_all
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.names import code_points, listed, on_one_line
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.training.data import split_folders
-from image_classifier.training.data.channel_scan import Scan, scan
-from image_classifier.training.data.dataset import Listing
-from image_classifier.training.data.problems import Problem, raise_all
 
 _NAMES_SHOWN = 20
 _DETAILS = 3

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.job_log import log
 from image_classifier.contract.names import on_one_line
-from image_classifier.training.progress import log
 
 T = TypeVar("T")
 PAUSES = (0.1, 0.3, 1.0, 3.0, 6.0)

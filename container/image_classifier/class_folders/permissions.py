@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from image_classifier.class_folders.problems import Problem
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.names import listed, on_one_line
-from image_classifier.training.data.problems import Problem
 
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 """Bits of capability sets, from linux/capability.h."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.system_names import is_ignored
-from image_classifier.training.data.storage import Storage
 
 
 @dataclass
