@@ -1,0 +1,258 @@
+"""The whole experiment in one file, `job.toml`: data, model, hyperparameters and where it runs.
+
+The same file trains on this machine, in Docker and on SageMaker. A job keeps it in its folder as `experiment.toml`.
+
+    name = "flowers"
+    training = "photos/train"          # a folder or an s3:// URI; relative to this file
+    model = "lite0"                    # an id or short name, an archive, a folder or an s3:// URI
+    runner = "sagemaker"               # local, docker or sagemaker
+
+    [hyperparameters]
+    recipe = "auto"
+
+    [sagemaker]                        # options of one runner; those of the others do not matter
+    instance_type = "ml.m5.xlarge"
+"""
+
+import difflib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from image_classifier import durable_files
+from image_classifier.contract import hyperparameters
+from image_classifier.contract.errors import ExplainedError, UserError
+from image_classifier.contract.names import is_utf8, on_one_line
+from image_classifier.contract.value_forms import encode
+from image_classifier.runners import toml_writing
+
+FILE = "experiment.toml"
+"""The name of the file in a job's folder."""
+LOCAL, DOCKER, SAGEMAKER = RUNNERS = ("local", "docker", "sagemaker")
+CHANNELS = ("training", "validation", "test")
+_TEXTS = ("name", *CHANNELS, "model", "runner")
+_HYPERPARAMETERS = "hyperparameters"
+_KEYS = (*_TEXTS, _HYPERPARAMETERS, *RUNNERS)
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_S3, _FILE_URI = "s3://", "file://"
+
+Option = str | int | float | bool | Sequence[str] | Mapping[str, str]
+"""The value of a runner's option: a scalar, an array of texts or a table of texts."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What to train on, from which model, with which settings, and where."""
+
+    name: str
+    """1 to 63 letters, digits and hyphens, as SageMaker names jobs."""
+    training: str
+    """A path or an s3:// URI, like the other channels."""
+    validation: str | None = None
+    test: str | None = None
+    model: str | None = None
+    """A catalogue id or short name, a path or an s3:// URI; None: the default model, or what model_uri names."""
+    hyperparameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    runner: str = LOCAL
+    """One of `RUNNERS`."""
+    options: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: MappingProxyType({}))
+    """The options of each runner by the runner's name."""
+
+    @property
+    def runner_options(self) -> Mapping[str, Option]:
+        """The options of the chosen runner."""
+        return self.options.get(self.runner, {})
+
+    @property
+    def channels(self) -> dict[str, str]:
+        """The channels that are given, by name."""
+        found = {name: getattr(self, name) for name in CHANNELS}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def is_s3(address: str) -> bool:
+    """Return whether a channel or a model is an s3:// URI."""
+    return address.startswith(_S3)
+
+
+def name_from(text: str) -> str:
+    """Return a valid name for an experiment that resembles `text`, such as a folder's name; `job` if nothing does."""
+    return re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:63].rstrip("-") or "job"
+
+
+def problems(experiment: Experiment) -> list[str]:
+    """Return a sentence for each problem that is independent of the machine: name, runner, hyperparameters."""
+    found = []
+    if not _NAME.fullmatch(experiment.name):
+        found.append(
+            f"name is {_shown(experiment.name)}; expected 1 to 63 letters, digits and hyphens, such as "
+            f"{name_from(experiment.name)}."
+        )
+    found += [
+        f"{name} is empty; expected a folder or an s3:// URI." for name, v in experiment.channels.items() if not v
+    ]
+    if experiment.runner not in RUNNERS:
+        found.append(f"runner is {_shown(experiment.runner)}; expected one of: {', '.join(RUNNERS)}.")
+    try:
+        hyperparameters.parse(dict(experiment.hyperparameters))
+    except ExplainedError as error:
+        found.append(str(error))
+    return found
+
+
+def unknown_names(given: Iterable[str], allowed: Sequence[str], where: str) -> list[str]:
+    """Return a sentence for each given name that is not allowed, with the allowed name that resembles it most.
+
+    `where` names the place: `""` for the top level of the file, or a table such as `[sagemaker]`.
+    """
+    found = []
+    for name in given:
+        if name not in allowed:
+            near = difflib.get_close_matches(name.lower(), allowed, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"Expected one of: {', '.join(allowed)}."
+            found.append(f"Unknown key {_shown(name)}{f' in {where}' if where else ''}. {hint}")
+    return found
+
+
+def read(path: Path) -> Experiment:
+    """Read an experiment; relative paths of channels and model are resolved against the folder of the file.
+
+    Raises:
+        UserError: The file cannot be read or is not TOML; or one message that lists every problem in it.
+    """
+    try:
+        given = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}. Give the path of a job.toml.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not TOML: byte {error.start} is not UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not TOML: {error}.") from error
+    return of_table(given, path)
+
+
+def of_table(given: Mapping[str, Any], path: Path) -> Experiment:
+    """Turn the content of the file `path` into an experiment; see `read`."""
+    found = unknown_names(given, _KEYS, "")
+    texts = {name: given[name] for name in _TEXTS if name in given}
+    for name, value in texts.items():
+        if not isinstance(value, str):
+            found.append(f"{name} is {_shown(value)}; expected a text in quotes.")
+    found += [f"{name} is missing." for name in ("name", "training") if name not in given]
+    settings = _table(given, _HYPERPARAMETERS, found)
+    options = {name: _options(name, _table(given, name, found), found) for name in RUNNERS if name in given}
+    texts = {name: value for name, value in texts.items() if isinstance(value, str)}
+    folder = path.absolute().parent
+    for name in (*CHANNELS, "model"):
+        if texts.get(name):
+            texts[name] = _resolved(texts[name], folder, name == "model")
+    made = Experiment(
+        **{"name": "name", "training": ".", **texts},
+        hyperparameters=MappingProxyType({name: _hyperparameter(value) for name, value in settings.items()}),
+        options=MappingProxyType(options),
+    )
+    found += problems(made)
+    if found:
+        raise UserError(f"{path}: {' '.join(found)}")
+    return made
+
+
+def write(path: Path, experiment: Experiment) -> None:
+    """Write an experiment atomically, so that `read` returns an equal one.
+
+    Local paths should be absolute: see `absolute`.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
+    durable_files.write_bytes(path, text(experiment).encode())
+
+
+def text(experiment: Experiment) -> str:
+    """Return an experiment as TOML; hyperparameters as numbers and booleans where that loses nothing."""
+    top = {name: getattr(experiment, name) for name in _TEXTS}
+    tables: dict[str, Any] = {
+        _HYPERPARAMETERS: {name: _native(value) for name, value in experiment.hyperparameters.items()},
+        **experiment.options,
+    }
+    return toml_writing.document({name: _writable(value) for name, value in top.items() if value is not None}, tables)
+
+
+def absolute(experiment: Experiment) -> Experiment:
+    """Return the experiment with absolute local paths, so that it means the same from any working folder."""
+    here = Path.cwd()
+    paths: dict[str, Any] = {name: _resolved(value, here, False) for name, value in experiment.channels.items()}
+    model = experiment.model and _resolved(experiment.model, here, True)
+    return replace(experiment, **paths, model=model)
+
+
+def _resolved(address: str, folder: Path, may_be_id: bool) -> str:
+    if is_s3(address):
+        return address
+    if address.startswith(_FILE_URI):
+        address = os.fsdecode(unquote_to_bytes(address.removeprefix(_FILE_URI)))
+    path = folder / Path(address).expanduser()
+    return address if may_be_id and not path.exists() else os.path.normpath(path)
+
+
+def _writable(value: str) -> str:
+    # TOML is UTF-8: any other path is written as a URI, whose escapes stand for bytes.
+    return value if is_utf8(value) else Path(value).as_uri()
+
+
+def _table(given: Mapping[str, Any], name: str, found: list[str]) -> Mapping[str, Any]:
+    value = given.get(name, {})
+    if isinstance(value, Mapping):
+        return value
+    found.append(f"{name} is {_shown(value)}; expected a table, [{name}].")
+    return {}
+
+
+def _options(runner: str, table: Mapping[str, Any], found: list[str]) -> Mapping[str, Option]:
+    for name, value in table.items():
+        if not _is_option(value):
+            found.append(
+                f"{name} in [{runner}] is {_shown(value)}; expected a text, a number, true or false, an array of texts "
+                "or a table of texts."
+            )
+    return MappingProxyType({name: value for name, value in table.items() if _is_option(value)})
+
+
+def _is_option(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, str) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(item, str) for item in value.values())
+    return isinstance(value, str | int | float | bool)
+
+
+def _hyperparameter(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return encode(value) if isinstance(value, int | float | bool) and value == value else str(value)
+
+
+def _native(written: str) -> str | int | float | bool:
+    """Return the TOML value that `_hyperparameter` turns into the same text, a plain number or boolean if there is."""
+    if written in ("True", "False"):
+        return written == "True"
+    for kind in (int, float):
+        try:
+            value: int | float = kind(written)
+        except ValueError:
+            continue
+        if abs(value) < 1e15 and _hyperparameter(value) == written:
+            return value
+    return written
+
+
+def _shown(value: object) -> str:
+    shown = on_one_line(json.dumps(value, ensure_ascii=False, default=str))
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
