@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 PARTIAL = ".partial"
-"""Suffix of a file that `write_bytes` is writing."""
+"""Suffix of a file that `writing` is writing."""
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -33,11 +33,24 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OSError: The disk is full or not writable.
     """
+    with writing(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Yield `<path>.partial` for content that need not be in memory; it replaces `path` when the block ends.
+
+    A link under that name is replaced, not followed.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
     partial = path.with_name(path.name + PARTIAL)
     try:
         partial.unlink(missing_ok=True)
         with new_file(partial) as file:
-            file.write(content)
+            yield file
         partial.replace(path)
     except OSError as error:
         # The user knows the target, not the temporary file.

@@ -121,7 +121,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run `scripts/evaluate`."""
     parser = argparse.ArgumentParser(
         prog="scripts/evaluate",
-        description="Judge a model on labelled images: report.html, evaluation.json, model_card.json and issues.csv.",
+        description="Judge a model on labelled images: report.html, evaluation.json, model_card.json, issues.csv and "
+        "evidence.npz.",
         epilog="examples:\n  scripts/evaluate run/job --images photos/held-out\n"
         "  scripts/evaluate model.tar.gz --images photos --output run/judged --open",
         formatter_class=argparse.RawDescriptionHelpFormatter,

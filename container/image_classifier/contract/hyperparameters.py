@@ -138,9 +138,9 @@ class Hyperparameters(BuiltinHyperparameters):
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
-        meaning="Write report.html, evaluation.json, model_card.json and issues.csv to /opt/ml/output/data, and the "
-        "data that unfamiliar images and drift are measured with to the model folder; left out when the job is short "
-        "of time.",
+        meaning="Write report.html, evaluation.json, model_card.json, issues.csv and evidence.npz, which the console "
+        "opens, to /opt/ml/output/data, and the data that unfamiliar images and drift are measured with to the model "
+        "folder; left out when the job is short of time.",
     )
     report_thumbnails: bool = declare(
         True,

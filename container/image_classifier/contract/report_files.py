@@ -4,4 +4,6 @@ REPORT = "report.html"
 MODEL_QUALITY = "evaluation.json"
 MODEL_CARD = "model_card.json"
 ISSUES = "issues.csv"
-ALL = (REPORT, MODEL_QUALITY, MODEL_CARD, ISSUES)
+EVIDENCE = "evidence.npz"
+"""What the report shows and what it was computed from, for the console."""
+ALL = (REPORT, MODEL_QUALITY, MODEL_CARD, ISSUES, EVIDENCE)

@@ -7,7 +7,7 @@ itself declares and holds.
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,11 @@ from image_classifier.contract.errors import UserError, first_line
 
 MAX_BYTES = 16 * 1024 * 1024
 """Of all arrays of a file together, unpacked."""
+UNREADABLE = (
+    *(OSError, ValueError, EOFError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What reading a corrupt file raises."""
 _MAX_ARRAYS = 100
 _SUFFIX = ".npy"
 _PLAIN_KINDS = "biuf"
@@ -43,13 +48,34 @@ def read(path: Path) -> dict[str, NDArray[Any]]:
         UserError: The file is corrupt, larger than `MAX_BYTES`, or holds other types.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) > _MAX_ARRAYS or sum(member.file_size for member in members) > MAX_BYTES:
-                raise ValueError(f"it holds more than {_MAX_ARRAYS} arrays or {MAX_BYTES:,} bytes")
-            return {member.filename.removesuffix(_SUFFIX): _array(archive.read(member)) for member in members}
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        found = members(path)
+        if not all(np.isfinite(array).all() for array in found.values()):
+            raise ValueError("an array holds numbers that are not finite")
+    except UNREADABLE as error:
         raise corrupt(path, first_line(error)) from error
+    return found
+
+
+def members(
+    path: Path, max_bytes: int = MAX_BYTES, wanted: Callable[[str], bool] = lambda _: True
+) -> dict[str, NDArray[Any]]:
+    """Return some arrays of a file by name, those that are `wanted`.
+
+    Raises:
+        Exception: One of `UNREADABLE`: the file is corrupt, larger than `max_bytes`, or holds other types.
+    """
+    with zipfile.ZipFile(path) as archive:
+        found = archive.infolist()
+        if len(found) > _MAX_ARRAYS or sum(member.file_size for member in found) > max_bytes:
+            raise ValueError(f"it holds more than {_MAX_ARRAYS} arrays or {max_bytes:,} bytes")
+        by_name = {member.filename.removesuffix(_SUFFIX): member for member in found}
+        return {name: _array(archive.read(member)) for name, member in by_name.items() if wanted(name)}
+
+
+def names(path: Path) -> set[str]:
+    """Return the names of the arrays of a file; raises as `members`."""
+    with zipfile.ZipFile(path) as archive:
+        return {name.removesuffix(_SUFFIX) for name in archive.namelist()}
 
 
 def corrupt(path: Path, reason: str) -> UserError:
@@ -70,7 +96,4 @@ def _array(content: bytes) -> NDArray[Any]:
     if dtype.kind not in _PLAIN_KINDS:
         raise ValueError(f"an array is of type {dtype}")
     # Not np.load, which allocates what the header states before it reads that many bytes.
-    found = np.frombuffer(content, dtype, offset=file.tell()).reshape(shape, order="F" if is_fortran else "C")
-    if not np.isfinite(found).all():
-        raise ValueError("an array holds numbers that are not finite")
-    return found
+    return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape, order="F" if is_fortran else "C")

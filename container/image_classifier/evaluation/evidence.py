@@ -97,6 +97,10 @@ class Evidence:
     head: Head | None = None
     features_are_served: bool = True
     """Whether the served network outputs the same features: not where it was tuned after they had been computed."""
+    strength: float | None = None
+    """C, the inverse regularisation, with which `heads.linear_head` fits a head on the features."""
+    class_weights: tuple[float, ...] = ()
+    """(K,) weights of the classes in the loss; empty: all are equal."""
     history: Sequence[Mapping[str, float]] = ()
     """Metrics by epoch, named as in `contract.metrics`."""
     best_epoch: int | None = None

@@ -160,19 +160,21 @@ def _fitted(evidence: Evidence) -> FamiliarityModel | None:
     return familiarity.fit(training.features, validation.features, evidence.head)
 
 
-def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> None:
-    """Write `report.html`, `evaluation.json`, `model_card.json` and `issues.csv` into a folder, durably.
+def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> str:
+    """Write `report.html`, `evaluation.json`, `model_card.json`, `issues.csv` and `evidence.npz` durably.
 
-    A link under one of these names is replaced, not followed.
+    A link under one of these names is replaced, not followed. Returns why `evidence.npz` was left out, or the empty
+    string.
 
     Raises:
         OSError: The disk is full or not writable.
     """
     # They import this module.
-    from image_classifier.evaluation import issues, model_card, model_quality
+    from image_classifier.evaluation import archive, issues, model_card, model_quality
     from image_classifier.evaluation.report import page
 
-    html = page.build(evaluation, thumbnails)
+    drawn = page.draw(evaluation)
+    html = page.build(evaluation, thumbnails, drawn)
     folder.mkdir(parents=True, exist_ok=True)
     for name in (report_files.MODEL_QUALITY, report_files.MODEL_CARD, report_files.REPORT):
         own_files.remove_link(folder / name)
@@ -180,3 +182,4 @@ def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> None
     durable_files.write_json(folder / report_files.MODEL_CARD, model_card.build(evaluation))
     issues.write(folder, issues.collect(evaluation))
     durable_files.write_bytes(folder / report_files.REPORT, html.encode())
+    return archive.write(folder / report_files.EVIDENCE, evaluation, drawn)

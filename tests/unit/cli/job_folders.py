@@ -26,6 +26,7 @@ def finish(tree: OptMl) -> None:
         *(
             "output/data/model_card.json",
             "output/data/issues.csv",
+            "output/data/evidence.npz",
             "output/tensorboard/train/events.out.tfevents.1.h.2.0",
         ),
     ]

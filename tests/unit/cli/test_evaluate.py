@@ -9,10 +9,11 @@ from PIL import Image
 
 from image_classifier import archives
 from image_classifier.cli import evaluate
+from image_classifier.contract import report_files
 from tests.support import tiny_models
 from tests.support.tiny_models import COLOURS, TinyModel
 
-FILES = {"report.html", "evaluation.json", "model_card.json", "issues.csv", ".image-classifier.json"}
+FILES = {*report_files.ALL, ".image-classifier.json"}
 
 
 @pytest.fixture(scope="module")

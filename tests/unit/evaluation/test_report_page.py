@@ -211,6 +211,7 @@ def test_all_files_are_written(complete: Evaluation, tmp_path: Path) -> None:
     judgement.write(complete, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "evaluation.json",
+        "evidence.npz",
         "issues.csv",
         "model_card.json",
         "report.html",

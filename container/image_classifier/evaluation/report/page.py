@@ -48,7 +48,7 @@ class Entry:
 def build(evaluation: Evaluation, thumbnails: bool = True, drawn: Mapping[str, str] | None = None) -> str:
     """Return the report as one HTML page; without `thumbnails` it holds no image content.
 
-    `drawn` are the charts of the evaluation, by default drawn anew.
+    `drawn` are the charts of the evaluation, by default drawn here.
     """
     chosen = sections.choose(evaluation)
     shown = images.load(evaluation, chosen.photos(), thumbnails)

@@ -11,6 +11,7 @@ from image_classifier.evaluation.evidence import TEST, TRAINING, VALIDATION, Evi
 from image_classifier.inference.openvino_model import agreement
 from image_classifier.training.data import dataset
 from image_classifier.training.export import held_out
+from image_classifier.training.loop import class_weights
 
 if TYPE_CHECKING:
     from image_classifier.training.fine_tuning import Trained
@@ -42,6 +43,8 @@ def collect(trained: "Trained", check: Callable[[], None]) -> Evidence:
         others=splits[1:],
         head=_head(trained) if features_are_served else None,
         features_are_served=features_are_served,
+        strength=known.strength if known else None,
+        class_weights=_class_weights(trained),
         history=trained.history.epochs,
         best_epoch=trained.history.best_epoch,
         learning_curve=held_out.learning_curve(trained, known, check) if known else (),
@@ -64,6 +67,13 @@ def split(
         probabilities=None if probabilities is None else agreement.two_columns(probabilities),
         features=features,
     )
+
+
+def _class_weights(trained: "Trained") -> tuple[float, ...]:
+    """Return the weight of each class; empty when all are equal."""
+    names, counts = trained.training.class_names, trained.training.counts()
+    found = class_weights.weights(trained.values, names, [counts[name] for name in names])
+    return () if (found == found[0]).all() else tuple(found.tolist())
 
 
 def _head(trained: "Trained") -> Head:

@@ -155,7 +155,8 @@ def _write(
         )
         _write_arrays(model, evaluation)
     laps.append(time.monotonic())
-    judgement.write(evaluation, folder, thumbnails)
+    if reason := judgement.write(evaluation, folder, thumbnails):
+        log(f"WARNING: No {report_files.EVIDENCE}, so the console cannot open this result: {reason}.")
     laps.append(time.monotonic())
     parts = ", ".join(f"{name} {end - start:.1f} s" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
     log(f"Report: {folder / report_files.REPORT}, written in {laps[-1] - laps[0]:.1f} s ({parts})")
