@@ -1,15 +1,16 @@
 """A console in a temporary folder, and a browser-like client of it, without a server."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from flask.testing import FlaskClient
 
 from image_classifier.console import context, roots
 from image_classifier.console.app import create_app
 from image_classifier.console.context import Console
-from image_classifier.console.index.database import FILE, Index
 from image_classifier.console.security import Access
+from image_classifier.runners.job import Runner
 
 HOST = "localhost"
 ACCESS = Access("the-token", "the-session")
@@ -17,12 +18,12 @@ ORIGIN = {"Origin": f"http://{HOST}"}
 """What a browser sends with a form of the console's own page."""
 
 
-def make_console(folder: Path, roots_of: Iterable[Path] = ()) -> Console:
-    """Return a console whose home is `folder/home`, and which may read `folder` and `roots_of`."""
+def make_console(
+    folder: Path, roots_of: Iterable[Path] = (), runners: Mapping[str, Runner] = MappingProxyType({})
+) -> Console:
+    """Return a console whose home is `folder/home`, and which may read `folder` and `roots_of`. Nothing is started."""
     home = folder.resolve() / "home"
-    found = Console(home, roots.allow([folder, *roots_of]), Index(home / FILE))
-    context.create_folders(found)
-    return found
+    return context.open_console(home, roots.allow([folder, *roots_of]), runners)
 
 
 def client_of(console: Console, admitted: bool = True) -> FlaskClient:

@@ -1,14 +1,19 @@
 """What the screens share: folders, index, runners. `current()` is that of the request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from flask import current_app
 
-from image_classifier.console.index.database import Index
+from image_classifier.console.events import EventHub
+from image_classifier.console.index.database import FILE, Index
+from image_classifier.console.queueing.job_queue import JobQueue
 from image_classifier.console.roots import Roots
+from image_classifier.runners.job import Runner
 
+_JOBS, _DATA, _LABELS, _CACHE = _FOLDERS = ("jobs", "data", "labels", "cache")
 KEY = "image_classifier.console"
 """Of the `Console` in an application's `extensions`."""
 
@@ -22,37 +27,46 @@ class Console:
     roots: Roots
     """The folders that requests may name; `home` is one of them."""
     index: Index
-    """Jobs, queue and events; rebuilt from the folders when it is lost."""
+    """Jobs, queue and overlays' revisions; rebuilt from the folders when it is lost."""
+    events: EventHub
+    """Tells open pages what has changed."""
+    runners: Mapping[str, Runner]
+    """By name, see `runners.experiment.RUNNERS`."""
+    queue: JobQueue
+    """All jobs: ask for one, find one, stop and resume it."""
 
     @property
     def jobs(self) -> Path:
         """One folder a job, see `runners.job_tree`."""
-        return self.home / "jobs"
+        return self.home / _JOBS
 
     @property
     def data(self) -> Path:
         """Imported data sets: one folder each."""
-        return self.home / "data"
+        return self.home / _DATA
 
     @property
     def labels(self) -> Path:
         """Label overlays: one file of JSON lines a data set."""
-        return self.home / "labels"
+        return self.home / _LABELS
 
     @property
     def cache(self) -> Path:
         """What can be computed again: thumbnails, scans."""
-        return self.home / "cache"
+        return self.home / _CACHE
 
 
-def create_folders(console: Console) -> None:
-    """Create the folders of the console that do not exist yet, readable by their owner alone.
+def open_console(home: Path, roots: Roots, runners: Mapping[str, Runner]) -> Console:
+    """Return the console of a home folder, with the folders in it that do not exist yet.
 
     Raises:
         OSError: The disk is full or not writable.
     """
-    for folder in (console.home, console.jobs, console.data, console.labels, console.cache):
+    index, events = Index(home / FILE), EventHub()
+    # Readable by their owner alone: images and paths of the user are in them.
+    for folder in (home, *(home / name for name in _FOLDERS)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Console(home, roots, index, events, runners, JobQueue(home, runners, index, events))
 
 
 def current() -> Console:

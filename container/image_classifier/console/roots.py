@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, first_line
 from image_classifier.contract.names import listed, on_one_line
 
 _SHOWN = 200
@@ -32,7 +32,8 @@ class Roots:
         except FileNotFoundError:
             raise UserError(f"{shown} does not exist. Check the path's spelling.") from None
         except (OSError, RuntimeError, ValueError) as error:
-            raise UserError(f"{shown} cannot be looked up: {error}. Give another path.") from error
+            reason = getattr(error, "strerror", None) or first_line(error, _SHOWN)
+            raise UserError(f"{shown} cannot be looked up: {reason}. Give another path.") from error
         if not self.contain(real):
             raise UserError(
                 f"{shown} lies outside the folders that the console may read: {self}. Start it with --root FOLDER to "

@@ -189,5 +189,5 @@ def _no_token(wrong: bool) -> RejectedError:
         403,
         "Open the console by its address with the token",
         reason,
-        "The address stands in the terminal in which the console was started; scripts/console --address prints it.",
+        "The address stands in the terminal in which the console was started. Running scripts/console again prints it.",
     )

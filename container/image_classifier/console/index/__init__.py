@@ -1,1 +1,1 @@
-"""SQLite index of jobs, queue, label overlays and events. The folders are the truth; the index may be deleted."""
+"""SQLite index of jobs, queue and label overlays. The folders are the truth; the index may be deleted."""

@@ -1,0 +1,10 @@
+"""`scripts/console`: the console on this machine."""
+
+import sys
+
+from image_classifier.console.start import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""SageMaker: pure builders of requests, their validation against botocore's service model, and what sends them."""
