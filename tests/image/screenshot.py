@@ -49,7 +49,7 @@ def shown(scratch: Path) -> Path:
     model = model_folder(scratch)
     with served_locally(model) as (_, url), chromium.opened(url.removesuffix("invocations"), scratch) as tab:
         tab.look(WIDTH, "light")
-        tab.wait_for("document.getElementById('about').childElementCount > 0")
+        tab.wait_for("!document.getElementById('made').hidden")
         tab.choose_files("#files", *files)
         tab.wait_for(f"document.querySelectorAll('.card:not(.waiting)').length === {len(files)}")
         tab.take_screenshot(scratch / "page.png")

@@ -22,7 +22,7 @@ def test_only_unfamiliar_images_are_marked(tmp_path: Path, knows: bool) -> None:
     for name, colour in (("grey", (128, 128, 128)), ("green", (0, 255, 0))):
         (tmp_path / f"{name}.png").write_bytes(sample_images.encode(Image.new("RGB", (64, 48), colour), "PNG"))
     with served_locally(model) as (_, url), chromium.opened(url.removesuffix("invocations"), tmp_path) as tab:
-        tab.wait_for("document.getElementById('about').childElementCount > 0")
+        tab.wait_for("!document.getElementById('made').hidden")
         tab.choose_files("#files", tmp_path / "grey.png", tmp_path / "green.png")
         tab.wait_for("document.querySelectorAll('.card').length === 2 && !document.querySelector('.card.waiting')")
         shown = tab.evaluate(

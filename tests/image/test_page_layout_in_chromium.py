@@ -33,7 +33,7 @@ def tab(pretrained_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     for path, size in zip(images, SHAPES.values(), strict=True):
         Image.radial_gradient("L").resize(size).convert("RGB").save(path)
     with served_locally(model) as (_, url), chromium.opened(url.removesuffix("invocations"), scratch) as opened:
-        opened.wait_for("document.getElementById('about').childElementCount > 0")
+        opened.wait_for("!document.getElementById('made').hidden")
         opened.choose_files("#files", *images)
         opened.wait_for(f"document.querySelectorAll('.card:not(.waiting)').length === {len(SHAPES)}")
         yield opened
@@ -45,7 +45,8 @@ def test_whole_image_is_shown(tab: Tab, width: int) -> None:
     tab.look(width, "light")
     box = "((it) => { const r = it.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; })"
     found = tab.evaluate(
-        f"[...document.querySelectorAll('.thumbnail')].map((frame) => [{box}(frame), {box}(frame.firstElementChild), "
+        f"[...document.querySelectorAll('.card .thumbnail')].map((frame) => [{box}(frame), "
+        f"{box}(frame.firstElementChild), "
         "getComputedStyle(frame.firstElementChild).objectFit])"
     )
     assert len(found) == len(SHAPES)

@@ -17,12 +17,20 @@ import pytest
 from PIL import Image
 
 import image_classifier
-from image_classifier import artifacts
+from image_classifier import artifacts, pages
+from image_classifier.pages import try_page
 from tests.platform import sample_images
 from tests.platform.serving import ROOT, Server, running, served_locally, start_server
 from tests.support import tiny_models
 
-PAGE = ROOT / "container" / "image_classifier" / "serving" / "page"
+SOURCES = ROOT / "container" / "image_classifier"
+SHARED, OWN, TRY = SOURCES / "pages", SOURCES / "serving" / "page", try_page.STATIC
+FILES = {
+    **{name: SHARED / name for name in pages.FILES},
+    "style.css": OWN / "style.css",
+    **{path.name: path for path in TRY.iterdir()},
+}
+"""Where the files of the web UI lie, by name."""
 MARKUP = "<img src=x onerror=alert(1)></script><script>alert(1)</script>"
 LABELS = ("red", f"green {MARKUP}", "blue")
 CODE = re.compile(r'<pre tabindex="0" aria-label="(.*?)"><code>(.*?)</code>', re.DOTALL)
@@ -81,7 +89,7 @@ def test_web_ui_is_off_by_default(tmp_path: Path, start: Callable[..., Server]) 
     tiny_models.write(tmp_path / "model", "tiny")
     off = start(tmp_path)
     off.wait_until_ready()
-    for path in ("/", "/page/facts", "/page/main.js"):
+    for path in ("/", "/page/facts", "/page/main.js", "/page/samples/0"):
         answer = off.ask(path)
         assert (answer.status, answer.json["error"]) == (404, "not_found")
         assert "web UI" not in answer.json["message"]
@@ -116,14 +124,13 @@ def test_other_methods_and_files_are_rejected(server: Server) -> None:
 def test_web_ui_loads_only_its_own_files(server: Server, page: str) -> None:
     """Given the web UI and its files -> relative addresses of each other only, each served with its type."""
     named = Addresses(page).found
-    for path in PAGE.iterdir():
+    for path in FILES.values():
         text = path.read_text(encoding="utf-8") if path.suffix in (".js", ".css") else ""
         named += [f"page/{name}" for name in re.findall(r'from "\./(.*?)"', text)]
         assert not re.search(
             r"https?:|//\w|url\(|@import", re.sub(r"^\s*// .*$|; // .*$", "", text, flags=re.MULTILINE)
         )
-    files = {f"page/{path.name}" for path in PAGE.iterdir() if path.suffix in (".js", ".css", ".svg")}
-    assert set(named) == files
+    assert set(named) == {f"page/{name}" for name in FILES}
     kinds = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
     for name in named:
         answer = server.ask(f"/{name}")
@@ -135,7 +142,7 @@ def test_web_ui_loads_only_its_own_files(server: Server, page: str) -> None:
 def test_no_inline_code_and_no_markup_from_scripts(page: str) -> None:
     """Given the web UI and its scripts -> no inline script, style or handler, and text never becomes markup."""
     assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=|javascript:", page) == []
-    scripts = "".join(path.read_text(encoding="utf-8") for path in PAGE.glob("*.js"))
+    scripts = "".join(path.read_text(encoding="utf-8") for path in TRY.glob("*.js"))
     assert (
         re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|srcdoc", scripts) == []
     )
@@ -157,9 +164,9 @@ def test_model_card_has_the_models_facts(server: Server) -> None:
 
 
 def test_model_cannot_inject_into_the_web_ui(page: str) -> None:
-    """Given a model whose names are markup -> the HTML is the file, byte for byte."""
-    assert page == (PAGE / "index.html").read_text(encoding="utf-8")
+    """Given a model whose names are markup -> the HTML has none of them, nor any class."""
     assert "alert" not in page
+    assert [label for label in LABELS if f">{label}<" in page] == []
 
 
 def test_responses_have_server_timing(server: Server) -> None:
@@ -184,16 +191,34 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_colours_have_enough_contrast(scheme: int) -> None:
-    """Given the colours of a scheme -> a contrast of 4.5 for text, and of 3 for edges and bars (WCAG AA)."""
-    styles = (PAGE / "style.css").read_text(encoding="utf-8")
-    block = re.findall(r":root \{(.*?)\}", styles, re.DOTALL)[scheme]
+    """Given the colours of a scheme -> a contrast of 4.5 for text, and of 3 for bars and outlines (WCAG AA)."""
+    block = re.findall(r":root \{(.*?)\}", pages.text("tokens.css"), re.DOTALL)[scheme]
     colours = dict(re.findall(r"--([\w-]+): (#\w{6});", block))
-    grounds = ("page", "surface", "sunken")
-    texts = [(text, ground) for text in ("text", "quiet", "accent") for ground in grounds]
-    texts += [("on-accent", "accent"), ("error", "error-tint"), ("text", "accent-tint"), ("quiet", "accent-tint")]
-    shapes = [("edge", "surface"), ("edge", "page"), ("bar", "surface"), ("bar", "sunken"), ("accent", "sunken")]
+    tones = ("good", "warn", "bad")
+    texts = [(text, ground) for text in ("ink", "ink-2", "ink-3", "accent", "bad") for ground in ("bg", "surface")]
+    texts += [("accent-ink", "accent"), ("accent", "accent-soft"), *((tone, f"{tone}-soft") for tone in tones)]
+    shapes = [(bar, ground) for bar in ("accent", *tones, "ink-3") for ground in ("surface", "line")]
     assert [pair for pair in texts if contrast(*(colours[name] for name in pair)) < 4.5] == []
     assert [pair for pair in shapes if contrast(*(colours[name] for name in pair)) < 3] == []
+
+
+def test_samples_are_offered(tmp_path: Path, start: Callable[..., Server]) -> None:
+    """Given a folder with 20 images and a text -> twelve are offered, with a label if their folder is a class."""
+    model = tiny_models.write(tmp_path / "model", "tiny")
+    images = tmp_path / "images"
+    for folder in (model.label("red"), "other"):
+        (images / folder).mkdir(parents=True)
+        for index in range(10):
+            (images / folder / f"{index}.jpg").write_bytes(sample_images.encode(sample_images.plain(), "JPEG"))
+    (images / "notes.txt").write_text("no image", encoding="utf-8")
+    server = start(tmp_path, SERVE_PAGE="true", SERVE_SAMPLES=str(images))
+    server.wait_until_ready()
+    offered = server.ask("/page/facts").json["samples"]
+    assert [entry["label"] for entry in offered] == [None] * 6 + [model.label("red")] * 6
+    answer = server.ask(f"/{offered[0]['url']}")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
+    assert answer.body == (images / "other" / "0.jpg").read_bytes()
+    assert server.ask("/page/samples/12").status == 404
 
 
 @pytest.fixture(scope="module")

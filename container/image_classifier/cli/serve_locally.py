@@ -16,6 +16,7 @@ from image_classifier import PROGRAM, archives
 from image_classifier.cli.terminal import consoles, request_lines, typed_paths
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+from image_classifier.contract.serving_variables import SAMPLES
 
 HOST = "127.0.0.1"
 _READY = "Ready on port "
@@ -55,13 +56,16 @@ def model_of(given: Path) -> Path:
     return given / "model" if (given / "input").is_dir() and (given / "model").is_dir() else given
 
 
-def serve(model: Path, port: int) -> int:
+def serve(model: Path, port: int, samples: Path | None = None) -> int:
     """Serve until the server exits or this process receives a signal; returns the server's exit code.
 
     Raises:
-        UserError: The model is missing, its archive is rejected, or the port is in use.
+        UserError: The model or the folder of samples is missing, the model's archive is rejected, or the port is in
+            use.
     """
     reject_port_in_use(port)
+    if samples is not None and not samples.is_dir():
+        raise UserError(f"--samples is {samples}, which is not a folder. Give one with images to offer in the web UI.")
     with tempfile.TemporaryDirectory(prefix="serve-locally-") as scratch:
         tree = build_tree(model_of(model), Path(scratch))
         variables = {
@@ -70,6 +74,7 @@ def serve(model: Path, port: int) -> int:
             # Under --docker the container has its own address.
             "SERVE_HOST": os.environ.get("IMAGE_CLASSIFIER_BIND") or HOST,
             **{name: os.environ.get(name) or "true" for name in ("SERVE_PAGE", "SERVE_EXPLAIN")},
+            **({SAMPLES.name: str(samples.resolve())} if samples else {}),
         }
         process = subprocess.Popen(
             [sys.executable, str(PROGRAM / "serve")],
@@ -123,10 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "model", type=Path, metavar="MODEL", help="a local job's folder, or a model folder or .tar.gz that a job left"
     )
     parser.add_argument("--port", type=int, default=8080, help="default: 8080")
+    parser.add_argument("--samples", type=Path, metavar="FOLDER", help="images that the web UI offers to click")
     parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:
-        return serve(given.model, given.port)
+        return serve(given.model, given.port, given.samples)
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
 

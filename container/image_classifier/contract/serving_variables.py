@@ -164,6 +164,12 @@ EXPLAIN = truth(
     "Answer the Accept parameter explain: which parts of an image a prediction rests on. Takes about ninety "
     "forward passes; one such request at a time is computed, in steps between other requests.",
 )
+SAMPLES = text(
+    "SERVE_SAMPLES",
+    "",
+    "an absolute path",
+    "Folder of images that the web UI offers to click, such as held-out ones; at most twelve, evenly spaced.",
+)
 ALLOWED_HOSTS = text(
     "SERVE_ALLOWED_HOSTS",
     "",

@@ -58,7 +58,7 @@ def create_app(model: Model, settings: ServingSettings) -> Flask:
     if settings.page:
         from image_classifier.serving import page
 
-        page.add_to(app, lambda: _ready(model), settings.host, settings.allowed_hosts)
+        page.add_to(app, lambda: _ready(model), settings)
         routes = f"{routes} {page.ROUTES}"
     errors.register_error_handlers(app, routes)
     return app

@@ -91,6 +91,8 @@ class ServingSettings:
     """Folders from which a multi-model server may load models."""
     page: bool = _declared(variables.PAGE)
     explain: bool = _declared(variables.EXPLAIN)
+    samples: Path | None = None
+    """Folder of images that the web UI offers."""
     allowed_hosts: tuple[str, ...] = ()
     """In addition to this machine's names and the bound address, with the web UI on."""
     multi_model: bool = _declared(variables.MULTI_MODEL)
@@ -137,6 +139,7 @@ def read(environment: Mapping[str, str]) -> ServingSettings:
             reader.get(variables.ENGINE), reader.get(variables.PRECISION), sole_process=values["workers"] == 1
         ),
         "model_roots": reader.parse(variables.MODEL_ROOTS, tuple[Path, ...](), _folders),
+        "samples": next(iter(reader.parse(variables.SAMPLES, tuple[Path, ...](), _folders)), None),
         "allowed_hosts": tuple(reader.get(variables.ALLOWED_HOSTS).lower().replace(",", " ").split()),
         "execution_parameters": _execution_parameters(reader, payload, megabytes),
     }

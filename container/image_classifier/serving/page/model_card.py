@@ -2,13 +2,15 @@
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import image_classifier
 from image_classifier.inference.predictor import Predictor
+from image_classifier.serving.page.samples import Sample, described
 
 _LONGEST = 300
 """Characters of one text."""
@@ -42,7 +44,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """ModelCard about a model and about the program that serves it."""
+    """Facts about a model and about the program that serves it."""
 
     name: str
     source: str | None
@@ -55,13 +57,16 @@ class ModelCard:
     engine: str
     familiarity: bool
     """Whether the model can tell how familiar an image is."""
+    explain: bool
+    """Whether the server computes which parts of an image a prediction rests on."""
+    samples: tuple[Sample, ...]
     measures: tuple[Measure, ...]
     trained_with: tuple[Version, ...]
     served_by: tuple[Version, ...]
 
 
-def build(predictor: Predictor) -> ModelCard:
-    """Build the model card of a loaded model."""
+def build(predictor: Predictor, explain: bool = False, samples: Sequence[Path] = ()) -> ModelCard:
+    """Build the model card of a loaded model; `samples` are the images that the server offers."""
     info, engine = predictor.info, predictor.engine.name
     height, width = info.image_size
     source = _text(info.source)
@@ -75,6 +80,8 @@ def build(predictor: Predictor) -> ModelCard:
         width=width,
         engine=engine,
         familiarity=predictor.familiarity is not None,
+        explain=explain,
+        samples=described(samples, predictor.labels),
         measures=_measures(info.extra.get("metrics")),
         trained_with=_versions(info.extra.get("versions")),
         served_by=_own_versions(engine),

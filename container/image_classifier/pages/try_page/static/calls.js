@@ -2,11 +2,13 @@
 
 const CONFIRMATION = 2000; // milliseconds that a button shows its confirmation
 
-/** Put this server's address into the calls and activate their buttons; `announce` is called with each outcome. */
+/** Put the server's address into the calls and activate their buttons; `announce` is called with each outcome. */
 export function start(announce) {
-  const server = new URL(".", document.baseURI).href;
-  const figures = [...document.querySelectorAll("figure")];
-  const choices = [...document.querySelectorAll("input[name=call]")];
+  const place = document.getElementById("calls");
+  if (!place) return;
+  const server = place.dataset.server ?? new URL(".", document.baseURI).href;
+  const figures = [...place.querySelectorAll("figure")];
+  const choices = [...place.querySelectorAll("input[name=call]")];
   const choose = () => {
     const chosen = choices.find((choice) => choice.checked).value;
     for (const figure of figures) figure.hidden = figure.id !== chosen;
