@@ -53,7 +53,7 @@ export async function explain(file) {
   return (await invoke(file, "explain")).found.explanation;
 }
 
-/** Return the training images that are most similar to an image, or the sentence why there are none. */
+/** Return the training images that are most similar to an image, or a sentence on what is missing for that. */
 export async function neighbours(file) {
   return json(await request(addresses.neighbours, { method: "POST", body: await content(file) }));
 }
