@@ -7,28 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from image_classifier.cli.terminal import consoles, model_description, models_table
-from image_classifier.contract.errors import ExplainedError, UserError
+from image_classifier.contract.errors import ExplainedError
 from image_classifier.model_hub import catalogue
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.measured import MEASURED
-
-
-def select(family: str | None = None, search: str = "") -> list[CatalogueModel]:
-    """Return the models of a family, in any case, whose id, short name, handles or notes have every word of `search`.
-
-    Raises:
-        UserError: Unknown family; the message lists all of them.
-    """
-    if family is not None and family.lower() not in map(str.lower, catalogue.FAMILIES):
-        raise UserError(f"--family is {family!r}; allowed: {', '.join(catalogue.FAMILIES)}.")
-    models = catalogue.MODELS.values()
-    of_family = (model for model in models if family is None or model.family.lower() == family.lower())
-    return [model for model in of_family if all(word in _text(model) for word in search.lower().split())]
-
-
-def _text(model: CatalogueModel) -> str:
-    handles = (*model.feature_vector_handles, *model.classifier_handles)
-    return " ".join((model.model_id, model.family, model.short_name, *handles, model.notes)).lower()
+from image_classifier.model_hub.selection import select
 
 
 def as_json(model: CatalogueModel) -> dict[str, Any]:

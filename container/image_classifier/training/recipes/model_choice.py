@@ -174,12 +174,12 @@ def _measured(
         check=lambda: raise_if_set(job.stop),
     )
     score = selection.scores[selection.strength]
-    milliseconds = _milliseconds(loaded)
+    milliseconds = one_image_milliseconds(loaded)
     seconds = time.monotonic() - started
     return Stage({"score": asdict(score), "milliseconds": milliseconds, "seconds": seconds}, {})
 
 
-def _milliseconds(loaded: backbone.Backbone) -> float:
+def one_image_milliseconds(loaded: backbone.Backbone) -> float:
     """Return the median time of one image, in milliseconds, without its decoding."""
     function = loaded.feature_function()
     engine: Callable[[Any], Any] = lambda pixels: np.asarray(function(tf.constant(pixels)))  # noqa: E731
