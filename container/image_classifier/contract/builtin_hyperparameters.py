@@ -7,7 +7,7 @@ IC-TF-Hyperparameter and IC-TF-tuning); where JumpStart's model specification ha
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.contract.declaration import declare
+from image_classifier.contract.declaration import Group, declare
 
 _SINCE = "0.1"
 _SHARE: dict[str, Any] = {"minimum": 0.0, "maximum": 1.0, "since": _SINCE}
@@ -21,12 +21,14 @@ class BuiltinHyperparameters:
 
     augmentation: bool = declare(
         False,
+        group=Group.AUGMENTATION,
         chosen_by_recipe=True,
         meaning="Random augmentation of the training images: flip, rotation and zoom.",
         since=_SINCE,
     )
     augmentation_random_flip: str = declare(
         "horizontal_and_vertical",
+        group=Group.AUGMENTATION,
         chosen_by_recipe=True,
         choices=("horizontal_and_vertical", "horizontal", "vertical", "None"),
         meaning="Random flip, with augmentation.",
@@ -34,6 +36,7 @@ class BuiltinHyperparameters:
     )
     augmentation_random_rotation: float = declare(
         0.2,
+        group=Group.AUGMENTATION,
         chosen_by_recipe=True,
         minimum=-1.0,
         maximum=1.0,
@@ -42,6 +45,7 @@ class BuiltinHyperparameters:
     )
     augmentation_random_zoom: float = declare(
         0.1,
+        group=Group.AUGMENTATION,
         chosen_by_recipe=True,
         minimum=-1.0,
         maximum=1.0,
@@ -50,6 +54,7 @@ class BuiltinHyperparameters:
     )
     batch_size: int = declare(
         32,
+        group=Group.RECIPE,
         minimum=1,
         tunable=(8, 512),
         recommended=(16, 256),
@@ -59,6 +64,7 @@ class BuiltinHyperparameters:
     )
     beta_1: float = declare(
         0.9,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         **_SHARE,
         tunable=(1e-6, 0.999),
@@ -66,16 +72,21 @@ class BuiltinHyperparameters:
     )
     beta_2: float = declare(
         0.999,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         **_SHARE,
         tunable=(1e-6, 0.999),
         meaning="Decay rate of the second-moment estimate; adam.",
     )
     binary_mode: bool = declare(
-        False, meaning="A single sigmoid output: the probability of the second of two classes.", since=_SINCE
+        False,
+        group=Group.HEAD,
+        meaning="A single sigmoid output: the probability of the second of two classes.",
+        since=_SINCE,
     )
     dropout_rate: float = declare(
         0.2,
+        group=Group.HEAD,
         chosen_by_recipe=True,
         **_SHARE,
         recommended=(0.0, 0.5),
@@ -84,18 +95,21 @@ class BuiltinHyperparameters:
     )
     early_stopping: bool = declare(
         False,
+        group=Group.RECIPE,
         chosen_by_recipe=True,
         meaning="Stop training when the validation metric no longer improves.",
         since=_SINCE,
     )
     early_stopping_min_delta: float = declare(
         0.0,
+        group=Group.RECIPE,
         chosen_by_recipe=True,
         **_SHARE,
         meaning="Minimum change that counts as an improvement, with early_stopping.",
     )
     early_stopping_patience: int = declare(
         5,
+        group=Group.RECIPE,
         chosen_by_recipe=True,
         minimum=1,
         meaning="Epochs without improvement before training stops, with early_stopping.",
@@ -103,6 +117,7 @@ class BuiltinHyperparameters:
     )
     epochs: int = declare(
         3,
+        group=Group.RECIPE,
         chosen_by_recipe=True,
         may_change_on_resume=True,
         minimum=1,
@@ -114,6 +129,7 @@ class BuiltinHyperparameters:
     )
     epsilon: float = declare(
         1e-7,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         **_SHARE,
         aliases=("eps",),
@@ -122,6 +138,7 @@ class BuiltinHyperparameters:
     )
     eval_metric: str = declare(
         "accuracy",
+        group=Group.RECIPE,
         chosen_by_recipe=True,
         choices=("accuracy", "precision", "recall", "auc", "prc"),
         meaning="Validation metric used for model selection; all but accuracy require binary_mode.",
@@ -129,12 +146,14 @@ class BuiltinHyperparameters:
     )
     image_resize_interpolation: str = declare(
         "bilinear",
+        group=Group.DATA,
         choices=_RESIZE_METHODS,
         meaning="Interpolation with which images are resized to the model's input size, in training and serving.",
         since=_SINCE,
     )
     initial_accumulator_value: float = declare(
         0.0001,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         **_SHARE,
         builtin_default=0.1,
@@ -142,6 +161,7 @@ class BuiltinHyperparameters:
     )
     label_smoothing: float = declare(
         0.1,
+        group=Group.HEAD,
         chosen_by_recipe=True,
         **_SHARE,
         recommended=(0.0, 0.2),
@@ -149,6 +169,7 @@ class BuiltinHyperparameters:
     )
     learning_rate: float = declare(
         0.001,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         **_SHARE,
         aliases=("adam_learning_rate",),
@@ -158,10 +179,16 @@ class BuiltinHyperparameters:
         meaning="Initial learning rate; see learning_rate_schedule.",
     )
     momentum: float = declare(
-        0.9, chosen_by_recipe=True, **_SHARE, tunable=(0.0, 0.999), meaning="Momentum; sgd, nesterov, rmsprop."
+        0.9,
+        group=Group.OPTIMIZER,
+        chosen_by_recipe=True,
+        **_SHARE,
+        tunable=(0.0, 0.999),
+        meaning="Momentum; sgd, nesterov, rmsprop.",
     )
     optimizer: str = declare(
         "adam",
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         choices=_OPTIMIZERS,
         tunable=_OPTIMIZERS,
@@ -171,6 +198,7 @@ class BuiltinHyperparameters:
     )
     regularizers_l2: float = declare(
         0.0001,
+        group=Group.HEAD,
         chosen_by_recipe=True,
         **_SHARE,
         tunable=(0.0, 0.999),
@@ -180,16 +208,22 @@ class BuiltinHyperparameters:
     )
     reinitialize_top_layer: str = declare(
         "Auto",
+        group=Group.MODEL,
         from_model=False,
         choices=("Auto", "True", "False"),
         meaning="Whether to initialise a new head; Auto: unless the model was fine-tuned before.",
         since=_SINCE,
     )
     rho: float = declare(
-        0.95, chosen_by_recipe=True, **_SHARE, meaning="Decay rate of the gradient average; adadelta, rmsprop."
+        0.95,
+        group=Group.OPTIMIZER,
+        chosen_by_recipe=True,
+        **_SHARE,
+        meaning="Decay rate of the gradient average; adadelta, rmsprop.",
     )
     train_only_top_layer: bool = declare(
         False,
+        group=Group.RECIPE,
         aliases=("train_only_on_top_layer", "train_only_on_top"),
         tunable=("True", "False"),
         builtin_default=True,
@@ -198,12 +232,14 @@ class BuiltinHyperparameters:
     )
     validation_split_ratio: float = declare(
         0.2,
+        group=Group.DATA,
         from_model=False,
         **_SHARE,
         meaning="Fraction of the training images held out for validation without a validation channel.",
     )
     random_seed: int = declare(
         123,
+        group=Group.DATA,
         from_model=False,
         minimum=0,
         # The limit of numpy.random.seed.

@@ -1,6 +1,7 @@
 """The declaration of a hyperparameter: the single source for parser, messages, reference pages and API payloads."""
 
 import dataclasses
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -8,6 +9,18 @@ from typing import Any, TypeVar
 Value = bool | int | float | str
 T = TypeVar("T", bool, int, float, str)
 _METADATA = "declaration"
+
+
+class Group(enum.StrEnum):
+    """What hyperparameters have in common, in the order in which a form shows them; the value is the title."""
+
+    RECIPE = "Recipe and epochs"
+    MODEL = "Model"
+    OPTIMIZER = "Optimizer"
+    HEAD = "Head and loss"
+    AUGMENTATION = "Augmentation"
+    DATA = "Data"
+    JOB = "Job and output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +44,8 @@ class Declaration:
     """The range or values that a search for the head's hyperparameters should use; empty: not worth searching."""
     logarithmic: bool = False
     """Whether the recommended range is searched on a logarithmic scale."""
+    group: Group | None = None
+    """None: options that a form shows as they are."""
     since: str
     builtin: bool = True
     """Whether it is a hyperparameter of the built-in algorithm."""

@@ -8,7 +8,7 @@ from typing import Any
 from image_classifier.contract import contradictions, parsing
 from image_classifier.contract.builtin_hyperparameters import BuiltinHyperparameters
 from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
-from image_classifier.contract.declaration import Declaration, declarations_of, declare
+from image_classifier.contract.declaration import Declaration, Group, declarations_of, declare
 from image_classifier.contract.value_forms import encode, plain_text
 
 _OURS: dict[str, Any] = {"builtin": False, "since": "0.1"}
@@ -21,12 +21,14 @@ class Hyperparameters(BuiltinHyperparameters):
 
     backbone_learning_rate_factor: float = declare(
         1.0,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         **_SHARE,
         meaning="Factor on learning_rate for the backbone; without effect with train_only_top_layer.",
     )
     calibration: str = declare(
         "off",
+        group=Group.HEAD,
         from_model=False,
         may_change_on_resume=True,
         choices=("off", "temperature"),
@@ -37,6 +39,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     checkpoint_interval: float = declare(
         10.0,
+        group=Group.JOB,
         may_change_on_resume=True,
         minimum=0.0,
         **_OURS,
@@ -45,18 +48,21 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     class_weights: str = declare(
         "none",
+        group=Group.HEAD,
         **_OURS,
         meaning="Weight of each class in the loss: none, auto (inversely proportional to the class frequency), or a "
         'JSON object such as {"cat": 2.5}, in which omitted classes have weight 1.',
     )
     deterministic: bool = declare(
         False,
+        group=Group.JOB,
         **_OURS,
         meaning="Bitwise reproducible results for equal jobs on equal machines, at some cost in speed; otherwise only "
         "the random draws are reproducible.",
     )
     gradient_clip_norm: float = declare(
         0.0,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         minimum=0.0,
         **_OURS,
@@ -64,6 +70,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     learning_rate_schedule: str = declare(
         "constant",
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         choices=("constant", "cosine", "linear"),
         **_OURS,
@@ -71,6 +78,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     max_bad_fraction: float = declare(
         0.1,
+        group=Group.DATA,
         from_model=False,
         may_change_on_resume=True,
         **_SHARE,
@@ -78,6 +86,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     max_latency_ms: float = declare(
         0.0,
+        group=Group.MODEL,
         from_model=False,
         minimum=0.0,
         **_OURS,
@@ -86,6 +95,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     max_runtime: int = declare(
         0,
+        group=Group.JOB,
         may_change_on_resume=True,
         minimum=0,
         **_OURS,
@@ -94,6 +104,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     mixed_precision: str = declare(
         "auto",
+        group=Group.JOB,
         choices=("auto", "off", "float16", "bfloat16"),
         **_OURS,
         meaning="Compute type of matrix products and convolutions in training; auto: float16 on GPUs with compute "
@@ -101,6 +112,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     model_id: str = declare(
         "",
+        group=Group.MODEL,
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
@@ -109,6 +121,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     model_uri: str = declare(
         "",
+        group=Group.MODEL,
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
@@ -117,6 +130,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     recipe: str = declare(
         BUILTIN,
+        group=Group.RECIPE,
         from_model=False,
         choices=(BUILTIN, AUTO, SEARCH),
         **_OURS,
@@ -127,6 +141,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     refit: str = declare(
         "Auto",
+        group=Group.RECIPE,
         from_model=False,
         choices=("Auto", "True", "False"),
         **_OURS,
@@ -135,6 +150,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     report: bool = declare(
         True,
+        group=Group.JOB,
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
@@ -144,6 +160,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     report_thumbnails: bool = declare(
         True,
+        group=Group.JOB,
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
@@ -151,6 +168,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     search_trials: int = declare(
         0,
+        group=Group.RECIPE,
         from_model=False,
         minimum=0,
         **_OURS,
@@ -158,6 +176,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     tensorboard: bool = declare(
         False,
+        group=Group.JOB,
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
@@ -166,6 +185,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     trust_model: bool = declare(
         False,
+        group=Group.MODEL,
         from_model=False,
         may_change_on_resume=True,
         **_OURS,
@@ -173,6 +193,7 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     unfreeze_after: int = declare(
         0,
+        group=Group.RECIPE,
         chosen_by_recipe=True,
         minimum=0,
         **_OURS,
@@ -181,12 +202,14 @@ class Hyperparameters(BuiltinHyperparameters):
     )
     warmup_fraction: float = declare(
         0.0,
+        group=Group.OPTIMIZER,
         chosen_by_recipe=True,
         **_SHARE,
         meaning="Fraction of the job's steps in which the learning rate increases linearly from 0.",
     )
     xla: str = declare(
         "off",
+        group=Group.JOB,
         choices=("off", "on"),
         **_OURS,
         meaning="Compile parts of the training step with XLA. Ten times slower on CPUs; not measured on a GPU yet.",
@@ -244,6 +267,11 @@ def parse(
     # Each value has the type of its default, which mypy cannot see.
     typed: dict[str, Any] = dict(values)
     return ResolvedHyperparameters(Hyperparameters(**typed), MappingProxyType(sources), _script(given))
+
+
+def resolve(given: Mapping[str, Any], model_defaults: Mapping[str, Any] = MappingProxyType({})) -> parsing.Resolved:
+    """Resolve the values of a job as `parse` does, and return the problems instead of raising them."""
+    return parsing.resolve(DECLARATIONS, given, model_defaults)
 
 
 def _script(given: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.contract import contradictions
@@ -18,6 +19,16 @@ _IGNORED = ("_tuning_objective_metric", "default_user_module_name", "model_dir")
 """Added by the tuner and by the SageMaker SDK's TensorFlow estimator; other parts of the SDK add `sagemaker_*`."""
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """The value and the source of every declared hyperparameter, and what is wrong with them."""
+
+    values: dict[str, Value]
+    """Declared defaults in place of invalid values."""
+    sources: dict[str, str]
+    problems: tuple[Problem, ...]
+
+
 def parse(
     declarations: Sequence[Declaration], given: Mapping[str, Any], model_defaults: Mapping[str, Any]
 ) -> tuple[dict[str, Value], dict[str, str]]:
@@ -26,6 +37,16 @@ def parse(
     Raises:
         UserError: One message that lists every problem.
     """
+    found = resolve(declarations, given, model_defaults)
+    if found.problems:
+        raise UserError(_message(found.problems))
+    return found.values, found.sources
+
+
+def resolve(
+    declarations: Sequence[Declaration], given: Mapping[str, Any], model_defaults: Mapping[str, Any]
+) -> Resolved:
+    """Return the values and sources of every declared hyperparameter with the problems, each with its name."""
     given_spellings, problems = _by_name(declarations, given)
     default_spellings, _ = _by_name(declarations, model_defaults)
     values: dict[str, Value] = {}
@@ -43,13 +64,12 @@ def parse(
                 break
     given_values = {name: values[name] for name, source in sources.items() if source == GIVEN}
     problems += contradictions.find(declarations, values, given_values, {problem.name for problem in problems})
-    if problems:
-        raise UserError(_message(problems))
-    if values[contradictions.RECIPE] == contradictions.AUTO:
+    doubtful = {problem.name for problem in problems}
+    if values[contradictions.RECIPE] == contradictions.AUTO and contradictions.RECIPE not in doubtful:
         for declared in declarations:
-            if declared.chosen_by_recipe:
+            if declared.chosen_by_recipe and declared.name not in doubtful:
                 values[declared.name], sources[declared.name] = declared.default, CHOSEN
-    return values, sources
+    return Resolved(values, sources, tuple(problems))
 
 
 def _by_name(
