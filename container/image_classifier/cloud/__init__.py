@@ -1,1 +1,1 @@
-"""Requests to AWS: S3 and ECR. boto3 is imported lazily, so that endpoints start without it."""
+"""Requests to AWS: S3, ECR and SageMaker. boto3 is imported lazily, so that endpoints start without it."""

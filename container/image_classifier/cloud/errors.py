@@ -5,10 +5,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from image_classifier.cloud import remedies
+from image_classifier.cloud.remedies import Rejection
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 
 ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 """Error codes for an object or a bucket that does not exist."""
+
+
+_NOT_FOUND = ("ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException")
+_COULD_NOT_FIND = ("could not find", "does not exist", "no scalable target found")
+"""Words of a ValidationException when the target does not exist."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,8 @@ class Request:
     """The permissions or the policy that it requires."""
     location: str = "the region"
     """What to check when the target does not exist."""
+    region: str = ""
+    """Of the request, where messages link to the console."""
 
 
 @contextmanager
@@ -59,13 +68,24 @@ def explained(request: Request) -> Iterator[None]:
         raise UserError(f"{request.target}: {first_line(error)}. Check the AWS configuration.") from error
 
 
+def is_absent(error: Any) -> bool:
+    """Return whether a ClientError says that the target does not exist."""
+    code, message = str(error.response["Error"]["Code"]), str(error.response["Error"].get("Message", "")).lower()
+    if code in ABSENT or code in _NOT_FOUND:
+        return True
+    return code in ("ValidationException", "ValidationError") and any(words in message for words in _COULD_NOT_FIND)
+
+
 def _rejection(request: Request, error: Any) -> ExplainedError:
     answer = error.response
     code, message = str(answer["Error"]["Code"]), str(answer["Error"].get("Message", "")).rstrip(".")
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
+    known = remedies.explain(Rejection(code, message, request.target, request.region))
+    if known:
+        return known
     if status >= 500 or status == 429:
         return PlatformError(f"{request.target}: AWS answered {code}: {message}. Try again later.")
-    if code in ABSENT:
+    if is_absent(error):
         return UserError(f"{request.target} does not exist ({code}: {message}). Check {request.location}.")
     return UserError(
         f"AWS rejected {error.operation_name} for {request.target} ({code}: {message}). It requires "

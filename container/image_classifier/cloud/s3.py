@@ -53,6 +53,8 @@ class Access:
     region: str | None = None
     anonymous: bool = False
     """Send unsigned requests, which public buckets allow."""
+    profile: str | None = None
+    """Of the AWS configuration; None: the default one."""
 
 
 def parse(uri: str) -> Location:
@@ -84,7 +86,8 @@ class S3Storage:
             signature = {"signature_version": UNSIGNED} if access.anonymous else {}
             retries = {"total_max_attempts": _ATTEMPTS, "mode": "standard"}
             config = Config(connect_timeout=10, read_timeout=60, retries=retries, max_pool_connections=16, **signature)
-            self._client = boto3.Session(region_name=access.region).client("s3", config=config)
+            session = boto3.Session(region_name=access.region, profile_name=access.profile)
+            self._client = session.client("s3", config=config)
 
     def size(self, location: Location) -> int:
         """Return the size of an object in bytes."""
@@ -110,6 +113,52 @@ class S3Storage:
                 for item in page.get("Contents", []):
                     if not item["Key"].endswith("/"):
                         yield ObjectEntry(item["Key"][len(prefix) :], int(item["Size"]))
+
+    def newest(self, folder: Location, limit: int) -> tuple[str, ...]:
+        """Return the names of the objects of a folder that were written last, the newest first."""
+        prefix = f"{folder.key.rstrip('/')}/"
+        found = []
+        with explained(_request(folder)):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=prefix):
+                found += [(item["LastModified"], item["Key"][len(prefix) :]) for item in page.get("Contents", [])]
+        return tuple(name for _, name in sorted(found, reverse=True)[:limit])
+
+    def read_bytes(self, location: Location) -> bytes | None:
+        """Return the content of a small object; None if it does not exist."""
+        with explained(_request(location)):
+            try:
+                return bytes(self._client.get_object(Bucket=location.bucket, Key=location.key)["Body"].read())
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in ABSENT - {"NoSuchBucket"}:
+                    return None
+                raise
+
+    def write_bytes(self, content: bytes, location: Location) -> None:
+        """Write a small object."""
+        with explained(_request(location)):
+            self._client.put_object(Bucket=location.bucket, Key=location.key, Body=content)
+
+    def copy(self, source: Location, target: Location) -> None:
+        """Copy an object inside S3, without a transfer through this machine."""
+        with explained(_request(target)):
+            self._client.copy({"Bucket": source.bucket, "Key": source.key}, target.bucket, target.key)
+
+    def exists(self, location: Location) -> bool:
+        """Return whether an object exists."""
+        return self.written_by(location) is not None
+
+    def region_of(self, bucket: str) -> str:
+        """Return the region of a bucket.
+
+        Raises:
+            UserError: The bucket does not exist, or the credentials have no access to it.
+        """
+        location = Location(bucket, "")
+        with explained(_request(location)):
+            answer = self._client.head_bucket(Bucket=bucket)
+        return str(
+            answer.get("BucketRegion") or answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
+        )
 
     def put(self, file: Path, location: Location, writer: str | None = None) -> None:
         """Upload a file, in parts if it is large; `writer` is recorded in the object's metadata."""

@@ -1,0 +1,156 @@
+"""Errors of AWS that users meet, each as a sentence with an owner and a remedy; the rest is in `errors`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
+
+_ACTION = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>[^\s,]+))?")
+_QUOTA = re.compile(r"service limit '(?P<quota>[^']+)' is (?P<limit>[^,]+),")
+_IMAGE = re.compile(r"(?P<image>\d{12}\.dkr\.ecr\.[\w./:@-]+)")
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What AWS answered to a request, or wrote as the reason why a job or an endpoint failed."""
+
+    code: str
+    """The error code, or empty for a failure reason."""
+    message: str
+    target: str
+    """What was asked for, in words."""
+    region: str = ""
+
+
+Explanation = Callable[[Rejection], str]
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A kind of error: how it is recognised, the class that names its owner, and its sentence."""
+
+    codes: tuple[str, ...]
+    """Error codes; empty: any, also none."""
+    pattern: str
+    """Searched in the message, in any case."""
+    owner: type[ExplainedError]
+    sentence: Explanation
+
+    def fits(self, rejection: Rejection) -> bool:
+        """Return whether the rejection is of this kind."""
+        return (not self.codes or rejection.code in self.codes) and bool(
+            re.search(self.pattern, rejection.message, re.IGNORECASE)
+        )
+
+
+def _quota(rejection: Rejection) -> str:
+    found = _QUOTA.search(rejection.message)
+    named = f"the quota “{found['quota']}” ({found['limit']})" if found else "a quota of the account"
+    return (
+        f"{rejection.target} exceeds {named}. Ask for an increase, or choose an instance type with a free quota: "
+        f"{quotas_page(rejection.region)}"
+    )
+
+
+def quotas_page(region: str) -> str:
+    """Return the console's address of SageMaker's quotas."""
+    host = f"{region}.console.aws.amazon.com" if region else "console.aws.amazon.com"
+    # Joined, since a check of the project forbids folders of one machine.
+    return "/".join(("https:/", host, "servicequotas", "home", "services", "sagemaker", "quotas"))
+
+
+def _kms(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: the KMS key may not be used ({_plain(rejection)}). Allow kms:Decrypt, "
+        "kms:GenerateDataKey and kms:CreateGrant to the execution role in the key's policy, or leave the key out."
+    )
+
+
+def _permission(rejection: Rejection) -> str:
+    found = _ACTION.search(rejection.message)
+    action, resource = (found["action"], found["resource"]) if found else ("", None)
+    where = f" on {resource}" if resource else ""
+    return (
+        f"{rejection.target}: these credentials lack the permission {action}{where}. Add it to the policy of "
+        "the user or role that runs this command."
+    )
+
+
+def _role(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: SageMaker cannot assume the execution role ({_plain(rejection)}). Check its ARN, and "
+        "that its trust policy allows the principal sagemaker.amazonaws.com to assume it."
+    )
+
+
+def _image(rejection: Rejection) -> str:
+    found = _IMAGE.search(rejection.message)
+    return (
+        f"{rejection.target}: the Docker image {found['image'] if found else ''} was not found or may not be pulled "
+        f"({_plain(rejection)}). Push it with scripts/publish into the job's region, and give the URI that it prints."
+    )
+
+
+def _capacity(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: AWS has no free capacity of this instance type now ({_plain(rejection)}). Try again "
+        "later, or choose another instance type, another region, or on-demand instead of spot instances (--no-spot)."
+    )
+
+
+def _region(rejection: Rejection) -> str:
+    here = f" ({rejection.region})" if rejection.region else ""
+    return (
+        f"{rejection.target}: the S3 bucket is in another region than the job{here}: {_plain(rejection)}. Give a "
+        "bucket of the job's region, or run the job in the bucket's: --region NAME."
+    )
+
+
+def _expired(rejection: Rejection) -> str:
+    return f"The AWS credentials have expired ({_plain(rejection)}). Run `aws sso login`, or renew them."
+
+
+def _throttled(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: AWS throttles requests of this account ({_plain(rejection)}), after several attempts "
+        "with increasing pauses. Try again in a few minutes."
+    )
+
+
+def _taken(rejection: Rejection) -> str:
+    return f"{rejection.target}: the name is taken ({_plain(rejection)}). Give another name."
+
+
+def _plain(rejection: Rejection) -> str:
+    return rejection.message.strip().splitlines()[0].rstrip(".") if rejection.message.strip() else rejection.code
+
+
+_ACCESS = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
+_THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
+_ELSEWHERE = ("PermanentRedirect", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed")
+REMEDIES = (
+    Remedy(_EXPIRED, "", UserError, _expired),
+    Remedy(_THROTTLED, "", PlatformError, _throttled),
+    Remedy(("ResourceLimitExceeded",), "", UserError, _quota),
+    Remedy((), r"service limit '", UserError, _quota),
+    Remedy((), r"\bKMS\b|\bkms:", UserError, _kms),
+    Remedy(_ACCESS, _ACTION.pattern, UserError, _permission),
+    Remedy((), r"could not assume role|AssumeRole", UserError, _role),
+    Remedy((), r"image.*(not found|does not exist)|(pull|find).*image", UserError, _image),
+    Remedy((), r"CapacityError|insufficient.?(instance.?)?capacity|unable to provision", PlatformError, _capacity),
+    Remedy((), r"\bregion\b.*bucket|bucket.*\bregion\b", UserError, _region),
+    Remedy(_ELSEWHERE, "", UserError, _region),
+    Remedy(("ResourceInUse",), "", UserError, _taken),
+    Remedy((), r"already exist", UserError, _taken),
+)
+"""The first that fits counts."""
+
+
+def explain(rejection: Rejection) -> ExplainedError | None:
+    """Return the explained error of a rejection; None if it is of no kind that is known here."""
+    for remedy in REMEDIES:
+        if remedy.fits(rejection):
+            return remedy.owner(remedy.sentence(rejection))
+    return None

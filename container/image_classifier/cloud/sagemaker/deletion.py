@@ -1,0 +1,91 @@
+"""Delete what this program made: endpoints before their configurations before their models, jobs stopped first."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from image_classifier.cloud.sagemaker.calls import Call
+from image_classifier.cloud.sagemaker.inventory import ENDPOINT, KINDS, Resource
+from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.contract.errors import PlatformError
+
+_PATIENCE = 1_800.0
+"""Seconds for a job to save its model and stop, or for an endpoint to go."""
+_PAUSE = 5.0
+"""Seconds between two looks at its state."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to one resource."""
+
+    resource: Resource
+    verb: str
+    """Stop or Delete."""
+
+    @property
+    def words(self) -> str:
+        """What the step does, in words."""
+        return f"{self.verb.lower()} {self.resource.kind.words} {self.resource.name}"
+
+    @property
+    def call(self) -> Call:
+        """The request of the step."""
+        return self.resource.kind.call(self.verb, self.resource.name)
+
+
+def plan(resources: Sequence[Resource], with_records: bool) -> list[Step]:
+    """Return the steps in order; finished jobs, which cost nothing, stay unless `with_records`."""
+    steps: list[Step] = []
+    for kind in KINDS:
+        for resource in (each for each in resources if each.kind == kind):
+            if kind.stops and resource.is_running:
+                steps.append(Step(resource, "Stop"))
+            if kind.deletes and (with_records or not kind.is_record):
+                steps.append(Step(resource, "Delete"))
+    return steps
+
+
+def run(session: Session, steps: Sequence[Step], announce: Callable[[str], None]) -> None:
+    """Take the steps; what has gone meanwhile counts as done.
+
+    Raises:
+        ExplainedError: AWS rejects a request, or something does not end in time; the same command resumes.
+    """
+    for step in steps:
+        announce(f"{step.words[0].upper()}{step.words[1:]}")
+        if step.resource.kind == ENDPOINT:
+            _remove_scaling(session, step.resource)
+        session.find(step.call)
+        if step.verb == "Stop" or step.resource.kind == ENDPOINT:
+            _wait(session, step)
+
+
+def _wait(session: Session, step: Step) -> None:
+    resource = step.resource
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        found = session.find(resource.kind.call("Describe", resource.name))
+        state = None if found is None else str(found[resource.kind.status])
+        if state is None or (step.verb == "Stop" and state not in ("InProgress", "Stopping")):
+            return
+        time.sleep(_PAUSE)
+    raise PlatformError(f"The {resource.kind.words} {resource.name} did not end within {_PATIENCE:.0f} s. Try again.")
+
+
+def _remove_scaling(session: Session, endpoint: Resource) -> None:
+    """Deregister the scalable targets of an endpoint, which would otherwise stay without it."""
+    for variant in endpoint.description.get("ProductionVariants", []):
+        target = f"endpoint/{endpoint.name}/variant/{variant['VariantName']}"
+        session.find(
+            Call(
+                "application-autoscaling",
+                "DeregisterScalableTarget",
+                {
+                    "ServiceNamespace": "sagemaker",
+                    "ResourceId": target,
+                    "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+                },
+                f"Auto scaling of {endpoint.name}",
+            )
+        )

@@ -1,0 +1,19 @@
+"""Names of jobs, models and endpoints: letters, digits and hyphens, unique where the platform wants it."""
+
+import re
+import time
+
+LONGEST = 63
+"""Characters of a name, in every operation that makes something here."""
+_STAMP = "-%Y%m%d-%H%M%S"
+
+
+def plain(text: str) -> str:
+    """Return a text as a name: what the platform does not accept becomes a hyphen."""
+    return re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:LONGEST].rstrip("-") or "job"
+
+
+def unique(text: str, seconds: float | None = None) -> str:
+    """Return a name that begins with a text and ends with a time, by default now, in UTC: names of jobs stay taken."""
+    stamp = time.strftime(_STAMP, time.gmtime(seconds))
+    return f"{plain(text)[: LONGEST - len(stamp)].rstrip('-')}{stamp}"

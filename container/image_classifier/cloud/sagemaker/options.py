@@ -1,0 +1,169 @@
+"""What a job on SageMaker needs beside its experiment, declared once: file, flags, messages and form come from it."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from image_classifier.cloud import s3
+from image_classifier.cloud.s3 import Location
+from image_classifier.contract.declaration import Declaration, Value, declarations_of, declare
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.value_forms import decode
+
+_SINCE: dict[str, Any] = {"since": "0.5", "builtin": False}
+_LONGEST = 28 * 86_400
+"""Seconds; MaxRuntimeInSeconds accepts no more."""
+_START_MARGIN = 600
+"""Seconds between the platform's start of a job and that of the program: fetching the Docker image and the data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Where and on what a training job runs. Lists are texts with commas."""
+
+    image: str = declare("", **_SINCE, meaning="URI of the Docker image, which scripts/publish prints.")
+    serve_image: str = declare(
+        "", **_SINCE, meaning="URI of the serve image for endpoints; default: the training image."
+    )
+    role: str = declare("", **_SINCE, meaning="ARN of the execution role, which reads and writes the bucket.")
+    location: str = declare(
+        "",
+        **_SINCE,
+        meaning="S3 folder for data, checkpoints and results, s3://bucket/folder; default: image-classifier in the "
+        "bucket sagemaker-REGION-ACCOUNT, which the SageMaker SDK uses too.",
+    )
+    region: str = declare("", **_SINCE, meaning="AWS region; default: that of the AWS configuration.")
+    profile: str = declare("", **_SINCE, meaning="Profile of the AWS configuration.")
+    instance_type: str = declare("ml.m5.xlarge", **_SINCE, meaning="Type of the instances.")
+    instance_count: int = declare(1, **_SINCE, minimum=1, meaning="Number of instances that train one model together.")
+    volume_gb: int = declare(30, **_SINCE, minimum=1, meaning="Size of each instance's disk for data and /tmp in GB.")
+    input_mode: str = declare(
+        "File", **_SINCE, choices=("File", "FastFile"), meaning="Images copied before the start, or read on demand."
+    )
+    spot: bool = declare(
+        True, **_SINCE, meaning="Spot instances: cheaper, may be taken away; the job resumes from its checkpoints."
+    )
+    max_runtime_seconds: int = declare(
+        86_400, **_SINCE, minimum=60, maximum=_LONGEST, meaning="Seconds after which the platform stops the job."
+    )
+    max_wait_seconds: int = declare(
+        0,
+        **_SINCE,
+        minimum=0,
+        maximum=_LONGEST,
+        meaning="With spot: seconds of runtime and waiting for instances; 0: twice max_runtime_seconds.",
+    )
+    keep_alive_seconds: int = declare(
+        0, **_SINCE, minimum=0, maximum=21_600, meaning="Warm pool: seconds that instances are kept for the next job."
+    )
+    network_isolation: bool = declare(True, **_SINCE, meaning="Whether the container has no network.")
+    subnets: str = declare("", **_SINCE, meaning="Subnets of a VPC.")
+    security_groups: str = declare("", **_SINCE, meaning="Security groups of a VPC.")
+    encrypt_traffic: bool = declare(False, **_SINCE, meaning="Encrypt the traffic between several instances.")
+    kms_key: str = declare("", **_SINCE, meaning="KMS key for the disks and for what the job writes to S3.")
+    tags: str = declare("", **_SINCE, meaning="Tags of everything that is made: name=value, with commas.")
+
+    @property
+    def runtime_of_the_program(self) -> int:
+        """Seconds that the program may use, so that it writes its model before the platform stops the job."""
+        margin = min(_START_MARGIN, self.max_runtime_seconds // 4)
+        return self.max_runtime_seconds - margin
+
+    @property
+    def wait_seconds(self) -> int:
+        """The value of MaxWaitTimeInSeconds."""
+        return self.max_wait_seconds or min(2 * self.max_runtime_seconds, _LONGEST)
+
+    @property
+    def tag_mapping(self) -> dict[str, str]:
+        """The user's tags."""
+        return dict(item.split("=", 1) for item in items(self.tags))
+
+    def storage(self, region: str) -> Location:
+        """Return the S3 folder; the account of the default bucket is the role's."""
+        account = self.role.split(":")[4] if self.role.count(":") >= 5 else ""
+        return s3.parse(self.location or f"s3://sagemaker-{region}-{account}/image-classifier")
+
+
+DECLARATIONS: tuple[Declaration, ...] = declarations_of(TrainingOptions)
+
+
+def items(text: str) -> list[str]:
+    """Return the items of a text with commas."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def parse(given: Mapping[str, Any]) -> TrainingOptions:
+    """Return the options with defaults for those that are not given.
+
+    Raises:
+        UserError: One message with every problem: unknown names, values that are not allowed, contradictions.
+    """
+    declared = {declaration.name: declaration for declaration in DECLARATIONS}
+    problems: list[str] = []
+    values: dict[str, Value] = {}
+    for name, written in given.items():
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1) or [", ".join(declared)]
+            problems.append(f"Unknown option {name}; did you mean {near[0]}?")
+            continue
+        try:
+            values[name] = decode(declared[name], _with_commas(written))
+        except ValueError as reason:
+            because = f", {reason}" if str(reason) else ""
+            problems.append(f"{name} is {written!r}{because}; allowed: {declared[name].allowed}.")
+    found = TrainingOptions(**{**_defaults(), **values})
+    problems += _contradictions(found)
+    if problems:
+        listed = problems[0] if len(problems) == 1 else "".join(f"\n- {problem}" for problem in problems)
+        raise UserError(f"The options of the job on SageMaker are invalid: {listed}")
+    return found
+
+
+def missing(options: TrainingOptions) -> list[str]:
+    """Return a sentence for each option without which no job can be started."""
+    problems = []
+    if not options.image:
+        problems.append(
+            "image: the URI of the Docker image is missing. scripts/publish --repository image-classifier pushes it "
+            "and prints the URI."
+        )
+    if not options.role:
+        problems.append(
+            "role: the execution role is missing. Give the ARN of a role that SageMaker may assume and that has access "
+            "to the bucket, such as arn:aws:iam::123456789012:role/NAME; IAM's console makes one with the use case "
+            "SageMaker: https://console.aws.amazon.com/iam/home#/roles/create"
+        )
+    elif not options.role.startswith("arn:"):
+        problems.append(f"role: {options.role!r} is not an ARN, such as arn:aws:iam::123456789012:role/NAME.")
+    return problems
+
+
+def _with_commas(written: Any) -> Any:
+    """Return an array or a table of the experiment's file as the text that a flag gives."""
+    if isinstance(written, Mapping):
+        return ",".join(f"{name}={value}" for name, value in written.items())
+    if isinstance(written, Sequence) and not isinstance(written, str):
+        return ",".join(written)
+    return written
+
+
+def _defaults() -> dict[str, Any]:
+    return {field.name: field.default for field in fields(TrainingOptions)}
+
+
+def _contradictions(options: TrainingOptions) -> list[str]:
+    problems = []
+    if options.spot and options.keep_alive_seconds:
+        problems.append("keep_alive_seconds needs on-demand instances: set spot to false, or leave it out.")
+    if options.spot and options.max_wait_seconds and options.max_wait_seconds < options.max_runtime_seconds:
+        problems.append(
+            f"max_wait_seconds is {options.max_wait_seconds}, less than max_runtime_seconds, "
+            f"{options.max_runtime_seconds}, which it includes."
+        )
+    if bool(options.subnets) != bool(options.security_groups):
+        problems.append("subnets and security_groups belong together: give both, or neither.")
+    if any("=" not in item for item in items(options.tags)):
+        problems.append(f"tags is {options.tags!r}; expected name=value, with commas between.")
+    return problems
