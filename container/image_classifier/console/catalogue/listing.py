@@ -96,8 +96,8 @@ ORDERS: Mapping[str, Callable[[Row], float | str | None]] = {
     "parameters": lambda row: row.model.parameters,
     "here": lambda row: row.here_milliseconds,
     "speed": lambda row: row.images_per_second,
-    "memory": lambda row: row.measured and row.measured.serving_megabytes,
-    "accuracy": lambda row: row.measured and row.measured.accuracy,
+    "memory": lambda row: row.measured.serving_megabytes if row.measured else None,
+    "accuracy": lambda row: row.measured.accuracy if row.measured else None,
     "licence": lambda row: row.model.licence or UNKNOWN_LICENCE,
     "place": lambda row: list(Availability).index(row.place),
 }
