@@ -195,15 +195,16 @@ def test_call_is_copied(shown: Shown) -> None:
 
 def test_image_is_asked_again_when_the_server_is_back(shown: Shown) -> None:
     """A server that cannot be reached -> the card says so and keeps a button that asks again, which later works."""
+    shown.tab.evaluate("document.getElementById('clear').click()")
     shown.tab.disconnect(True)
     shown.tab.choose_files("#files", shown.folder / "coffee.png")
-    shown.wait_until_answered(4)
+    shown.wait_until_answered(1)
     said = "document.querySelector('.card .answer').textContent"
     assert shown.tab.evaluate(said) == "The server is not responding. Is it still running?"
     shown.tab.disconnect(False)
     shown.tab.evaluate("document.querySelector('.card .again').focus()")
     shown.tab.press("Enter")
-    shown.wait_until_answered(4)
+    shown.wait_until_answered(1)
     assert shown.tab.evaluate(said) == shown.classify("coffee.png", 1)["predicted_label"]
     assert shown.tab.evaluate("document.activeElement.className") == "answer"
     assert shown.tab.evaluate("document.querySelector('.card .again').hidden")

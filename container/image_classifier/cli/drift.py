@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from image_classifier import own_files
-from image_classifier.cli import serve_locally
 from image_classifier.cli.terminal import consoles, fitted_table
 from image_classifier.cli.terminal.fitted_table import Column
 from image_classifier.contract.errors import ExplainedError, PlatformError, first_line
@@ -18,6 +17,7 @@ from image_classifier.evaluation.drift.comparison import Check, Comparison
 from image_classifier.monitoring import analysis, captures, job, model_folder
 from image_classifier.monitoring.analysis import Analysis
 from image_classifier.monitoring.captures import Window
+from image_classifier.runners import local_server
 
 COMMAND = "drift"
 MOST_IMAGES = 2000
@@ -33,7 +33,7 @@ def run(captured: Path, model: Path, window: Window, most_images: int) -> Analys
         ExplainedError: The file or folder does not exist, or the model has no baseline.
     """
     with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
-        known = model_folder.read_baseline(serve_locally.model_of(model), Path(scratch))
+        known = model_folder.read_baseline(local_server.model_of(model), Path(scratch))
     return analysis.analyse(captured, known, window, most_images, datetime.now(UTC))
 
 

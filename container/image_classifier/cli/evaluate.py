@@ -10,7 +10,6 @@ import numpy as np
 from rich.progress import Progress
 
 from image_classifier import archives, model_layout, own_files
-from image_classifier.cli import serve_locally
 from image_classifier.cli.predictions import image_files
 from image_classifier.cli.terminal import consoles, report_page, typed_paths
 from image_classifier.contract import names, report_files
@@ -21,6 +20,7 @@ from image_classifier.inference import labelled_images
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.labelled_images import LabelledImages
 from image_classifier.inference.predictor import Predictor
+from image_classifier.runners import local_server
 
 WRITER = "evaluate"
 """Marks the folders that this command may write into again."""
@@ -45,7 +45,7 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
         OSError: The report cannot be written.
     """
     reject_foreign(output, images)
-    given = serve_locally.model_of(model)
+    given = local_server.model_of(model)
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         folder = archives.materialise(given.resolve(), Path(scratch) / "model")
         try:

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,48 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from image_classifier import PROGRAM, archives
+from image_classifier import PROGRAM
 from image_classifier.cli.terminal import consoles, request_lines, typed_paths
 from image_classifier.contract.errors import ExplainedError, UserError
-from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
+from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE
 from image_classifier.contract.serving_variables import SAMPLES
+from image_classifier.runners import local_server
 
-HOST = "127.0.0.1"
 _READY = "Ready on port "
 """The beginning of the log line of a server that is ready."""
-
-
-def build_tree(model: Path, base: Path) -> OptMl:
-    """Lay out `base` as the platform lays out /opt/ml, with the model where an endpoint finds it.
-
-    Raises:
-        UserError: The model is missing, or its archive is rejected.
-    """
-    tree = OptMl(base.resolve())
-    base.mkdir(parents=True, exist_ok=True)
-    folder = archives.materialise(model, tree.model_dir)
-    if folder != tree.model_dir:
-        tree.model_dir.symlink_to(folder.resolve())
-    return tree
-
-
-def reject_port_in_use(port: int) -> None:
-    """Check before anything is loaded that a port is free.
-
-    Raises:
-        UserError: Another process listens on it, or the number is invalid.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            raise UserError(f"Port {port} cannot be used: {error}. Choose another with --port.") from error
-
-
-def model_of(given: Path) -> Path:
-    """Return the model of a job's folder; any other path is returned as it is."""
-    return given / "model" if (given / "input").is_dir() and (given / "model").is_dir() else given
 
 
 def serve(model: Path, port: int, samples: Path | None = None) -> int:
@@ -63,16 +29,16 @@ def serve(model: Path, port: int, samples: Path | None = None) -> int:
         UserError: The model or the folder of samples is missing, the model's archive is rejected, or the port is in
             use.
     """
-    reject_port_in_use(port)
+    local_server.reject_port_in_use(port)
     if samples is not None and not samples.is_dir():
         raise UserError(f"--samples is {samples}, which is not a folder. Give one with images to offer in the web UI.")
     with tempfile.TemporaryDirectory(prefix="serve-locally-") as scratch:
-        tree = build_tree(model_of(model), Path(scratch))
+        tree = local_server.build_tree(local_server.model_of(model), Path(scratch))
         variables = {
             BASE_DIR_VARIABLE: str(tree.base),
             "SAGEMAKER_BIND_TO_PORT": str(port),
             # Under --docker the container has its own address.
-            "SERVE_HOST": os.environ.get("IMAGE_CLASSIFIER_BIND") or HOST,
+            "SERVE_HOST": os.environ.get("IMAGE_CLASSIFIER_BIND") or local_server.HOST,
             **{name: os.environ.get(name) or "true" for name in ("SERVE_PAGE", "SERVE_EXPLAIN")},
             **({SAMPLES.name: str(samples.resolve())} if samples else {}),
         }
@@ -90,7 +56,7 @@ def serve(model: Path, port: int, samples: Path | None = None) -> int:
         # The terminal sends Ctrl-C to the server too, which exits immediately; SIGTERM makes it drain its requests.
         before = signal.signal(signal.SIGTERM, forward), signal.signal(signal.SIGINT, forward)
         try:
-            _watch(process, {str(tree.model_dir): str(model)}, f"http://{HOST}:{port}", model)
+            _watch(process, {str(tree.model_dir): str(model)}, f"http://{local_server.HOST}:{port}", model)
             process.communicate()
             return process.returncode
         finally:

@@ -1,4 +1,4 @@
-"""A server on this machine for as long as a command needs it: `scripts/serve-locally` as a child process."""
+"""A server on this machine: its folders and port, and `scripts/serve-locally` for as long as a command needs it."""
 
 import contextlib
 import os
@@ -12,11 +12,46 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from image_classifier import PROGRAM
-from image_classifier.contract.errors import PlatformError, last_line
+from image_classifier import PROGRAM, archives
+from image_classifier.contract.errors import PlatformError, UserError, last_line
+from image_classifier.contract.opt_ml import OptMl
 
+HOST = "127.0.0.1"
 START_TIMEOUT = 120.0
 """Seconds until the server must answer."""
+
+
+def build_tree(model: Path, base: Path) -> OptMl:
+    """Lay out `base` as the platform lays out /opt/ml, with the model where an endpoint finds it.
+
+    Raises:
+        UserError: The model is missing, or its archive is rejected.
+    """
+    tree = OptMl(base.resolve())
+    base.mkdir(parents=True, exist_ok=True)
+    folder = archives.materialise(model, tree.model_dir)
+    if folder != tree.model_dir:
+        tree.model_dir.symlink_to(folder.resolve())
+    return tree
+
+
+def reject_port_in_use(port: int) -> None:
+    """Check before anything is loaded that a port is free.
+
+    Raises:
+        UserError: Another process listens on it, or the number is invalid.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError) as error:
+            raise UserError(f"Port {port} cannot be used: {error}. Choose another with --port.") from error
+
+
+def model_of(given: Path) -> Path:
+    """Return the model of a job's folder; any other path is returned as it is."""
+    return given / "model" if (given / "input").is_dir() and (given / "model").is_dir() else given
 
 
 @contextlib.contextmanager
@@ -43,9 +78,9 @@ def serving(model: Path, port: int, quiet: bool = False) -> Iterator[subprocess.
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that is free now."""
+    """Return a port of this machine that is free now."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((HOST, 0))
         return int(listener.getsockname()[1])
 
 

@@ -8,6 +8,7 @@ import pytest
 from image_classifier import archives
 from image_classifier.cli import serve_locally
 from image_classifier.contract.errors import UserError
+from image_classifier.runners import local_server
 
 
 def test_folder_is_linked_and_archive_unpacked(tmp_path: Path) -> None:
@@ -15,8 +16,8 @@ def test_folder_is_linked_and_archive_unpacked(tmp_path: Path) -> None:
     (tmp_path / "given" / "1").mkdir(parents=True)
     (tmp_path / "given" / "1" / "saved_model.pb").write_bytes(b"graph")
     archives.pack(tmp_path / "given", tmp_path / "model.tar.gz")
-    linked = serve_locally.build_tree(tmp_path / "given", tmp_path / "a")
-    unpacked = serve_locally.build_tree(tmp_path / "model.tar.gz", tmp_path / "b")
+    linked = local_server.build_tree(tmp_path / "given", tmp_path / "a")
+    unpacked = local_server.build_tree(tmp_path / "model.tar.gz", tmp_path / "b")
     for tree in (linked, unpacked):
         assert (tree.model_dir / "1" / "saved_model.pb").read_bytes() == b"graph"
     assert linked.model_dir.is_symlink()
@@ -31,8 +32,8 @@ def test_taken_and_impossible_ports_are_rejected() -> None:
         taken = other.getsockname()[1]
         for port in (taken, 70_000):
             with pytest.raises(UserError, match=f"Port {port} cannot be used.*--port"):
-                serve_locally.reject_port_in_use(port)
-    serve_locally.reject_port_in_use(taken)
+                local_server.reject_port_in_use(port)
+    local_server.reject_port_in_use(taken)
     assert taken > 0
 
 
