@@ -13,14 +13,14 @@ from image_classifier.cli import predict, train_locally
 from image_classifier.cli.predictions import answers, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.scoring import Score
-from image_classifier.cli.terminal import consoles, job_summary, report_page, typed_paths
+from image_classifier.cli.terminal import consoles, report_page, typed_paths
 from image_classifier.cli.terminal.steps import Steps
 from image_classifier.contract import report_files
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.model_hub import packages
 from image_classifier.photographs import sample_sets
-from image_classifier.runners import chosen_model, local_server
+from image_classifier.runners import chosen_model, job_result, local_server
 from image_classifier.runners.job_tree import LocalJob
 
 SAMPLES = ("solar", "stamps", "flowers")
@@ -110,7 +110,7 @@ def _print_result(score: Score, steps: Steps, output: Path, held_out: Path) -> N
 
 
 def _report_lines(output: Path) -> list[str]:
-    verdict = job_summary.read(OptMl(output.resolve())).verdict
+    verdict = job_result.read(OptMl(output.resolve())).verdict
     return report_page.lines(verdict, str(_report_folder(output))) if verdict else []
 
 

@@ -1,21 +1,23 @@
 """`scripts/train-locally`: lay out /opt/ml, start `container/train`, show its progress and its result."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from image_classifier import PROGRAM, own_files
+from image_classifier import PROGRAM
 from image_classifier.cli.terminal import consoles, job_process, job_summary, report_page, typed_paths
 from image_classifier.contract import contradictions, hyperparameters, report_files
 from image_classifier.contract.errors import ExplainedError, UserError
-from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
-from image_classifier.runners import chosen_model, job_state, job_tree
-from image_classifier.runners.job_tree import LocalJob, build_tree
+from image_classifier.runners import experiment, job_state, job_tree, local, workplace
+from image_classifier.runners.conclusion import Conclusion, conclude
+from image_classifier.runners.experiment import Experiment
+from image_classifier.runners.job_tree import LocalJob
+from image_classifier.runners.workplace import Workplace
 
 
 def train(
@@ -24,6 +26,7 @@ def train(
     typed: Mapping[str, str] = MappingProxyType({}),
     suggest_next: bool = True,
     show_report: bool = False,
+    asked_for: Experiment | None = None,
 ) -> int:
     """Run the job, print the accuracy of its model and return its exit code.
 
@@ -35,68 +38,54 @@ def train(
         typed: Paths of channels for which messages show another path, the one that the user typed.
         suggest_next: Print the verdict of the report, and the commands that serve and try the model.
         show_report: Open the report in the desktop's browser.
+        asked_for: What the folder keeps as experiment.toml; None: the job itself.
 
     Raises:
-        UserError: See `job_tree.check` and `job_state.work_folder`; nothing was changed then. Or another job is running
-            in the output folder.
+        UserError: See `workplace.opened`.
     """
     started = time.monotonic()
-    job_tree.check(job)
-    work = job_state.work_folder(job.output, overwrite)
-    job_tree.check(replace(job, output=work))
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output {job.output} cannot be made: {error}. Look at that path and its disk.") from error
-    with own_files.used_alone(work) as lock:
-        if work != job.output:
-            job_tree.empty(work)
-        tree = build_tree(replace(job, output=work))
-        before = _identity(tree)
-        code = _run(tree, job, lock, typed)
-        # A job that is stopped before its first epoch leaves the reports of the earlier job.
-        if code == 0 and _identity(tree) != before:
-            tree = _conclude(tree, job, time.monotonic() - started, suggest_next)
+    with workplace.opened(job, asked_for or _experiment(job), overwrite) as place:
+        code = _run(place, job, typed)
+        conclusion = conclude(place.tree, job.output, place.report_before) if code == 0 else None
+        if conclusion:
+            _show(conclusion, job.output, time.monotonic() - started, suggest_next)
             if show_report:
-                page = tree.output_data_dir / report_files.REPORT
+                page = conclusion.tree.output_data_dir / report_files.REPORT
                 consoles.print_text(consoles.output(), report_page.show(page))
     return code
 
 
-def _identity(tree: OptMl) -> int | None:
-    report = tree.output_data_dir / "metrics.json"
-    return report.stat().st_ino if report.is_file() else None
+def _experiment(job: LocalJob) -> Experiment:
+    return experiment.absolute(
+        Experiment(
+            name=experiment.name_from(job.output.resolve().name),
+            training=str(job.training),
+            validation=None if job.validation is None else str(job.validation),
+            test=None if job.test is None else str(job.test),
+            model=None if job.model is None else str(job.model),
+            hyperparameters=job.hyperparameters or {},
+        )
+    )
 
 
-def _run(tree: OptMl, job: LocalJob, lock: int, typed: Mapping[str, str]) -> int:
-    environment = {**os.environ, BASE_DIR_VARIABLE: str(tree.base), "PYTHONUNBUFFERED": "1"}
+def _run(place: Workplace, job: LocalJob, typed: Mapping[str, str]) -> int:
+    tree = place.tree
     shown = {str(tree.channel_dir(name)): typed.get(str(path), str(path)) for name, path in job.channels.items()}
     shown |= {str(tree.base): str(job.output), str(tree.channel_dir("model")): str(job.model or "")}
-    command = [sys.executable, str(PROGRAM / "train")]
-    return job_process.run(command, environment, shown, tree.base / job_tree.LOG, lock)
+    return job_process.run(workplace.TRAIN, place.environment, shown, tree.base / job_tree.LOG, place.lock)
 
 
-def _conclude(tree: OptMl, job: LocalJob, seconds: float, suggest_next: bool) -> OptMl:
-    """Record and print the job's result; return where it is."""
-    summary = job_summary.read(tree)
-    state = job_state.STOPPED if summary.was_stopped else job_state.FINISHED
-    shown = str(job.output)
-    if tree.base != job.output.resolve():
-        if summary.was_stopped:
-            shown = typed_paths.shortest(tree.base)
-            consoles.print_text(
-                consoles.output(), f"The job in {job.output} stays: the new one was stopped. It is in {shown}."
-            )
-        else:
-            job_tree.replace_job(tree.base, job.output)
-            tree = OptMl(job.output.resolve())
-    job_state.record(tree.base, state, summary.accuracy)
+def _show(conclusion: Conclusion, output: Path, seconds: float, suggest_next: bool) -> None:
+    """Print the result of a job and where it is."""
+    result, shown = conclusion.result, str(output)
+    if conclusion.tree.base != output.resolve():
+        shown = typed_paths.shortest(conclusion.tree.base)
+        consoles.print_text(consoles.output(), f"The job in {output} stays: the new one was stopped. It is in {shown}.")
     for line in (
-        *job_summary.lines(summary if suggest_next else replace(summary, verdict=None), seconds, shown),
+        *job_summary.lines(result if suggest_next else replace(result, verdict=None), seconds, shown),
         *(job_summary.next_commands(shown) if suggest_next else ()),
     ):
         consoles.print_text(consoles.output(), line)
-    return tree
 
 
 def with_recipe(settings: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
@@ -164,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
         "All hyperparameters: docs/reference/hyperparameters.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    found.add_argument("--training", type=Path, required=True, metavar="DIR", help="one folder a class")
+    found.add_argument("--training", type=Path, metavar="DIR", help="one folder a class; needed without --job")
     found.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
     found.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
     found.add_argument(
@@ -178,6 +167,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
     )
+    found.add_argument(
+        "--job",
+        type=Path,
+        metavar="FILE",
+        help="a job.toml with all of these, as an earlier job's experiment.toml; what is given beside it counts",
+    )
     found.add_argument("--overwrite", action="store_true", help="replace a finished job once the new one has finished")
     found.add_argument("--open", action="store_true", help="open the report in a browser afterwards")
     found.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
@@ -185,21 +180,49 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
+def _asked_for(given: argparse.Namespace, output: Path) -> tuple[Experiment, str | None]:
+    """Return what is to be done, by a file or by the words of the command, and a line about the recipe.
+
+    Raises:
+        UserError: The file or a hyperparameter is invalid.
+    """
+    settings = parse_settings(given.settings)
+    if given.job is None:
+        settings, line = with_recipe(settings)
+        found = Experiment(experiment.name_from(output.resolve().name), "", hyperparameters=settings)
+    else:
+        # The file means the same on every runner: no recipe is chosen here.
+        found, line = experiment.with_hyperparameters(experiment.read(given.job), settings), None
+        if problems := [*experiment.problems(found), *local.not_on_this_machine(found)]:
+            raise UserError(f"{given.job}: {' '.join(problems)}")
+    words: dict[str, Any] = {name: str(folder) for name, folder in _typed_channels(given).items()}
+    if given.model:
+        words["model"] = given.model
+    return replace(found, **words, runner=experiment.LOCAL), line
+
+
+def _typed_channels(given: argparse.Namespace) -> dict[str, Any]:
+    return {name: folder for name in experiment.CHANNELS if (folder := getattr(given, name)) is not None}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/train-locally`."""
     if right := misplaced_hyperparameter(sys.argv[1:] if arguments is None else arguments):
         parser().error(f"hyperparameters are written without dashes: write {right}")
     given = parser().parse_intermixed_args(arguments)
+    if not given.training and not given.job:
+        parser().error("the following arguments are required: --training")
     try:
-        settings, recipe_line = with_recipe(parse_settings(given.settings))
         output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")))
-        model = chosen_model.choose(given.model, settings)
-        job = LocalJob(given.training, model.path, output, given.validation, given.test, settings)
+        asked_for, recipe_line = _asked_for(given, output)
+        model = local.model_of(asked_for)
+        job = replace(local.local_job(asked_for, output), **_typed_channels(given))
         job_tree.check(job)
         job_state.work_folder(output, given.overwrite)
-        for line in filter(None, (recipe_line, advice(settings))):
+        for line in filter(None, (recipe_line, advice(asked_for.hyperparameters))):
             consoles.print_text(consoles.output(), line)
-        return train(replace(job, model=model.fetch()), given.overwrite, show_report=given.open)
+        job = replace(job, model=model.fetch())
+        return train(job, given.overwrite, show_report=given.open, asked_for=experiment.absolute(asked_for))
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
 

@@ -29,7 +29,7 @@ from urllib.parse import unquote_to_bytes
 from image_classifier import durable_files
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import ExplainedError, UserError
-from image_classifier.contract.names import is_utf8, on_one_line
+from image_classifier.contract.names import is_utf8, on_one_line, printable
 from image_classifier.contract.value_forms import encode
 from image_classifier.runners import toml_writing
 
@@ -116,9 +116,14 @@ def unknown_names(given: Iterable[str], allowed: Sequence[str], where: str) -> l
     for name in given:
         if name not in allowed:
             near = difflib.get_close_matches(name.lower(), allowed, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"Expected one of: {', '.join(allowed)}."
+            hint = f"Did you mean {near[0]}?" if near else f"Expected one of: {', '.join(allowed) or 'none'}."
             found.append(f"Unknown key {_shown(name)}{f' in {where}' if where else ''}. {hint}")
     return found
+
+
+def unknown_options(experiment: Experiment, runner: str, allowed: Sequence[str]) -> list[str]:
+    """Return a sentence for each option of a runner that it does not have."""
+    return unknown_names(experiment.options.get(runner, {}), allowed, f"[{runner}]")
 
 
 def read(path: Path) -> Experiment:
@@ -179,10 +184,29 @@ def text(experiment: Experiment) -> str:
     """Return an experiment as TOML; hyperparameters as numbers and booleans where that loses nothing."""
     top = {name: getattr(experiment, name) for name in _TEXTS}
     tables: dict[str, Any] = {
-        _HYPERPARAMETERS: {name: _native(value) for name, value in experiment.hyperparameters.items()},
+        _HYPERPARAMETERS: {
+            printable(name): _native(printable(value)) for name, value in experiment.hyperparameters.items()
+        },
         **experiment.options,
     }
     return toml_writing.document({name: _writable(value) for name, value in top.items() if value is not None}, tables)
+
+
+def with_hyperparameters(experiment: Experiment, given: Mapping[str, str]) -> Experiment:
+    """Return the experiment with other values for some hyperparameters, under whichever of their names."""
+    declared = {
+        alias: declaration.name
+        for declaration in hyperparameters.DECLARATIONS
+        for alias in (declaration.name, *declaration.aliases)
+    }
+
+    def name_of(spelling: str) -> str:
+        plain = spelling.strip().replace("-", "_")
+        return declared.get(plain, plain)
+
+    replaced = set(map(name_of, given))
+    kept = {name: value for name, value in experiment.hyperparameters.items() if name_of(name) not in replaced}
+    return replace(experiment, hyperparameters=MappingProxyType({**kept, **given}))
 
 
 def absolute(experiment: Experiment) -> Experiment:

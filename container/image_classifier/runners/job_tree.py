@@ -13,11 +13,13 @@ from image_classifier import own_files
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import listed
 from image_classifier.contract.opt_ml import OptMl, Resources
-from image_classifier.runners import job_content, job_state
+from image_classifier.runners import experiment, job_content, job_record, job_state, log_reading
 
 WRITER = "scripts/train-locally"
 LOG = "job.log"
 """The whole output of the job."""
+OF_RUN = (job_record.PROCESS_FILE, job_record.STOP_FILE, log_reading.FILE)
+"""Files about one run of the job, which the next run begins without."""
 _SHOWN = 5
 
 
@@ -113,7 +115,8 @@ def _reject_foreign(output: Path, parts: Sequence[str]) -> None:
 
 def _ignored(output: Path) -> set[str]:
     checkpoints = {job_content.CHECKPOINTS} if (output / job_content.CHECKPOINTS).is_dir() else set()
-    return {f"{own_files.MARKER}.partial", *checkpoints}
+    # A queue keeps what was asked for in the folder in which the job will run.
+    return {f"{own_files.MARKER}.partial", experiment.FILE, *checkpoints}
 
 
 def build_tree(job: LocalJob) -> OptMl:
@@ -133,7 +136,8 @@ def build_tree(job: LocalJob) -> OptMl:
         job_content.clear(tree.base, job_content.INPUT)
         tree.failure_file.unlink(missing_ok=True)
         own_files.remove_link(tree.base / LOG)
-        (tree.base / job_state.STATE_FILE).unlink(missing_ok=True)
+        for name in (job_state.STATE_FILE, *OF_RUN):
+            (tree.base / name).unlink(missing_ok=True)
         _lay_out(tree, job)
     except OSError as error:
         raise UserError(
@@ -147,11 +151,22 @@ def _lay_out(tree: OptMl, job: LocalJob) -> None:
     tree.lay_out(job.hyperparameters or {}, Resources(network_interface_name="lo"), checkpoints=True)
     for name, folder in job.channels.items():
         tree.channel_dir(name).symlink_to(folder.resolve())
-    if model and model.is_dir():
-        tree.channel_dir("model").symlink_to(model.resolve())
-    elif model:
-        tree.channel_dir("model").mkdir()
-        (tree.channel_dir("model") / "model.tar.gz").symlink_to(model.resolve())
+    if model:
+        link_model(tree, model)
+
+
+def link_model(tree: OptMl, model: Path) -> None:
+    """Make a model folder or archive the model channel of a tree that has none.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
+    channel = tree.channel_dir("model")
+    if model.is_dir():
+        channel.symlink_to(model.resolve())
+    else:
+        channel.mkdir()
+        (channel / "model.tar.gz").symlink_to(model.resolve())
 
 
 def empty(folder: Path) -> None:
@@ -179,8 +194,10 @@ def replace_job(new: Path, old: Path) -> None:
     for part in (*job_content.INPUT, *job_content.RESULT):
         job_content.clear(old, (part,))
         (new / part).replace(old / part)
-    for name in (LOG, job_state.STATE_FILE):
+    for name in (LOG, job_state.STATE_FILE, experiment.FILE):
         if (new / name).exists():
             (new / name).replace(old / name)
+    for name in OF_RUN:
+        (new / name).unlink(missing_ok=True)
     (new / own_files.MARKER).unlink()
     new.rmdir()

@@ -155,18 +155,18 @@ def send(found: ProcessRecord, number: signal.Signals) -> bool:
     return True
 
 
-def kill_session(found: ProcessRecord) -> int:
-    """Kill every process of a session, also those that are started meanwhile; return how many were running.
+def kill_session(found: ProcessRecord, spared: Sequence[ProcessRecord] = ()) -> int:
+    """Kill every process of a session but those spared, also new ones; return how many were running.
 
     Raises:
         PermissionError: One belongs to another user.
     """
-    killed: set[ProcessRecord] = set()
-    while new := [member for member in session(found) if member not in killed]:
+    done = set(spared)
+    while new := [member for member in session(found) if member not in done]:
         for member in new:
             send(member, signal.SIGKILL)
-        killed |= set(new)
-    return len(killed)
+        done |= set(new)
+    return len(done) - len(set(spared))
 
 
 def memory_bytes(members: Sequence[ProcessRecord]) -> int:

@@ -9,6 +9,7 @@ import pytest
 from image_classifier.cli.terminal import job_summary, typed_paths
 from image_classifier.contract.errors import AlgorithmError
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.runners import job_result
 
 ANSWERS = ("cat,cat", "cat,cat", "cat,dog", "dog,dog", "fox,cat", "fox,fox")
 STOPPED = {"left_out": "the job was stopped before it: SIGTERM"}
@@ -36,7 +37,7 @@ def write(tree: OptMl, metrics: dict[str, Any] | None = None, **info: Any) -> No
 
 def text(tree: OptMl) -> str:
     """Return the closing lines."""
-    return "\n".join(job_summary.lines(job_summary.read(tree), 61.4, "run/job"))
+    return "\n".join(job_summary.lines(job_result.read(tree), 61.4, "run/job"))
 
 
 def test_accuracy_is_compared_and_the_weakest_class_named(tree: OptMl) -> None:
@@ -58,7 +59,7 @@ def test_test_channel_comes_first(tree: OptMl) -> None:
 def test_stopped_job_says_what_is_missing(tree: OptMl) -> None:
     """Given a job that was stopped -> the saved epoch, the command that resumes, the omitted artefacts."""
     write(tree, openvino=STOPPED, verification=STOPPED)
-    assert job_summary.read(tree).was_stopped
+    assert job_result.read(tree).was_stopped
     shown = text(tree)
     assert "Saved epoch 2, the best of 3; 9 were planned. The same command with --output run/job resumes" in shown
     assert "The OpenVINO network and the verification by a fresh process were left out; scripts/convert-model" in shown
@@ -75,7 +76,7 @@ def test_stopped_recipe_says_what_it_had_finished(tree: OptMl) -> None:
 def test_network_that_does_not_convert_is_not_a_stop(tree: OptMl) -> None:
     """Given a network that OpenVINO cannot run -> left out, and the job counts as finished."""
     write(tree, openvino={"left_out": "an operation is not supported"})
-    assert not job_summary.read(tree).was_stopped
+    assert not job_result.read(tree).was_stopped
     assert "The OpenVINO network was left out" in text(tree)
 
 
@@ -83,7 +84,7 @@ def test_incomplete_reports_are_said(tree: OptMl) -> None:
     """Given no predictions -> a sentence that names the folder."""
     (tree.output_data_dir / "predictions.csv").write_text("file,label,predicted,probability\n")
     with pytest.raises(AlgorithmError, match="are incomplete"):
-        job_summary.read(tree)
+        job_result.read(tree)
 
 
 def test_longest_path_is_restored_first() -> None:

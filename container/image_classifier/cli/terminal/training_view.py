@@ -9,31 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from image_classifier.cli.terminal import consoles, job_log
-from image_classifier.cli.terminal.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
+from image_classifier.cli.terminal import consoles
 from image_classifier.contract import contradictions
+from image_classifier.runners import job_log
+from image_classifier.runners.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
+from image_classifier.runners.job_phase import FIRST, PHASE_LINES, JobPhase, in_a_sentence
 
 ALL_EPOCHS = 30
 """Jobs of up to so many epochs print each; longer ones print every tenth epoch and each that is the best so far."""
 _SHOWN_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "val_auc")
-_NEXT: Mapping[str, str] = {
-    "Head:": "Loading TensorFlow and the model",
-    "Backbone:": "Preparing the first step",
-    "Features:": "Extracting features",
-    "OpenVINO IR": "Checking the saved model in a fresh process",
-    "Verification:": "Writing the reports",
-    "Stopped (": "Writing the reports",
-    "Recipe: cross-validation": "Choosing the head by cross-validation",
-    "Recipe: fine-tuning the network": "Preparing the fine-tuning",
-    "Tuning: measuring": "Measuring steps of the fine-tuning",
-    "Tuning: a race": "Choosing the settings of the fine-tuning in a race",
-    "Tuning: ": "Fine-tuning the network",
-    "Interpolation": "Interpolating with the head's network",
-    "Recipe: search": "Searching for the head's hyperparameters",
-}
-"""The activity after a line with this beginning, the first that fits, until the next line."""
 _DETAILS = (
-    *_NEXT,
+    *PHASE_LINES,
     *(
         "Race:",
         "No checkpoints:",
@@ -69,14 +55,12 @@ class TrainingView:
             console=console,
             transient=True,
         )
-        self._task = self._progress.add_task("Reading the images", total=None, count="", unit="images")
+        self._task = self._progress.add_task(FIRST, total=None, count="", unit="images")
         self._phase, self._phase_started = "", time.monotonic()
         self._given: list[str] = []
         self._parts: list[Part] = []
-        self._epochs, self._epoch, self._best = 0, 0, float("-inf")
-        self._extracts_features = False
-        self._recipe, self._measured = contradictions.BUILTIN, 0
-        self._activity = "Training"
+        self._best = float("-inf")
+        self._job = JobPhase()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -89,22 +73,23 @@ class TrainingView:
 
     def show(self, line: str) -> None:
         """Show one line of the log."""
-        match job_log.read(line):
-            case Setting() as setting:
-                self._on_setting(setting)
+        event = job_log.read(line)
+        self._job.on_event(event)
+        match event:
+            case Setting(is_given=True, name=name, value=value):
+                self._given.append(f"{name}={value}")
             case Part() as part:
                 self._on_part(part)
             case job_log.Progress() as progress:
                 self._on_progress(progress)
             case Resumed(epochs=epochs):
-                self._epoch = epochs
-                self._print(f"Resuming from a checkpoint after {epochs} of {self._epochs} epochs")
-            case Epoch(metrics=metrics) if self._recipe != contradictions.BUILTIN:
+                self._print(f"Resuming from a checkpoint after {epochs} of {self._job.planned_epochs or 0} epochs")
+            case Epoch(metrics=metrics) if self._job.recipe != contradictions.BUILTIN:
                 self._on_measured(metrics)
             case Epoch(metrics=metrics):
                 self._on_epoch(metrics)
             case Summary():
-                self._run("Saving the model and converting it to OpenVINO")
+                self._run(self._job.name)
             case Problem(text=text):
                 self._print(text, "bold red" if not text.startswith("WARNING") else "yellow")
             case Note(text=text):
@@ -113,14 +98,6 @@ class TrainingView:
     def announce(self, text: str) -> None:
         """Print a line of the command itself, such as the receipt of a stop request."""
         self._print(text, "bold")
-
-    def _on_setting(self, setting: Setting) -> None:
-        if setting.name == "epochs":
-            self._epochs = int(setting.value)
-        if setting.name == contradictions.RECIPE:
-            self._recipe = setting.value
-        if setting.is_given:
-            self._given.append(f"{setting.name}={setting.value}")
 
     def _on_part(self, part: Part) -> None:
         if not self._parts:
@@ -131,43 +108,43 @@ class TrainingView:
     def _on_progress(self, progress: job_log.Progress) -> None:
         if progress.phase != self._phase:
             self._phase, self._phase_started = progress.phase, time.monotonic()
-            doing = "Features of" if self._extracts_features else "Decoding"
-            self._run(f"{doing} {_in_a_sentence(progress.phase)}", progress.total)
+            self._run(f"{self._job.images} {in_a_sentence(progress.phase)}", progress.total)
         self._progress.update(
             self._task, completed=progress.done, count=f"{progress.done:,}/{progress.total:,}", unit="images"
         )
         if progress.done >= progress.total:
             seconds = time.monotonic() - self._phase_started
-            done = "Features of" if self._extracts_features else "Decoded"
-            self._print(f"{done} {progress.total:,} {_in_a_sentence(progress.phase)}: {seconds:.0f} s")
-            self._run(self._activity)
+            done = self._job.images if self._job.extracts_features else "Decoded"
+            self._print(f"{done} {progress.total:,} {in_a_sentence(progress.phase)}: {seconds:.0f} s")
+            self._run(self._job.name)
 
     def _on_epoch(self, metrics: Mapping[str, float]) -> None:
-        self._epoch += 1
+        epoch, epochs = self._job.epoch, self._job.planned_epochs or 0
         value = metrics.get("val_accuracy", metrics.get("accuracy", 0.0))
         is_best = value > self._best
         self._best = max(value, self._best)
         if self._phase != "epochs":
-            self._print(f"Epochs; * marks the best one so far{' since the job resumed' if self._epoch > 1 else ''}:")
-        if self._epochs <= ALL_EPOCHS or is_best or self._epoch % 10 == 0:
+            self._print(f"Epochs; * marks the best one so far{' since the job resumed' if epoch > 1 else ''}:")
+        if epochs <= ALL_EPOCHS or is_best or epoch % 10 == 0:
             self._print(self._epoch_line(metrics, is_best), "green" if is_best else None)
         if self._phase != "epochs":
             self._phase = "epochs"
-            self._run("Training", self._epochs, self._epoch - 1)
-        count = f"epoch {self._epoch}/{self._epochs}, best {self._best:.4f}"
-        self._progress.update(self._task, completed=self._epoch, count=count, unit="epochs")
+            self._run(self._job.name, epochs, epoch - 1)
+        count = f"epoch {epoch}/{epochs}, best {self._best:.4f}"
+        self._progress.update(self._task, completed=epoch, count=count, unit="epochs")
 
     def _on_measured(self, metrics: Mapping[str, float]) -> None:
         """Show the metrics of a recipe's head or of an epoch, whose number the recipe chooses."""
-        name = f"Fine-tuning, epoch {self._measured}" if self._measured else "Head"
-        self._measured += 1
-        if self._recipe == contradictions.SEARCH:
-            name = f"Epoch {self._measured}"
+        epoch = self._job.epoch
+        name = f"Fine-tuning, epoch {epoch - 1}" if epoch > 1 else "Head"
+        if self._job.recipe == contradictions.SEARCH:
+            name = f"Epoch {epoch}"
         self._print(self._with_metrics(f"{name}: ", metrics))
 
     def _epoch_line(self, metrics: Mapping[str, float], is_best: bool) -> str:
-        width = len(str(self._epochs))
-        return self._with_metrics(f"Epoch {self._epoch:>{width}}/{self._epochs} {'*' if is_best else ' '} ", metrics)
+        epoch, epochs = self._job.epoch, self._job.planned_epochs or 0
+        width = len(str(epochs))
+        return self._with_metrics(f"Epoch {epoch:>{width}}/{epochs} {'*' if is_best else ' '} ", metrics)
 
     def _with_metrics(self, begin: str, metrics: Mapping[str, float]) -> str:
         shown = [f"{name} {metrics[name]:.4f}" for name in _SHOWN_METRICS if name in metrics]
@@ -175,20 +152,12 @@ class TrainingView:
         return line if len(line) <= self._console.width else begin + " ".join(shown)
 
     def _on_note(self, text: str) -> None:
-        if text.startswith("Features:"):
-            self._extracts_features = True
         if text.startswith("Verification:"):
             self._print(f"Checked: {_checked(text)}")
         elif text.strip() and not text.startswith(_DETAILS):
             self._print(text, None if text.startswith("Recipe: ") else "dim")
-        if text.startswith("Recipe: fine-tuning the network"):
-            # From here on images are decoded for the network itself.
-            self._extracts_features = False
-        activity = next((doing for beginning, doing in _NEXT.items() if text.startswith(beginning)), None)
-        if activity:
-            self._run(activity)
-            if self._recipe == contradictions.AUTO:
-                self._activity = activity
+        if text.startswith(PHASE_LINES):
+            self._run(self._job.name)
 
     def _run(self, activity: str, total: int | None = None, done: int = 0) -> None:
         """Show the current activity, with a bar where its end is known."""
@@ -197,10 +166,6 @@ class TrainingView:
 
     def _print(self, text: str, style: str | None = None) -> None:
         consoles.print_text(self._console, text, style)
-
-
-def _in_a_sentence(phase: str) -> str:
-    return f"{phase[0].lower()}{phase[1:]}"
 
 
 def _checked(line: str) -> str:

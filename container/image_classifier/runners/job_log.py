@@ -1,11 +1,11 @@
-"""Parser of a training job's log: each line becomes a typed event for the terminal view."""
+"""Parser of a training job's log: each line becomes a typed event, for the terminal and the console."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SETTING = re.compile(r"(?P<name>[a-z0-9_]+) = (?P<value>.*) \((?P<source>[^()]*)\)")
-_PROGRESS = re.compile(r"(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) images, \d+ s")
+_PROGRESS = re.compile(r"(?P<phase>[^:]+): (?P<done>\d+)/(?P<total>\d+) images, (?P<seconds>\d+) s")
 _EPOCH = re.compile(r"\d+/\d+ - (?P<seconds>\d+)s(?P<metrics>(?: - \w+: \S+)+)")
 _METRIC = re.compile(r"- (?P<name>\w+): (?P<value>\S+)")
 _PART = re.compile(
@@ -38,6 +38,8 @@ class Progress:
     phase: str
     done: int
     total: int
+    seconds: int
+    """Since the phase began."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Epoch:
     """The metrics of an epoch, by the names of the log."""
 
     metrics: Mapping[str, float]
+    seconds: int
+    """Its duration."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +102,14 @@ def read(line: str) -> Event:
 
 def _epoch(found: re.Match[str]) -> Event:
     pairs = _METRIC.finditer(found["metrics"])
-    return Epoch({pair["name"]: float(pair["value"]) for pair in pairs})
+    return Epoch({pair["name"]: float(pair["value"]) for pair in pairs}, int(found["seconds"]))
 
 
 _EVENTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Event]], ...] = (
-    (_PROGRESS, lambda found: Progress(found["phase"], int(found["done"]), int(found["total"]))),
+    (
+        _PROGRESS,
+        lambda found: Progress(found["phase"], int(found["done"]), int(found["total"]), int(found["seconds"])),
+    ),
     (_EPOCH, _epoch),
     (_SUMMARY, lambda found: Summary()),
     (_PROBLEM, lambda found: Problem(found[0])),
