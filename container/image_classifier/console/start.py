@@ -133,8 +133,8 @@ def _serve(chosen: Settings) -> None:
     address = address_of(chosen, access.token)
 
     def make_app() -> "Flask":
-        console = context.open_console(chosen.home, chosen.roots, RUNNERS)
-        Scheduler(console.queue, chosen.jobs_at_once).start()
+        console = context.open_console(chosen.home, chosen.roots, RUNNERS, chosen.jobs_at_once)
+        Scheduler(console.queue, console.jobs_at_once).start()
         return app.create_app(console, access)
 
     def when_ready() -> None:
