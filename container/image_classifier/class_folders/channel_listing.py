@@ -1,6 +1,6 @@
 """List the images of a channel, and collect its problems."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +74,17 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
             )
         ]
     return [Problem(text) for text in (*_empty(listing, channel), *([] if class_names else _alone(listing, channel)))]
+
+
+def parts_of_a_split(found: Scan, classes: Collection[str] = ()) -> list[Problem]:
+    """Return a problem when class folders look like parts of a split, unless all of them are among `classes`."""
+    listing = found.listing
+    labels = {name: label for label, name in enumerate(listing.class_names)}
+    parts = split_folders.parts(listing.class_names, lambda name: listing.subfolders(labels[name]))
+    if not parts or set(parts) <= set(classes):
+        return []
+    below = [listing.subfolders(labels[name]) for name in parts]
+    return [Problem(split_folders.message(found.channel, list(map(on_one_line, parts)), set.intersection(*below)))]
 
 
 def _remedy(found: Scan, layout: str) -> str:

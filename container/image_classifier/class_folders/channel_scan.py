@@ -60,12 +60,12 @@ def scan(folder: Path, channel: str) -> Scan:
     problems += [*_problems_of_names(channel, names, loose), *_problems_of_findings(channel, seen)]
     notes = (*_merged(channel, classes), *_notes(channel, seen))
     return Scan(
-        channel, listing, tuple(problems), notes, _described(folder, loose), sum(map(_ends_like_an_image, loose))
+        channel, listing, tuple(problems), notes, _described(folder, loose), sum(map(ends_like_an_image, loose))
     )
 
 
 def _listing(folder: Path, names: Sequence[str], paths: Sequence[Sequence[str]]) -> tuple[Listing, list[Problem]]:
-    unknown = [(label, path) for label, some in enumerate(paths) for path in some if not _ends_like_an_image(path)]
+    unknown = [(label, path) for label, some in enumerate(paths) for path in some if not ends_like_an_image(path)]
     problems: list[Problem] = []
     try:
         known = unused_files.sniff([path for _, path in unknown], Storage())
@@ -87,7 +87,8 @@ def _listing(folder: Path, names: Sequence[str], paths: Sequence[Sequence[str]])
     return Listing(folder, tuple(names), examples, dict(total), unused), problems
 
 
-def _ends_like_an_image(path: str) -> bool:
+def ends_like_an_image(path: str) -> bool:
+    """Return whether a file's name ends as those of images do, in any case."""
     return path[path.rfind(".") :].lower() in EXTENSIONS
 
 
@@ -97,12 +98,12 @@ def _described(folder: Path, loose: Sequence[str]) -> dict[str, int]:
         kind = kind_of(b"", unused_files.ending(name))
         if kind and kind.holds_data:
             found[f"{on_one_line(name)} ({kind.name}: {kind.remedy})"] += 1
-        elif _ends_like_an_image(name):
+        elif ends_like_an_image(name):
             found[_LOOSE] += 1
         else:
             found[on_one_line(name)] += 1
     if count := found.pop(_LOOSE, 0):
-        first = next(name for name in loose if _ends_like_an_image(name))
+        first = next(name for name in loose if ends_like_an_image(name))
         found[f"image(s) outside class folders, such as {on_one_line(first)}"] = count
     return dict(found)
 

@@ -64,6 +64,12 @@ def parts(folders: Sequence[str], subfolders: Callable[[str], Collection[str]]) 
     return [folder for folder in folders if folder in found]
 
 
+def channel_of(folder: str) -> str | None:
+    """Return the channel that a folder's name alone stands for: `train`, `val-images`; None for other names."""
+    name = _parse(folder)
+    return name.role if name.role in _ROLES.values() and not name.stem else None
+
+
 def _sharing(group: Sequence[_Name], subfolders: Callable[[str], Collection[str]]) -> set[str]:
     below = {name.folder: set(subfolders(name.folder)) for name in group}
     return {

@@ -1,6 +1,8 @@
 """Download from S3: one object, all objects of a folder, or a model in either form."""
 
+import itertools
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -28,17 +30,24 @@ def fetch(storage: S3Storage, location: Location, into: Path, sha256: str | None
         return checked_sha256(str(location), partial, sha256)
 
 
-def fetch_folder(storage: S3Storage, folder: Location, into: Path) -> int:
+def fetch_folder(
+    storage: S3Storage,
+    folder: Location,
+    into: Path,
+    most_files: int = tar_stream.MAX_MEMBERS,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
     """Download every object of a folder to `into` and return their number.
 
-    Files that exist already with the size that S3 states are skipped.
+    Files that exist already with the size that S3 states are skipped. `report` is called with the files done and their
+    total after each file; may raise.
 
     Raises:
         UserError: The folder is empty or too large, or contains a key that points outside.
         ExplainedError: S3 rejects the request or cannot be reached.
     """
-    found = list(storage.list(folder))
-    _check(folder, found)
+    found = list(itertools.islice(storage.list(folder), most_files + 1))
+    _check(folder, found, most_files)
 
     def fetch_entry(entry: ObjectEntry) -> None:
         target = into / entry.name
@@ -48,19 +57,34 @@ def fetch_folder(storage: S3Storage, folder: Location, into: Path) -> int:
 
     with ThreadPoolExecutor(min(_CONCURRENT, os.cpu_count() or 1) * 2) as threads:
         # Consuming the results raises the first error.
-        list(threads.map(fetch_entry, found))
+        try:
+            for done, _ in enumerate(threads.map(fetch_entry, found), start=1):
+                report(done, len(found))
+        except BaseException:
+            threads.shutdown(wait=True, cancel_futures=True)
+            raise
     return len(found)
 
 
-def _check(folder: Location, found: list[ObjectEntry]) -> None:
+def fetch_images(uri: str, into: Path, most_files: int, report: Callable[[int, int], None]) -> int:
+    """Download the folder of images at an S3 address, see `fetch_folder`.
+
+    Raises:
+        UserError: It is not an S3 address.
+        ExplainedError: See `fetch_folder`.
+    """
+    return fetch_folder(S3Storage(Access()), s3.parse(uri), into, most_files, report)
+
+
+def _check(folder: Location, found: list[ObjectEntry], most_files: int) -> None:
     outside = [entry.name for entry in found if not _is_inside(entry.name)]
     if not found:
         raise UserError(f"{folder} is empty. Check the bucket and the key; the key of a folder ends in a slash.")
     if outside:
         raise UserError(f"{folder} is rejected: its key {outside[0]!r} points outside the folder it is written to.")
-    if len(found) > tar_stream.MAX_MEMBERS or sum(entry.size for entry in found) > tar_stream.MAX_UNPACKED_BYTES:
+    if len(found) > most_files or sum(entry.size for entry in found) > tar_stream.MAX_UNPACKED_BYTES:
         raise UserError(
-            f"{folder} is rejected: it holds more than {tar_stream.MAX_MEMBERS:,} files or "
+            f"{folder} is rejected: it holds more than {most_files:,} files or "
             f"{tar_stream.MAX_UNPACKED_BYTES:,} bytes. Give the folder of one model or data set."
         )
 

@@ -142,7 +142,7 @@ def _problems_of_channels(
             others = names if name != TRAINING and names and TRAINING not in spread else None
             found += channel_listing.problems_of_whole(one, others)
     if TRAINING in scans:
-        found += _parts_of_a_split(scans[TRAINING], values)
+        found += channel_listing.parts_of_a_split(scans[TRAINING], _weighted(values))
         found += problems_of_binary_mode(names, values) if TRAINING not in spread else []
     return found
 
@@ -164,16 +164,6 @@ def _training_is_missing(opt_ml: OptMl, given: Sequence[str], scans: Mapping[str
 
 def _piped(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"{TRAINING}_[0-9]*") if path.is_fifo())
-
-
-def _parts_of_a_split(found: Scan, values: Hyperparameters) -> list[Problem]:
-    listing = found.listing
-    labels = {name: label for label, name in enumerate(listing.class_names)}
-    parts = split_folders.parts(listing.class_names, lambda name: listing.subfolders(labels[name]))
-    if not parts or set(parts) <= _weighted(values):
-        return []
-    below = [listing.subfolders(labels[name]) for name in parts]
-    return [Problem(split_folders.message(found.channel, list(map(on_one_line, parts)), set.intersection(*below)))]
 
 
 def _weighted(values: Hyperparameters) -> set[str]:
