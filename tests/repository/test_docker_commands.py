@@ -78,6 +78,6 @@ def test_settings_of_a_machine_are_not_replaced(tmp_path: Path) -> None:
     """Given a root with an etc/pip.conf -> it is unchanged."""
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "pip.conf").write_text("mine")
-    command = [sys.executable, str(ROOT / "docker" / "pip_settings.py"), str(tmp_path)]
+    command = [sys.executable, str(ROOT / "scripts" / "tools" / "docker_image" / "pip_settings.py"), str(tmp_path)]
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
     assert (tmp_path / "etc" / "pip.conf").read_text() == "mine"

@@ -5,8 +5,9 @@ from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as Redirect
 
 from image_classifier import pages
-from image_classifier.console import context, errors, links, screens, security
+from image_classifier.console import context, errors, formats, links, screens, security
 from image_classifier.console.context import Console
+from image_classifier.console.queueing import wording
 from image_classifier.console.security import Access
 from image_classifier.resources import processors
 
@@ -26,7 +27,15 @@ def create_app(console: Console, access: Access) -> Flask:
     for blueprint in screens.BLUEPRINTS:
         app.register_blueprint(blueprint)
     _add_own_pages(app)
-    app.jinja_env.globals.update(link=links.link, navigation=screens.NAVIGATION, machine=_machine())
+    formats.register(app.jinja_env)
+    app.jinja_env.globals.update(
+        link=links.link,
+        link_to=links.link_to,
+        navigation=screens.NAVIGATION,
+        machine=_machine(),
+        busy=_busy,
+        job_words=wording,
+    )
     return app
 
 
@@ -46,3 +55,8 @@ def _machine() -> str:
     """Return what the foot of the navigation says about this machine."""
     count = processors.available_processors()
     return f"This machine · {count} {'CPU' if count == 1 else 'CPUs'} · {'GPU' if processors.has_gpu() else 'no GPU'}"
+
+
+def _busy() -> int:
+    """Return how many jobs run now, for the navigation."""
+    return len(context.current().queue.live())

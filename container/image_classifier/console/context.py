@@ -34,6 +34,8 @@ class Console:
     """By name, see `runners.experiment.RUNNERS`."""
     queue: JobQueue
     """All jobs: ask for one, find one, stop and resume it."""
+    jobs_at_once: int = 1
+    """Jobs that run at the same time on this machine."""
 
     @property
     def jobs(self) -> Path:
@@ -56,7 +58,7 @@ class Console:
         return self.home / _CACHE
 
 
-def open_console(home: Path, roots: Roots, runners: Mapping[str, Runner]) -> Console:
+def open_console(home: Path, roots: Roots, runners: Mapping[str, Runner], jobs_at_once: int = 1) -> Console:
     """Return the console of a home folder, with the folders in it that do not exist yet.
 
     Raises:
@@ -66,7 +68,7 @@ def open_console(home: Path, roots: Roots, runners: Mapping[str, Runner]) -> Con
     # Readable by their owner alone: images and paths of the user are in them.
     for folder in (home, *(home / name for name in _FOLDERS)):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Console(home, roots, index, events, runners, JobQueue(home, runners, index, events))
+    return Console(home, roots, index, events, runners, JobQueue(home, runners, index, events), jobs_at_once)
 
 
 def current() -> Console:

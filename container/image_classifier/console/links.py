@@ -17,6 +17,14 @@ def link(endpoint: str, **values: Any) -> str:
     return relative(target, request.path)
 
 
+def link_to(path: str) -> str:
+    """Return the address of an absolute path of the console, relative to that of the current request.
+
+    For pages that have an agreed address: `/jobs/flowers/result/overview`.
+    """
+    return relative(path, request.path)
+
+
 def relative(target: str, page: str) -> str:
     """Return the absolute path `target`, with its query and fragment, relative to the absolute path `page`.
 

@@ -15,10 +15,7 @@ from image_classifier.resources import desktop
 if TYPE_CHECKING:
     from flask import Flask
 
-    from image_classifier.runners.job import Runner
-
 _EVERYWHERE = ("0.0.0.0", "::")
-RUNNERS: dict[str, "Runner"] = {}
 
 
 def parser(defaults: Defaults) -> argparse.ArgumentParser:
@@ -125,7 +122,7 @@ def _name_the_other(chosen: Settings) -> int:
 
 
 def _serve(chosen: Settings) -> None:
-    from image_classifier.console import app, context, security
+    from image_classifier.console import app, context, runners, security
     from image_classifier.console.queueing.scheduler import Scheduler
     from image_classifier.console.security import Access
 
@@ -133,8 +130,8 @@ def _serve(chosen: Settings) -> None:
     address = address_of(chosen, access.token)
 
     def make_app() -> "Flask":
-        console = context.open_console(chosen.home, chosen.roots, RUNNERS)
-        Scheduler(console.queue, chosen.jobs_at_once).start()
+        console = context.open_console(chosen.home, chosen.roots, runners.available(), chosen.jobs_at_once)
+        Scheduler(console.queue, console.jobs_at_once).start()
         return app.create_app(console, access)
 
     def when_ready() -> None:

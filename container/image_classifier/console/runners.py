@@ -1,0 +1,12 @@
+"""Where the jobs of the console can run."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from image_classifier.runners import experiment, local
+from image_classifier.runners.job import Runner
+
+
+def available() -> Mapping[str, Runner]:
+    """Return the runners by their names."""
+    return MappingProxyType({experiment.LOCAL: local})
