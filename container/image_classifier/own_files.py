@@ -154,8 +154,10 @@ def unwritable(folder: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def used_alone(folder: Path) -> Iterator[int]:
+def used_alone(folder: Path, wait: bool = False) -> Iterator[int]:
     """Hold an exclusive lock on an existing folder; yields the descriptor that holds it.
+
+    With `wait` it waits until another process has released the lock.
 
     Raises:
         UserError: Another process holds the lock.
@@ -163,7 +165,7 @@ def used_alone(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"Another job is running in {folder}. Wait for it, or give another folder.") from error
         yield descriptor

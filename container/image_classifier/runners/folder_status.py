@@ -94,6 +94,16 @@ def _is_complete(tree: OptMl, record: JobRecord) -> bool:
     return result.was_stopped or result.verdict is not None or not wants_report
 
 
+def reject_resuming(folder: Path, state: State) -> None:
+    """Ensure that the job in a folder can be resumed.
+
+    Raises:
+        UserError: It runs, or has finished.
+    """
+    if not state.can_resume:
+        raise UserError(f"The job in {folder} is {state}; only one that was stopped, failed or lost can be resumed.")
+
+
 def of_ended(folder: Path, record: JobRecord | None, state: JobState | None) -> JobStatus:
     """Return the status of a job that has ended; `state` is that of a job that left a model."""
     found = _with_history(_outcome(folder, record, state), _progress(folder), record)

@@ -110,11 +110,15 @@ def record_end(folder: Path, record: JobRecord, code: int | None, ended: float) 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the supervisor; without LOCK and READY, as in a container, it takes the lock itself."""
+    """Run the supervisor; without LOCK and READY, as in a container, it waits for the lock itself."""
     folder, commands = Path(arguments[0]), json.loads(arguments[1])
     if len(arguments) > 2:
         return supervise(folder, commands, int(arguments[2]), int(arguments[3]))
-    with own_files.used_alone(folder) as lock:
+    # Standard output is the container's; everything the job says belongs into its folder.
+    with (folder / job_record.LOG).open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+    with own_files.used_alone(folder, wait=True) as lock:
         return supervise(folder, commands, lock)
 
 

@@ -12,6 +12,8 @@ from image_classifier import durable_files
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.runners.processes import ProcessRecord
 
+LOG = "job.log"
+"""The whole output of the job."""
 PROCESS_FILE = "process.json"
 STOP_FILE = "stop.json"
 

@@ -16,8 +16,7 @@ from image_classifier.contract.opt_ml import OptMl, Resources
 from image_classifier.runners import experiment, job_content, job_record, job_state, log_reading
 
 WRITER = "scripts/train-locally"
-LOG = "job.log"
-"""The whole output of the job."""
+LOG = job_record.LOG
 OF_RUN = (job_record.PROCESS_FILE, job_record.STOP_FILE, log_reading.FILE)
 """Files about one run of the job, which the next run begins without."""
 _SHOWN = 5

@@ -37,14 +37,14 @@ PYTHON = (sys.executable, "-P", "-m")
 _MODEL_STEP = f"{__package__}.job_model"
 
 
-def check(asked_for: Experiment, folder: Path) -> None:
-    """See `Runner.check`.
+def check(asked_for: Experiment, folder: Path, runner: str = experiment.LOCAL, options: Sequence[str] = ()) -> None:
+    """See `Runner.check`; also for a runner whose jobs work in a folder of this machine and have these options.
 
     Raises:
         UserError: One message with every problem: of the experiment, its channels and its model, and of the folder.
     """
     problems = [*experiment.problems(asked_for), *not_on_this_machine(asked_for)]
-    problems += experiment.unknown_options(asked_for, experiment.LOCAL, ())
+    problems += experiment.unknown_options(asked_for, runner, options)
     try:
         if not problems:
             job_tree.check(local_job(asked_for, folder))
@@ -96,10 +96,10 @@ def local_job(asked_for: Experiment, folder: Path) -> LocalJob:
     return LocalJob(model=model, output=folder, hyperparameters=settings_of(asked_for), **folders)
 
 
-def steps(asked_for: Experiment, folder: Path) -> list[list[str]]:
-    """Return the commands of the job in their order."""
-    fetching = [*PYTHON, _MODEL_STEP, str(folder)]
-    return [*([fetching] if model_of(asked_for).model_id else []), list(workplace.TRAIN)]
+def steps(asked_for: Experiment, folder: Path, python: Sequence[str], train: Sequence[str]) -> list[list[str]]:
+    """Return the commands of the job in their order; `python` runs a module of this program, `train` the job."""
+    fetching = [*python, _MODEL_STEP, str(folder)]
+    return [*([fetching] if model_of(asked_for).model_id else []), list(train)]
 
 
 def start(asked_for: Experiment, folder: Path) -> None:
@@ -108,13 +108,13 @@ def start(asked_for: Experiment, folder: Path) -> None:
 
 
 def _start(asked_for: Experiment, folder: Path, keep_log: bool = False) -> None:
-    asked_for = experiment.absolute(asked_for)
+    asked_for = experiment.absolute(replace(asked_for, runner=experiment.LOCAL))
     check(asked_for, folder)
     with workplace.opened(local_job(asked_for, folder), asked_for) as place:
         log = place.tree.base / job_tree.LOG
         if not keep_log:
             log.unlink(missing_ok=True)
-        _supervise(place, steps(asked_for, place.tree.base), log)
+        _supervise(place, steps(asked_for, place.tree.base, PYTHON, workplace.TRAIN), log)
 
 
 def _supervise(place: Workplace, commands: Sequence[Sequence[str]], log: Path) -> None:
@@ -179,9 +179,7 @@ def _signal(record: JobRecord, members: Sequence[ProcessRecord], now: bool) -> N
 
 def resume(folder: Path) -> None:
     """See `Runner.resume`; the log continues."""
-    found = status(folder).state
-    if not found.can_resume:
-        raise UserError(f"The job in {folder} is {found}; only one that was stopped, failed or lost can be resumed.")
+    folder_status.reject_resuming(folder, status(folder).state)
     _start(experiment.read(folder / experiment.FILE), folder, keep_log=True)
 
 
