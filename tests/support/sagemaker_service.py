@@ -4,9 +4,11 @@ moto finishes training jobs at once and cannot stop them, and its tagging servic
 answers that a test puts in front of an operation; every request is recorded.
 """
 
+import functools
 import io
 import json
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.loaders import create_loader  # type: ignore[import-untyped]
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -87,7 +90,8 @@ class SageMakerService:
             logs.create_log_group(logGroupName=group)
         if not logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)["logStreams"]:
             logs.create_log_stream(logGroupName=group, logStreamName=stream)
-        now = 1_790_000_000_000 + len(self.requests)
+        # CloudWatch rejects events that are older than 14 days.
+        now = int(time.time() * 1000)
         events = [{"timestamp": now, "message": line} for line in lines]
         logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
@@ -186,6 +190,8 @@ def sagemaker_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageM
     service.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    # Each session would read the service model of SageMaker again, which takes a third of a second.
+    monkeypatch.setattr("botocore.session.create_loader", functools.cache(create_loader))
     for unwanted in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(unwanted, raising=False)
     variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": service.address, "AWS_DEFAULT_REGION": REGION}

@@ -104,7 +104,7 @@ def test_missing_options_say_where_they_come_from() -> None:
     """Given no image and no role -> a sentence for each with its remedy; given both -> nothing."""
     image, role = options.missing(options.parse({}))
     assert "scripts/publish" in image
-    assert "console.aws.amazon.com/iam" in role
+    assert "https://console.aws.amazon.com/iam/" in role
     assert options.missing(options.parse({"image": IMAGE, "role": ROLE})) == []
     assert "is not an ARN" in options.missing(options.parse({"image": IMAGE, "role": "sagemaker"}))[0]
 

@@ -133,7 +133,7 @@ def missing(options: TrainingOptions) -> list[str]:
         problems.append(
             "role: the execution role is missing. Give the ARN of a role that SageMaker may assume and that has access "
             "to the bucket, such as arn:aws:iam::123456789012:role/NAME; IAM's console makes one with the use case "
-            "SageMaker: https://console.aws.amazon.com/iam/home#/roles/create"
+            "SageMaker: https://console.aws.amazon.com/iam/"
         )
     elif not options.role.startswith("arn:"):
         problems.append(f"role: {options.role!r} is not an ARN, such as arn:aws:iam::123456789012:role/NAME.")

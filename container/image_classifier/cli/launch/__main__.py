@@ -1,0 +1,47 @@
+"""Dispatch of `scripts/launch VERB`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from image_classifier.cli.launch import delete, resume, status, stop, train
+from image_classifier.cli.terminal import consoles
+from image_classifier.contract.errors import ExplainedError
+
+VERBS = {"train": train, "stop": stop, "resume": resume, "status": status, "delete": delete}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments, with a sub-parser for each verb."""
+    found = argparse.ArgumentParser(
+        prog="scripts/launch",
+        description="Train, serve and look after models on SageMaker.",
+        epilog="examples:\n  scripts/launch train job.toml --dry-run\n  scripts/launch status\n\n"
+        "From a clone to an answered request: docs/guides/launch.md",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = found.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, module in VERBS.items():
+        own = verbs.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.SUMMARY[0].upper() + module.SUMMARY[1:] + ".",
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(own)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `scripts/launch`."""
+    given = parser().parse_args(arguments)
+    try:
+        code: int = VERBS[given.verb].run(given)
+        return code
+    except ExplainedError as error:
+        return consoles.report_and_exit_code(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

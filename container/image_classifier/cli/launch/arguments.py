@@ -1,0 +1,73 @@
+"""Arguments that several verbs share; those of a job on SageMaker come from the declared options."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from image_classifier.cloud.sagemaker import options
+from image_classifier.contract.errors import UserError
+
+PLACE = ("region", "profile")
+"""Options of every verb."""
+
+
+def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = ()) -> None:
+    """Add a flag for each declared option, or for those of some names."""
+    group = parser.add_argument_group("options of SageMaker, in the table [sagemaker] of job.toml too")
+    for declared in options.DECLARATIONS:
+        if names and declared.name not in names:
+            continue
+        flag = f"--{declared.name.replace('_', '-')}"
+        meaning = f"{declared.meaning.rstrip('.')}".replace("%", "%%")
+        default = "" if declared.default == "" else f" (default: {declared.default})"
+        if declared.kind is bool:
+            action = argparse.BooleanOptionalAction
+            group.add_argument(flag, action=action, default=None, dest=declared.name, help=meaning)
+        else:
+            group.add_argument(flag, dest=declared.name, metavar="X", help=f"{meaning}{default}")
+
+
+def given_options(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that were given as flags."""
+    values = {declared.name: getattr(given, declared.name, None) for declared in options.DECLARATIONS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def add_outputs(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that decide what is printed."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document for programs")
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Add `--dry-run`."""
+    parser.add_argument("--dry-run", action="store_true", help="print every request in order as JSON; send nothing")
+
+
+def add_price(parser: argparse.ArgumentParser) -> None:
+    """Add `--price`."""
+    parser.add_argument(
+        "--price", type=_price, metavar="P", help="price of an instance per hour, from the AWS price list, for the cost"
+    )
+
+
+def _price(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
+def settings(words: list[str]) -> dict[str, str]:
+    """Turn `name=value` words into hyperparameters.
+
+    Raises:
+        UserError: A word has no `=`.
+    """
+    if wrong := [word for word in words if "=" not in word]:
+        raise UserError(f"Hyperparameters are written name=value, such as epochs=5; got {', '.join(wrong)}.")
+    return dict(word.split("=", 1) for word in words)
+
+
+def merged(file: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a file with those of flags above them."""
+    return {**file, **flags}

@@ -1,0 +1,85 @@
+"""`scripts/launch train`: start a training job on SageMaker from `job.toml` and flags, and follow it."""
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from image_classifier import PROGRAM
+from image_classifier.cli import train_locally
+from image_classifier.cli.launch import arguments, following, printing
+from image_classifier.cli.terminal import typed_paths
+from image_classifier.contract.errors import UserError
+from image_classifier.runners import experiment, sagemaker
+from image_classifier.runners.experiment import Experiment
+
+SUMMARY = "train on SageMaker"
+EXAMPLES = (
+    "examples:\n  scripts/launch train job.toml --dry-run\n"
+    "  scripts/launch train --training photos --image URI --role ARN epochs=5\n\n"
+    "All hyperparameters: docs/reference/hyperparameters.md. Guide: docs/guides/launch.md"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("words", nargs="*", metavar="job.toml | name=value", help="the experiment, hyperparameters")
+    parser.add_argument("--name", metavar="NAME", help="of the experiment")
+    parser.add_argument("--training", metavar="DIR", help="one folder a class, or an s3:// URI")
+    parser.add_argument("--validation", metavar="DIR", help="the same layout; else a part is split off")
+    parser.add_argument("--test", metavar="DIR", help="the same layout; scored once at the end")
+    parser.add_argument("--model", metavar="MODEL", help="an id or short name (scripts/models), an archive, s3://...")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="a new folder for the result (default: run/<time>)")
+    parser.add_argument("--detach", action="store_true", help="return once the job has been asked for")
+    arguments.add_dry_run(parser)
+    arguments.add_price(parser)
+    arguments.add_outputs(parser)
+    arguments.add_options(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the verb and return the exit code: 0 unless the job failed."""
+    asked_for, recipe_line = asked(given)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / stamp))
+    if given.dry_run:
+        sagemaker.check(asked_for, output)
+        printing.json_document(sagemaker.plan(asked_for))
+        return 0
+    sagemaker.start(asked_for, output)
+    if given.json or given.detach:
+        if not given.json:
+            printing.line(f"Started. scripts/launch status {output} shows the job.")
+    elif recipe_line:
+        printing.line(recipe_line)
+    if given.detach:
+        if given.json:
+            printing.json_document({"folder": str(output)})
+        return 0
+    return following.follow(output, as_json=given.json, price=given.price)
+
+
+def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
+    """Return the experiment of the file and the flags, and a line that says which recipe was chosen for the user.
+
+    Raises:
+        UserError: The file or a word is invalid, or there is no training channel.
+    """
+    files = [word for word in given.words if "=" not in word]
+    if len(files) > 1:
+        raise UserError(f"Give one file with an experiment, not {', '.join(files)}.")
+    typed = {name: getattr(given, name) for name in (*experiment.CHANNELS, "model", "name") if getattr(given, name)}
+    if files:
+        base = experiment.read(Path(files[0]))
+    elif "training" in typed:
+        base = Experiment(name=experiment.name_from(Path(typed["training"].rstrip("/")).name), training="")
+    else:
+        raise UserError("Nothing to train on: give a job.toml, or --training with a folder or an s3:// URI.")
+    settings, line = train_locally.with_recipe(
+        {**base.hyperparameters, **arguments.settings([word for word in given.words if "=" in word])}
+    )
+    table = arguments.merged(base.options.get(experiment.SAGEMAKER, {}), arguments.given_options(given))
+    options = MappingProxyType({**base.options, experiment.SAGEMAKER: table})
+    made = replace(base, **typed, hyperparameters=settings, runner=experiment.SAGEMAKER, options=options)
+    return experiment.absolute(made), line
