@@ -11,7 +11,7 @@ export function show(samples, add, fail) {
     ...samples.map((sample) => {
       const button = element("button", "", { type: "button", class: "sample" });
       const text = sample.label ? `Classify ${sample.name}, labelled ${sample.label}` : `Classify ${sample.name}`;
-      button.append(element("img", "", { src: sample.url, alt: text, loading: "lazy", decoding: "async" }));
+      button.append(element("img", "", { src: sample.thumbnail ?? sample.url, alt: text, loading: "lazy", decoding: "async" }));
       button.append(element("span", sample.label ?? sample.name));
       button.addEventListener("click", async () => {
         try {

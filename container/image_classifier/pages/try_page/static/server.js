@@ -64,7 +64,8 @@ export async function correct(file, rightClass, predicted) {
   const query = new URLSearchParams({ file: file.name, right_class: rightClass, predicted });
   if (file.sample) query.set("sample", file.sample);
   const options = { method: "POST", body: await content(file) };
-  return (await json(await request(`${addresses.corrections}?${query}`, options))).message;
+  const separator = addresses.corrections.includes("?") ? "&" : "?";
+  return (await json(await request(`${addresses.corrections}${separator}${query}`, options))).message;
 }
 
 /** Fetch a sample image as a file. */

@@ -1,0 +1,1 @@
+"""The logic of the Try screen without Flask: servers that try a job's model, its evidence, corrections."""

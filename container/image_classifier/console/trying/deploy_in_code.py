@@ -1,0 +1,173 @@
+"""The same deployment in code: how a model is served and asked outside the console, here and on SageMaker."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from image_classifier.console.forms.same_in_code import Snippet
+from image_classifier.runners.endpoints import docker
+
+LOCAL, DOCKER, REAL_TIME, SERVERLESS, BATCH = WAYS = ("local", "docker", "real-time", "serverless", "batch")
+TITLES = {
+    LOCAL: "This machine",
+    DOCKER: "Docker",
+    REAL_TIME: "SageMaker, real-time",
+    SERVERLESS: "SageMaker, serverless",
+    BATCH: "SageMaker, batch",
+}
+_ASK = (
+    "curl http://127.0.0.1:8080/invocations \\\n"
+    '  -H "Content-Type: application/x-image" \\\n'
+    '  -H "Accept: application/json;verbose" \\\n'
+    "  --data-binary @image.jpg\n"
+)
+_OWN = (
+    'image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:latest-serve"'
+    "  # your own: printed by scripts/publish\n"
+    'role = "arn:aws:iam::123456789012:role/sagemaker"  # your own\n'
+)
+_HOSTED = {
+    REAL_TIME: '{"InitialInstanceCount": 1, "InstanceType": "ml.c5.large"}',
+    SERVERLESS: '{"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}',
+}
+_HOSTED_V3 = {
+    REAL_TIME: 'initial_instance_count=1, instance_type="ml.c5.large"',
+    SERVERLESS: ("serverless_config=ProductionVariantServerlessConfig(memory_size_in_mb=2048, max_concurrency=5)"),
+}
+_HOSTED_V2 = {
+    REAL_TIME: 'initial_instance_count=1, instance_type="ml.c5.large"',
+    SERVERLESS: ("serverless_inference_config=ServerlessInferenceConfig(memory_size_in_mb=2048, max_concurrency=5)"),
+}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What is deployed."""
+
+    name: str
+    """Of the endpoint: letters, digits and hyphens."""
+    model: Path
+    """The model folder."""
+    image: str = docker.IMAGE
+
+
+def snippets(way: str, deployed: Deployed) -> tuple[Snippet, ...]:
+    """Return the deployment in code, and a request, for one of `WAYS`. Paths are quoted."""
+    if way == LOCAL:
+        start = f"scripts/serve-locally {shlex.quote(str(deployed.model))}\n"
+        return (Snippet("shell", "Shell", "shell", f"{start}\n# In another terminal\n{_ASK}"),)
+    if way == DOCKER:
+        return (Snippet("docker", "Docker", "shell", f"{_docker(deployed)}\n# In another terminal\n{_ASK}"),)
+    upload = Snippet("shell", "Shell", "shell", _upload(deployed))
+    if way == BATCH:
+        return (upload, Snippet("boto3", "boto3", "python", _batch(deployed)))
+    return (
+        upload,
+        Snippet("boto3", "boto3", "python", _boto3(way, deployed)),
+        Snippet("sdk3", "SDK v3", "python", _sdk_v3(way, deployed)),
+        Snippet("sdk2", "SDK v2", "python", _sdk_v2(way, deployed)),
+    )
+
+
+def _docker(deployed: Deployed) -> str:
+    words = [
+        "--publish 127.0.0.1:8080:8080",
+        f"--volume {shlex.quote(f'{deployed.model}:/opt/ml/model:ro')}",
+        "--env SERVE_PAGE=true --env SERVE_EXPLAIN=true",
+        f"{shlex.quote(deployed.image)} serve",
+    ]
+    return " \\\n  ".join(["docker run --rm", *words]) + "\n"
+
+
+def _artefact(deployed: Deployed) -> str:
+    return f"s3://my-bucket/{deployed.name}/model.tar.gz"
+
+
+def _upload(deployed: Deployed) -> str:
+    """Return the commands that pack the model as SageMaker wants it: its files at the root of the archive."""
+    return (
+        f"tar -czf model.tar.gz -C {shlex.quote(str(deployed.model))} .\naws s3 cp model.tar.gz {_artefact(deployed)}\n"
+    )
+
+
+def _model(deployed: Deployed) -> str:
+    return (
+        f"{_OWN}"
+        'sagemaker = boto3.client("sagemaker")\n'
+        "sagemaker.create_model(\n"
+        f"    ModelName={deployed.name!r},\n    ExecutionRoleArn=role,\n"
+        f'    PrimaryContainer={{"Image": image_uri, "ModelDataUrl": {_artefact(deployed)!r}}},\n)\n'
+    )
+
+
+def _boto3(way: str, deployed: Deployed) -> str:
+    name = repr(deployed.name)
+    return (
+        "import json\nfrom pathlib import Path\n\nimport boto3\n\n"
+        f"{_model(deployed)}"
+        f'variant = {{"VariantName": "all", "ModelName": {name}}} | {_HOSTED[way]}\n'
+        f"sagemaker.create_endpoint_config(EndpointConfigName={name}, ProductionVariants=[variant])\n"
+        f"sagemaker.create_endpoint(EndpointName={name}, EndpointConfigName={name})\n"
+        f'sagemaker.get_waiter("endpoint_in_service").wait(EndpointName={name})\n\n'
+        'runtime = boto3.client("sagemaker-runtime")\n'
+        "response = runtime.invoke_endpoint(\n"
+        f'    EndpointName={name},\n    ContentType="application/x-image",\n    Accept="application/json;verbose",\n'
+        '    Body=Path("image.jpg").read_bytes(),\n)\n'
+        'print(json.load(response["Body"])["predicted_label"])\n'
+        f"# It costs money until:  sagemaker.delete_endpoint(EndpointName={name})\n"
+    )
+
+
+def _sdk_v3(way: str, deployed: Deployed) -> str:
+    name = repr(deployed.name)
+    return (
+        "from pathlib import Path\n\n"
+        "from sagemaker.core.resources import Endpoint, EndpointConfig, Model\n"
+        "from sagemaker.core.shapes import ContainerDefinition, ProductionVariant\n"
+        + ("from sagemaker.core.shapes import ProductionVariantServerlessConfig\n" if way == SERVERLESS else "")
+        + f"\n{_OWN}"
+        f"container = ContainerDefinition(image=image_uri, model_data_url={_artefact(deployed)!r})\n"
+        f"Model.create(model_name={name}, primary_container=container, execution_role_arn=role)\n"
+        f'variant = ProductionVariant(variant_name="all", model_name={name}, {_HOSTED_V3[way]})\n'
+        f"EndpointConfig.create(endpoint_config_name={name}, production_variants=[variant])\n"
+        f"endpoint = Endpoint.create(endpoint_name={name}, endpoint_config_name={name})\n"
+        'endpoint.wait_for_status("InService")\n'
+        "response = endpoint.invoke(\n"
+        '    body=Path("image.jpg").read_bytes(),\n    content_type="application/x-image",\n'
+        '    accept="application/json;verbose",\n)\n'
+        "print(response.body.read())\n"
+        "# It costs money until:  endpoint.delete()\n"
+    )
+
+
+def _sdk_v2(way: str, deployed: Deployed) -> str:
+    return (
+        "from pathlib import Path\n\n"
+        "from sagemaker.deserializers import JSONDeserializer\n"
+        "from sagemaker.model import Model\n"
+        "from sagemaker.predictor import Predictor\n"
+        "from sagemaker.serializers import IdentitySerializer\n"
+        + ("from sagemaker.serverless import ServerlessInferenceConfig\n" if way == SERVERLESS else "")
+        + f"\n{_OWN}"
+        f"model = Model(image_uri, model_data={_artefact(deployed)!r}, role=role, predictor_cls=Predictor)\n"
+        f"predictor = model.deploy({_HOSTED_V2[way]}, endpoint_name={deployed.name!r},\n"
+        '    serializer=IdentitySerializer("application/x-image"), deserializer=JSONDeserializer())\n'
+        'image = Path("image.jpg").read_bytes()\n'
+        'print(predictor.predict(image, initial_args={"Accept": "application/json;verbose"}))\n'
+        "# It costs money until:  predictor.delete_endpoint()\n"
+    )
+
+
+def _batch(deployed: Deployed) -> str:
+    return (
+        "import boto3\n\n"
+        f"{_model(deployed)}"
+        "sagemaker.create_transform_job(\n"
+        f"    TransformJobName={deployed.name!r},\n    ModelName={deployed.name!r},\n"
+        '    BatchStrategy="SingleRecord",\n'
+        "    TransformInput={\n"
+        '        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://my-bucket/new/"}},\n'
+        '        "ContentType": "application/x-image",\n    },\n'
+        '    TransformOutput={"S3OutputPath": "s3://my-bucket/answers/", "Accept": "application/json;verbose"},\n'
+        '    TransformResources={"InstanceType": "ml.c5.large", "InstanceCount": 1},\n)\n'
+    )
