@@ -32,6 +32,7 @@ def test_complete_packages_pass_with_one_line() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.every
 def test_missing_package_is_named(tmp_path: Path) -> None:
     """Given a package that cannot be imported -> exit code 1 and one line with its name and the reason."""
     (tmp_path / "openvino").mkdir()

@@ -58,6 +58,7 @@ def test_every_image_is_classified_and_every_batch_size_timed(model: Path, tmp_p
     assert found["peak_memory"] is None
 
 
+@pytest.mark.every
 def test_gpu_that_is_not_there_is_no_cpu_figure(model: Path, tmp_path: Path) -> None:
     """Given a measurement on a GPU, on a machine without one -> it fails, instead of measuring the CPU."""
     done = gpu_check("measure", model, tmp_path, "--precision", "float32", "--device", "gpu", "--batch-sizes", "1")

@@ -153,6 +153,7 @@ def test_equal_seeds_draw_equal_numbers() -> None:
     assert drawn(7) != drawn(8)
 
 
+@pytest.mark.every
 def test_equal_bits_are_asked_of_tensorflow() -> None:
     """With deterministic=True, in a process of its own -> TensorFlow rejects an operation without a seed; else not."""
     program = """

@@ -21,7 +21,9 @@ from tests.unit.training import small
 pytestmark = pytest.mark.no_cover
 
 
-@pytest.fixture(scope="module", params=[{}, {"binary_mode": True}], ids=["classes", "binary"])
+@pytest.fixture(
+    scope="module", params=[{}, pytest.param({"binary_mode": True}, marks=pytest.mark.every)], ids=["classes", "binary"]
+)
 def job(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -104,6 +104,7 @@ def test_pretrained_transformer_is_served(tmp_path: Path) -> None:
         np.testing.assert_allclose(trial.answers(folder, pixels, engine), expected, atol=1e-4)
 
 
+@pytest.mark.every
 def test_module_of_tensorflow_1_trains_its_head_alone(tmp_path: Path) -> None:
     """A TF1-format module with a graph for training beside -> its head is trained and served; to tune it, rejected."""
     tf1_module.save(ARCHITECTURES["MobileNet V1 0.25"].build_small(), tmp_path / "staged" / "1")

@@ -56,7 +56,8 @@ def milliseconds(folder: Path) -> float:
     return 1000 * sorted(times)[15]
 
 
-@pytest.mark.parametrize("given", [HEAD_ONLY, pytest.param(WHOLE, marks=pytest.mark.every)], ids=["head", "whole"])
+@pytest.mark.every
+@pytest.mark.parametrize("given", [HEAD_ONLY, WHOLE], ids=["head", "whole"])
 def test_three_generations_stay_as_small_and_as_fast(
     given: Mapping[str, Any], tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
