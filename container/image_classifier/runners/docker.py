@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,7 @@ TRAIN = ("python", f"{_PROGRAM}/train")
 """The command of a job inside the image."""
 _STOP_SECONDS = 600
 """After docker stop, until a job that has not saved its model yet is killed."""
+_REMOVAL_SECONDS = 20
 _PASSED_ON = (
     *("http_proxy", "https_proxy", "no_proxy"),
     *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST"),
@@ -72,6 +74,7 @@ def _start(asked_for: Experiment, folder: Path, keep_log: bool = False) -> None:
     asked_for = experiment.absolute(replace(asked_for, runner=experiment.DOCKER))
     check(asked_for, folder)
     job = local.local_job(asked_for, folder)
+    _await_removal(folder)
     # The supervisor in the container waits for the lock, which this process holds until the container runs.
     with workplace.opened(job, asked_for) as place:
         base = place.tree.base
@@ -82,6 +85,17 @@ def _start(asked_for: Experiment, folder: Path, keep_log: bool = False) -> None:
         done = docker_engine.ask(*_command(asked_for, replace(job, output=base)))
         if done.returncode != 0:
             raise PlatformError(f"Docker could not start the job: {last_line(done.stderr)}")
+
+
+def _await_removal(folder: Path) -> None:
+    """Wait until the container of an earlier run of the job has gone: Docker removes it after the job has ended."""
+    name, deadline = name_of(folder), time.monotonic() + _REMOVAL_SECONDS
+    while (found := docker_engine.state(name)) and time.monotonic() < deadline:
+        record = job_record.read(folder)
+        if found.get("Running") and (record is None or record.ended is None):
+            # It runs: the lock of its folder says so.
+            return
+        time.sleep(0.1)
 
 
 def _command(asked_for: Experiment, job: LocalJob) -> list[str]:

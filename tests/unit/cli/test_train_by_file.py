@@ -1,0 +1,102 @@
+"""scripts/train-locally --job: an experiment in a file, and what the command says otherwise."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image_classifier.cli import train_locally
+from image_classifier.runners.experiment import Experiment
+from image_classifier.runners.job_tree import LocalJob
+
+FILE = """
+name = "flowers"
+training = "images"
+model = "backbone"
+runner = "sagemaker"
+[hyperparameters]
+epochs = 5
+train-only-on-top = true
+[sagemaker]
+instance_type = "ml.m5.large"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a job.toml and what it names, which is not the working folder."""
+    for name in ("images", "others", "backbone"):
+        (tmp_path / "experiment" / name).mkdir(parents=True)
+    (tmp_path / "experiment" / "job.toml").write_text(FILE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "experiment"
+
+
+def trained(monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[LocalJob, Experiment]:
+    """Return the job that the command would run, and the experiment that its folder would keep."""
+    found: list[tuple[LocalJob, Experiment]] = []
+
+    def train(job: LocalJob, overwrite: bool, show_report: bool, asked_for: Experiment) -> int:
+        found.append((job, asked_for))
+        return 0
+
+    monkeypatch.setattr(train_locally, "train", train)
+    assert train_locally.main(list(words)) == 0
+    return found[0]
+
+
+def test_file_alone(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a file for SageMaker -> its folders, model and values, without a recipe that it does not name."""
+    job, asked_for = trained(monkeypatch, "--job", "experiment/job.toml", "--output", "out")
+    assert (job.training, job.model, job.output) == (folder / "images", folder / "backbone", Path("out"))
+    assert job.hyperparameters == {"epochs": "5", "train-only-on-top": "True"}
+    assert (asked_for.name, asked_for.runner) == ("flowers", "local")
+    assert "recipe" not in capsys.readouterr().out
+
+
+def test_words_take_precedence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given another channel, and a hyperparameter under another of its names -> those of the command."""
+    words = ("--training", "experiment/others", "train_only_top_layer=False", "epochs=7")
+    job, asked_for = trained(monkeypatch, "--job", "experiment/job.toml", *words)
+    assert job.training == Path("experiment/others")
+    assert asked_for.training == str(folder / "others")
+    assert job.hyperparameters == {"epochs": "7", "train_only_top_layer": "False"}
+
+
+def test_without_a_file_the_job_is_described_all_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given words alone -> an experiment with absolute paths, named after the output folder."""
+    words = ("--training", "experiment/images", "--model", "experiment/backbone", "--output", "my run")
+    _, asked_for = trained(monkeypatch, *words, "recipe=auto")
+    assert asked_for == Experiment(
+        "my-run", str(folder / "images"), model=str(folder / "backbone"), hyperparameters={"recipe": "auto"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"images": "absent"}, "which is not a folder"),
+        ({'"images"': '"s3://bucket/images"'}, "a job on this machine reads folders"),
+        ({"epochs": "epoch"}, "Did you mean epochs?"),
+        ({"[sagemaker]": "[sagemeker]"}, "Did you mean sagemaker?"),
+    ],
+    ids=str,
+)
+def test_mistakes_in_the_file(
+    folder: Path, change: dict[str, Any], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a missing folder, an address, a wrong name or table -> exit code 1, one message, and nothing is written."""
+    text = FILE
+    for old, new in change.items():
+        text = text.replace(old, new)
+    (folder / "job.toml").write_text(text)
+    assert train_locally.main(["--job", str(folder / "job.toml"), "--output", "out"]) == 1
+    assert sentence in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_neither_file_nor_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given neither --job nor --training -> exit code 2, and what is missing."""
+    with pytest.raises(SystemExit, match="2"):
+        train_locally.main(["epochs=3"])
+    assert "the following arguments are required: --training" in capsys.readouterr().err
