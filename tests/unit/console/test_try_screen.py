@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from image_classifier.console.context import Console
+from image_classifier.console.datasets import known, labels
 from image_classifier.console.screens import try_model
 from image_classifier.console.trying import corrections, trials
 from image_classifier.runners import processes
@@ -103,6 +104,34 @@ def test_correction_becomes_training_data_and_is_taken_back(
     assert unknown.status_code == 400
     client.post("/jobs/colours/try/corrections?right_class=", data=image)
     assert list(folder.glob("*/*")) == []
+
+
+def test_corrected_sample_changes_its_label_in_the_data_set(
+    client: FlaskClient, console: Console, image: bytes
+) -> None:
+    """Given a held-out image of a known data set -> its label moves there, and back; no file is written."""
+    folder = console.jobs / "colours" / "input" / "data"
+    channels = {name: folder / name for name in ("training", "validation")}
+    data_set = known.add(console.home, "Colours", channels)
+    address = "/jobs/colours/try/corrections?sample=validation/8&right_class="
+    answer = client.post(f"{address}red", data=image)
+    assert "data set Colours is red" in answer.get_json()["message"]
+    assert labels.read(console.home, data_set.key).labels == {"validation/green/08.png": "red"}
+    assert corrections.count(console.home, "colours") == 0
+    client.post(address, data=image)
+    assert labels.read(console.home, data_set.key).labels == {}
+    known.forget(console.home, data_set.key)
+
+
+def test_corrections_are_added_to_the_data(client: FlaskClient, console: Console, image: bytes) -> None:
+    """Given a correction -> the Try page has a button that adds the folder as a data set."""
+    client.post("/jobs/colours/try/corrections?right_class=red", data=image)
+    page = client.get(PAGE).get_data(as_text=True)
+    assert "1 corrected image<" in page
+    form = dict(re.findall(r'name="(training|name)" value="(.*?)"', page))
+    assert client.post("/data", data=form).status_code == 303
+    assert [one.name for one in known.every(console.home)] == ["Corrections of colours"]
+    client.post("/jobs/colours/try/corrections?right_class=", data=image)
 
 
 def test_images_outside_the_allowed_folders_are_not_shown(

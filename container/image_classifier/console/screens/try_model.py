@@ -12,7 +12,7 @@ from image_classifier.console import links
 from image_classifier.console.context import current
 from image_classifier.console.queueing.job import Job
 from image_classifier.console.rejection import not_found
-from image_classifier.console.trying import corrections, proxy, trials
+from image_classifier.console.trying import corrections, label_edits, proxy, trials
 from image_classifier.console.trying.evidence import Evidence
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 from image_classifier.imaging import sniff
@@ -59,12 +59,20 @@ def _page(name: str) -> str:
         start=None if endpoint else links.link("try_deploy.start", **given),
         server=endpoint.address if endpoint else None,
     )
-    return render_template("try_deploy/try.html.j2", job=job, endpoint=endpoint, try_page=page)
+    return render_template(
+        "try_deploy/try.html.j2",
+        job=job,
+        endpoint=endpoint,
+        try_page=page,
+        corrected=corrections.count(current().home, job.name),
+        corrections=corrections.folder_of(current().home, job.name),
+    )
 
 
 def _start(name: str) -> Response:
     job = _job(name)
     endpoint = trials.start(_home(), job.name, job.folder)
+    _evidence().warm(job.folder)
     return _json({"name": endpoint.name})
 
 
@@ -129,15 +137,22 @@ def _shown(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _correct(name: str) -> Response:
-    job, image = _job(name), _body()
-    home, right_class = current().home, request.args.get("right_class", "")
+    job, image, home = _job(name), _body(), current().home
+    right_class = request.args.get("right_class", "")
+    class_names = proxy.get(_endpoint(name).port, "/page/facts").json["class_names"]
+    corrections.check(right_class, class_names)
+    if sample := request.args.get("sample"):
+        split, _, row = sample.rpartition("/")
+        file = current().roots.resolve(_evidence().ask(job.folder, "place", split=split, row=int(row)))
+        if done := label_edits.correct(home, file, right_class):
+            return _json({"message": done})
     if not right_class:
         corrections.take_back(home, job.name, image)
         return _json({"message": "It is noted in the CSV file."})
-    class_names = proxy.get(_endpoint(name).port, "/page/facts").json["class_names"]
-    corrections.record(home, job.name, image, right_class, class_names)
+    corrections.record(home, job.name, image, right_class)
     count = corrections.count(home, job.name)
-    return _json({"message": f"Kept with {count} corrected {'image' if count == 1 else 'images'} to train on."})
+    kept = f"{count} corrected {'image' if count == 1 else 'images'}"
+    return _json({"message": f"Kept with {kept}; reload the page to add them to your data."})
 
 
 def _image(name: str, split: str, row: int) -> Response:

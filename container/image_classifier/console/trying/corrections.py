@@ -21,18 +21,28 @@ def folder_of(home: Path, job: str) -> Path:
     return home / FOLDER / job
 
 
-def record(home: Path, job: str, image: bytes, right_class: str, class_names: Sequence[str]) -> Path:
-    """Keep an image under its right class, and under no other one; return its file.
+def check(right_class: str, class_names: Sequence[str]) -> None:
+    """Check the class of a correction; "" takes one back.
 
     Raises:
-        UserError: The class is not one of `class_names`, or the bytes are not an image.
+        UserError: It is not one of `class_names`, or cannot be a folder's name.
+    """
+    if right_class and right_class not in class_names:
+        raise UserError(f"{right_class[:80]!r} is not a class of this model. Choose one of the list.")
+    if "/" in right_class or right_class in (".", ".."):
+        raise UserError(f"The class {right_class[:80]!r} cannot be the name of a folder, so nothing was kept.")
+
+
+def record(home: Path, job: str, image: bytes, right_class: str) -> Path:
+    """Keep an image under its right class, which was checked, and under no other one; return its file.
+
+    Raises:
+        UserError: The bytes are not an image.
         OSError: The disk is full or not writable.
     """
     kind = sniff(image)
     if kind is None:
         raise UserError("The file is not an image that can be trained on. Choose a JPEG, PNG, WebP, BMP or GIF.")
-    if right_class not in class_names or "/" in right_class or right_class in (".", ".."):
-        raise UserError(f"{right_class[:80]!r} is not a class of this model. Choose one of the list.")
     take_back(home, job, image)
     target = folder_of(home, job) / right_class / f"{_digest(image)}.{kind.lower().replace('jpeg', 'jpg')}"
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

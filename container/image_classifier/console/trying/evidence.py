@@ -37,6 +37,10 @@ class Evidence:
         """
         return self._child(job).ask({"ask": what, **values})
 
+    def warm(self, job: Path) -> None:
+        """Start the process for a job, so that its first question is answered sooner."""
+        self._child(job)
+
     def thumbnail(self, job: Path, path: Path) -> bytes:
         """Return an image as a small WebP; raises as `ask`."""
         return base64.b64decode(self.ask(job, "thumbnail", path=str(path)))
