@@ -21,6 +21,8 @@ def create_app(console: Console, access: Access) -> Flask:
     app.extensions[context.KEY] = console
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
     app.jinja_env.undefined = StrictUndefined
+    # Flask's own choice goes by a file's last suffix, which is j2.
+    app.jinja_env.autoescape = True
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     security.guard(app, access)
     errors.register(app)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from image_classifier import archives, durable_files, own_files
 from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import UserError
-from image_classifier.model_hub import download_http, packages
+from image_classifier.model_hub import packages
 
 CACHE_VARIABLE = "TFHUB_CACHE_DIR"
 HUB = "https://tfhub.dev"
@@ -47,6 +47,9 @@ def resolve(handle: str, sha256: str | None = None) -> HubModel:
     archive = cache / f"{folder.name}.tar.gz"
     parts = urlsplit(handle)
     query = f"{parts.query}&{_COMPRESSED}" if parts.query else _COMPRESSED
+    # Here: urllib3 takes a tenth of a second, and most callers only look into the cache.
+    from image_classifier.model_hub import download_http
+
     found = download_http.fetch(parts._replace(query=query).geturl(), archive, sha256)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".unpacking-") as scratch:
         _unpack(handle, archive, Path(scratch) / "model")

@@ -20,3 +20,10 @@ def test_navigation_leads_to_every_screen(tmp_path: Path) -> None:
     assert [entry.title for entry in NAVIGATION] == ["Data", "Models", "Train", "Jobs", "Results", "Try & deploy"]
     for address in ("data", "models", "train", "jobs", "results", "deployments"):
         assert f'<a href="./{address}"' in text
+
+
+def test_text_of_users_cannot_become_markup(tmp_path: Path) -> None:
+    """Given a template in which a value has markup -> it is escaped, whatever the file's suffix."""
+    app = client_of(make_console(tmp_path)).application
+    assert app.jinja_env.from_string("{{ value }}").render(value="<b>") == "&lt;b&gt;"
+    assert "&lt;b&gt;" in client_of(make_console(tmp_path)).get("/jobs/<b>").text
