@@ -23,12 +23,10 @@ from image_classifier.console.datasets import (
 from image_classifier.console.datasets.training_views import Links
 from image_classifier.console.screens import data_images, data_imports, data_pages
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.names import on_one_line
 
 blueprint = Blueprint("data", __name__)
 data_images.add_to(blueprint)
 data_imports.add_to(blueprint)
-blueprint.add_app_template_filter(on_one_line, "one_line")
 blueprint.add_app_template_filter(image_names.to_text, "image_text")
 blueprint.add_app_template_global(data_images.described, "described")
 

@@ -231,8 +231,8 @@ function start() {
   document.getElementById("pager")?.remove();
   for (const box of grid.querySelectorAll("input:checked")) selected.set(box.value, -1);
   const first = Number(grid.dataset.start);
-  [...grid.children].forEach((item, offset) => { item.dataset.index = first + offset; });
   load(Math.floor(first / BLOCK)).then(() => {
+    grid.replaceChildren();
     draw();
     if (first) focusOn(first, false);
   });

@@ -1,4 +1,4 @@
-// Keep the parts of a page that follow work in the background up to date, for as long as they carry data-live.
+// Follow imports: show their progress, and lead to the data set that one has become.
 
 import { fetchPage, replace } from "../fragments.js";
 
