@@ -122,6 +122,15 @@ def _taken(rejection: Rejection) -> str:
     return f"{rejection.target}: the name is taken ({_plain(rejection)}). Give another name."
 
 
+def _model_rejects(rejection: Rejection) -> str:
+    reason = _plain(rejection)
+    return f"{rejection.target}: the server rejected the request ({reason}). Formats and limits: docs/reference/http.md"
+
+
+def _model_fails(rejection: Rejection) -> str:
+    return f"{rejection.target}: the server failed ({_plain(rejection)}). The endpoint's log in CloudWatch says why."
+
+
 def _plain(rejection: Rejection) -> str:
     return rejection.message.strip().splitlines()[0].rstrip(".") if rejection.message.strip() else rejection.code
 
@@ -131,6 +140,8 @@ _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
 _THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
 _ELSEWHERE = ("PermanentRedirect", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed")
 REMEDIES = (
+    Remedy(("ModelError",), r"client error", UserError, _model_rejects),
+    Remedy(("ModelError",), "", PlatformError, _model_fails),
     Remedy(_EXPIRED, "", UserError, _expired),
     Remedy(_THROTTLED, "", PlatformError, _throttled),
     Remedy(("ResourceLimitExceeded",), "", UserError, _quota),

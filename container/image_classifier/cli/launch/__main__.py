@@ -4,11 +4,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from image_classifier.cli.launch import delete, resume, status, stop, train
+from image_classifier.cli.launch import delete, deploy, invoke, resume, status, stop, train
 from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import ExplainedError
 
-VERBS = {"train": train, "stop": stop, "resume": resume, "status": status, "delete": delete}
+VERBS = {
+    "train": train,
+    "stop": stop,
+    "resume": resume,
+    "deploy": deploy,
+    "invoke": invoke,
+    "status": status,
+    "delete": delete,
+}
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,10 +1,11 @@
 """Arguments that several verbs share; those of a job on SageMaker come from the declared options."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from image_classifier.cloud.sagemaker import options
+from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.errors import UserError
 
 PLACE = ("region", "profile")
@@ -12,11 +13,15 @@ PLACE = ("region", "profile")
 
 
 def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = ()) -> None:
-    """Add a flag for each declared option, or for those of some names."""
-    group = parser.add_argument_group("options of SageMaker, in the table [sagemaker] of job.toml too")
-    for declared in options.DECLARATIONS:
-        if names and declared.name not in names:
-            continue
+    """Add a flag for each declared option of a job, or for those of some names."""
+    declarations = [declared for declared in options.DECLARATIONS if not names or declared.name in names]
+    add_declared(parser, declarations, "options of SageMaker, in the table [sagemaker] of job.toml too")
+
+
+def add_declared(parser: argparse.ArgumentParser, declarations: Sequence[Declaration], title: str) -> None:
+    """Add a flag for each of some declared options."""
+    group = parser.add_argument_group(title)
+    for declared in declarations:
         flag = f"--{declared.name.replace('_', '-')}"
         meaning = f"{declared.meaning.rstrip('.')}".replace("%", "%%")
         default = "" if declared.default == "" else f" (default: {declared.default})"
@@ -27,9 +32,11 @@ def add_options(parser: argparse.ArgumentParser, names: tuple[str, ...] = ()) ->
             group.add_argument(flag, dest=declared.name, metavar="X", help=f"{meaning}{default}")
 
 
-def given_options(given: argparse.Namespace) -> dict[str, Any]:
+def given_options(
+    given: argparse.Namespace, declarations: Sequence[Declaration] = options.DECLARATIONS
+) -> dict[str, Any]:
     """Return the options that were given as flags."""
-    values = {declared.name: getattr(given, declared.name, None) for declared in options.DECLARATIONS}
+    values = {declared.name: getattr(given, declared.name, None) for declared in declarations}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -39,7 +39,7 @@ def read_new(session: Session, group: str, prefix: str, position: Position) -> t
 
 
 def last_lines(session: Session, group: str, prefix: str, count: int = _LINES_OF_A_FAILURE) -> list[str]:
-    """Return the last lines of the streams that begin with a prefix; empty if there is no log."""
+    """Return the last lines of the streams that begin with a prefix, or of all; empty if there is no log."""
     found: list[tuple[int, str]] = []
     for stream in _streams(session, group, prefix):
         parameters = {"logGroupName": group, "logStreamName": stream, "limit": count, "startFromHead": False}
@@ -51,7 +51,7 @@ def last_lines(session: Session, group: str, prefix: str, count: int = _LINES_OF
 def _streams(session: Session, group: str, prefix: str) -> Iterator[str]:
     more: dict[str, str] = {}
     while True:
-        parameters = {"logGroupName": group, "logStreamNamePrefix": prefix, **more}
+        parameters = {"logGroupName": group, **({"logStreamNamePrefix": prefix} if prefix else {}), **more}
         # The group does not exist before the first job of a region.
         answer = session.find(Call("logs", "DescribeLogStreams", parameters, f"The logs {group}")) or {}
         # In the order of their names, which end with the time of their start.

@@ -100,7 +100,16 @@ def parse(given: Mapping[str, Any]) -> TrainingOptions:
     Raises:
         UserError: One message with every problem: unknown names, values that are not allowed, contradictions.
     """
-    declared = {declaration.name: declaration for declaration in DECLARATIONS}
+    values, problems = read_values(DECLARATIONS, given)
+    found = TrainingOptions(**{**_defaults(), **values})
+    problems += _contradictions(found)
+    reject(problems)
+    return found
+
+
+def read_values(declarations: Sequence[Declaration], given: Mapping[str, Any]) -> tuple[dict[str, Value], list[str]]:
+    """Return the values of given options, and a sentence for each unknown name and each value that is not allowed."""
+    declared = {declaration.name: declaration for declaration in declarations}
     problems: list[str] = []
     values: dict[str, Value] = {}
     for name, written in given.items():
@@ -113,12 +122,18 @@ def parse(given: Mapping[str, Any]) -> TrainingOptions:
         except ValueError as reason:
             because = f", {reason}" if str(reason) else ""
             problems.append(f"{name} is {written!r}{because}; allowed: {declared[name].allowed}.")
-    found = TrainingOptions(**{**_defaults(), **values})
-    problems += _contradictions(found)
+    return values, problems
+
+
+def reject(problems: Sequence[str]) -> None:
+    """Raise one error with all problems, if there are any.
+
+    Raises:
+        UserError: There are.
+    """
     if problems:
         listed = problems[0] if len(problems) == 1 else "".join(f"\n- {problem}" for problem in problems)
-        raise UserError(f"The options of the job on SageMaker are invalid: {listed}")
-    return found
+        raise UserError(f"The options for SageMaker are invalid: {listed}")
 
 
 def missing(options: TrainingOptions) -> list[str]:

@@ -1,0 +1,72 @@
+"""`scripts/launch invoke`: classify an image or a folder with an endpoint, asynchronous ones included."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from image_classifier.cli.launch import arguments, printing
+from image_classifier.cli.predictions import answers, image_files, scoring
+from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.terminal import consoles
+from image_classifier.cloud import s3
+from image_classifier.cloud.sagemaker import endpoints, session
+from image_classifier.cloud.sagemaker.inventory import ENDPOINT, ENDPOINT_CONFIG
+from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.contract.errors import UserError
+
+SUMMARY = "classify images with an endpoint; folders named as classes give the accuracy"
+EXAMPLES = (
+    "examples:\n  scripts/launch invoke flowers photo.jpg\n  scripts/launch invoke flowers photos --csv answers.csv"
+)
+_ACCEPT = "application/json;verbose"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("endpoint", metavar="ENDPOINT", help="its name")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("--target-model", default="", metavar="TAR", help="of an endpoint with many models")
+    parser.add_argument("--accept", default=_ACCEPT, metavar="TYPE", help="response format (default: %(default)s)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    arguments.add_options(parser, arguments.PLACE)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the verb and return the exit code: 1 if an image was rejected."""
+    if given.csv and given.csv.exists():
+        raise UserError(f"--csv {given.csv} exists already. Name a new file.")
+    images = image_files.find(given.images)
+    opened = session.open_session(given.region or "", given.profile or "")
+    ask = _asking(opened, given)
+    found, rejected = [], 0
+    for image in images:
+        try:
+            answer = Answer.of(image, ask(image.path))
+        except UserError as error:
+            consoles.report_and_exit_code(error)
+            rejected += 1
+            continue
+        found.append(answer)
+        shown = json.dumps({"file": str(image.path), **answer.raw}) if given.json else f"{image.path}  {answer.summary}"
+        print(shown, flush=True)
+    if given.csv:
+        answers.write_csv(given.csv, found)
+    scored = answers.score(found)
+    if scored is not None and not given.json:
+        printing.line(scoring.headline(scored), "bold")
+    return 1 if rejected else 0
+
+
+def _asking(opened: Session, given: argparse.Namespace) -> Callable[[Path], dict[str, Any]]:
+    """Return how the endpoint is asked: directly, or through S3 if it is asynchronous."""
+    described = opened.find(ENDPOINT.call("Describe", given.endpoint))
+    if described is None:
+        raise UserError(f"There is no endpoint {given.endpoint} in {opened.region}. scripts/launch status lists them.")
+    configuration = opened.send(ENDPOINT_CONFIG.call("Describe", described["EndpointConfigName"]))
+    if output := configuration.get("AsyncInferenceConfig", {}).get("OutputConfig"):
+        folder = s3.parse(output["S3OutputPath"]).below("requests")
+        return lambda image: endpoints.invoke_through_s3(opened, given.endpoint, image, given.accept, folder)
+    return lambda image: endpoints.invoke(opened, given.endpoint, image, given.accept, given.target_model)

@@ -1,0 +1,121 @@
+"""Endpoints at work: wait until one is in service, and send it images."""
+
+import io
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from image_classifier.cloud import remedies, s3
+from image_classifier.cloud.remedies import Rejection
+from image_classifier.cloud.s3 import Access, Location, S3Storage
+from image_classifier.cloud.sagemaker import logs
+from image_classifier.cloud.sagemaker.calls import Call
+from image_classifier.cloud.sagemaker.hosting import LOG_GROUP
+from image_classifier.cloud.sagemaker.inventory import ENDPOINT
+from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.contract.errors import PlatformError, UserError
+
+PAUSE = 10.0
+"""Seconds between two looks at an endpoint."""
+_CONTENT_TYPE = "application/x-image"
+_ASYNCHRONOUS_PAUSE = 1.0
+_ASYNCHRONOUS_PATIENCE = 900.0
+"""Seconds until an asynchronous endpoint must answer: the platform's default."""
+_WORKING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
+
+
+def wait(session: Session, endpoint: str, announce: Callable[[str], None]) -> None:
+    """Wait until an endpoint is in service.
+
+    Raises:
+        UserError: It failed for a reason that the user can change; with the last lines of its log.
+        PlatformError: It failed otherwise; with the last lines of its log.
+    """
+    shown = ""
+    while True:
+        found = session.send(ENDPOINT.call("Describe", endpoint))
+        status = str(found["EndpointStatus"])
+        if status == "InService":
+            return
+        if status not in _WORKING:
+            raise _failed(session, endpoint, str(found.get("FailureReason", status)))
+        if status != shown:
+            announce(f"Endpoint {endpoint}: {status}")
+            shown = status
+        time.sleep(PAUSE)
+
+
+def _failed(session: Session, endpoint: str, reason: str) -> Exception:
+    lines = logs.last_lines(session, f"{LOG_GROUP}/{endpoint}", "")
+    log = "\n".join(["Its last log lines:", *(f"  {line}" for line in lines)]) if lines else "It wrote no log."
+    known = remedies.explain(Rejection("", reason, f"The endpoint {endpoint}", session.region))
+    if known:
+        return type(known)(f"{known}\n{log}")
+    return PlatformError(f"The endpoint {endpoint} failed: {reason}\n{log}")
+
+
+def exists(session: Session, endpoint: str) -> bool:
+    """Return whether an endpoint exists."""
+    return session.find(ENDPOINT.call("Describe", endpoint)) is not None
+
+
+def invoke(session: Session, endpoint: str, image: Path, accept: str, model: str = "") -> dict[str, Any]:
+    """Send an image to an endpoint and return its answer; `model` names one of several models.
+
+    Raises:
+        UserError: The image cannot be read, the endpoint does not exist, or it rejects the image.
+        PlatformError: The endpoint fails.
+    """
+    parameters: dict[str, Any] = {
+        "EndpointName": endpoint,
+        "Body": _read(image),
+        "ContentType": _CONTENT_TYPE,
+        "Accept": accept,
+        **({"TargetModel": model} if model else {}),
+    }
+    answer = session.send(Call("sagemaker-runtime", "InvokeEndpoint", parameters, f"{image}: the endpoint {endpoint}"))
+    return _object(answer["Body"].read(), endpoint)
+
+
+def invoke_through_s3(session: Session, endpoint: str, image: Path, accept: str, folder: Location) -> dict[str, Any]:
+    """Send an image to an asynchronous endpoint by way of S3, and wait for its answer.
+
+    Raises:
+        UserError: The image cannot be read, or the endpoint rejects it.
+        PlatformError: No answer came in time.
+    """
+    storage = S3Storage(Access(region=session.region))
+    source = folder.below(f"{uuid.uuid4()}-{image.name}")
+    storage.write_bytes(_read(image), source)
+    parameters = {"EndpointName": endpoint, "InputLocation": source.uri, "ContentType": _CONTENT_TYPE, "Accept": accept}
+    call = Call("sagemaker-runtime", "InvokeEndpointAsync", parameters, f"{image}: the endpoint {endpoint}")
+    accepted = session.send(call)
+    deadline = time.monotonic() + _ASYNCHRONOUS_PATIENCE
+    while time.monotonic() < deadline:
+        if (found := storage.read_bytes(s3.parse(accepted["OutputLocation"]))) is not None:
+            return _object(found, endpoint)
+        failure = accepted.get("FailureLocation")
+        if failure and (reason := storage.read_bytes(s3.parse(failure))) is not None:
+            raise UserError(f"{image}: the endpoint {endpoint} rejected it: {reason.decode(errors='replace')[:500]}")
+        time.sleep(_ASYNCHRONOUS_PAUSE)
+    raise PlatformError(f"{image}: no answer within {_ASYNCHRONOUS_PATIENCE:.0f} s in {accepted['OutputLocation']}.")
+
+
+def _read(image: Path) -> bytes:
+    try:
+        return image.read_bytes()
+    except OSError as error:
+        raise UserError(f"{image} cannot be read: {error.strerror}.") from error
+
+
+def _object(body: bytes, endpoint: str) -> dict[str, Any]:
+    try:
+        found = json.load(io.BytesIO(body))
+    except ValueError as error:
+        raise PlatformError(f"The endpoint {endpoint} answered no JSON: {body[:200]!r}.") from error
+    if not isinstance(found, Mapping):
+        raise PlatformError(f"The endpoint {endpoint} answered {type(found).__name__}, not an object.")
+    return dict(found)
