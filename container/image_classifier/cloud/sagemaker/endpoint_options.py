@@ -1,7 +1,7 @@
 """What an endpoint needs beside its model, declared once: flags, messages and forms come from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.cloud.sagemaker.options import read_values, reject
@@ -55,7 +55,9 @@ def parse(given: Mapping[str, Any]) -> EndpointOptions:
         UserError: One message with every problem: unknown names, values that are not allowed, contradictions.
     """
     values, problems = read_values(DECLARATIONS, given)
-    found = EndpointOptions(**{**{field.name: field.default for field in fields(EndpointOptions)}, **values})
+    # Each value has the type of its default, which mypy cannot see.
+    typed: dict[str, Any] = dict(values)
+    found = EndpointOptions(**typed)
     if found.kind == SERVERLESS and (found.max_instances or found.capture_percent):
         problems.append("kind is serverless, which scales by itself and captures nothing: leave those options out.")
     if found.max_instances and found.max_instances < found.instances:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.cloud import s3
@@ -101,7 +101,9 @@ def parse(given: Mapping[str, Any]) -> TrainingOptions:
         UserError: One message with every problem: unknown names, values that are not allowed, contradictions.
     """
     values, problems = read_values(DECLARATIONS, given)
-    found = TrainingOptions(**{**_defaults(), **values})
+    # Each value has the type of its default, which mypy cannot see.
+    typed: dict[str, Any] = dict(values)
+    found = TrainingOptions(**typed)
     problems += _contradictions(found)
     reject(problems)
     return found
@@ -162,10 +164,6 @@ def _with_commas(written: Any) -> Any:
     if isinstance(written, Sequence) and not isinstance(written, str):
         return ",".join(written)
     return written
-
-
-def _defaults() -> dict[str, Any]:
-    return {field.name: field.default for field in fields(TrainingOptions)}
 
 
 def _contradictions(options: TrainingOptions) -> list[str]:
