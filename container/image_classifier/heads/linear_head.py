@@ -100,10 +100,11 @@ def fit(
         total = float(weights.sum(dtype=np.float64))
         problem = Problem(centred, total, scaling, 1 if binary else classes, threads, check)
         whole = scaling.shifted(centre)
-        first = problem.zero() if start is None else _weights(start, whole)
+        first = problem.zero() if start is None else to_weights(start, whole)
         return from_weights(problem.solve(strength, first, problem.gradient_scale()), whole)
 
 
-def _weights(head: LinearHead, scaling: Scaling) -> Weights:
+def to_weights(head: LinearHead, scaling: Scaling) -> Weights:
+    """Return the weights for scaled features of a head for features as they are."""
     kernel, bias = scaling.take_out(head.kernel.astype(np.float64), head.bias.astype(np.float64))
     return np.vstack([kernel, bias])
