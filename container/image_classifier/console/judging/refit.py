@@ -11,56 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.console.judging.corrections import EXCLUDED, SHOWN, Corrections, Refit
 from image_classifier.contract.errors import UserError
 from image_classifier.evaluation import paired
 from image_classifier.evaluation.evidence import TRAINING, Evidence
-from image_classifier.evaluation.paired import Paired
 from image_classifier.evaluation.statistics import Proportion
 from image_classifier.heads import centred_rows, cross_validation, linear_head
 from image_classifier.heads.centred_rows import CentredRows
 from image_classifier.heads.linear_head import LinearHead
 
-EXCLUDED = -1
-"""Class index of an image that is left out."""
-SHOWN = 24
-"""Images of each kind in a `Refit`."""
 _SEED = 0
-
-
-@dataclass(frozen=True)
-class Corrections:
-    """Labels that differ from those of the job."""
-
-    class_names: tuple[str, ...]
-    """Those of the job, then new ones."""
-    labels: Mapping[str, Mapping[int, int]]
-    """Class index, or `EXCLUDED`, by row, by the name of the split."""
-
-    def count(self, split: str, excluded: bool) -> int:
-        """Return how many images of a split are left out, or have another class."""
-        return sum((index == EXCLUDED) is excluded for index in self.labels.get(split, {}).values())
-
-
-@dataclass(frozen=True)
-class Refit:
-    """What the corrected labels change. All figures are of the judged images, with corrected labels."""
-
-    before: Proportion
-    """Accuracy of the head that was fitted on the labels as they were."""
-    after: Proportion
-    """Accuracy of the head that was fitted on the corrected labels."""
-    counts: Paired
-    better: tuple[int, ...]
-    """Rows of the judged split that only the new head gets right, at most `SHOWN`."""
-    worse: tuple[int, ...]
-    training_changed: int
-    training_excluded: int
-    judged_changed: int
-    judged_excluded: int
-    images: int
-    """Training images of the new head."""
-    strength: float
-    seconds: float
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.console.judging import refit
-from image_classifier.console.judging.refit import Before, Corrections, Refit
+from image_classifier.console.judging.corrections import Corrections, Refit
+from image_classifier.console.judging.refit import Before
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.evaluation import archive, typed_json
 from image_classifier.evaluation.evidence import Evidence

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import PROGRAM, durable_files
-from image_classifier.console.judging.refit import Corrections, Refit
+from image_classifier.console.judging.corrections import Corrections, Refit
 from image_classifier.console.judging.results import Result
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.evaluation import typed_json

@@ -1,5 +1,6 @@
 """The result of a job: opened from its folder, kept while it does not change, or the reason why there is none."""
 
+import json
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -101,3 +102,47 @@ def why_none(folder: Path) -> str:
     if (folder / job_tree.LOG).is_file():
         return "The job has not written its report yet. It is the last thing that a job does; look at the job's page."
     return "The job has not started yet."
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A job's result in the list of all."""
+
+    name: str
+    verdict: str
+    """Empty: the job left no report."""
+    accuracy: float | None
+    """On the validation images."""
+    modified: float
+    """Unix time in seconds."""
+    can_open: bool
+
+
+def every(jobs: Path) -> tuple[Listed, ...]:
+    """Return the jobs that left metrics, the latest first."""
+    found = [
+        one
+        for folder in (jobs.iterdir() if jobs.is_dir() else ())
+        if job_folder(jobs, folder.name) and (one := _listed(folder))
+    ]
+    return tuple(sorted(found, key=lambda one: -one.modified))
+
+
+def _listed(folder: Path) -> Listed | None:
+    data = data_folder(folder)
+    evidence, metrics = data / report_files.EVIDENCE, data / "metrics.json"
+    source = metrics if metrics.is_file() else evidence
+    if not source.is_file():
+        return None
+    try:
+        read = json.loads(metrics.read_bytes())
+        verdict, accuracy = str(read.get("verdict", "")), read.get("val_accuracy")
+    except (OSError, ValueError, AttributeError):
+        verdict, accuracy = "", None
+    return Listed(
+        folder.name,
+        verdict,
+        float(accuracy) if isinstance(accuracy, int | float) else None,
+        source.stat().st_mtime,
+        evidence.is_file(),
+    )

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from image_classifier import pages
 from image_classifier.contract import names
 from image_classifier.evaluation import charts, judgement, verdict, wording
 from image_classifier.evaluation.calibration import Calibration
@@ -30,6 +31,7 @@ _TITLES = {
     "made": "How it was made",
 }
 """By anchor, in the order of the page."""
+_STYLES = ("tokens.css", "base.css", "sections.css")
 _CHARTS = ("reliability", "loss", "accuracy", "learning")
 MOST_SKIPPED = 50
 WORTHWHILE = 0.01
@@ -72,6 +74,7 @@ def context(
     shown: Any,
     drawn: Mapping[str, str],
     cell_link: Callable[[sections.Cell], str] | None = None,
+    all_classes_link: str = "",
 ) -> dict[str, Any]:
     """Return what the sections show.
 
@@ -82,6 +85,7 @@ def context(
         drawn: Charts as SVG.
         cell_link: Where a cell of the confusion matrix leads, or the empty string; by default to its images in the
             same page.
+        all_classes_link: Where the scores of all classes are, if not behind those of the weakest.
     """
     from markupsafe import Markup
 
@@ -95,6 +99,7 @@ def context(
         "charts": charts_by_name,
         "cell_link": cell_link or _within_page,
         "is_one_page": cell_link is None,
+        "all_classes_link": all_classes_link,
         "overconfidence": _overconfidence(evaluation.calibration),
         "more_images": _more_images(evaluation.evidence),
         "reasons": evaluation.left_out,
@@ -137,7 +142,8 @@ def _environment() -> "Environment":
         name=names.on_one_line,
         short=wording.shortened,
     )
-    environment.globals["style"] = Markup((_FOLDER / "report.css").read_text(encoding="utf-8"))
+    own = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    environment.globals["style"] = Markup("\n".join([*map(pages.text, _STYLES), own]))
     return environment
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from image_classifier.contract import report_files
 from image_classifier.evaluation import archive, mistakes, scores
@@ -25,7 +26,7 @@ def separable(folder: Path, name: str, images: int, seed: int, classes: tuple[st
     return Split(name, folder / name, files, labels, features=features)
 
 
-def flipped(split: Split, rows: np.ndarray, classes: int) -> Split:  # type: ignore[type-arg]
+def flipped(split: Split, rows: NDArray[np.int64], classes: int) -> Split:
     """Return a split in which some labels are wrong."""
     labels = split.labels.copy()
     labels[rows] = (labels[rows] + 1) % classes

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier.console.judging import refit, refits, results
-from image_classifier.console.judging.refit import EXCLUDED, Before, Corrections
+from image_classifier.console.judging.corrections import EXCLUDED, SHOWN, Corrections
+from image_classifier.console.judging.refit import Before
 from image_classifier.console.judging.refits import Measured, Refitter
 from image_classifier.console.judging.results import Result
 from image_classifier.contract.errors import UserError
@@ -59,7 +60,7 @@ def test_corrected_labels_raise_the_score(result: Result, before: Before) -> Non
     assert found.training_changed == WRONG
     assert found.counts.is_significant
     assert found.after.count - found.before.count == found.counts.only_second - found.counts.only_first > 10
-    assert len(found.better) == min(found.counts.only_second, refit.SHOWN)
+    assert len(found.better) == min(found.counts.only_second, SHOWN)
 
 
 def test_nothing_corrected_changes_nothing(result: Result, before: Before) -> None:
