@@ -1,4 +1,4 @@
-"""The result of a job: opened from its folder, kept while it does not change, or the reason why there is none."""
+"""The result of a job: opened from its folder, kept while it does not change, or why a job has no result."""
 
 import json
 import re

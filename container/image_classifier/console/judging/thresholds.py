@@ -34,7 +34,7 @@ class Costs:
 
 
 @dataclass(frozen=True)
-class Choice:
+class AtThreshold:
     """One threshold."""
 
     threshold: float
@@ -59,15 +59,15 @@ def curve(split: Split) -> Curve:
     )
 
 
-def choice(found: Curve, threshold: float, costs: Costs) -> Choice:
+def choice(found: Curve, threshold: float, costs: Costs) -> AtThreshold:
     """Return what a threshold gives; it is rounded to a step."""
     index = step(threshold)
     answered, right = found.answered[index], found.right[index]
     cost = ((answered - right) * costs.error + (found.total - answered) * costs.check) / found.total
-    return Choice(index / STEPS, Proportion(answered, found.total), Proportion(right, answered), cost)
+    return AtThreshold(index / STEPS, Proportion(answered, found.total), Proportion(right, answered), cost)
 
 
-def cheapest(found: Curve, costs: Costs) -> Choice:
+def cheapest(found: Curve, costs: Costs) -> AtThreshold:
     """Return the threshold of the least cost, of equal ones the smallest."""
     return min((choice(found, index / STEPS, costs) for index in range(STEPS + 1)), key=lambda one: one.cost)
 

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from image_classifier.console.context import Console
 from image_classifier.contract import report_files
 from image_classifier.evaluation import archive, mistakes, scores
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Evidence, Split
 from image_classifier.evaluation.judgement import Evaluation
+from image_classifier.evaluation.label_issues import LabelIssue
 from image_classifier.evaluation.report import page
 from image_classifier.heads import linear_head
+from image_classifier.runners import experiment
+from image_classifier.runners.experiment import Experiment
 
 CLASSES = ("circle", "square", "star")
 
@@ -51,3 +56,32 @@ def write(jobs: Path, name: str, found: Evaluation) -> Path:
     data.mkdir(parents=True)
     archive.write(data / report_files.EVIDENCE, found, page.draw(found))
     return jobs / name
+
+
+def with_issues(found: Evaluation, rows: range) -> Evaluation:
+    """Return an evaluation whose labels to check are these training images."""
+    training = found.evidence.training
+    assert training is not None
+    issues = tuple(
+        LabelIssue(TRAINING, row, int(training.labels[row]), int(training.labels[row] - 1) % len(CLASSES), 0.1)
+        for row in rows
+    )
+    return replace(found, label_issues=issues)
+
+
+def write_files(found: Evaluation) -> None:
+    """Write a small image for every file of an evaluation, in its class folder."""
+    for split in found.evidence.splits:
+        for row, path in enumerate(split.paths):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (24, 16), (row % 256, row // 256, 90)).save(path)
+
+
+def job_on_files(console: Console, folder: Path, name: str, images: int = 400) -> Evaluation:
+    """Leave a job that trained on files in `folder`, the first 12 labels of which are to be checked."""
+    found = with_issues(evaluation(folder, images=images), range(12))
+    write_files(found)
+    job = write(console.jobs, name, found)
+    channels = {split.name: str(split.folder) for split in found.evidence.splits}
+    experiment.write(job / experiment.FILE, Experiment(name, channels[TRAINING], channels[VALIDATION]))
+    return found
