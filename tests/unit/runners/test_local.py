@@ -260,3 +260,18 @@ def test_stop_without_a_job(tmp_path: Path) -> None:
             action(tmp_path)
     with pytest.raises(UserError, match="There is no folder"):
         local.status(tmp_path / "absent")
+
+
+def test_stop_before_the_job_itself_has_begun(
+    tmp_path: Path, asked_for: Experiment, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a stop while the model is being fetched -> stopped without a model, and the job itself never ran."""
+    steps = local.steps
+    monkeypatch.setattr(local, "steps", lambda *words: [["sleep", "60"], *steps(*words)])
+    jobs.pretend(60)
+    jobs.folders.append(tmp_path / "job")
+    local.start(asked_for, tmp_path / "job")
+    assert local.status(tmp_path / "job").state == State.STARTING
+    local.stop(tmp_path / "job")
+    assert jobs.wait_for(tmp_path / "job", State.STOPPED).accuracy is None
+    assert local.log(tmp_path / "job").text == ""
