@@ -70,8 +70,8 @@ def _fields(form: TrainForm, data: Data | None) -> Iterator[tuple[str, str]]:
         yield "name", wrong
     if wrong := _model_problem(form):
         yield "model", wrong
-    if form.price and not _is_price(form.price):
-        yield "price", f"price is {form.price!r}; allowed: a number of at least 0, such as 0.23."
+    if form.price and (wrong := price_problem(form.price)):
+        yield "price", wrong
 
 
 def _name_problem(name: str) -> str:
@@ -89,28 +89,37 @@ def _model_problem(form: TrainForm) -> str:
     return ""
 
 
-def _is_price(text: str) -> bool:
+def price_problem(text: str) -> str:
+    """Return what is wrong with a price; empty if nothing is."""
     try:
-        return 0 <= float(text) < math.inf
+        if 0 <= float(text) < math.inf:
+            return ""
     except ValueError:
-        return False
+        pass
+    return f"price is {text!r}; allowed: a number of at least 0, such as 0.23."
+
+
+def option_problems(form: TrainForm) -> list[tuple[str, str]]:
+    """Return the field and a sentence for each option of the runner that is invalid, and for contradictions."""
+    found = [
+        (f"{form.runner}.{declared.name}", wrong)
+        for declared in OPTIONS[form.runner]
+        if (written := form.options.get(declared.name)) is not None and (wrong := _option_problem(declared, written))
+    ]
+    if found or form.runner != SAGEMAKER:
+        return found
+    try:
+        sagemaker_options.parse(form.options)
+    except UserError as error:
+        return [(f"{SAGEMAKER}.{_named(line)}", line) for line in _lines(error)]
+    return []
 
 
 def _runner(form: TrainForm) -> Iterator[tuple[str, str]]:
-    invalid = False
-    for declared in OPTIONS[form.runner]:
-        if (written := form.options.get(declared.name)) is not None and (wrong := _option_problem(declared, written)):
-            invalid = True
-            yield f"{form.runner}.{declared.name}", wrong
-    if form.runner != SAGEMAKER or invalid:
-        return
-    try:
-        parsed = sagemaker_options.parse(form.options)
-    except UserError as error:
-        for line in _lines(error):
-            yield f"{SAGEMAKER}.{_named(line)}", line
-    else:
-        for line in sagemaker_options.missing(parsed):
+    found = option_problems(form)
+    yield from found
+    if form.runner == SAGEMAKER and not found:
+        for line in sagemaker_options.missing(sagemaker_options.parse(form.options)):
             yield f"{SAGEMAKER}.{_named(line)}", line
 
 

@@ -1,11 +1,147 @@
 """The Train screen: the form of an experiment, its estimate, and the same in code."""
 
-from flask import Blueprint, render_template
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+from flask import Blueprint, render_template, request
+from werkzeug.wrappers import Response
+
+from image_classifier.console import context, links
+from image_classifier.console.catalogue import availability
+from image_classifier.console.estimating.estimates import Estimates, EstimateState
+from image_classifier.console.forms import checking, data_choice, earlier_jobs, fields, same_in_code, train_form
+from image_classifier.console.forms.checking import Checked
+from image_classifier.console.forms.data_choice import DataChoice
+from image_classifier.console.forms.train_form import TrainForm
+from image_classifier.console.tasks import Tasks
+from image_classifier.contract import hyperparameters
+from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
+from image_classifier.contract.errors import ExplainedError
+from image_classifier.model_hub import catalogue
+from image_classifier.resources import memory
+from image_classifier.runners.experiment import DOCKER, LOCAL, SAGEMAKER
+
+RECIPES = {
+    AUTO: (
+        "Automatic",
+        "Fits the head by cross-validation, then tunes the network only if that wins on your validation images.",
+    ),
+    BUILTIN: ("As the built-in algorithm", "Same defaults, same behaviour, comparable numbers."),
+    SEARCH: ("Search", "Trains many heads on features that are computed once, and keeps the best hyperparameters."),
+}
+"""Title and sentence of each recipe."""
+RUNNERS = {LOCAL: "This machine", DOCKER: "Docker", SAGEMAKER: "SageMaker"}
 blueprint = Blueprint("train", __name__)
 
 
 @blueprint.get("/train")
-def main() -> str:
-    """Show the screen."""
-    return render_template("train/main.html.j2")
+def main() -> str | Response:
+    """Show the form that the address holds, or that of an earlier job to repeat or to continue."""
+    queue = context.current().queue
+    for name, form_of in (("clone", earlier_jobs.clone), ("further", earlier_jobs.further)):
+        if name in request.args and (job := queue.find(request.args[name])):
+            form = form_of(job.experiment, job.folder, data_choice.every(context.current().home))
+            return links.see("train.main", **form.parameters())
+    return _page(train_form.of_parameters(request.args), show_mistakes="check" in request.args)
+
+
+@blueprint.post("/train")
+def start() -> Response | tuple[str, int]:
+    """Put a job into the queue, or show every mistake of the form at its field."""
+    form, console = train_form.of_parameters(request.form), context.current()
+    choice = data_choice.find(console.home, form.data)
+    checked = checking.check(form, choice and choice.data)
+    if checked.experiment is None or choice is None:
+        return _page(form, show_mistakes=True), 400
+    name = console.queue.free_name(form.name or choice.data.name)
+    if form.name and name != form.name:
+        taken = {"name": (f"A job named {form.name} exists. Choose another name, such as {name}.",)}
+        return _page(form, show_mistakes=True, more=taken), 400
+    try:
+        channels = data_choice.channels_for(console.home, choice, name)
+        job = console.queue.add(replace(checked.experiment, name=name, **channels))
+    except ExplainedError as error:
+        return _page(form, show_mistakes=True, more={"": (str(error),)}), 400
+    return links.see("jobs.one", name=job.name)
+
+
+@blueprint.post("/train/estimate")
+def estimate() -> Response:
+    """Start to measure what the estimate of a form needs."""
+    form = train_form.of_parameters(request.form)
+    choice = data_choice.find(context.current().home, form.data)
+    resolved = form.resolve()
+    if choice and not resolved.problems:
+        _estimates().measure(choice.images, form.model_name, _values(form))
+    return links.see("train.main", **form.parameters(), _anchor="estimate")
+
+
+def _values(form: TrainForm) -> hyperparameters.Hyperparameters:
+    return hyperparameters.parse(dict(form.given), dict(form.model_defaults)).values
+
+
+def _estimates() -> Estimates:
+    cache = context.current().cache
+    return Estimates(cache / "estimates", Tasks(cache / "tasks"))
+
+
+def _estimate(form: TrainForm, choice: DataChoice | None) -> EstimateState | None:
+    if choice is None or form.resolve().problems or not choice.can_train:
+        return None
+    return _estimates().state(choice.images, form.model_name, _values(form))
+
+
+def _page(form: TrainForm, show_mistakes: bool, more: Mapping[str, tuple[str, ...]] | None = None) -> str:
+    home = context.current().home
+    choice = data_choice.find(home, form.data)
+    checked = checking.check(form, choice and choice.data)
+    checked = Checked({**checked.mistakes, **(more or {})}, checked.experiment)
+    # What was typed is judged at once; that something is still missing only when the form was sent.
+    typed = {*form.given, *(f"{form.runner}.{name}" for name in form.options), "model", "name", "price"}
+    mistakes = {name: texts for name, texts in checked.mistakes.items() if show_mistakes or name in typed}
+    return render_template(
+        "train/main.html.j2",
+        form=form,
+        choice=choice,
+        choices=data_choice.every(home),
+        mistakes=mistakes,
+        first=fields.first(form, mistakes),
+        groups=fields.folded(form, mistakes),
+        options=fields.options(form, mistakes),
+        unused=train_form.unused(form),
+        recipes=RECIPES,
+        runners=RUNNERS,
+        models=_models(),
+        state=_estimate(form, choice),
+        free_bytes=memory.available_bytes(),
+        price=_price(form),
+        machine_busy=any(job.is_live for job in context.current().queue.jobs()),
+        **_code(form, choice),
+    )
+
+
+def _models() -> dict[str, list[str]]:
+    """Return the short names of the catalogue by where they are, the recommended one first."""
+    found: dict[str, list[str]] = {}
+    for model in sorted(catalogue.MODELS.values(), key=lambda model: model.model_id != catalogue.RECOMMENDED):
+        place = availability.place_of(model)
+        title = "On this machine" if place.works_offline else "Fetched once, by staging"
+        found.setdefault(title, []).append(model.short_name)
+    return dict(sorted(found.items(), reverse=True))
+
+
+def _price(form: TrainForm) -> float | None:
+    return float(form.price) if form.price and not checking.price_problem(form.price) else None
+
+
+def _code(form: TrainForm, choice: DataChoice | None) -> dict[str, Any]:
+    """Return the same in code of the form as it is, with its mistakes left out, and which of it is shown."""
+    data = choice.data if choice else checking.Data("", "my-images", {"training": "my-images"})
+    wrong = {problem.name for problem in form.resolve().problems}
+    valid = {name: value for name, value in form.given.items() if name not in wrong}
+    options = {} if checking.option_problems(form) else form.options
+    asked = checking.asked_for(replace(form, given=valid, options=options), data)
+    snippets = same_in_code.snippets(asked)
+    shown = next((one for one in snippets if one.key == form.code), snippets[0])
+    return {"snippets": snippets, "snippet": shown}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import first_line
+from image_classifier.contract.plan_rules import OPENVINO_IMAGES
 from image_classifier.inference.openvino_model import conversion
 from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.training.data.decoding import Pixels
@@ -20,8 +21,7 @@ from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.progress import log
 
-MIN_IMAGES = 600
-"""Images per host from which converting to OpenVINO saves time; measured in docs/decisions/0010-feature-pass.md."""
+MIN_IMAGES = OPENVINO_IMAGES
 TOLERANCE = 1e-4
 """Allowed difference of OpenVINO's features from TensorFlow's, relative to the largest feature or 1."""
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.plan_rules import CPU_TUNING_SECONDS, GPU_TUNING_SECONDS, TUNED_CLASS_IMAGES
 from image_classifier.training.recipes.settings import Mode, TuningSettings
 from image_classifier.training.stopping import StopSignal
 
-MIN_IMAGES_PER_CLASS = 20
 ACCURATE = 0.99
 """Cross-validation accuracy from which stage 0 leaves too little to win."""
 MIN_EPOCHS = 2
-CPU_SECONDS, GPU_SECONDS = 600.0, 1800.0
+CPU_SECONDS, GPU_SECONDS = CPU_TUNING_SECONDS, GPU_TUNING_SECONDS
 """Default budgets on CPUs alone and with a GPU."""
 RACE_SHARE = 1 / 3
 """Share of the budget that measuring and the race may take together."""
@@ -117,8 +117,8 @@ def reason_against(tunable: bool, counts: Mapping[str, int], accuracy: float) ->
     if not tunable:
         return "the backbone's format does not allow it"
     name = min(counts, key=lambda one: counts[one])
-    if counts[name] < MIN_IMAGES_PER_CLASS:
-        return f"{name} has {counts[name]} training images, fewer than {MIN_IMAGES_PER_CLASS}"
+    if counts[name] < TUNED_CLASS_IMAGES:
+        return f"{name} has {counts[name]} training images, fewer than {TUNED_CLASS_IMAGES}"
     if accuracy >= ACCURATE:
         return f"the head's accuracy in cross-validation is {accuracy:.4f}, at least {ACCURATE}"
     return None

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.contract.plan_rules import COPIED_IMAGES
 from image_classifier.heads import cross_validation, linear_head
 from image_classifier.heads.cross_validation import Score, Selection
 from image_classifier.heads.linear_head import LinearHead
@@ -20,12 +21,6 @@ from image_classifier.training.recipes.views import Views
 from image_classifier.training.stopping import JobStopped, raise_if_set
 
 HEAD, ENRICHMENTS = "head", "enrichments"
-_MOST_COPIED = 250
-"""Training images up to which copies are tried: they stand in for images that are missing, and cost a pass each.
-
-The passes of so few images take seconds, less than the rest of a job. By number, not by time, so that a job that was
-killed and resumed with features of its first run decides alike.
-"""
 _FEWEST_WRONG = 3
 """Images that copies must gain at least to be kept, see `enrichments.Trial.kept`: 3 - 1 is more than the root of 3."""
 
@@ -167,8 +162,8 @@ def _reason_against(inputs: Inputs, base: Selection) -> str | None:
     if inputs.stop_requested():
         return f"the job was stopped ({inputs.session.stop.reason})"
     images = len(inputs.training.rows)
-    if images > _MOST_COPIED:
-        return f"{images:,} training images are more than the {_MOST_COPIED:,} up to which they are tried"
+    if images > COPIED_IMAGES:
+        return f"{images:,} training images are more than the {COPIED_IMAGES:,} up to which they are tried"
     # A pass over the training images for each view, and one over the validation images.
     needed = len(View) * (inputs.training.seconds + inputs.validation.seconds)
     left = inputs.session.stop.training_seconds()

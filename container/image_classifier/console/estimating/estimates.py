@@ -1,0 +1,122 @@
+"""Estimates of jobs: measured in the background, kept by content, model and settings, for this processor alone."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from image_classifier import durable_files
+from image_classifier.console.estimating import prediction
+from image_classifier.console.estimating.prediction import Estimate, Measurement
+from image_classifier.console.estimating.request import Request, Sizes, choose, rows_of, settings_of
+from image_classifier.console.estimating.watched_job import Watched
+from image_classifier.console.tasks import Tasks
+from image_classifier.contract import contradictions
+from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.resources import processors
+
+_PROBE = "image_classifier.console.estimating.probe_process"
+
+
+@dataclass(frozen=True)
+class Images:
+    """A data set whose jobs are estimated."""
+
+    content: str
+    """Digest of its content, with its labels."""
+    files: Mapping[str, list[Path]]
+    """Training images by class."""
+    sizes: Sizes
+
+
+@dataclass(frozen=True)
+class EstimateState:
+    """What is known at the moment."""
+
+    estimate: Estimate | None = None
+    running: bool = False
+    seconds: float = 0.0
+    """That the measurement has taken so far."""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The measurements that lie in a folder."""
+
+    folder: Path
+    tasks: Tasks
+
+    def state(self, images: Images, model: str, values: Hyperparameters) -> EstimateState:
+        """Return the estimate of a job if its measurements are there, or how far they are."""
+        measured = {}
+        for name, request in _requests(images, model, values).items():
+            found = self._read(request)
+            if found is None:
+                task = self.tasks.state(request.key, succeeded=False)
+                if task is None:
+                    return EstimateState()
+                return EstimateState(None, task.running, task.seconds, task.error)
+            measured[name] = found
+        estimate = prediction.predict(
+            values,
+            images.sizes,
+            measured["features"],
+            measured.get("pixels"),
+            processors.available_processors(),
+            processors.has_gpu(),
+        )
+        return EstimateState(estimate)
+
+    def measure(self, images: Images, model: str, values: Hyperparameters) -> None:
+        """Start the first measurement that is missing; does nothing while it runs or when all are there.
+
+        Raises:
+            OSError: The disk is full or not writable.
+        """
+        for request in _requests(images, model, values).values():
+            if self._read(request) is None:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                asked = self.folder / f"{request.key}.request.json"
+                durable_files.write_json(asked, request.to_json())
+                self.tasks.start(request.key, _PROBE, [str(asked), str(self._result(request))])
+                return
+
+    def _read(self, request: Request) -> Measurement | None:
+        try:
+            found = json.loads(self._result(request).read_bytes())
+            return measurement(found) if found["processor"] == processors.name() else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def _result(self, request: Request) -> Path:
+        return self.folder / f"{request.key}.json"
+
+
+def measurement(found: Mapping[str, Any]) -> Measurement:
+    """Return the measurement that the process of a measurement wrote."""
+    return Measurement(
+        Watched(**found["watched"]), found["decode_seconds"], found["rows"], found["classes"], found["load"]
+    )
+
+
+def _requests(images: Images, model: str, values: Hyperparameters) -> dict[str, Request]:
+    """Return the measurements that an estimate needs, in the order in which they are made."""
+    chosen = choose(images.files)
+
+    def request(on_pixels: bool) -> Request:
+        settings = settings_of(values, on_pixels)
+        return Request(chosen, images.content, model, settings, rows_of(images.sizes, on_pixels))
+
+    found = {"features": request(False)}
+    if trains_on_pixels(values):
+        found["pixels"] = request(True)
+    return found
+
+
+def trains_on_pixels(values: Hyperparameters) -> bool:
+    """Return whether every epoch reads all images again: the network is trained, or the images are augmented."""
+    if values.recipe != contradictions.BUILTIN:
+        return False
+    return not values.train_only_top_layer or values.augmentation

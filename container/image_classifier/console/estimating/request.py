@@ -1,0 +1,127 @@
+"""What an estimate depends on, and the images and hyperparameters of the small job that measures it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from image_classifier.contract import contradictions, hyperparameters, plan_rules
+from image_classifier.contract.hyperparameters import Hyperparameters
+
+Item = TypeVar("Item")
+IMAGES = 32
+"""Of the user's own images."""
+MOST_CLASSES = 16
+"""Classes of these: two images of each at least."""
+_FEW_ROWS, _MANY_ROWS = 128, 640
+"""Rows of the small job, each of the images several times: as many as make the job compute features in the same way."""
+_RELEVANT = (
+    *("recipe", "train_only_top_layer", "augmentation", "batch_size", "image_resize_interpolation", "report"),
+    *("report_thumbnails", "mixed_precision", "deterministic", "xla", "calibration", "binary_mode", "optimizer"),
+    *("unfreeze_after", "validation_split_ratio"),
+)
+"""Hyperparameters that change what an image or a step costs; of the others only their number of repetitions counts."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Images of a data set."""
+
+    training: int
+    """Before a part of them is held out."""
+    validation: int
+    """0: a part of the training images."""
+    test: int
+    classes: int
+    smallest_class: int
+    """Training images."""
+
+    def split(self, ratio: float) -> "Sizes":
+        """Return the sizes after a part of the training images is held out, if there are no validation images."""
+        if self.validation:
+            return self
+        held_out = round(self.training * ratio)
+        smallest = self.smallest_class - round(self.smallest_class * ratio)
+        return Sizes(self.training - held_out, held_out, self.test, self.classes, smallest)
+
+    @property
+    def total(self) -> int:
+        """Images whose features are computed."""
+        return self.training + self.validation + self.test
+
+
+@dataclass(frozen=True)
+class Request:
+    """One measurement: images, model and settings. Equal ones have the same result on the same machine."""
+
+    images: tuple[tuple[str, str], ...]
+    """Class and path of each image that is used."""
+    content: str
+    """Digest of the data set's content."""
+    model: str
+    """A name of the catalogue, or the path of an archive or a folder."""
+    settings: Mapping[str, str]
+    """Hyperparameters of the small job."""
+    rows: int
+    """Of the small job."""
+
+    @property
+    def key(self) -> str:
+        """A name for files."""
+        path = Path(self.model)
+        stamp = path.stat().st_mtime_ns if path.exists() else 0
+        shown = [self.content, self.images, self.model, stamp, dict(self.settings), self.rows]
+        return hashlib.sha256(json.dumps(shown).encode(errors="surrogatepass")).hexdigest()[:24]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the request for the process that measures."""
+        return {**asdict(self), "settings": dict(self.settings)}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "Request":
+        """Return the request that `to_json` turned into JSON's types."""
+        images = tuple((name, path) for name, path in found["images"])
+        return cls(images, found["content"], found["model"], MappingProxyType(found["settings"]), found["rows"])
+
+
+def choose(files: Mapping[str, Sequence[Path]], most: int = IMAGES) -> tuple[tuple[str, str], ...]:
+    """Return class and path of up to `most` images, evenly spaced over the classes and over each class's files."""
+    names = [name for name in sorted(files) if len(files[name]) > 1]
+    names = _evenly(names, MOST_CLASSES)
+    each = max(2, most // max(len(names), 1))
+    return tuple((name, str(path)) for name in names for path in _evenly(files[name], each))
+
+
+def _evenly(items: Sequence[Item], count: int) -> list[Item]:
+    if len(items) <= count:
+        return list(items)
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def settings_of(values: Hyperparameters, whole_network: bool) -> dict[str, str]:
+    """Return the hyperparameters of the small job.
+
+    With `whole_network` it trains all of the network for three epochs; else it trains as asked for, without tuning.
+    """
+    kept = {name: str(getattr(values, name)) for name in _RELEVANT}
+    if whole_network:
+        return {
+            **{name: kept[name] for name in kept if name not in ("unfreeze_after", "recipe")},
+            **{"recipe": contradictions.BUILTIN, "train_only_top_layer": "False", "epochs": "3", "report": "False"},
+        }
+    if values.recipe == contradictions.AUTO:
+        chosen = {one.name for one in hyperparameters.DECLARATIONS if one.chosen_by_recipe}
+        return {**{name: kept[name] for name in kept if name not in chosen}, "train_only_top_layer": "True"}
+    own = {"train_only_top_layer": "True"} if values.recipe == contradictions.SEARCH else {}
+    kept.pop("unfreeze_after")
+    return {**kept, **own, "epochs": "3", **({"search_trials": "5"} if own else {})}
+
+
+def rows_of(sizes: Sizes, on_pixels: bool) -> int:
+    """Return how many rows the small job has."""
+    if on_pixels:
+        return min(sizes.total, _FEW_ROWS)
+    return _MANY_ROWS if sizes.total >= plan_rules.OPENVINO_IMAGES else min(sizes.total, _FEW_ROWS)
