@@ -9,7 +9,7 @@ from typing import Any
 from image_classifier import durable_files
 from image_classifier.console.estimating import prediction
 from image_classifier.console.estimating.prediction import Estimate, Measurement
-from image_classifier.console.estimating.request import Request, Sizes, choose, rows_of, settings_of
+from image_classifier.console.estimating.request import PIXEL_EPOCHS, Request, Sizes, choose, rows_of, settings_of
 from image_classifier.console.estimating.watched_job import Watched
 from image_classifier.console.tasks import Tasks
 from image_classifier.contract import contradictions
@@ -96,9 +96,8 @@ class Estimates:
 
 def measurement(found: Mapping[str, Any]) -> Measurement:
     """Return the measurement that the process of a measurement wrote."""
-    return Measurement(
-        Watched(**found["watched"]), found["decode_seconds"], found["rows"], found["classes"], found["load"]
-    )
+    watched = {**found["watched"], "cpu": Watched(**found["watched"]["cpu"])}
+    return Measurement(Watched(**watched), found["decode_seconds"], found["rows"], found["classes"], found["load"])
 
 
 def _requests(images: Images, model: str, values: Hyperparameters) -> dict[str, Request]:
@@ -107,7 +106,8 @@ def _requests(images: Images, model: str, values: Hyperparameters) -> dict[str, 
 
     def request(on_pixels: bool) -> Request:
         settings = settings_of(values, on_pixels)
-        return Request(chosen, images.content, model, settings, rows_of(images.sizes, on_pixels))
+        rows, epochs = rows_of(images.sizes, on_pixels), PIXEL_EPOCHS if on_pixels else None
+        return Request(chosen, images.content, model, settings, rows, epochs)
 
     found = {"features": request(False)}
     if trains_on_pixels(values):

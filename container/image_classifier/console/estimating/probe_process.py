@@ -20,7 +20,6 @@ from image_classifier.resources import processors
 from image_classifier.runners import chosen_model, job_tree
 from image_classifier.runners.job_tree import LocalJob
 
-_PIXEL_EPOCHS = 3
 _DECODED = (224, 224)
 """Height and width of decoded images: what most networks take, and decoding depends little on it."""
 
@@ -36,8 +35,7 @@ def measure(request: Request) -> watched_job.Watched:
         model = chosen_model.choose(request.model, {}).fetch()
         job = LocalJob(images, model, Path(scratch) / "job", hyperparameters=request.settings)
         tree = job_tree.build_tree(job)
-        on_pixels = request.settings["train_only_top_layer"] == "False"
-        found = watched_job.run(tree, _PIXEL_EPOCHS if on_pixels else None)
+        found = watched_job.run(tree, request.epochs)
     if found.failure:
         raise UserError(f"A job on {len(request.images)} of the images fails: {on_one_line(found.failure)}")
     return found

@@ -10,10 +10,15 @@ from typing import Any, TypeVar
 
 from image_classifier.contract import contradictions, hyperparameters, plan_rules
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.value_forms import encode
 
 Item = TypeVar("Item")
 IMAGES = 32
 """Of the user's own images."""
+PIXEL_EPOCHS = 3
+"""Of a small job that trains on pixels; the first reads the images."""
+TRIALS = 5
+"""Of a small search."""
 MOST_CLASSES = 16
 """Classes of these: two images of each at least."""
 _FEW_ROWS, _MANY_ROWS = 128, 640
@@ -67,13 +72,15 @@ class Request:
     """Hyperparameters of the small job."""
     rows: int
     """Of the small job."""
+    epochs: int | None = None
+    """After which it is ended; None: it runs to its end."""
 
     @property
     def key(self) -> str:
         """A name for files."""
         path = Path(self.model)
         stamp = path.stat().st_mtime_ns if path.exists() else 0
-        shown = [self.content, self.images, self.model, stamp, dict(self.settings), self.rows]
+        shown = [self.content, self.images, self.model, stamp, dict(self.settings), self.rows, self.epochs]
         return hashlib.sha256(json.dumps(shown).encode(errors="surrogatepass")).hexdigest()[:24]
 
     def to_json(self) -> dict[str, Any]:
@@ -84,7 +91,8 @@ class Request:
     def from_json(cls, found: Mapping[str, Any]) -> "Request":
         """Return the request that `to_json` turned into JSON's types."""
         images = tuple((name, path) for name, path in found["images"])
-        return cls(images, found["content"], found["model"], MappingProxyType(found["settings"]), found["rows"])
+        settings = MappingProxyType(found["settings"])
+        return cls(images, found["content"], found["model"], settings, found["rows"], found["epochs"])
 
 
 def choose(files: Mapping[str, Sequence[Path]], most: int = IMAGES) -> tuple[tuple[str, str], ...]:
@@ -101,23 +109,22 @@ def _evenly(items: Sequence[Item], count: int) -> list[Item]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def settings_of(values: Hyperparameters, whole_network: bool) -> dict[str, str]:
+def settings_of(values: Hyperparameters, on_pixels: bool) -> dict[str, str]:
     """Return the hyperparameters of the small job.
 
-    With `whole_network` it trains all of the network for three epochs; else it trains as asked for, without tuning.
+    With `on_pixels` it trains as asked for, for `PIXEL_EPOCHS`; else on the features of a frozen network, and to its
+    end.
     """
-    kept = {name: str(getattr(values, name)) for name in _RELEVANT}
-    if whole_network:
-        return {
-            **{name: kept[name] for name in kept if name not in ("unfreeze_after", "recipe")},
-            **{"recipe": contradictions.BUILTIN, "train_only_top_layer": "False", "epochs": "3", "report": "False"},
-        }
+    kept = {name: encode(getattr(values, name)) for name in _RELEVANT}
+    kept.pop("unfreeze_after")
+    if on_pixels:
+        return {**kept, "epochs": str(PIXEL_EPOCHS), "report": "False"}
+    frozen = {**kept, "train_only_top_layer": "True", "augmentation": "False"}
     if values.recipe == contradictions.AUTO:
         chosen = {one.name for one in hyperparameters.DECLARATIONS if one.chosen_by_recipe}
-        return {**{name: kept[name] for name in kept if name not in chosen}, "train_only_top_layer": "True"}
-    own = {"train_only_top_layer": "True"} if values.recipe == contradictions.SEARCH else {}
-    kept.pop("unfreeze_after")
-    return {**kept, **own, "epochs": "3", **({"search_trials": "5"} if own else {})}
+        return {name: value for name, value in frozen.items() if name not in chosen}
+    trials = {"search_trials": str(TRIALS)} if values.recipe == contradictions.SEARCH else {}
+    return {**frozen, "epochs": str(PIXEL_EPOCHS), **trials}
 
 
 def rows_of(sizes: Sizes, on_pixels: bool) -> int:

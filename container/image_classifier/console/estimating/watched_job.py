@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,8 +45,8 @@ class Watched:
     """Time and images done of each line of progress, by `TRAINING` and `VALIDATION`."""
     epochs: list[float] = field(default_factory=list)
     """When each epoch ended."""
-    cpu_seconds: float = 0.0
-    """Of all its processes: unlike the times, hardly more on a busy machine."""
+    cpu: "Watched | None" = None
+    """The same in CPU seconds of the job's processes: unlike the times, hardly more on a busy machine."""
     features: int = 0
     """Of an image, as the network computes them."""
     peak_bytes: int = 0
@@ -57,11 +57,11 @@ class Watched:
 
 
 def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
-    """Run the job whose inputs lie in `tree` to its end; `stop_after_epochs` kills it then. Nothing else may run here.
+    """Run the job whose inputs lie in `tree` to its end; `stop_after_epochs` kills it then.
 
-    The CPU seconds are those of all children of this process that have ended meanwhile.
+    Nothing else may run as a child of this process.
     """
-    before = _cpu_seconds()
+    before = _cpu_of_children()
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, str(PROGRAM / "train")],
@@ -73,12 +73,13 @@ def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
         errors="replace",
         start_new_session=True,
     )
-    found = _Notes(started)
+    found, of_cpu = _Notes(lambda: time.monotonic() - started), _Notes(lambda: _cpu_seconds(process.pid))
     memory = _PeakMemory(process.pid)
     assert process.stdout
     with process.stdout:
         for line in process.stdout:
             found.take(line)
+            of_cpu.take(line)
             if stop_after_epochs and len(found.epochs) >= stop_after_epochs:
                 os.killpg(process.pid, signal.SIGKILL)
                 break
@@ -89,7 +90,7 @@ def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
         {**found.marks, ENDED: ended},
         found.progress,
         found.epochs,
-        _cpu_seconds() - before,
+        Watched({**of_cpu.marks, ENDED: _cpu_of_children() - before}, of_cpu.progress, of_cpu.epochs),
         found.features,
         memory.stop(),
         code,
@@ -98,15 +99,15 @@ def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
 
 
 class _Notes:
-    def __init__(self, started: float):
-        self._started = started
+    def __init__(self, clock: Callable[[], float]):
+        self._clock = clock
         self.marks: dict[str, float] = {}
         self.progress: dict[str, list[tuple[float, int]]] = {}
         self.epochs: list[float] = []
         self.features = 0
 
     def take(self, line: str) -> None:
-        now = time.monotonic() - self._started
+        now = self._clock()
         for name, pattern in _LINES.items():
             if name not in self.marks and (found := pattern.match(line)):
                 self.marks[name] = now
@@ -136,7 +137,17 @@ class _PeakMemory:
         return self._peak
 
 
-def _cpu_seconds() -> float:
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU seconds of a process and of those of its children that have ended."""
+    try:
+        # Fields 14 to 17, counted from 1; the name, field 2, may hold spaces: proc_pid_stat(5).
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
