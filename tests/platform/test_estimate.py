@@ -12,7 +12,7 @@ from image_classifier.console.datasets import known
 from image_classifier.console.estimating import probe_process
 from image_classifier.console.estimating.estimates import measurement
 from image_classifier.console.estimating.request import Request
-from image_classifier.console.estimating.watched_job import ENDED, LOADED, REPORTED, TRAINED, VERIFIED
+from image_classifier.console.estimating.watched_job import ENDED, LOADED, TRAINED, VERIFIED
 from tests.support.consoles import client_of, make_console
 from tests.support.waiting import wait_until
 
@@ -85,11 +85,11 @@ def test_the_process_notes_every_phase_in_order(tmp_path: Path, tiny_backbone: P
     (tmp_path / "request.json").write_text(json.dumps(request.to_json()))
     assert probe_process.main([str(tmp_path / "request.json"), str(tmp_path / "result.json")]) == 0
     found = measurement(json.loads((tmp_path / "result.json").read_bytes()))
-    times = [found.watched.marks[name] for name in (LOADED, TRAINED, VERIFIED, REPORTED, ENDED)]
+    times = [found.watched.marks[name] for name in (LOADED, TRAINED, VERIFIED, ENDED)]
     assert times == sorted(times)
     assert found.watched.peak_bytes > 10**8
     assert found.watched.cpu
-    used = [found.watched.cpu.marks[name] for name in (LOADED, TRAINED, VERIFIED, REPORTED, ENDED)]
+    used = [found.watched.cpu.marks[name] for name in (LOADED, TRAINED, VERIFIED, ENDED)]
     assert used == sorted(used)
     assert used[0] > 0.5
     assert found.watched.features > 0

@@ -20,7 +20,7 @@ from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.model_hub import catalogue
 from image_classifier.resources import memory
-from image_classifier.runners.experiment import DOCKER, LOCAL, SAGEMAKER
+from image_classifier.runners.experiment import DOCKER, LOCAL, SAGEMAKER, Experiment
 
 RECIPES = {
     AUTO: (
@@ -51,7 +51,7 @@ def start() -> Response | tuple[str, int]:
     """Put a job into the queue, or show every mistake of the form at its field."""
     form, console = train_form.of_parameters(request.form), context.current()
     choice = data_choice.find(console.home, form.data)
-    checked = checking.check(form, choice and choice.data)
+    checked = checking.check(form, choice.data if choice else None)
     if checked.experiment is None or choice is None:
         return _page(form, show_mistakes=True), 400
     name = console.queue.free_name(form.name or choice.data.name)
@@ -60,10 +60,15 @@ def start() -> Response | tuple[str, int]:
         return _page(form, show_mistakes=True, more=taken), 400
     try:
         channels = data_choice.channels_for(console.home, choice, name)
-        job = console.queue.add(replace(checked.experiment, name=name, **channels))
+        job = console.queue.add(_on(checked.experiment, name, channels))
     except ExplainedError as error:
         return _page(form, show_mistakes=True, more={"": (str(error),)}), 400
     return links.see("jobs.one", name=job.name)
+
+
+def _on(asked: Experiment, name: str, channels: Mapping[str, str]) -> Experiment:
+    validation, test = channels.get("validation"), channels.get("test")
+    return replace(asked, name=name, training=channels["training"], validation=validation, test=test)
 
 
 @blueprint.post("/train/estimate")
@@ -95,7 +100,7 @@ def _estimate(form: TrainForm, choice: DataChoice | None) -> EstimateState | Non
 def _page(form: TrainForm, show_mistakes: bool, more: Mapping[str, tuple[str, ...]] | None = None) -> str:
     home = context.current().home
     choice = data_choice.find(home, form.data)
-    checked = checking.check(form, choice and choice.data)
+    checked = checking.check(form, choice.data if choice else None)
     checked = Checked({**checked.mistakes, **(more or {})}, checked.experiment)
     # What was typed is judged at once; that something is still missing only when the form was sent.
     typed = {*form.given, *(f"{form.runner}.{name}" for name in form.options), "model", "name", "price"}
