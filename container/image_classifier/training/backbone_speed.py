@@ -1,6 +1,6 @@
 """Measure how fast a staged backbone is on this machine: `python -m image_classifier.training.backbone_speed`.
 
-A program of its own, so that who asks needs neither TensorFlow nor its memory.
+A program of its own, so that the process that starts it needs neither TensorFlow nor its memory.
 """
 
 import resource
