@@ -222,8 +222,12 @@ def _resolved(address: str, folder: Path, may_be_id: bool) -> str:
         return address
     if address.startswith(_FILE_URI):
         address = os.fsdecode(unquote_to_bytes(address.removeprefix(_FILE_URI)))
-    path = folder / Path(address).expanduser()
-    return address if may_be_id and not path.exists() else os.path.normpath(path)
+    home = address == "~" or address.startswith("~/")
+    path = folder / (Path(address).expanduser() if home else address)
+    if may_be_id and not path.exists():
+        return address
+    # Above a link is not where its text says.
+    return str(path.resolve() if ".." in path.parts else path)
 
 
 def _writable(value: str) -> str:

@@ -74,6 +74,9 @@ def supervise(folder: Path, commands: Sequence[Sequence[str]], lock: int, ready:
     for number in _STOP_SIGNALS:
         signal.signal(number, steps.on_signal)
     job_record.write(folder, record)
+    if job_record.stop_request(folder):
+        # It came before this process could handle signals, which process 1 of a container then ignores.
+        steps.on_signal(signal.SIGTERM, None)
     if ready is not None:
         # The starter may have been killed; the job runs all the same.
         with contextlib.suppress(BrokenPipeError):

@@ -95,6 +95,18 @@ def test_hostile_folder_names_survive(tmp_path: Path, folder: str) -> None:
     assert experiment.read(tmp_path / "job.toml") == given
 
 
+def test_paths_are_taken_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a home, a folder with a tilde in its name, and a step up from a link -> the folders that are meant."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "deep")
+    text = 'name = "a"\ntraining = "~/photos"\nvalidation = "~tilde"\ntest = "link/../photos"\n'
+    found = experiment.read(written(tmp_path, text))
+    assert found.training == str(tmp_path / "home" / "photos")
+    assert found.validation == str(tmp_path / "~tilde")
+    assert found.test == str(tmp_path / "elsewhere" / "photos")
+
+
 @pytest.mark.parametrize("value", ["5", "05", "5.0", "True", "true", "none", "nan", "1e5", "-3", "0.1", "", "1_000"])
 def test_texts_of_hyperparameters_are_kept(tmp_path: Path, value: str) -> None:
     """Given a value that resembles a number or a boolean -> the very same text afterwards."""
