@@ -172,7 +172,12 @@ def _delete_training_job(response: Any) -> str:
     return "{}"
 
 
+def _list_jobs_of_a_search(response: Any) -> str:
+    return json.dumps({"TrainingJobSummaries": response.sagemaker_backend.tuned})
+
+
 _LACKING = {
+    "list_training_jobs_for_hyper_parameter_tuning_job": _list_jobs_of_a_search,
     "stop_training_job": _stop_training_job,
     "stop_transform_job": _stop_transform_job,
     "delete_training_job": _delete_training_job,

@@ -96,7 +96,7 @@ def test_job_is_followed_to_its_result(
         process.run(folder)
 
     monkeypatch.setattr(sagemaker, "_follow", follow)
-    monkeypatch.setattr("image_classifier.runners.sagemaker_job.process._platform", billed(process._platform))
+    monkeypatch.setattr("image_classifier.runners.sagemaker_job.process.platform_of", billed(process.platform_of))
     assert launch.main(["train", "job.toml", "--output", "run/mine", "--price", "0.3", *FLAGS]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert LOG[-1] in lines

@@ -119,7 +119,6 @@ def test_stopped_job_resumes_from_its_checkpoints(
     look(folder, monkeypatch)
     stopped = sagemaker.status(folder)
     assert (stopped.state, stopped.accuracy) == (State.STOPPED, ACCURACY)
-    monkeypatch.setattr("image_classifier.cloud.sagemaker.names.time.time", lambda: 2e9)
     monkeypatch.setattr("image_classifier.cloud.sagemaker.names._STAMP", "-again-%H%M%S")
     sagemaker.resume(folder)
     with pytest.raises(UserError, match="is starting; only one that was stopped or failed can be resumed"):

@@ -4,16 +4,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from image_classifier.cli.launch import delete, deploy, invoke, resume, status, stop, train
+from image_classifier.cli.launch import batch, delete, deploy, invoke, resume, status, stop, train, tune
 from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import ExplainedError
 
 VERBS = {
     "train": train,
+    "tune": tune,
     "stop": stop,
     "resume": resume,
     "deploy": deploy,
     "invoke": invoke,
+    "batch": batch,
     "status": status,
     "delete": delete,
 }

@@ -24,6 +24,16 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
+    add_experiment(parser)
+    parser.add_argument("--detach", action="store_true", help="return once the job has been asked for")
+    arguments.add_dry_run(parser)
+    arguments.add_price(parser)
+    arguments.add_outputs(parser)
+    arguments.add_options(parser)
+
+
+def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what to train on."""
     parser.add_argument("words", nargs="*", metavar="job.toml | name=value", help="the experiment, hyperparameters")
     parser.add_argument("--name", metavar="NAME", help="of the experiment")
     parser.add_argument("--training", metavar="DIR", help="one folder a class, or an s3:// URI")
@@ -31,11 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", metavar="DIR", help="the same layout; scored once at the end")
     parser.add_argument("--model", metavar="MODEL", help="an id or short name (scripts/models), an archive, s3://...")
     parser.add_argument("--output", type=Path, metavar="DIR", help="a new folder for the result (default: run/<time>)")
-    parser.add_argument("--detach", action="store_true", help="return once the job has been asked for")
-    arguments.add_dry_run(parser)
-    arguments.add_price(parser)
-    arguments.add_outputs(parser)
-    arguments.add_options(parser)
 
 
 def run(given: argparse.Namespace) -> int:

@@ -5,6 +5,8 @@ import time
 
 LONGEST = 63
 """Characters of a name, in every operation that makes something here."""
+LONGEST_OF_A_SEARCH = 32
+"""Characters of a tuning job's name; the platform adds to it for each training job."""
 _STAMP = "-%Y%m%d-%H%M%S"
 
 
@@ -13,7 +15,7 @@ def plain(text: str) -> str:
     return re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:LONGEST].rstrip("-") or "job"
 
 
-def unique(text: str, seconds: float | None = None) -> str:
-    """Return a name that begins with a text and ends with a time, by default now, in UTC: names of jobs stay taken."""
-    stamp = time.strftime(_STAMP, time.gmtime(seconds))
-    return f"{plain(text)[: LONGEST - len(stamp)].rstrip('-')}{stamp}"
+def unique(text: str, longest: int = LONGEST) -> str:
+    """Return a name that begins with a text and ends with the time in UTC: names of jobs stay taken."""
+    stamp = time.strftime(_STAMP, time.gmtime())
+    return f"{plain(text)[: longest - len(stamp)].rstrip('-')}{stamp}"

@@ -62,7 +62,7 @@ def _create(folder: Path, found: Record) -> Record:
         # A stop request may have come between the last look and the job.
         if job_record.stop_request(folder):
             opened.find(TRAINING_JOB.call("Stop", found.job))
-        found = replace(record.read(folder) or found, platform=_platform(existing))
+        found = replace(record.read(folder) or found, platform=platform_of(existing))
     except ExplainedError as error:
         found = replace(found, failure=f"{type(error).__name__}: {error}")
     record.write(folder, found)
@@ -116,7 +116,7 @@ def _followed(folder: Path, found: Record, opened: Session) -> Record:
     """Look at the job once; what cannot be asked for now is asked for again later."""
     try:
         # The log is read after the status, so that a job that has ended has its whole log.
-        platform = _platform(opened.send(TRAINING_JOB.call("Describe", found.job)))
+        platform = platform_of(opened.send(TRAINING_JOB.call("Describe", found.job)))
         found = replace(_with_new_log(folder, opened, found), platform=platform, problem="")
         if platform.is_over:
             record.write(folder, found)
@@ -144,7 +144,9 @@ def _with_new_log(folder: Path, opened: Session, found: Record) -> Record:
     return found
 
 
-def _platform(answer: dict[str, Any]) -> Platform:
+def platform_of(answer: dict[str, Any]) -> Platform:
+    """Return what an answer of DescribeTrainingJob says."""
+
     def seconds(name: str) -> float | None:
         return answer[name].timestamp() if name in answer else None
 

@@ -1,0 +1,120 @@
+"""`scripts/launch batch`: classify a folder or an S3 prefix of images once, without an endpoint."""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from image_classifier.cli.launch import arguments, models, printing
+from image_classifier.cli.predictions import answers
+from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.predictions.image_files import ImageFile
+from image_classifier.cloud import remedies, s3, uploads
+from image_classifier.cloud.remedies import Rejection
+from image_classifier.cloud.s3 import Access, S3Storage
+from image_classifier.cloud.sagemaker import batch, calls, logs, names, session
+from image_classifier.cloud.sagemaker.batch import Batch
+from image_classifier.cloud.sagemaker.inventory import TRANSFORM_JOB
+from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.runners import experiment
+
+SUMMARY = "classify a folder or an S3 prefix of images once, without an endpoint"
+EXAMPLES = (
+    "examples:\n  scripts/launch batch run/flowers photos --csv answers.csv\n"
+    "  scripts/launch batch run/flowers s3://my-bucket/new --csv answers.csv"
+)
+PAUSE = 10.0
+"""Seconds between two looks at the job."""
+_ACCEPT = "application/json;verbose"
+_OF_THE_JOB = ("image", "serve_image", "role", "location", "region", "profile", "network_isolation", "kms_key", "tags")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument("model", metavar="JOB_OR_MODEL", help="a job's folder, a model folder or archive, s3://...")
+    parser.add_argument("images", metavar="DIR", help="a folder of images, or an s3:// URI")
+    parser.add_argument("--csv", type=Path, required=True, metavar="FILE", help="a new file with a row for each image")
+    arguments.add_dry_run(parser)
+    arguments.add_declared(parser, batch.DECLARATIONS, "the job")
+    arguments.add_options(parser, _OF_THE_JOB)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the verb and return the exit code."""
+    if given.csv.exists():
+        raise UserError(f"--csv {given.csv} exists already. Name a new file.")
+    how = batch.parse(arguments.given_options(given, batch.DECLARATIONS))
+    served = models.find(given.model, arguments.given_options(given))
+    opened = session.open_session(served.options.region, served.options.profile)
+    storage = served.options.storage(opened.region)
+    access = S3Storage(Access(region=opened.region, profile=served.options.profile or None))
+    manifest = None if experiment.is_s3(given.images) else uploads.manifest_of(Path(given.images))
+    images = uploads.location_of(manifest, storage) if manifest else s3.parse(given.images)
+    found = Batch(
+        name=names.unique(served.experiment),
+        experiment=served.experiment,
+        artefact=served.artefact(storage),
+        image=served.image(),
+        images=images,
+        storage=storage,
+        accept=_ACCEPT,
+        options=served.options,
+        how=how,
+    )
+    requests = batch.requests(found)
+    calls.validate(requests)
+    if given.dry_run:
+        printing.json_document([call.as_json() for call in requests])
+        return 0
+    served.bring(storage, None)
+    if manifest:
+        uploads.upload_folder(access, Path(given.images), manifest, storage, lambda done, total: None)
+    _classify(opened, requests, found)
+    answered = list(_answers(access, found, given.images))
+    answers.write_csv(given.csv, answered)
+    printing.line(f"Classified {len(answered):,} images: {given.csv}   answers: {found.answers.uri}")
+    return 0
+
+
+def _classify(opened: Session, requests: list[calls.Call], found: Batch) -> None:
+    model, job, cleaning = requests
+    opened.send(model)
+    try:
+        opened.send(job)
+        _wait(opened, found.name)
+    finally:
+        opened.find(cleaning)
+
+
+def _wait(opened: Session, name: str) -> None:
+    shown = ""
+    while True:
+        described = opened.send(TRANSFORM_JOB.call("Describe", name))
+        status = str(described["TransformJobStatus"])
+        if status == "Completed":
+            return
+        if status in ("Failed", "Stopped"):
+            reason = str(described.get("FailureReason", status))
+            lines = logs.last_lines(opened, batch.LOG_GROUP, f"{name}/")
+            known = remedies.explain(Rejection("", reason, f"The transform job {name}", opened.region))
+            log = "\n".join(["Its last log lines:", *(f"  {line}" for line in lines)]) if lines else "It wrote no log."
+            raise type(known or PlatformError())(f"{known or f'The transform job {name} failed: {reason}'}\n{log}")
+        if status != shown:
+            printing.line(f"Transform job {name}: {status}")
+            shown = status
+        time.sleep(PAUSE)
+
+
+def _answers(access: S3Storage, found: Batch, typed: str) -> Iterator[Answer]:
+    """Yield the answers with the names of their images, as the user typed the folder."""
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / "answer"
+        for entry in access.list(found.answers):
+            if entry.name.endswith(batch.SUFFIX):
+                name = entry.name.removesuffix(batch.SUFFIX)
+                access.download(found.answers.below(entry.name), target)
+                folder = name.split("/")[0] if "/" in name else None
+                yield Answer.of(ImageFile(Path(typed) / name, folder), json.loads(target.read_bytes()))
