@@ -4,14 +4,17 @@ import { element } from "./elements.js";
 import { counted, listed, percent } from "./wording.js";
 
 const ENGINES = { openvino: "OpenVINO", tensorflow: "TensorFlow" };
-const TITLE_NAMES = 3;
+const TITLE_NAMES = 5; // classes; of more the title says how many
 
 /** Fill the model card and the title of the page. */
 export function show(facts) {
   const heading = document.getElementById("name");
   if (heading) {
-    document.title = `${listed(facts.class_names, TITLE_NAMES)} – image classifier`;
-    heading.textContent = `Tells apart ${listed(facts.class_names, TITLE_NAMES)}`;
+    const count = counted(facts.class_names.length, "class", "classes");
+    const named = facts.class_names.length <= TITLE_NAMES;
+    const names = named ? listed(facts.class_names, TITLE_NAMES) : count;
+    document.title = `${names} – image classifier`;
+    heading.textContent = named ? `Tells apart ${names}` : `Tells ${count} apart`;
   }
   const names = document.getElementById("names");
   if (!names) return;
