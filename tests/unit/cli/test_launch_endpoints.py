@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,28 @@ def test_asynchronous_endpoint_answers_through_s3(
     capsys.readouterr()
     assert launch.main(["invoke", "flowers", str(image), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["predicted_label"] == "cat"
+
+
+@pytest.mark.parametrize(("predicted", "code", "part"), [("cat", 0, "Checked with"), ("dog", 1, "WARNING: for")])
+def test_answer_is_compared_with_that_of_the_job(
+    service: SageMakerService,
+    job: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    predicted: str,
+    code: int,
+    part: str,
+) -> None:
+    """Given a validation image of this machine -> the endpoint's answer agrees with the job's, or a warning."""
+    asked_for = experiment.read(job / experiment.FILE)
+    write_plain_image(tmp_path / "photos" / "cat" / "1.bmp")
+    experiment.write(job / experiment.FILE, replace(asked_for, training=str(tmp_path / "photos")))
+    (job / "output" / "data").mkdir(parents=True)
+    rows = f"file,label,predicted,probability\ngone.bmp,cat,cat,0.5\ncat/1.bmp,cat,{predicted},0.903\n"
+    (job / "output" / "data" / "predictions.csv").write_text(rows)
+    answer_with(ANSWER)
+    assert launch.main(["deploy", str(job)]) == code
+    assert part in capsys.readouterr().out
 
 
 def test_endpoint_that_does_not_exist_is_named(

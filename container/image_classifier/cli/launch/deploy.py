@@ -2,11 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
-from image_classifier.cli.launch import arguments, models, printing
+from image_classifier.cli.launch import arguments, held_out, models, printing
+from image_classifier.cli.launch.held_out import Known
 from image_classifier.cloud.sagemaker import calls, endpoint_options, endpoints, hosting, names, session
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, SERVERLESS
+from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
 from image_classifier.cloud.sagemaker.session import Session
 
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run the verb and return the exit code."""
+    """Run the verb and return the exit code: 1 if the endpoint answers otherwise than the job did."""
     how = endpoint_options.parse(arguments.given_options(given, endpoint_options.DECLARATIONS))
     served = models.find(given.model, arguments.given_options(given))
     opened = session.open_session(served.options.region, served.options.profile)
@@ -63,8 +65,16 @@ def run(given: argparse.Namespace) -> int:
     served.bring(storage, many)
     exists = endpoints.exists(opened, name)
     _send(opened, hosting.requests(found, exists), name, given.json)
+    known = held_out.find(Path(given.model)) if how.kind in (REAL_TIME, SERVERLESS) else None
+    sentence, agrees = _checked(opened, name, known) if known else ("", True)
+    if sentence and not given.json:
+        printing.line(sentence, None if agrees else "yellow")
     _report(found, given.price, given.json)
-    return 0
+    return 0 if agrees else 1
+
+
+def _checked(opened: Session, name: str, known: Known) -> tuple[str, bool]:
+    return held_out.compared(known, endpoints.invoke(opened, name, known.image, "application/json;verbose"))
 
 
 def _send(opened: Session, requests: Sequence[Call], name: str, silent: bool) -> None:
