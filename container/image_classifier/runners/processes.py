@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ _PROC = Path("/proc")
 _GONE = ("Z", "X")
 """States of a process that has exited: it waits for its parent to take notice."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TOKEN = "IMAGE_CLASSIFIER_SESSION"
+"""The environment variable with a session's token."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class ProcessRecord:
     """Clock ticks since boot, field 22 of /proc/PID/stat (proc_pid_stat(5))."""
     boot_id: str
     """Of the kernel: after a restart of the machine ticks begin again."""
+    token: str = ""
+    """What its environment and that of its children has, so that they are recognised without it; empty: nothing."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ def record(pid: int) -> ProcessRecord:
     found = _stat(pid)
     if found is None:
         raise ProcessLookupError(f"no process {pid}")
-    return ProcessRecord(pid, found.start_ticks, _boot_id())
+    return ProcessRecord(pid, found.start_ticks, _boot_id(), _token(pid))
 
 
 def start(
@@ -74,7 +79,7 @@ def start(
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            env=dict(environment),
+            env={**environment, _TOKEN: uuid.uuid4().hex},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -101,7 +106,8 @@ def read(path: Path) -> ProcessRecord | None:
     """Return the record in a JSON file, whose other values are ignored; None without a whole one."""
     try:
         found = json.loads(path.read_bytes())
-        return ProcessRecord(int(found["pid"]), int(found["start_ticks"]), str(found["boot_id"]))
+        ticks, boot_id, token = int(found["start_ticks"]), str(found["boot_id"]), str(found["token"])
+        return ProcessRecord(int(found["pid"]), ticks, boot_id, token)
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -115,15 +121,16 @@ def is_running(found: ProcessRecord) -> bool:
 def session(found: ProcessRecord) -> list[ProcessRecord]:
     """Return the running processes of the session that `found` has started: itself, children and grandchildren.
 
-    They are also found when `found` itself has exited, since its pid is not reused while they run.
+    They are also found when `found` itself has exited, since its pid is not reused while they run. Afterwards it may
+    be, for another session whose leader exits too: then the token in their environment tells them apart.
     """
     leader = _stat(found.pid)
     if found.boot_id != _boot_id() or (leader is not None and not _is_same(found, leader)):
         return []
     return [
-        ProcessRecord(pid, stat.start_ticks, found.boot_id)
+        ProcessRecord(pid, stat.start_ticks, found.boot_id, found.token)
         for pid, stat in _all_stats()
-        if stat.session == found.pid and stat.state not in _GONE and stat.start_ticks >= found.start_ticks
+        if stat.session == found.pid and stat.state not in _GONE and (leader or _has_token(pid, found.token))
     ]
 
 
@@ -207,6 +214,22 @@ def _all_stats() -> Iterator[tuple[int, _Stat]]:
     for entry in os.scandir(_PROC):
         if entry.name.isdigit() and (stat := _stat(int(entry.name))):
             yield int(entry.name), stat
+
+
+def _token(pid: int) -> str:
+    variables = _environment(pid)
+    return next((line.partition(b"=")[2].decode() for line in variables if line.startswith(f"{_TOKEN}=".encode())), "")
+
+
+def _has_token(pid: int, token: str) -> bool:
+    return token != "" and f"{_TOKEN}={token}".encode() in _environment(pid)
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []
 
 
 def _boot_id() -> str:

@@ -84,6 +84,9 @@ def test_session_outlives_its_leader(tmp_path: Path, started: list[ProcessRecord
     processes.send(leader, signal.SIGKILL)
     wait_until(lambda: not processes.is_running(leader), 10, "the leader exits")
     (child,) = processes.session(leader)
+    # As if the pid had been reused for another session, whose leader has exited as well.
+    assert processes.session(replace(leader, token="of another session")) == []
+    assert processes.session(replace(leader, token="")) == []
     assert processes.outermost([child]) == [child]
     assert processes.kill_session(leader) == 1
     wait_until(lambda: not processes.session(leader), 10, "the child exits")
