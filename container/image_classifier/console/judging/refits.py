@@ -59,6 +59,11 @@ class Refitter:
             raise UserError(answer["error"])
         return typed_json.unpack(Refit, answer["refit"], {})
 
+    @property
+    def pid(self) -> int | None:
+        """The child's; None while none runs."""
+        return self._process.pid if self._process else None
+
     def close(self) -> None:
         """End the child."""
         with self._lock:
