@@ -81,7 +81,7 @@ def measure(size: Sequence[int], corrections: int, folder: Path) -> Figures:
             refitter.measure(result, Corrections(found.evidence.class_names, {TRAINING: labels}))
             seconds.append(time.monotonic() - started)
             cpu.append(_cpu(refitter) - used)
-        return Figures(opened, *seconds, cpu[1], _memory(refitter), result.file.stat().st_size)
+        return Figures(opened, seconds[0], seconds[1], cpu[1], _memory(refitter), result.file.stat().st_size)
     finally:
         refitter.close()
 

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_classifier.console.judging import refit, results
+from image_classifier.console.judging.corrections import Corrections
+from image_classifier.evaluation import archive
 from tests.platform.training_process import COLOURS, FinishedJob, link_backbone, make_tree, run_train
 from tests.support import schemas
 from tests.support.made_once import made_once
@@ -103,6 +106,23 @@ def test_score_is_that_of_the_metrics(jobs: Jobs) -> None:
     assert found["accuracy"]["value"] == pytest.approx(metrics["val_accuracy"])
     assert sum(sum(row.values()) for row in found["confusion_matrix"].values()) == 40
     assert metrics["verdict"] in jobs.clean.log
+
+
+def test_result_opens_again_and_its_head_can_be_fitted_on_corrected_labels(jobs: Jobs) -> None:
+    """evidence.npz of the planted job -> the same score, and a head on the flipped labels' true classes."""
+    result = results.open_job(jobs.planted.tree)
+    evidence = result.opened.evaluation.evidence
+    metrics = json.loads((jobs.planted.tree / "output/data/metrics.json").read_text())
+    assert result.opened.evaluation.score.accuracy.value == pytest.approx(metrics["val_accuracy"])
+    assert result.opened.has_features
+    training = evidence.training
+    assert training is not None
+    rows = [row for row, file in enumerate(training.files) if "flipped" in file]
+    right = {row: evidence.class_names.index("red") for row in rows}
+    before = refit.prepare(evidence, lambda split: archive.features(result.file, split))
+    found = refit.measure(evidence, before, Corrections(evidence.class_names, {"training": right}))
+    assert (found.training_changed, found.images) == (len(FLIPPED), len(training))
+    assert found.after.count >= found.before.count
 
 
 def test_machine_readable_files_follow_the_documented_schemas(jobs: Jobs) -> None:

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from image_classifier.console.context import Console
 from image_classifier.console.datasets import known, labels
+from image_classifier.console.forms.data_choice import VIEWS
 from image_classifier.console.screens import result_frame
 from image_classifier.contract import report_files
 from image_classifier.evaluation import archive
@@ -147,7 +148,7 @@ def test_labels_are_decided_in_the_overlay_and_measured(console: Console, client
     queued = console.queue.find("one-2")
     assert queued is not None
     training = Path(queued.experiment.training)
-    assert training.is_relative_to(console.home / "views" / data_set.key)
+    assert training.is_relative_to(console.home / VIEWS / data_set.key)
     assert sum(1 for path in training.rglob("*.png")) == 399
     assert all(path.is_file() for path in (tmp_path / "photos").rglob("*.png"))
 

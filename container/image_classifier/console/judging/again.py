@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from image_classifier.console.datasets import training_views
 from image_classifier.console.datasets.known import DataSet
-from image_classifier.console.judging.decisions import VIEWS
+from image_classifier.console.forms import data_choice
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment
 from image_classifier.runners.experiment import Experiment
@@ -23,8 +22,14 @@ def asked_again(home: Path, job: Path, data_set: DataSet | None, free_name: Call
         raise UserError("This job does not say what it was asked for. Start a new one on the Train screen.")
     asked = experiment.read(job / experiment.FILE)
     name = free_name(asked.name)
-    if data_set is None:
+    choice = data_choice.find(home, data_set.key) if data_set else None
+    if choice is None:
         return replace(asked, name=name)
-    folders = training_views.channels_for_training(home, data_set.key, home / VIEWS / data_set.key / name)
-    validation, test = (str(folders[each]) if each in folders else None for each in ("validation", "test"))
-    return replace(asked, name=name, training=str(folders["training"]), validation=validation, test=test)
+    folders = data_choice.channels_for(home, choice, name)
+    return replace(
+        asked,
+        name=name,
+        training=folders["training"],
+        validation=folders.get("validation"),
+        test=folders.get("test"),
+    )

@@ -13,15 +13,13 @@ from pathlib import Path
 from image_classifier.console.datasets import contents, known, labels
 from image_classifier.console.datasets.known import DataSet
 from image_classifier.console.datasets.labels import Action, Edit, Overlay
+from image_classifier.console.forms.data_choice import VIEWS
 from image_classifier.console.judging.corrections import EXCLUDED, Corrections
 from image_classifier.contract.errors import UserError
 from image_classifier.evaluation.evidence import Evidence, Split
 from image_classifier.evaluation.label_issues import LabelIssue
 from image_classifier.runners import experiment
 from image_classifier.runners.experiment import Experiment
-
-VIEWS = "views"
-"""In the console's home: `views/<data set>/<job>`, the corrected labels that a job trains on."""
 
 
 class Decision(StrEnum):

@@ -71,6 +71,7 @@ def frame(result: Result, tab: str) -> dict[str, Any]:
         "evidence": evaluation.evidence,
         "made": provenance.describe(evaluation.evidence),
         "is_elsewhere": not places_of(result).folders,
+        "is_known": context.current().queue.find(result.job) is not None,
         "wording": wording,
     }
 

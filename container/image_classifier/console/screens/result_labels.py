@@ -82,10 +82,10 @@ def train_again(name: str) -> Response | tuple[str, int]:
     console, result = context.current(), result_frame.needed(name)
     try:
         asked = again.asked_again(console.home, result.folder, _labelling(result).data_set, console.queue.free_name)
-        console.queue.add(asked)
+        queued = console.queue.add(asked)
     except ExplainedError as error:
         return show(result, str(error)), 409
-    return links.see("jobs.main")
+    return links.see("jobs.one", name=queued.name)
 
 
 def show(result: Result, problem: str = "") -> str:
