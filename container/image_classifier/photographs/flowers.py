@@ -11,7 +11,7 @@ from image_classifier import archives
 from image_classifier.cloud.s3 import S3Storage
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.imaging import EXTENSIONS
-from image_classifier.model_hub import download_http, download_s3, jumpstart, packages
+from image_classifier.model_hub import download_s3, jumpstart, packages
 
 COUNTS: Mapping[str, int] = MappingProxyType(
     {"daisy": 633, "dandelion": 898, "roses": 641, "sunflowers": 699, "tulips": 799}
@@ -44,6 +44,9 @@ def write_from_server(folder: Path, archive: Archive = TENSORFLOW) -> None:
         PlatformError: The server does not answer, or sends another file.
         UserError: The server rejects the request, or its archive has other classes or counts.
     """
+    # Here: the console lists the sets and fetches none, and urllib3 takes a tenth of a second.
+    from image_classifier.model_hub import download_http
+
     kept = packages.cache_folder() / "downloads" / "flower_photos.tgz"
     try:
         download_http.fetch(archive.address, kept, archive.sha256)
