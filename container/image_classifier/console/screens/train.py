@@ -10,15 +10,25 @@ from werkzeug.wrappers import Response
 from image_classifier.console import context, links
 from image_classifier.console.catalogue import availability
 from image_classifier.console.estimating.estimates import Estimates, EstimateState
-from image_classifier.console.forms import checking, data_choice, earlier_jobs, fields, same_in_code, train_form
+from image_classifier.console.forms import (
+    checking,
+    data_choice,
+    earlier_jobs,
+    fields,
+    same_in_code,
+    sample_start,
+    train_form,
+)
 from image_classifier.console.forms.checking import Checked
 from image_classifier.console.forms.data_choice import DataChoice
 from image_classifier.console.forms.train_form import TrainForm
+from image_classifier.console.rejection import not_found
 from image_classifier.console.tasks import Tasks
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.model_hub import catalogue
+from image_classifier.photographs import sample_sets
 from image_classifier.resources import memory
 from image_classifier.runners.experiment import DOCKER, LOCAL, SAGEMAKER, Experiment
 
@@ -64,6 +74,24 @@ def start() -> Response | tuple[str, int]:
     except ExplainedError as error:
         return _page(form, show_mistakes=True, more={"": (str(error),)}), 400
     return links.see("jobs.one", name=job.name)
+
+
+@blueprint.post("/train/sample")
+def start_sample() -> Response:
+    """Fetch sample data and queue a short job on it."""
+    console = context.current()
+    return links.see("train.sample", id_=sample_start.begin(console.home, console.queue))
+
+
+@blueprint.get("/train/sample/<id_>")
+def sample(id_: str) -> str | Response:
+    """Show how far the sample data is, then lead to its job."""
+    state = sample_start.state(context.current().home, id_)
+    if state is None:
+        raise not_found("This sample run", "Start another one on the Train screen.")
+    if state.job:
+        return links.see("jobs.one", name=state.job)
+    return render_template("train/sample.html.j2", state=state, sample=sample_sets.find(sample_start.SAMPLE))
 
 
 def _on(asked: Experiment, name: str, channels: Mapping[str, str]) -> Experiment:
