@@ -12,10 +12,9 @@ from image_classifier.cloud.sagemaker import options as sagemaker_options
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.training import TrainingJob, create_training_job
 from image_classifier.contract import metrics
-from image_classifier.runners import experiment
-from image_classifier.runners.experiment import SAGEMAKER, Experiment
+from image_classifier.runners import docker, experiment
+from image_classifier.runners.experiment import DOCKER, SAGEMAKER, Experiment
 
-IMAGE = "image-classifier:cpu"
 _URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:latest-cpu"
 _ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 _LOCATION = "s3://my-bucket/image-classifier"
@@ -73,7 +72,10 @@ def _docker(asked: Experiment) -> str:
     if asked.model:
         lines.append(f"scripts/stage-backbone {shlex.quote(asked.model)} --output {staged}")
     lines.append(f"printf '%s' {shlex.quote(settings)} > {shlex.quote(f'{job}/input/config/hyperparameters.json')}")
-    return "\n".join(lines) + "\n" + _joined("docker run --rm", [*volumes, f"{IMAGE} train"])
+    options = asked.options.get(DOCKER, {})
+    extra = [shlex.quote(f"--{name}={options[name]}") for name in docker.OPTIONS[1:] if name in options]
+    image = shlex.quote(str(options.get("image", docker.DEFAULT_IMAGE)))
+    return "\n".join(lines) + "\n" + _joined("docker run --rm", [*volumes, *extra, f"{image} train"])
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from types import MappingProxyType
 
 from image_classifier.cloud.sagemaker import options as sagemaker_options
 from image_classifier.contract import contradictions, hyperparameters
+from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.parsing import Resolved
 from image_classifier.model_hub import catalogue
+from image_classifier.runners import docker
 from image_classifier.runners.experiment import DOCKER, LOCAL, RUNNERS, SAGEMAKER
 
 FIRST = (contradictions.RECIPE, "max_runtime")
@@ -19,7 +21,20 @@ budget holds for every recipe and runner, and is what a user knows: how long to 
 """
 LOCATED = ("model_id", "model_uri")
 """Hyperparameters that the field of the model stands for."""
-OPTIONS = {LOCAL: (), DOCKER: (), SAGEMAKER: sagemaker_options.DECLARATIONS}
+_OF_DOCKER = {
+    "image": f"Docker image of the job; default: {docker.DEFAULT_IMAGE}, which scripts/build --target cpu makes.",
+    "gpus": "GPUs of the container, such as all.",
+    "memory": "Memory limit of the container, such as 8g.",
+    "network": "Network of the container, such as none.",
+}
+OPTIONS = {
+    LOCAL: (),
+    DOCKER: tuple(
+        Declaration(name=name, default="", meaning=_OF_DOCKER[name], builtin=False, since="0.5")
+        for name in docker.OPTIONS
+    ),
+    SAGEMAKER: sagemaker_options.DECLARATIONS,
+}
 """The declared options of each runner."""
 _LONGEST = 4000
 

@@ -69,14 +69,14 @@ def test_the_command_gives_the_same_experiment(folder: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("folder", ["photos", HOSTILE])
 def test_docker_gets_the_folders_and_hyperparameters(folder: str, tmp_path: Path) -> None:
     """Given an experiment -> the script stages the model, writes the hyperparameters, and mounts each channel once."""
-    asked = made(f"/{folder}")
+    asked = made(f"/{folder}", options={"docker": {"memory": "8g", "image": "mine:1"}})
     found = recorded(text_of(asked, "docker"), tmp_path)
     assert found["scripts/stage-backbone"][0][0] == "lite0"
     job = tmp_path / "run" / "solar-cells"
     assert json.loads((job / "input/config/hyperparameters.json").read_bytes()) == asked.hyperparameters
     arguments = found["docker"][0]
     assert arguments[:2] == ["run", "--rm"]
-    assert arguments[-2:] == [same_in_code.IMAGE, "train"]
+    assert arguments[-3:] == ["--memory=8g", "mine:1", "train"]
     volumes = [value for option, value in itertools.pairwise(arguments) if option == "--volume"]
     assert volumes == [
         f"{job}:/opt/ml",
