@@ -193,6 +193,17 @@ def test_all_mistakes_of_the_form_at_once(client: FlaskClient) -> None:
     assert [word in text for word in ("Model: ", "Where: ", "Price per hour: ")] == [True] * 3
 
 
+def test_form_of_sagemaker_names_what_is_missing(client: FlaskClient, console: Console) -> None:
+    """Given a serverless endpoint without a role -> the form again with what was typed, and nothing started."""
+    before = len(servers.all_of(trials.home_of(console.home)))
+    form = {"job": "colours", "where": "serverless", "image": "my-image", "memory_mb": "3"}
+    text = client.post("/deployments", data=form).get_data(as_text=True)
+    assert "the execution role is missing" in text
+    assert "memory_mb" in text
+    assert 'name="image" value="my-image"' in text
+    assert len(servers.all_of(trials.home_of(console.home))) == before
+
+
 @pytest.mark.parametrize("way", ["local", "docker", "real-time", "serverless", "batch"])
 def test_same_in_code(client: FlaskClient, way: str) -> None:
     """Given each way to deploy -> its code; Python parses."""

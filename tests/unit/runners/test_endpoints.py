@@ -10,10 +10,11 @@ import pytest
 
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.runners import processes
-from image_classifier.runners.endpoints import docker, record, servers
+from image_classifier.runners.endpoints import docker, record, sagemaker, servers
 from image_classifier.runners.endpoints.record import Endpoint, State
 from tests.platform import sample_images
 from tests.support import tiny_models
+from tests.support.sagemaker_service import BUCKET, IMAGE, REGION, ROLE, sagemaker_on_this_machine
 from tests.support.waiting import wait_until
 
 
@@ -94,3 +95,28 @@ def test_container_is_reached_from_this_machine_alone(tmp_path: Path) -> None:
     assert "--publish 127.0.0.1:4711:8080" in command
     assert "--volume /models/one:/opt/ml/model:ro" in command
     assert command.endswith("--env SERVE_PAGE=true mine:serve serve")
+
+
+def test_endpoint_on_sagemaker_is_created_watched_and_deleted(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given image, role and bucket -> the endpoint exists and is ready; stopping deletes it and its model."""
+    model = tiny_models.write(tmp_path / "model", "tiny").folder
+    monkeypatch.setattr(sagemaker, "_FRESH_SECONDS", 0.0)
+    with sagemaker_on_this_machine(monkeypatch) as service:
+        given = {"image": IMAGE, "role": ROLE, "location": f"s3://{BUCKET}/image-classifier", "region": REGION}
+        endpoint = servers.start(home, "cells", model, record.SERVERLESS, options={**given, "memory_mb": ""})
+        wait_for(home, endpoint, State.READY)
+        assert len(service.tagged()) == 3
+        assert "serverless" in servers.same_in_code(endpoint)
+        servers.stop(home, endpoint)
+        wait_for(home, endpoint, State.STOPPED)
+        assert service.tagged() == []
+        servers.remove(home, endpoint)
+
+
+def test_options_of_sagemaker_are_checked_together(tmp_path: Path, home: Path) -> None:
+    """Given no role and a wrong size -> one message about both, and nothing was sent or kept."""
+    with pytest.raises(UserError, match=r"role: the execution role is missing.* memory_mb"):
+        servers.start(home, "cells", tmp_path, record.SERVERLESS, options={"image": IMAGE, "memory_mb": "3"})
+    assert servers.all_of(home) == []

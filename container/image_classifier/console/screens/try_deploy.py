@@ -19,7 +19,7 @@ from image_classifier.console.trying.deploy_in_code import WAYS, Deployed
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.pages import try_page
 from image_classifier.runners import experiment
-from image_classifier.runners.endpoints import docker, servers
+from image_classifier.runners.endpoints import docker, sagemaker, servers
 from image_classifier.runners.endpoints.record import DOCKER, KINDS, Endpoint
 
 blueprint = Blueprint("try_deploy", __name__, template_folder=str(try_page.TEMPLATES))
@@ -47,6 +47,7 @@ def deploy() -> Response | tuple[str, int]:
             job=asked.job,
             price_per_hour=asked.price_per_hour,
             image=asked.image if asked.kind == DOCKER else None,
+            options=asked.options,
         )
     except ExplainedError as error:
         return _main(request.form, str(error)), 400
@@ -88,7 +89,7 @@ def _main(given: Mapping[str, str], mistake: str = "") -> str:
     way = where if where in WAYS else KINDS[0]
     snippets: tuple[Snippet, ...] = ()
     if chosen:
-        image = given.get("image", "").strip() or docker.IMAGE
+        image = (given.get("image", "").strip() if way == DOCKER else "") or docker.IMAGE
         deployed = Deployed(experiment.name_from(chosen.name), chosen.folder / "model", image)
         snippets = deploy_in_code.snippets(way, deployed)
     shown = next((one for one in snippets if one.key == given.get("code")), snippets[0] if snippets else None)
@@ -102,6 +103,7 @@ def _main(given: Mapping[str, str], mistake: str = "") -> str:
         can_start=way in KINDS,
         needs_image=way == DOCKER,
         default_image=docker.IMAGE,
+        options=sagemaker.declarations(way) if way in sagemaker.KINDS else (),
         snippets=snippets,
         shown=shown,
         given=given,
@@ -110,7 +112,7 @@ def _main(given: Mapping[str, str], mistake: str = "") -> str:
 
 
 def _calls(endpoint: Endpoint) -> try_page.TryPage:
-    return try_page.TryPage(facts="", invocations="", server=endpoint.address)
+    return try_page.TryPage(facts="", invocations="", server=endpoint.address if endpoint.is_here else None)
 
 
 def _endpoint(name: str) -> Endpoint:

@@ -192,8 +192,8 @@ def _named_endpoint() -> Endpoint | None:
     if name is None:
         return None
     found = servers.find(_home(), name)
-    if found is None:
-        raise not_found(f"Endpoint {name}", "Choose one on the Try & deploy screen.")
+    if found is None or not found.is_here:
+        raise not_found(f"Endpoint {name} on this machine", "Choose one on the Try & deploy screen.")
     return found
 
 

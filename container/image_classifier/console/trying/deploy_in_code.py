@@ -6,8 +6,10 @@ from pathlib import Path
 
 from image_classifier.console.forms.same_in_code import Snippet
 from image_classifier.runners.endpoints import docker
+from image_classifier.runners.endpoints.record import DOCKER, KINDS, LOCAL, REAL_TIME, SERVERLESS
 
-LOCAL, DOCKER, REAL_TIME, SERVERLESS, BATCH = WAYS = ("local", "docker", "real-time", "serverless", "batch")
+BATCH = "batch"
+WAYS = (*KINDS, BATCH)
 TITLES = {
     LOCAL: "This machine",
     DOCKER: "Docker",
@@ -58,11 +60,13 @@ def snippets(way: str, deployed: Deployed) -> tuple[Snippet, ...]:
         return (Snippet("shell", "Shell", "shell", f"{start}\n# In another terminal\n{_ASK}"),)
     if way == DOCKER:
         return (Snippet("docker", "Docker", "shell", f"{_docker(deployed)}\n# In another terminal\n{_ASK}"),)
-    upload = Snippet("shell", "Shell", "shell", _upload(deployed))
     if way == BATCH:
-        return (upload, Snippet("boto3", "boto3", "python", _batch(deployed)))
+        return (
+            Snippet("shell", "Shell", "shell", _upload(deployed)),
+            Snippet("boto3", "boto3", "python", _batch(deployed)),
+        )
     return (
-        upload,
+        Snippet("shell", "Shell", "shell", _launch(way, deployed)),
         Snippet("boto3", "boto3", "python", _boto3(way, deployed)),
         Snippet("sdk3", "SDK v3", "python", _sdk_v3(way, deployed)),
         Snippet("sdk2", "SDK v2", "python", _sdk_v2(way, deployed)),
@@ -83,10 +87,25 @@ def _artefact(deployed: Deployed) -> str:
     return f"s3://my-bucket/{deployed.name}/model.tar.gz"
 
 
+def _packed(deployed: Deployed) -> str:
+    """Return a comment that names the artefact's origin."""
+    return f"# {_artefact(deployed)} is the model folder, packed: the Shell form of SageMaker, batch.\n"
+
+
 def _upload(deployed: Deployed) -> str:
     """Return the commands that pack the model as SageMaker wants it: its files at the root of the archive."""
     return (
         f"tar -czf model.tar.gz -C {shlex.quote(str(deployed.model))} .\naws s3 cp model.tar.gz {_artefact(deployed)}\n"
+    )
+
+
+def _launch(way: str, deployed: Deployed) -> str:
+    return (
+        f"scripts/launch deploy {shlex.quote(str(deployed.model))} \\\n"
+        f"  --name {deployed.name} --kind {way} \\\n"
+        "  --image IMAGE_URI --role ROLE_ARN --location s3://my-bucket/image-classifier\n"
+        f"scripts/launch invoke {deployed.name} image.jpg\n"
+        f"# It costs money until:  scripts/launch delete {deployed.name}\n"
     )
 
 
@@ -104,7 +123,7 @@ def _boto3(way: str, deployed: Deployed) -> str:
     name = repr(deployed.name)
     return (
         "import json\nfrom pathlib import Path\n\nimport boto3\n\n"
-        f"{_model(deployed)}"
+        f"{_packed(deployed)}{_model(deployed)}"
         f'variant = {{"VariantName": "all", "ModelName": {name}}} | {_HOSTED[way]}\n'
         f"sagemaker.create_endpoint_config(EndpointConfigName={name}, ProductionVariants=[variant])\n"
         f"sagemaker.create_endpoint(EndpointName={name}, EndpointConfigName={name})\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from image_classifier.console.queueing.job import Job
 from image_classifier.contract.errors import UserError
-from image_classifier.runners.endpoints import docker, servers
+from image_classifier.runners.endpoints import docker, sagemaker, servers
 from image_classifier.runners.endpoints.record import KINDS, Endpoint, EndpointStatus, State
 
 _HOUR, _DAY = 3600, 86400
@@ -56,6 +56,8 @@ class Request:
     kind: str
     price_per_hour: float | None
     image: str
+    options: Mapping[str, str]
+    """Of SageMaker."""
 
 
 def rows(home: Path) -> list[Row]:
@@ -91,4 +93,6 @@ def read(form: Mapping[str, str], names: Sequence[str]) -> Request:
             mistakes.append(f"Price per hour: {price[:40]!r} is not a number of at least 0, such as 0.12.")
     if mistakes:
         raise UserError(" ".join(mistakes))
-    return Request(job, kind, value, form.get("image", "").strip() or docker.IMAGE)
+    declared = sagemaker.declarations(kind) if kind in sagemaker.KINDS else ()
+    options = {one.name: form.get(one.name, "").strip() for one in declared}
+    return Request(job, kind, value, form.get("image", "").strip() or docker.IMAGE, options)

@@ -3,6 +3,7 @@
 import enum
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from image_classifier import durable_files
 FILE, PROCESS, LOG = "endpoint.json", "process.json", "endpoint.log"
 STOP_REQUESTED = "stop-requested"
 """An empty file: the endpoint was stopped and did not fail."""
-LOCAL, DOCKER = KINDS = ("local", "docker")
+LOCAL, DOCKER, REAL_TIME, SERVERLESS = KINDS = ("local", "docker", "real-time", "serverless")
+"""Where an endpoint is: a process here, a container here, or one of SageMaker's products."""
 
 
 class State(enum.StrEnum):
@@ -40,22 +42,29 @@ class Endpoint:
     """One of `KINDS`."""
     model: str
     """Absolute path of a model folder, or an archive of one."""
-    port: int
-    """Of 127.0.0.1."""
+    port: int = 0
+    """Of 127.0.0.1; 0 on SageMaker."""
     job: str | None = None
     """The job that left the model."""
     price_per_hour: float | None = None
     """Given by the user, in any currency; None: not given."""
     image: str | None = None
     """Name of the Docker image."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Of SageMaker, by the names of `sagemaker.declarations`."""
     is_trial: bool = False
     """Whether it was started to try a model, and may be stopped when no page asks it any more."""
     created: float = field(default_factory=time.time)
     """Unix time in seconds."""
 
     @property
+    def is_here(self) -> bool:
+        """Whether it listens on this machine."""
+        return self.kind in (LOCAL, DOCKER)
+
+    @property
     def address(self) -> str:
-        """The address of its web UI, with a slash at the end."""
+        """The address of its web UI on this machine, with a slash at the end."""
         return f"http://127.0.0.1:{self.port}/"
 
 

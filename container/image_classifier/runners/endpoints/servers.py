@@ -4,15 +4,16 @@ HOME/NAME/endpoint.json, endpoint.log, process.json, ...
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from image_classifier import durable_files
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.runners import experiment, local_server
-from image_classifier.runners.endpoints import docker, local, record
-from image_classifier.runners.endpoints.record import DOCKER, KINDS, Endpoint, EndpointStatus
+from image_classifier.runners.endpoints import docker, local, record, sagemaker
+from image_classifier.runners.endpoints.record import DOCKER, KINDS, LOCAL, Endpoint, EndpointStatus
 
 MOST_LOG_BYTES = 64 * 1024
 _VARIABLES = {"SERVE_PAGE": "true", "SERVE_EXPLAIN": "true", "SERVE_ACCESS_LOG": "errors"}
@@ -28,6 +29,7 @@ def start(
     job: str | None = None,
     price_per_hour: float | None = None,
     image: str | None = None,
+    options: Mapping[str, str] = MappingProxyType({}),
     is_trial: bool = False,
 ) -> Endpoint:
     """Start an endpoint for a model and return it; it outlives this process, and is ready later.
@@ -40,10 +42,12 @@ def start(
         job: The job that left the model.
         price_per_hour: What it costs, as the user says.
         image: Name of the Docker image; None: `docker.IMAGE`.
+        options: Of SageMaker, see `sagemaker.declarations`; empty texts mean their defaults.
         is_trial: See `Endpoint.is_trial`.
 
     Raises:
-        UserError: The kind is unknown, the model is missing, or its archive is rejected; nothing runs then.
+        UserError: The kind is unknown, the model is missing, its archive is rejected, or an option is missing or
+            invalid; nothing runs then.
         PlatformError: Docker is not available.
         OSError: The disk is full or not writable.
     """
@@ -51,29 +55,39 @@ def start(
         raise UserError(f"An endpoint of kind {kind} cannot be started; expected one of: {', '.join(KINDS)}.")
     if kind == DOCKER:
         docker.check(image or docker.IMAGE)
+    chosen = {name: value for name, value in options.items() if value}
+    if kind in sagemaker.KINDS:
+        sagemaker.check(kind, chosen)
     given = Endpoint(
         name="",
         kind=kind,
         model=str(local_server.model_of(model).resolve()),
-        port=local_server.free_port(),
+        port=0 if kind in sagemaker.KINDS else local_server.free_port(),
         job=job,
         price_per_hour=price_per_hour,
         image=image,
+        options=chosen,
         is_trial=is_trial,
     )
     folder = _new_folder(home, wanted)
     endpoint = replace(given, name=folder.name)
     try:
         record.write(folder, endpoint)
-        if kind == DOCKER:
-            docker.start(folder, endpoint, _VARIABLES)
-        else:
-            local.start(folder, endpoint, _VARIABLES)
+        _start(folder, endpoint)
     except (ExplainedError, OSError):
         # Made by this call, and nothing runs in it.
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return endpoint
+
+
+def _start(folder: Path, endpoint: Endpoint) -> None:
+    if endpoint.kind == DOCKER:
+        docker.start(folder, endpoint, _VARIABLES)
+    elif endpoint.kind == LOCAL:
+        local.start(folder, endpoint, _VARIABLES)
+    else:
+        sagemaker.start(folder, endpoint)
 
 
 def find(home: Path, name: str) -> Endpoint | None:
@@ -90,12 +104,12 @@ def all_of(home: Path) -> list[Endpoint]:
 
 def status(home: Path, endpoint: Endpoint) -> EndpointStatus:
     """Return the status of an endpoint."""
-    kind_status = docker.status if endpoint.kind == DOCKER else local.status
-    return kind_status(home / endpoint.name, endpoint)
+    kinds = {LOCAL: local.status, DOCKER: docker.status}
+    return kinds.get(endpoint.kind, sagemaker.status)(home / endpoint.name, endpoint)
 
 
 def stop(home: Path, endpoint: Endpoint, now: bool = False) -> None:
-    """Let an endpoint finish its requests and stop; with `now` kill it. Does not wait.
+    """Let an endpoint finish its requests and stop; with `now` kill it. On SageMaker delete it. Does not wait.
 
     Raises:
         ExplainedError: It cannot be stopped.
@@ -103,8 +117,10 @@ def stop(home: Path, endpoint: Endpoint, now: bool = False) -> None:
     """
     if endpoint.kind == DOCKER:
         docker.stop(home / endpoint.name, endpoint, now)
-    else:
+    elif endpoint.kind == LOCAL:
         local.stop(home / endpoint.name, now)
+    else:
+        sagemaker.stop(home / endpoint.name, endpoint)
 
 
 def remove(home: Path, endpoint: Endpoint) -> None:
@@ -138,6 +154,8 @@ def same_in_code(endpoint: Endpoint) -> Sequence[str]:
     """Return the command by which a shell starts the same endpoint."""
     if endpoint.kind == DOCKER:
         return docker.command(endpoint, Path(endpoint.model), _VARIABLES)
+    if endpoint.kind in sagemaker.KINDS:
+        return sagemaker.command(endpoint)
     return ["scripts/serve-locally", endpoint.model, "--port", str(endpoint.port)]
 
 
