@@ -39,6 +39,9 @@ _KEYS = {
     "Enter": ("Enter", 13, "\r"),
     " ": ("Space", 32, " "),
     "ArrowRight": ("ArrowRight", 39, ""),
+    "ArrowDown": ("ArrowDown", 40, ""),
+    "End": ("End", 35, ""),
+    "Delete": ("Delete", 46, ""),
 }
 """What a key is called, its number, what it writes."""
 

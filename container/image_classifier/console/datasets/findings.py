@@ -170,7 +170,7 @@ def _classes(judged: _Judged) -> Iterator[Finding]:
         return
     few = sorted((count, name) for name, count in filled.items() if count < FEW_IMAGES)
     if few:
-        names = listed([f"{on_one_line(name)} ({count})" for count, name in few], _NAMES_SHOWN)
+        names = listed([f"{_isolated(name)} ({count})" for count, name in few], _NAMES_SHOWN)
         yield Finding(
             "few",
             Severity.WARN,
@@ -183,7 +183,7 @@ def _classes(judged: _Judged) -> Iterator[Finding]:
             "imbalance",
             Severity.WARN,
             "Classes of very different size",
-            f"{on_one_line(most)} has {filled[most]:,} training images, {on_one_line(least)} {filled[least]:,}. Class "
+            f"{_isolated(most)} has {filled[most]:,} training images, {_isolated(least)} {filled[least]:,}. Class "
             "weights, or more images of the small classes, help.",
         )
 
@@ -258,6 +258,12 @@ def _of_groups(
     images = tuple(image for group in groups for image in group)
     copies = f"{_images(len(groups))} in {len(images):,} files. {meaning}"
     return Finding(key, severity, title, copies, images, groups, excluded, remedy)
+
+
+def _isolated(name: str) -> str:
+    """Return a name that does not turn the direction of the text behind it (Unicode's isolates, UAX 9)."""
+    shown = on_one_line(name)
+    return shown if shown.isascii() else f"\u2068{shown}\u2069"
 
 
 def _channel(image: str) -> str:

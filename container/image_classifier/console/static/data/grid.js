@@ -54,8 +54,8 @@ function start() {
     const cell = item.firstElementChild;
     const [box, image] = [cell.querySelector("input"), cell.querySelector("img")];
     item.dataset.index = index;
-    box.disabled = !row;
     box.tabIndex = index === Math.max(focused, 0) ? 0 : -1;
+    // Not disabled meanwhile: it would lose the focus.
     if (!row) return;
     cell.className = `cell ${row.state}`;
     box.value = row.image;
@@ -157,6 +157,7 @@ function start() {
       return;
     }
     const index = Number(item.dataset.index);
+    if (!rowAt(index)) { event.preventDefault(); return; }
     if (event.shiftKey && anchor >= 0) chooseRange(anchor, index);
     else { choose(index, event.target.checked); anchor = index; say(); }
     focused = index;
@@ -183,7 +184,8 @@ function start() {
     body.set("action", action);
     if (everything) body.set("all", "1");
     else for (const image of selected.keys()) body.append("image", image);
-    const response = await fetch(form.action, { method: "POST", body, credentials: "same-origin", headers: { Accept: "application/json" } })
+    // The property of this name is the group of buttons called action.
+    const response = await fetch(form.getAttribute("action"), { method: "POST", body, credentials: "same-origin", headers: { Accept: "application/json" } })
       .catch(() => null);
     const answer = await response?.json().catch(() => null);
     if (!answer) { complain("The console does not answer. Nothing was changed; try again."); return; }
