@@ -14,7 +14,7 @@ ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 
 
 _NOT_FOUND = ("ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException")
-_COULD_NOT_FIND = ("could not find", "does not exist", "no scalable target found")
+_COULD_NOT_FIND = ("could not find", "requested resource not found", "does not exist", "no scalable target found")
 """Words of a ValidationException when the target does not exist."""
 
 

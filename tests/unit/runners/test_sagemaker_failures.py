@@ -133,6 +133,16 @@ def test_every_problem_is_in_one_message(service: SageMakerService, asked_for: E
     assert service.requests == []
 
 
+def test_folder_of_a_job_is_not_used_again(service: SageMakerService, asked_for: Experiment, tmp_path: Path) -> None:
+    """Given a folder with a job on SageMaker -> an error that names the way to resume it, and its record stays."""
+    folder = tmp_path / "run"
+    sagemaker.start(asked_for, folder)
+    before = record.read(folder)
+    with pytest.raises(UserError, match=r"scripts/launch resume .*run resumes one"):
+        sagemaker.start(asked_for, folder)
+    assert record.read(folder) == before
+
+
 def test_folder_of_others_is_not_used(service: SageMakerService, asked_for: Experiment, tmp_path: Path) -> None:
     """Given a folder with files of the user -> an error, and nothing is written."""
     (tmp_path / "mine").mkdir()

@@ -6,6 +6,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.status import Status
+
 from image_classifier.cli.launch import printing
 from image_classifier.cli.terminal import consoles, report_page
 from image_classifier.cli.terminal.training_view import TrainingView
@@ -42,30 +44,49 @@ def follow(folder: Path, as_json: bool = False, price: float | None = None) -> i
 
 
 class _View:
-    """Prints phases as lines, and the log as the view of a local job does."""
+    """Shows phases before the program runs, then the log as the view of a local job does."""
 
     def __init__(self, silent: bool) -> None:
         self._silent = silent
         self._phase = ""
         self._offset = 0
         self._live: TrainingView | None = None
+        self._shown = contextlib.ExitStack()
+        """What redraws lines of the terminal at the moment."""
+        self._is_drawn = False
+        """Whether the live view is among it."""
+        self._spinner: Status | None = None
 
     def show(self, folder: Path, status: JobStatus) -> None:
         """Show what is new: lines of the log, and the phase while there is no log."""
+        if self._live and not self._is_drawn:
+            self._draw(self._live)
         while (part := sagemaker.log(folder, self._offset)).text:
             self._offset = part.offset
             for line in part.text.splitlines():
                 self._log(line)
-        text = "" if status.state == State.RUNNING else _phase(status)
-        if text and text != self._phase and not self._silent:
-            self._phase = text
-            (self._live.announce if self._live else printing.line)(text)
+        if status.state != State.RUNNING and status.phase and not self._silent:
+            self._on_phase(status)
 
     def close(self) -> None:
-        """End the live view."""
-        if self._live:
-            self._live.__exit__(None, None, None)
-            self._live = None
+        """Stop redrawing, until `show` is called again."""
+        self._shown.close()
+        self._is_drawn, self._spinner = False, None
+
+    def _draw(self, view: TrainingView) -> None:
+        self.close()
+        self._shown.enter_context(view)
+        self._is_drawn = True
+
+    def _on_phase(self, status: JobStatus) -> None:
+        if self._live or not consoles.is_interactive():
+            if status.phase != self._phase:
+                (self._live.announce if self._live else printing.line)(status.phase)
+        elif self._spinner is None:
+            self._spinner = self._shown.enter_context(consoles.output().status(_counted(status)))
+        else:
+            self._spinner.update(_counted(status))
+        self._phase = status.phase
 
     def _log(self, line: str) -> None:
         if self._silent:
@@ -75,7 +96,7 @@ class _View:
             return
         if self._live is None:
             self._live = TrainingView(consoles.output())
-            self._live.__enter__()
+            self._draw(self._live)
         self._live.show(line)
 
 
@@ -88,7 +109,7 @@ def _until_over(folder: Path, view: _View) -> JobStatus:
         time.sleep(PAUSE)
 
 
-def _phase(status: JobStatus) -> str:
+def _counted(status: JobStatus) -> str:
     if status.total:
         return f"{status.phase}: {status.done:,} of {status.total:,} files"
     return status.phase

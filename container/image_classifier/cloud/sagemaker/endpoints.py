@@ -87,7 +87,7 @@ def invoke_through_s3(session: Session, endpoint: str, image: Path, accept: str,
         UserError: The image cannot be read, or the endpoint rejects it.
         PlatformError: No answer came in time.
     """
-    storage = S3Storage(Access(region=session.region))
+    storage = S3Storage(Access(region=session.region, profile=session.profile or None))
     source = folder.below(f"{uuid.uuid4()}-{image.name}")
     storage.write_bytes(_read(image), source)
     parameters = {"EndpointName": endpoint, "InputLocation": source.uri, "ContentType": _CONTENT_TYPE, "Accept": accept}

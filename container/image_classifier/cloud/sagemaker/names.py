@@ -11,8 +11,11 @@ _STAMP = "-%Y%m%d-%H%M%S"
 
 
 def plain(text: str) -> str:
-    """Return a text as a name: what the platform does not accept becomes a hyphen."""
-    return re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:LONGEST].rstrip("-") or "job"
+    """Return a text as a name: what the platform does not accept becomes a hyphen.
+
+    In lower case, since ARNs are, from which the name of a resource is read.
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:LONGEST].rstrip("-") or "job"
 
 
 def unique(text: str, longest: int = LONGEST) -> str:

@@ -21,6 +21,8 @@ class Session:
     """Clients of one region; made by `open_session`."""
 
     region: str
+    profile: str
+    """Of the AWS configuration; empty: the default one."""
     _boto: Any = field(repr=False)
     _clients: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -100,4 +102,4 @@ def open_session(region: str = "", profile: str = "") -> Session:
         boto = boto3.Session(region_name=region or None, profile_name=profile or None)
     if not boto.region_name:
         raise UserError("No AWS region is set. Give --region, such as --region eu-west-1, or set AWS_DEFAULT_REGION.")
-    return Session(boto.region_name, boto)
+    return Session(boto.region_name, profile, boto)
