@@ -68,6 +68,10 @@ class Overlay:
         return self.labels.get(image, folder_class)
 
 
+_EMPTY = Overlay()
+"""One object, so that what is kept for an overlay is found again."""
+
+
 class ChangedMeanwhileError(UserError):
     """An edit that is based on an earlier revision."""
 
@@ -87,7 +91,7 @@ def read(home: Path, key: str) -> Overlay:
     try:
         found = file.stat()
     except FileNotFoundError:
-        return Overlay()
+        return _EMPTY
     return _read(str(file), found.st_size, found.st_mtime_ns)
 
 

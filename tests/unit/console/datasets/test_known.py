@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import own_files
-from image_classifier.console.datasets import contents, folders, known, labels
+from image_classifier.console.datasets import contents, folders, known, labels, selections
 from image_classifier.console.datasets.known import Source
 from image_classifier.console.roots import allow
 from image_classifier.contract.errors import UserError
@@ -86,3 +86,16 @@ def test_contents_follow_the_folders(tmp_path: Path) -> None:
     (photos / "flat.png").write_bytes((photos / "a/001.png").read_bytes())
     found = contents.read(data_set)
     assert [found.channels[0].class_of(row) for row in range(len(found))] == ["a", "a", "b", "b", ""]
+
+
+def test_window_of_a_grid_costs_no_second_selection(tmp_path: Path) -> None:
+    """Given the same question twice, before and after an edit -> the second answer of each is the kept one."""
+    photos = write_classes(tmp_path / "photos", {"a": 2, "b": 1})
+    data_set = known.add(tmp_path / "home", "x", {"training": photos})
+    found, query = contents.read(data_set), selections.Query(class_name="a")
+    before = selections.select(found, labels.read(tmp_path / "home", data_set.key), query)
+    assert selections.select(found, labels.read(tmp_path / "home", data_set.key), query) is before
+    labels.edit(tmp_path / "home", data_set.key, labels.Edit(labels.Action.MOVE, ("training/a/000.png",), "b"), 0)
+    after = selections.select(found, labels.read(tmp_path / "home", data_set.key), query)
+    assert (len(before), len(after)) == (2, 1)
+    assert selections.select(found, labels.read(tmp_path / "home", data_set.key), query) is after
