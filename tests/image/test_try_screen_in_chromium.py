@@ -14,7 +14,7 @@ from image_classifier.console.screens import try_model
 from image_classifier.console.trying import corrections, trials
 from image_classifier.runners import processes
 from image_classifier.runners.endpoints import record, servers
-from tests.image import chromium
+from tests.image import chromium, page_tools
 from tests.image.chromium import Tab
 from tests.support.consoles import ACCESS
 from tests.support.try_jobs import finished_job
@@ -152,8 +152,8 @@ def test_camera_that_is_missing_is_explained(tab: Tab) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_overflows_and_targets_are_large(tab: Tab, width: int, scheme: str, tmp_path: Path) -> None:
-    """Given a phone's and a desk's width -> nothing to scroll sideways to, and every button has 44 pixels."""
+def test_page_fits_and_is_accessible(tab: Tab, width: int, scheme: str, tmp_path: Path) -> None:
+    """Given a phone's and a desk's width -> nothing to scroll sideways to, large buttons, no finding of axe-core."""
     tab.look(width, scheme)
     assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     small = tab.evaluate(
@@ -161,7 +161,20 @@ def test_nothing_overflows_and_targets_are_large(tab: Tab, width: int, scheme: s
         f"it.getBoundingClientRect().height < {TARGET}).map((it) => it.outerHTML)"
     )
     assert small == []
+    assert page_tools.accessibility_errors(tab) == []
     tab.take_screenshot(tmp_path / f"try-{width}-{scheme}.png")
+
+
+@pytest.mark.parametrize("query", ["", "?where=docker", "?where=serverless&code=sdk3"])
+def test_list_of_endpoints_is_accessible(tab: Tab, query: str) -> None:
+    """Given the endpoints with one that runs, and the form in each of its shapes -> nothing that axe-core finds."""
+    page = str(tab.evaluate("location.origin + '/deployments'")) + query
+    tab.call("Page.navigate", url=page)
+    tab.wait_for(f"location.href === '{page}' && document.readyState === 'complete'")
+    for width, scheme in ((360, "dark"), (1280, "light")):
+        tab.look(width, scheme)
+        assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+        assert page_tools.accessibility_errors(tab) == []
 
 
 def test_only_the_console_is_asked(tab: Tab) -> None:

@@ -80,7 +80,8 @@ function sentence(answered, failed, waiting) {
 function showCounts(found) {
   const most = found[0]?.[1] ?? 1;
   const rows = found.slice(0, MOST_COUNTS).map(([label, count]) => {
-    const button = element("button", "", { type: "button", class: "count", "aria-label": `Show ${count} of ${label}` });
+    const button = element("button", "", { type: "button", class: "count" });
+    button.dataset.label = label;
     button.setAttribute("aria-pressed", String(filter.value === ofClass(label)));
     const row = copyOf("bar");
     row.querySelector(".label").textContent = label;
@@ -91,7 +92,7 @@ function showCounts(found) {
       filter.value = filter.value === ofClass(label) ? "all" : ofClass(label);
       update();
       // The button was replaced.
-      [...counts.querySelectorAll("button")].find((other) => other.ariaLabel === button.ariaLabel)?.focus();
+      [...counts.querySelectorAll("button")].find((other) => other.dataset.label === label)?.focus();
     });
     const item = document.createElement("li");
     item.append(button);
