@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 440, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 76, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 80, 12, 28
 _LINES = 4
 """Grid lines at most."""
-_GAP = 13
+_GAP = 15
 """Between two names at the ends of lines."""
 Points = Sequence[tuple[float, float]]
 
@@ -27,7 +27,7 @@ def lines(title: str, series: Mapping[str, Points], share: bool = False) -> Mark
     steps = [x for points in drawn.values() for x, _ in points]
     if not values:
         return Markup("")
-    marks = _marks(min(values), max(values))
+    marks = _marks(*_bounds(min(values), max(values), share))
     across = _Scale(min(steps), max(steps), _LEFT, _WIDTH - _RIGHT)
     up = _Scale(marks[0], marks[-1], _HEIGHT - _BOTTOM, _TOP)
     parts = [_grid(marks, up, share), _epochs(min(steps), max(steps), across)]
@@ -55,9 +55,17 @@ class _Scale:
         return self._start + part * (self._end - self._start)
 
 
+def _bounds(low: float, high: float, share: bool) -> tuple[float, float]:
+    """Return the interval to show: a little more than one value; of a share never more than 1."""
+    if low < high:
+        return low, high
+    margin = 0.1 * abs(high) or 0.1
+    return low - margin, high if share else high + margin
+
+
 def _marks(low: float, high: float) -> list[float]:
     """Return round values around an interval, 2 to about `_LINES`."""
-    span = (high - low) or abs(high) or 1.0
+    span = high - low
     size = 10 ** math.floor(math.log10(span / _LINES))
     step = next(size * factor for factor in (1, 2, 5, 10, 20) if size * factor * _LINES >= span)
     first = math.floor(low / step)

@@ -60,3 +60,11 @@ def test_nothing_to_show_is_no_chart() -> None:
 def test_names_cannot_become_markup() -> None:
     """Given a name with markup -> it is escaped."""
     assert "<script>" not in charts.lines("<script>", {"<script>": [(1, 1.0)]})
+
+
+def test_accuracy_that_does_not_change_stays_below_one_hundred_percent() -> None:
+    """Given an accuracy of 1 in every epoch -> the chart ends at 100 %, and its lowest mark is below."""
+    svg = str(charts.lines("Accuracy", {"validation": [(1, 1.0), (2, 1.0)]}, share=True))
+    marks = [float(found) for found in re.findall(r">([0-9.]+) %</text>", svg)]
+    assert max(marks) == 100
+    assert min(marks) < 100

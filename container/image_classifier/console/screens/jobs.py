@@ -130,6 +130,9 @@ def _find(name: str) -> Job:
 def _curves(job: Job) -> dict[str, str]:
     """Return the curves that have something to show, by metric."""
     found: dict[str, str] = {}
+    if len(job.status.epochs) < 2:
+        # The head of a recipe, or a first epoch: its figures say as much.
+        return found
     for metric, share in _METRICS.items():
         series = {
             label: [(one.number, one.metrics[key]) for one in job.status.epochs if key in one.metrics]
