@@ -1,0 +1,59 @@
+"""The terminal while a job on SageMaker is followed: what is uploaded, where it waits, and the view of its log."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from image_classifier.cli.launch import following
+from image_classifier.cli.terminal import consoles
+from image_classifier.runners.job import JobStatus, State
+from tests.support.sagemaker_results import LOG
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal of 100 columns."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, color_system=None, width=100)
+    monkeypatch.setattr(consoles, "output", lambda: console)
+    monkeypatch.setattr(consoles, "is_interactive", lambda: True)
+    return file
+
+
+def test_view_continues_after_a_question(screen: io.StringIO, tmp_path: Path) -> None:
+    """Given a view that was closed for a question -> the next epoch continues the count of the earlier ones."""
+    view = following._View(silent=False)
+    view.show(tmp_path, JobStatus(State.STARTING, phase="Uploading to S3", done=1, total=3))
+    log = tmp_path / "job.log"
+    log.write_text("\n".join(LOG[:5]) + "\n")
+    view.show(tmp_path, JobStatus(State.RUNNING))
+    view.close()
+    with log.open("a") as file:
+        file.write(LOG[5] + "\n")
+    view.show(tmp_path, JobStatus(State.RUNNING))
+    view.show(tmp_path, JobStatus(State.STOPPING, phase="Saving the best model"))
+    view.close()
+    shown = screen.getvalue()
+    assert "Uploading to S3: 1 of 3 files" in shown
+    assert "Epoch 1/3 *" in shown
+    assert "Epoch 2/3 *" in shown
+    assert "Saving the best model" in shown
+
+
+def test_plain_output_names_each_phase_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given no terminal -> a line for each phase, not for each file, and the log as it is."""
+    monkeypatch.setattr(consoles, "is_interactive", lambda: False)
+    lines: list[str] = []
+    monkeypatch.setattr("image_classifier.cli.launch.printing.line", lines.append)
+    view = following._View(silent=False)
+    for done in range(3):
+        view.show(tmp_path, JobStatus(State.STARTING, phase="Uploading to S3", done=done, total=3))
+    view.show(tmp_path, JobStatus(State.STARTING, phase="Waiting for an instance"))
+    (tmp_path / "job.log").write_text("a line\n")
+    view.show(tmp_path, JobStatus(State.RUNNING))
+    assert lines == ["Uploading to S3", "Waiting for an instance"]
+    assert capsys.readouterr().out == "a line\n"
