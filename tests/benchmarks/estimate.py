@@ -63,7 +63,7 @@ class Comparison:
 
 def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
     """Estimate a job and run it."""
-    files = {one.name: sorted(one.iterdir()) for one in sorted(folder.iterdir()) if one.is_dir()}
+    files = {one.name: sorted(map(str, one.iterdir())) for one in sorted(folder.iterdir()) if one.is_dir()}
     counts = [len(found) for found in files.values()]
     sizes = Sizes(sum(counts), 0, 0, len(counts), min(counts))
     values = hyperparameters.parse(SETTINGS).values

@@ -1,7 +1,7 @@
 """Estimates of jobs: measured in the background, kept by content, model and settings, for this processor alone."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ class Images:
 
     content: str
     """Digest of its content, with its labels."""
-    files: Mapping[str, list[Path]]
-    """Training images by class."""
+    files: Mapping[str, Sequence[str]]
+    """Paths of the training images by class."""
     sizes: Sizes
 
 

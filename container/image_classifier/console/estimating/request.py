@@ -95,12 +95,12 @@ class Request:
         return cls(images, found["content"], found["model"], settings, found["rows"], found["epochs"])
 
 
-def choose(files: Mapping[str, Sequence[Path]], most: int = IMAGES) -> tuple[tuple[str, str], ...]:
+def choose(files: Mapping[str, Sequence[str]], most: int = IMAGES) -> tuple[tuple[str, str], ...]:
     """Return class and path of up to `most` images, evenly spaced over the classes and over each class's files."""
     names = [name for name in sorted(files) if len(files[name]) > 1]
     names = _evenly(names, MOST_CLASSES)
     each = max(2, most // max(len(names), 1))
-    return tuple((name, str(path)) for name in names for path in _evenly(files[name], each))
+    return tuple((name, path) for name in names for path in _evenly(files[name], each))
 
 
 def _evenly(items: Sequence[Item], count: int) -> list[Item]:

@@ -96,13 +96,13 @@ def test_a_busy_machine_is_noted() -> None:
 
 def test_images_are_chosen_evenly_from_all_classes() -> None:
     """Given 2 and 200 classes -> 32 images, evenly of the classes, two of each at least; lone images are left out."""
-    two = {name: [Path(f"{name}/{index}") for index in range(100)] for name in ("a", "b")}
+    two = {name: [f"{name}/{index}" for index in range(100)] for name in ("a", "b")}
     assert len(choose(two)) == IMAGES
     assert {name for name, _ in choose(two)} == {"a", "b"}
-    many = {f"{number:03d}": [Path(f"{number}/{index}") for index in range(5)] for number in range(200)}
+    many = {f"{number:03d}": [f"{number}/{index}" for index in range(5)] for number in range(200)}
     assert len(choose(many)) == IMAGES
     assert len({name for name, _ in choose(many)}) == 16
-    assert choose({**two, "alone": [Path("c/0")]}) == choose(two)
+    assert choose({**two, "alone": ["c/0"]}) == choose(two)
 
 
 def test_settings_that_cost_nothing_do_not_ask_for_another_measurement() -> None:
