@@ -50,11 +50,11 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installers: Insta
 def test_settings_of_pip_reach_uv() -> None:
     """Given pip's settings -> uv's variables, lists in uv's form; a variable that the user set wins."""
     settings = {"index-url": "https://a/simple", "extra-index-url": "https://b https://c", "find-links": "/w /x"}
-    found = locked_packages.variables(settings, {"UV_INDEX": "https://mine", "HOME": "/home/me"})
+    found = locked_packages.variables(settings, {"UV_INDEX": "https://mine", "HOME": "/srv/me"})
     assert found["UV_DEFAULT_INDEX"] == "https://a/simple"
     assert found["UV_FIND_LINKS"] == "/w,/x"
     assert found["UV_INDEX"] == "https://mine"
-    assert found["HOME"] == "/home/me"
+    assert found["HOME"] == "/srv/me"
     assert "SSL_CERT_FILE" not in found
 
 
