@@ -117,6 +117,29 @@ def billed(platform: Any) -> Any:
     return lambda answer: platform({**answer, "BillableTimeInSeconds": 1200, "TrainingTimeInSeconds": 3600})
 
 
+def test_programs_get_one_document(
+    service: SageMakerService, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given --json -> training and status print the job's status as one JSON document each."""
+
+    def follow(folder: Path, lock: int) -> None:
+        put_results(NAME)
+        service.log(NAME, LOG)
+        process.run(folder)
+
+    monkeypatch.setattr(sagemaker, "_follow", follow)
+    assert launch.main(["train", "job.toml", "--output", "run/mine", "--json", *FLAGS]) == 0
+    found = printed(capsys)
+    assert (found["state"], found["accuracy"], found["folder"]) == ("finished", ACCURACY, "run/mine")
+    assert [epoch["metrics"]["val_accuracy"] for epoch in found["epochs"]] == [0.7887, 0.8197]
+    assert launch.main(["status", "run/mine", "--json"]) == 0
+    assert printed(capsys) == found
+    assert launch.main(["status", "run/mine"]) == 0
+    assert "artefact: s3://" in capsys.readouterr().out
+    assert launch.main(["stop", "run/mine"]) == 0
+    assert capsys.readouterr().out == "The job is over.\n"
+
+
 def test_failed_job_is_a_failed_command(
     service: SageMakerService, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.status import Status
@@ -36,7 +35,7 @@ def follow(folder: Path, as_json: bool = False, price: float | None = None) -> i
                 if not _goes_on(folder):
                     return 0
     if as_json:
-        printing.json_document({**asdict(status), "extra": dict(status.extra), "folder": str(folder)})
+        printing.job_document(status, folder)
     else:
         for line in closing_lines(folder, status, price):
             printing.line(line)

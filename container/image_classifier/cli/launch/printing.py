@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from image_classifier.cli.terminal import consoles
+from image_classifier.runners.job import JobStatus
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -12,6 +14,12 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 def json_document(value: Any) -> None:
     """Print a value as JSON on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def job_document(status: JobStatus, folder: Path) -> None:
+    """Print the status of a job as JSON."""
+    epochs = [{"number": epoch.number, "metrics": dict(epoch.metrics)} for epoch in status.epochs]
+    json_document({**vars(status), "epochs": epochs, "extra": dict(status.extra), "folder": str(folder)})
 
 
 def line(text: str, style: str | None = None) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ def as_json(resource: Resource) -> dict[str, Any]:
 def _show_job(folder: Path, as_document: bool) -> int:
     found = sagemaker.status(folder)
     if as_document:
-        printing.json_document({**asdict(found), "extra": dict(found.extra)})
+        printing.job_document(found, folder)
         return 0
     printing.line(f"{found.state}{f': {found.phase}' if found.phase else ''}")
     if found.failure:
