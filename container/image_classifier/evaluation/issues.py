@@ -126,7 +126,10 @@ def _traits(evaluation: Evaluation, split: Split) -> Iterator[Issue]:
 
 
 def _blur(found: Traits, unsharp: float, median: float) -> float | None:
-    return _beyond(_log(found.sharpness) < unsharp and found.sharpness < BLURRED * median, 1 - found.sharpness / median)
+    # Where most images are of one colour the median is 0, and no image is less sharp.
+    if not (_log(found.sharpness) < unsharp and found.sharpness < BLURRED * median):
+        return None
+    return 1 - found.sharpness / median
 
 
 def _beyond(is_so: bool, score: float) -> float | None:

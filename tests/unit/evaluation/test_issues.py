@@ -51,6 +51,12 @@ def test_dark_data_set_is_not_an_outlier(plain: Evaluation) -> None:
     assert kinds(replace(plain, traits={VALIDATION: dark})) == []
 
 
+def test_images_of_one_colour_are_not_blurred(plain: Evaluation) -> None:
+    """Given images without any edge -> none is an issue, since none differs from the others."""
+    flat = [evaluations.traits(row, sharpness=0.0) for row in range(400)]
+    assert kinds(replace(plain, traits={VALIDATION: flat})) == []
+
+
 @pytest.mark.parametrize("planted", [(), (5, 250)], ids=["none", "two"])
 def test_unfamiliar_images_are_outliers(plain: Evaluation, planted: tuple[int, ...]) -> None:
     """Given 400 judged images of the training images' kind, and two unlike them -> these two, else none."""
