@@ -12,6 +12,7 @@ import pytest
 
 from image_classifier import artifacts, pages
 from image_classifier.pages import try_page
+from image_classifier.serving import page as web_ui
 from tests.image import chromium
 from tests.image.chromium import Tab
 from tests.image.containers import ISOLATED, Start
@@ -229,7 +230,7 @@ def test_slim_image_has_the_page_when_asked(start: Start, serve_image: str, mode
     container = start("serve", image=serve_image, options=options)
     container.wait_for_ping()
     assert b'<div id="try"' in container.ask("/").body
-    for name in pages.FILES:
+    for name in web_ui.SHARED:
         assert container.ask(f"/page/{name}").body == (pages.FOLDER / name).read_bytes()
     for path in try_page.STATIC.iterdir():
         assert container.ask(f"/page/{path.name}").body == path.read_bytes()

@@ -19,6 +19,7 @@ from PIL import Image
 import image_classifier
 from image_classifier import artifacts, pages
 from image_classifier.pages import try_page
+from image_classifier.serving import page as web_ui
 from tests.platform import sample_images
 from tests.platform.serving import ROOT, Server, running, served_locally, start_server
 from tests.support import tiny_models
@@ -26,7 +27,7 @@ from tests.support import tiny_models
 SOURCES = ROOT / "container" / "image_classifier"
 SHARED, OWN, TRY = SOURCES / "pages", SOURCES / "serving" / "page", try_page.STATIC
 FILES = {
-    **{name: SHARED / name for name in pages.FILES},
+    **{name: SHARED / name for name in web_ui.SHARED},
     "style.css": OWN / "style.css",
     **{path.name: path for path in TRY.iterdir()},
 }

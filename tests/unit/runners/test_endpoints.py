@@ -1,5 +1,6 @@
 """Endpoints on this machine: started, asked, adopted by another process, stopped, and what is said when they fail."""
 
+import os
 import subprocess
 import sys
 import urllib.request
@@ -83,9 +84,49 @@ def test_names_are_unique_and_failures_are_explained(tmp_path: Path, home: Path)
 def test_docker_says_what_is_missing(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given no docker on PATH -> a sentence that names the other choice, and nothing is left behind."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PlatformError, match=r"Docker is not installed on this machine\. Install it, or choose This"):
+    with pytest.raises(PlatformError, match=r"There is no docker on PATH\. Install Docker"):
         servers.start(home, "one", tmp_path, record.DOCKER)
     assert servers.all_of(home) == []
+
+
+_DOCKER = """#!/bin/sh
+here=$(dirname "$0")
+echo "$*" >>"$here/asked"
+case "$1" in
+run) touch "$here/running" ;;
+stop | kill) mv "$here/running" "$here/stopped" ;;
+rm) rm "$here/stopped" ;;
+logs) echo "Killed" ;;
+container)
+    running=false
+    [ ! -e "$here/running" ] || running=true
+    if [ -e "$here/running" ] || [ -e "$here/stopped" ]; then
+        echo '{"Id": "1", "State": {"Running": '$running', "StartedAt": "2026-11-30T17:00:00.123456789Z"}}'
+    else
+        echo "Error: No such container" >&2
+        exit 1
+    fi
+    ;;
+esac
+"""
+
+
+def test_container_is_watched_stopped_and_removed(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a stand-in for docker -> the container is started, found, stopped and removed by its name."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "docker").write_text(_DOCKER)
+    (tmp_path / "bin" / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "model").mkdir()
+    endpoint = servers.start(home, "one", tmp_path / "model", record.DOCKER, image="mine:serve")
+    found = servers.status(home, endpoint)
+    assert (found.state, found.started) == (State.STARTING, 1796058000.0)
+    servers.stop(home, endpoint)
+    wait_for(home, endpoint, State.STOPPED)
+    servers.remove(home, endpoint)
+    asked = (tmp_path / "bin" / "asked").read_text().splitlines()
+    assert [line.split()[0] for line in asked if line.split()[0] in ("run", "stop", "rm")] == ["run", "stop", "rm"]
+    assert f"127.0.0.1:{endpoint.port}:8080" in next(line for line in asked if line.startswith("run"))
 
 
 def test_container_is_reached_from_this_machine_alone(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from image_classifier.serving.settings import ServingSettings
 
 ROUTES = "GET / is the web UI."
 """For error messages, after the sentence about the other routes."""
+SHARED = ("tokens.css", "base.css", "icon.svg")
+"""Those of `pages.FILES` that the web UI loads."""
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = {
@@ -88,7 +90,7 @@ def _index() -> str:
 
 
 def _files() -> dict[str, bytes]:
-    shared = {name: pages.text(name).encode() for name in pages.FILES}
+    shared = {name: pages.text(name).encode() for name in SHARED}
     return {**shared, "style.css": (_HERE / "style.css").read_bytes(), **try_page.static_files()}
 
 
