@@ -50,8 +50,8 @@ def explained(request: Request) -> Iterator[None]:
         yield
     except without as error:
         raise UserError(
-            f"No AWS credentials for {request.target} ({first_line(error)}). A job uses its execution role. Elsewhere "
-            "run `aws configure` or `aws sso login`, or set AWS_PROFILE."
+            f"No AWS credentials for {_inside(request.target)} ({first_line(error)}). A job uses its execution role. "
+            "Elsewhere run `aws configure` or `aws sso login`, or set AWS_PROFILE."
         ) from error
     except exceptions.ClientError as error:
         raise _rejection(request, error) from error
@@ -76,6 +76,11 @@ def is_absent(error: Any) -> bool:
     return code in ("ValidationException", "ValidationError") and any(words in message for words in _COULD_NOT_FIND)
 
 
+def _inside(target: str) -> str:
+    """Return a target as it is written inside a sentence."""
+    return f"the {target.removeprefix('The ')}" if target.startswith("The ") else target
+
+
 def _rejection(request: Request, error: Any) -> ExplainedError:
     answer = error.response
     code, message = str(answer["Error"]["Code"]), str(answer["Error"].get("Message", "")).rstrip(".")
@@ -88,6 +93,6 @@ def _rejection(request: Request, error: Any) -> ExplainedError:
     if is_absent(error):
         return UserError(f"{request.target} does not exist ({code}: {message}). Check {request.location}.")
     return UserError(
-        f"AWS rejected {error.operation_name} for {request.target} ({code}: {message}). It requires "
+        f"AWS rejected {error.operation_name} for {_inside(request.target)} ({code}: {message}). It requires "
         f"{request.permissions}."
     )

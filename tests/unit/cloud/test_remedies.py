@@ -58,6 +58,11 @@ CASES = [
         PlatformError,
         "no free capacity .* another instance type",
     ),
+    (
+        Fault("ValidationException", "HyperParameters has an invalid key"),
+        UserError,
+        "AWS rejected CreateTrainingJob for the training job flowers.*It requires sagemaker:CreateTrainingJob",
+    ),
     (Fault("ResourceInUse", "Training job names must be unique"), UserError, "the name is taken .* another name"),
     (Fault("ExpiredTokenException", "The security token is expired"), UserError, "have expired .* `aws sso login`"),
 ]
