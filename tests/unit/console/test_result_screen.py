@@ -2,8 +2,10 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
@@ -12,7 +14,7 @@ from image_classifier.console.datasets import known, labels
 from image_classifier.console.forms.data_choice import VIEWS
 from image_classifier.console.screens import result_frame
 from image_classifier.contract import report_files
-from image_classifier.evaluation import archive
+from image_classifier.evaluation import archive, mistakes, scores
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.report import page
 from image_classifier.runners import local
@@ -217,3 +219,23 @@ def test_threshold_works_as_a_form(console: Console, client: FlaskClient, tmp_pa
     text = client.get("/jobs/job-3/result/calibration?threshold=0&error=8&check=1").text
     assert '<dd class="big" id="coverage">100.0 %</dd>' in text
     assert 'name="error" min="0" max="1000000000" step="any" value="8"' in text
+
+
+def test_no_mistake_and_long_names_are_shown(console: Console, client: FlaskClient, tmp_path: Path) -> None:
+    """Given names of 60 characters and no mistake -> the tab says so, and names are there in full."""
+    names = ("a" * 60, "b" * 60)
+    found = evaluations.evaluation(tmp_path / "data", 2, 60, skill=1.0, names=names)
+    perfect = np.eye(2, dtype=np.float32)[found.evidence.judged.labels]
+    judged = replace(found.evidence.judged, probabilities=perfect)
+    found = replace(
+        found,
+        evidence=replace(found.evidence, judged=judged),
+        score=scores.measure(judged, names),
+        mistakes=mistakes.find(judged, 2),
+    )
+    judged_jobs.write(console.jobs, "perfect", found)
+    text = client.get("/jobs/perfect/result/mistakes").text
+    assert "No mistake on 60 images" in text
+    assert names[0] in text
+    assert "not on this machine" in text
+    assert "Left out" in client.get("/jobs/perfect/result/labels").text

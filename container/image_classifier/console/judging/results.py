@@ -54,7 +54,7 @@ def job_folder(jobs: Path, name: str) -> Path | None:
 
 
 def data_folder(folder: Path) -> Path:
-    """Return where a job leaves its report: `output/data`, or for a downloaded output.tar.gz `data`."""
+    """Return where a job leaves its report, also one whose output.tar.gz was unpacked into `output`."""
     return folder / "output" / "data"
 
 

@@ -1,6 +1,6 @@
 // One key for each decision, and a sentence while a head is fitted. Without it the buttons do the same.
 
-const typing = (target) => target.closest("input, select, textarea, [contenteditable]");
+const typing = (target) => target instanceof Element && target.closest("input, select, textarea, [contenteditable]");
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
