@@ -92,6 +92,7 @@ def test_labels_are_decided_with_one_key(tab: Tab, base: str, console: Console) 
     for number, key in enumerate("mdk", start=2):
         tab.evaluate(f"document.body.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}', bubbles: true}}))")
         tab.wait_for(f"document.getElementById('deciding-title')?.textContent.startsWith('Label {number} of 12')")
+        tab.wait_for("document.readyState === 'complete'")
     assert [*labels.read(console.home, data_set.key).labels.values()] == ["circle", None, "square"]
     tab.evaluate("document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'u', bubbles: true}))")
     tab.wait_for("document.getElementById('deciding-title')?.textContent.includes('2 decided')")
