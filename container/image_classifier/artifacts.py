@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import durable_files
-from image_classifier.contract import addresses
+from image_classifier.contract import addresses, imaging_versions
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.system_names import is_system_name
 
@@ -55,6 +55,8 @@ class ModelInfo:
     signature: str | None = None
     output_key: str | None = None
     resize_method: str = "bilinear"
+    imaging_version: int = 1
+    """Version of `imaging` whose pixels the model was trained on; 1, the first, was not recorded."""
     binary_mode: bool = False
     output: str | None = None
     """One of `OUTPUTS`; None when it is not recorded."""
@@ -122,7 +124,11 @@ def parse_model_info(found: Any, where: str) -> ModelInfo:
         values["image_size"] = _image_size(values["image_size"], where)
     else:
         values.pop("image_size", None)
-    for key, allowed in (("pixel_scaling_method", PIXEL_SCALING_METHODS), ("output", (None, *OUTPUTS))):
+    for key, allowed in (
+        ("pixel_scaling_method", PIXEL_SCALING_METHODS),
+        ("output", (None, *OUTPUTS)),
+        ("imaging_version", imaging_versions.VERSIONS),
+    ):
         if key in values and values[key] not in allowed:
             raise UserError(f"{where}: {key} is {values[key]!r}; allowed: {', '.join(map(str, allowed))}.")
     return ModelInfo(**values)

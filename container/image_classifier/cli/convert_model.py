@@ -86,7 +86,8 @@ def _sample(images: Path, info: ModelInfo) -> ComparisonImages:
         if len(found) == conversion.IMAGES:
             break
         try:
-            found.append(imaging.load_pixels(files[index].read_bytes(), info.image_size, info.resize_method))
+            content, version = files[index].read_bytes(), info.imaging_version
+            found.append(imaging.load_pixels(content, info.image_size, info.resize_method, version=version))
         except ImageRejected:
             continue
     if not found:

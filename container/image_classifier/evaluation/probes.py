@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import imaging
+from image_classifier.contract import imaging_versions
 from image_classifier.evaluation import familiarity, occlusion
 from image_classifier.evaluation.evidence import Evidence, Split
 from image_classifier.evaluation.familiarity import FamiliarityModel, Separation
@@ -32,6 +33,7 @@ class Network:
     image_size: tuple[int, int]
     """Height and width in pixels."""
     resize_method: str
+    imaging_version: int = imaging_versions.VERSION
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities alone."""
@@ -51,7 +53,9 @@ def occlusion_maps(
             break
         try:
             content = split.path(row).read_bytes()
-            pixels = imaging.load_pixels(content, network.image_size, network.resize_method)
+            pixels = imaging.load_pixels(
+                content, network.image_size, network.resize_method, version=network.imaging_version
+            )
         except (OSError, imaging.ImageRejected):
             continue
         found[row] = occlusion.explain(pixels, network.probabilities)

@@ -1,9 +1,12 @@
-"""Decode images to upright RGB pixels, with Pillow and NumPy only.
+"""Decode images to upright RGB pixels: ordinary JPEGs by libjpeg-turbo, everything else by Pillow.
 
 Conventions, which match TensorFlow's decoders and therefore the built-in algorithm: colour profiles are ignored. Alpha
 is dropped without blending, so invisible pixels keep their stored colours; transparent pixels of a GIF, which stores
 none, become black. Of an animation the first frame is used. A CMYK JPEG with Adobe's marker stores inverted inks
 (255: none), one without the marker plain inks (0: none).
+
+The pixels of a version never change. A model records the version that it was trained with, and is served with it:
+1: bilinear, bicubic and lanczos3 are Pillow's; 2: they are those of `fixed_point`, a level apart at few pixels.
 """
 
 import io
@@ -17,7 +20,8 @@ from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from image_classifier.contract.errors import PlatformError
-from image_classifier.imaging import exif, resampling
+from image_classifier.contract.imaging_versions import VERSION
+from image_classifier.imaging import exif, fixed_point, libjpeg_turbo, resampling
 from image_classifier.imaging.header import (
     DEFAULT_MAX_PIXELS,
     MAX_RASTER_PIXELS,
@@ -39,6 +43,7 @@ _PILLOW_FILTERS = {
 RESIZE_METHODS = (*_PILLOW_FILTERS, *resampling.METHODS)
 JPEG_MARGIN = 2
 """A JPEG is decoded at 1/2, 1/4 or 1/8 only if both sides remain at least this multiple of the target."""
+Pixels = NDArray[np.uint8]
 _ARRAY_BYTES = 6
 """Per pixel of a raster that NumPy resizes: the array, and the bytes it is created from."""
 _TRANSPOSITIONS = {
@@ -54,15 +59,19 @@ _TRANSPOSITIONS = {
 
 
 def load_pixels(
-    data: bytes, size: tuple[int, int], method: str = "bilinear", max_pixels: int = DEFAULT_MAX_PIXELS
-) -> NDArray[np.uint8]:
+    data: bytes,
+    size: tuple[int, int],
+    method: str = "bilinear",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    version: int = VERSION,
+) -> Pixels:
     """Read the header of an image and decode it, see `read_header` and `decode`."""
     if method not in RESIZE_METHODS:
         raise ValueError(f"resize method {method!r} is not one of {', '.join(RESIZE_METHODS)}")
-    return decode(read_header(data, max_pixels), size, method)
+    return decode(read_header(data, max_pixels), size, method, version)
 
 
-def decode(header: Header, size: tuple[int, int], method: str) -> NDArray[np.uint8]:
+def decode(header: Header, size: tuple[int, int], method: str, version: int = VERSION) -> Pixels:
     """Decode an image to upright RGB, uint8 (height, width, 3), of exactly `size` (height, width) in pixels.
 
     Resizes with antialiasing (except nearest and area) without preserving the aspect ratio. A large JPEG is decoded
@@ -73,6 +82,7 @@ def decode(header: Header, size: tuple[int, int], method: str) -> NDArray[np.uin
         header: The header, including the file's content.
         size: Height and width in pixels.
         method: One of `RESIZE_METHODS`.
+        version: One of `contract.imaging_versions.VERSIONS`.
 
     Raises:
         ImageRejected: The image is corrupt, or has too many pixels even at 1/8.
@@ -80,10 +90,11 @@ def decode(header: Header, size: tuple[int, int], method: str) -> NDArray[np.uin
     """
     check_size(_raster_size(header, size, method), MAX_RASTER_PIXELS)
     try:
-        image = Image.open(io.BytesIO(header.content), formats=[header.format])
-        if image.size != header.size:
-            raise corrupt(f"it also states {image.width:,} x {image.height:,} pixels, unlike its header")
-        return _upright(image, header, size, method)
+        if header.is_ordinary_jpeg:
+            raster = libjpeg_turbo.decode(header.content, header.size, _reduction(header, size, method))
+            if raster is not None:
+                return _upright(raster, header.orientation, size, method, version)
+        return _by_pillow(header, size, method, version)
     except ImageRejected:
         raise
     except MemoryError as error:
@@ -150,28 +161,43 @@ def _stored(orientation: int | None, size: tuple[int, int]) -> tuple[int, int]:
     return (height, width) if orientation is not None and orientation >= 5 else (width, height)
 
 
-def _upright(image: Image.Image, header: Header, size: tuple[int, int], method: str) -> NDArray[np.uint8]:
+def _by_pillow(header: Header, size: tuple[int, int], method: str, version: int) -> Pixels:
+    image = Image.open(io.BytesIO(header.content), formats=[header.format])
+    if image.size != header.size:
+        raise corrupt(f"it also states {image.width:,} x {image.height:,} pixels, unlike its header")
     orientation = header.orientation
     if orientation is None:
         orientation = exif.orientation(image.info.get("exif"), image.info.get("xmp"))
-    width, height = _stored(orientation, size)
     if isinstance(image, JpegImageFile):
         if method != "nearest":
+            width, height = _stored(orientation, size)
             image.draft(None, (JPEG_MARGIN * width, JPEG_MARGIN * height))
         if header.has_plain_cmyk:
             image.tile = [tile._replace(args=("CMYK", "")) for tile in image.tile]
     else:
         image.load()
-    rgb = _rgb(image)
-    if method in _PILLOW_FILTERS:
-        # In a fixed order: Pillow's own depends on its version and on the shape, and affects the result.
-        across = rgb.resize((width, rgb.height), _PILLOW_FILTERS[method])
-        resized = across.resize((width, height), _PILLOW_FILTERS[method])
-    else:
-        resized = Image.fromarray(resampling.resize(np.asarray(rgb), (height, width), method))
+    return _upright(_rgb(image), orientation, size, method, version)
+
+
+def _upright(
+    raster: Image.Image | Pixels, orientation: int | None, size: tuple[int, int], method: str, version: int
+) -> Pixels:
+    width, height = _stored(orientation, size)
+    resized = _resized(raster, (height, width), method, version)
     if orientation in _TRANSPOSITIONS:
-        resized = resized.transpose(_TRANSPOSITIONS[orientation])
-    return np.array(resized, np.uint8)
+        return np.array(Image.fromarray(resized).transpose(_TRANSPOSITIONS[orientation]), np.uint8)
+    return resized
+
+
+def _resized(raster: Image.Image | Pixels, size: tuple[int, int], method: str, version: int) -> Pixels:
+    if method not in _PILLOW_FILTERS:
+        return np.ascontiguousarray(resampling.resize(np.asarray(raster), size, method))
+    if version > 1:
+        return fixed_point.resize(raster, size, method)
+    image = raster if isinstance(raster, Image.Image) else Image.fromarray(raster)
+    # In a fixed order: Pillow's own depends on its version and on the shape, and affects the result.
+    across = image.resize((size[1], image.height), _PILLOW_FILTERS[method])
+    return np.array(across.resize(size[::-1], _PILLOW_FILTERS[method]), np.uint8)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

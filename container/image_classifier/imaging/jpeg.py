@@ -24,6 +24,14 @@ _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 """Markers without a segment, and the escape of a data byte 255."""
 _END, _SCAN, _EXIF, _ADOBE, _COMMENT = 0xD9, 0xDA, 0xE1, 0xEE, 0xFE
+_END_MARKER = b"\xff\xd9"
+_JFIF = 0xE0
+_JFIF_VERSION, _ADOBE_TRANSFORM = 9, 15
+"""Positions in the segments, from the marker on."""
+_HUFFMAN = frozenset({0xC0, 0xC1, 0xC2})
+"""Baseline, extended sequential and progressive."""
+_SUBSAMPLING = frozenset({0x11, 0x21, 0x22, 0x12, 0x41})
+"""Factors of the first component, across and down: 4:4:4, 4:2:2, 4:2:0, 4:4:0, 4:1:1."""
 _METADATA = frozenset({*range(_EXIF, _ADOBE), 0xEF, _COMMENT})
 """Segments that no pixel depends on: comments and all application data but JFIF's and Adobe's."""
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -41,6 +49,8 @@ class Jpeg:
     has_adobe_marker: bool
     coefficient_bytes: int
     """What a decoder holds beside the raster until the last scan has come: 2 bytes a coefficient; 0 for one scan."""
+    is_ordinary: bool
+    """Whether it is complete and of the forms that nearly all encoders write, see `_is_ordinary`."""
     content: bytes
     """The file without metadata."""
 
@@ -60,21 +70,48 @@ def read(data: bytes) -> Jpeg | None:
     if frame is None:
         return None
     orientation = exif.orientation(b"".join(head.exif), head.xmp)
-    coefficients = 0
+    coefficients, is_whole = 0, data.rfind(_END_MARKER, head.end) >= 0
     if frame.is_progressive or components_in_scan < frame.components:
-        _check_scans(data, head.end, frame, head.segments)
+        is_whole = _check_scans(data, head.end, frame, head.segments)
         coefficients = 128 * sum(count for _, count in frame.blocks())
     content = b"".join([*head.kept, memoryview(data)[head.end :]]) if head.has_waste else data
-    return Jpeg(frame.size, frame.components, orientation, head.has_adobe, coefficients, content)
+    is_ordinary = is_whole and _is_ordinary(frame, head)
+    return Jpeg(frame.size, frame.components, orientation, head.has_adobe, coefficients, is_ordinary, content)
+
+
+def _is_ordinary(frame: "_Frame", head: "_Head") -> bool:
+    """Return whether `libjpeg_turbo` decodes a complete file of this form as Pillow does.
+
+    Huffman codes of 8-bit samples, grey or three components in a usual subsampling, JFIF of version 1, Adobe's marker
+    with a known transform: its interface has no other forms, or takes a warning in the header for an error.
+    """
+    factors = [factors for _, factors in frame.sampling]
+    return (
+        frame.marker in _HUFFMAN
+        and frame.precision == 8
+        and len(factors) in (1, 3)
+        and factors[0] in _SUBSAMPLING
+        and all(chroma == 0x11 for chroma in factors[1:])
+        and head.jfif_versions <= {1}
+        and head.adobe_transforms <= {0, 1}
+        and not head.has_standalone
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
     size: tuple[int, int]
     components: int
-    is_progressive: bool
+    marker: int
+    precision: int
+    """Bits per sample."""
     sampling: tuple[tuple[int, int], ...]
     """Of each component its identifier, and its horizontal and vertical sampling factor, four bits each."""
+
+    @property
+    def is_progressive(self) -> bool:
+        """Whether a coefficient may come in several scans."""
+        return self.marker in _PROGRESSIVE
 
     def blocks(self) -> list[tuple[int, int]]:
         """Return of each component its identifier and its blocks of 8 x 8 coefficients."""
@@ -96,7 +133,9 @@ class _Head:
         self.kept: list[bytes] = [data[:2]]
         self.exif: list[bytes] = []
         self.xmp: bytes | None = None
-        self.has_adobe = self.has_waste = False
+        self.has_adobe = self.has_waste = self.has_standalone = False
+        self.jfif_versions: set[int] = set()
+        self.adobe_transforms: set[int] = set()
         self.segments = 0
         self.end = 0
         """Where the first scan begins."""
@@ -129,8 +168,12 @@ class _Head:
                 self.xmp = segment
             return
         self.kept.append(segment)
+        self.has_standalone = self.has_standalone or marker in _STANDALONE
         if marker == _ADOBE and segment.startswith(b"Adobe", 4):
             self.has_adobe = True
+            self.adobe_transforms.update(segment[_ADOBE_TRANSFORM : _ADOBE_TRANSFORM + 1])
+        elif marker == _JFIF and segment.startswith(b"JFIF\0", 4):
+            self.jfif_versions.update(segment[_JFIF_VERSION : _JFIF_VERSION + 1])
         elif marker in _FRAMES:
             if self.frame is not None:
                 raise corrupt("it has two frame headers")
@@ -138,13 +181,16 @@ class _Head:
 
 
 def _frame(marker: int, segment: bytes) -> _Frame:
-    height, width, components = struct.unpack_from(">HHB", segment, 5)
+    precision, height, width, components = struct.unpack_from(">BHHB", segment, 4)
     sampling = tuple((segment[at], segment[at + 1]) for at in range(10, 10 + 3 * components, 3))
-    return _Frame((width, height), components, marker in _PROGRESSIVE, sampling)
+    return _Frame((width, height), components, marker, precision, sampling)
 
 
-def _check_scans(data: bytes, position: int, frame: _Frame, segments: int) -> None:
-    """Count what a decoder of several scans will pass over, from the first scan on."""
+def _check_scans(data: bytes, position: int, frame: _Frame, segments: int) -> bool:
+    """Count what a decoder of several scans will pass over, from the first scan on.
+
+    Returns whether they end, after so little work that a corrupt file may be decoded twice.
+    """
     scans = visits = 0
     blocks = dict(frame.blocks())
     while found := _NEXT_MARKER.search(data, position):
@@ -152,7 +198,7 @@ def _check_scans(data: bytes, position: int, frame: _Frame, segments: int) -> No
         marker = data[position + 1]
         if marker in _STANDALONE:
             if marker == _END:
-                return
+                return visits <= MAX_BLOCK_VISITS // 2
             position += 2
             continue
         length = int.from_bytes(data[position + 2 : position + 4], "big")
@@ -168,3 +214,4 @@ def _check_scans(data: bytes, position: int, frame: _Frame, segments: int) -> No
             if given > limit:
                 raise too_complex(counted, given, limit)
         position += 2 + length
+    return False

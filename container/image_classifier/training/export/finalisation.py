@@ -171,6 +171,7 @@ def _model_info(job: Job) -> ModelInfo:
         pixel_scaling_method=info.pixel_scaling_method,
         finetuned=True,
         resize_method=info.resize_method,
+        imaging_version=info.imaging_version,
         binary_mode=values.binary_mode,
         output="probabilities",
         model_id=info.model_id,

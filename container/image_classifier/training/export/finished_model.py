@@ -71,7 +71,10 @@ class FinishedModel:
         function, size, method = self.function(), self.info.image_size, self.info.resize_method
 
         def predict(some: Sequence[Path]) -> Any:
-            return function(np.stack([imaging.load_pixels(path.read_bytes(), size, method) for path in some]))
+            version = self.info.imaging_version
+            return function(
+                np.stack([imaging.load_pixels(path.read_bytes(), size, method, version=version) for path in some])
+            )
 
         return _in_batches(predict, paths, stop)
 

@@ -97,7 +97,9 @@ def _convert(scratch: Path, request: Mapping[str, Any]) -> None:
     engine = conversion.load(partial, info)
 
     def predict(path: str) -> NDArray[np.float32]:
-        pixels = imaging.load_pixels(Path(path).read_bytes(), info.image_size, info.resize_method)
+        pixels = imaging.load_pixels(
+            Path(path).read_bytes(), info.image_size, info.resize_method, version=info.imaging_version
+        )
         return engine.probabilities(pixels[np.newaxis])
 
     with ThreadPoolExecutor(available_processors()) as pool:

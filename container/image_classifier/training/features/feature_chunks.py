@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from image_classifier import durable_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.class_folders.listing import Example
+from image_classifier.contract import imaging_versions
 from image_classifier.training.checkpoints import array_archive
 from image_classifier.training.progress import log
 
@@ -48,7 +49,9 @@ def network_key(info: ModelInfo, resize_method: str, engine: str = "tensorflow")
     `engine` computes them; it includes the precision if that is not float32.
     """
     inputs = [info.sha256, info.image_size, info.pixel_scaling_method, info.signature, info.output_key]
-    return hashlib.sha256(json.dumps([*inputs, resize_method, engine]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([*inputs, resize_method, imaging_versions.VERSION, engine]).encode()).hexdigest()[
+        :16
+    ]
 
 
 @dataclass(frozen=True)
