@@ -27,6 +27,15 @@ def locked(folder: Path, *locks: Path) -> Path:
     return python
 
 
+def install_into(folder: Path, *requirements: str) -> None:
+    """Install packages without what they depend on into a folder of modules for this Python.
+
+    Raises:
+        RuntimeError: They cannot be installed; what uv said is in the message.
+    """
+    _uv("pip", "install", "--python", sys.executable, "--no-deps", "--target", folder, *requirements)
+
+
 def _uv(*arguments: str | Path) -> None:
     command = [PROJECT / ".venv" / "bin" / "uv", *arguments, "--quiet"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

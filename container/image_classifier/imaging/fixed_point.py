@@ -22,7 +22,7 @@ HAS_LIBRARY = platform.machine() == "x86_64"
 """docker/requirements-serve.in installs the library under the same condition."""
 MAX_PRECISION = 21
 """Bits after the point: as many as leave the largest weight of a pass below 2^15, but never more."""
-_STRIP_BYTES = 256 * 1024
+_STRIP_BYTES = 1024 * 1024
 """A pass takes strips of the image, which stay in a processor's cache and need no copy of the whole."""
 _CACHED_ENTRIES = 2**18
 """Entries of the largest cached matrix: at most 2 MiB each, 64 MiB in all."""

@@ -49,7 +49,7 @@ class Header:
     has_plain_cmyk: bool = False
     """Whether it is a CMYK JPEG without Adobe's marker."""
     is_ordinary_jpeg: bool = False
-    """Whether `libjpeg_turbo` decodes it; Pillow decodes all others."""
+    """Whether `libjpeg_turbo` decodes it, from version 2 on; Pillow decodes all others."""
 
     @property
     def pixels(self) -> int:

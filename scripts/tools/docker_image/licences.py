@@ -53,6 +53,7 @@ STATED = MappingProxyType(
         "cleanlab": Licence("Apache-2.0", "its licence file; the metadata name no version"),
         "contourpy": Licence("BSD-3-Clause", _FILE),
         "cycler": Licence("BSD-3-Clause", _FILE),
+        "cykooz-resizer": Licence("Apache-2.0 OR MIT", "its licence files; the metadata name both"),
         "imagehash": Licence("BSD-2-Clause", _FILE),
         "itsdangerous": Licence("BSD-3-Clause", _OWN_FILE),
         "jinja2": Licence("BSD-3-Clause", _OWN_FILE),

@@ -29,6 +29,15 @@ def test_missing_model_info_means_the_built_ins_defaults(tmp_path: Path) -> None
     assert (info.image_size, info.pixel_scaling_method, info.finetuned) == ((224, 224), "normalize", False)
 
 
+def test_model_without_an_imaging_version_has_the_first(tmp_path: Path) -> None:
+    """Given a model info from before versions were recorded, and one of an unknown version -> 1, a UserError."""
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text('{"finetuned": true}')
+    assert artifacts.read_model_info(tmp_path).imaging_version == 1
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text('{"imaging_version": 99}')
+    with pytest.raises(UserError, match="imaging_version is 99; allowed: 1, 2"):
+        artifacts.read_model_info(tmp_path)
+
+
 @pytest.mark.parametrize("name", artifacts.MODEL_INFO_NAMES)
 def test_model_info_keys_in_any_case_under_any_known_name(tmp_path: Path, name: str) -> None:
     """Keys in capitals under each known file name -> understood."""

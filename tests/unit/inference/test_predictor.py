@@ -1,16 +1,20 @@
 """The model folder as one object."""
 
+import io
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError
+from image_classifier.contract.imaging_versions import VERSIONS
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.layout import check_layout
@@ -263,3 +267,16 @@ def test_layout_is_checked_without_loading(
     damage(folder)
     with pytest.raises(UserError, match=message):
         check_layout(folder)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_model_is_served_with_the_pixels_it_was_trained_on(copied_either: Callable[[str], Path], version: int) -> None:
+    """A model of each imaging version, and a JPEG of noise -> that version's pixels, which differ."""
+    folder = copied_either("both")
+    artifacts.write_model_info(folder, replace(artifacts.read_model_info(folder), imaging_version=version))
+    predictor, file = Predictor.load(folder), io.BytesIO()
+    Image.effect_noise((640, 480), 90).convert("RGB").save(file, "JPEG")
+    size = predictor.info.image_size
+    by_version = {each: imaging.load_pixels(file.getvalue(), size, version=each) for each in VERSIONS}
+    assert not np.array_equal(by_version[1], by_version[2])
+    assert np.array_equal(predictor.pixels(file.getvalue()), by_version[version])
