@@ -31,6 +31,7 @@ FLOORS = {
     "urllib3": ("2.7.0", "CVE-2025-50181, -50182, -66418, -66471, CVE-2026-21441, -44432"),
     "werkzeug": ("3.1.6", "CVE-2024-34069, -49766, CVE-2025-66221, CVE-2026-21860, GHSA-29vq-49wr-vm6x"),
     "wheel": ("0.46.2", "CVE-2026-24049"),
+    "simplejpeg": ("1.9", "brings libjpeg-turbo 3.1.2; earlier releases bring older ones"),
     # What the code was written for.
     "tf-keras": ("2.21", "goes with TensorFlow 2.21"),
     "tensorflow-hub": ("0.16", "loads with tf_keras"),
@@ -103,9 +104,11 @@ def test_setuptools_still_has_what_tensorflow_hub_imports(target: str) -> None:
 
 
 def test_serve_image_gets_what_serving_imports_alone() -> None:
-    """Given the serve image's lock -> six packages that serving imports, and Flask's dependencies."""
+    """Given the serve image's lock -> eight packages that serving imports, and Flask's dependencies."""
     pinned = versions(IMAGE_LOCKS["serve"])
-    imported = {"gunicorn", "numpy", "openvino", "orjson", "pillow", "prometheus-client"}
+    imported = {
+        *("cykooz-resizer", "gunicorn", "numpy", "openvino", "orjson", "pillow", "prometheus-client", "simplejpeg"),
+    }
     flask = {"flask", "blinker", "click", "itsdangerous", "jinja2", "markupsafe", "werkzeug"}
     assert pinned.keys() == imported | flask
     cpu = versions(IMAGE_LOCKS["cpu"])

@@ -35,6 +35,8 @@ def resize(image: Image.Image | Pixels, size: tuple[int, int], method: str) -> P
     """Resize an RGB image, or pixels (h, w, 3), to `size` (height, width) with one of `METHODS`."""
     one_pass = by_library if HAS_LIBRARY else by_numpy
     width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
+    if 3 * width * height <= _STRIP_BYTES:
+        return one_pass(one_pass(np.asarray(image), 1, size[1], method), 0, size[0], method).copy()
     rows = np.empty((height, size[1], 3), np.uint8)
     for first, last in _strips(height, 3 * width):
         rows[first:last] = one_pass(_rows(image, first, last), 1, size[1], method)

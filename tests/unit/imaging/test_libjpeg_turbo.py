@@ -1,4 +1,4 @@
-"""Ordinary JPEGs are decoded by libjpeg-turbo's own interface, all others by Pillow: nobody can tell the difference."""
+"""Ordinary JPEGs are decoded by libjpeg-turbo's own interface, all others by Pillow, with one outcome."""
 
 import threading
 import time

@@ -119,9 +119,9 @@ def test_warm_up_goes_through_decoder_and_engine(
     decoded: list[str] = []
     decode = imaging.decode
 
-    def watched(header: imaging.Header, size: tuple[int, int], method: str) -> NDArray[np.uint8]:
+    def watched(header: imaging.Header, size: tuple[int, int], method: str, version: int) -> NDArray[np.uint8]:
         decoded.append(header.format)
-        return decode(header, size, method)
+        return decode(header, size, method, version)
 
     monkeypatch.setattr(imaging, "decode", watched)
     Predictor.load(either_model("both")).warm_up()
@@ -271,11 +271,12 @@ def test_layout_is_checked_without_loading(
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_model_is_served_with_the_pixels_it_was_trained_on(copied_either: Callable[[str], Path], version: int) -> None:
-    """A model of each imaging version, and a JPEG of noise -> that version's pixels, which differ."""
+    """A model of each imaging version, and an image of noise -> that version's pixels, which differ."""
     folder = copied_either("both")
     artifacts.write_model_info(folder, replace(artifacts.read_model_info(folder), imaging_version=version))
     predictor, file = Predictor.load(folder), io.BytesIO()
-    Image.effect_noise((640, 480), 90).convert("RGB").save(file, "JPEG")
+    noise = np.random.default_rng(0).integers(0, 256, (97, 131, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "PNG")
     size = predictor.info.image_size
     by_version = {each: imaging.load_pixels(file.getvalue(), size, version=each) for each in VERSIONS}
     assert not np.array_equal(by_version[1], by_version[2])
