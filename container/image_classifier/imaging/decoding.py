@@ -6,8 +6,8 @@ none, become black. Of an animation the first frame is used. A CMYK JPEG with Ad
 (255: none), one without the marker plain inks (0: none).
 
 The pixels of a version never change. A model records the version that it was trained with, and is served with it.
-In version 1 Pillow decodes everything, and resizes by bilinear, bicubic and lanczos3; in version 2 `fixed_point` does
-these three, a level apart at few pixels.
+In version 1 Pillow resizes by bilinear, bicubic and lanczos3; in version 2 `fixed_point` does, a level apart at few
+pixels.
 """
 
 import io
@@ -91,7 +91,7 @@ def decode(header: Header, size: tuple[int, int], method: str, version: int = VE
     """
     check_size(_raster_size(header, size, method), MAX_RASTER_PIXELS)
     try:
-        if version > 1 and header.is_ordinary_jpeg:
+        if header.is_ordinary_jpeg:
             raster = libjpeg_turbo.decode(header.content, header.size, _reduction(header, size, method))
             if raster is not None:
                 return _upright(raster, header.orientation, size, method, version)
@@ -193,8 +193,10 @@ def _upright(
 def _resized(raster: Image.Image | Pixels, size: tuple[int, int], method: str, version: int) -> Pixels:
     if method not in _PILLOW_FILTERS:
         return np.ascontiguousarray(resampling.resize(np.asarray(raster), size, method))
-    if version > 1 or not isinstance(raster, Image.Image):
+    if version > 1:
         return fixed_point.resize(raster, size, method)
+    if not isinstance(raster, Image.Image):
+        raster = Image.fromarray(raster)
     # In a fixed order: Pillow's own depends on its version and on the shape, and affects the result.
     across = raster.resize((size[1], raster.height), _PILLOW_FILTERS[method])
     return np.array(across.resize(size[::-1], _PILLOW_FILTERS[method]), np.uint8)

@@ -6,7 +6,6 @@ machine. Pillow's weights have 22 bits: its levels differ by one where a sum lie
 """
 
 import math
-import platform
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -15,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_classifier.contract.imaging_versions import HAS_FAST_RESIZER
+
 Pixels = NDArray[np.uint8]
 Kernel = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
-HAS_LIBRARY = platform.machine() == "x86_64"
-"""docker/requirements-serve.in installs the library under the same condition."""
 MAX_PRECISION = 21
 """Bits after the point: as many as leave the largest weight of a pass below 2^15, but never more."""
 _STRIP_BYTES = 1024 * 1024
@@ -33,7 +32,7 @@ METHODS = tuple(_FILTERS)
 
 def resize(image: Image.Image | Pixels, size: tuple[int, int], method: str) -> Pixels:
     """Resize an RGB image, or pixels (h, w, 3), to `size` (height, width) with one of `METHODS`."""
-    one_pass = by_library if HAS_LIBRARY else by_numpy
+    one_pass = by_library if HAS_FAST_RESIZER else by_numpy
     width, height = image.size if isinstance(image, Image.Image) else image.shape[1::-1]
     if 3 * width * height <= _STRIP_BYTES:
         return one_pass(one_pass(np.asarray(image), 1, size[1], method), 0, size[0], method).copy()

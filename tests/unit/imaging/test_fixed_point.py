@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from image_classifier import imaging
-from image_classifier.contract.imaging_versions import VERSION, VERSIONS
+from image_classifier.contract.imaging_versions import HAS_FAST_RESIZER, VERSION, VERSIONS
 from image_classifier.imaging import fixed_point
 from tests.unit.imaging.samples import encode, photograph
 
@@ -19,7 +19,7 @@ SHAPES = [
     ((3, 2), (50, 40)),
     ((1, 1), (7, 9)),
 ]
-library_only = pytest.mark.skipif(not fixed_point.HAS_LIBRARY, reason="this machine has no wheel of the library")
+library_only = pytest.mark.skipif(not HAS_FAST_RESIZER, reason="this machine has no wheel of the library")
 
 
 def noise(height: int, width: int) -> fixed_point.Pixels:
@@ -45,7 +45,7 @@ def test_machine_without_the_library_has_the_same_pixels(method: str, monkeypatc
     """An image on a machine whose Linux has no wheel of the library -> the pixels of this one."""
     data = encode(photograph(240, 320), "JPEG")
     expected = imaging.load_pixels(data, (60, 97), method)
-    monkeypatch.setattr(fixed_point, "HAS_LIBRARY", False)
+    monkeypatch.setattr(fixed_point, "HAS_FAST_RESIZER", False)
     assert np.array_equal(imaging.load_pixels(data, (60, 97), method), expected)
 
 
