@@ -116,6 +116,7 @@ def test_killed_job_is_shown_and_resumed(home: Path) -> None:
         kill_job(home, "a-long")
 
 
+@pytest.mark.every
 def test_crashed_worker_is_replaced(home: Path) -> None:
     """Given kill -9 of the process that answers requests -> another one takes over, with the same address and jobs."""
     for path in (home / "queue").iterdir():

@@ -76,6 +76,7 @@ def test_a_measurement_that_fails_says_why(console: Console, tmp_path: Path, tin
     assert "Measure again" in shown
 
 
+@pytest.mark.every
 def test_the_process_notes_every_phase_in_order(tmp_path: Path, tiny_backbone: Path) -> None:
     """Given a request -> its result has the phases in their order, the memory of all processes, and CPU time."""
     folder = write_images(tmp_path / "photos")

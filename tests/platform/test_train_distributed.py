@@ -21,13 +21,17 @@ Jobs = dict[str, list[Host]]
     scope="module",
     params=["head only", *(pytest.param(name, marks=pytest.mark.every) for name in ("whole network", "recipe=auto"))],
 )
-def jobs(request: pytest.FixtureRequest, tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
-    """The same job, finished, on one device, on two devices, and on two hosts; 24 images, batches of 5."""
-    values: dict[str, Any] = dict(VALUES[request.param])
+def values(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Hyperparameters of the jobs."""
+    return dict(VALUES[request.param])
+
+
+@pytest.fixture(scope="module")
+def jobs(values: dict[str, Any], tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
+    """The same job, finished, on one device and on two hosts; 24 images, batches of 5."""
     folder = tmp_path_factory.mktemp("jobs")
     found = {
         "one": [hosts.start(hosts.tree_of(folder / "one", tiny_backbone, **values))],
-        "two devices": [hosts.start_on_two_devices(hosts.tree_of(folder / "devices", tiny_backbone, **values))],
         "two hosts": hosts.start_hosts(folder, tiny_backbone, PATIENCE, **values),
     }
     for name, started in found.items():
@@ -41,11 +45,22 @@ def tolerance(jobs: Jobs) -> float:
     return 1e-5 if "train_only_top_layer = True" in jobs["one"][0].log else 1e-4
 
 
-@pytest.mark.parametrize("kind", ["two devices", "two hosts"])
-def test_two_train_what_one_trains(jobs: Jobs, kind: str) -> None:
-    """Given two devices or two hosts -> each weight of the exported model is the one of a single device."""
-    one, two = (hosts.weights(jobs[name][0].tree) for name in ("one", kind))
+def test_two_hosts_train_what_one_trains(jobs: Jobs) -> None:
+    """Given two hosts -> each weight of the exported model is the one of a single device."""
+    one, two = (hosts.weights(jobs[name][0].tree) for name in ("one", "two hosts"))
     assert hosts.largest_difference(one, two) < tolerance(jobs)
+
+
+@pytest.mark.every
+def test_two_devices_train_what_one_trains(
+    jobs: Jobs, values: dict[str, Any], tiny_backbone: Path, tmp_path: Path
+) -> None:
+    """Given two devices of one host -> the same weights again, and the log names devices and strategy."""
+    other = hosts.start_on_two_devices(hosts.tree_of(tmp_path, tiny_backbone, **values))
+    assert other.wait() == 0, other.log
+    one = hosts.weights(jobs["one"][0].tree)
+    assert hosts.largest_difference(one, hosts.weights(other.tree)) < tolerance(jobs)
+    assert "2 devices (/device:CPU:0, /device:CPU:1), MirroredStrategy" in other.log
 
 
 @pytest.mark.every
@@ -68,7 +83,6 @@ def test_the_chief_alone_leaves_a_model(jobs: Jobs) -> None:
 
 
 def test_the_log_says_who_trains(jobs: Jobs) -> None:
-    """Given two devices and two hosts -> the log names devices, hosts, replicas and strategy."""
-    assert "2 devices (/device:CPU:0, /device:CPU:1), MirroredStrategy" in jobs["two devices"][0].log
+    """Given two hosts -> the log names hosts, replicas and strategy."""
     for host in jobs["two hosts"]:
         assert "2 replicas, MultiWorkerMirroredStrategy over gRPC rings" in host.log

@@ -67,6 +67,7 @@ def test_terminal_ends_with_the_result(
     assert "dropout_rate = 0.2 (our default)" in (tmp_path / "job" / "job.log").read_text()
 
 
+@pytest.mark.every
 def test_ctrl_c_saves_and_the_same_command_resumes(images: Path, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given Ctrl-C in the middle of many epochs -> the best model, the omissions; the next run continues the count."""
     words = command(images, tiny_backbone, *LONG)

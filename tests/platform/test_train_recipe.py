@@ -17,28 +17,28 @@ from tests.support import stripes
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two trees of the same job, and what they printed last."""
+class Job:
+    """The tree of a job, and what it printed last."""
 
-    whole: Path
-    resumed: Path
+    tree: Path
     log: str
-    """Of the undisturbed one."""
-    resumed_log: str
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Pair:
-    """Run a job undisturbed, and beside it one that is killed when its head is stored, and started again."""
-    base = tmp_path_factory.mktemp("recipe")
-    whole, broken = (lay_out(base / name, tiny_backbone) for name in ("whole", "broken"))
-    with small_job.start(whole) as undisturbed:
-        stored = small_job.start(broken)
-        stored.kill_when(lambda: any((broken / "checkpoints").glob("checkpoint-*-step-1")), "the head is stored")
-        small_job.move_to_another_machine(broken)
-        resumed_log = small_job.start(broken).finish()
-        log = undisturbed.finish()
-    return Pair(whole, broken, log, resumed_log)
+def whole(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Job:
+    """Run a job undisturbed."""
+    tree = lay_out(tmp_path_factory.mktemp("whole"), tiny_backbone)
+    return Job(tree, small_job.start(tree).finish())
+
+
+@pytest.fixture(scope="module")
+def resumed(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Job:
+    """Run the same job, killed when its head is stored, and start it again elsewhere."""
+    tree = lay_out(tmp_path_factory.mktemp("resumed"), tiny_backbone)
+    stored = small_job.start(tree)
+    stored.kill_when(lambda: any((tree / "checkpoints").glob("checkpoint-*-step-1")), "the head is stored")
+    small_job.move_to_another_machine(tree)
+    return Job(tree, small_job.start(tree).finish())
 
 
 def lay_out(tree: Path, backbone: Path) -> Path:
@@ -63,43 +63,44 @@ def without_times(value: Any) -> Any:
     return [without_times(inner) for inner in value] if isinstance(value, list) else value
 
 
-def test_model_is_verified_and_reports_carry_the_recipe(pair: Pair) -> None:
+def test_model_is_verified_and_reports_carry_the_recipe(whole: Job) -> None:
     """The undisturbed job -> a verified model; the same record in metrics.json and in the model info."""
-    info = json.loads((pair.whole / "model/__model_info__.json").read_text())
-    recipe = report(pair.whole)["recipe"]
+    info = json.loads((whole.tree / "model/__model_info__.json").read_text())
+    recipe = report(whole.tree)["recipe"]
     assert info["verified"]
     assert info["recipe"] == recipe
     assert info["hyperparameter_sources"]["learning_rate"] == "chosen by the recipe"
     assert recipe["chosen"] in ("head", "network")
     assert 0 <= recipe["head"]["score"]["accuracy"] <= 1
-    with (pair.whole / "output/data/out_of_fold.csv").open() as file:
+    with (whole.tree / "output/data/out_of_fold.csv").open() as file:
         assert len(list(csv.DictReader(file))) == recipe["head"]["images"] == 64
 
 
-def test_platform_collects_the_chosen_accuracy(pair: Pair) -> None:
+def test_platform_collects_the_chosen_accuracy(whole: Job) -> None:
     """The log -> the platform's expression finds the head's accuracy first and the chosen one last."""
     [objective] = {one["Regex"] for one in metrics.definitions() if one["Name"] == metrics.OBJECTIVE}
-    found = re.findall(objective, pair.log)
+    found = re.findall(objective, whole.log)
     assert len(found) >= 2
-    assert float(found[-1]) == pytest.approx(report(pair.whole)["val_accuracy"], abs=1e-4)
+    assert float(found[-1]) == pytest.approx(report(whole.tree)["val_accuracy"], abs=1e-4)
 
 
-def test_log_says_in_one_block_what_was_chosen_and_why(pair: Pair) -> None:
+def test_log_says_in_one_block_what_was_chosen_and_why(whole: Job) -> None:
     """The log -> consecutive lines: the choice and its rule, the head with C and its standard error, and the rest."""
-    lines = pair.log.splitlines()
+    lines = whole.log.splitlines()
     first = next(index for index, line in enumerate(lines) if " is chosen, since " in line)
     block = lines[first : first + 5]
     assert all(line.startswith("Recipe: ") for line in block)
     assert re.search(r"accuracy \d\.\d{4} ± 0\.\d{4} in 5-fold cross-validation of 64 images .* C=", "\n".join(block))
-    assert "learning_rate = " not in pair.log
+    assert "learning_rate = " not in whole.log
 
 
-def test_killed_after_its_head_it_resumes_with_the_same_result(pair: Pair) -> None:
+@pytest.mark.every
+def test_killed_after_its_head_it_resumes_with_the_same_result(whole: Job, resumed: Job) -> None:
     """Killed when the head was stored, started elsewhere -> no second cross-validation, and the same reports."""
-    assert "Resuming from a checkpoint: finished before: head." in pair.resumed_log
-    assert "cross-validation of the head on 64 images of 2 classes\n" in pair.log
-    assert "cross-validation of the head on 64 images of 2 classes\n" not in pair.resumed_log
-    assert without_times(report(pair.whole)) == without_times(report(pair.resumed))
+    assert "Resuming from a checkpoint: finished before: head." in resumed.log
+    assert "cross-validation of the head on 64 images of 2 classes\n" in whole.log
+    assert "cross-validation of the head on 64 images of 2 classes\n" not in resumed.log
+    assert without_times(report(whole.tree)) == without_times(report(resumed.tree))
     for name in ("predictions.csv", "out_of_fold.csv", "history.csv"):
-        whole, resumed = (tree / "output/data" / name for tree in (pair.whole, pair.resumed))
-        assert whole.read_bytes() == resumed.read_bytes()
+        one, other = (job.tree / "output/data" / name for job in (whole, resumed))
+        assert one.read_bytes() == other.read_bytes()
