@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from image_classifier.console.datasets import contents, health_process, known, selections, tasks, thumbnails
+from image_classifier.console import tasks
+from image_classifier.console.datasets import contents, health_process, known, selections, thumbnails
 from image_classifier.console.datasets.labels import Overlay
 from image_classifier.console.datasets.thumbnail_store import Store
 from image_classifier.resources import memory

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from werkzeug.serving import make_server
 
+from image_classifier.console import tasks
 from image_classifier.console.app import create_app
 from image_classifier.console.context import Console
-from image_classifier.console.datasets import health, known, labels, tasks
+from image_classifier.console.datasets import health, known, labels
 from tests.image import chromium
 from tests.image.chromium import Tab
 from tests.support.consoles import ACCESS, make_console

@@ -1,17 +1,12 @@
 """Encoded images to upright RGB pixels of the model's size: the single definition for training and serving.
 
-`header` determines format, size and decoding cost before any decoder runs; `decoding` produces the pixels.
+`header` determines format, size and decoding cost before any decoder runs; `decoding` produces the pixels. It is
+imported when one of its names is first used: with NumPy and Pillow it takes longer than all that reads headers alone.
 """
 
-from image_classifier.imaging.decoding import (
-    JPEG_MARGIN,
-    RESIZE_METHODS,
-    decode,
-    load_pixels,
-    memory_bytes,
-    reduced_size,
-    upright_size,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from image_classifier.imaging.header import (
     DEFAULT_MAX_PIXELS,
     EXTENSIONS,
@@ -23,6 +18,17 @@ from image_classifier.imaging.header import (
     sniff,
 )
 from image_classifier.imaging.rejection import CORRUPT, EMPTY, TOO_COMPLEX, TOO_LARGE, UNSUPPORTED, ImageRejected
+
+if TYPE_CHECKING:
+    from image_classifier.imaging.decoding import (
+        JPEG_MARGIN,
+        RESIZE_METHODS,
+        decode,
+        load_pixels,
+        memory_bytes,
+        reduced_size,
+        upright_size,
+    )
 
 __all__ = [
     "CORRUPT",
@@ -47,3 +53,9 @@ __all__ = [
     "sniff",
     "upright_size",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(import_module(f"{__name__}.decoding"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

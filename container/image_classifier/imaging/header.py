@@ -8,7 +8,7 @@ Sources: GIF89a section 18; BITMAPCOREHEADER and BITMAPINFOHEADER; the WebP cont
 import struct
 from dataclasses import dataclass
 
-from image_classifier.imaging import gif, jpeg, libjpeg_turbo, png
+from image_classifier.imaging import gif, jpeg, png
 from image_classifier.imaging.rejection import EMPTY, TOO_LARGE, UNSUPPORTED, ImageRejected, corrupt
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
@@ -126,7 +126,7 @@ def _jpeg(data: bytes) -> Header | None:
         orientation=found.orientation,
         max_pixels=MAX_SIDE * MAX_SIDE,
         has_plain_cmyk=found.components == 4 and not found.has_adobe_marker,
-        is_ordinary_jpeg=found.is_ordinary and min(found.size) >= libjpeg_turbo.MIN_SIDE,
+        is_ordinary_jpeg=found.is_ordinary and min(found.size) >= jpeg.MIN_SIDE,
     )
 
 

@@ -19,6 +19,9 @@ MAX_SCANS = 500
 MAX_BLOCK_VISITS = 100_000_000
 """Blocks of 8 x 8 times the scans that pass over each; 5 to 10 ns each, however few bytes the scan has. 200 megapixels
 in the ten scans of libjpeg's encoder are 30 million."""
+MIN_SIDE = 16
+"""In pixels, of what `libjpeg_turbo` decodes. simplejpeg selects a scale by the smallest size that is allowed, which
+must determine it."""
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})

@@ -7,9 +7,6 @@ faster is what Pillow does around it: feeding 64 KB at a time, a call for each r
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_SIDE = 16
-"""In pixels. simplejpeg selects a scale by the smallest size that is allowed, which must determine it."""
-
 
 def decode(content: bytes, size: tuple[int, int], scale: int) -> NDArray[np.uint8] | None:
     """Decode a JPEG whose header is ordinary to RGB pixels (h, w, 3); releases the GIL.
@@ -19,7 +16,7 @@ def decode(content: bytes, size: tuple[int, int], scale: int) -> NDArray[np.uint
 
     Args:
         content: The file.
-        size: Its width and height in pixels, as stored; at least `MIN_SIDE` each.
+        size: Its width and height in pixels, as stored; at least `jpeg.MIN_SIDE` each.
         scale: 1, 2, 4 or 8: the sides are divided by it and rounded up.
 
     Raises:

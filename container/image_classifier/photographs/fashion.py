@@ -11,7 +11,6 @@ from PIL import Image
 from image_classifier.contract.errors import UserError
 from image_classifier.photographs import debian_package
 
-PACKAGE = "dataset-fashion-mnist"
 CLASSES = (
     "t-shirt or top",
     "trouser",
@@ -28,14 +27,14 @@ CLASSES = (
 _UINT8 = 0x08
 
 
-def write(folder: Path) -> None:
+def write(package: str, folder: Path) -> None:
     """Fetch the package and write its 70,000 images.
 
     Raises:
         PlatformError: apt cannot fetch the package.
     """
     with tempfile.TemporaryDirectory(prefix="fashion-") as scratch:
-        files = debian_package.unpack(PACKAGE, Path(scratch)) / "usr/share/datasets/fashion-mnist"
+        files = debian_package.unpack(package, Path(scratch)) / "usr/share/datasets/fashion-mnist"
         for part in ("train", "t10k"):
             write_part(files, part, folder)
 

@@ -1,4 +1,7 @@
-"""Sample data sets of real photographs: fetched from a package or an address, as class folders, a part held out."""
+"""Sample data sets of real photographs: fetched from a package or an address, as class folders, a part held out.
+
+The console lists them: Pillow and NumPy are imported by the writers that need them.
+"""
 
 import csv
 import hashlib
@@ -10,19 +13,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from image_classifier import durable_files, own_files
 from image_classifier.contract.errors import UserError
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.model_hub import packages
-from image_classifier.photographs import debian_package, fashion, flowers
+from image_classifier.photographs import debian_package, flowers
 
 HELD_OUT_SHARE = 0.2
 PARTS = ("train", "held-out")
 WRITER = "scripts/demo"
 """The marker of a folder of parts, which the next run may replace."""
 STAMPS_PACKAGE = "tuxpaint-stamps-default"
+FASHION_PACKAGE = "dataset-fashion-mnist"
 STAMPS_CLASSES = {
     "birds": ("animals/birds",),
     "flowers": ("plants/flowers",),
@@ -166,6 +168,8 @@ def _write_solar_cells(folder: Path) -> None:
 
 
 def _write_stamps(folder: Path) -> None:
+    from PIL import Image
+
     with tempfile.TemporaryDirectory(prefix="stamps-") as scratch:
         stamps = debian_package.unpack(STAMPS_PACKAGE, Path(scratch)) / "usr" / "share" / "tuxpaint" / "stamps"
         for label, folders in STAMPS_CLASSES.items():
@@ -177,6 +181,12 @@ def _write_stamps(folder: Path) -> None:
                 white = Image.new("RGBA", cut_out.size, "white")
                 name = "-".join(path.relative_to(stamps).parts)
                 Image.alpha_composite(white, cut_out).convert("RGB").save(folder / label / name)
+
+
+def _write_fashion(folder: Path) -> None:
+    from image_classifier.photographs import fashion
+
+    fashion.write(FASHION_PACKAGE, folder)
 
 
 def _photographs(folders: Iterable[Path]) -> list[Path]:
@@ -206,8 +216,8 @@ SAMPLES = {
         flowers.write_from_server,
     ),
     "fashion": SampleData(
-        f"Fashion-MNIST (Debian's {fashion.PACKAGE}): 70,000 grey images of 28 x 28 pixels, for size and speed.",
+        f"Fashion-MNIST (Debian's {FASHION_PACKAGE}): 70,000 grey images of 28 x 28 pixels, for size and speed.",
         "MIT.",
-        fashion.write,
+        _write_fashion,
     ),
 }

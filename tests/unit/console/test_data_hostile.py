@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from image_classifier.console.datasets import contents, health_process, known, labels, tasks
+from image_classifier.console import tasks
+from image_classifier.console.datasets import contents, health_process, known, labels
 from image_classifier.console.datasets.known import DataSet
 from tests.support.consoles import client_of, make_console
 from tests.support.data_folders import image_bytes

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from image_classifier.console import tasks
 from image_classifier.console.context import Console
-from image_classifier.console.datasets import health, known, labels, tasks
+from image_classifier.console.datasets import health, known, labels
 from tests.support.consoles import client_of, make_console
 from tests.support.data_folders import write_classes
 from tests.support.waiting import wait_until

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from image_classifier import imaging
-from image_classifier.imaging import libjpeg_turbo
+from image_classifier.imaging import jpeg, libjpeg_turbo
 from tests.unit.imaging.samples import PLAIN, encode, exif, into_jpeg, photograph, segment, without_adobe_marker
 
 IMAGE = Image.fromarray(PLAIN)
@@ -59,7 +59,7 @@ STAYS_WITH_PILLOW = {
     "CMYK without Adobe's marker": without_adobe_marker(encode(IMAGE.convert("CMYK"), "JPEG")),
     "truncated": encode(PLAIN, "JPEG")[:-2],
     "truncated, progressive": encode(PLAIN, "JPEG", progressive=True)[:-2],
-    "small": encode(PLAIN[: libjpeg_turbo.MIN_SIDE - 1], "JPEG"),
+    "small": encode(PLAIN[: jpeg.MIN_SIDE - 1], "JPEG"),
     "another subsampling": patched(encode(PLAIN, "JPEG"), b"\xff\xc0", 14, 0x12),
     "unequal chroma": patched(encode(PLAIN, "JPEG", subsampling=0), b"\xff\xc0", 11, 0x24),
     "arithmetic codes": patched(encode(PLAIN, "JPEG"), b"\xff\xc0", 1, 0xC9),

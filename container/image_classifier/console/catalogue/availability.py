@@ -1,10 +1,12 @@
 """Where a model of the catalogue is at the moment: staged, in a cache, in a package, or on TensorFlow Hub alone."""
 
 import enum
+import hashlib
 import os
 from pathlib import Path
 
-from image_classifier.console.tasks import Tasks, TaskState
+from image_classifier.console import tasks
+from image_classifier.console.tasks import CommandStatus
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.model_hub import hub_handle, mirror, packages
 from image_classifier.model_hub.catalogue import CatalogueModel
@@ -51,19 +53,19 @@ def _in_cache(model: CatalogueModel) -> bool:
         return False
 
 
-def stage(tasks: Tasks, model: CatalogueModel) -> bool:
-    """Start to stage a model in the background; False if that is being done already.
+def stage(folder: Path, model: CatalogueModel) -> bool:
+    """Start to stage a model, as a task in the folder of such tasks; False if that is being done already.
 
     Raises:
         OSError: The disk is full or not writable.
     """
-    return tasks.start(_name(model), _STAGER, [model.model_id, "--output", str(chosen_model.archive_of(model))])
+    return tasks.start(_task(folder, model), _STAGER, [model.model_id, "--output", str(chosen_model.archive_of(model))])
 
 
-def staging(tasks: Tasks, model: CatalogueModel) -> TaskState | None:
+def staging(folder: Path, model: CatalogueModel) -> CommandStatus | None:
     """Return the state of the last staging of a model; None if there was no attempt."""
-    return tasks.state(_name(model), chosen_model.archive_of(model).is_file())
+    return tasks.command_status(_task(folder, model), chosen_model.archive_of(model).is_file())
 
 
-def _name(model: CatalogueModel) -> str:
-    return f"stage {model.model_id}"
+def _task(folder: Path, model: CatalogueModel) -> Path:
+    return folder / hashlib.sha256(model.model_id.encode()).hexdigest()[:24]

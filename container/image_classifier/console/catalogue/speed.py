@@ -5,7 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.console.tasks import Tasks, TaskState
+from image_classifier.console import tasks
+from image_classifier.console.tasks import CommandStatus
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.resources import processors
@@ -31,7 +32,6 @@ class Speeds:
     """The measurements that lie in a folder, one file a model."""
 
     folder: Path
-    tasks: Tasks
 
     def of(self, model: CatalogueModel) -> Speed | None:
         """Return the speed of a model; None if it was not measured on this processor and number of CPUs."""
@@ -53,15 +53,18 @@ class Speeds:
         if not archive.is_file():
             raise UserError(f"{model.short_name} is not staged yet. Stage it, then measure its speed.")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self.tasks.start(_name(model), _MEASURER, [str(archive), str(self._result(model))])
+        return tasks.start(self._task(model), _MEASURER, [str(archive), str(self._result(model))])
 
-    def measuring(self, model: CatalogueModel) -> TaskState | None:
+    def measuring(self, model: CatalogueModel) -> CommandStatus | None:
         """Return the state of the last measurement of a model; None if there was no attempt."""
-        return self.tasks.state(_name(model), self._result(model).is_file())
+        return tasks.command_status(self._task(model), self._result(model).is_file())
 
     def _result(self, model: CatalogueModel) -> Path:
-        return self.folder / f"{hashlib.sha256(model.model_id.encode()).hexdigest()[:24]}.json"
+        return self.folder / f"{_name(model)}.json"
+
+    def _task(self, model: CatalogueModel) -> Path:
+        return self.folder / f"{_name(model)}.task"
 
 
 def _name(model: CatalogueModel) -> str:
-    return f"speed of {model.model_id}"
+    return hashlib.sha256(model.model_id.encode()).hexdigest()[:24]

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from image_classifier import durable_files
-from image_classifier.console.datasets import tasks
+from image_classifier.console import tasks
 from image_classifier.console.datasets.contents import Contents
 from image_classifier.console.datasets.known import DataSet
-from image_classifier.console.datasets.tasks import State, Status
+from image_classifier.console.tasks import State, Status
 
 _MODULE = "image_classifier.console.datasets.health_process"
 _FACTS = "facts.json"
@@ -66,7 +66,8 @@ def start(home: Path, data_set: DataSet) -> None:
     Raises:
         OSError: The disk is full, or no process can be started.
     """
-    tasks.start(folder(home, data_set.key), _MODULE, [str(home), data_set.key])
+    target = folder(home, data_set.key)
+    tasks.start(target, _MODULE, [str(target), str(home), data_set.key], tasks.ONE_THREAD)
 
 
 def status(home: Path, data_set: DataSet) -> Status | None:

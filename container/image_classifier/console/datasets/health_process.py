@@ -17,12 +17,13 @@ import numpy as np
 
 from image_classifier import imaging
 from image_classifier.class_folders import channel_listing, channel_scan
-from image_classifier.console.datasets import contents, health, known, regular_files, tasks
+from image_classifier.console import tasks
+from image_classifier.console.datasets import contents, health, known, regular_files
 from image_classifier.console.datasets.contents import Channel, Contents
 from image_classifier.console.datasets.health import Facts, Group
 from image_classifier.console.datasets.known import TRAINING, DataSet
-from image_classifier.console.datasets.tasks import Reporter
 from image_classifier.console.datasets.thumbnails import problem_text
+from image_classifier.console.tasks import Reporter
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.evaluation import duplicates, traits
 from image_classifier.evaluation.evidence import Split

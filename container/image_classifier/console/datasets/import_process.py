@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_classifier import own_files
-from image_classifier.console.datasets import imports, tasks, zip_files
+from image_classifier.console import tasks
+from image_classifier.console.datasets import imports, zip_files
 from image_classifier.console.datasets.imports import CONTENT, Import
 from image_classifier.console.datasets.known import Source
-from image_classifier.console.datasets.tasks import CancelledError, Reporter
+from image_classifier.console.tasks import CancelledError, Reporter
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import download_s3
 from image_classifier.photographs import sample_sets

@@ -16,9 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from image_classifier import durable_files, own_files
-from image_classifier.console.datasets import folders, known, tasks, zip_files
+from image_classifier.console import tasks
+from image_classifier.console.datasets import folders, known, zip_files
 from image_classifier.console.datasets.known import TRAINING, WRITER, DataSet, Source
-from image_classifier.console.datasets.tasks import State, Status
+from image_classifier.console.tasks import State, Status
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import on_one_line
 from image_classifier.contract.system_names import is_ignored
@@ -94,7 +95,8 @@ def start(home: Path, id_: str) -> None:
     Raises:
         UserError, OSError: There is no such import; or see `tasks.start`.
     """
-    tasks.start(folder(home, id_), _MODULE, [str(home), id_])
+    target = folder(home, id_)
+    tasks.start(target, _MODULE, [str(target), str(home), id_])
 
 
 def every(home: Path) -> list[Shown]:

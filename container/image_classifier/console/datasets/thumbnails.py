@@ -9,8 +9,6 @@ import io
 import threading
 from dataclasses import dataclass
 
-from PIL import Image
-
 from image_classifier import imaging
 from image_classifier.console.datasets import regular_files
 from image_classifier.console.datasets.contents import Channel
@@ -78,6 +76,9 @@ def reduced(data: bytes) -> tuple[bytes, str]:
         pixels = imaging.decode(header, size, _METHOD)
     except (imaging.ImageRejected, PlatformError) as error:
         return b"", problem_text(str(error))
+    # The console starts without it.
+    from PIL import Image
+
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, "WEBP", quality=_QUALITY, method=2)
     return encoded.getvalue(), ""

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import durable_files
+from image_classifier.console import tasks
 from image_classifier.console.estimating import prediction
 from image_classifier.console.estimating.prediction import Estimate, Measurement
 from image_classifier.console.estimating.request import PIXEL_EPOCHS, Request, Sizes, choose, rows_of, settings_of
 from image_classifier.console.estimating.watched_job import Watched
-from image_classifier.console.tasks import Tasks
 from image_classifier.contract import contradictions
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.resources import processors
@@ -46,7 +46,6 @@ class Estimates:
     """The measurements that lie in a folder."""
 
     folder: Path
-    tasks: Tasks
 
     def state(self, images: Images, model: str, values: Hyperparameters) -> EstimateState:
         """Return the estimate of a job if its measurements are there, or how far they are."""
@@ -54,10 +53,10 @@ class Estimates:
         for name, request in _requests(images, model, values).items():
             found = self._read(request)
             if found is None:
-                task = self.tasks.state(request.key, succeeded=False)
+                task = tasks.command_status(self._task(request), succeeded=False)
                 if task is None:
                     return EstimateState()
-                return EstimateState(None, task.running, task.seconds, task.error)
+                return EstimateState(None, task.is_running, task.seconds, task.error)
             measured[name] = found
         estimate = prediction.predict(
             values,
@@ -80,7 +79,7 @@ class Estimates:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 asked = self.folder / f"{request.key}.request.json"
                 durable_files.write_json(asked, request.to_json())
-                self.tasks.start(request.key, _PROBE, [str(asked), str(self._result(request))])
+                tasks.start(self._task(request), _PROBE, [str(asked), str(self._result(request))])
                 return
 
     def _read(self, request: Request) -> Measurement | None:
@@ -92,6 +91,9 @@ class Estimates:
 
     def _result(self, request: Request) -> Path:
         return self.folder / f"{request.key}.json"
+
+    def _task(self, request: Request) -> Path:
+        return self.folder / f"{request.key}.task"
 
 
 def measurement(found: Mapping[str, Any]) -> Measurement:

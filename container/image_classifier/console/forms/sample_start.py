@@ -7,7 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from image_classifier import durable_files
-from image_classifier.console.datasets import imports, tasks
+from image_classifier.console import tasks
+from image_classifier.console.datasets import imports
 from image_classifier.console.datasets.known import Source
 from image_classifier.console.forms import checking, data_choice, train_form
 from image_classifier.console.queueing.job_queue import JobQueue

@@ -6,7 +6,7 @@ The routes of its parts: `data_images` the grid and the labels, `data_imports` w
 from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
-from image_classifier.console import links
+from image_classifier.console import links, tasks
 from image_classifier.console.context import current
 from image_classifier.console.datasets import (
     contents,
@@ -17,7 +17,6 @@ from image_classifier.console.datasets import (
     known,
     labels,
     selections,
-    tasks,
     training_views,
 )
 from image_classifier.console.datasets.training_views import Links

@@ -8,9 +8,9 @@ from flask import Blueprint, Response, jsonify, render_template, request
 from werkzeug.formparser import FormDataParser
 from werkzeug.wrappers import Response as Redirect
 
-from image_classifier.console import links
+from image_classifier.console import links, tasks
 from image_classifier.console.context import current
-from image_classifier.console.datasets import imports, tasks
+from image_classifier.console.datasets import imports
 from image_classifier.console.datasets.imports import Import
 from image_classifier.console.datasets.known import Source
 from image_classifier.console.rejection import not_found

@@ -1,6 +1,7 @@
 """The Models screen: the catalogue, what is staged, and speed on this machine."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, render_template, request
@@ -10,7 +11,6 @@ from image_classifier.console import context, links
 from image_classifier.console.catalogue import availability, facts, listing
 from image_classifier.console.catalogue.speed import Speeds
 from image_classifier.console.rejection import not_found
-from image_classifier.console.tasks import Tasks
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import catalogue
 from image_classifier.model_hub.catalogue import CatalogueModel
@@ -62,7 +62,7 @@ def one(model_id: str) -> str:
 def stage(model_id: str) -> Response:
     """Stage a model in the background."""
     model = _model(model_id)
-    availability.stage(_tasks(), model)
+    availability.stage(_stagings(), model)
     return links.see("models.one", model_id=model.short_name, _anchor="here")
 
 
@@ -80,7 +80,7 @@ def _described(model: CatalogueModel, speeds: Speeds) -> Mapping[str, Any]:
         "row": row,
         "facts": facts.about(row),
         "defaults": facts.defaults(model),
-        "staging": availability.staging(_tasks(), model),
+        "staging": availability.staging(_stagings(), model),
         "measuring": speeds.measuring(model),
         "processor": processors.name(),
     }
@@ -93,9 +93,9 @@ def _model(name: str) -> CatalogueModel:
         raise not_found(f"Model {name[:100]!r}", f"{error} Choose one in the list of models.") from error
 
 
-def _tasks() -> Tasks:
-    return Tasks(context.current().cache / "tasks")
+def _stagings() -> Path:
+    return context.current().cache / "staging"
 
 
 def _speeds() -> Speeds:
-    return Speeds(context.current().cache / "speeds", _tasks())
+    return Speeds(context.current().cache / "speeds")

@@ -1,8 +1,7 @@
-"""What all pages of a result share: its blueprint, how it is opened, title, verdict and tabs, addresses of images."""
+"""What all pages of a result share: how it is opened, title, verdict and tabs, addresses of images."""
 
 from typing import Any
 
-from flask import Blueprint
 from markupsafe import Markup
 
 from image_classifier.console import context, links, rejection
@@ -13,7 +12,6 @@ from image_classifier.evaluation import verdict, wording
 from image_classifier.evaluation.report import page, provenance, sections
 from image_classifier.evaluation.report.images import Photo
 
-blueprint = Blueprint("result", __name__)
 TABS = {
     "overview": "Overview",
     "mistakes": "Mistakes",

@@ -16,12 +16,10 @@ from image_classifier.console.screens import result_frame
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.evaluation.report.images import Photo
 
-blueprint = result_frame.blueprint
 _refitter = Refitter()
 atexit.register(_refitter.close)
 
 
-@blueprint.post("/jobs/<name>/result/labels/decide")
 def decide(name: str) -> Response | tuple[str, int]:
     """Decide one label and lead to the next one."""
     result = result_frame.needed(name)
@@ -38,7 +36,6 @@ def decide(name: str) -> Response | tuple[str, int]:
     return links.see("result.tab", name=name, tab="labels", at=at if after is None else after)
 
 
-@blueprint.post("/jobs/<name>/result/labels/undo")
 def undo(name: str) -> Response | tuple[str, int]:
     """Take back the last change of labels."""
     result = result_frame.needed(name)
@@ -52,7 +49,6 @@ def undo(name: str) -> Response | tuple[str, int]:
     return links.see("result.tab", name=name, tab="labels", at=request.form.get("at", 0, type=int))
 
 
-@blueprint.post("/jobs/<name>/result/labels/remember")
 def remember(name: str) -> Response | tuple[str, int]:
     """Make the job's folders a data set, whose labels can be decided."""
     result = result_frame.needed(name)
@@ -63,7 +59,6 @@ def remember(name: str) -> Response | tuple[str, int]:
     return links.see("result.tab", name=name, tab="labels")
 
 
-@blueprint.post("/jobs/<name>/result/labels/measure")
 def measure(name: str) -> Response | tuple[str, int]:
     """Fit the head on the corrected labels and compare it."""
     result = result_frame.needed(name)
@@ -76,7 +71,6 @@ def measure(name: str) -> Response | tuple[str, int]:
     return links.see("result.tab", name=name, tab="labels", _anchor="measured")
 
 
-@blueprint.post("/jobs/<name>/result/again")
 def train_again(name: str) -> Response | tuple[str, int]:
     """Put the same experiment on the corrected labels into the queue."""
     console, result = context.current(), result_frame.needed(name)

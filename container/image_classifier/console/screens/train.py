@@ -23,7 +23,6 @@ from image_classifier.console.forms.checking import Checked
 from image_classifier.console.forms.data_choice import DataChoice
 from image_classifier.console.forms.train_form import TrainForm
 from image_classifier.console.rejection import not_found
-from image_classifier.console.tasks import Tasks
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
 from image_classifier.contract.errors import ExplainedError
@@ -116,7 +115,7 @@ def _values(form: TrainForm) -> hyperparameters.Hyperparameters:
 
 def _estimates() -> Estimates:
     cache = context.current().cache
-    return Estimates(cache / "estimates", Tasks(cache / "tasks"))
+    return Estimates(cache / "estimates")
 
 
 def _estimate(form: TrainForm, choice: DataChoice | None) -> EstimateState | None:

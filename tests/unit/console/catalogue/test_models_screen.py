@@ -13,7 +13,6 @@ from image_classifier.console.catalogue import availability, listing
 from image_classifier.console.catalogue.availability import Availability
 from image_classifier.console.catalogue.listing import Query
 from image_classifier.console.catalogue.speed import Speeds
-from image_classifier.console.tasks import Tasks
 from image_classifier.model_hub import catalogue, packages
 from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.measured import MEASURED
@@ -36,7 +35,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def speeds_in(folder: Path) -> Speeds:
     """Return the speeds of a console that has measured nothing."""
-    return Speeds(folder / "speeds", Tasks(folder / "tasks"))
+    return Speeds(folder / "speeds")
 
 
 def names(query: Query, tmp_path: Path) -> list[str]:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from image_classifier.console import tasks
 from image_classifier.console.datasets import (
     contents,
     findings,
@@ -12,13 +13,12 @@ from image_classifier.console.datasets import (
     known,
     labels,
     selections,
-    tasks,
 )
 from image_classifier.console.datasets.findings import Finding
 from image_classifier.console.datasets.health import Facts
 from image_classifier.console.datasets.known import DataSet
 from image_classifier.console.datasets.labels import Action, Edit
-from image_classifier.console.datasets.tasks import State
+from image_classifier.console.tasks import State
 from tests.support.data_folders import image_bytes, write_classes
 from tests.support.waiting import wait_until
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.console.datasets import imports, known, tasks
+from image_classifier.console import tasks
+from image_classifier.console.datasets import imports, known
 from image_classifier.console.datasets.imports import Import, Shown
 from image_classifier.console.datasets.known import Source
-from image_classifier.console.datasets.tasks import State
+from image_classifier.console.tasks import State
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import processes
 from tests.support.buckets import LocalBucket, bucket_on_this_machine

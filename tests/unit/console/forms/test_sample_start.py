@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.console import tasks
 from image_classifier.console.context import Console
-from image_classifier.console.datasets import imports, known, tasks
+from image_classifier.console.datasets import imports, known
 from image_classifier.console.datasets.imports import Shown
 from image_classifier.console.datasets.known import Source
-from image_classifier.console.datasets.tasks import State, Status
 from image_classifier.console.forms import sample_start
+from image_classifier.console.tasks import State, Status
 from image_classifier.model_hub import packages
 from image_classifier.runners.experiment import LOCAL
 from tests.support.consoles import client_of, make_console
