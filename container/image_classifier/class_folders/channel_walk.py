@@ -67,12 +67,12 @@ def _usable(found: Iterable[os.DirEntry[str]], inside: str, seen: Findings) -> I
         name = entry.name
         if is_ignored(name):
             seen.ignored["._*" if name.startswith("._") else name] += 1
-        elif entry.is_symlink():
-            yield from _followed(entry, inside, seen)
+        elif entry.is_file(follow_symlinks=False):  # first, as nearly all are
+            yield Entry(name, entry.path, False)
         elif entry.is_dir(follow_symlinks=False):
             yield Entry(name, entry.path, True)
-        elif entry.is_file(follow_symlinks=False):
-            yield Entry(name, entry.path, False)
+        elif entry.is_symlink():
+            yield from _followed(entry, inside, seen)
         else:
             seen.special.append(entry.path)
 

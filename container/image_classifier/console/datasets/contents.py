@@ -13,6 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 
 from image_classifier import imaging
@@ -92,7 +93,8 @@ class Contents:
 
     @cached_property
     def _places(self) -> Mapping[str, tuple[Channel, int]]:
-        return {channel.image(row): (channel, row) for channel in self.channels for row in range(len(channel.files))}
+        images = (f"{channel.name}/{path}" for channel in self.channels for path in channel.files)
+        return dict(zip(images, self.images(), strict=True))
 
     def find(self, image: str) -> tuple[Channel, int] | None:
         """Return the channel of an image and its row there; None if the data set does not have it (any more)."""
@@ -101,8 +103,7 @@ class Contents:
     def images(self) -> Iterator[tuple[Channel, int]]:
         """Yield every image by its channel and row."""
         for channel in self.channels:
-            for row in range(len(channel.files)):
-                yield channel, row
+            yield from zip(repeat(channel), range(len(channel.files)), strict=False)
 
 
 _cache: OrderedDict[str, Contents] = OrderedDict()

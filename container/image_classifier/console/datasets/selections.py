@@ -124,8 +124,9 @@ def select(contents: Contents, overlay: Overlay, query: Query) -> Selection:
 
 
 def _chosen(contents: Contents, overlay: Overlay, query: Query) -> Sequence[Place]:
-    tests = list(_tests(overlay, query))
-    places = [place for place in contents.images() if all(test(place) for test in tests)]
+    places = list(contents.images())
+    for test in _tests(overlay, query):
+        places = list(filter(test, places))
     if query.order is Order.NAME:
         places.sort(key=lambda place: place[0].files[place[1]].rpartition("/")[2])
     elif query.order is Order.CLASS:
