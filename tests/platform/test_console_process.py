@@ -91,7 +91,7 @@ def test_open_tab_stays_usable_after_a_restart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--root", "/nowhere-at-all"], "--root names what is not a folder: /nowhere-at-all"),
+        (["--root", "/nowhere-at-all"], "--root takes folders that exist; /nowhere-at-all is not one."),
         (["--port", "70000"], "--port is 70000; allowed are 1 to 65535"),
         (["--host", "203.0.113.1"], "--host 203.0.113.1 is not an address of this machine"),
         (["--jobs", "0"], "--jobs is 0; allowed is 1 or more"),

@@ -47,7 +47,7 @@ def register(app: Flask) -> None:
     def unexpected(error: Exception) -> tuple[str, int]:
         _LOG.exception("A page failed.", exc_info=error)
         reason = f"{type(error).__name__}: {error}"
-        return _page(500, "The console made a mistake", reason, "The log of the console has the details. Jobs go on.")
+        return _page(500, "This page failed", reason, "The console's log has the details. Jobs keep running.")
 
 
 def _page(status: int, title: str, reason: str, remedy: str) -> tuple[str, int]:

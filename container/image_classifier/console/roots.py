@@ -71,5 +71,7 @@ def allow(folders: Iterable[Path]) -> Roots:
     """
     real = [folder.expanduser().resolve() for folder in folders]
     if wrong := [str(folder) for folder in real if not folder.is_dir()]:
-        raise UserError(f"--root names what is not a folder: {listed(wrong)}. Give folders that exist.")
+        raise UserError(
+            f"--root takes folders that exist; {listed(wrong)} {'is not one' if len(wrong) == 1 else 'are not'}. Correct the path."
+        )
     return Roots(tuple(dict.fromkeys(real)))

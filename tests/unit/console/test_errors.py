@@ -84,7 +84,7 @@ def test_index_on_a_full_disk_is_a_hint(console: Console, client: FlaskClient, m
     [
         (UserError("epochs is x; allowed is 1 or more."), 400, "epochs is x; allowed is 1 or more."),
         (PlatformError("Docker does not run. Start it."), 503, "Docker does not run. Start it."),
-        (PermissionError(13, "Permission denied", "/x"), 500, "The console made a mistake"),
+        (PermissionError(13, "Permission denied", "/x"), 500, "This page failed"),
         (ValueError("<b>bug</b>"), 500, "&lt;b&gt;bug&lt;/b&gt;"),
     ],
 )

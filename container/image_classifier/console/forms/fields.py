@@ -20,7 +20,7 @@ class Field:
     value: str
     """What was typed or chosen; empty: the default."""
     default: str
-    """What an empty field means, with its source, such as `32 (default of all models)`."""
+    """What an empty field means, with its source, such as `32 (for every model)`."""
     meaning: str
     allowed: str
     choices: tuple[str, ...]
@@ -95,7 +95,7 @@ def _default(declared: Declaration, resolved: parsing.Resolved) -> str:
     if source == parsing.CHOSEN:
         return "chosen by the recipe"
     value = encode(resolved.values[declared.name]) or "none"
-    return f"{value} ({'default of this model' if source == parsing.MODELS_DEFAULT else 'default of all models'})"
+    return f"{value} ({'for this model' if source == parsing.MODELS_DEFAULT else 'for every model'})"
 
 
 def _field(declared: Declaration, name: str, value: str, default: str, mistakes: Mapping[str, Sequence[str]]) -> Field:

@@ -55,7 +55,7 @@ def test_every_hyperparameter_has_a_field_except_those_that_the_model_stands_for
     text = client.get("/train").text
     names = set(re.findall(r'name="([a-z_0-9]+)"', text))
     assert {one.name for one in DECLARATIONS} - names == set(train_form.LOCATED)
-    assert text.count("(default of all models)") > 5
+    assert text.count("(for every model)") > 5
     assert text.count("Default: chosen by the recipe") == sum(one.chosen_by_recipe for one in DECLARATIONS)
 
 
@@ -68,8 +68,8 @@ def test_auto_is_preselected_unless_a_value_is_given_that_it_chooses(client: Fla
 def test_defaults_of_the_chosen_model_are_named_as_such(client: FlaskClient) -> None:
     """Given a large model -> its own defaults stand beside their fields."""
     text = client.get("/train?model=efficientnet-b7&recipe=builtin").text
-    assert "4 (default of this model)" in text
-    assert "True (default of this model)" in text
+    assert "4 (for this model)" in text
+    assert "True (for this model)" in text
 
 
 def test_every_mistake_is_shown_at_its_field_at_once(client: FlaskClient, console: Console) -> None:
