@@ -71,7 +71,6 @@ def allow(folders: Iterable[Path]) -> Roots:
     """
     real = [folder.expanduser().resolve() for folder in folders]
     if wrong := [str(folder) for folder in real if not folder.is_dir()]:
-        raise UserError(
-            f"--root takes folders that exist; {listed(wrong)} {'is not one' if len(wrong) == 1 else 'are not'}. Correct the path."
-        )
+        verb = "is not one" if len(wrong) == 1 else "are not"
+        raise UserError(f"--root takes folders that exist; {listed(wrong)} {verb}. Correct the path.")
     return Roots(tuple(dict.fromkeys(real)))
