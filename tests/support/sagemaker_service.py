@@ -161,6 +161,12 @@ def _stop_training_job(response: Any) -> str:
     return "{}"
 
 
+def _stop_tuning_job(response: Any) -> str:
+    job = response.sagemaker_backend.hyper_parameter_tuning_jobs[response._get_param("HyperParameterTuningJobName")]
+    job.hyper_parameter_tuning_job_status = "Stopped"
+    return "{}"
+
+
 def _stop_transform_job(response: Any) -> str:
     job = response.sagemaker_backend.transform_jobs[response._get_param("TransformJobName")]
     job.transform_job_status = "Stopped"
@@ -179,6 +185,7 @@ def _list_jobs_of_a_search(response: Any) -> str:
 _LACKING = {
     "list_training_jobs_for_hyper_parameter_tuning_job": _list_jobs_of_a_search,
     "stop_training_job": _stop_training_job,
+    "stop_hyper_parameter_tuning_job": _stop_tuning_job,
     "stop_transform_job": _stop_transform_job,
     "delete_training_job": _delete_training_job,
 }
