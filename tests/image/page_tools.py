@@ -7,13 +7,20 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any, Protocol
 
-from tests.image.chromium import Tab
 from tests.image.shared_folders import locked
 from tests.support.python_environments import PROJECT
 
 _LOCK = Path(__file__).with_name("page_checks")
 _TAGS = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+
+
+class Evaluates(Protocol):
+    """A page in a browser."""
+
+    def evaluate(self, expression: str) -> Any:
+        """Return the value of a JavaScript expression, awaited when it is a promise."""
 
 
 def installed() -> Path:
@@ -46,7 +53,7 @@ def markup_errors(*pages: Path) -> list[str]:
     ]
 
 
-def accessibility_errors(tab: Tab) -> list[str]:
+def accessibility_errors(tab: Evaluates) -> list[str]:
     """Return what axe-core finds in the page as the tab shows it now."""
     tab.evaluate((installed() / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8") + ";0")
     options = json.dumps({"runOnly": {"type": "tag", "values": _TAGS}, "resultTypes": ["violations"]})

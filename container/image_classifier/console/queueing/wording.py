@@ -30,8 +30,10 @@ DEFAULT_MODEL = "EfficientNet-Lite0"
 
 
 def data_name(job: Job) -> str:
-    """Return what the job trains on: the last part of its folder or address."""
-    return PurePath(job.experiment.training).name or job.experiment.training
+    """Return what the job trains on: the last part of its folder or address that says more than `train`."""
+    path = PurePath(job.experiment.training)
+    name = path.parent.name if path.name.lower() in ("train", "training") else path.name
+    return name or job.experiment.training
 
 
 def model_name(job: Job) -> str:
