@@ -125,8 +125,8 @@ class Visitor:
             self._weights[response.url] = int(response.headers.get("content-length", 0))
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        # The browser itself reports a page that says "not found", as it should.
-        if message.type in ("error", "warning") and "status of 404" not in message.text:
+        # The browser itself reports a page that says "not found" or "changed meanwhile", as it should.
+        if message.type in ("error", "warning") and not re.search("status of 40[49]", message.text):
             self.problems.append(f"{message.page and message.page.url}: {message.text}")
 
 
