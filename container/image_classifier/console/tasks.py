@@ -23,6 +23,7 @@ from image_classifier.runners import processes
 
 _PROCESS, _PROGRESS, _OUTCOME, LOG = "process.json", "progress.json", "outcome.json", "log.txt"
 _LOCK = "lock"
+_EXIT_SECONDS = 5.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Variables of a task that divides its work among processes and threads of its own: one thread a library."""
 _LONGEST_MESSAGE = 1000
@@ -89,7 +90,7 @@ def start(folder: Path, module: str, arguments: Sequence[str], variables: Mappin
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / _LOCK).open("ab") as lock:
         # The process inherits the lock and holds it as long as it runs: two tabs start one task.
-        if not _locked(lock.fileno()):
+        if not _locked(lock.fileno()) and not _released(folder, lock.fileno()):
             return False
         for name in (_PROGRESS, _OUTCOME, _PROCESS, LOG):
             (folder / name).unlink(missing_ok=True)
@@ -206,6 +207,17 @@ def _read(path: Path) -> dict[str, str] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _released(folder: Path, descriptor: int) -> bool:
+    """Wait for the lock of a process that was killed: its threads hold it until the last one has exited."""
+    record = processes.read(folder / _PROCESS)
+    if record is None or processes.is_running(record):
+        return False
+    deadline = time.monotonic() + _EXIT_SECONDS
+    while not (locked := _locked(descriptor)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return locked
 
 
 def _locked(descriptor: int) -> bool:
