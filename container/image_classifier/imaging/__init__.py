@@ -57,5 +57,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name in __all__:
-        return getattr(import_module(f"{__name__}.decoding"), name)
+        found = getattr(import_module(f"{__name__}.decoding"), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

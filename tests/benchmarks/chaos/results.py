@@ -10,7 +10,7 @@ from image_classifier import artifacts
 from image_classifier.inference.predictor import Predictor
 from image_classifier.training.checkpoints.store import Checkpoint, Checkpoints
 
-_WITH_DURATIONS = ("report.html", "model_card.json")
+_WITH_DURATIONS = ("report.html", "model_card.json", "evidence.npz")
 """Reports that state how long the job took."""
 _VARIABLES = Path(artifacts.SAVED_MODEL_DIR) / "variables" / "variables.data-00000-of-00001"
 

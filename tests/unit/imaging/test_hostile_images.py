@@ -173,6 +173,7 @@ def test_text_in_a_png_that_unpacks_to_much_is_left_packed(times: int, keyword: 
 SHORTAGE = """
 import resource, sys
 from image_classifier import imaging
+from image_classifier.imaging import decoding
 from image_classifier.contract.errors import PlatformError
 in_use = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (in_use + 60_000_000,) * 2)

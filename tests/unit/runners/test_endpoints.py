@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier import PROGRAM
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.runners import processes
 from image_classifier.runners.endpoints import docker, record, sagemaker, servers
 from image_classifier.runners.endpoints.record import Endpoint, State
 from tests.platform import sample_images
 from tests.support import tiny_models
+from tests.support.environments import unmeasured
 from tests.support.sagemaker_service import BUCKET, IMAGE, REGION, ROLE, sagemaker_on_this_machine
 from tests.support.waiting import wait_until
 
@@ -56,7 +58,13 @@ def test_server_is_started_counted_adopted_and_stopped(tmp_path: Path, home: Pat
         "import sys; from pathlib import Path; from image_classifier.runners.endpoints import servers; "
         "home = Path(sys.argv[1]); (one,) = servers.all_of(home); print(one.price_per_hour); servers.stop(home, one)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(home)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=unmeasured(PYTHONPATH=str(PROGRAM)),
+    )
     assert done.stdout == "0.25\n"
     wait_for(home, endpoint, State.STOPPED)
     servers.remove(home, endpoint)

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier import PROGRAM
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment, job_record, job_state, job_tree, local, processes
 from image_classifier.runners.experiment import Experiment
 from image_classifier.runners.job import State
 from tests.support import fake_training
+from tests.support.environments import unmeasured
 from tests.support.local_jobs import Jobs
 from tests.support.waiting import wait_until
 
@@ -70,7 +72,7 @@ def test_starter_that_is_killed_loses_nothing(tmp_path: Path, asked_for: Experim
     folders = [str(tmp_path / "job.toml"), str(tmp_path / "job")]
     command = [sys.executable, "-c", STARTER, *folders, *fake_training.command(0.5)]
     jobs.folders.append(tmp_path / "job")
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert subprocess.run(command, check=False, env=unmeasured(PYTHONPATH=str(PROGRAM))).returncode == -signal.SIGKILL
     assert local.status(tmp_path / "job").state in (State.STARTING, State.RUNNING)
     assert jobs.wait_for(tmp_path / "job", State.FINISHED).accuracy == fake_training.ACCURACY
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier import PROGRAM
 from image_classifier.runners import processes
 from image_classifier.runners.processes import ProcessRecord
+from tests.support.environments import unmeasured
 from tests.support.waiting import wait_until
 
 SLEEP = [sys.executable, "-S", "-c", "import time; print('asleep', flush=True); time.sleep(60)"]
@@ -55,7 +57,8 @@ def test_starter_that_is_killed_takes_nothing_with_it(tmp_path: Path, started: l
         "processes.write(folder / 'p.json', processes.start(sys.argv[2:], os.environ, folder / 'log'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    assert subprocess.run([sys.executable, "-c", script, tmp_path, *SLEEP], check=False).returncode == -signal.SIGKILL
+    command = [sys.executable, "-c", script, tmp_path, *SLEEP]
+    assert subprocess.run(command, check=False, env=unmeasured(PYTHONPATH=str(PROGRAM))).returncode == -signal.SIGKILL
     found = processes.read(tmp_path / "p.json")
     assert found is not None
     started.append(found)

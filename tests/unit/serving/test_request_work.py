@@ -146,7 +146,7 @@ def test_out_of_memory_is_503(client: FlaskClient, green: bytes, monkeypatch: py
     def short(*_: Any, **__: Any) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("PIL.Image.open", short)
+    monkeypatch.setattr("image_classifier.imaging.libjpeg_turbo.decode", short)
     for body, kind in ((green, "application/x-image"), (lines(green), "application/jsonlines")):
         response = client.post("/invocations", data=body, content_type=kind)
         assert (response.status_code, response.get_json()["error"]) == (503, "no_memory")

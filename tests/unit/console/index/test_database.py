@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier import PROGRAM
 from image_classifier.console.index.database import CORRUPT, FILE, Index
+from tests.support.environments import unmeasured
 
 INSERT = "INSERT OR REPLACE INTO queue (name, position) VALUES (?, ?)"
 SELECT = "SELECT name, position FROM queue ORDER BY name"
@@ -84,7 +86,7 @@ def test_two_processes_write_at_the_same_time(tmp_path: Path) -> None:
         f"assert all(index.write({INSERT!r}, [(f'{{sys.argv[2]}}-{{i}}', i)]) for i in range(200))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / FILE)]
-    processes = [subprocess.Popen([*command, name]) for name in ("a", "b")]
+    processes = [subprocess.Popen([*command, name], env=unmeasured(PYTHONPATH=str(PROGRAM))) for name in ("a", "b")]
     assert [process.wait(60) for process in processes] == [0, 0]
     assert len(Index(tmp_path / FILE).read(SELECT)) == 400
 
