@@ -90,6 +90,7 @@ def test_killed_console_adopts_its_job(home: Path) -> None:
         assert list((home / "queue").iterdir()) == []
 
 
+@pytest.mark.every
 def test_killed_job_is_shown_and_resumed(home: Path) -> None:
     """Given kill -9 of the job, and later of job and console -> each time it is shown with what to do, and resumes."""
     with console_process.running(home, home.parent, ["--jobs", "1"]) as first:

@@ -49,6 +49,7 @@ def estimate_on(client: FlaskClient, form: dict[str, str]) -> str:
     return text[text.index('id="estimate"') : text.index('id="code"')]
 
 
+@pytest.mark.every
 def test_an_estimate_is_measured_once_and_shown(console: Console, tiny_backbone: Path) -> None:
     """Given a data set and a model -> a button, then how long it measures, then time and memory."""
     client, form = client_of(console), form_of(console, tiny_backbone)

@@ -218,6 +218,7 @@ def storm(server: Server, models: list[TinyModel], seed: int) -> Counter[tuple[s
     return seen
 
 
+@pytest.mark.every
 def test_twenty_models_under_concurrent_load_use_and_unload(server: Server, models: list[TinyModel]) -> None:
     """Given six threads that do all three at random -> responses of the requested models, no 5xx, flat memory."""
     for model in models:

@@ -129,6 +129,7 @@ def test_heads_of_four_sizes_get_imagenets_names(
     assert answer["predicted_label"].split(",")[0] == FIRST_NAMES[outputs]
 
 
+@pytest.mark.every
 def test_head_of_another_size_needs_its_own_label_file(tmp_path: Path) -> None:
     """Given a head of seven classes without labels -> one sentence: its number, the known ones, the file."""
     done = make(tmp_path, 7, then=_ADD_LABELS)

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from image_classifier.resources import memory
 from tests.platform.serving import Server
 from tests.support import tiny_models
@@ -13,6 +15,7 @@ StartServer = Callable[..., Server]
 TERABYTE = 1 << 40
 
 
+@pytest.mark.every
 def test_fewer_workers_are_started_if_fewer_fit(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
     """Given two configured workers and memory for one -> one is started, after a line with both figures."""
     shutil.copytree(colour_models / "both", tmp_path / "model")

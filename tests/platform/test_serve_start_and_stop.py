@@ -58,9 +58,8 @@ def test_ping_returns_503_while_the_model_loads(start: StartServer, tree: Path) 
     assert (rejected.status, rejected.headers["Retry-After"]) == (503, "1")
 
 
-@pytest.mark.parametrize(
-    ("form", "answer"), [("called", "green"), pytest.param("binary", "green", marks=pytest.mark.every)]
-)
+@pytest.mark.every
+@pytest.mark.parametrize(("form", "answer"), [("called", "green"), ("binary", "green")])
 def test_other_kinds_of_models_are_served(
     start: StartServer, colour_models: Path, tmp_path: Path, form: str, answer: str
 ) -> None:

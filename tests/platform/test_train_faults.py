@@ -83,6 +83,7 @@ def test_unreadable_image_in_the_middle(tmp_path: Path, tiny_backbone: Path) -> 
     assert "blue/07.jpg" in (tree / "output/data/skipped.csv").read_text()
 
 
+@pytest.mark.every
 def test_killed_verification_does_not_lose_the_model(tmp_path: Path, tiny_backbone: Path) -> None:
     """The process that verifies is killed, as when memory runs out -> exit 0, the model unverified, the reason said."""
     tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="1")

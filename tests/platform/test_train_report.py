@@ -147,6 +147,7 @@ def test_artefact_carries_what_scores_images_and_drift(jobs: Jobs) -> None:
     assert {path.name for path in (jobs.clean.tree / "output/tensorboard").iterdir()} == {"train", "validation"}
 
 
+@pytest.mark.every
 def test_model_is_the_same_with_and_without_a_report(jobs: Jobs, tmp_path: Path, tiny_backbone: Path) -> None:
     """report=False -> no report, no arrays, and the predictions of the same job with one."""
     tree = lay_out(tmp_path, tiny_backbone, plant=False)

@@ -115,6 +115,7 @@ def test_damaged_earlier_model_is_rejected(tmp_path: Path, first: Path) -> None:
     assert "is corrupt: its SavedModel has sha256" in failure(tree)
 
 
+@pytest.mark.every
 def test_builtin_artefact_is_trained_further(tmp_path: Path, tiny_backbone: Path) -> None:
     """Given a model.tar.gz in the built-in's layout -> head kept, and the job leaves one of ours with its lineage."""
     archive = tmp_path / "builtin.tar.gz"

@@ -73,6 +73,7 @@ def test_gpu_image_without_cuda_libraries_fails() -> None:
         assert name in done.stderr
 
 
+@pytest.mark.every
 def test_gpu_check_needs_no_program(tmp_path: Path) -> None:
     """Given only the file with the check, as the Dockerfile copies it -> it runs and finds what is missing."""
     (tmp_path / "cuda_libraries.py").write_bytes(CUDA_LIBRARIES.read_bytes())

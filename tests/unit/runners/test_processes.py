@@ -57,7 +57,7 @@ def test_starter_that_is_killed_takes_nothing_with_it(tmp_path: Path, started: l
         "processes.write(folder / 'p.json', processes.start(sys.argv[2:], os.environ, folder / 'log'))\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
-    command = [sys.executable, "-c", script, tmp_path, *SLEEP]
+    command = [sys.executable, "-c", script, str(tmp_path), *SLEEP]
     assert subprocess.run(command, check=False, env=unmeasured(PYTHONPATH=str(PROGRAM))).returncode == -signal.SIGKILL
     found = processes.read(tmp_path / "p.json")
     assert found is not None
