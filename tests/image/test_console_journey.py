@@ -139,6 +139,7 @@ def test_photo_is_answered_with_its_evidence(trained: str, page: Page) -> None:
     expect(page.locator("#status .badge")).to_have_text("stopped")
 
 
+@pytest.mark.every
 def test_keyboard_alone_starts_a_job(trained: str, console: RunningConsole, page: Page) -> None:
     """Given no mouse -> Tab, Enter and arrows lead from the data to a started job, and stop it."""
     reach(page, JOB)
@@ -190,8 +191,13 @@ TABS = [
 ]
 
 
+EVERY_SCREEN = [*SCREENS, *(f"/jobs/{JOB}{rest}" for rest in ("", *(f"/result/{tab}" for tab in TABS), "/try"))]
+BY_DEFAULT = ("/data", "/train", f"/jobs/{JOB}", f"/jobs/{JOB}/result/overview")
+"""The other screens have tests of their own, with made-up content."""
+
+
 @pytest.mark.parametrize(
-    "path", [*SCREENS, *(f"/jobs/{JOB}{rest}" for rest in ("", *(f"/result/{tab}" for tab in TABS), "/try"))]
+    "path", [pytest.param(path, marks=() if path in BY_DEFAULT else pytest.mark.every) for path in EVERY_SCREEN]
 )
 def test_screen_is_accessible_light_and_whole(trained: str, visitor: Visitor, page: Page, path: str) -> None:
     """Given each screen with real content, in each look -> accessible, not too wide, not too heavy."""
@@ -202,7 +208,7 @@ def test_screen_is_accessible_light_and_whole(trained: str, visitor: Visitor, pa
     assert visitor.weight(page) > 0
 
 
-@pytest.mark.parametrize("part", ["", "/images"])
+@pytest.mark.parametrize("part", ["", pytest.param("/images", marks=pytest.mark.every)])
 def test_hostile_names_are_text(trained: str, visitor: Visitor, page: Page, part: str) -> None:
     """Given a class whose name is an element -> the data set's screens show it as text, and are accessible."""
     page.get_by_role("link", name=JOB, exact=True).click()

@@ -83,8 +83,8 @@ def test_options_follow_the_runner(tab: Tab) -> None:
     [
         "/train?runner=sagemaker&recipe=builtin&epochs=0&check=1",
         "/models",
-        "/models?search=zebra",
-        "/models/lite0",
+        pytest.param("/models?search=zebra", marks=pytest.mark.every),
+        pytest.param("/models/lite0", marks=pytest.mark.every),
         "/models/compare?model=lite0&model=efficientnet-b7",
     ],
 )

@@ -18,6 +18,8 @@ Estimator(
 ).fit({{"training": "file://{images}", "model": "file://{backbone}"}})
 """
 
+pytestmark = pytest.mark.every
+
 Jobs = dict[int, Ran]
 
 
