@@ -13,10 +13,13 @@ from tests.support.waiting import free_port, wait_until
 _READY = re.compile(r"The console is ready: http://127\.0\.0\.1:8000(/\?token=\S+)")
 
 
-def test_console_keeps_its_files_in_the_mounted_folder(start: Start, tmp_path: Path) -> None:
+def test_console_keeps_its_files_in_the_mounted_folder(
+    start: Start, published: tuple[str, ...], tmp_path: Path
+) -> None:
     """Given the console with a folder at /data -> it is reached by the published port, with the token alone."""
     port = free_port()
-    options = ("--publish", f"127.0.0.1:{port}:8000", "--volume", f"{tmp_path}:/data")
+    network = published[:2]
+    options = (*network, "--publish", f"127.0.0.1:{port}:8000", "--volume", f"{tmp_path}:/data")
     container = start("console", options=options)
     wait_until(lambda: _READY.search(container.log()) is not None, 60, "the console is ready")
     found = _READY.search(container.log())
