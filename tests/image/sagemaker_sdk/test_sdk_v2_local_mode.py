@@ -29,9 +29,10 @@ def done(
 
 
 def printed(done: Ran, label: str) -> dict[str, object]:
-    """Return the dictionary that the script printed behind a label, maybe behind a container's unfinished line."""
-    [text] = re.findall(rf"\b{label}: (\{{[^{{}}]*\}})", done.output)
-    found = ast.literal_eval(text)
+    """Return the dictionary that the script printed behind a label, in one write, maybe behind a container's line."""
+    texts = re.findall(rf"{label}: (\{{[^{{}}]*\}})", done.output)
+    assert len(texts) == 1, done.output[-6000:]
+    found = ast.literal_eval(texts[0])
     assert isinstance(found, dict)
     return found
 
