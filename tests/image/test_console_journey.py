@@ -193,7 +193,7 @@ TABS = [
 
 EVERY_SCREEN = [*SCREENS, *(f"/jobs/{JOB}{rest}" for rest in ("", *(f"/result/{tab}" for tab in TABS), "/try"))]
 BY_DEFAULT = ("/data", "/train", f"/jobs/{JOB}", f"/jobs/{JOB}/result/overview")
-"""The other screens have tests of their own, with made-up content."""
+"""The other screens have tests of their own, with synthetic content."""
 
 
 @pytest.mark.parametrize(
