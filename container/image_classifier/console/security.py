@@ -17,11 +17,10 @@ from flask import Flask, Response, make_response, render_template, request
 
 from image_classifier.console import links
 from image_classifier.console.rejection import RejectedError
+from image_classifier.contract.hosts import LOOPBACK, WILDCARDS, host_of
 
 TOKEN = "token"
 """Parameter of the address that opens the console."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_WILDCARDS = ("", "0.0.0.0", "::")
 _READING = ("GET", "HEAD")
 _OPEN = ("pages.file", "static")
 """Endpoints without a cookie: style and icon of the page that asks for the token."""
@@ -74,10 +73,10 @@ class Access:
     def allows_host(self, authority: str) -> bool:
         """Return whether `host:port` of a request names this console and not a name that was made to resolve to it."""
         host = host_of(authority)
-        if host in _LOOPBACK or host in self.hosts or (host == self.bound and host not in _WILDCARDS):
+        if host in LOOPBACK or host in self.hosts or (host == self.bound and host not in WILDCARDS):
             return True
         # Listening on all addresses: an address, unlike a name, cannot be made to resolve to this machine.
-        return self.bound in _WILDCARDS and _is_address(host)
+        return self.bound in WILDCARDS and _is_address(host)
 
     def allows_origin(self, origin: str, authority: str) -> bool:
         """Return whether a request from a page of `origin` to `authority` comes from a page of this console.
@@ -86,13 +85,6 @@ class Access:
         """
         page = urlsplit(origin).netloc.lower()
         return page == authority.lower() or host_of(page) in self.hosts
-
-
-def host_of(authority: str) -> str:
-    """Return the host of `host:port` in lower case, an IPv6 address without its brackets."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower()
-    return authority.partition(":")[0].lower()
 
 
 def new_secret() -> str:

@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from flask import Flask, request
 from werkzeug.datastructures import Headers
 
+from image_classifier.contract.hosts import LOOPBACK, WILDCARDS, host_of
 from image_classifier.contract.serving_variables import ALLOWED_HOSTS
 from image_classifier.serving.rejection import RejectedError
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_WILDCARDS = ("", "0.0.0.0", "::")
 _ANY = "*"
 _OPEN_PATH = "/ping"
 """Health checks use any host name; the response reveals nothing."""
@@ -21,7 +20,7 @@ _OPEN_PATH = "/ping"
 
 def guard(app: Flask, bound: str, more: Iterable[str]) -> None:
     """Reject cross-site requests, and Host values other than this machine's, the bound address and `more` (403)."""
-    allowed = {*_LOOPBACK, *(host for host in (bound.lower(), *more) if host not in _WILDCARDS)}
+    allowed = {*LOOPBACK, *(host for host in (bound.lower(), *more) if host not in WILDCARDS)}
 
     @app.before_request
     def check() -> None:
@@ -32,13 +31,6 @@ def guard(app: Flask, bound: str, more: Iterable[str]) -> None:
             raise foreign_host(authority, allowed)
         if _is_cross_site(request.headers) and not _is_navigation():
             raise foreign_site()
-
-
-def host_of(authority: str) -> str:
-    """Return the host of `host:port` in lower case, an IPv6 address without its brackets."""
-    if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower()
-    return authority.partition(":")[0].lower()
 
 
 def foreign_host(authority: str, allowed: Iterable[str]) -> RejectedError:
