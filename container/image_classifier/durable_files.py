@@ -1,10 +1,11 @@
-"""Atomic and durable writes: temporary name, fsync, rename. Every such write of the program goes through here.
+"""Atomic and durable writes: temporary name, fsync, rename, and checksums. Every such write goes through here.
 
 A reader sees the old file or the complete new one, never a part, also after a crash. A write that fails leaves the
 target as it was, and its `OSError` names the file.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -35,6 +36,16 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     with writing(path) as file:
         file.write(content)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal digits.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from pathlib import Path
 from image_classifier.cloud.s3 import Location, S3Storage
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import is_utf8, printable
+from image_classifier.durable_files import sha256_of
 
 _CONCURRENT = 8
 _EARLIER = 20
@@ -80,12 +81,6 @@ def manifest_of(folder: Path) -> Manifest:
     if not files:
         raise UserError(f"{folder} holds no file, so there is nothing to upload.")
     return Manifest(files, size)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:

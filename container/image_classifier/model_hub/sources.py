@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from image_classifier import archives
+from image_classifier import archives, durable_files
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Location, S3Storage
 from image_classifier.contract.addresses import without_secrets
@@ -94,8 +94,7 @@ def of_text(source: str, origin: Origin, scratch: Path) -> FetchedModel | None:
 def _of_path(path: Path, sha256: str | None, scratch: Path) -> FetchedModel:
     if path.is_dir():
         return FetchedModel(path, str(path))
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = durable_files.sha256_of(path)
     if sha256 and found != sha256.lower():
         raise UserError(f"{path} has sha256 {found}; expected {sha256.lower()}. Fetch it again.")
     return FetchedModel(archives.materialise(path, scratch / "unpacked"), str(path), found)
