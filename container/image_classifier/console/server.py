@@ -1,6 +1,5 @@
 """gunicorn around the console: one worker with threads. All of gunicorn's API that the console uses is here."""
 
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from image_classifier.contract.errors import UserError
+from image_classifier.resources.ports import bind_error
 
 THREADS = 32
 """One is busy as long as a tab's stream of events is open; the others answer."""
@@ -78,23 +78,13 @@ def reject_port_in_use(host: str, port: int) -> None:
     Raises:
         UserError: Another program listens on the port, or the address is not one of this machine.
     """
-    error = _bind_error(host, port)
+    error = bind_error(host, port)
     if error is None:
         return
     if not 0 < port <= _LAST_PORT:
         raise UserError(f"--port is {port}; allowed are 1 to {_LAST_PORT}.") from error
-    if _bind_error(host, 0):
+    if bind_error(host, 0):
         raise UserError(f"--host {host} is not an address of this machine: {error}.") from error
-    free = next((other for other in range(port + 1, _LAST_PORT + 1) if not _bind_error(host, other)), None)
+    free = next((other for other in range(port + 1, _LAST_PORT + 1) if not bind_error(host, other)), None)
     remedy = f"Start with --port {free}, which is free." if free else "Choose another with --port."
     raise UserError(f"Port {port} cannot be used: {error}. {remedy}") from error
-
-
-def _bind_error(host: str, port: int) -> Exception | None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            return error
-    return None

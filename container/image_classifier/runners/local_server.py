@@ -15,6 +15,7 @@ from typing import IO
 from image_classifier import PROGRAM, archives
 from image_classifier.contract.errors import PlatformError, UserError, last_line
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.resources.ports import bind_error
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 120.0
@@ -41,12 +42,8 @@ def reject_port_in_use(port: int) -> None:
     Raises:
         UserError: Another process listens on it, or the number is invalid.
     """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            raise UserError(f"Port {port} cannot be used: {error}. Choose another with --port.") from error
+    if error := bind_error(HOST, port):
+        raise UserError(f"Port {port} cannot be used: {error}. Choose another with --port.") from error
 
 
 def model_of(given: Path) -> Path:
