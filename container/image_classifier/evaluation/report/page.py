@@ -31,7 +31,7 @@ _TITLES = {
     "made": "How it was made",
 }
 """By anchor, in the order of the page."""
-_STYLES = ("tokens.css", "base.css", "sections.css")
+_STYLES = ("tokens.css", "base.css", "rail.css", "sections.css")
 _CHARTS = ("reliability", "loss", "accuracy", "learning")
 MOST_SKIPPED = 50
 WORTHWHILE = 0.01
