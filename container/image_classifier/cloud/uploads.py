@@ -63,7 +63,7 @@ def manifest_of(folder: Path) -> Manifest:
     """Read every file of a folder and hash it; links are followed, names that begin with a dot are left out.
 
     Raises:
-        UserError: A file cannot be read, a name is not valid UTF-8, or there is no file.
+        UserError: A file cannot be read, a name is not valid UTF-8, or the folder is empty.
     """
     files: dict[str, str] = {}
     size = 0

@@ -18,7 +18,7 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
     """Run a docker command and return what it printed; it may have failed.
 
     Raises:
-        PlatformError: There is no docker on PATH, or no answer within `TIMEOUT`.
+        PlatformError: docker is not on PATH, or does not answer within `TIMEOUT`.
     """
     try:
         return subprocess.run(

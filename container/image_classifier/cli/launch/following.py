@@ -57,7 +57,7 @@ class _View:
         self._spinner: Status | None = None
 
     def show(self, folder: Path, status: JobStatus) -> None:
-        """Show what is new: lines of the log, and the phase while there is no log."""
+        """Show what is new: lines of the log, and the phase until the log begins."""
         if self._live and not self._is_drawn:
             self._draw(self._live)
         while (part := sagemaker.log(folder, self._offset)).text:

@@ -67,7 +67,7 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
     """Return the model that a user names; `flags` are options above those of its job.
 
     Raises:
-        UserError: There is no such model, it has no archive, or an option is missing.
+        UserError: The model does not exist, has no archive, or an option is missing.
     """
     if experiment.is_s3(named):
         given = options.parse(flags)

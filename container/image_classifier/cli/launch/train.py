@@ -69,7 +69,7 @@ def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
     """Return the experiment of the file and the flags, and a line that says which recipe was chosen for the user.
 
     Raises:
-        UserError: The file or a word is invalid, or there is no training channel.
+        UserError: The file or a word is invalid, or the training channel is missing.
     """
     files = [word for word in given.words if "=" not in word]
     if len(files) > 1:

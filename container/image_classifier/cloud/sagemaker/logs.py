@@ -39,7 +39,7 @@ def read_new(session: Session, group: str, prefix: str, position: Position) -> t
 
 
 def last_lines(session: Session, group: str, prefix: str, count: int = _LINES_OF_A_FAILURE) -> list[str]:
-    """Return the last lines of the streams that begin with a prefix, or of all; empty if there is no log."""
+    """Return the last lines of the streams that begin with a prefix, or of all; empty without a log."""
     found: list[tuple[int, str]] = []
     for stream in _streams(session, group, prefix):
         parameters = {"logGroupName": group, "logStreamName": stream, "limit": count, "startFromHead": False}

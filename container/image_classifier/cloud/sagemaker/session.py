@@ -50,7 +50,7 @@ class Session:
         """Send a request and return the answer; throttled and failed attempts are repeated.
 
         Raises:
-            UserError: There are no credentials, or AWS rejects the request.
+            UserError: Credentials are missing, or AWS rejects the request.
             PlatformError: AWS cannot be reached, throttles or fails.
         """
         with explained(self._request(call)):

@@ -43,7 +43,7 @@ class Finding:
     groups: tuple[tuple[str, ...], ...] = ()
     """The copies of each image."""
     excluded: tuple[str, ...] = ()
-    """Images whose exclusion removes the problem; empty: there is no remedy that is safe without looking."""
+    """Images whose exclusion removes the problem; empty: no remedy is safe without looking."""
     remedy: str = ""
     """What the button says."""
     lines: tuple[str, ...] = ()

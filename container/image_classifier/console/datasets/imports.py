@@ -68,7 +68,7 @@ def folder(home: Path, id_: str) -> Path:
     """Return the folder of an import.
 
     Raises:
-        UserError: There is no such import.
+        UserError: The import does not exist.
     """
     found = home / "data" / _FOLDER / id_
     if not _ID.fullmatch(id_) or not (found / _RECORD).is_file():
@@ -93,7 +93,7 @@ def start(home: Path, id_: str) -> None:
     """Start, or resume, the process of an import.
 
     Raises:
-        UserError, OSError: There is no such import; or see `tasks.start`.
+        UserError, OSError: The import does not exist; or see `tasks.start`.
     """
     target = folder(home, id_)
     tasks.start(target, _MODULE, [str(target), str(home), id_])
@@ -126,7 +126,7 @@ def remove(home: Path, id_: str) -> None:
     """Cancel an import, and remove what it has written so far.
 
     Raises:
-        UserError: There is no such import.
+        UserError: The import does not exist.
     """
     target = folder(home, id_)
     tasks.cancel(target)
@@ -158,7 +158,7 @@ def place_of_upload(home: Path, id_: str, path: str) -> Path:
     """Return where a file of an uploaded folder is written: `<class>/<image>` below the import's content.
 
     Raises:
-        UserError: There is no such import, the path leads out of it, or no file can have the name.
+        UserError: The import does not exist, the path leads out of it, or no file can have the name.
     """
     content = folder(home, id_) / CONTENT
     parts = PurePosixPath(path).parts
@@ -203,7 +203,7 @@ def forget(home: Path, id_: str) -> None:
     """Remove the folder of an import that has become a data set.
 
     Raises:
-        UserError: There is no such import.
+        UserError: The import does not exist.
     """
     own_files.remove_folder(folder(home, id_))
 

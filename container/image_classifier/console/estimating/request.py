@@ -45,7 +45,7 @@ class Sizes:
     """Training images."""
 
     def split(self, ratio: float) -> "Sizes":
-        """Return the sizes after a part of the training images is held out, if there are no validation images."""
+        """Return the sizes after a part of the training images is held out, where no validation images are given."""
         if self.validation:
             return self
         held_out = round(self.training * ratio)

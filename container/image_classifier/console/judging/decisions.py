@@ -88,7 +88,7 @@ def decide(home: Path, found: Labelling, at: int, decision: Decision, to: str, b
     """Write one decision into the overlay.
 
     Raises:
-        UserError: There is no such label, its image is not in the data set, or the class name cannot be used.
+        UserError: The label does not exist, its image is not in the data set, or the class name cannot be used.
         ChangedMeanwhileError: Labels were changed in another tab.
         OSError: The disk is full or not writable; nothing was changed.
     """

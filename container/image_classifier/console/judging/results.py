@@ -48,7 +48,7 @@ _lock = Lock()
 
 
 def job_folder(jobs: Path, name: str) -> Path | None:
-    """Return the folder of a job by its name; None if there is no such job."""
+    """Return the folder of a job by its name; None if it does not exist."""
     folder = jobs / name
     return folder if _NAME.fullmatch(name) and folder.is_dir() and not folder.is_symlink() else None
 

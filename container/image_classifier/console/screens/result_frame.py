@@ -31,7 +31,7 @@ def opened(name: str) -> Result:
     """Open the result of a job by its name.
 
     Raises:
-        RejectedError: There is no such job.
+        RejectedError: The job does not exist.
         NoResultError: It has no result that can be opened.
         UserError: Its file is corrupt.
     """
@@ -45,7 +45,7 @@ def needed(name: str) -> Result:
     """Open a result as `opened` does; a job without one is rejected.
 
     Raises:
-        RejectedError: There is no such job, or it has no result.
+        RejectedError: The job does not exist, or has no result.
         UserError: Its file is corrupt.
     """
     try:
