@@ -30,6 +30,8 @@ MODEL_INFO_NAMES = (MODEL_INFO_FILE, "__models_info__.json", "model_info.json")
 OPENVINO_DIR = "openvino"
 OPENVINO_FILES = ("model.xml", "model.bin")
 """The graph and the weights of the OpenVINO IR, in `OPENVINO_DIR`."""
+OPENVINO_INT8_DIR = "openvino_int8"
+"""The quantised IR, with the same file names; only beside the float32 one that it was made of."""
 FAMILIARITY_FILE = "familiarity.npz"
 """What the familiarity of an image is computed from; optional."""
 DRIFT_BASELINE_FILE = "drift_baseline.npz"

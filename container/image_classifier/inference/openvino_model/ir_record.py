@@ -80,12 +80,20 @@ def check_undamaged(model: Path, record: Record) -> None:
     Raises:
         UserError: A file is missing, or the checksum differs.
     """
-    folder = folder_of(model)
+    check_files(folder_of(model), record.sha256, "OpenVINO IR", remedy(model))
+
+
+def check_files(folder: Path, sha256: str, what: str, command: str) -> None:
+    """Compare the two files of an IR with its checksum; `what` names it, `command` makes a new one, in the error.
+
+    Raises:
+        UserError: A file is missing, or the checksum differs.
+    """
     missing = [name for name in artifacts.OPENVINO_FILES if not (folder / name).is_file()]
     found = f"lacks {' and '.join(missing)}" if missing else artifacts.folder_sha256(folder)
-    if found != record.sha256:
-        how = f"it {found}" if missing else f"it has sha256 {found}, but the model info records {record.sha256}"
-        raise UserError(f"The OpenVINO IR in {folder} is corrupt: {how}. Copy the model again, or run {remedy(model)}.")
+    if found != sha256:
+        how = f"it {found}" if missing else f"it has sha256 {found}, but the model info records {sha256}"
+        raise UserError(f"The {what} in {folder} is corrupt: {how}. Copy the model again, or run {command}.")
 
 
 def remedy(model: Path) -> str:
