@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import PlatformError
-from image_classifier.contract.system_names import is_ignored
+from image_classifier.contract.system_names import UNUSUAL_FIRST, is_ignored
 
 
 @dataclass
@@ -46,15 +46,18 @@ def entries(folder: str, inside: str, seen: Findings) -> list[Entry]:
 
     `inside` is the real path of the channel.
     """
+    # By name, which is the first field and unique.
+    return sorted(_usable(_listed(folder, seen), inside, seen))
+
+
+def _listed(folder: str, seen: Findings) -> list[os.DirEntry[str]]:
     # Directory entries have the kind of a file, so no file is queried: on network storage that is a round trip each.
     try:
-        found = seen.storage.retry(lambda: _names(folder), folder)
+        return seen.storage.retry(lambda: _names(folder), folder)
     except PlatformError as error:
         reason = getattr(error.__cause__, "strerror", None) or type(error.__cause__).__name__
         seen.unreadable.append((folder, reason))
         return []
-    # By name, which is the first field and unique.
-    return sorted(_usable(found, inside, seen))
 
 
 def _names(folder: str) -> list[os.DirEntry[str]]:
@@ -125,8 +128,19 @@ def _walk(folder: str, real: str, inside: str, walked: set[str], links: deque[En
         if isinstance(item, list):
             found += item
             continue
+        listed = _listed(item[0], seen)
+        plain = [
+            entry.path
+            for entry in listed
+            if (entry.name[0] not in UNUSUAL_FIRST or not is_ignored(entry.name))
+            and entry.is_file(follow_symlinks=False)
+        ]
+        if len(plain) == len(listed):
+            # Most folders hold nothing but images: 100,000 of them take a third of the time of one entry each.
+            found += sorted(plain)
+            continue
         below: list[list[str] | tuple[str, str]] = [[]]
-        for entry in entries(item[0], inside, seen):
+        for entry in sorted(_usable(listed, inside, seen)):
             if not entry.is_folder:
                 assert isinstance(below[-1], list)
                 below[-1].append(entry.path)

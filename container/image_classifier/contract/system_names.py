@@ -26,6 +26,8 @@ _PREFIXES = ("._", ".trash-", ".nfs0", ".fuse_hidden")
 
 _FIRST = frozenset(letter for name in (*_NAMES, *_PREFIXES) for letter in (name[0], name[0].upper()))
 """A quick check that rules out most names of a channel, which may hold a million."""
+UNUSUAL_FIRST = _FIRST | {"."}
+"""First characters of every name that `is_ignored` is true of, so that most names need no call."""
 
 
 def is_system_name(name: str) -> bool:

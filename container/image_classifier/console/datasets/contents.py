@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, count, repeat
 from pathlib import Path
 
 from image_classifier import imaging
@@ -29,6 +29,7 @@ UNLABELLED = ""
 """The class of an image that lies in no class folder."""
 _SNIFFED = 2_000
 """Files without an image's ending whose first bytes are looked at; the others do not count as images."""
+_ENDINGS = tuple(imaging.EXTENSIONS)
 _KEPT = 4
 _RECENT = 2.0
 """Seconds within which a folder can change again without another modification time, on coarse file systems."""
@@ -61,6 +62,11 @@ class Channel:
         return f"{self.name}/{self.files[row]}"
 
     @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """Row by path."""
+        return dict(zip(self.files, count(), strict=False))
+
+    @cached_property
     def inside(self) -> str:
         """The real path of the folder, which no image may lead out of."""
         return os.path.realpath(self.folder)
@@ -91,19 +97,18 @@ class Contents:
         """The class folders of all channels, sorted."""
         return tuple(sorted({name for channel in self.channels for name in channel.class_names}))
 
-    @cached_property
-    def _places(self) -> Mapping[str, tuple[Channel, int]]:
-        images = (f"{channel.name}/{path}" for channel in self.channels for path in channel.files)
-        return dict(zip(images, self.images(), strict=True))
-
     def find(self, image: str) -> tuple[Channel, int] | None:
         """Return the channel of an image and its row there; None if the data set does not have it (any more)."""
-        return self._places.get(image)
+        name, _, path = image.partition("/")
+        channel = next((one for one in self.channels if one.name == name), None)
+        row = channel.rows.get(path) if channel else None
+        return None if channel is None or row is None else (channel, row)
 
     def images(self) -> Iterator[tuple[Channel, int]]:
         """Yield every image by its channel and row."""
-        for channel in self.channels:
-            yield from zip(repeat(channel), range(len(channel.files)), strict=False)
+        return chain.from_iterable(
+            zip(repeat(channel), range(len(channel.files)), strict=False) for channel in self.channels
+        )
 
 
 _cache: OrderedDict[str, Contents] = OrderedDict()
@@ -162,12 +167,12 @@ def _channel(name: str, folder: Path) -> Channel:
         if entry.is_folder:
             by_class.setdefault(normalised(entry.name), []).extend(channel_walk.files(entry.path, inside, seen))
     names = tuple(sorted(by_class))
-    sniffed = _Sniffing(inside)
+    sniffed, below = _Sniffing(inside), len(str(folder)) + 1
     files: list[str] = []
     labels = array("i")
     for label, some in [*enumerate(by_class[name] for name in names), (-1, loose)]:
         images = sniffed.images(some)
-        files += [path[len(str(folder)) + 1 :] for path in images]
+        files += [path[below:] for path in images]
         labels.extend([label] * len(images))
     return Channel(name, folder, names, tuple(files), labels, dict(sniffed.unused), seen)
 
@@ -180,7 +185,12 @@ class _Sniffing:
         self.unused: Counter[str] = Counter()
 
     def images(self, paths: Sequence[str]) -> list[str]:
-        return [path for path in paths if channel_scan.ends_like_an_image(path) or self._is_image(path)]
+        # Lower-case endings, which most files have, need no call.
+        return [
+            path
+            for path in paths
+            if path.endswith(_ENDINGS) or channel_scan.ends_like_an_image(path) or self._is_image(path)
+        ]
 
     def _is_image(self, path: str) -> bool:
         self._left -= 1

@@ -62,3 +62,16 @@ def test_order_is_that_of_the_paths_parts(training: Path) -> None:
     blue = [listing.name(one).split("/") for one in listing.examples if one.label == 0]
     assert blue == sorted(blue)
     assert len(blue) == 8
+
+
+def test_ignored_names_among_plain_files_are_left_out(training: Path) -> None:
+    """Hidden files and those of systems beside images, some of which begin like them -> the images alone, in order."""
+    folder = training / "blue"
+    put(folder, "image.jpg", "Thumbs.jpg")
+    for name in (".hidden.jpg", "Thumbs.db", "desktop.ini", "._image.jpg"):
+        (folder / name).touch()
+    found = channel_scan.scan(training, "training")
+    names = [example.path.name for example in found.listing.examples if example.path.parent == folder]
+    assert names == sorted(names)
+    assert {"image.jpg", "Thumbs.jpg"} < set(names)
+    assert len(names) == 6
