@@ -65,6 +65,7 @@ def kill_job(home: Path, name: str) -> None:
     assert processes.kill_session(record.supervisor) > 0
 
 
+@pytest.mark.every
 def test_killed_console_adopts_its_job(home: Path) -> None:
     """Given kill -9 of the console while a job trains -> it trains on, is adopted and stopped, then the next runs."""
     with console_process.running(home, home.parent) as first:

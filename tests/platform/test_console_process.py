@@ -73,6 +73,7 @@ def test_port_in_use_is_one_sentence(tmp_path: Path) -> None:
             console.open()
 
 
+@pytest.mark.every
 def test_open_tab_stays_usable_after_a_restart(tmp_path: Path) -> None:
     """Given a console that was killed -> after a restart on the same port the cookie of the open tab still counts."""
     with console_process.running(tmp_path / "home", tmp_path) as first:

@@ -65,6 +65,7 @@ def test_an_estimate_is_measured_once_and_shown(console: Console, tiny_backbone:
     assert "data-measure" in estimate_on(client, {**form, "image_resize_interpolation": "area"})
 
 
+@pytest.mark.every
 def test_a_measurement_that_fails_says_why(console: Console, tmp_path: Path, tiny_backbone: Path) -> None:
     """Given images that cannot be read -> the job's own sentence instead of an estimate, and a button to repeat it."""
     folder = write_images(tmp_path / "broken", b"nothing")

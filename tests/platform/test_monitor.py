@@ -60,6 +60,7 @@ def content(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.every
 def test_silent_on_the_same_kind_of_images(tmp_path: Path, job: Path, captures: Path) -> None:
     """Given 120 captured requests like the training images -> exit 0, no violation, every feature compared."""
     done = run_monitor(lay_out(tmp_path, job, captures / "same"))
@@ -71,6 +72,7 @@ def test_silent_on_the_same_kind_of_images(tmp_path: Path, job: Path, captures: 
     assert (tmp_path / "output/message").read_text().startswith("Completed: ")
 
 
+@pytest.mark.every
 def test_loud_on_darker_images(tmp_path: Path, job: Path, captures: Path) -> None:
     """Given brightness x 0.6 -> exit 0, violations, the metric to alarm on, a report that names brightness."""
     base = lay_out(tmp_path, job, captures / "darker")
@@ -90,6 +92,7 @@ def test_loud_on_darker_images(tmp_path: Path, job: Path, captures: Path) -> Non
     assert (base / "output/message").read_text().startswith("CompletedWithViolations: ")
 
 
+@pytest.mark.every
 def test_model_monitor_needs_no_model(tmp_path: Path, job: Path, captures: Path) -> None:
     """Given a baseline job's files instead of the model, as a schedule has them -> the same alarm, and metric lines."""
     base = lay_out(tmp_path, job, captures / "darker")

@@ -53,6 +53,7 @@ def run(script: str, *words: object, cwd: Path | None = None) -> Finished:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=cwd)
 
 
+@pytest.mark.every
 def test_table_shows_the_best_three(url: str, image: Path) -> None:
     """Two images -> a line each with the names and percentages, the most probable first."""
     done = run("predict", image, image, "--url", url)
@@ -72,6 +73,7 @@ def test_json_lines_hold_file_and_answer(url: str, image: Path) -> None:
     assert (found["file"], found["predicted_label"], len(found["probabilities"])) == (str(image), "green", 3)
 
 
+@pytest.mark.every
 def test_accept_is_passed_on(url: str, image: Path) -> None:
     """--accept application/json -> probabilities alone; without names the table shows indices."""
     assert list(json.loads(run("predict", "--json", "--accept", "application/json", image, "--url", url).stdout)) == [

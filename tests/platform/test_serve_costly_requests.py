@@ -65,6 +65,7 @@ def test_parallel_bombs_do_not_affect_others(server: Server) -> None:
     assert server.resident_megabytes() - before < 100
 
 
+@pytest.mark.every
 def test_heavy_lists_do_not_block_others(server: Server) -> None:
     """Given two lists of 20 WebPs of 7 megapixels that exhaust the decoding memory -> other clients are answered."""
     body = sample_images.listed([webp(2_700)] * 20)
@@ -86,7 +87,7 @@ def test_heavy_lists_do_not_block_others(server: Server) -> None:
     assert answered >= 3
 
 
-@pytest.mark.parametrize("lines", [False, True])
+@pytest.mark.parametrize("lines", [False, pytest.param(True, marks=pytest.mark.every)])
 def test_work_stops_soon_after_a_disconnect(server: Server, lines: bool) -> None:
     """Given a list, and lines, of 40 WebPs whose client disconnects immediately -> a fraction of their CPU is used."""
     image = webp(2_700)
@@ -110,6 +111,7 @@ def test_work_stops_soon_after_a_disconnect(server: Server, lines: bool) -> None
     assert idle[-1] - before < max(20 * one, 0.5)
 
 
+@pytest.mark.every
 def test_request_beyond_its_deadline_is_503(colour_models: Path, tmp_path: Path, start: Callable[..., Server]) -> None:
     """Given a list that needs more than its deadline of one second -> 503 with Retry-After soon afterwards."""
     (tmp_path / "model").symlink_to(colour_models / "both")

@@ -88,6 +88,7 @@ def test_server_of_a_corrupt_file_says_so_and_exits(tmp_path: Path, start: Calla
     assert "Traceback" not in server.log()
 
 
+@pytest.mark.every
 def test_models_of_a_multi_model_server_have_their_own(tmp_path: Path, start: Callable[..., Server]) -> None:
     """Given one model with the file and one without -> familiarity of the first, 406 of the second."""
     write(tmp_path / "models" / "with")
@@ -105,6 +106,7 @@ def test_models_of_a_multi_model_server_have_their_own(tmp_path: Path, start: Ca
     assert (answers["without"].status, answers["without"].json["error"]) == (406, "no_familiarity")
 
 
+@pytest.mark.every
 def test_predict_draws_an_explanation(tmp_path: Path) -> None:
     """Given scripts/predict --model --explain with an image -> prediction, check, and a PNG; twice -> not replaced."""
     write(tmp_path / "model")

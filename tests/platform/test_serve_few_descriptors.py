@@ -68,6 +68,7 @@ def test_idle_connections_are_evicted_for_new_ones(server: Server) -> None:
     assert server.log().count("Cannot accept a connection") <= 1
 
 
+@pytest.mark.every
 def test_slow_requests_are_evicted_for_new_ones(server: Server) -> None:
     """Given more half requests than descriptors -> new clients are served soon, slow ones get 503, no busy loop."""
     (worker,) = server.workers()

@@ -90,6 +90,7 @@ def test_threshold_selects_labels(server: Server) -> None:
     assert (rejected.status, rejected.json["error"]) == (406, "not_acceptable")
 
 
+@pytest.mark.every
 def test_hundred_megabytes_of_lines_keep_memory_flat(server: Server) -> None:
     """Given almost 100 MB of images in lines, twice -> all classified, with little more memory than one body."""
     file = io.BytesIO()

@@ -170,6 +170,7 @@ def test_larger_inputs_and_lists_may_cost_more(costly: Oracle) -> None:
     assert costly.bounds.allowed(Size(0, images=1_000))[0] > costly.bounds.allowed(Size(0))[0] + 0.9
 
 
+@pytest.mark.every
 def test_work_that_never_ends_stops_the_attack(costly: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a server that computes on after an excess -> named once, and nothing is blamed on the inputs after it."""
     monkeypatch.setattr("tests.benchmarks.fuzz.cost.BUSY_SECONDS", 0.5)

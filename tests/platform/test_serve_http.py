@@ -181,6 +181,7 @@ def test_malformed_http_gets_json(server: Server, sent: bytes, status: int) -> N
     assert server.ping() == 200
 
 
+@pytest.mark.every
 def test_ping_does_not_wait_behind_images(server: Server) -> None:
     """Given many images on many connections -> each ping is answered well within the platform's 2 s."""
     image = sample_images.encode(sample_images.plain().resize((3000, 2000)), "PNG")

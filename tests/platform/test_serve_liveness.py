@@ -74,7 +74,7 @@ def slow_readers(server: Server, sent: bytes, count: int) -> Iterator[None]:
     [
         (post("/invocations", LINES), 6),
         pytest.param(post("/invocation%73", LINES), 12, marks=pytest.mark.every),
-        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100, 20),
+        pytest.param(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100, 20, marks=pytest.mark.every),
         pytest.param(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n" * 1000, 20, marks=pytest.mark.every),
     ],
     ids=["lines", "another spelling", "metrics", "errors"],
@@ -94,6 +94,7 @@ def test_slow_readers_do_not_block_others(server: Server, sent: bytes, count: in
     wait_until(lambda: server.classify(IMAGE).status == 200, 20, "a slot is free again")
 
 
+@pytest.mark.every
 def test_ping_on_a_rejected_connection(server: Server) -> None:
     """Given a connection that was just rejected -> /ping on it is answered immediately, and it is kept."""
     stop = threading.Event()
@@ -240,6 +241,7 @@ def test_workers_survive_full_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert server.log().count("exited unexpectedly") == 1
 
 
+@pytest.mark.every
 def test_long_response_on_a_full_disk_is_507(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given lines whose response exceeds memory and disk -> 507 in JSON; a shorter one is answered."""
     model = tiny_models.write(tmp_path / "model", "tiny")

@@ -74,6 +74,7 @@ def test_assumed_image_size_is_a_warning(start: StartServer, colour_models: Path
     assert "images of 24x32 pixels (from its signature), pixel_scaling_method normalize (assumed)" in warning
 
 
+@pytest.mark.every
 def test_changed_model_is_not_served(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
     """Given a SavedModel whose checksum differs from its model info, served by TensorFlow -> the server exits."""
     model = Path(shutil.copytree(colour_models / "both", tmp_path / "model"))

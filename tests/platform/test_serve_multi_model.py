@@ -163,6 +163,7 @@ def test_duplicate_name_is_rejected(server: Server, models: list[TinyModel]) -> 
     assert Counter(statuses) == {200: 1, 409: 7}
 
 
+@pytest.mark.every
 def test_unload_waits_for_an_in_flight_request(server: Server, models: list[TinyModel]) -> None:
     """Given a request that takes seconds -> unload waits, new requests get 404, the first completes, then 200."""
     name = models[0].name

@@ -135,6 +135,7 @@ class SlowSender:
         self.statuses.append(self.server.ask("/invocations", parts(), method="POST", **headers).status)
 
 
+@pytest.mark.every
 def test_requests_beyond_the_slots_are_rejected_immediately(start: StartServer, quick_tree: Path) -> None:
     """Given one slot, held by a list of large images -> others get 503, /ping 200; then the slot is free."""
     server = start(quick_tree, SERVE_MAX_IN_FLIGHT="1")
@@ -213,6 +214,7 @@ def test_sigterm_completes_started_requests(start: StartServer, quick_tree: Path
     assert server.end(15) == 0
 
 
+@pytest.mark.every
 def test_sigterm_serves_the_backlog(start: StartServer, quick_tree: Path) -> None:
     """Given SIGTERM with more connections in the backlog than one accept round -> each is answered."""
     server = start(quick_tree)

@@ -56,6 +56,7 @@ def test_others_serve_while_a_crashed_worker_is_restarted(start: StartServer, tr
     assert server.log().count("exited unexpectedly") == 3
 
 
+@pytest.mark.every
 def test_loading_worker_leaves_connections_to_ready_ones(start: StartServer, tree: Path) -> None:
     """Given a restarted worker that takes seconds to load -> no image gets a 503 in the meantime."""
     server = start(tree, SAGEMAKER_MODEL_SERVER_WORKERS="2", SERVE_ENGINE="tensorflow")

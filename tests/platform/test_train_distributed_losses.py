@@ -34,6 +34,7 @@ def has_epochs(host: Host) -> bool:
     return host.log.count(" - val_accuracy: ") >= 2
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("stopped", [pytest.param(0, marks=pytest.mark.every), 1], ids=["chief", "other"])
 def test_all_hosts_stop_after_the_same_step_when_one_is_stopped(training: list[Host], stopped: int) -> None:
     """Given SIGTERM to one of two hosts -> both end after the same epoch, exit 0, and the chief has the model."""

@@ -15,6 +15,8 @@ from tests.benchmarks.chaos import small_job
 from tests.platform.training_process import link_backbone
 from tests.support import stripes
 
+pytestmark = pytest.mark.every
+
 
 @dataclass(frozen=True)
 class Job:
@@ -94,7 +96,6 @@ def test_log_says_in_one_block_what_was_chosen_and_why(whole: Job) -> None:
     assert "learning_rate = " not in whole.log
 
 
-@pytest.mark.every
 def test_killed_after_its_head_it_resumes_with_the_same_result(whole: Job, resumed: Job) -> None:
     """Killed when the head was stored, started elsewhere -> no second cross-validation, and the same reports."""
     assert "Resuming from a checkpoint: finished before: head." in resumed.log

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,22 +57,16 @@ def run(folder: Path, backbone: Path, plant: bool) -> None:
     (folder / "errors").write_text(done.stderr, encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Jobs:
-    """The same job with planted faults and without."""
-
-    planted: FinishedJob
-    clean: FinishedJob
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> FinishedJob:
+    """Run the job with planted faults; to be left as it is."""
+    return FinishedJob(made_once(tmp_path_factory, "report-planted", lambda folder: run(folder, tiny_backbone, True)))
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> Jobs:
-    """Run both jobs; to be left as they are."""
-
-    def make(name: str, plant: bool) -> FinishedJob:
-        return FinishedJob(made_once(tmp_path_factory, name, lambda folder: run(folder, tiny_backbone, plant)))
-
-    return Jobs(make("report-planted", True), make("report-clean", False))
+def clean(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) -> FinishedJob:
+    """Run the same job without; to be left as it is."""
+    return FinishedJob(made_once(tmp_path_factory, "report-clean", lambda folder: run(folder, tiny_backbone, False)))
 
 
 def issues(job: FinishedJob, *kinds: str) -> set[str]:
@@ -82,37 +75,39 @@ def issues(job: FinishedJob, *kinds: str) -> set[str]:
         return {row["file"] for row in csv.DictReader(file) if row["kind"] in kinds}
 
 
-def test_flipped_labels_and_the_leak_are_found(jobs: Jobs) -> None:
+def test_flipped_labels_and_the_leak_are_found(planted: FinishedJob) -> None:
     """Three labels flipped and one image leaked -> exactly these in issues.csv, and named in report.html."""
-    found = issues(jobs.planted, "label")
+    found = issues(planted, "label")
     assert found == {f"training/blue/flipped-{name}" for name in FLIPPED}
-    assert issues(jobs.planted, "leak") & set(LEAKED)
-    assert issues(jobs.planted, "leak") <= set(LEAKED)
-    page = (jobs.planted.tree / "output/data/report.html").read_text()
+    assert issues(planted, "leak") & set(LEAKED)
+    assert issues(planted, "leak") <= set(LEAKED)
+    page = (planted.tree / "output/data/report.html").read_text()
     assert all(name in page for name in FLIPPED)
     assert "leaked.png" in page
 
 
-def test_nothing_is_found_where_nothing_is_planted(jobs: Jobs) -> None:
+@pytest.mark.every
+def test_nothing_is_found_where_nothing_is_planted(clean: FinishedJob) -> None:
     """The same images with their own labels and no copies -> no label issue, no duplicate, no leak."""
-    assert issues(jobs.clean, "label", "leak", "duplicate", "contradiction") == set()
+    assert issues(clean, "label", "leak", "duplicate", "contradiction") == set()
 
 
-def test_score_is_that_of_the_metrics(jobs: Jobs) -> None:
+@pytest.mark.every
+def test_score_is_that_of_the_metrics(clean: FinishedJob) -> None:
     """evaluation.json -> the validation images, and the accuracy of metrics.json; the verdict is in both places."""
-    folder = jobs.clean.tree / "output/data"
+    folder = clean.tree / "output/data"
     metrics = json.loads((folder / "metrics.json").read_text())
     found = json.loads((folder / "evaluation.json").read_text())["binary_classification_metrics"]
     assert found["accuracy"]["value"] == pytest.approx(metrics["val_accuracy"])
     assert sum(sum(row.values()) for row in found["confusion_matrix"].values()) == 40
-    assert metrics["verdict"] in jobs.clean.log
+    assert metrics["verdict"] in clean.log
 
 
-def test_result_opens_again_and_its_head_can_be_fitted_on_corrected_labels(jobs: Jobs) -> None:
+def test_result_opens_again_and_its_head_can_be_fitted_on_corrected_labels(planted: FinishedJob) -> None:
     """evidence.npz of the planted job -> the same score, and a head on the flipped labels' true classes."""
-    result = results.open_job(jobs.planted.tree)
+    result = results.open_job(planted.tree)
     evidence = result.opened.evaluation.evidence
-    metrics = json.loads((jobs.planted.tree / "output/data/metrics.json").read_text())
+    metrics = json.loads((planted.tree / "output/data/metrics.json").read_text())
     assert result.opened.evaluation.score.accuracy.value == pytest.approx(metrics["val_accuracy"])
     assert result.opened.has_features
     training = evidence.training
@@ -125,40 +120,43 @@ def test_result_opens_again_and_its_head_can_be_fitted_on_corrected_labels(jobs:
     assert found.after.count >= found.before.count
 
 
-def test_machine_readable_files_follow_the_documented_schemas(jobs: Jobs) -> None:
+@pytest.mark.parametrize("name", ["planted", pytest.param("clean", marks=pytest.mark.every)])
+def test_machine_readable_files_follow_the_documented_schemas(request: pytest.FixtureRequest, name: str) -> None:
     """A job with faults and one without -> evaluation.json and model_card.json as SageMaker documents them."""
-    for job in (jobs.planted, jobs.clean):
-        folder = job.tree / "output/data"
-        schemas.validate(json.loads((folder / "evaluation.json").read_text()), "model_quality")
-        card = json.loads((folder / "model_card.json").read_text())
-        schemas.validate(card, "model_card")
-        details = card["training_details"]["training_job_details"]
-        assert {"name": "epochs", "value": "30"} in details["user_provided_hyper_parameters"]
-        assert "val_accuracy" in {metric["name"] for metric in details["user_provided_training_metrics"]}
-
-
-def test_artefact_carries_what_scores_images_and_drift(jobs: Jobs) -> None:
-    """A head on features -> both arrays beside the model; the log names the report and nothing else goes wrong."""
-    assert (jobs.clean.tree / "model/familiarity.npz").stat().st_size <= 1_500_000
-    assert (jobs.clean.tree / "model/drift_baseline.npz").is_file()
-    assert "Report: " in jobs.clean.log
-    assert "WARNING" not in jobs.clean.log
-    assert jobs.clean.errors == ""
-    assert {path.name for path in (jobs.clean.tree / "output/tensorboard").iterdir()} == {"train", "validation"}
+    job: FinishedJob = request.getfixturevalue(name)
+    folder = job.tree / "output/data"
+    schemas.validate(json.loads((folder / "evaluation.json").read_text()), "model_quality")
+    card = json.loads((folder / "model_card.json").read_text())
+    schemas.validate(card, "model_card")
+    details = card["training_details"]["training_job_details"]
+    assert {"name": "epochs", "value": "30"} in details["user_provided_hyper_parameters"]
+    assert "val_accuracy" in {metric["name"] for metric in details["user_provided_training_metrics"]}
 
 
 @pytest.mark.every
-def test_model_is_the_same_with_and_without_a_report(jobs: Jobs, tmp_path: Path, tiny_backbone: Path) -> None:
+def test_artefact_carries_what_scores_images_and_drift(clean: FinishedJob) -> None:
+    """A head on features -> both arrays beside the model; the log names the report and nothing else goes wrong."""
+    assert (clean.tree / "model/familiarity.npz").stat().st_size <= 1_500_000
+    assert (clean.tree / "model/drift_baseline.npz").is_file()
+    assert "Report: " in clean.log
+    assert "WARNING" not in clean.log
+    assert clean.errors == ""
+    assert {path.name for path in (clean.tree / "output/tensorboard").iterdir()} == {"train", "validation"}
+
+
+@pytest.mark.every
+def test_model_is_the_same_with_and_without_a_report(clean: FinishedJob, tmp_path: Path, tiny_backbone: Path) -> None:
     """report=False -> no report, no arrays, and the predictions of the same job with one."""
     tree = lay_out(tmp_path, tiny_backbone, plant=False)
     (tree / "input/config/hyperparameters.json").write_text(json.dumps({**SETTINGS, "report": "False"}))
     assert run_train(tree).returncode == 0
     assert not list(tree.rglob("report.html"))
     assert not list((tree / "model").glob("*.npz"))
-    predictions = [folder / "output/data/predictions.csv" for folder in (tree, jobs.clean.tree)]
+    predictions = [folder / "output/data/predictions.csv" for folder in (tree, clean.tree)]
     assert predictions[0].read_bytes() == predictions[1].read_bytes()
 
 
+@pytest.mark.every
 def test_report_that_fails_does_not_fail_the_job(tmp_path: Path, tiny_backbone: Path) -> None:
     """A folder in the place of report.html -> exit 0, one warning, a verified model and the CSV files."""
     tree = lay_out(tmp_path, tiny_backbone, plant=False)

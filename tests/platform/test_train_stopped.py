@@ -45,6 +45,7 @@ def assert_whole(tree: Path) -> None:
     assert len((tree / "output" / "data" / "predictions.csv").read_text().splitlines()) > 1
 
 
+@pytest.mark.every
 def test_sigterm_while_waiting_for_another_host(tmp_path: Path, tiny_backbone: Path) -> None:
     """SIGTERM while one of two hosts has not joined -> exit 0 at once, not after the timeout of 15 minutes."""
     tree = make_tree(tmp_path, COLOURS, count=2, **LONG)
@@ -58,6 +59,7 @@ def test_sigterm_while_waiting_for_another_host(tmp_path: Path, tiny_backbone: P
     assert last.startswith("Stopped (SIGTERM; waiting for the other hosts) before the first epoch finished.")
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.every)], ids=["features", "first epoch"])
 def test_sigterm_before_the_first_epoch_finished(tmp_path: Path, tiny_backbone: Path, whole: bool) -> None:
     """SIGTERM in the feature pass or in the first epoch -> exit 0, no model; one line names the checkpoint, or none."""

@@ -93,6 +93,7 @@ def test_good_gpu_passes_with_every_figure(play: Path, capsys: pytest.CaptureFix
     assert "DRY RUN" not in shown
 
 
+@pytest.mark.every
 @pytest.mark.parametrize(
     ("answers", "row"),
     [
@@ -114,6 +115,7 @@ def test_what_fails_is_marked(
     assert f"FAILED  {row}" in shown
 
 
+@pytest.mark.every
 @pytest.mark.parametrize(
     ("answers", "reason"),
     [

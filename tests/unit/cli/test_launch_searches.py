@@ -86,6 +86,7 @@ def test_dry_run_of_a_search_sends_nothing(
     assert service.requests == []
 
 
+@pytest.mark.every
 def test_batch_joins_answers_with_the_names_of_images(
     service: SageMakerService, photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

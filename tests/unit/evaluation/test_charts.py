@@ -87,6 +87,7 @@ def test_matplotlib_is_imported_when_a_chart_is_drawn() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.every
 def test_matplotlib_writes_nothing_to_the_home(tmp_path: Path) -> None:
     """Given an empty home -> importing matplotlib for a chart leaves it empty; its own import, a control, does not."""
     variables = {"PYTHONPATH": str(PROGRAM), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}

@@ -189,6 +189,7 @@ def test_thumbnails_have_a_budget(complete: Evaluation, monkeypatch: pytest.Monk
     )
 
 
+@pytest.mark.every
 def test_page_of_costly_images_stays_within_its_limit(tmp_path: Path) -> None:
     """Given images of noise, five times as large as photographs when packed -> the page has less than 5 MB."""
     noise = np.random.default_rng(0)

@@ -26,6 +26,7 @@ def test_lines_survive_an_exception(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "reason\n"
 
 
+@pytest.mark.every
 def test_home_folder_is_left_alone(tmp_path: Path) -> None:
     """Given an empty home folder -> a process that starts TensorFlow and uses tf_keras writes nothing there."""
     program = "from image_classifier import tensorflow_start; tensorflow_start.start(); import tf_keras.backend"

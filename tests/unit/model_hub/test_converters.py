@@ -41,6 +41,7 @@ def empty_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.every
 def test_every_array_finds_its_place_and_none_is_left_over() -> None:
     """All 296 arrays -> loaded; one more, one fewer, or one of another shape -> rejected by its name."""
     from image_classifier.model_hub.converters import efficientnet_lite0
@@ -180,6 +181,7 @@ def test_options_that_a_packaged_backbone_has_no_use_for_are_rejected(tmp_path: 
             staging.stage("lite0", tmp_path / "x.tar.gz", options)
 
 
+@pytest.mark.every
 def test_mobilenet_has_no_head(tmp_path: Path) -> None:
     """--with-head for the backbone that has none -> rejected with the one that has."""
     with pytest.raises(UserError, match="has no ImageNet head"):

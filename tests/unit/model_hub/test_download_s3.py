@@ -79,6 +79,7 @@ def test_missing_object_and_bucket_are_named(bucket: LocalBucket, tmp_path: Path
         fetch("s3://no-such-bucket/file", tmp_path / "file")
 
 
+@pytest.mark.every
 def test_rejection_and_anonymous_access(bucket: LocalBucket, tmp_path: Path) -> None:
     """Given unsigned requests -> a private object is rejected with the required permission, a public one downloaded."""
     private, public = bucket.put("private", b"x"), bucket.put("public", b"y", public=True)
@@ -98,6 +99,7 @@ def test_no_credentials_is_one_sentence(bucket: LocalBucket, tmp_path: Path, mon
         fetch(bucket.put("file", b"x"), tmp_path / "file")
 
 
+@pytest.mark.every
 def test_busy_and_silent_servers(bucket: LocalBucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a server that always answers 503, and a port without a server -> PlatformError after bounded attempts."""
     monkeypatch.setattr("time.sleep", lambda _: None)

@@ -200,6 +200,7 @@ def test_package_under_its_catalogue_id(tmp_path: Path, monkeypatch: pytest.Monk
         stage(tmp_path, lite0.model_id, mirror=running.address)
 
 
+@pytest.mark.every
 def test_classifier_with_its_head_from_a_mirror(tmp_path: Path) -> None:
     """A classifier of 1,001 outputs without labels, --with-head -> its own handle, ImageNet's names, OpenVINO IR."""
     import tf_keras

@@ -78,6 +78,7 @@ def test_container_trains_and_stop_keeps_the_best_model(
         docker.resume(folder)
 
 
+@pytest.mark.every
 def test_container_that_is_killed_is_lost_or_stopped(tmp_path: Path, asked_for: Experiment, engine: Path) -> None:
     """Given a container that is killed from outside -> lost; given a request to stop at once -> stopped, no model."""
     folder = start(asked_for, tmp_path / "job")
@@ -90,6 +91,7 @@ def test_container_that_is_killed_is_lost_or_stopped(tmp_path: Path, asked_for: 
     assert wait_for(folder, State.STOPPED).accuracy is None
 
 
+@pytest.mark.every
 def test_second_starter_is_rejected(tmp_path: Path, asked_for: Experiment, engine: Path) -> None:
     """Given a folder in which a container works -> a clear error, one container, and one that a local job sees too."""
     folder = start(asked_for, tmp_path / "job")
@@ -154,6 +156,7 @@ def test_machine_without_docker(tmp_path: Path, asked_for: Experiment, monkeypat
         docker.check(asked_for, tmp_path / "job")
 
 
+@pytest.mark.every
 def test_engine_that_stops_answering_is_no_lost_job(tmp_path: Path, asked_for: Experiment, engine: Path) -> None:
     """Given an engine that does not answer -> an error instead of a state; the job's record is as it was."""
     folder = start(asked_for, tmp_path / "job")

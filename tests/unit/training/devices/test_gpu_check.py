@@ -42,7 +42,8 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("precision", ["float32", pytest.param("float16", marks=pytest.mark.every)])
+@pytest.mark.every
+@pytest.mark.parametrize("precision", ["float32", "float16"])
 def test_every_image_is_classified_and_every_batch_size_timed(model: Path, tmp_path: Path, precision: str) -> None:
     """Given three images -> their probabilities in order of their names, a speed for each size, no GPU's memory."""
     (tmp_path / "images" / "a").mkdir(parents=True)
@@ -67,6 +68,7 @@ def test_gpu_that_is_not_there_is_no_cpu_figure(model: Path, tmp_path: Path) -> 
     assert done.stdout == ""
 
 
+@pytest.mark.every
 def test_probe_says_what_a_job_would() -> None:
     """Given a TensorFlow built for CPUs and no GPU -> no devices, no libraries, and a job's loud line."""
     done = gpu_check("probe")

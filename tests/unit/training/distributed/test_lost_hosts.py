@@ -69,7 +69,8 @@ def test_barrier_waits_for_a_busy_chief() -> None:
         assert found(done)["seconds"] >= 6
 
 
-@pytest.mark.parametrize("end", ["killed", pytest.param("frozen", marks=pytest.mark.every)])
+@pytest.mark.every
+@pytest.mark.parametrize("end", ["killed", "frozen"])
 def test_a_chief_lost_during_export_is_noticed(end: str) -> None:
     """Given a chief that is killed or frozen while it exports -> the other reports it, long before the timeout."""
     chief, other = start_hosts(f"chief {end}", LOST_HOST_SECONDS="5")

@@ -118,6 +118,7 @@ def test_schedule_goes_over_the_whole_job() -> None:
     assert second - first == pytest.approx(2 / 3 * 1e-4 * 1.5, rel=1e-2)
 
 
+@pytest.mark.every
 def test_class_weights_in_binary_mode() -> None:
     """Weights of two classes with a sigmoid -> the step of the loss weighted by hand, not the unweighted one."""
     rows = Rows(features().inputs, np.repeat([0, 1], [15, 5]))

@@ -67,6 +67,7 @@ def test_backbone_trains_at_its_share_of_the_rate(train_whole: Callable[..., Any
             np.testing.assert_allclose(nothing, one, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.every
 def test_norm_of_the_whole_network_is_limited(train_whole: Callable[..., Any]) -> None:
     """A limit below the gradient's norm -> a step of exactly that length over head and backbone, in its direction."""
     plain, clipped = (
@@ -77,6 +78,7 @@ def test_norm_of_the_whole_network_is_limited(train_whole: Callable[..., Any]) -
     assert plain @ clipped / np.linalg.norm(plain) / np.linalg.norm(clipped) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.every
 def test_recipes_that_are_off_do_not_change_the_whole_network(train_whole: Callable[..., Any]) -> None:
     """Every recipe set to off -> the weights of plain training of the whole network."""
     for one, other in zip(train_whole(**OFF)[-1], train_whole()[-1], strict=True):

@@ -49,6 +49,7 @@ def test_which_epoch_is_kept(keep_last: bool, kept: int) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.every
 def test_weights_are_validated_and_kept_in_the_context_alone() -> None:
     """Given a context that doubles the bias -> predictions and kept weights have it, and the training does not."""
     from image_classifier.training.loop.fitting import Variant

@@ -80,7 +80,7 @@ def test_three_generations_stay_as_small_and_as_fast(
     assert info.extra["backbone_sha256"] == artifacts.folder_sha256(backbone_folder / "1")
 
 
-@pytest.mark.parametrize("binary", [False, True], ids=["classes", "binary"])
+@pytest.mark.parametrize("binary", [False, pytest.param(True, marks=pytest.mark.every)], ids=["classes", "binary"])
 def test_kept_head_begins_where_the_earlier_job_ended(
     binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]
 ) -> None:
@@ -91,6 +91,7 @@ def test_kept_head_begins_where_the_earlier_job_ended(
     np.testing.assert_allclose(second.probabilities, first.probabilities, atol=1e-5)
 
 
+@pytest.mark.every
 def test_new_head_stands_on_the_tuned_network(
     tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., DataSplits]
 ) -> None:
@@ -215,6 +216,7 @@ def test_fine_tuned_model_of_unknown_make_is_rejected(tmp_path: Path, read_data:
         backbone.load(folder, trainable=False, trust=False)
 
 
+@pytest.mark.every
 def test_earlier_model_without_its_model_info_is_no_backbone(tmp_path: Path, backbone_folder: Path) -> None:
     """Given a built-in's artefact that lost its model info -> rejected, not trained on its logits; says what to put."""
     folder = tmp_path / "builtin"

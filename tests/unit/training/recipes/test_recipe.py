@@ -139,6 +139,7 @@ def test_finished_head_is_not_fitted_again(
         np.testing.assert_array_equal(ours, others)
 
 
+@pytest.mark.every
 def test_copies_are_tried_where_heads_are_wrong(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
     """Random colours -> flipped and cropped copies are tried, and recorded; separable ones -> they are not."""
     random = train(read_data(small.write_images(tmp_path / "random", random=True)), backbone_folder)
@@ -177,6 +178,7 @@ def test_stop_before_the_head_is_fitted_leaves_nothing(images: Path, backbone_fo
         recipe.train(read_data(images), loaded, small.settings(recipe="auto"), stop)
 
 
+@pytest.mark.every
 def test_earlier_head_is_kept_where_it_is_better(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
     """Wrong labels of the training images -> an earlier head that knows the colours stays; a spoilt one does not."""
     from image_classifier.training.recipes import recipe

@@ -69,8 +69,8 @@ def probabilities(trained: Any) -> Any:
     ("given", "count", "reason"),
     [
         ({"train_only_top_layer": True}, 60, "train_only_top_layer=True"),
-        ({}, 8, "colour-0 has 6 training images, fewer than 20"),
-        ({}, 60, " epochs would take "),
+        pytest.param({}, 8, "colour-0 has 6 training images, fewer than 20", marks=pytest.mark.every),
+        pytest.param({}, 60, " epochs would take ", marks=pytest.mark.every),
     ],
 )
 def test_network_is_not_tuned_where_a_rule_says_so(

@@ -60,7 +60,9 @@ def test_draws_depend_on_the_seed_alone(whole: SearchResult) -> None:
     assert untimed(shorter.trials) == untimed(whole.trials[:3])
 
 
-@pytest.mark.parametrize("epochs", [1, 150], ids=["in the first trial", "among pruned trials"])
+@pytest.mark.parametrize(
+    "epochs", [1, pytest.param(150, marks=pytest.mark.every)], ids=["in the first trial", "among pruned trials"]
+)
 def test_interrupted_search_resumes_with_equal_trials(whole: SearchResult, epochs: int, tmp_path: Path) -> None:
     """Given a stop and another process that resumes -> the trials of a search that was not interrupted."""
     stopped = search.search(searching.task(), VALUES, NAMES, TRIALS, tmp_path, after(epochs))

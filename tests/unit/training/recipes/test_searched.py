@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from image_classifier.contract import hyperparameters
 from image_classifier.training.data.splits import DataSplits
@@ -37,6 +38,7 @@ def test_best_values_are_those_of_the_training(images: Path, backbone_folder: Pa
     assert (table.name, len(table.rows)) == ("search.csv", 4)
 
 
+@pytest.mark.every
 def test_search_that_is_repeated_reads_its_trials(
     images: Path, tmp_path: Path, backbone_folder: Path, read_data: Reader
 ) -> None:

@@ -41,6 +41,7 @@ def runs(inputs: Any) -> Any:
     return ShortRuns(inputs, tuning_small.weights(inputs.network), parts)
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("mode", CHANGED, ids=str)
 def test_only_the_tuned_part_changes(inputs: Any, runs: Any, mode: Mode) -> None:
     """Given a mode -> a step at rate 0 changes no weight, and a run changes exactly its variables."""

@@ -61,6 +61,7 @@ def test_planted_better_setting_wins_and_the_network_with_it(tune: Callable[...,
     np.testing.assert_allclose(again.outputs, found.predictions.outputs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.every
 def test_killed_and_resumed_gives_the_same_bits(tune: Callable[..., Any], tmp_path: Path) -> None:
     """Given a job that is killed in the race, then in the training, and resumed -> the bits of an uninterrupted one."""
     from tensorflow.python.framework import config
@@ -100,6 +101,7 @@ def test_stop_before_the_first_epoch_leaves_the_network_as_it_was(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.every
 def test_stop_during_the_training_returns_the_last_epoch(tune: Callable[..., Any], tmp_path: Path) -> None:
     """Given a stop after two epochs -> these two, compared without further passes over the images."""
     from image_classifier.training.loop.fitting import Session
@@ -125,6 +127,7 @@ def test_too_little_time_is_said_with_what_was_measured(tune: Callable[..., Any]
     assert found.reason.endswith("0 s of 0 s are left")
 
 
+@pytest.mark.every
 def test_tuning_without_an_effect_leaves_the_head(tune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Given only the rate 0 with frozen statistics -> no race, alpha 0, and the head stays."""
     from image_classifier.training.recipes import settings
