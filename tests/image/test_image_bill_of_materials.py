@@ -56,6 +56,7 @@ def test_licences_in_the_image_are_those_of_the_page(target: str) -> None:
     assert len(python) >= 10
 
 
+@pytest.mark.every
 def test_same_image_gives_the_same_bill() -> None:
     """Given the serve image twice -> the same text."""
     image = name_of_image("serve")

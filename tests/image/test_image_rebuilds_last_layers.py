@@ -18,6 +18,7 @@ def layers(image: str) -> list[str]:
     return list(json.loads(docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", image)))
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("target", ["serve", "cpu"])
 def test_change_in_the_program_rebuilds_the_last_layers_only(target: str, tmp_path: Path) -> None:
     """Given one more line in container/ -> every layer but the program's own is the one that was there."""

@@ -33,6 +33,7 @@ def soak(start: Start, serve_image: str, model: Path) -> Callable[..., Soak]:
     return run
 
 
+@pytest.mark.every
 @pytest.mark.parametrize("seconds", [20, pytest.param(60, marks=pytest.mark.every)])
 def test_mixed_load_leaves_memory_flat(
     seconds: int, soak: Callable[..., Soak], capsys: pytest.CaptureFixture[str]
@@ -47,6 +48,7 @@ def test_mixed_load_leaves_memory_flat(
     assert last.requests > 1_000
 
 
+@pytest.mark.every
 def test_a_planted_leak_is_caught(soak: Callable[..., Soak]) -> None:
     """Given the same server keeping each body that it reads -> the same answers, and memory grows beyond the limit."""
     found = soak(20, "--volume", f"{LEAK}:/leak:ro", "--env", "PYTHONPATH=/leak")

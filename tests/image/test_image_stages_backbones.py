@@ -29,6 +29,7 @@ def test_backbone_lies_unpacked_in_the_image(image_with_backbone: str) -> None:
     assert {"1", "__model_info__.json"} <= set(found)
 
 
+@pytest.mark.every
 def test_job_needs_no_model_channel_then(
     image_with_backbone: str, start: Start, make_opt_ml: Callable[..., Path], photographs: Path
 ) -> None:

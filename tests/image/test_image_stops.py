@@ -11,6 +11,7 @@ from tests.support.waiting import free_port, wait_until
 CLIENTS = 8
 
 
+@pytest.mark.every
 def test_sigterm_ends_a_job_with_its_best_model(
     start: Start, make_opt_ml: Callable[..., Path], photographs: Path
 ) -> None:

@@ -13,6 +13,7 @@ def written(container: Container) -> list[str]:
     return [name for name in container.changed_files() if name not in mount_points and not name.startswith("/tmp/")]
 
 
+@pytest.mark.every
 def test_training_writes_to_opt_ml_and_tmp_alone(
     start: Start, make_opt_ml: Callable[..., Path], photographs: Path
 ) -> None:

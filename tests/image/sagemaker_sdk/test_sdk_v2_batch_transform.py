@@ -14,6 +14,7 @@ from tests.image.sagemaker_sdk.conftest import NO_AWS, ROLE, Ran, Run, sleeping_
 from tests.support.guides import script
 from tests.support.photographs import some_solar_cells
 
+pytestmark = pytest.mark.every
 LINES_A_FILE = 50
 
 

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from tests.image.sagemaker_sdk.conftest import ROLE, Run
 
 FIT = """
@@ -11,6 +13,7 @@ Estimator(
 """
 
 
+@pytest.mark.every
 def test_values_quoted_as_json_are_understood(
     run_with_sdk: Run, image: str, few_photographs: Path, backbone: Path, scratch: Path
 ) -> None:
