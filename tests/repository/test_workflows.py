@@ -1,11 +1,11 @@
 """GitHub's workflows: valid, and the same commands as on a developer's machine."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import check_jsonschema  # type: ignore[import-untyped, unused-ignore]
 import pytest
+from click.testing import CliRunner
 from ruamel.yaml import YAML  # type: ignore[import-untyped, unused-ignore]
 
 from tests.repository.project import ROOT
@@ -16,9 +16,8 @@ PREPARATION = "apt-get update && apt-get install "
 
 def violations(workflow: Path) -> str:
     """Return what GitHub's schema of workflows, as check-jsonschema brings it, finds; empty when it is valid."""
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(workflow)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stdout + done.stderr
+    done = CliRunner().invoke(check_jsonschema.main, ["--builtin-schema", "vendor.github-workflows", str(workflow)])
+    return "" if done.exit_code == 0 else done.output
 
 
 def read(name: str) -> dict[str, Any]:

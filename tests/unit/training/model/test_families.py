@@ -11,7 +11,6 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference.predictor import Predictor
 from tests.families import bit, swin, tf1_module, trial, vision_transformer
 from tests.families.architectures import ARCHITECTURES
-from tests.support.representatives import some_of
 
 pytestmark = pytest.mark.no_cover
 
@@ -19,9 +18,7 @@ SMALL = (32, 48)
 LARGE_ALONE = ("MobileNet V1 1.0", "NASNet large")
 """Their graphs differ from another one's by its numbers alone; the benchmark has them."""
 TRAINED = [name for name in ARCHITECTURES if name not in LARGE_ALONE]
-HEADS = some_of([(1000, 1000), (1001, 1001), (1000, 1001)], [])
-REPRESENTATIVES = ("MobileNet V2 1.0",)
-"""Of depthwise convolutions and residual blocks."""
+HEADS = ((1000, 1000), (1001, 1001), (1000, 1001))
 
 
 def train_and_serve(staged: Path, folder: Path, size: tuple[int, int] = SMALL) -> trial.Trial:
@@ -39,7 +36,8 @@ def train_and_serve(staged: Path, folder: Path, size: tuple[int, int] = SMALL) -
     return whole
 
 
-@pytest.mark.parametrize("name", some_of(TRAINED, REPRESENTATIVES))
+@pytest.mark.every
+@pytest.mark.parametrize("name", TRAINED)
 def test_family_is_trained_in_both_modes_and_served(tmp_path: Path, name: str) -> None:
     """A family's first blocks, head alone and whole network -> the written folder answers as training did."""
     family = ARCHITECTURES[name]
@@ -76,6 +74,7 @@ def test_windows_that_are_shifted(tmp_path: Path) -> None:
     assert train_and_serve(staged, tmp_path / "model", (32, 64)).loaded.feature_count == 32
 
 
+@pytest.mark.every
 @pytest.mark.parametrize(("classes", "labels"), HEADS)
 def test_pretrained_classifier_is_served(tmp_path: Path, classes: int, labels: int) -> None:
     """Logits for 1,000 or 1,001 classes, labels with or without background -> probabilities with the right names."""
