@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from image_classifier.class_folders import split_folders
+from image_classifier.class_folders import manifest_scan, split_folders
 from image_classifier.class_folders.channel_scan import Scan, scan
 from image_classifier.class_folders.listing import Listing
 from image_classifier.class_folders.problems import Problem, raise_all
@@ -17,7 +17,7 @@ _DETAILS = 3
 
 
 def list_channel(folder: Path, channel: str, class_names: Sequence[str] | None = None) -> Listing:
-    """List a channel: one folder per class, nested folders walked, hidden and system names ignored.
+    """List a channel, by its manifest or its class folders: nested ones are walked, hidden and system names ignored.
 
     Class names are in Unicode's composed form and in Python's `sorted()` order. With `class_names` (those of the
     training channel) the folders must be among them; classes without images are then allowed.
@@ -57,6 +57,8 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
     if any(problem.owner is PlatformError for problem in found.problems):
         # An unreadable folder looks empty.
         return []
+    if found.manifest:
+        return manifest_scan.problems_of_whole(listing, channel, found.manifest, class_names)
     if not listing.folder.is_dir() and not listing.class_names:
         return [Problem(f"The {channel} channel is missing: there is no folder {folder}. Expected {layout}.")]
     if not listing.class_names:
@@ -79,6 +81,8 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
 def parts_of_a_split(found: Scan, classes: Collection[str] = ()) -> list[Problem]:
     """Return a problem when class folders look like parts of a split, unless all of them are among `classes`."""
     listing = found.listing
+    if found.manifest:
+        return []
     labels = {name: label for label, name in enumerate(listing.class_names)}
     parts = split_folders.parts(listing.class_names, lambda name: listing.subfolders(labels[name]))
     if not parts or set(parts) <= set(classes):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from image_classifier.class_folders import channel_walk, permissions, unused_files
+from image_classifier.class_folders import channel_walk, manifest_scan, manifests, permissions, unused_files
 from image_classifier.class_folders.channel_walk import Entry, Findings
 from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.class_folders.problems import Problem
@@ -40,15 +40,19 @@ class Scan:
     """Files beside the class folders, or instead of them: description to count."""
     loose_images: int = 0
     """How many of these are images, by their names."""
+    manifest: str | None = None
+    """Name of the manifest that lists the images, instead of class folders."""
 
 
 def scan(folder: Path, channel: str) -> Scan:
-    """Scan a channel; collects problems instead of raising them."""
+    """Scan a channel, by its manifest if it has one; collects problems instead of raising them."""
     seen = Findings()
     if not folder.is_dir():
         return Scan(channel, Listing(folder, (), ()))
     inside = os.path.realpath(folder)
     top = channel_walk.entries(str(folder), inside, seen)
+    if found := by_manifest(folder, channel, [entry.name for entry in top if not entry.is_folder], seen):
+        return found
     classes: dict[str, list[Entry]] = {}
     for entry in top:
         if entry.is_folder:
@@ -62,6 +66,22 @@ def scan(folder: Path, channel: str) -> Scan:
     return Scan(
         channel, listing, tuple(problems), notes, _described(folder, loose), sum(map(ends_like_an_image, loose))
     )
+
+
+def by_manifest(folder: Path, channel: str, names: Sequence[str], seen: Findings) -> Scan | None:
+    """Scan a channel by its manifest; None without one. `names` are the files that lie directly in its folder."""
+    try:
+        found = manifests.find(str(folder), names, seen.storage)
+    except ExplainedError as error:
+        return Scan(channel, Listing(folder, (), ()), (Problem(str(error), type(error)),))
+    if not found:
+        return None
+    problems = _problems_of_findings(channel, seen)
+    if len(found) > 1:
+        several = Problem(f"The {channel} channel {manifests.several(str(folder), found)}")
+        return Scan(channel, Listing(folder, (), ()), (several, *problems), manifest=found[0])
+    read = manifest_scan.read(folder, channel, found[0], seen.storage)
+    return Scan(channel, read.listing, (*read.problems, *problems), read.notes, manifest=found[0])
 
 
 def _listing(folder: Path, names: Sequence[str], paths: Sequence[Sequence[str]]) -> tuple[Listing, list[Problem]]:

@@ -16,6 +16,8 @@ class Example:
     label: int
     owner: int | None = None
     """Rank of the only host that has the file; None: every host has it."""
+    split: str | None = None
+    """Split that a manifest gives the image: training, validation or test; None: not given."""
 
 
 @dataclass(frozen=True)

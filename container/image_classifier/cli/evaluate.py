@@ -3,13 +3,15 @@
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.progress import Progress
 
 from image_classifier import archives, model_layout, own_files
+from image_classifier.class_folders import channel_scan, manifests
+from image_classifier.class_folders.problems import raise_all
 from image_classifier.cli.predictions import image_files
 from image_classifier.cli.terminal import consoles, report_page, typed_paths
 from image_classifier.contract import names, report_files
@@ -34,7 +36,7 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
     Args:
         model: A model folder or an archive of one, in the layout of this program or of the built-in algorithm, or the
             folder of a local job.
-        images: Its folders are classes of the model.
+        images: Its folders are classes of the model, or it has a manifest, or it is that file.
         output: A new or empty folder, or one that this command wrote.
         thumbnails: Whether the report shows images.
         trust: Whether the SavedModel may contain any operation.
@@ -44,6 +46,7 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
             other files.
         OSError: The report cannot be written.
     """
+    images = manifests.folder_of(images, "--images")
     reject_foreign(output, images)
     given = local_server.model_of(model)
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
@@ -76,14 +79,19 @@ def _evaluate(folder: Path, images: Path, trust: bool) -> Evaluation:
 
 
 def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
-    """Return the images of a folder whose sub-folders are classes; names are compared in Unicode's composed form.
+    """Return the images of a folder by its manifest, or by its sub-folders, which are classes.
+
+    Names are compared in Unicode's composed form. Of a manifest with splits the test images are returned, or those of
+    validation where it has none.
 
     Raises:
-        UserError: The folder holds no image, or a folder with images is not a class.
+        UserError: The folder holds no image, a label is not a class, or the manifest has a mistake.
     """
     if not folder.is_dir():
         raise UserError(f"--images {folder} is not a folder. Give a folder with one folder for each class.")
     index = {names.normalised(name): number for number, name in enumerate(class_names)}
+    if by_manifest := _by_manifest(folder, index):
+        return by_manifest
     found = image_files.find([folder])
     unknown = sorted({str(one.folder_name) for one in found} - set(index))
     if unknown:
@@ -93,6 +101,26 @@ def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
         )
     labels = np.array([index[str(one.folder_name)] for one in found], np.int64)
     return LabelledImages(folder.name or "images", folder, tuple(_below(one.path, folder) for one in found), labels)
+
+
+def _by_manifest(folder: Path, index: Mapping[str, int]) -> LabelledImages | None:
+    scan = channel_scan.scan(folder, "test")
+    if not scan.manifest:
+        return None
+    raise_all(scan.problems)
+    listing = scan.listing
+    if unknown := sorted(set(listing.class_names) - set(index)):
+        raise UserError(
+            f"--images {folder / scan.manifest} has the labels {names.listed(unknown, _SHOWN)}, which are no classes "
+            f"of the model. These are {names.listed(list(index), _SHOWN)}. Correct them, or leave these lines out."
+        )
+    given = {example.split for example in listing.examples}
+    split = next((name for name in ("test", "validation") if name in given), None)
+    judged = [example for example in listing.examples if split in (None, example.split)]
+    of_split = f" of the split {split}, not the other lines" if split else ""
+    consoles.print_text(consoles.output(), f"Judging {len(judged):,} images of {scan.manifest}{of_split}.")
+    labels = np.array([index[listing.class_names[example.label]] for example in judged], np.int64)
+    return LabelledImages(folder.name or "images", folder, tuple(map(listing.name, judged)), labels)
 
 
 def reject_foreign(output: Path, images: Path) -> None:
@@ -129,7 +157,11 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder, a model.tar.gz, or a local job")
     parser.add_argument(
-        "--images", type=Path, required=True, metavar="DIR", help="labelled images: one sub-folder for each class"
+        "--images",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="labelled images: one sub-folder a class, or a manifest",
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder for the report; default: MODEL-evaluation, beside the model"

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from image_classifier import PROGRAM
+from image_classifier.class_folders import manifests
 from image_classifier.cli.terminal import consoles, job_process, job_summary, report_page, typed_paths
 from image_classifier.contract import contradictions, hyperparameters, report_files
 from image_classifier.contract.errors import ExplainedError, UserError
@@ -153,7 +154,9 @@ def parser() -> argparse.ArgumentParser:
         "All hyperparameters: docs/reference/hyperparameters.md",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    found.add_argument("--training", type=Path, metavar="DIR", help="one folder a class; needed without --job")
+    found.add_argument(
+        "--training", type=Path, metavar="DIR", help="one folder a class, or a manifest; needed without --job"
+    )
     found.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
     found.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
     found.add_argument(
@@ -202,7 +205,8 @@ def _asked_for(given: argparse.Namespace, output: Path) -> tuple[Experiment, str
 
 
 def _typed_channels(given: argparse.Namespace) -> dict[str, Any]:
-    return {name: folder for name in experiment.CHANNELS if (folder := getattr(given, name)) is not None}
+    found = {name: folder for name in experiment.CHANNELS if (folder := getattr(given, name)) is not None}
+    return {name: manifests.folder_of(folder, f"--{name}") for name, folder in found.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ CHANNELS = (
         name="training",
         required=True,
         content_types=FOLDER_PER_CLASS,
-        meaning="Training images: one folder per class; the folder names are the class names.",
+        meaning="Training images: one folder per class, whose names are the class names; or a manifest of them.",
     ),
     Channel(
         name="validation",

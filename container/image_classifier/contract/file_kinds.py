@@ -7,7 +7,10 @@ HEAD_BYTES = 512
 _CONVERT = "convert it to JPEG or PNG"
 _UNPACK = "unpack it into one folder per class before the upload"
 _EXPORT = "export its images as files, one folder per class"
-_FOLDERS = "classes come from folder names, so put the images into one folder per class"
+_FOLDERS = (
+    "a manifest is a .csv file with the columns path,label, or a .manifest or .jsonl file with source-ref, directly in "
+    "the channel; without one, put the images into one folder per class"
+)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 The same file trains on this machine, in Docker and on SageMaker. A job keeps it in its folder as `experiment.toml`.
 
     name = "flowers"
-    training = "photos/train"          # a folder or an s3:// URI; relative to this file
+    training = "photos/train"          # a folder, a manifest or an s3:// URI; relative to this file
     model = "lite0"                    # an id or short name, an archive, a folder or an s3:// URI
     runner = "sagemaker"               # local, docker or sagemaker
 
@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from image_classifier import durable_files
+from image_classifier.class_folders import manifests
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.names import is_utf8, on_one_line, printable
@@ -158,6 +159,8 @@ def of_table(given: Mapping[str, Any], path: Path) -> Experiment:
     for name in (*CHANNELS, "model"):
         if texts.get(name):
             texts[name] = _resolved(texts[name], folder, name == "model")
+            if name != "model":
+                texts[name] = _channel_folder(texts[name], name, found)
     made = Experiment(
         **{"name": "name", "training": ".", **texts},
         hyperparameters=MappingProxyType({name: _hyperparameter(value) for name, value in settings.items()}),
@@ -228,6 +231,17 @@ def _resolved(address: str, folder: Path, may_be_id: bool) -> str:
         return address
     # Above a link is not where its text says.
     return str(path.resolve() if ".." in path.parts else path)
+
+
+def _channel_folder(address: str, name: str, found: list[str]) -> str:
+    """Return a channel's folder where the file names the manifest in it."""
+    if is_s3(address):
+        return address
+    try:
+        return str(manifests.folder_of(Path(address), name))
+    except UserError as error:
+        found.append(str(error))
+        return address
 
 
 def _writable(value: str) -> str:

@@ -98,6 +98,27 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def test_manifest_names_the_classes_and_the_split(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A manifest with splits, named itself -> its test images are judged by its labels; a foreign label is rejected."""
+    rows = [
+        f"{path.relative_to(images)},{path.parent.name},{'train' if path.stem > '3' else 'test'}"
+        for path in sorted(images.rglob("*.png"))
+    ]
+    manifest = images / "manifest.csv"
+    manifest.write_text("\n".join(["path,label,split", *rows]))
+    code, said, complained = run(capsys, model.folder, "--images", manifest, "--output", tmp_path / "report")
+    assert (code, complained) == (0, "")
+    tests = sum(row.endswith("test") for row in rows)
+    assert said.startswith(f"Judging {tests} images of manifest.csv of the split test, not the other lines.")
+    assert sum(row[name] for name, row in confusion(tmp_path / "report").items()) == tests
+    manifest.write_text("\n".join(row.replace(",tiny-red,", ",pink,") for row in rows))
+    code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / "other")
+    assert code == 1
+    assert "has the labels pink, which are no classes of the model" in complained
+
+
 @pytest.mark.parametrize("place", ["mine", "photos/tiny-red", "link"])
 def test_files_of_others_are_never_overwritten(
     model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str

@@ -54,6 +54,23 @@ def test_file_alone(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert "recipe" not in capsys.readouterr().out
 
 
+def test_channels_named_by_their_manifest(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given manifests instead of folders, in the file and as a word -> their folders; another file is rejected."""
+    for name in ("images", "others"):
+        (folder / name / "list.csv").write_text("path,label\n1.jpg,a\n")
+    (folder / "job.toml").write_text(FILE.replace('"images"', '"images/list.csv"'))
+    job, asked_for = trained(
+        monkeypatch, "--job", "experiment/job.toml", "--validation", "experiment/others/list.csv", "--output", "out"
+    )
+    assert (job.training, job.validation) == (folder / "images", Path("experiment/others"))
+    assert asked_for.training == str(folder / "images")
+    (folder / "job.toml").write_text(FILE.replace('"images"', '"job.toml"'))
+    assert train_locally.main(["--job", "experiment/job.toml", "--output", "out"]) == 1
+    assert "job.toml is not a manifest. Expected a folder, or a CSV file" in capsys.readouterr().err
+
+
 def test_words_take_precedence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given another channel, and a hyperparameter under another of its names -> those of the command."""
     words = ("--training", "experiment/others", "train_only_top_layer=False", "epochs=7")

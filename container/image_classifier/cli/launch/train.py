@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from image_classifier import PROGRAM
+from image_classifier.class_folders import manifests
 from image_classifier.cli import train_locally
 from image_classifier.cli.launch import arguments, following, printing
 from image_classifier.cli.terminal import typed_paths
@@ -36,7 +37,7 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what to train on."""
     parser.add_argument("words", nargs="*", metavar="job.toml | name=value", help="the experiment, hyperparameters")
     parser.add_argument("--name", metavar="NAME", help="of the experiment")
-    parser.add_argument("--training", metavar="DIR", help="one folder a class, or an s3:// URI")
+    parser.add_argument("--training", metavar="DIR", help="one folder a class, a manifest, or an s3:// URI")
     parser.add_argument("--validation", metavar="DIR", help="the same layout; else a part is split off")
     parser.add_argument("--test", metavar="DIR", help="the same layout; scored once at the end")
     parser.add_argument("--model", metavar="MODEL", help="an id or short name (scripts/models), an archive, s3://...")
@@ -75,6 +76,9 @@ def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
     if len(files) > 1:
         raise UserError(f"Give one file with an experiment, not {', '.join(files)}.")
     typed = {name: getattr(given, name) for name in (*experiment.CHANNELS, "model", "name") if getattr(given, name)}
+    for name in experiment.CHANNELS:
+        if name in typed and not experiment.is_s3(typed[name]):
+            typed[name] = str(manifests.folder_of(Path(typed[name]), f"--{name}"))
     if files:
         base = experiment.read(Path(files[0]))
     elif "training" in typed:

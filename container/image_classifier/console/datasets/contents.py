@@ -18,6 +18,7 @@ from pathlib import Path
 
 from image_classifier import imaging
 from image_classifier.class_folders import channel_scan, channel_walk, unused_files
+from image_classifier.class_folders.channel_scan import Scan
 from image_classifier.class_folders.channel_walk import Findings
 from image_classifier.class_folders.storage import Storage
 from image_classifier.console.datasets import regular_files
@@ -51,6 +52,14 @@ class Channel:
     """Ending to count of the files that are not images."""
     seen: Findings = field(default_factory=Findings)
     """What the walk skipped: links out of the folder, pipes, unreadable folders."""
+    manifest: str | None = None
+    """Name of the manifest that lists the images and their labels, instead of class folders."""
+    splits: Mapping[int, str] = field(default_factory=dict)
+    """Split of each file that the manifest gives another one than the channel."""
+
+    def split_of(self, row: int) -> str:
+        """Return the channel that a file belongs to: this one, or the split that the manifest gives it."""
+        return self.splits.get(row, self.name)
 
     def class_of(self, row: int) -> str:
         """Return the class of a file by its folder; `UNLABELLED` if it lies in none."""
@@ -78,7 +87,7 @@ class Contents:
 
     channels: tuple[Channel, ...]
     stamps: Mapping[str, int]
-    """Modification time, ns, of each folder that holds images."""
+    """Modification time, ns, of each folder that holds images, and of manifests."""
     is_settled: bool = True
     """Whether each of these folders would have another modification time if it changed now."""
 
@@ -151,6 +160,7 @@ def _read(data_set: DataSet) -> Contents:
     for channel in channels:
         folders |= {f"{channel.folder}/{below}" for below in {path.rpartition("/")[0] for path in channel.files}}
         folders |= {f"{channel.folder}/{name}" for name in channel.class_names}
+    folders |= {f"{channel.folder}/{channel.manifest}" for channel in channels if channel.manifest}
     stamps = {folder: _modified(folder) for folder in folders}
     # A folder that has just changed may change again unnoticed: look at it again next time.
     settled = all(started - stamp > _RECENT * 1e9 for stamp in stamps.values())
@@ -161,6 +171,8 @@ def _channel(name: str, folder: Path) -> Channel:
     seen = Findings(storage=Storage(pauses=()))
     inside = os.path.realpath(folder)
     top = channel_walk.entries(str(folder), inside, seen) if folder.is_dir() else []
+    if found := channel_scan.by_manifest(folder, name, [entry.name for entry in top if not entry.is_folder], seen):
+        return _of_manifest(found, seen)
     by_class: dict[str, list[str]] = {}
     loose = [entry.path for entry in top if not entry.is_folder]
     for entry in top:
@@ -175,6 +187,20 @@ def _channel(name: str, folder: Path) -> Channel:
         files += [path[below:] for path in images]
         labels.extend([label] * len(images))
     return Channel(name, folder, names, tuple(files), labels, dict(sniffed.unused), seen)
+
+
+def _of_manifest(found: Scan, seen: Findings) -> Channel:
+    listing = found.listing
+    return Channel(
+        found.channel,
+        listing.folder,
+        listing.class_names,
+        tuple(map(listing.name, listing.examples)),
+        array("i", [example.label for example in listing.examples]),
+        seen=seen,
+        manifest=found.manifest,
+        splits={row: one.split for row, one in enumerate(listing.examples) if one.split not in (None, found.channel)},
+    )
 
 
 class _Sniffing:

@@ -57,7 +57,7 @@ def channels_for_training(home: Path, key: str, folder: Path) -> dict[str, Path]
     if not labels.read(home, key).labels and not has_loose:
         return data_set.folders
     view = training_view(home, key, folder)
-    return {name: view / name for name in data_set.channels if (view / name).is_dir()}
+    return {name: view / name for name in known.IMAGE_CHANNELS if (view / name).is_dir()}
 
 
 def needed(home: Path, key: str) -> DataSet:
@@ -109,7 +109,7 @@ def _write(found: Contents, overlay: Overlay, folder: Path, links: Links, progre
         row = selections.row_of(place, overlay)
         if row.class_name is None or row.class_name == UNLABELLED:
             continue
-        class_folder = folder / row.channel / row.class_name
+        class_folder = folder / place[0].split_of(place[1]) / row.class_name
         target = class_folder / _name(row.path, row.folder_class)
         if target in taken:
             target = class_folder / row.path.replace("/", "-")
@@ -122,7 +122,7 @@ def _write(found: Contents, overlay: Overlay, folder: Path, links: Links, progre
 
 
 def _name(path: str, folder_class: str) -> str:
-    below = path.split("/", 1)[1] if folder_class != UNLABELLED else path
+    below = path.split("/", 1)[-1] if folder_class != UNLABELLED else path
     return below.replace("/", "-")
 
 

@@ -165,7 +165,7 @@ def _images(data_set: DataSet, evidence: Evidence) -> dict[str, tuple[str, ...]]
     for channel, row in contents.read(data_set).images():
         image = channel.image(row)
         of_data[image] = channel.folder / channel.files[row]
-        below_class.setdefault((channel.name, _flat(channel.files[row])), []).append(image)
+        below_class.setdefault((channel.split_of(row), _flat(channel.files[row])), []).append(image)
     return {split.name: _of_split(split, of_data, below_class) for split in evidence.splits}
 
 
@@ -186,7 +186,7 @@ def _of_split(
 
 def _flat(file: str) -> str:
     """Return a path below its class folder in the form that views give it."""
-    return file.partition("/")[2].replace("/", "-")
+    return file.split("/", 1)[-1].replace("/", "-")
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,17 @@ def split(listing: Listing, ratio: float, seed: int) -> tuple[Listing, Listing]:
         validation += members[:held]
         training += members[held:]
     return _part(listing, training), _part(listing, validation)
+
+
+def given_parts(listing: Listing) -> dict[str, Listing]:
+    """Return the parts into which a manifest splits a listing, by name; the whole as `training` without any."""
+    splits = {example.split or "training" for example in listing.examples}
+    if splits <= {"training"}:
+        return {"training": listing}
+    return {
+        name: replace(listing, examples=tuple(one for one in listing.examples if (one.split or "training") == name))
+        for name in sorted(splits)
+    }
 
 
 def _part(listing: Listing, examples: list[Example]) -> Listing:

@@ -138,13 +138,35 @@ def _problems_of_channels(
         return [*found, _training_is_missing(opt_ml, given, scans)]
     names = scans[TRAINING].listing.class_names if TRAINING in scans else ()
     for name, one in scans.items():
-        if name not in spread:
+        if name in spread and one.manifest:
+            found.append(_manifest_is_sharded(one))
+        elif name not in spread:
             others = names if name != TRAINING and names and TRAINING not in spread else None
             found += channel_listing.problems_of_whole(one, others)
     if TRAINING in scans:
         found += channel_listing.parts_of_a_split(scans[TRAINING], _weighted(values))
+        found += _problems_of_given_splits(scans)
         found += problems_of_binary_mode(names, values) if TRAINING not in spread else []
     return found
+
+
+def _manifest_is_sharded(found: Scan) -> Problem:
+    return Problem(
+        f"The {found.channel} channel has the manifest {on_one_line(str(found.manifest))} and is distributed by "
+        "ShardedByS3Key, so each host has other files than it lists. Use FullyReplicated."
+    )
+
+
+def _problems_of_given_splits(scans: Mapping[str, Scan]) -> list[Problem]:
+    given = {example.split for example in scans[TRAINING].listing.examples}
+    return [
+        Problem(
+            f"The {name} split is given twice: by the manifest {on_one_line(str(scans[TRAINING].manifest))} of the "
+            f"training channel and by the {name} channel. Leave one of them out."
+        )
+        for name in _IMAGES
+        if name != TRAINING and name in given and name in scans
+    ]
 
 
 def _training_is_missing(opt_ml: OptMl, given: Sequence[str], scans: Mapping[str, Scan]) -> Problem:
@@ -153,7 +175,7 @@ def _training_is_missing(opt_ml: OptMl, given: Sequence[str], scans: Mapping[str
     if piped:
         return Problem(
             f"The training channel is in Pipe mode ({listed(piped)} in {folder.parent}), which has no folders and so "
-            "no class names. Use the input mode File or FastFile."
+            "no class names and no manifest. Use the input mode File or FastFile."
         )
     there = f"the channels given are {listed(list(map(on_one_line, given)))}" if given else "no channel is given"
     return Problem(

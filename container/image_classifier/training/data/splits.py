@@ -26,7 +26,7 @@ class DataSplits:
     validation: Listing
     test: Listing | None
     validation_given: bool = True
-    """Whether there is a validation channel; otherwise validation was split off from training."""
+    """Whether a channel or a manifest gives validation; otherwise it was split off from training."""
 
 
 def read(
@@ -36,6 +36,8 @@ def read(
     scans: Mapping[str, Scan] | None = None,
 ) -> DataSplits:
     """List the channels; without a `validation` channel a part of `training` is split off.
+
+    A manifest of the training channel may give the splits of its images instead.
 
     Collective in a `cluster`: all hosts get the same result, also for sharded channels. `scans` are the results of
     `preflight.check`; without them the channels are scanned here.
@@ -50,11 +52,12 @@ def read(
     for line in whole.unused.lines(whole.other_files):
         log(line)
     _warn_of_names_that_differ_in_case(whole)
-    test = _optional(opt_ml, scans, "test", whole, cluster)
-    given = _optional(opt_ml, scans, "validation", whole, cluster)
+    parts = dataset.given_parts(whole)
+    test = _optional(opt_ml, scans, "test", whole, cluster) or parts.get("test")
+    given = _optional(opt_ml, scans, "validation", whole, cluster) or parts.get("validation")
     if given:
-        return DataSplits(whole, given, test)
-    training, validation = dataset.split(whole, values.validation_split_ratio, values.random_seed)
+        return DataSplits(parts["training"], given, test)
+    training, validation = dataset.split(parts["training"], values.validation_split_ratio, values.random_seed)
     return DataSplits(training, validation, test, validation_given=False)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from image_classifier.class_folders import channel_listing, channel_scan
 from image_classifier.console import datasets
-from image_classifier.console.datasets import known, labels, training_views
+from image_classifier.console.datasets import contents, known, labels, training_views
 from image_classifier.console.datasets.labels import Action, Edit
 from image_classifier.console.datasets.training_views import Links
 from image_classifier.contract.errors import UserError
@@ -54,6 +54,31 @@ def test_user_s_own_folders_are_trained_on_where_no_label_differs(tmp_path: Path
     channels = datasets.channels_for_training(tmp_path / "home", data_set.key, tmp_path / "view")
     assert channels == {"training": photos}
     assert not (tmp_path / "view").exists()
+
+
+def test_labels_and_splits_of_a_manifest(tmp_path: Path) -> None:
+    """Given a manifest with a split, and one label changed -> its labels are shown; the view keeps the splits."""
+    photos = write_classes(tmp_path / "photos", {"all": 4})
+    (photos / "top.png").write_bytes((photos / "all/000.png").read_bytes())
+    manifest = photos / "list.csv"
+    splits = ("", "", "validation", "val")
+    rows = [f"all/{number:03}.png,{'ab'[number % 2]},{split}" for number, split in enumerate(splits)]
+    manifest.write_text("\n".join(["path,label,split", *rows, "top.png,b,"]))
+    home = tmp_path / "home"
+    data_set = known.add(home, "photos", {"training": photos})
+    found = contents.read(data_set)
+    assert found.class_names == ("a", "b")
+    assert [channel.class_of(row) for channel, row in found.images()] == ["a", "a", "b", "b", "b"]
+    assert datasets.channels_for_training(home, data_set.key, tmp_path / "view") == {"training": photos}
+    labels.edit(home, data_set.key, Edit(Action.MOVE, ("training/all/001.png",), "a"), 0)
+    channels = datasets.channels_for_training(home, data_set.key, tmp_path / "view")
+    assert channels == {name: tmp_path / "view" / name for name in ("training", "validation")}
+    assert names_below(tmp_path / "view") == [
+        *("training/a/000.png", "training/a/001.png", "training/b/top.png"),
+        *("validation/a/002.png", "validation/b/003.png"),
+    ]
+    manifest.write_text("all/000.png,c\nall/001.png,d\n")
+    assert contents.read(data_set).class_names == ("c", "d")
 
 
 @pytest.mark.parametrize("links", [Links.RELATIVE, Links.ABSOLUTE])
