@@ -55,7 +55,7 @@ def test_start_logs_only_the_ready_line(either: Server, request: pytest.FixtureR
     """Given a healthy start -> the first line of the log is the ready line with the engine, and nothing else."""
     engine = request.node.callspec.params["either"]
     assert either.log().startswith(f"Ready on port {either.port} after ")
-    assert f"{engine}, 3 classes, images of 24x32 pixels." in either.log().splitlines()[0]
+    assert f"{engine}, 3 classes, images of 24x32 pixels, precision f32." in either.log().splitlines()[0]
 
 
 def test_engines_agree(with_openvino: Server, with_tensorflow: Server, plain: list[float]) -> None:

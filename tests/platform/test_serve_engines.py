@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from image_classifier.resources.processors import has_bfloat16
 from tests.platform import sample_images
 from tests.platform.serving import ROOT, Server
+from tests.support import tiny_models
 from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.no_cover
@@ -110,9 +112,9 @@ def test_openvino_without_an_ir_is_rejected(tree_of: Callable[[str], Path]) -> N
 
 def test_unknown_engine_and_precision_are_rejected(tree_of: Callable[[str], Path]) -> None:
     """Given invalid values of both variables -> exit code 1, one line with both lists."""
-    line = rejection(tree_of("both"), SERVE_ENGINE="onnx", SERVE_PRECISION="int8")
+    line = rejection(tree_of("both"), SERVE_ENGINE="onnx", SERVE_PRECISION="fp16")
     assert "SERVE_ENGINE is 'onnx'; allowed: auto, openvino, tensorflow." in line
-    assert "SERVE_PRECISION is 'int8'; allowed: f32, bf16." in line
+    assert "SERVE_PRECISION is 'fp16'; allowed: f32, bf16, int8, auto." in line
 
 
 def test_corrupt_ir_stops_the_server(tree_of: Callable[[str], Path], start: StartServer) -> None:
@@ -140,6 +142,21 @@ def test_ir_of_another_model_is_skipped(
     remark, ready, *_ = server.log().splitlines()
     assert "was converted from another SavedModel than the one beside it" in remark
     assert " tensorflow, 3 classes" in ready
+
+
+def test_int8_is_served_shown_and_its_absence_rejected(tmp_path: Path, start: StartServer) -> None:
+    """Given SERVE_PRECISION=int8 -> one line with the remedy; with an int8 network it answers, and the log says so."""
+    model = tiny_models.write(tmp_path / "model", "tiny")
+    line = rejection(tmp_path, SERVE_PRECISION="int8")
+    assert line.startswith(f"UserError: SERVE_PRECISION is int8, but {model.folder} has no int8 network. ")
+    tiny_models.add_int8(model)
+    server = start(tmp_path, SERVE_PRECISION="int8")
+    server.wait_until_ready()
+    found = server.classify(sample_images.encode(Image.new("RGB", (48, 36), (250, 20, 20)), "PNG")).json
+    assert 0.98 < max(found["probabilities"]) < 0.999
+    assert ", precision int8 (SERVE_PRECISION is int8)." in server.log()
+    assert 'precision="int8"' in server.ask("/metrics").body.decode()
+    assert server.ask("/execution-parameters").json["Precision"] == "int8"
 
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this CPU does not compute in bfloat16")

@@ -16,9 +16,22 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.evaluation import array_file, familiarity
 from image_classifier.evaluation.evidence import Head
 from image_classifier.evaluation.familiarity import FamiliarityModel
-from image_classifier.inference.openvino_model import ir_record
+from image_classifier.inference.openvino_model import ir_record, precision_record
 from image_classifier.inference.openvino_model.ir_record import Record
+from image_classifier.inference.openvino_model.precision_record import Gate, Gated, Quantised
 
+PASSED = Gate(
+    images=400,
+    accuracy_f32=0.9,
+    accuracy=0.8975,
+    drop_bound=0.007,
+    label_flips=0.005,
+    calibration_change=0.001,
+    largest_difference=0.04,
+    passed=True,
+    failed_on=(),
+)
+"""The figures of a gate that a precision passed."""
 SIZE = (24, 32)
 COLOURS = ("red", "green", "blue")
 
@@ -76,6 +89,39 @@ def without_representation(model: TinyModel) -> TinyModel:
     return model
 
 
+def add_int8(model: TinyModel, first: int = 0, gate: Gate = PASSED) -> Path:
+    """Add an int8 IR and its record; return its folder.
+
+    In place of a quantised network it is one that is half as sure of its classes, so that responses tell them apart.
+    """
+    info = artifacts.read_model_info(model.folder)
+    float32, folder = ir_record.read_record(model.folder, info), precision_record.folder_of(model.folder)
+    assert float32 is not None
+    folder.mkdir()
+    network = _network([(first + index) % 3 for index in range(3)], 0, features=False, sharpness=6)
+    openvino.save_model(network, folder / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
+    record = Quantised(
+        f32_sha256=float32.sha256,
+        gate=gate,
+        sha256=artifacts.folder_sha256(folder),
+        tool="none",
+        steps=(),
+        statistics_images=0,
+        seconds=0,
+    )
+    artifacts.write_model_info(model.folder, precision_record.with_record(info, precision_record.INT8, record))
+    return folder
+
+
+def add_bf16(model: TinyModel, gate: Gate = PASSED) -> None:
+    """Record the gate of bf16."""
+    info = artifacts.read_model_info(model.folder)
+    float32 = ir_record.read_record(model.folder, info)
+    assert float32 is not None
+    record = Gated(f32_sha256=float32.sha256, gate=gate)
+    artifacts.write_model_info(model.folder, precision_record.with_record(info, precision_record.BF16, record))
+
+
 def write_familiarity(folder: Path) -> FamiliarityModel:
     """Make greyish images familiar to a model whose features are the mean colours of the image's halves.
 
@@ -88,7 +134,7 @@ def write_familiarity(folder: Path) -> FamiliarityModel:
     return found
 
 
-def _network(order: list[int], megabytes: float, features: bool) -> openvino.Model:
+def _network(order: list[int], megabytes: float, features: bool, sharpness: float = 12) -> openvino.Model:
     """From uint8 pixels (n, height, width, 3) to probabilities of the colours in an order."""
     pixels = operations.parameter([-1, *SIZE, 3], openvino.Type.u8, name="pixels")
     means = operations.reduce_mean(operations.convert(pixels, "f32"), np.array([1, 2], np.int64), keep_dims=False)
@@ -100,7 +146,7 @@ def _network(order: list[int], megabytes: float, features: bool) -> openvino.Mod
         wide = operations.matmul(wide, noise.random((width, width), np.float32), False, False)
         narrow = operations.matmul(wide, noise.random((width, 3), np.float32), False, False)
         chosen = operations.add(chosen, operations.multiply(narrow, np.float32(1e-12)))
-    probabilities = operations.softmax(operations.multiply(chosen, np.float32(12 / 255)), 1)
+    probabilities = operations.softmax(operations.multiply(chosen, np.float32(sharpness / 255)), 1)
     if not features:
         return openvino.Model([probabilities], [pixels], "colours")
     left_and_right = [

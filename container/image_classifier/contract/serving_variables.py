@@ -127,9 +127,10 @@ ENGINE = word(
 )
 PRECISION = word(
     "SERVE_PRECISION",
-    ("f32", "bf16"),
-    "Precision of OpenVINO; bf16 only on CPUs with AVX-512 BF16 or AMX: on our photos it changed a probability by up "
-    "to 0.09.",
+    ("f32", "bf16", "int8", "auto"),
+    "Precision in which OpenVINO computes. auto: int8 if the model has an int8 network that passed its gate and the "
+    "CPU has VNNI or AMX, else bf16 if it passed its gate and the CPU has AVX-512 BF16 or AMX, else f32. int8 without "
+    "such a network and bf16 without such a CPU are rejected; bf16 without a passed gate is served with a warning.",
 )
 PROGRAM = text(
     "SAGEMAKER_PROGRAM",

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from image_classifier import artifacts
 from image_classifier.inference.engines import EngineSelection
-from image_classifier.inference.openvino_model import ir_record
 
 MEGABYTE = 1024 * 1024
 OPENVINO = (50, 2.0)
@@ -21,8 +20,8 @@ def process_bytes(folder: Path, selection: EngineSelection) -> int:
 
     `selection` is the result of `engines.choose` for the folder.
     """
-    if selection.record is not None:
-        weights, (program, factor) = ir_record.folder_of(folder), OPENVINO
+    if selection.precision is not None:
+        weights, (program, factor) = selection.precision.network, OPENVINO
     else:
         weights, (program, factor) = artifacts.saved_model_folder(folder), TENSORFLOW
     size = sum(path.stat().st_size for path in weights.rglob("*") if path.is_file())

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from flask import Flask, Response
 
+from image_classifier.contract import serving_variables as variables
 from image_classifier.inference.predictor import Predictor
 from image_classifier.serving import errors
 from image_classifier.serving.connections.admission import Admission
@@ -47,7 +48,10 @@ def create_app(model: Model, settings: ServingSettings) -> Flask:
 
     @app.get("/execution-parameters")
     def execution_parameters() -> Response:
-        return Response(settings.execution_parameters.json(), mimetype="application/json")
+        # By default the response has the platform's keys alone.
+        shown = model.predictor if settings.engine.precision != variables.PRECISION.default else None
+        precision = shown.engine.precision if shown else None
+        return Response(settings.execution_parameters.json(precision), mimetype="application/json")
 
     def update_model_info() -> None:
         if model.predictor is not None:

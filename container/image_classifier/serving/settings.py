@@ -47,13 +47,14 @@ class ExecutionParameters:
     strategy: str = variables.BATCH_STRATEGY.default
     payload_megabytes: int = variables.MAX_PAYLOAD.default
 
-    def json(self) -> str:
-        """Return them under the names of the platform's API."""
+    def json(self, precision: str | None = None) -> str:
+        """Return them under the names of the platform's API, and the precision, a key of our own, unless it is None."""
         return json.dumps(
             {
                 "MaxConcurrentTransforms": self.concurrent_transforms,
                 "BatchStrategy": self.strategy,
                 "MaxPayloadInMB": self.payload_megabytes,
+                **({"Precision": precision} if precision else {}),
             }
         )
 

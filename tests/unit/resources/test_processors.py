@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.resources.processors import available_processors, has_bfloat16, has_gpu
+from image_classifier.resources.processors import (
+    available_processors,
+    bfloat16_features,
+    has_bfloat16,
+    has_gpu,
+    int8_features,
+)
 
 HERE = len(os.sched_getaffinity(0))
 
@@ -48,6 +54,31 @@ def test_bfloat16_is_read_from_the_flags(tmp_path: Path, line: str, expected: bo
     """The flags of CPUs with and without bfloat16, and its name elsewhere -> whether it is a flag."""
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{line}\n")
     assert has_bfloat16(tmp_path / "cpuinfo") is expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "int8", "bfloat16"),
+    [
+        ("flags\t\t: fpu avx2 fma f16c", (), ()),
+        ("flags\t\t: avx2 avx512f avx512_vnni", ("avx512_vnni",), ()),
+        ("flags\t\t: avx2 avx_vnni", ("avx_vnni",), ()),
+        (
+            "flags\t\t: avx512_bf16 avx512_vnni amx_bf16 amx_tile amx_int8",
+            ("amx_int8", "avx512_vnni"),
+            ("amx_bf16", "avx512_bf16"),
+        ),
+        ("Features\t: fp asimd asimddp i8mm bf16", ("i8mm",), ("bf16",)),
+        ("Features\t: fp asimd asimddp", (), ()),
+    ],
+    ids=["Milan", "Cascade Lake", "Alder Lake", "Sapphire Rapids", "Graviton3", "Graviton2"],
+)
+def test_instructions_of_low_precision(
+    tmp_path: Path, flags: str, int8: tuple[str, ...], bfloat16: tuple[str, ...]
+) -> None:
+    """The flags of CPUs with and without low precision -> the instructions that make it worthwhile, fastest first."""
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{flags}\nprocessor\t: 1\nflags\t\t: avx_vnni bf16\n")
+    assert int8_features(tmp_path / "cpuinfo") == int8
+    assert bfloat16_features(tmp_path / "cpuinfo") == bfloat16
 
 
 def test_gpu_is_seen_by_its_device_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
+from image_classifier.inference.engines import EngineOptions
 from image_classifier.serving.settings import ExecutionParameters
 
 X_IMAGE = {"Content-Type": "application/x-image"}
@@ -42,3 +43,11 @@ def test_execution_parameters_are_returned(client_of: Callable[..., FlaskClient]
     answer = client_of(execution_parameters=chosen).get("/execution-parameters")
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.get_json() == {"MaxConcurrentTransforms": 8, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": 12}
+
+
+def test_requested_precision_is_shown_beside_them(client_of: Callable[..., FlaskClient]) -> None:
+    """Given SERVE_PRECISION=auto -> the response has the precision in use; by default the platform's keys alone."""
+    assert (
+        client_of(engine=EngineOptions(precision="auto")).get("/execution-parameters").get_json()["Precision"] == "f32"
+    )
+    assert "Precision" not in client_of().get("/execution-parameters").get_json()

@@ -39,6 +39,30 @@ def test_model_larger_than_the_machine_is_a_user_error(tmp_path: Path) -> None:
         capacity.load(large, "f32", lambda: enough - freed, loaded=lambda: [small])
 
 
+def test_chosen_precision_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Given a large float32 IR and a small int8 one -> int8 loads where f32 does not fit, also for loaded models."""
+    model = tiny_models.write(tmp_path / "model", "a", megabytes=16)
+    tiny_models.add_int8(model)
+    small, large = (capacity.needed_bytes(model.folder, available_processors(), name) for name in ("int8", "f32"))
+    assert large - small > 40 * MEGABYTE
+    enough = small + KEPT_MEGABYTES * MEGABYTE
+    with caplog.at_level("INFO", "image_classifier.serving"):
+        assert capacity.load(model.folder, "int8", lambda: enough).engine.precision == "int8"
+    assert f"{model.folder} computes in int8: SERVE_PRECISION is int8." in caplog.text
+    with pytest.raises(UserError, match="Use an instance with more memory"):
+        capacity.load(model.folder, "int8", lambda: enough - small - 1, loaded=lambda: [model.folder])
+    with pytest.raises(NoRoomError):
+        capacity.load(model.folder, "f32", lambda: enough, loaded=lambda: [model.folder])
+
+
+def test_model_without_the_requested_precision_is_rejected(tmp_path: Path) -> None:
+    """Given int8 for a model without it -> rejected with the remedy; for auto it is loaded in f32."""
+    folder = tiny_models.write(tmp_path / "model", "a").folder
+    with pytest.raises(UserError, match=r"has no int8 network\. Set it to f32 or auto, or run scripts/convert-model"):
+        capacity.load(folder, "int8")
+    assert capacity.load(folder, "auto").engine.precision == "f32"
+
+
 def test_nested_model_folder_is_found(tmp_path: Path) -> None:
     """Given a model one folder below the given one -> loaded with its own labels and size."""
     tiny_models.write(tmp_path / "given" / "my-model", "a")

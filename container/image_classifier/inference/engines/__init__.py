@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
+from image_classifier.inference.engines import precision
+from image_classifier.inference.engines.precision import PrecisionChoice
 from image_classifier.inference.openvino_model import ir_record
 from image_classifier.inference.openvino_model.ir_record import Record
 from image_classifier.resources import processors
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from image_classifier.inference.engines.engine import Engine
 
 NAMES = ("auto", "openvino", "tensorflow")
-PRECISIONS = ("f32", "bf16")
+PRECISIONS = precision.NAMES
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class EngineSelection:
     engine: str
     note: str | None = None
     """One sentence for the server's operator, for the log."""
-    record: Record | None = field(default=None, compare=False)
-    """Record of the IR that openvino runs; None for tensorflow."""
+    precision: PrecisionChoice | None = field(default=None, compare=False)
+    """The precision in which openvino computes, and the files that it runs; None for tensorflow."""
 
 
 def choose(folder: Path, info: ModelInfo, options: EngineOptions) -> EngineSelection:
@@ -56,22 +58,20 @@ def choose(folder: Path, info: ModelInfo, options: EngineOptions) -> EngineSelec
     Raises:
         UserError: The requested engine or precision is unavailable; the message says what to do.
     """
-    if options.precision == "bf16" and not processors.has_bfloat16():
+    if options.precision == precision.BF16:
+        precision.require_bfloat16()
+    chosen = _choose(folder, info, options)
+    if chosen.engine == "tensorflow" and options.precision in (precision.BF16, precision.INT8):
         raise UserError(
-            "SERVE_PRECISION is bf16, but this CPU has no bfloat16 instructions (neither avx512_bf16 nor amx_bf16). "
-            "Unset the variable, or choose an instance type whose CPU has them."
-        )
-    chosen = _choose(folder, info, options.engine)
-    if options.precision == "bf16" and chosen.engine == "tensorflow":
-        raise UserError(
-            f"SERVE_PRECISION is bf16, which only the openvino engine supports, but {folder} would be served by "
-            f"tensorflow. Unset the variable, or run {ir_record.remedy(folder)}."
+            f"SERVE_PRECISION is {options.precision}, which only the openvino engine supports, but {folder} would be "
+            f"served by tensorflow. Unset the variable, set SERVE_ENGINE to openvino, or run "
+            f"{ir_record.remedy(folder)}."
         )
     return chosen
 
 
-def _choose(folder: Path, info: ModelInfo, wanted: str) -> EngineSelection:
-    installed = tensorflow_start.is_installed()
+def _choose(folder: Path, info: ModelInfo, options: EngineOptions) -> EngineSelection:
+    wanted, installed = options.engine, tensorflow_start.is_installed()
     if wanted == "tensorflow" or (wanted == "auto" and installed and _tensorflow_has_gpu()):
         if not installed:
             raise UserError(
@@ -81,8 +81,9 @@ def _choose(folder: Path, info: ModelInfo, wanted: str) -> EngineSelection:
         return EngineSelection("tensorflow")
     record = ir_record.read_record(folder, info)
     lack = _lack(folder, record)
-    if lack is None:
-        return EngineSelection("openvino", record=record)
+    if lack is None and record is not None:
+        chosen = precision.choose(folder, info, record, options.precision)
+        return EngineSelection("openvino", chosen.note, chosen)
     if wanted == "openvino" or not installed:
         why = "SERVE_ENGINE is openvino" if wanted == "openvino" else "TensorFlow is not installed here"
         raise UserError(f"{why}, but {lack}. Create one with {ir_record.remedy(folder)} where TensorFlow is installed.")
@@ -133,14 +134,13 @@ def load(folder: Path, info: ModelInfo, trust: bool, options: EngineOptions = DE
     Raises:
         UserError: The model is unusable or rejected, or the requested engine is unavailable.
     """
-    record = choose(folder, info, options).record
-    if record is not None:
-        ir_record.check_undamaged(folder, record)
+    chosen = choose(folder, info, options).precision
+    if chosen is not None:
+        chosen.check_undamaged(folder)
         from image_classifier.inference.engines import openvino
 
-        converted = ir_record.folder_of(folder)
         return openvino.load_engine(
-            converted, info, options.precision, options.single_compilation, options.sole_process
+            chosen.network, info, chosen.precision, options.single_compilation, options.sole_process
         )
     tensorflow_start.start()
     from image_classifier.inference.engines import tensorflow

@@ -27,6 +27,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def precision(self) -> str:
+        """Precision in which it computes: "f32", "bf16", "f16" or "int8"."""
+        ...
+
+    @property
     def outputs(self) -> int:
         """Number of probabilities per image."""
         ...

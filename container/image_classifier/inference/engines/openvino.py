@@ -65,6 +65,8 @@ class OpenVinoEngine:
     """Output that holds the probabilities."""
     pooled: Port | None
     """Output that holds the features."""
+    precision: str = "f32"
+    """Precision in which it computes: "f32", "bf16" or "int8"."""
     name: str = "openvino"
 
     @property
@@ -125,7 +127,9 @@ def load_engine(
     Args:
         folder: Folder of the IR's two files.
         info: The model info.
-        precision: "f32" or "bf16", in which the network computes; OpenVINO's own default is bf16 where supported.
+        precision: "f32", "bf16" or "int8", in which the network computes; OpenVINO's own default is bf16 where
+            supported. int8 is that of a quantised IR; layers that were not quantised compute in float32, as they did
+            when it was judged. Without instructions for bf16 OpenVINO computes in float32, see `precision`.
         single_compilation: Leave out the latency-mode compilation.
         sole_process: No other process computes on these CPUs, so the threads of the latency mode can be pinned.
 
@@ -156,6 +160,7 @@ def load_engine(
         processors + _QUEUED_REQUESTS + _DECODING_THREADS,
         Port(answer, widths[answer]),
         None if pooled is None else Port(pooled, widths[pooled]),
+        precision if precision == "int8" else throughput.get_property("INFERENCE_PRECISION_HINT").to_string(),
     )
 
 
@@ -221,7 +226,7 @@ def _check_shapes(model: Any, answer: int, info: ModelInfo, where: Path) -> None
 
 def _configuration(precision: str, processors: int, streams: int, pinned: bool = False) -> dict[str, Any]:
     return {
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": "f32" if precision == "int8" else precision,
         "INFERENCE_NUM_THREADS": processors,
         "NUM_STREAMS": streams,
         # Two pinned processes would share the first CPUs and leave the rest idle. For a sole process pinning helps the

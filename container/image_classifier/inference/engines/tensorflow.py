@@ -65,6 +65,11 @@ class TensorFlowEngine:
     name: str = "tensorflow"
 
     @property
+    def precision(self) -> str:
+        """float32, or float16 where TensorFlow's graph rewriter considers it safe."""
+        return "f16" if self.mode.float16 else "f32"
+
+    @property
     def concurrency(self) -> int:
         """One thread per CPU; with dynamic batching enough threads to fill a batch while another one is computed."""
         return 2 * BATCH_SIZES[-1] if self.mode.dynamic_batching else available_processors()

@@ -54,7 +54,7 @@ class Metrics:
         self._images = self._histogram("request_images", "Images per request.", _IMAGES)
         self._waiting = self._gauge("requests_waiting", "Requests that wait for a permit.", "livesum")
         self._working = self._gauge("requests_in_progress", "Requests being decoded or classified.", "livesum")
-        labels = ("model", "engine", "classes", "image_size", "backbone", "version")
+        labels = ("model", "engine", "precision", "classes", "image_size", "backbone", "version")
         self._models = self._gauge("model_info", "1 for each loaded model.", "livemax", *labels)
         self._described: set[tuple[str, ...]] = set()
         self._ready = self._gauge("ready_time_seconds", "Unix time at which the model was loaded and warm.", "livemax")
@@ -112,7 +112,7 @@ class Metrics:
 
 
 def _labels(name: str, predictor: Predictor) -> tuple[str, ...]:
-    info = predictor.info
+    info, engine = predictor.info, predictor.engine
     size = "x".join(map(str, info.image_size))
-    backbone = info.model_id or info.source or ""
-    return name, predictor.engine.name, str(len(predictor.labels)), size, backbone[:_LONGEST_LABEL], __version__
+    backbone = (info.model_id or info.source or "")[:_LONGEST_LABEL]
+    return name, engine.name, engine.precision, str(len(predictor.labels)), size, backbone, __version__

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from image_classifier import artifacts, model_layout
 from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
 
 # Imported here and not with the first model, so that free memory is measured with OpenVINO's libraries loaded.
@@ -60,20 +61,43 @@ def load(
     for note in model_layout.notes(model_dir):
         log.info(note)
     _require_ir(folder)
-    _require_memory(folder, available, loaded)
-    predictor = Predictor.load(folder, options=EngineOptions("openvino", precision, single_compilation=True))
+    chosen = engines.choose(folder, artifacts.read_model_info(folder), _options(precision)).precision
+    assert chosen is not None
+    if chosen.note:
+        log.warning(chosen.note)
+    _require_memory(folder, precision, available, loaded)
+    predictor = Predictor.load(folder, options=_options(precision))
     predictor.warm_up()
+    if chosen.reason:
+        log.info("%s computes in %s: %s.", folder, predictor.engine.precision, chosen.reason)
     return predictor
 
 
-def needed_bytes(folder: Path, processors: int) -> int:
-    """Estimate the memory of a model on `processors` CPUs, from its image size and the size of its IR."""
-    ir_folder = ir_record.folder_of(folder)
+def needed_bytes(folder: Path, processors: int, precision: str = "f32") -> int:
+    """Estimate the memory of a model on `processors` CPUs, from its image size and the size of the IR that runs.
+
+    `precision` is one of `engines.PRECISIONS`.
+    """
+    ir_folder = _network(folder, precision)
     files = [ir_folder / name for name in artifacts.OPENVINO_FILES]
     size = sum(path.stat().st_size for path in files if path.is_file())
     height, width = artifacts.read_model_info(folder).image_size
     megabytes = BASE_MEGABYTES + CPU_MEGABYTES * processors * height * width / _USUAL_PIXELS
     return round(megabytes * MEGABYTE + FACTOR * size)
+
+
+def _options(precision: str) -> EngineOptions:
+    return EngineOptions("openvino", precision, single_compilation=True)
+
+
+def _network(folder: Path, precision: str) -> Path:
+    """Return the folder of the IR that runs in a requested precision."""
+    try:
+        chosen = engines.choose(folder, artifacts.read_model_info(folder), _options(precision)).precision
+    except UserError:
+        # The folder of a loaded model was changed since; another model's load must not fail on it.
+        chosen = None
+    return ir_record.folder_of(folder) if chosen is None else chosen.network
 
 
 def _require_ir(folder: Path) -> None:
@@ -87,8 +111,10 @@ def _require_ir(folder: Path) -> None:
     )
 
 
-def _require_memory(folder: Path, available: Callable[[], int], loaded: Callable[[], Iterable[Path]]) -> None:
-    needed, free = needed_bytes(folder, available_processors()), available()
+def _require_memory(
+    folder: Path, precision: str, available: Callable[[], int], loaded: Callable[[], Iterable[Path]]
+) -> None:
+    needed, free = needed_bytes(folder, available_processors(), precision), available()
     required = needed + KEPT_MEGABYTES * MEGABYTE
     if required > free:
         # The heap may still hold what failed loads have freed.
@@ -102,7 +128,7 @@ def _require_memory(folder: Path, available: Callable[[], int], loaded: Callable
     )
     others = [model_layout.root(one) for one in loaded()]
     # The estimates are generous, so a model that is too large by them is too large in any case.
-    most = free + sum(needed_bytes(one, available_processors()) for one in others)
+    most = free + sum(needed_bytes(one, available_processors(), precision) for one in others)
     if required > most:
         raise UserError(
             f"{problem}, or about {most // MEGABYTE} MB without the {len(others)} loaded models. Use an instance with "

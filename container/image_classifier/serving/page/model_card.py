@@ -68,6 +68,8 @@ class ModelCard:
 def build(predictor: Predictor, explain: bool = False, samples: Sequence[Path] = ()) -> ModelCard:
     """Build the model card of a loaded model; `samples` are the images that the server offers."""
     info, engine = predictor.info, predictor.engine.name
+    if predictor.engine.precision != "f32":
+        engine = f"{engine} {predictor.engine.precision}"
     height, width = info.image_size
     source = _text(info.source)
     return ModelCard(

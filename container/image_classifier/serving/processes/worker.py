@@ -11,6 +11,7 @@ from image_classifier import model_layout
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.inference import engines
+from image_classifier.inference.engines import EngineSelection
 from image_classifier.resources import garbage_collection
 from image_classifier.serving import settings, worker_state
 from image_classifier.serving.monitoring import log_stream
@@ -62,20 +63,7 @@ def application() -> "Flask":
 
             predictor = Predictor.load(folder, chosen.trust_model, chosen.engine)
             predictor.warm_up()
-        if predictor.warning:
-            log.warning(predictor.warning)
-        if note := engines.choose(folder, predictor.info, chosen.engine).note:
-            log.warning(note)
-        height, width = predictor.info.image_size
-        log.info(
-            "Ready on port %d after %.1f s: %s, %d classes, images of %dx%d pixels.",
-            chosen.port,
-            time.monotonic() - started,
-            predictor.engine.name,
-            len(predictor.labels),
-            height,
-            width,
-        )
+        _log_ready(predictor, engines.choose(folder, predictor.info, chosen.engine), chosen.port, started)
         # Before /ping reports it: from now on workers that are not ready leave connections to this one.
         worker_state.announce_ready()
         return predictor
@@ -88,6 +76,26 @@ def application() -> "Flask":
     from image_classifier.serving.app import create_app
 
     return create_app(loader, chosen)
+
+
+def _log_ready(predictor: "Predictor", selection: EngineSelection, port: int, started: float) -> None:
+    if predictor.warning:
+        log.warning(predictor.warning)
+    if selection.note:
+        log.warning(selection.note)
+    height, width = predictor.info.image_size
+    reason = selection.precision.reason if selection.precision else ""
+    log.info(
+        "Ready on port %d after %.1f s: %s, %d classes, images of %dx%d pixels, precision %s%s.",
+        port,
+        time.monotonic() - started,
+        predictor.engine.name,
+        len(predictor.labels),
+        height,
+        width,
+        predictor.engine.precision,
+        f" ({reason})" if reason else "",
+    )
 
 
 def _exit(reason: str, code: int = BOOT_FAILURE) -> None:
