@@ -15,7 +15,7 @@ def test_every_call_of_the_drift_guide_is_valid(monkeypatch: pytest.MonkeyPatch)
     with aws_on_this_machine() as address:
         for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "eu-west-1"}.items():
             monkeypatch.setenv(name, value)
-        text = script("drift.md", "On SageMaker")
+        text = script("drift.md", "The same with boto3")
         done = subprocess.run(
             [sys.executable, "-"], input=text, capture_output=True, text=True, check=False, timeout=300
         )

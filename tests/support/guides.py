@@ -9,7 +9,7 @@ GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 EXECUTED = {
     "batch-transform.md": ("On your machine",),
     "boto3.md": ("On SageMaker",),
-    "drift.md": ("On SageMaker",),
+    "drift.md": ("The same with boto3",),
     "multi-model.md": ("On SageMaker",),
     "sdk-v2.md": ("On SageMaker", "On your machine"),
     "sdk-v3.md": ("On SageMaker", "On your machine"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient  # type: ignore[import-untyped]
 
-from image_classifier.cloud.sagemaker import inventory, tags
+from image_classifier.cloud.sagemaker import kinds, tags
 from tests.support.aws import ACCOUNT
 
 REGION = "eu-west-1"
@@ -73,6 +73,11 @@ class Recorder:
         return [need for request in self.requests for need in _needs(*request)]
 
 
+def needs_of(service: str, operation: str, parameters: Mapping[str, Any]) -> list[Need]:
+    """Return what one request needs permission for."""
+    return list(_needs(service, operation, parameters))
+
+
 @contextmanager
 def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     """Record every request of boto3, in all threads."""
@@ -96,6 +101,8 @@ def _needs(service: str, operation: str, parameters: Mapping[str, Any]) -> Itera
         yield from _of_sagemaker(operation, parameters)
     elif service == "logs":
         yield Need(f"logs:{operation}", _arn("logs", f"log-group:{parameters['logGroupName']}:log-stream:any"), {})
+    elif service in ("scheduler", "sns", "cloudwatch"):
+        yield from _of_monitoring(service, operation, parameters)
     elif service == "application-autoscaling":
         yield Need(f"{service}:{operation}", _arn(service, "scalable-target/1"), _SCALED)
         if operation != "DeregisterScalableTarget":
@@ -120,8 +127,11 @@ def _of_s3(operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
 
 
 def _of_sagemaker(operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
-    kinds = sorted(inventory.KINDS, key=lambda kind: -len(kind.noun))
-    kind = next(kind for kind in kinds if kind.noun in operation)
+    if operation == "ListTags":
+        yield Need("sagemaker:ListTags", parameters["ResourceArn"], _OWN)
+        return
+    longest_first = sorted(kinds.KINDS, key=lambda kind: -len(kind.noun))
+    kind = next(kind for kind in longest_first if kind.noun in operation and kind.service == "sagemaker")
     resources = [_arn("sagemaker", f"{kind.arn}/{parameters[f'{kind.noun}Name']}")]
     if operation in ("CreateEndpoint", "UpdateEndpoint"):
         resources.append(_arn("sagemaker", f"endpoint-config/{parameters['EndpointConfigName']}"))
@@ -133,6 +143,29 @@ def _of_sagemaker(operation: str, parameters: Mapping[str, Any]) -> Iterator[Nee
         yield Need("sagemaker:AddTags", resources[0], marked)
     for role in _roles(parameters):
         yield Need("iam:PassRole", role, _PASSED)
+
+
+def _of_monitoring(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
+    """Yield what drift schedules, their alarms and topics need; the tags of a request are a permission of their own."""
+    group = parameters.get("GroupName") or parameters.get("Name") or str(parameters.get("ResourceArn")).split("/")[-1]
+    names = {
+        "scheduler": f"schedule-group/{group}",
+        "cloudwatch": f"alarm:{parameters.get('AlarmName') or parameters.get('AlarmNames', [''])[0]}",
+        "sns": str(parameters.get("Name") or str(parameters.get("TopicArn")).rpartition(":")[2]),
+    }
+    resource = _arn(service, names[service])
+    if operation in ("CreateSchedule", "GetSchedule", "UpdateSchedule"):
+        resource = _arn(service, f"schedule/{group}/{parameters['Name']}")
+    marks = tags.as_mapping(parameters.get("Tags", []))
+    context = {_TAG: marks[tags.CREATED_BY]} if marks else _OWN
+    yield Need(f"{service}:{operation}", resource, context)
+    if marks:
+        yield Need(f"{service}:TagResource", resource, context)
+    if operation == "DeleteScheduleGroup":
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_scheduler.html
+        yield Need("scheduler:DeleteSchedule", _arn(service, f"schedule/{group}/drift"), {})
+    for role in _roles(parameters):
+        yield Need("iam:PassRole", role, {"iam:PassedToService": f"{service}.amazonaws.com"})
 
 
 def _of_scaling() -> Iterator[Need]:

@@ -34,6 +34,7 @@ _TAGGED = {
     "training-job": "training_jobs",
     "hyper-parameter-tuning-job": "hyper_parameter_tuning_jobs",
     "transform-job": "transform_jobs",
+    "processing-job": "processing_jobs",
     "model": "_models",
     "endpoint-config": "endpoint_configs",
     "endpoint": "endpoints",
@@ -105,7 +106,19 @@ class SageMakerService:
                 arn = arn[0] if isinstance(arn, tuple) else arn
                 if tags := getattr(resource, "tags", None):
                     found.append({"ResourceARN": arn, "Tags": tags})
-        return found
+        return found + list(_tagged_elsewhere())
+
+
+def _tagged_elsewhere() -> Iterator[dict[str, Any]]:
+    scheduler, cloudwatch, sns = (get_backend(name)[ACCOUNT][REGION] for name in ("scheduler", "cloudwatch", "sns"))
+    for group in scheduler.schedule_groups.values():
+        yield {"ResourceARN": group.arn, "Tags": scheduler.tagger.list_tags_for_resource(group.arn)["Tags"]}
+    for alarm in cloudwatch.alarms.values():
+        tags = cloudwatch.tagger.list_tags_for_resource(alarm.alarm_arn)["Tags"]
+        yield {"ResourceARN": alarm.alarm_arn, "Tags": tags}
+    for topic in sns.topics.values():
+        tags = [{"Key": key, "Value": value} for key, value in topic._tags.items()]
+        yield {"ResourceARN": topic.arn, "Tags": tags}
 
 
 class _Handler(WSGIRequestHandler):
@@ -173,6 +186,17 @@ def _stop_transform_job(response: Any) -> str:
     return "{}"
 
 
+def _stop_processing_job(response: Any) -> str:
+    job = response.sagemaker_backend.processing_jobs[response._get_param("ProcessingJobName")]
+    job.processing_job_status = "Stopped"
+    return "{}"
+
+
+def _delete_processing_job(response: Any) -> str:
+    response.sagemaker_backend.processing_jobs.pop(response._get_param("ProcessingJobName"))
+    return "{}"
+
+
 def _delete_training_job(response: Any) -> str:
     response.sagemaker_backend.training_jobs.pop(response._get_param("TrainingJobName"))
     return "{}"
@@ -187,7 +211,9 @@ _LACKING = {
     "stop_training_job": _stop_training_job,
     "stop_hyper_parameter_tuning_job": _stop_tuning_job,
     "stop_transform_job": _stop_transform_job,
+    "stop_processing_job": _stop_processing_job,
     "delete_training_job": _delete_training_job,
+    "delete_processing_job": _delete_processing_job,
 }
 """Operations that moto lacks, by the names of its methods."""
 

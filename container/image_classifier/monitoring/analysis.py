@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from image_classifier.contract.drift_metrics import ENDPOINT
 from image_classifier.evaluation.drift import comparison, verdict
 from image_classifier.evaluation.drift.baseline import Baseline
 from image_classifier.evaluation.drift.comparison import DEFAULT, Comparison, Thresholds
@@ -70,7 +71,7 @@ def analyse(
         unreadable_requests=observed.unreadable_requests,
         undecodable_images=observed.undecodable_images,
         unanswered_images=observed.unanswered_images,
-        names={**({"Endpoint": endpoint} if endpoint else {}), **(names or {})},
+        names={**({ENDPOINT: endpoint} if endpoint else {}), **(names or {})},
         job=job,
     )
 

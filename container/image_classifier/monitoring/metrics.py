@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
+from image_classifier.contract.drift_metrics import DRIFTED_FEATURES, NAMESPACE
 from image_classifier.monitoring.analysis import Analysis
 from image_classifier.monitoring.constraints import Violation
 
-NAMESPACE = "ImageClassifier/Drift"
 _MOST_METRICS = 100
 """Of one metric directive (CloudWatch, Specification: embedded metric format)."""
 
@@ -23,10 +23,10 @@ def embedded(analysis: Analysis, violations: Sequence[Violation]) -> str:
     comparison, dimensions = analysis.comparison, analysis.names
     values: dict[str, float] = {"images": comparison.images, "violations": len(violations)}
     if comparison.is_conclusive:
-        values["drifted_features"] = len(comparison.drifted)
+        values[DRIFTED_FEATURES] = len(comparison.drifted)
         values |= {f"effect_{check.feature}": round(check.effect, 6) for check in comparison.checks}
     names = list(values)[:_MOST_METRICS]
-    counted = {"images", "violations", "drifted_features"}
+    counted = {"images", "violations", DRIFTED_FEATURES}
     directive = {
         "Namespace": NAMESPACE,
         "Dimensions": [list(dimensions)],

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from image_classifier.contract import drift_metrics
 from image_classifier.contract import monitoring_variables as variables
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import read_json
@@ -40,7 +41,7 @@ class Settings:
             UserError: A value is not allowed.
         """
         _reject_other_formats(variables.DATASET_FORMAT.read(environment))
-        named = {"Endpoint": variables.ENDPOINT_NAME, "MonitoringSchedule": variables.SCHEDULE_NAME}
+        named = {drift_metrics.ENDPOINT: variables.ENDPOINT_NAME, "MonitoringSchedule": variables.SCHEDULE_NAME}
         names = {name: found for name, variable in named.items() if (found := variable.read(environment))}
         return cls(
             source=Path(variables.DATASET_SOURCE.read(environment)),

@@ -14,7 +14,7 @@ from typing import Any
 from image_classifier import PROGRAM, own_files
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker import calls, names, options, session
-from image_classifier.cloud.sagemaker.inventory import TRAINING_JOB
+from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.training import create_training_job
 from image_classifier.contract.errors import UserError

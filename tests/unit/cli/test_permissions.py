@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,23 @@ from moto.backends import get_backend
 from moto.sagemaker.models import HyperParameterTuningJob
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cli.launch import batch, following, tune
+from image_classifier.cli.launch import batch, following, monitor, tune
 from image_classifier.cloud import ecr
-from image_classifier.cloud.sagemaker import calls, deletion, endpoints
+from image_classifier.cloud.sagemaker import calls, deletion, endpoints, monitoring
 from image_classifier.runners import sagemaker
 from image_classifier.runners.sagemaker_job import process, record
 from tests.support.aws import ACCOUNT
 from tests.support.guides import GUIDES, write_plain_image
-from tests.support.permissions import REGION, Need, Recorder, listed, matches, recorded, unused
+from tests.support.permissions import REGION, Need, Recorder, listed, matches, needs_of, recorded, unused
 from tests.support.sagemaker_results import LOG, put_results
 from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, Fault, SageMakerService, sagemaker_on_this_machine
+from tests.unit.cloud.test_monitoring_requests import monitor as drift_monitor
 
 FOLDER = GUIDES / "iam"
 POLICIES = sorted(path for path in FOLDER.glob("*.json") if not path.stem.endswith("-trust"))
 FLAGS = ["--image", IMAGE, "--role", ROLE, "--location", f"s3://{BUCKET}/image-classifier"]
+CAPTURE = ["--capture-percent", "10"]
+SCHEDULER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
 ANSWER = {"probabilities": [0.9, 0.1], "labels": ["cat", "dog"], "predicted_label": "cat"}
 _PARTS = 9 * 1024**2
 """Bytes of a file that boto3 uploads in parts."""
@@ -47,7 +51,7 @@ _NO_OPERATIONS = (
 @contextmanager
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """Run SageMaker on this machine, where nothing waits."""
-    for module in (tune, batch, process, following, endpoints):
+    for module in (tune, batch, monitor, process, following, endpoints):
         monkeypatch.setattr(module, "PAUSE", 0.0)
     monkeypatch.setattr(endpoints, "_ASYNCHRONOUS_PAUSE", 0.0)
     monkeypatch.setattr(deletion, "_PAUSE", 0.0)
@@ -69,6 +73,7 @@ def requested(tmp_path_factory: pytest.TempPathFactory) -> list[Need]:
             train_stop_and_resume(service, recorder, monkeypatch)
             search(service, monkeypatch)
             serve(service, recorder)
+            watch(service, recorder)
             delete(service)
     # moto answers asynchronous requests from a bucket of its own.
     return [need for need in recorder.needs() if not need.resource.startswith("arn:aws:s3:::sagemaker-output-")]
@@ -140,9 +145,9 @@ def serve(service: SageMakerService, recorder: Recorder) -> None:
     runtime = get_backend("sagemaker-runtime")[ACCOUNT][REGION]
     runtime.async_results_queue.append((False, json.dumps(ANSWER)))
     runtime.results_queue.append((json.dumps(ANSWER), "application/json", "all", ""))
-    assert launch.main(["deploy", "model.tar.gz", "--name", "mine", "--max-instances", "2", *FLAGS]) == 0
+    assert launch.main(["deploy", "model.tar.gz", "--name", "mine", "--max-instances", "2", *CAPTURE, *FLAGS]) == 0
     service.faults["UpdateEndpoint"] = [Fault("ValidationException", "stands for moto, which has no UpdateEndpoint")]
-    assert launch.main(["deploy", "model.tar.gz", "--name", "mine", *FLAGS]) == 1
+    assert launch.main(["deploy", "model.tar.gz", "--name", "mine", *CAPTURE, *FLAGS]) == 1
     assert launch.main(["deploy", "model.tar.gz", "--name", "later", "--kind", "asynchronous", *FLAGS]) == 0
     assert launch.main(["deploy", "run/mine", "--name", "many", "--kind", "multi-model"]) == 0
     for endpoint in ("mine", "later"):
@@ -154,6 +159,28 @@ def serve(service: SageMakerService, recorder: Recorder) -> None:
     assert launch.main(["batch", "model.tar.gz", "photos", "--csv", "answers.csv", *FLAGS]) == 0
 
 
+def watch(service: SageMakerService, recorder: Recorder) -> None:
+    """Monitor an endpoint regularly, with other options, and once."""
+    words = ["monitor", "mine", "--scheduler-role", SCHEDULER_ROLE, *FLAGS]
+    assert launch.main([*words, "--alarm-email", "me@example.com"]) == 0
+    assert launch.main([*words, "--every", "7d"]) == 0
+    with recorder.paused():
+        key = "image-classifier/drift/mine/drift-mine-20261130-060000/drift.json"
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b'{"verdict": "No drift.", "drifted": false}')
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(monitor, "datetime", FixedTime)
+        assert launch.main(["monitor", "mine", "--now", *FLAGS]) == 0
+
+
+class FixedTime(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "FixedTime":
+        """Return the same time always."""
+        return cls(2026, 11, 30, 6, tzinfo=tz)
+
+
 def delete(service: SageMakerService) -> None:
     """Delete everything, with jobs of each kind at work."""
     service.set_job("flowers-2", "InProgress", "Training")
@@ -161,13 +188,15 @@ def delete(service: SageMakerService) -> None:
         job.transform_job_status = "InProgress"
     for job in service.backend.hyper_parameter_tuning_jobs.values():
         job.hyper_parameter_tuning_job_status = "InProgress"
+    for job in service.backend.processing_jobs.values():
+        job.processing_job_status = "InProgress"
     assert launch.main(["status"]) == 0
     assert launch.main(["delete", "--all", "--records", "--yes"]) == 0
 
 
 def test_caller_may_do_what_the_verbs_ask_for_and_nothing_else(requested: list[Need]) -> None:
     """Given the requests of every verb -> each is allowed, and no action or resource of the policy is superfluous."""
-    statements = read("caller")
+    statements = read("caller") + read("caller-monitoring")
     assert denied(statements, requested) == set()
     assert [unused(statement, requested) for statement in statements] == [[] for _ in statements]
 
@@ -175,11 +204,13 @@ def test_caller_may_do_what_the_verbs_ask_for_and_nothing_else(requested: list[N
 def test_caller_may_not_touch_what_others_made() -> None:
     """Given an endpoint without the tag, another bucket and another role -> no statement allows it."""
     endpoint, statements = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/theirs", read("caller")
+    statements += read("caller-monitoring")
     for action, resource in (
         ("sagemaker:DeleteEndpoint", endpoint),
         ("sagemaker:CreateEndpoint", endpoint),
         ("s3:GetObject", "arn:aws:s3:::another-bucket/image-classifier/a"),
         ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/administrator"),
+        ("scheduler:DeleteScheduleGroup", f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/theirs"),
     ):
         assert denied(statements, [Need(action, resource, {})]) == {(action, resource)}
 
@@ -201,6 +232,22 @@ def operations_of_the_sources() -> set[str]:
                     operation = node.args[1]
                     found |= {operation.value} if isinstance(operation, ast.Constant) else set()
     return {str(operation) for operation in found}
+
+
+def test_scheduler_may_start_the_job_of_its_schedule_and_nothing_else() -> None:
+    """Given the request that a schedule sends -> the scheduler's role may send it, and has no other permission."""
+    call = monitoring.example_job(drift_monitor("mine"))
+    needs, statements = needs_of(call.service, call.operation, call.parameters), read("scheduler-role")
+    assert denied(statements, needs) == set()
+    assert [unused(statement, needs) for statement in statements] == [[] for _ in statements]
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_policies_have_a_size_that_iam_accepts(path: Path) -> None:
+    """Given a policy without its whitespace -> at most the characters of a managed policy."""
+    text = json.dumps(json.loads(path.read_text(encoding="utf-8")), separators=(",", ":"))
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    assert len(text) <= 6_144
 
 
 def test_ci_may_push_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:

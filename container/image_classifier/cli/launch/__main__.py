@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from image_classifier.cli.launch import batch, delete, deploy, invoke, resume, status, stop, train, tune
+from image_classifier.cli.launch import batch, delete, deploy, invoke, monitor, resume, status, stop, train, tune
 from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import ExplainedError
 
@@ -16,6 +16,7 @@ VERBS = {
     "deploy": deploy,
     "invoke": invoke,
     "batch": batch,
+    "monitor": monitor,
     "status": status,
     "delete": delete,
 }

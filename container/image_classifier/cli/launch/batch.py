@@ -11,14 +11,13 @@ from image_classifier.cli.launch import arguments, models, printing
 from image_classifier.cli.predictions import answers
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
-from image_classifier.cloud import remedies, s3, uploads
-from image_classifier.cloud.remedies import Rejection
+from image_classifier.cloud import s3, uploads
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import batch, calls, logs, names, session
+from image_classifier.cloud.sagemaker import batch, calls, failures, names, session
 from image_classifier.cloud.sagemaker.batch import Batch
-from image_classifier.cloud.sagemaker.inventory import TRANSFORM_JOB
+from image_classifier.cloud.sagemaker.kinds import TRANSFORM_JOB
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment
 
 SUMMARY = "classify a folder or an S3 prefix of images once, without an endpoint"
@@ -98,10 +97,7 @@ def _wait(opened: Session, name: str) -> None:
             return
         if status in ("Failed", "Stopped"):
             reason = str(described.get("FailureReason", status))
-            lines = logs.last_lines(opened, batch.LOG_GROUP, f"{name}/")
-            known = remedies.explain(Rejection("", reason, f"The transform job {name}", opened.region))
-            log = "\n".join(["Its last log lines:", *(f"  {line}" for line in lines)]) if lines else "It wrote no log."
-            raise type(known or PlatformError())(f"{known or f'The transform job {name} failed: {reason}'}\n{log}")
+            raise failures.explain(opened, f"The transform job {name}", reason, batch.LOG_GROUP, f"{name}/")
         if status != shown:
             printing.line(f"Transform job {name}: {status}")
             shown = status

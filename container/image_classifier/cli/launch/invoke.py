@@ -12,7 +12,7 @@ from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.terminal import consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.sagemaker import endpoints, session
-from image_classifier.cloud.sagemaker.inventory import ENDPOINT, ENDPOINT_CONFIG
+from image_classifier.cloud.sagemaker.kinds import ENDPOINT, ENDPOINT_CONFIG
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import UserError
 

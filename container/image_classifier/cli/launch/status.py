@@ -38,11 +38,12 @@ def run(given: argparse.Namespace) -> int:
 
 def show(found: list[Resource]) -> None:
     """Print resources as a table."""
-    rows = [
-        (each.kind.words, each.name, each.state or "-", printing.age(time.time() - each.created), each.experiment)
-        for each in found
-    ]
+    rows = [(each.kind.words, each.name, each.state or "-", _age(each), each.experiment) for each in found]
     printing.table(("what", "name", "state", "age", "experiment"), rows)
+
+
+def _age(resource: Resource) -> str:
+    return "-" if resource.created is None else printing.age(time.time() - resource.created)
 
 
 def as_json(resource: Resource) -> dict[str, Any]:

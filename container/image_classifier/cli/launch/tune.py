@@ -13,7 +13,7 @@ from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud.s3 import Access, S3Storage
 from image_classifier.cloud.sagemaker import calls, names, options, session, tuning
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.inventory import TRAINING_JOB, TUNING_JOB
+from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB, TUNING_JOB
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.cloud.sagemaker.tuning import TuningOptions
 from image_classifier.contract import contradictions

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.inventory import ENDPOINT, KINDS, Resource
+from image_classifier.cloud.sagemaker.inventory import Resource
+from image_classifier.cloud.sagemaker.kinds import ENDPOINT, KINDS
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError
 
@@ -31,7 +32,7 @@ class Step:
     @property
     def call(self) -> Call:
         """The request of the step."""
-        return self.resource.kind.call(self.verb, self.resource.name)
+        return self.resource.kind.call(self.verb, self.resource.key)
 
 
 def plan(resources: Sequence[Resource], with_records: bool) -> list[Step]:

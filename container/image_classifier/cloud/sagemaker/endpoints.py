@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from image_classifier.cloud import remedies, s3
-from image_classifier.cloud.remedies import Rejection
+from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import logs
+from image_classifier.cloud.sagemaker import failures
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.hosting import LOG_GROUP
-from image_classifier.cloud.sagemaker.inventory import ENDPOINT
+from image_classifier.cloud.sagemaker.kinds import ENDPOINT
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError, UserError
 
@@ -41,20 +40,12 @@ def wait(session: Session, endpoint: str, announce: Callable[[str], None]) -> No
         if status == "InService":
             return
         if status not in _WORKING:
-            raise _failed(session, endpoint, str(found.get("FailureReason", status)))
+            reason = str(found.get("FailureReason", status))
+            raise failures.explain(session, f"The endpoint {endpoint}", reason, f"{LOG_GROUP}/{endpoint}", "")
         if status != shown:
             announce(f"Endpoint {endpoint}: {status}")
             shown = status
         time.sleep(PAUSE)
-
-
-def _failed(session: Session, endpoint: str, reason: str) -> Exception:
-    lines = logs.last_lines(session, f"{LOG_GROUP}/{endpoint}", "")
-    log = "\n".join(["Its last log lines:", *(f"  {line}" for line in lines)]) if lines else "It wrote no log."
-    known = remedies.explain(Rejection("", reason, f"The endpoint {endpoint}", session.region))
-    if known:
-        return type(known)(f"{known}\n{log}")
-    return PlatformError(f"The endpoint {endpoint} failed: {reason}\n{log}")
 
 
 def exists(session: Session, endpoint: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from image_classifier import PROGRAM
 from image_classifier.cloud.sagemaker import endpoint_options, options
-from image_classifier.cloud.sagemaker.inventory import ENDPOINT
+from image_classifier.cloud.sagemaker.kinds import ENDPOINT
 from image_classifier.cloud.sagemaker.session import open_session
 from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.errors import ExplainedError, UserError, last_line

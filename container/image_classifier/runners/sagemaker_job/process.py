@@ -13,7 +13,7 @@ from typing import Any
 
 from image_classifier.cloud.s3 import Access, S3Storage
 from image_classifier.cloud.sagemaker import calls, logs, options, session
-from image_classifier.cloud.sagemaker.inventory import TRAINING_JOB
+from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.cloud.sagemaker.training import LOG_GROUP, create_training_job

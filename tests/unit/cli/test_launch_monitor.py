@@ -1,0 +1,217 @@
+"""scripts/launch monitor, over HTTP: the schedule, its alarm, a run at once, and the end of it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from image_classifier.cli.launch import __main__ as launch
+from image_classifier.cli.launch import monitor
+from image_classifier.cloud.sagemaker import calls, tags
+from tests.support.aws import ACCOUNT
+from tests.support.sagemaker_service import BUCKET, REGION, ROLE, SageMakerService, sagemaker_on_this_machine
+
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/image-classifier:latest-cpu"
+SCHEDULER = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
+CAPTURED = f"s3://{BUCKET}/image-classifier/captured/flowers"
+REGULARLY = ["monitor", "flowers", "--scheduler-role", SCHEDULER]
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
+    """SageMaker on this machine with an endpoint that keeps requests."""
+    monkeypatch.setattr(monitor, "PAUSE", 0.0)
+    monkeypatch.setattr("image_classifier.cloud.sagemaker.deletion._PAUSE", 0.0)
+    with sagemaker_on_this_machine(monkeypatch) as found:
+        deploy("flowers")
+        yield found
+
+
+def deploy(name: str, image: str = IMAGE, mode: str = "SingleModel", modes: tuple[str, ...] = ("Input",)) -> None:
+    """Make an endpoint with its configuration and model; without modes it keeps no requests."""
+    sagemaker, marks = boto3.client("sagemaker"), tags.tags("spring", {})
+    container: Any = {"Image": image, "ModelDataUrl": f"s3://{BUCKET}/{name}/model.tar.gz", "Mode": mode}
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=ROLE, PrimaryContainer=container, Tags=marks)
+    variant: Any = {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.c5.large"}
+    capture: Any = {
+        "EnableCapture": bool(modes),
+        "InitialSamplingPercentage": 10,
+        "DestinationS3Uri": CAPTURED,
+        "CaptureOptions": [{"CaptureMode": mode} for mode in modes or ("Input",)],
+    }
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[variant], DataCaptureConfig=capture, Tags=marks
+    )
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name, Tags=marks)
+
+
+def scheduled() -> dict[str, Any]:
+    """Return the schedule of the endpoint."""
+    found: dict[str, Any] = dict(boto3.client("scheduler").get_schedule(GroupName="flowers", Name="drift"))
+    return found
+
+
+def test_schedule_starts_valid_jobs_with_names_of_their_own(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given an endpoint -> a daily schedule whose input is a valid CreateProcessingJob once Scheduler has filled it."""
+    assert launch.main(REGULARLY) == 0
+    found = scheduled()
+    assert found["ScheduleExpression"] == "rate(24 hours)"
+    assert found["Target"]["Arn"] == "arn:aws:scheduler:::aws-sdk:sagemaker:createProcessingJob"
+    assert found["Target"]["RoleArn"] == SCHEDULER
+    text = found["Target"]["Input"]
+    run = json.loads(
+        # The keywords and the form of their values: EventBridge Scheduler user guide.
+        text.replace("<aws.scheduler.execution-id>", "d32c5kddcf5bb8c3").replace(
+            "<aws.scheduler.scheduled-time>", "2026-11-30T06:00:00Z"
+        )
+    )
+    calls.validate([calls.Call("sagemaker", "CreateProcessingJob", run, "")])
+    assert "<aws." not in json.dumps(run)
+    assert run["ProcessingJobName"] == "drift-flowers-d32c5kddcf5bb8c3"
+    assert run["Environment"]["end_time"] == "2026-11-30T06:00:00Z"
+    assert run["Environment"]["MONITOR_WINDOW_HOURS"] == "24"
+    assert [each["S3Input"]["S3Uri"] for each in run["ProcessingInputs"]] == [
+        f"{CAPTURED}/flowers/all/",
+        f"s3://{BUCKET}/flowers/model.tar.gz",
+    ]
+    assert (run["RoleArn"], run["AppSpecification"]["ImageUri"]) == (ROLE, IMAGE)
+    assert "sends no message" in capsys.readouterr().out
+
+
+def test_alarm_watches_the_metric_and_writes_an_email(service: SageMakerService) -> None:
+    """Given an address -> an alarm on the endpoint's metric with a topic of its own, to which it is subscribed."""
+    assert launch.main([*REGULARLY, "--every", "12h", "--alarm-email", "me@example.com"]) == 0
+    (alarm,) = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("ImageClassifier/Drift", "drifted_features")
+    assert alarm["Dimensions"] == [{"Name": "Endpoint", "Value": "flowers"}]
+    assert (alarm["Period"], alarm["TreatMissingData"]) == (43_200, "missing")
+    (topic,) = boto3.client("sns").list_topics()["Topics"]
+    assert alarm["AlarmActions"] == alarm["InsufficientDataActions"] == [topic["TopicArn"]]
+    (subscription,) = boto3.client("sns").list_subscriptions()["Subscriptions"]
+    assert (subscription["TopicArn"], subscription["Endpoint"]) == (topic["TopicArn"], "me@example.com")
+
+
+def test_second_call_changes_the_schedule(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a schedule -> the same command with a cron expression changes it, and the alarm keeps its state."""
+    assert launch.main(REGULARLY) == 0
+    assert launch.main([*REGULARLY, "--every", "cron(0 6 ? * MON *)", "--window-hours", "168"]) == 0
+    assert "Changed the drift schedule of flowers" in capsys.readouterr().out
+    assert scheduled()["ScheduleExpression"] == "cron(0 6 ? * MON *)"
+    (alarm,) = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert (alarm["Period"], alarm["TreatMissingData"]) == (604_800, "ignore")
+    assert alarm["InsufficientDataActions"] == []
+
+
+def test_schedule_is_listed_and_deleted_with_all_that_belongs_to_it(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a schedule, its alarm and a topic -> status shows them, and --stop deletes them alone."""
+    assert launch.main(["monitor", "flowers", "--stop"]) == 0
+    assert "Nothing monitors the endpoint flowers." in capsys.readouterr().out
+    assert launch.main([*REGULARLY, "--alarm-email", "me@example.com"]) == 0
+    capsys.readouterr()
+    assert launch.main(["status", "--experiment", "spring"]) == 0
+    shown = capsys.readouterr().out
+    for words in ("drift schedule", "drift alarm", "alarm topic"):
+        assert words in shown
+    assert launch.main(["monitor", "flowers", "--stop", "--dry-run"]) == 0
+    planned = [each["operation"] for each in json.loads(capsys.readouterr().out)]
+    assert planned == ["DeleteScheduleGroup", "DeleteAlarms", "DeleteTopic"]
+    assert launch.main(["monitor", "flowers", "--stop"]) == 0
+    assert len(boto3.client("scheduler").list_schedule_groups()["ScheduleGroups"]) == 1  # default
+    assert boto3.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert boto3.client("sns").list_topics()["Topics"] == []
+    assert boto3.client("sagemaker").list_endpoints()["Endpoints"]
+
+
+@pytest.mark.parametrize(("drifted", "code"), [(True, 2), (False, 0), (None, 0)])
+def test_run_at_once_prints_the_verdict(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str], drifted: bool | None, code: int
+) -> None:
+    """Given a report of a job -> its verdict and address, and the exit code of scripts/drift."""
+    report = {"verdict": "Production differs in brightness.", "drifted": drifted}
+
+    def write(request: dict[str, Any]) -> None:
+        output = request["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]
+        key = f"{output.removeprefix(f's3://{BUCKET}/')}/drift.json"
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(report).encode())
+
+    send = monitor.Session.send
+    with pytest.MonkeyPatch.context() as patched:
+
+        def send_and_write(session: Any, call: calls.Call) -> dict[str, Any]:
+            if call.operation == "CreateProcessingJob":
+                write(dict(call.parameters))
+            return send(session, call)
+
+        patched.setattr(monitor.Session, "send", send_and_write)
+        assert launch.main(["monitor", "flowers", "--now"]) == code
+    shown = capsys.readouterr().out
+    assert "Production differs in brightness." in shown
+    assert f"s3://{BUCKET}/image-classifier/drift/flowers/drift-flowers-" in shown
+    assert boto3.client("scheduler").list_schedules()["Schedules"] == []
+
+
+def test_failed_run_shows_why(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a job that failed -> its exit message, which names the owner, and that it wrote no log."""
+    from moto.sagemaker.models import FakeProcessingJob
+
+    described = {
+        "ProcessingJobStatus": "Failed",
+        "ExitMessage": "UserError: The model has no drift baseline.",
+        "CreationTime": 0,
+    }
+    monkeypatch.setattr(FakeProcessingJob, "response_object", property(lambda job: described))
+    assert launch.main(["monitor", "flowers", "--now"]) == 1
+    shown = capsys.readouterr().err
+    assert "The model has no drift baseline" in shown
+    assert "It wrote no log." in shown
+
+
+def test_dry_run_prints_every_request_and_changes_nothing(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given --dry-run -> the requests in order; only descriptions are asked for."""
+    assert launch.main([*REGULARLY, "--alarm-email", "me@example.com", "--dry-run"]) == 0
+    planned = [each["operation"] for each in json.loads(capsys.readouterr().out)]
+    assert planned == ["CreateTopic", "Subscribe", "PutMetricAlarm", "CreateScheduleGroup", "CreateSchedule"]
+    assert boto3.client("scheduler").list_schedules()["Schedules"] == []
+    assert boto3.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+
+
+def test_endpoint_that_cannot_be_monitored_is_explained(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given no capture, many models, the serve image, or no endpoint -> one sentence each, with the remedy."""
+    deploy("deaf", modes=())
+    deploy("half", modes=("Output",))
+    deploy("many", mode="MultiModel")
+    deploy("slim", image=IMAGE.replace("-cpu", "-serve"))
+    for words, sentence in (
+        (["deaf"], "--name deaf --capture-percent 10"),
+        (["half"], "keeps no requests"),
+        (["many"], "serves many models"),
+        (["slim"], "give --image"),
+        (["gone"], "There is no endpoint gone"),
+        (["flowers", "--now", "--stop"], "not both"),
+        (["flowers"], "scheduler_role is missing"),
+        (["flowers", "--every", "90m"], "whole hours from 1h to 7d"),
+        (["flowers", "--every", "cron(0 6)"], "six fields"),
+        (["flowers", "--alarm-email", "me", "--sns", "x"], "an e-mail address"),
+    ):
+        assert launch.main(["monitor", *words]) == 1
+        assert sentence in capsys.readouterr().err
+
+
+def test_group_of_another_program_is_left_alone(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a schedule group of the endpoint's name that something else made -> an error, and no schedule in it."""
+    boto3.client("scheduler").create_schedule_group(Name="flowers")
+    assert launch.main(REGULARLY) == 1
+    assert "this program did not make" in capsys.readouterr().err
+    assert boto3.client("scheduler").list_schedules()["Schedules"] == []
