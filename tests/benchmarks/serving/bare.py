@@ -29,7 +29,7 @@ def main() -> None:
     folder, small, large, seconds = json.loads(sys.argv[1])
     size = artifacts.read_model_info(Path(folder)).image_size
     threads = available_processors()
-    requests = _compile(Path(folder), size, threads)
+    requests = compile_requests(Path(folder) / artifacts.OPENVINO_DIR, size, threads)
     images, enlarged = ([Path(name).read_bytes() for name in names] for names in (small, large))
     _answer(requests[0], images[0], size)
     print("ready", flush=True)
@@ -40,12 +40,13 @@ def main() -> None:
     sys.stdin.read()
 
 
-def _compile(folder: Path, size: tuple[int, int], streams: int) -> list[Any]:
+def compile_requests(network: Path, size: tuple[int, int], streams: int, precision: str = "f32") -> list[Any]:
+    """Compile the IR in a folder for images of a size, and return a request for each stream."""
     core = openvino.Core()
-    model = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
+    model = core.read_model(network / artifacts.OPENVINO_FILES[0])
     model.reshape([1, *size, 3])
     wanted = {
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": streams,
         "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": False,
@@ -59,10 +60,11 @@ def _compile(folder: Path, size: tuple[int, int], streams: int) -> list[Any]:
 
 
 def _answer(request: Any, image: bytes, size: tuple[int, int]) -> NDArray[np.float32]:
-    return _run(request, imaging.load_pixels(image, size))
+    return run(request, imaging.load_pixels(image, size))
 
 
-def _run(request: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def run(request: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the probabilities of one image, uint8 (h, w, 3)."""
     request.get_input_tensor().data[0] = pixels
     request.start_async()
     request.wait()
@@ -99,7 +101,7 @@ def _largest_differences(request: Any, images: Sequence[bytes], size: tuple[int,
     """
     found: dict[str, list[NDArray[np.float32]]] = {}
     for image in images:
-        exact = _run(request, _resized_exactly(image, size))
+        exact = run(request, _resized_exactly(image, size))
         reduced, full = _answer(request, image, size), _answer(request, _unpacked(image), size)
         for name, difference in (("full", reduced - full), ("exact", reduced - exact), ("full_exact", full - exact)):
             found.setdefault(name, []).append(difference)

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from tests.support import named_photographs
 
-SMALL, LARGE = (533, 400), (4000, 3000)
+SMALL, MIDDLE, LARGE = (533, 400), (640, 480), (4000, 3000)
 """Width and height."""
 LARGE_ONES = 4
 QUALITY = 90
@@ -16,6 +16,11 @@ QUALITY = 90
 def write_small(folder: Path) -> list[Path]:
     """Write the photographs of two packages as JPEGs of 533 x 400 pixels and return their paths."""
     return _write(folder, SMALL, sorted(named_photographs.IN_WHEELS))
+
+
+def write_middle(folder: Path) -> list[Path]:
+    """Write the photographs as JPEGs of 640 x 480 pixels and return their paths."""
+    return _write(folder, MIDDLE, sorted(named_photographs.IN_WHEELS))
 
 
 def write_large(folder: Path) -> list[Path]:

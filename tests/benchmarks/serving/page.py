@@ -1,4 +1,4 @@
-"""docs/reference/serving-benchmark.md: two blocks, each written by the command that measures it."""
+"""docs/reference/serving-benchmark.md: three blocks, each written by the command that measures it."""
 
 import re
 from pathlib import Path
@@ -25,13 +25,16 @@ _EMPTY = """# Serving, measured
 <!-- begin: speed -->
 <!-- end: speed -->
 
+<!-- begin: precision -->
+<!-- end: precision -->
+
 <!-- begin: overload -->
 <!-- end: overload -->
 """
 
 
 def write(name: str, content: str, page: Path = PAGE) -> None:
-    """Replace one block of the page, `speed` or `overload`; the other one and what stands between are kept.
+    """Replace one block of the page, `speed`, `precision` or `overload`; the others and what stands between are kept.
 
     Raises:
         ValueError: The page has no such block.
