@@ -1,13 +1,14 @@
 """Decoders and resizers against Pillow: time, threads, levels, corrupt files, size.
 
-    scripts/benchmark decoders [--rounds N] [--mutants N]
+    scripts/benchmark decoders [--rounds N] [--mutants N] [--model MODEL ... --images DIR]
 
 Photographs of 533 x 400 pixels, and of 12 megapixels, as JPEGs of quality 90. Every candidate takes turns with Pillow,
 image by image; ms is a thread's CPU time, and a ratio is of two neighbouring measurements, so other programs on the
 machine change little. Images/s are of one and of two threads; time in which a thread waited for a CPU does not count,
 time in which it waited for Python's lock does. Corrupt files are those of the fuzz run: how many have Pillow's outcome,
-how many are decoded that Pillow rejects, the reverse, and how many have other pixels. Printed: two Markdown tables, and
-`load_pixels` against Pillow alone.
+how many are decoded that Pillow rejects, the reverse, and how many have other pixels. Printed: two Markdown tables,
+`load_pixels` against Pillow alone, and, of the given models on the images of a folder, what version 2 of the pixels
+changes in their probabilities: levels that differ, and |Δp| by image.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from PIL import Image
 
 from image_classifier import imaging
 from image_classifier.contract.imaging_versions import VERSIONS
-from tests.benchmarks.decoders import candidates
+from tests.benchmarks.decoders import candidates, probabilities
 from tests.benchmarks.decoders.candidates import DECODERS, RESIZERS, SIDE, Candidate, Pixels
 from tests.benchmarks.fuzz.mutants import mutants
 from tests.benchmarks.input_pipeline import waited
@@ -165,11 +166,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20, help="of every candidate over the photographs (default: 20)")
     parser.add_argument("--mutants", type=int, default=4000, help="corrupt files of all formats (default: 4000)")
+    parser.add_argument("--model", type=Path, nargs="+", default=[], help="model folders with an OpenVINO network")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="their images, in any subfolders")
+    parser.add_argument("--most", type=int, default=200, help="images of DIR, evenly spaced (default: 200)")
     parser.add_argument("--judge", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.judge:
         judge_mutants(given.judge, given.mutants)
         return 0
+    if given.model and not given.images:
+        parser.error("--model needs --images DIR")
     candidates.install()
     with tempfile.TemporaryDirectory(prefix="decoders-") as scratch:
         small = [path.read_bytes() for path in benchmark_images.write_small(Path(scratch) / "small")]
@@ -182,6 +188,9 @@ def main() -> int:
     print("\n" + "\n".join(markdown.head("load_pixels", "version 1, ms", "ratio", "version 2, ms", "ratio")))
     print(whole("533 x 400", small, given.rounds))
     print(whole("4000 x 3000", large, max(1, given.rounds // 4)))
+    if given.model:
+        rows_of_models = [probabilities.row(model, given.images, given.most) for model in given.model]
+        print("\n" + "\n".join([*probabilities.HEADER, *rows_of_models]))
     return 0
 
 
