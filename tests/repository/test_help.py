@@ -73,6 +73,7 @@ def examples_of(text: str) -> list[str]:
 PARSERS = {
     "convert-model": "image_classifier.cli.convert_model",
     "drift": "image_classifier.cli.drift",
+    "import-model": "image_classifier.cli.import_model",
     "docs": "tools.documents.reference",
     "models": "image_classifier.cli.models",
     "predict": "image_classifier.cli.predict",

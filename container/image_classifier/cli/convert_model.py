@@ -57,7 +57,7 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool) -> Record:
     if warning:
         print(warning, flush=True)
     _reject_foreign_ir(folder, info)
-    sample = _sample(images, info) if images else conversion.synthetic_images(info, SEED)
+    sample = comparison_images(images, info) if images else conversion.synthetic_images(info, SEED)
     try:
         record = conversion.convert(folder, info, sample, trust)
     except NotConverted as failure:
@@ -79,7 +79,12 @@ def _reject_foreign_ir(folder: Path, info: ModelInfo) -> None:
         )
 
 
-def _sample(images: Path, info: ModelInfo) -> ComparisonImages:
+def comparison_images(images: Path, info: ModelInfo) -> ComparisonImages:
+    """Return the pixels of some images below a folder, chosen by `SEED`.
+
+    Raises:
+        UserError: None of its files is an image.
+    """
     files = sorted(path for path in images.rglob("*") if path.is_file())
     found: list[NDArray[np.uint8]] = []
     for index in np.random.default_rng(SEED).permutation(len(files)):

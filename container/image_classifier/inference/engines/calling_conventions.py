@@ -65,6 +65,24 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
     return Convention(_by_signature(function, given.name, prepare(given.dtype), keys), key)
 
 
+def of_encoded(loaded: Any, info: ModelInfo, where: object) -> tuple[Function, str] | None:
+    """Return a model's own function from encoded images, a string tensor (n,), to its output (n, k), and its key.
+
+    None without a signature that takes encoded images.
+
+    Raises:
+        UserError: It lacks the output that its model info names.
+    """
+    signatures: dict[str, Any] = dict(getattr(loaded, "signatures", {}))
+    inputs = {name: given for name, function in signatures.items() if (given := _only_input(function))}
+    strings = [name for name, given in inputs.items() if given.dtype.name == "string"]
+    chosen = info.signature if info.signature in strings else _preferred(strings)
+    if chosen is None:
+        return None
+    key = _output_key(signatures[chosen], info, where)
+    return (lambda encoded: signatures[chosen](**{inputs[chosen].name: encoded})[key]), key
+
+
 def activated(call: Function, activation: Function) -> Function:
     """Return `Convention.call` with `activation` applied to the output."""
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,34 @@ def make_engine(loaded: Any, info: ModelInfo, where: Path, mode: ExecutionMode =
     function = compiled(lambda pixels: call(pixels)[0], info)
     answer_function = (_batched if mode.dynamic_batching else compiled)(call, info)
     return TensorFlowEngine(function, answer_function, classes, loaded, mode)
+
+
+def answers_to_encoded(
+    engine: TensorFlowEngine, info: ModelInfo, where: Path, images: Sequence[bytes]
+) -> list[NDArray[np.float32] | None] | None:
+    """Return the probabilities, (outputs,) each, that the model's own signature gives for encoded images.
+
+    The signature decodes and resizes inside the graph, as the server that the model was made for relies on. None
+    without such a signature; None in the place of an image that it cannot decode.
+
+    Raises:
+        UserError: The signature lacks the output that the model info names.
+    """
+    found = calling_conventions.of_encoded(engine.model, info, where)
+    if found is None:
+        return None
+    call, key = found
+    answers: list[NDArray[np.float32] | None] = []
+    for image in images:
+        try:
+            output = call(tf.constant([image]))
+        except tf.errors.OpError:
+            answers.append(None)
+            continue
+        if calling_conventions.kind(key, info.output, np.asarray(output, np.float32)) == artifacts.LOGITS:
+            output = tf.sigmoid(output) if engine.outputs == 1 else tf.nn.softmax(output)
+        answers.append(np.asarray(output, np.float32)[0])
+    return answers
 
 
 def compiled(call: Function, info: ModelInfo) -> Any:
