@@ -145,7 +145,5 @@ def _ungated_bf16(model: Path, info: ModelInfo, float32: Record) -> str | None:
 def _slow_int8() -> str | None:
     if processors.int8_features():
         return None
-    return (
-        f"SERVE_PRECISION is int8, but this CPU has none of {', '.join(processors.INT8)}: int8 is hardly faster than "
-        "f32 here, and its sums in 16 bits can saturate."
-    )
+    names = f"{', '.join(processors.INT8[:-1])} and {processors.INT8[-1]}"
+    return f"SERVE_PRECISION is int8, but this CPU has none of {names}: it is hardly faster than f32 here."
