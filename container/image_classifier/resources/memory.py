@@ -78,6 +78,18 @@ def return_large_blocks() -> None:
             set_option(option, 1 << 20)
 
 
+def keep_freed_blocks() -> None:
+    """Make the C library keep freed blocks of up to 4 MB, and 32 MB in all per thread.
+
+    By default decoding one image after the other takes the memory of its raster from the system again each time, which
+    costs a quarter of the time of small images. For processes that decode many and then exit.
+    """
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(_M_MMAP_THRESHOLD, 4 << 20)
+        set_option(_M_TRIM_THRESHOLD, 32 << 20)
+
+
 def trim_heap() -> None:
     """Return freed memory to the system, which the C library would otherwise keep for this process."""
     gc.collect()

@@ -28,6 +28,7 @@ from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.evaluation import duplicates, traits
 from image_classifier.evaluation.evidence import Split
 from image_classifier.evaluation.traits import Traits
+from image_classifier.resources import memory
 
 MOST_MEMORY = 3 * 2**30
 """Bytes of data of the process; decoding beyond it fails as that of a single image."""
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the check and return the exit code."""
     folder, home, key = Path(arguments[0]), Path(arguments[1]), arguments[2]
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
+    memory.keep_freed_blocks()
     return tasks.run(folder, lambda reporter: _work(folder, home, key, reporter))
 
 
@@ -118,14 +120,18 @@ def _read(found: Contents, reporter: Reporter) -> dict[str, list[Traits | None]]
 
 def _traits_of(channel: Channel, advance: Callable[[], None]) -> list[Traits | None]:
     every: list[Traits | None] = [None] * len(channel.files)
-    readable = [row for row in range(len(channel.files)) if _problem_of_file(channel, row) is None]
-    for start in range(0, len(readable), _AT_ONCE):
-        rows = readable[start : start + _AT_ONCE]
-        for row, one in zip(
-            rows, traits.read([channel.folder / channel.files[row] for row in rows], advance), strict=True
-        ):
-            every[row] = one
+    for start in range(0, len(every), _AT_ONCE):
+        paths = [channel.folder / file for file in channel.files[start : start + _AT_ONCE]]
+        every[start : start + _AT_ONCE] = traits.read(paths, advance, lambda path: _content(path, channel.inside))
     return every
+
+
+def _content(path: Path, inside: str) -> bytes:
+    """Return a file's bytes; of a pipe, a link out of the channel or a file larger than any photo, raise OSError."""
+    try:
+        return regular_files.read(path, inside).data
+    except regular_files.UnusableFileError as error:
+        raise OSError(str(error)) from error
 
 
 def _problem_of_file(channel: Channel, row: int) -> str | None:

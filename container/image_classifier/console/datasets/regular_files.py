@@ -97,7 +97,8 @@ def _open(path: Path, inside: str) -> int:
         descriptor = os.open(path, _FLAGS)
     except OSError as error:
         raise _unreadable(path, error) from error
-    real = os.path.realpath(f"/proc/self/fd/{descriptor}")
+    # The kernel's path of an open file has no links.
+    real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - as text
     if real.startswith(f"{inside.rstrip('/')}/"):
         return descriptor
     os.close(descriptor)
