@@ -123,6 +123,8 @@ def _name_the_other(chosen: Settings) -> int:
 
 def _serve(chosen: Settings) -> None:
     from image_classifier.console import app, context, runners, security
+    from image_classifier.console.estimating import estimates
+    from image_classifier.console.estimating.estimates import Estimates
     from image_classifier.console.queueing.scheduler import Scheduler
     from image_classifier.console.security import Access
 
@@ -131,7 +133,7 @@ def _serve(chosen: Settings) -> None:
 
     def make_app() -> "Flask":
         console = context.open_console(chosen.home, chosen.roots, runners.available(), chosen.jobs_at_once)
-        Scheduler(console.queue, console.jobs_at_once).start()
+        Scheduler(console.queue, console.jobs_at_once, Estimates(console.cache / estimates.FOLDER).cancel).start()
         return app.create_app(console, access)
 
     def when_ready() -> None:

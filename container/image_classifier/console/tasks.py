@@ -145,6 +145,14 @@ def cancel(folder: Path, patience: float = 5.0) -> None:
     processes.kill_session(record)
 
 
+def withdraw(folder: Path) -> None:
+    """End a task's process if it runs, as if it had never been started; one that is over keeps its outcome."""
+    record = processes.read(folder / _PROCESS)
+    if record is not None and processes.is_running(record):
+        cancel(folder)
+        (folder / _PROCESS).unlink(missing_ok=True)
+
+
 class Reporter:
     """Records progress in a task's process, a few times a second."""
 

@@ -141,6 +141,8 @@ def test_labels_are_decided_in_the_overlay_and_measured(console: Console, client
     overlay = labels.read(console.home, data_set.key)
     assert list(overlay.labels.values()) == ["circle", None, "square"]
 
+    assert "data-prepare=" in text
+    assert client.post(f"{page_of}/prepare").status_code == 204
     assert client.post(f"{page_of}/measure").status_code == 303
     text = client.get(page_of).text
     assert "1 training label changed, 1 training image dropped" in text

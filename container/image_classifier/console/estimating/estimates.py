@@ -1,6 +1,8 @@
 """Estimates of jobs: measured in the background, kept by content, model and settings, for this processor alone."""
 
+import contextlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +17,13 @@ from image_classifier.console.estimating.watched_job import Watched
 from image_classifier.contract import contradictions
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.resources import processors
+from image_classifier.runners import processes
 
 _PROBE = "image_classifier.console.estimating.probe_process"
+FOLDER = "estimates"
+"""In the cache."""
+_OWNER = "owner.json"
+_TASK = ".task"
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Estimates:
         return EstimateState(estimate)
 
     def measure(self, images: Images, model: str, values: Hyperparameters) -> None:
-        """Start the first measurement that is missing; does nothing while it runs or when all are there.
+        """Start the first measurement that is missing and cancel others; nothing while it runs or when all are there.
 
         Raises:
             OSError: The disk is full or not writable.
@@ -77,10 +84,20 @@ class Estimates:
         for request in _requests(images, model, values).values():
             if self._read(request) is None:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                asked = self.folder / f"{request.key}.request.json"
+                self.cancel(spared=self._task(request))
+                asked, owner = self.folder / f"{request.key}.request.json", self.folder / _OWNER
                 durable_files.write_json(asked, request.to_json())
-                tasks.start(self._task(request), _PROBE, [str(asked), str(self._result(request))])
+                processes.write(owner, processes.record(os.getpid()))
+                tasks.start(self._task(request), _PROBE, [str(asked), str(self._result(request)), str(owner)])
                 return
+
+    def cancel(self, spared: Path | None = None) -> None:
+        """End the measurements that run but for the task `spared`: a job starts, or the form has changed."""
+        for task in self.folder.glob(f"*{_TASK}"):
+            if task != spared:
+                # What cannot be ended costs the next job time, but does not keep it from starting.
+                with contextlib.suppress(OSError):
+                    tasks.withdraw(task)
 
     def _read(self, request: Request) -> Measurement | None:
         try:
@@ -93,7 +110,7 @@ class Estimates:
         return self.folder / f"{request.key}.json"
 
     def _task(self, request: Request) -> Path:
-        return self.folder / f"{request.key}.task"
+        return self.folder / f"{request.key}{_TASK}"
 
 
 def measurement(found: Mapping[str, Any]) -> Measurement:

@@ -1,11 +1,16 @@
-"""The process of a measurement: `python -m image_classifier.console.estimating.probe_process REQUEST RESULT`."""
+"""The process of a measurement: `python -m image_classifier.console.estimating.probe_process REQUEST RESULT [OWNER]`.
+
+It ends with the process whose record is in the file OWNER, the console's: nobody would read its result.
+"""
 
 import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,11 +22,14 @@ from image_classifier.console.estimating.request import Request
 from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.contract.names import on_one_line
 from image_classifier.resources import processors
-from image_classifier.runners import chosen_model, job_tree
+from image_classifier.runners import chosen_model, job_tree, processes
 from image_classifier.runners.job_tree import LocalJob
+from image_classifier.runners.processes import ProcessRecord
 
 _DECODED = (224, 224)
 """Height and width of decoded images: what most networks take, and decoding depends little on it."""
+_OWNER_SECONDS = 0.5
+"""Between two looks at the owner."""
 
 
 def measure(request: Request) -> watched_job.Watched:
@@ -67,7 +75,9 @@ def _images(request: Request, folder: Path) -> Path:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure the request in the file that is named first and write the result to the one that is named second."""
-    asked, result = map(Path, arguments)
+    asked, result = map(Path, arguments[:2])
+    if len(arguments) > 2:
+        _end_with(processes.read(Path(arguments[2])))
     try:
         request = Request.from_json(json.loads(asked.read_bytes()))
         load = os.getloadavg()[0]
@@ -84,6 +94,18 @@ def main(arguments: Sequence[str]) -> int:
     except ExplainedError as error:
         return report_and_exit_code(error)
     return 0
+
+
+def _end_with(owner: ProcessRecord | None) -> None:
+    """Exit when asked to by SIGTERM or when the owner has exited; the job is killed and the scratch folder removed."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+    def watch() -> None:
+        while owner is not None and processes.is_running(owner):
+            time.sleep(_OWNER_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Run the job of a folder tree and note when each of its phases begins and ends, by the lines of its log."""
 
+import ctypes
 import os
 import re
 import resource
@@ -33,6 +34,9 @@ _LINES = {
 _PROGRESS = re.compile(rf"({TRAINING}|{VALIDATION}): (\d+)/\d+ images")
 _EPOCH = re.compile(r"\d+/\d+ - \d+s - ")
 _POLL_SECONDS = 0.2
+_PR_SET_PDEATHSIG = 1
+"""From linux/prctl.h."""
+_libc = ctypes.CDLL(None)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Watched:
 def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
     """Run the job whose inputs lie in `tree` to its end; `stop_after_epochs` kills it then.
 
-    Nothing else may run as a child of this process.
+    The job is killed with this process, and when this call ends by an exception. To be called by the main thread;
+    nothing else may run as a child of this process.
     """
     before = _cpu_of_children()
     started = time.monotonic()
@@ -72,7 +77,19 @@ def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
         text=True,
         errors="replace",
         start_new_session=True,
+        preexec_fn=_end_with_parent,
     )
+    try:
+        return _follow(process, tree, started, before, stop_after_epochs)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _follow(
+    process: subprocess.Popen[str], tree: OptMl, started: float, before: float, stop_after_epochs: int | None
+) -> Watched:
     found, of_cpu = _Notes(lambda: time.monotonic() - started), _Notes(lambda: _cpu_seconds(process.pid))
     memory = _PeakMemory(process.pid)
     assert process.stdout
@@ -96,6 +113,11 @@ def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
         code,
         failure,
     )
+
+
+def _end_with_parent() -> None:
+    """Let the kernel kill this process when its parent exits, however it does; its own children follow it."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class _Notes:

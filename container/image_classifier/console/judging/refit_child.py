@@ -27,8 +27,8 @@ class Fitting:
         self._key: tuple[str, str] | None = None
         self._kept: tuple[Evidence, Before] | None = None
 
-    def answer(self, request: dict[str, Any]) -> Refit:
-        """Return what the corrections of a request change.
+    def answer(self, request: dict[str, Any]) -> Refit | None:
+        """Return what the corrections of a request change; None if it has none, and only asks to get ready for some.
 
         Raises:
             UserError: See `refit`.
@@ -39,6 +39,8 @@ class Fitting:
             evidence = archive.read(file).evaluation.evidence
             self._kept = evidence, refit.prepare(evidence, lambda split: archive.features(file, split))
             self._key = key
+        if "corrections" not in request:
+            return None
         corrections: Corrections = typed_json.unpack(Corrections, request["corrections"], {})
         return refit.measure(*self._kept, corrections)
 
@@ -51,7 +53,8 @@ def main() -> None:
         if not line:
             return
         try:
-            answer = {"refit": typed_json.pack(fitting.answer(json.loads(line)), {})}
+            found = fitting.answer(json.loads(line))
+            answer = {"refit": None if found is None else typed_json.pack(found, {})}
         except ExplainedError as error:
             answer = {"error": str(error)}
         print(json.dumps(answer), flush=True)

@@ -1,5 +1,6 @@
 """The console's side of `refit_child`: one process for all results, and the last refit of each in the cache."""
 
+import contextlib
 import json
 import os
 import select
@@ -40,6 +41,21 @@ class Refitter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
+
+    def prepare(self, result: Result) -> threading.Thread:
+        """Let the child read the features and fit the head on the labels as they were; `measure` waits for it.
+
+        Returns the thread that waits for the child. A failure shows when something is measured.
+        """
+
+        def ask() -> None:
+            with self._lock, contextlib.suppress(PlatformError):
+                self._ask(json.dumps(_request(result)).encode() + b"\n", TIMEOUT)
+
+        thread = threading.Thread(target=ask, name="refit-prepare", daemon=True)
+        thread.start()
+        return thread
 
     def measure(self, result: Result, corrections: Corrections, seconds: float = TIMEOUT) -> Refit:
         """Return what the corrections change.
@@ -48,11 +64,7 @@ class Refitter:
             UserError: The result has no features, or nothing is left to fit on.
             PlatformError: The child was killed or took too long.
         """
-        request = {
-            "file": str(result.file),
-            "stamp": result.stamp,
-            "corrections": typed_json.pack(corrections, {}),
-        }
+        request = {**_request(result), "corrections": typed_json.pack(corrections, {})}
         with self._lock:
             answer = self._ask(json.dumps(request).encode() + b"\n", seconds)
         if "error" in answer:
@@ -65,7 +77,10 @@ class Refitter:
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """End the child."""
+        """End the child, whatever it does, for good."""
+        self._is_closed = True
+        if (process := self._process) is not None:
+            process.kill()
         with self._lock:
             self._end()
 
@@ -73,6 +88,8 @@ class Refitter:
         line = b""
         # A child that was idle for long may have ended between two requests: the second one is new.
         for _ in range(2):
+            if self._is_closed:
+                break
             process = self._started()
             assert process.stdin is not None
             assert process.stdout is not None
@@ -118,6 +135,10 @@ class Refitter:
             if stream is not None:
                 stream.close()
         self._process = None
+
+
+def _request(result: Result) -> dict[str, Any]:
+    return {"file": str(result.file), "stamp": result.stamp}
 
 
 def save(cache: Path, job: str, measured: Measured) -> None:

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from image_classifier.console.queueing.job import Job
 from image_classifier.console.queueing.job_queue import JobQueue
@@ -19,10 +20,13 @@ _LOG = logging.getLogger(__name__)
 
 
 class Scheduler:
-    """Runs at most `at_once` jobs at the same time on this machine; jobs elsewhere start at once."""
+    """Runs at most `at_once` jobs at the same time on this machine; jobs elsewhere start at once.
 
-    def __init__(self, queue: JobQueue, at_once: int):
-        self._queue, self._at_once = queue, at_once
+    `make_room` is called before a job starts on this machine.
+    """
+
+    def __init__(self, queue: JobQueue, at_once: int, make_room: Callable[[], None] = lambda: None):
+        self._queue, self._at_once, self._make_room = queue, at_once, make_room
         self._asked: dict[str, float] = {}
         self._starting: set[str] = set()
         self._stopped = threading.Event()
@@ -77,6 +81,8 @@ class Scheduler:
 
     def _start(self, job: Job) -> None:
         try:
+            if not _is_elsewhere(job):
+                self._make_room()
             self._queue.start(job)
         finally:
             self._starting.discard(job.name)

@@ -21,6 +21,7 @@ _ADDRESSES = (
     ("POST", "/jobs/<name>/result/labels/decide", "result_labels", "decide"),
     ("POST", "/jobs/<name>/result/labels/undo", "result_labels", "undo"),
     ("POST", "/jobs/<name>/result/labels/remember", "result_labels", "remember"),
+    ("POST", "/jobs/<name>/result/labels/prepare", "result_labels", "prepare"),
     ("POST", "/jobs/<name>/result/labels/measure", "result_labels", "measure"),
     ("POST", "/jobs/<name>/result/again", "result_labels", "train_again"),
 )

@@ -59,6 +59,14 @@ def remember(name: str) -> Response | tuple[str, int]:
     return links.see("result.tab", name=name, tab="labels")
 
 
+def prepare(name: str) -> tuple[str, int]:
+    """Get ready to measure corrections, so that the first ones take as long as the next; not beside a running job."""
+    result = result_frame.needed(name)
+    if result.opened.has_features and not any(job.is_live for job in context.current().queue.jobs()):
+        _refitter.prepare(result)
+    return "", 204
+
+
 def measure(name: str) -> Response | tuple[str, int]:
     """Fit the head on the corrected labels and compare it."""
     result = result_frame.needed(name)

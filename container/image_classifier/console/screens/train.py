@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from image_classifier.console import context, links
 from image_classifier.console.catalogue import availability
+from image_classifier.console.estimating import estimates
 from image_classifier.console.estimating.estimates import Estimates, EstimateState
 from image_classifier.console.forms import (
     checking,
@@ -115,7 +116,7 @@ def _values(form: TrainForm) -> hyperparameters.Hyperparameters:
 
 def _estimates() -> Estimates:
     cache = context.current().cache
-    return Estimates(cache / "estimates")
+    return Estimates(cache / estimates.FOLDER)
 
 
 def _estimate(form: TrainForm, choice: DataChoice | None) -> EstimateState | None:

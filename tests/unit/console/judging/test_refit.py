@@ -125,6 +125,18 @@ def test_child_answers_as_this_process(result: Result, before: Before, refitter:
     assert refitter.measure(result, corrected({})).before == result.opened.evaluation.score.accuracy
 
 
+def test_prepared_child_is_the_one_that_measures(result: Result, refitter: Refitter) -> None:
+    """Given a child that gets ready -> it answers the first measurement; closed meanwhile, no other one is started."""
+    refitter.prepare(result).join()
+    first = refitter.pid
+    assert first is not None
+    assert refitter.measure(result, corrected({})).before == result.opened.evaluation.score.accuracy
+    assert refitter.pid == first
+    refitter.prepare(result)
+    refitter.close()
+    assert refitter.pid is None
+
+
 def test_result_without_features_is_explained(tmp_path: Path, refitter: Refitter) -> None:
     """Given a job that left no features -> the child's sentence arrives as an error."""
     from dataclasses import replace

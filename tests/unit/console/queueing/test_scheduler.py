@@ -1,4 +1,6 @@
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,23 @@ def test_scheduler_survives_an_unexpected_error(tmp_path: Path, monkeypatch: pyt
         wait_until(lambda: ("start", "a") in runner.calls, 10, "the job was started")
     finally:
         thread.stop()
+
+
+def test_room_is_made_for_jobs_of_this_machine_alone(tmp_path: Path) -> None:
+    """A job on SageMaker starts, then one here -> room is made once, before the second has started."""
+    runner = ScriptedRunner()
+    console = make_console(tmp_path, runners={"sagemaker": runner, "local": runner})
+    made: list[list[str]] = []
+
+    def started() -> list[str]:
+        return [name for what, name in runner.calls if what == "start"]
+
+    for count, name in enumerate(("sagemaker", "local"), start=1):
+        console.queue.add(Experiment(name, str(tmp_path), runner=name))
+        Scheduler(console.queue, 1, lambda: made.append(started())).step()
+        wait_until(partial(_has, started, count), 10, "the job to start")
+    assert made == [["sagemaker"]]
+
+
+def _has(found: Callable[[], list[str]], count: int) -> bool:
+    return len(found()) == count

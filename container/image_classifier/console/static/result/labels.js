@@ -11,6 +11,10 @@ document.addEventListener("keydown", (event) => {
   target.click();
 });
 
+// The first measurement needs the features and a head on the labels as they were: begin with the first correction open.
+const prepared = document.querySelector("[data-prepare]")?.dataset.prepare;
+if (prepared) fetch(prepared, { method: "POST" }).catch(() => null);
+
 document.getElementById("measure")?.addEventListener("submit", (event) => {
   const button = event.target.querySelector("button");
   button.textContent = button.dataset.busy;
