@@ -110,7 +110,9 @@ class SageMakerService:
 
 
 def _tagged_elsewhere() -> Iterator[dict[str, Any]]:
-    scheduler, cloudwatch, sns = (get_backend(name)[ACCOUNT][REGION] for name in ("scheduler", "cloudwatch", "sns"))
+    scheduler = get_backend("scheduler")[ACCOUNT][REGION]
+    cloudwatch = get_backend("cloudwatch")[ACCOUNT][REGION]
+    sns = get_backend("sns")[ACCOUNT][REGION]
     for group in scheduler.schedule_groups.values():
         yield {"ResourceARN": group.arn, "Tags": scheduler.tagger.list_tags_for_resource(group.arn)["Tags"]}
     for alarm in cloudwatch.alarms.values():

@@ -10,6 +10,7 @@ import pytest
 from image_classifier.cli.launch import __main__ as launch
 from image_classifier.cli.launch import monitor
 from image_classifier.cloud.sagemaker import calls, tags
+from image_classifier.cloud.sagemaker.session import Session
 from tests.support.aws import ACCOUNT
 from tests.support.sagemaker_service import BUCKET, REGION, ROLE, SageMakerService, sagemaker_on_this_machine
 
@@ -140,15 +141,15 @@ def test_run_at_once_prints_the_verdict(
         key = f"{output.removeprefix(f's3://{BUCKET}/')}/drift.json"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(report).encode())
 
-    send = monitor.Session.send
+    send = Session.send
     with pytest.MonkeyPatch.context() as patched:
 
-        def send_and_write(session: Any, call: calls.Call) -> dict[str, Any]:
+        def send_and_write(session: Session, call: calls.Call) -> dict[str, Any]:
             if call.operation == "CreateProcessingJob":
                 write(dict(call.parameters))
             return send(session, call)
 
-        patched.setattr(monitor.Session, "send", send_and_write)
+        patched.setattr(Session, "send", send_and_write)
         assert launch.main(["monitor", "flowers", "--now"]) == code
     shown = capsys.readouterr().out
     assert "Production differs in brightness." in shown
