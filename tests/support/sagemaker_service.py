@@ -106,7 +106,7 @@ class SageMakerService:
                 arn = arn[0] if isinstance(arn, tuple) else arn
                 if tags := getattr(resource, "tags", None):
                     found.append({"ResourceARN": arn, "Tags": tags})
-        return found + list(_tagged_elsewhere())
+        return found + [entry for entry in _tagged_elsewhere() if entry["Tags"]]
 
 
 def _tagged_elsewhere() -> Iterator[dict[str, Any]]:

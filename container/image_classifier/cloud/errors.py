@@ -76,6 +76,14 @@ def is_absent(error: Any) -> bool:
     return code in ("ValidationException", "ValidationError") and any(words in message for words in _COULD_NOT_FIND)
 
 
+def is_shortage(error: ExplainedError) -> bool:
+    """Return whether an explained error stands for a rejection for lack of capacity or of quota."""
+    answer = getattr(error.__cause__, "response", None)
+    if not isinstance(answer, dict):
+        return False
+    return remedies.is_shortage(str(answer["Error"]["Code"]), str(answer["Error"].get("Message", "")))
+
+
 def _inside(target: str) -> str:
     """Return a target as it is written inside a sentence."""
     return f"the {target.removeprefix('The ')}" if target.startswith("The ") else target

@@ -165,3 +165,10 @@ def explain(rejection: Rejection) -> ExplainedError | None:
         if remedy.fits(rejection):
             return remedy.owner(remedy.sentence(rejection))
     return None
+
+
+def is_shortage(code: str, message: str) -> bool:
+    """Return whether a rejection, or a failure reason with an empty code, is a lack of capacity or of quota."""
+    rejection = Rejection(code, message, "")
+    found = next((remedy for remedy in REMEDIES if remedy.fits(rejection)), None)
+    return found is not None and found.sentence in (_capacity, _quota)

@@ -13,7 +13,7 @@ from typing import Any
 
 from image_classifier import PROGRAM, own_files
 from image_classifier.cloud.s3 import Location
-from image_classifier.cloud.sagemaker import calls, names, options, session
+from image_classifier.cloud.sagemaker import calls, capacity, names, options, session
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.training import create_training_job
@@ -94,9 +94,11 @@ def _request(
     asked_for: Experiment, given: TrainingOptions, project: Location, local: list[inputs.Source]
 ) -> calls.Call:
     name = names.unique(asked_for.name)
-    call = create_training_job(inputs.training_job(asked_for, given, project, local, name, name))
-    calls.validate([call])
-    return call
+    # With spot instances each of several types is a job of its own.
+    variants = capacity.attempts(given).variants
+    found = [create_training_job(inputs.training_job(asked_for, one, project, local, name, name)) for one in variants]
+    calls.validate(found)
+    return found[0]
 
 
 def start(asked_for: Experiment, folder: Path) -> None:

@@ -207,3 +207,19 @@ def test_second_deployment_replaces_the_first(service: SageMakerService, job: Pa
     assert launch.main(["deploy", str(job), "--instances", "2"]) == 1
     assert service.operations().count("CreateEndpoint") == 1
     assert service.operations().count("UpdateEndpoint") == 1
+
+
+def test_used_up_quota_is_retried_as_long_as_asked_for(
+    service: SageMakerService, job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given two rejections -> a line for each attempt and an endpoint; without --retry-for the first is the answer."""
+    monkeypatch.setattr("image_classifier.cloud.sagemaker.session._FIRST_PAUSE", 0.01)
+    quota = "The account-level service limit 'ml.c5.large for endpoint usage' is 0 Instances, with current usage of 0."
+    service.faults["CreateEndpoint"] = [Fault("ResourceLimitExceeded", quota)] * 2
+    assert launch.main(["deploy", str(job), "--retry-for", "10m"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Attempt")]
+    assert len(lines) == 2
+    assert "quota “ml.c5.large for endpoint usage” (0 Instances)" in lines[0]
+    service.faults["CreateEndpoint"] = [Fault("ResourceLimitExceeded", quota)]
+    assert launch.main(["deploy", str(job), "--name", "other"]) == 1
+    assert "servicequotas" in capsys.readouterr().err

@@ -16,6 +16,7 @@ CASES: dict[str, dict[str, Any]] = {
     "hosting_serverless": {"kind": "serverless", "memory_mb": 4096},
     "hosting_asynchronous": {"kind": "asynchronous", "error_topic": "arn:aws:sns:eu-west-1:123456789012:errors"},
     "hosting_multi_model": {"kind": "multi-model"},
+    "hosting_alternatives": {"endpoint_instance_type": "ml.c6i.large,ml.c5.large", "retry_for": "30m"},
 }
 
 
@@ -59,3 +60,17 @@ def test_contradictions_are_one_message() -> None:
         assert part in str(caught.value)
     with pytest.raises(UserError, match="max_instances is 1, less than instances, 2"):
         endpoint_options.parse({"instances": 2, "max_instances": 1})
+
+
+def test_capacity_options_that_contradict_the_kind_are_rejected() -> None:
+    """Given alternatives for many models, none for a serverless endpoint, and too long a time -> one error each."""
+    types = {"endpoint_instance_type": "ml.c6i.large,ml.c5.large"}
+    for given, part in (
+        ({"kind": "multi-model", **types}, "for endpoints of one model"),
+        ({"kind": "serverless", "retry_for": "10m"}, "for endpoints with instances"),
+        ({"retry_for": "2h"}, "from 5m to 60m"),
+        ({"retry_for": "soon"}, "retry_for: 'soon'"),
+        ({"endpoint_instance_type": ","}, "one type, or up to five"),
+    ):
+        with pytest.raises(UserError, match=part):
+            endpoint_options.parse(given)

@@ -17,7 +17,7 @@ from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB, TUNING_JOB
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.cloud.sagemaker.tuning import TuningOptions
 from image_classifier.contract import contradictions
-from image_classifier.contract.errors import PlatformError
+from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.runners import experiment, job_tree, sagemaker
 from image_classifier.runners.experiment import Experiment
@@ -54,6 +54,8 @@ def run(given: argparse.Namespace) -> int:
     output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")))
     sagemaker.check(asked_for, output)
     typed = options.parse(asked_for.options[experiment.SAGEMAKER])
+    if len(options.items(typed.instance_type)) > 1 or typed.retry_for:
+        raise UserError("A search takes one instance type, and no retry_for: give --instance-type TYPE.")
     opened = session.open_session(typed.region, typed.profile)
     name = names.unique(asked_for.name, names.LONGEST_OF_A_SEARCH)
     made = Record(name, opened.region, typed.profile, typed.storage(opened.region).uri, name, time.time())

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.cloud.sagemaker.options import read_values, reject
+from image_classifier.cloud.sagemaker.options import MOST_TYPES, duration_problems, items, read_values, reject
+from image_classifier.contract import durations
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 
 REAL_TIME, SERVERLESS, ASYNCHRONOUS, MULTI_MODEL = KINDS = ("real-time", "serverless", "asynchronous", "multi-model")
@@ -17,7 +18,14 @@ class EndpointOptions:
     """How a model is served."""
 
     kind: str = declare(REAL_TIME, **_SINCE, choices=KINDS, meaning="Product that serves the model.")
-    endpoint_instance_type: str = declare("ml.c5.large", **_SINCE, meaning="Type of the endpoint's instances.")
+    endpoint_instance_type: str = declare(
+        "ml.c5.large",
+        **_SINCE,
+        meaning="Type of the endpoint's instances; up to five with commas, tried in order while capacity lacks.",
+    )
+    retry_for: str = declare(
+        "", **_SINCE, meaning="How long AWS looks for capacity, from 5m to 60m; so long a used-up quota is retried too."
+    )
     instances: int = declare(1, **_SINCE, minimum=1, meaning="Number of instances, the smallest with auto scaling.")
     max_instances: int = declare(
         0, **_SINCE, minimum=0, meaning="Largest number of instances with auto scaling; 0: no auto scaling."
@@ -40,6 +48,11 @@ class EndpointOptions:
     error_topic: str = declare("", **_SINCE, meaning="ARN of an SNS topic for asynchronous errors.")
 
     @property
+    def retry_seconds(self) -> int:
+        """Seconds of `retry_for`; 0 without it."""
+        return durations.seconds(self.retry_for) if self.retry_for else 0
+
+    @property
     def scales(self) -> bool:
         """Whether the number of instances follows the traffic."""
         return self.max_instances > self.instances
@@ -60,9 +73,27 @@ def parse(given: Mapping[str, Any]) -> EndpointOptions:
     found = EndpointOptions(**typed)
     if found.kind == SERVERLESS and (found.max_instances or found.capture_percent):
         problems.append("kind is serverless, which scales by itself and captures nothing: leave those options out.")
+    problems += _capacity_problems(found)
     if found.max_instances and found.max_instances < found.instances:
         problems.append(f"max_instances is {found.max_instances}, less than instances, {found.instances}.")
     if found.kind != ASYNCHRONOUS and (found.success_topic or found.error_topic):
         problems.append("success_topic and error_topic are for kind = asynchronous.")
     reject(problems)
     return found
+
+
+def _capacity_problems(found: EndpointOptions) -> list[str]:
+    problems = duration_problems("retry_for", found.retry_for)
+    if found.retry_for and not problems and not 300 <= found.retry_seconds <= 3_600:
+        problems.append(f"retry_for is {found.retry_for}; allowed: from 5m to 60m.")
+    types = items(found.endpoint_instance_type)
+    if not 1 <= len(types) <= MOST_TYPES or len(set(types)) < len(types):
+        problems.append(
+            f"endpoint_instance_type is {found.endpoint_instance_type!r}; allowed: one type, or up to five different "
+            "ones with commas."
+        )
+    if found.kind in (MULTI_MODEL, SERVERLESS) and len(types) > 1:
+        problems.append(f"Several instance types are for endpoints of one model; kind is {found.kind}.")
+    if found.kind == SERVERLESS and found.retry_for:
+        problems.append("retry_for is for endpoints with instances; kind is serverless.")
+    return problems

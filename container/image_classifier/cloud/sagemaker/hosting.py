@@ -7,7 +7,7 @@ from typing import Any
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, SERVERLESS, EndpointOptions
-from image_classifier.cloud.sagemaker.options import TrainingOptions
+from image_classifier.cloud.sagemaker.options import TrainingOptions, items
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import vpc
 
@@ -76,11 +76,20 @@ def _capacity(how: EndpointOptions) -> dict[str, Any]:
     if how.kind == SERVERLESS:
         return {"ServerlessConfig": {"MemorySizeInMB": int(how.memory_mb), "MaxConcurrency": how.max_concurrency}}
     return {
-        "InstanceType": how.endpoint_instance_type,
+        **_types(how),
         "InitialInstanceCount": how.instances,
         "ContainerStartupHealthCheckTimeoutInSeconds": how.start_timeout_seconds,
         "ModelDataDownloadTimeoutInSeconds": how.download_timeout_seconds,
     }
+
+
+def _types(how: EndpointOptions) -> dict[str, Any]:
+    types = items(how.endpoint_instance_type)
+    patience = {"VariantInstanceProvisionTimeoutInSeconds": how.retry_seconds} if how.retry_for else {}
+    if len(types) == 1:
+        return {"InstanceType": types[0], **patience}
+    pools = [{"InstanceType": one, "Priority": number} for number, one in enumerate(types, 1)]
+    return {"InstancePools": pools, **patience}
 
 
 def _capture(found: Deployment) -> dict[str, Any]:

@@ -7,11 +7,14 @@ from typing import Any
 
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Location
+from image_classifier.contract import durations
 from image_classifier.contract.declaration import Declaration, Value, declarations_of, declare
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.value_forms import decode
 
 _SINCE: dict[str, Any] = {"since": "0.5", "builtin": False}
+MOST_TYPES = 5
+"""Of InstancePreferences and InstancePools."""
 _LONGEST = 28 * 86_400
 """Seconds; MaxRuntimeInSeconds accepts no more."""
 _START_MARGIN = 600
@@ -35,7 +38,14 @@ class TrainingOptions:
     )
     region: str = declare("", **_SINCE, meaning="AWS region; default: that of the AWS configuration.")
     profile: str = declare("", **_SINCE, meaning="Profile of the AWS configuration.")
-    instance_type: str = declare("ml.m5.xlarge", **_SINCE, meaning="Type of the instances.")
+    instance_type: str = declare(
+        "ml.m5.xlarge",
+        **_SINCE,
+        meaning="Type of the instances; up to five with commas, of which the first with free capacity is taken.",
+    )
+    retry_for: str = declare(
+        "", **_SINCE, meaning="How long to try again without capacity or quota, such as 30m; empty: each type once."
+    )
     instance_count: int = declare(1, **_SINCE, minimum=1, meaning="Number of instances that train one model together.")
     volume_gb: int = declare(30, **_SINCE, minimum=1, meaning="Size of each instance's disk for data and /tmp in GB.")
     input_mode: str = declare(
@@ -179,4 +189,20 @@ def _contradictions(options: TrainingOptions) -> list[str]:
         problems.append("subnets and security_groups belong together: give both, or neither.")
     if any("=" not in item for item in items(options.tags)):
         problems.append(f"tags is {options.tags!r}; expected name=value, with commas between.")
+    types = items(options.instance_type)
+    if not 1 <= len(types) <= MOST_TYPES or len(set(types)) < len(types):
+        problems.append(
+            f"instance_type is {options.instance_type!r}; allowed: one type, or up to five different ones with commas."
+        )
+    problems += duration_problems("retry_for", options.retry_for)
     return problems
+
+
+def duration_problems(name: str, text: str) -> list[str]:
+    """Return a sentence if an optional duration cannot be read."""
+    try:
+        if text:
+            durations.seconds(text)
+    except ValueError as error:
+        return [f"{name}: {error}."]
+    return []

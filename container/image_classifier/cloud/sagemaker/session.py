@@ -1,19 +1,30 @@
 """The AWS account and region of a command: clients with jittered retries, requests with explained errors."""
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from image_classifier.cloud.errors import Request, explained, is_absent
+from image_classifier.cloud.errors import Request, explained, is_absent, is_shortage
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import ExplainedError, UserError
 
 ATTEMPTS = 6
 """Of one request. botocore's standard mode waits up to 1, 2, 4, 8 and 16 s between them, each with full jitter."""
 
+_FIRST_PAUSE, _LONGEST_PAUSE = 30.0, 600.0
+"""Seconds between two attempts while there is no capacity; doubled each time, with jitter."""
+
 _NAMESPACES = {"sagemaker-runtime": "sagemaker", "resourcegroupstaggingapi": "tag"}
 """Of permissions, where it is not the service's name."""
+
+
+def pause_before(attempt: int) -> float:
+    """Return the seconds before an attempt, counted from 0, after AWS had no capacity: longer each time, random."""
+    longest = min(_FIRST_PAUSE * 2 ** min(attempt - 1, 10), _LONGEST_PAUSE)
+    return random.uniform(longest / 2, longest)
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,27 @@ class Session:
         """
         with explained(self._request(call)):
             return self._answer(call)
+
+    def send_patiently(self, call: Call, patience: float, announce: Callable[[str], None]) -> dict[str, Any]:
+        """Send a request like `send`; for so many seconds it is repeated while there is no capacity or quota.
+
+        Raises:
+            ExplainedError: See `send`; after several attempts the message says how many.
+        """
+        since, attempt = time.monotonic(), 1
+        while True:
+            try:
+                return self.send(call)
+            except ExplainedError as error:
+                pause = pause_before(attempt)
+                if not is_shortage(error):
+                    raise
+                if time.monotonic() - since + pause > patience:
+                    tried = f"After {attempt} attempts: " if attempt > 1 else ""
+                    raise type(error)(f"{tried}{error}") from error
+                announce(f"Attempt {attempt}: {error} Trying again in {pause:.0f} s.")
+                time.sleep(pause)
+                attempt += 1
 
     def find(self, call: Call) -> dict[str, Any] | None:
         """Send a request like `send`; return None if what it asks for does not exist."""

@@ -79,7 +79,7 @@ def definition(job: TrainingJob) -> dict[str, Any]:
         "InputDataConfig": [_channel(name, uri, options.input_mode) for name, uri in job.channels.items()],
         "OutputDataConfig": {"S3OutputPath": job.results.uri, **encrypted},
         "ResourceConfig": {
-            "InstanceType": options.instance_type,
+            **_types(options),
             "InstanceCount": options.instance_count,
             "VolumeSizeInGB": options.volume_gb,
             **volume,
@@ -92,6 +92,13 @@ def definition(job: TrainingJob) -> dict[str, Any]:
         "EnableInterContainerTrafficEncryption": options.encrypt_traffic,
     }
     return {**found, **vpc(options)}
+
+
+def _types(options: TrainingOptions) -> dict[str, Any]:
+    types = items(options.instance_type)
+    if len(types) == 1:
+        return {"InstanceType": types[0]}
+    return {"InstancePreferences": [{"InstanceType": one} for one in types]}
 
 
 def vpc(options: TrainingOptions) -> dict[str, Any]:

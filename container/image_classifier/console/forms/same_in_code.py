@@ -91,7 +91,10 @@ class _Addresses:
 
 def _addresses(asked: Experiment) -> _Addresses:
     given = sagemaker_options.parse(asked.options.get(SAGEMAKER, {}))
-    options = replace(given, image=given.image or _URI, role=given.role or _ROLE, location=given.location or _LOCATION)
+    # The SDKs take one instance type.
+    first = sagemaker_options.items(given.instance_type)[0]
+    shown = replace(given, image=given.image or _URI, role=given.role or _ROLE, location=given.location or _LOCATION)
+    options = replace(shown, instance_type=first)
     location = options.storage("")
     channels: dict[str, str] = {}
     uploads: list[str] = []

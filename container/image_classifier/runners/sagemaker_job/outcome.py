@@ -8,6 +8,7 @@ from image_classifier.cloud import remedies
 from image_classifier.cloud.remedies import Rejection
 from image_classifier.runners import job_record, job_state, job_tree, log_reading
 from image_classifier.runners.job import JobStatus, State
+from image_classifier.runners.sagemaker_job import shortage
 from image_classifier.runners.sagemaker_job.record import Record
 
 _WAITING = {
@@ -61,6 +62,8 @@ def _now(folder: Path, found: Record) -> JobStatus:
         return JobStatus(State.STOPPED)
     if found.failure:
         return JobStatus(State.FAILED, failure=found.failure)
+    if found.waiting:
+        return JobStatus(State.STOPPING if stops else State.STARTING, phase=found.waiting)
     if not platform.status:
         return JobStatus(State.STARTING, phase="Uploading to S3", done=found.done, total=found.total)
     if platform.status == "Failed":
@@ -87,7 +90,9 @@ def _explained(found: Record) -> str:
     """Return the sentence of the platform's reason, or that of the program, which begins with its owner."""
     reason = found.platform.failure.removeprefix("AlgorithmError: ").strip()
     known = remedies.explain(Rejection("", reason, f"The training job {found.job}", found.region))
-    return str(known) if known else reason or "The platform gives no reason; look at the log."
+    if known:
+        return f"{shortage.attempts_of(found)}{known}"
+    return reason or "The platform gives no reason; look at the log."
 
 
 def _facts(found: Record) -> dict[str, str]:

@@ -11,21 +11,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from image_classifier.cloud.errors import is_shortage
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import calls, logs, options, session
+from image_classifier.cloud.sagemaker import calls, capacity, logs, options, session
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.cloud.sagemaker.training import LOG_GROUP, create_training_job
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
 from image_classifier.runners import experiment, job_record, job_tree
-from image_classifier.runners.sagemaker_job import inputs, record, results
+from image_classifier.runners.sagemaker_job import inputs, record, results, shortage
 from image_classifier.runners.sagemaker_job.record import Platform, Record
 
 PAUSE = 5.0
 """Seconds between two looks at the job."""
 _PAUSE_AFTER_AN_ERROR = 30.0
-STOPPED_BEFORE = "Stopped before the job was created."
 _SHOWN_EVERY = 1.0
 """Seconds between two writes of an upload's progress."""
 
@@ -40,10 +40,11 @@ def run(folder: Path) -> None:
     found = record.read(folder)
     if found is None:
         raise UserError(f"{folder} holds no job on SageMaker.")
-    if not found.is_over and not found.platform.status:
-        found = _create(folder, found)
     opened: Session | None = None
     while not found.is_over:
+        if not found.platform.status:
+            found = _create(folder, found)
+            continue
         # After an error there may be new credentials.
         opened = opened if opened and not found.problem else session.open_session(found.region, found.profile)
         found = _followed(folder, found, opened)
@@ -57,29 +58,41 @@ def _create(folder: Path, found: Record) -> Record:
         opened = session.open_session(found.region, found.profile)
         existing = opened.find(TRAINING_JOB.call("Describe", found.job))
         if existing is None:
-            _start(folder, found, opened)
+            found = _start(folder, found, opened)
             existing = opened.send(TRAINING_JOB.call("Describe", found.job))
         # A stop request may have come between the last look and the job.
         if job_record.stop_request(folder):
             opened.find(TRAINING_JOB.call("Stop", found.job))
         found = replace(record.read(folder) or found, platform=platform_of(existing))
     except ExplainedError as error:
-        found = replace(found, failure=f"{type(error).__name__}: {error}")
+        found = record.read(folder) or found
+        found = replace(found, failure=f"{type(error).__name__}: {shortage.attempts_of(found)}{error}", waiting="")
     record.write(folder, found)
     return found
 
 
-def _start(folder: Path, found: Record, opened: Session) -> None:
-    asked_for = experiment.read(folder / experiment.FILE)
-    given = options.parse(asked_for.options.get(experiment.SAGEMAKER, {}))
+def _start(folder: Path, found: Record, opened: Session) -> Record:
+    """Upload the inputs and create the job, with another attempt if there is no capacity; return its record."""
+    asked_for, given = experiment.read(folder / experiment.FILE), _options(folder)
     storage = S3Storage(Access(region=found.region, profile=found.profile or None))
     _reject_other_region(storage, found)
     model = inputs.chosen(asked_for).fetch()
     local = inputs.sources(asked_for, found.location, model, needs_staging=False)
     inputs.upload(storage, local, found.location, _progress(folder, found))
-    if job_record.stop_request(folder):
-        raise UserError(STOPPED_BEFORE)
-    opened.send(_request(asked_for, given, found, local))
+    while True:
+        found = record.read(folder) or found
+        if job_record.stop_request(folder):
+            raise UserError(shortage.STOPPED_BEFORE)
+        try:
+            opened.send(_request(asked_for, capacity.attempts(given).variant(found.attempt), found, local))
+            return found
+        except ExplainedError as error:
+            if not is_shortage(error) or not shortage.next_attempt(folder, found, given, str(error)):
+                raise
+
+
+def _options(folder: Path) -> TrainingOptions:
+    return options.parse(experiment.read(folder / experiment.FILE).options.get(experiment.SAGEMAKER, {}))
 
 
 def _request(asked_for: experiment.Experiment, given: TrainingOptions, found: Record, local: Any) -> calls.Call:
@@ -104,7 +117,7 @@ def _progress(folder: Path, found: Record) -> Callable[[int, int], None]:
     def passed_on(done: int, total: int) -> None:
         nonlocal written
         if job_record.stop_request(folder):
-            raise UserError(STOPPED_BEFORE)
+            raise UserError(shortage.STOPPED_BEFORE)
         if time.monotonic() - written >= _SHOWN_EVERY or done == total:
             record.write(folder, replace(found, done=done, total=total))
             written = time.monotonic()
@@ -118,6 +131,8 @@ def _followed(folder: Path, found: Record, opened: Session) -> Record:
         # The log is read after the status, so that a job that has ended has its whole log.
         platform = platform_of(opened.send(TRAINING_JOB.call("Describe", found.job)))
         found = replace(_with_new_log(folder, opened, found), platform=platform, problem="")
+        if shortage.was(platform) and (again := _next_attempt(folder, found)):
+            return again
         if platform.is_over:
             record.write(folder, found)
             results.fetch(folder, S3Storage(Access(region=found.region, profile=found.profile or None)), found)
@@ -128,6 +143,11 @@ def _followed(folder: Path, found: Record, opened: Session) -> Record:
         found = replace(found, problem=str(error))
     record.write(folder, found)
     return found
+
+
+def _next_attempt(folder: Path, found: Record) -> Record | None:
+    reason = found.platform.failure or "no spot instance within max_wait_seconds"
+    return shortage.next_attempt(folder, found, _options(folder), reason)
 
 
 def _with_new_log(folder: Path, opened: Session, found: Record) -> Record:

@@ -53,6 +53,12 @@ class Record:
     """How far each stream of the log was read."""
     log_bytes: int = 0
     """Length of `job.log` that belongs to `tokens`."""
+    attempt: int = 0
+    """Number of the attempt to get instances, from 0."""
+    short_since: float | None = None
+    """When AWS first had no capacity or quota for the job."""
+    waiting: str = ""
+    """For what it waits between two attempts."""
     downloaded: bool = False
     """Whether there is nothing more to fetch."""
     failure: str = ""
