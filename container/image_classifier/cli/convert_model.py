@@ -1,9 +1,10 @@
-"""`scripts/convert-model`: add a verified OpenVINO IR to a model, or replace its IR."""
+"""`scripts/convert-model`: add a verified OpenVINO IR to a model, or replace its IR; also one in int8."""
 
 import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +13,51 @@ from numpy.typing import NDArray
 from image_classifier import archives, artifacts, imaging, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line, report_and_exit_code
+from image_classifier.evaluation import stratified
 from image_classifier.imaging import ImageRejected
+from image_classifier.inference.labelled_images import LabelledImages
 from image_classifier.inference.layout import check_layout
-from image_classifier.inference.openvino_model import conversion, ir_record
+from image_classifier.inference.openvino_model import (
+    conversion,
+    ir_record,
+    nncf_network,
+    precision_gate,
+    precision_record,
+    quantisation,
+)
 from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
 from image_classifier.inference.openvino_model.ir_record import Record
+from image_classifier.inference.openvino_model.precision_record import INT8
+from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from image_classifier.untrusted_models import assumptions
 
 SEED = 0
+LEAST_STATISTICS = 20
+"""Images for the ranges of int8 beside those of its gate."""
+_LIMITS = TimeLimits(another_rung=900.0, whole=3600.0)
 
 
-def convert_model(artefact: Path, images: Path | None, trust: bool = False) -> Record:
+@dataclass(frozen=True)
+class Converted:
+    """What the command added to a model."""
+
+    record: Record
+    info: ModelInfo
+    """With all records."""
+
+
+def convert_model(artefact: Path, images: Path | None, trust: bool = False, quantize: bool = False) -> Converted:
     """Add the IR to a model folder, or to an archive of one, which is replaced when everything has succeeded.
 
     Args:
         artefact: A model folder or a .tar.gz of one.
         images: A folder of images to compare the engines on, in any subfolders; None for synthetic ones.
         trust: Whether the SavedModel may contain any operation, see `untrusted_models`.
+        quantize: Whether to add an int8 IR too, for which `images` has one folder for each class.
 
     Raises:
-        UserError: The model cannot be used or converted, has an IR of another program, or the folder has no images.
+        UserError: The model cannot be used or converted, has an IR of another program, or the folder has no images, or
+            with `quantize` too few of its classes.
         OSError: It cannot be written.
     """
     # The target of a link is converted; the link is kept.
@@ -41,36 +67,103 @@ def convert_model(artefact: Path, images: Path | None, trust: bool = False) -> R
         try:
             for note in model_layout.notes(folder):
                 print(note.replace(str(folder), str(artefact)), flush=True)
-            record = _convert_folder(folder, images, trust)
+            converted = _convert_folder(folder, images, trust, quantize)
         except UserError as error:
             # The folder into which the archive was unpacked is removed when this is read.
             raise UserError(str(error).replace(str(folder), str(artefact))) from error
         if folder != artefact:
             archives.pack(folder, artefact)
-        return record
+        return converted
 
 
-def _convert_folder(folder: Path, images: Path | None, trust: bool) -> Record:
+def _convert_folder(folder: Path, images: Path | None, trust: bool, quantize: bool) -> Converted:
     folder = model_layout.root(folder)
     check_layout(folder)
     info, warning = assumptions.complete(folder, artifacts.read_model_info(folder))
     if warning:
         print(warning, flush=True)
-    _reject_foreign_ir(folder, info)
+    for target, recorded in _targets(folder, info):
+        _reject_foreign_ir(target, recorded)
+    labelled = _labelled(images, folder) if quantize and images else None
     sample = comparison_images(images, info) if images else conversion.synthetic_images(info, SEED)
     try:
         record = conversion.convert(folder, info, sample, trust)
     except NotConverted as failure:
         raise UserError(f"{folder} gets no OpenVINO IR: {failure}. TensorFlow still serves it.") from failure
-    artifacts.write_model_info(folder, ir_record.with_record(info, record))
-    return record
+    info = _without_stale(folder, ir_record.with_record(info, record), record)
+    artifacts.write_model_info(folder, info)
+    if labelled:
+        info = quantisation.with_result(folder, info, _quantisation_images(labelled, info), _LIMITS)
+        artifacts.write_model_info(folder, info)
+    return Converted(record, info)
 
 
-def _reject_foreign_ir(folder: Path, info: ModelInfo) -> None:
-    target = ir_record.folder_of(folder)
+def _targets(folder: Path, info: ModelInfo) -> tuple[tuple[Path, bool], ...]:
+    """Return the folders that the command replaces, and whether the model info records each."""
+    precisions = info.extra.get(precision_record.KEY)
+    has_int8 = isinstance(precisions, dict) and INT8 in precisions
+    return (
+        (ir_record.folder_of(folder), ir_record.KEY in info.extra),
+        (precision_record.folder_of(folder), has_int8),
+    )
+
+
+def _without_stale(folder: Path, info: ModelInfo, record: Record) -> ModelInfo:
+    """Remove an int8 IR of another float32 IR than the new one; return the model info without stale records."""
+    int8, bf16 = precision_record.read_int8(folder, info), precision_record.read_bf16(folder, info)
+    if int8 and precision_record.is_stale(int8, record):
+        own_files.remove_folder(precision_record.folder_of(folder))
+        info = precision_record.without(info, INT8)
+        print("Removed the int8 IR, which was made of another float32 IR.", flush=True)
+    stale = bf16 and precision_record.is_stale(bf16, record)
+    return precision_record.without(info, precision_record.BF16) if stale else info
+
+
+def _labelled(images: Path, folder: Path) -> LabelledImages:
+    # It imports what draws on terminals, which a plain conversion does without.
+    from image_classifier.cli import evaluate
+
+    labelled = evaluate.labelled_folder(images, artifacts.read_labels(folder))
+    least = precision_gate.LEAST_IMAGES + LEAST_STATISTICS
+    if len(labelled.files) < least:
+        raise UserError(
+            f"--images {images} has {len(labelled.files)} images, and --quantize takes at least {least}: "
+            f"{precision_gate.LEAST_IMAGES} for the gate, and others for the ranges. Give more images."
+        )
+    return labelled
+
+
+def _quantisation_images(labelled: LabelledImages, info: ModelInfo) -> QuantisationImages:
+    """Hold out up to half of the images for the gate, stratified; the same ones each time."""
+    order, total = stratified.by_class(labelled.labels, SEED), len(labelled.files)
+    count = max(precision_gate.LEAST_IMAGES, min(quantisation.GATE_IMAGES, total // 2))
+    gate = order[stratified.evenly_spaced(total, count)]
+    # In the order of the classes, so that equal spacing keeps their shares.
+    rest = order[~np.isin(order, gate)]
+    statistics = rest[stratified.evenly_spaced(len(rest), min(nncf_network.STATISTICS_IMAGES, len(rest)))]
+    pixels, rows = _decoded(labelled, gate, info)
+    return QuantisationImages(_decoded(labelled, statistics, info)[0], pixels, labelled.labels[rows])
+
+
+def _decoded(
+    labelled: LabelledImages, rows: NDArray[np.int64], info: ModelInfo
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the pixels of the rows that hold an image, and these rows."""
+    found: dict[int, NDArray[np.uint8]] = {}
+    for row in rows.tolist():
+        content, version = (labelled.folder / labelled.files[row]).read_bytes(), info.imaging_version
+        try:
+            found[row] = imaging.load_pixels(content, info.image_size, info.resize_method, version=version)
+        except ImageRejected:
+            continue
+    if not found:
+        raise UserError(f"None of the {len(rows)} images chosen from {labelled.folder} is readable.")
+    return np.stack(list(found.values())), np.array(list(found), np.int64)
+
+
+def _reject_foreign_ir(target: Path, recorded: bool) -> None:
     own_files.reject_other_kind(target)
     others = sorted({path.name for path in target.glob("*")} - {*artifacts.OPENVINO_FILES})
-    recorded = ir_record.KEY in info.extra
     if target.is_dir() and (others or not recorded):
         reason = f"holds {', '.join(others[:5])}" if others else "is not in the model info"
         raise UserError(
@@ -105,7 +198,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/convert-model",
         description=__doc__,
-        epilog="examples:\n  scripts/convert-model run/job/model\n  scripts/convert-model model.tar.gz --images photos",
+        epilog="examples:\n  scripts/convert-model run/job/model\n"
+        "  scripts/convert-model model.tar.gz --images photos --quantize",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -117,21 +211,41 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"
     )
+    parser.add_argument(
+        "--quantize",
+        action="store_true",
+        help="also add an int8 IR, if it passes the gate; takes --images with one folder for each class, of which up "
+        "to half judge and the others set the ranges",
+    )
     given = parser.parse_args(words)
+    if given.quantize and not given.images:
+        parser.error("--quantize needs --images DIR with one folder for each class")
     try:
-        record = convert_model(given.artefact, given.images, given.trust_model)
+        converted = convert_model(given.artefact, given.images, given.trust_model, given.quantize)
     except ExplainedError as error:
         return report_and_exit_code(error)
     except OSError as error:
         return report_and_exit_code(
             PlatformError(f"{given.artefact} is unchanged, since it cannot be written: {first_line(error)}.")
         )
+    record = converted.record
     kind = "synthetic images (--images DIR takes real ones)" if record.synthetic else f"images of {given.images}"
     print(
         f"{given.artefact} has an OpenVINO IR now. On {record.images} {kind} its probabilities differ from "
         f"TensorFlow's by at most {record.largest_difference:.7f}; in {record.close_answers} borderline cases the "
         f"class differs. {record.seconds:.1f} s."
     )
+    return _print_int8(converted.info) if given.quantize else 0
+
+
+def _print_int8(info: ModelInfo) -> int:
+    reason = precision_record.left_out(info, INT8)
+    if reason is not None:
+        print(f"No int8 IR: {reason}. The float32 one serves it.", file=sys.stderr)
+        return 1
+    found = precision_record.recorded_int8(info)
+    assert found
+    print(f"It also has an int8 IR: {precision_gate.sentence(found.gate)}. {found.steps[-1]}, {found.seconds:.1f} s.")
     return 0
 
 

@@ -21,13 +21,18 @@ _CHECKPOINTS = tuple(
     for folder in (CHECKPOINTS, *_STAGES)
     for name in ("checkpoint-*-step-*", ".checkpoint-*-step-*.partial")
 )
+_IRS = tuple(
+    name.format(folder)
+    for folder in (artifacts.OPENVINO_DIR, artifacts.OPENVINO_INT8_DIR)
+    for name in ("{}", ".{}.partial")
+)
 _RUNS = tuple(f"output/tensorboard/{name}" for name in ("train", "validation"))
 CHECKED = (*INPUT, "model", "output")
 _FOLDERS = (
     *(*INPUT, *RESULT, *_STAGES, *_CHECKPOINTS),
     *(f"{CHECKPOINTS}/{name}{below}" for name in ("features", "features-*") for below in ("", "/*")),
     *("input/config", "input/data", "input/data/model", "output/data", "output/tensorboard", *_RUNS),
-    *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, ".openvino.partial")),
+    *(f"model/{name}" for name in (artifacts.SAVED_MODEL_DIR, *_IRS)),
     *("model/1/variables", "model/1/assets", "model/.saved_model.partial", "model/.saved_model.partial/*"),
     "model/.saved_model.partial/variables/*",
 )
@@ -40,7 +45,7 @@ _FILES = (
     *("model/1/saved_model.pb", "model/1/fingerprint.pb", "model/1/variables/variables.*", "model/1/assets/*"),
     *(f"model/.saved_model.partial/{deep}" for deep in ("*", "*/*", "variables/*/*")),
     "model/.unfinished",
-    *(f"model/{place}/{name}" for place in ("openvino", ".openvino.partial") for name in artifacts.OPENVINO_FILES),
+    *(f"model/{place}/{name}" for place in _IRS for name in artifacts.OPENVINO_FILES),
     *(
         f"model/{name}{ending}"
         for name in (

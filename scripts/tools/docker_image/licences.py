@@ -26,6 +26,7 @@ _SPELLINGS = MappingProxyType(
         "Apache Software License": "Apache-2.0",
         "Apache-2.0": "Apache-2.0",
         "BSD 3-Clause": "BSD-3-Clause",
+        "BSD-3-Clause": "BSD-3-Clause",
         "MIT": "MIT",
         "MIT License": "MIT",
         "MPL-2.0": "MPL-2.0",

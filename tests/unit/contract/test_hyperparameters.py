@@ -51,6 +51,7 @@ OURS = {
     "mixed_precision": "auto",
     "model_id": "",
     "model_uri": "",
+    "quantization": "off",
     "recipe": "builtin",
     "refit": "Auto",
     "report": True,

@@ -88,8 +88,17 @@ def read_int8(model: Path, info: ModelInfo) -> Quantised | None:
     Raises:
         UserError: The record is incomplete.
     """
+    return recorded_int8(info, model) if folder_of(model).is_dir() else None
+
+
+def recorded_int8(info: ModelInfo, model: Path = Path()) -> Quantised | None:
+    """Return the record of an int8 IR, whether or not its files are there; `model` is for the error.
+
+    Raises:
+        UserError: The record is incomplete.
+    """
     found = _entry(info, INT8)
-    if not found or _LEFT_OUT in found or not folder_of(model).is_dir():
+    if not found or _LEFT_OUT in found:
         return None
     values = _values(Quantised, found)
     values["steps"] = tuple(values.get("steps") or ())

@@ -27,6 +27,7 @@ from image_classifier.training.export import (
     calibrated_head,
     child_process,
     finished_model,
+    int8_ir,
     job_report,
     report,
     saved_model_export,
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
 
 BYTES_SIGNATURE_IMAGES = 32
 """Images for the check of the bytes signature, which decodes inside the graph, one image after the other."""
-LONGEST_SECONDS = 3 * child_process.LONGEST_SECONDS
-"""Timeout of all child processes: the IR, which is tried twice, and the verification."""
+LONGEST_SECONDS = 4 * child_process.LONGEST_SECONDS
+"""Timeout of all child processes: the IR, which is tried twice, the verification, and the int8 IR."""
 _NOT_YET = "the job was stopped before it"
 _PHASES = {"openvino": "the OpenVINO IR", "verification": "the verification"}
 """By their keys in the model info."""
@@ -117,7 +118,8 @@ def export_and_verify(job: Job, stop: StopSignal) -> None:
         metrics = {**job.metrics, **_finish_model(job, saved_model, info, stop)}
         timings["OpenVINO network and verification"] = time.monotonic() - started - timings["export"]
         _write_tables(job, metrics)
-        left_out = _report(job, metrics, prepared, timings, stop) if prepared else ()
+        left_out = _quantise(job, timings, stop)
+        left_out += _report(job, metrics, prepared, timings, stop) if prepared else ()
     if stop.reason:
         _record_left_out(folder, stop, left_out)
 
@@ -135,6 +137,16 @@ def _finish_model(job: Job, saved_model: Path, info: ModelInfo, stop: StopSignal
         except Interrupted:
             shutil.rmtree(conversion.partial_folder(folder), ignore_errors=True)
     return {}
+
+
+def _quantise(job: Job, timings: dict[str, float], stop: StopSignal) -> tuple[str, ...]:
+    """Add the int8 IR if it was asked for; return what a stop left out."""
+    if job.settings.values.quantization == int8_ir.OFF:
+        return ()
+    started = time.monotonic()
+    in_time = int8_ir.add(job.opt_ml.model_dir, job.trained, stop)
+    timings["int8 network"] = time.monotonic() - started
+    return () if in_time else ("the int8 IR",)
 
 
 def _report(

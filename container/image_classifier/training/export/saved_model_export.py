@@ -30,7 +30,8 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
     root = _root(backbone, head, values)
     folder.mkdir(parents=True, exist_ok=True)
     target, partial = folder / artifacts.SAVED_MODEL_DIR, folder / ".saved_model.partial"
-    for replaced in (target, folder / artifacts.OPENVINO_DIR):
+    of_earlier_model = folder / artifacts.OPENVINO_DIR, folder / artifacts.OPENVINO_INT8_DIR
+    for replaced in (target, *of_earlier_model):
         own_files.reject_other_kind(replaced)
     own_files.remove_folder(partial)
     signatures = _signatures(root, backbone, values)
@@ -41,8 +42,8 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
         # Free the space, which the failure file may need.
         shutil.rmtree(partial, ignore_errors=True)
         raise full from error
-    # The IR belongs to the earlier model.
-    own_files.remove_folder(folder / artifacts.OPENVINO_DIR)
+    for converted in of_earlier_model:
+        own_files.remove_folder(converted)
     own_files.remove_folder(target)
     durable_files.rename_folder(partial, target)
     return target

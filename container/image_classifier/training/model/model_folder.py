@@ -12,7 +12,7 @@ from image_classifier.contract.opt_ml import OptMl
 UNFINISHED = ".unfinished"
 """Marker beside the SavedModel until the model info is written; it remains when a job is killed."""
 _REPLACED = (
-    *(artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR),
+    *(artifacts.SAVED_MODEL_DIR, artifacts.OPENVINO_DIR, artifacts.OPENVINO_INT8_DIR),
     *(artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE, artifacts.MODEL_INFO_FILE),
     *artifacts.EVALUATION_FILES,
 )

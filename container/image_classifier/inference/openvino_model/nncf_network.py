@@ -1,0 +1,195 @@
+"""An OpenVINO IR as NNCF quantises it, by one of several methods.
+
+The only module that imports NNCF, which the serve image lacks.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier import artifacts, durable_files, own_files
+from image_classifier.inference.openvino_model.agreement import two_columns
+from image_classifier.inference.openvino_model.precision_record import Gate
+
+Pixels = NDArray[np.uint8]
+
+STATISTICS_IMAGES = 300
+"""Most training images whose activations set the ranges; NNCF's own default."""
+FAST, FULL, HISTOGRAM, CONTROL = STEPS = (
+    "fast bias correction",
+    "full bias correction",
+    "histogram ranges",
+    "accuracy control",
+)
+"""The rungs of the ladder, from the cheapest to the dearest; accuracy control leaves some layers in float32."""
+_CONTROL_DROP = 0.01
+"""Share of other top-1 predictions that accuracy control aims at: half of what the gate allows."""
+_SUBSET = {FULL: 150}
+"""Full bias correction runs the network once a layer: fewer images for it."""
+_TRANSFORMER = {"ScaledDotProductAttention"}
+_UNBOUNDED = {"Swish", "HSwish", "Gelu", "Elu", "Mish"}
+"""Activations with negative values, for which asymmetric ranges lose less."""
+
+
+class NotQuantised(Exception):  # noqa: N818 - for a job it is no error
+    """There is no int8 IR; the text is the reason, without a full stop."""
+
+    def __init__(self, reason: str, gate: Gate | None = None) -> None:
+        super().__init__(reason)
+        self.gate = gate
+        """Figures of the last rung that was judged."""
+
+
+class OutOfTime(Exception):  # noqa: N818 - ends a rung
+    """The rung has no time left."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A float32 IR, and the images whose activations set its ranges."""
+
+    source: Path
+    """The folder of the IR."""
+    statistics: Pixels
+    """uint8 (n, h, w, 3)."""
+    deadline: float
+    """Time of `time.monotonic` when a method is given up."""
+
+    def __post_init__(self) -> None:
+        # Otherwise NNCF sends usage statistics.
+        os.environ.setdefault("NNCF_CI", "1")
+        try:
+            import nncf
+        except ImportError as error:
+            raise NotQuantised("NNCF is not installed here") from error
+        nncf.set_log_level(logging.ERROR)
+
+    def write(self, step: str, partial: Path) -> None:
+        """Quantise by one of `STEPS`, and write the IR into the folder `partial`.
+
+        Raises:
+            NotQuantised: NNCF fails.
+            OutOfTime: The deadline has passed.
+            OSError: The disk is full or not writable.
+        """
+        import openvino
+
+        from image_classifier.inference.engines.openvino import reason
+
+        try:
+            quantised = self._quantised(step)
+            # Like every IR: serving compiles it for its own batch size.
+            quantised.reshape([-1, *self.statistics.shape[1:]])
+            own_files.remove_folder(partial)
+            partial.mkdir()
+            openvino.save_model(quantised, partial / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
+            durable_files.sync_tree(partial)
+        except (OSError, OutOfTime):
+            raise
+        except Exception as error:  # NNCF fails with exceptions of many types; the float32 IR serves
+            raise NotQuantised(f"NNCF cannot quantise it with {step}: {reason(error)}") from error
+
+    def _quantised(self, step: str) -> Any:
+        import nncf
+
+        model = self._model()
+        options: dict[str, Any] = {
+            "subset_size": min(_SUBSET.get(step, STATISTICS_IMAGES), len(self.statistics)),
+            "fast_bias_correction": step != FULL,
+            "ignored_scope": nncf.IgnoredScope(names=head_operations(model), validate=False),
+            **_traits(model),
+        }
+        advanced = self._advanced(histogram=step == HISTOGRAM)
+        dataset = nncf.Dataset(range(len(self.statistics)), self._one)
+        if step != CONTROL:
+            return nncf.quantize(model, dataset, advanced_parameters=advanced, **options)
+        return nncf.quantize_with_accuracy_control(
+            model,
+            dataset,
+            dataset,
+            self._similarity(model),
+            max_drop=_CONTROL_DROP,
+            drop_type=nncf.DropType.ABSOLUTE,
+            advanced_quantization_parameters=advanced,
+            **options,
+        )
+
+    def _model(self) -> Any:
+        import openvino
+
+        model = openvino.Core().read_model(*(self.source / name for name in artifacts.OPENVINO_FILES))
+        model.reshape([1, *self.statistics.shape[1:]])
+        return model
+
+    def _advanced(self, histogram: bool) -> Any:
+        from nncf import AdvancedQuantizationParameters, OverflowFix
+        from nncf.quantization.advanced_parameters import AdvancedSmoothQuantParameters
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+        ranges = {"activations_range_estimator_params": RangeEstimatorParametersSet.HISTOGRAM} if histogram else {}
+        return AdvancedQuantizationParameters(
+            # Half of the range for weights: CPUs without VNNI saturate beyond it, and the gate's CPU may be one.
+            overflow_fix=OverflowFix.ENABLE,
+            smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
+            **ranges,
+        )
+
+    def _one(self, row: int) -> Pixels:
+        if time.monotonic() > self.deadline:
+            raise OutOfTime
+        return self.statistics[row : row + 1]
+
+    def _similarity(self, float32: Any) -> Callable[[Any, Iterable[Any]], tuple[float, list[float]]]:
+        """Return NNCF's validation function: agreement with float32 on training images, since the gate has the others.
+
+        The metric is the share of equal top-1 predictions; layers are ranked by 1 - half of the summed |Δp|.
+        """
+        import openvino
+
+        compiled = openvino.Core().compile_model(float32, "CPU")
+        expected = np.concatenate([self._probabilities(compiled, row) for row in range(len(self.statistics))])
+
+        def measure(model: Any, rows: Iterable[Any]) -> tuple[float, list[float]]:
+            chosen = [int(row) for row in rows]
+            found = np.concatenate([self._probabilities(model, row) for row in chosen])
+            same = found.argmax(axis=1) == expected[chosen].argmax(axis=1)
+            similar = 1 - np.abs(found - expected[chosen]).sum(axis=1) / 2
+            return float(same.mean()), [float(value) for value in similar]
+
+        return measure
+
+    def _probabilities(self, compiled: Any, row: int) -> NDArray[np.float32]:
+        return two_columns(np.array(compiled(self._one(row))[0], np.float32))
+
+
+def head_operations(model: Any) -> list[str]:
+    """Return the names of the last matrix products or convolutions in front of the probabilities of an IR."""
+    found, waiting, seen = [], [model.output(artifacts.PROBABILITIES).get_node()], set()
+    while waiting:
+        node = waiting.pop()
+        name = node.get_friendly_name()
+        if name in seen:
+            continue
+        seen.add(name)
+        if node.get_type_name() in ("MatMul", "Convolution"):
+            found.append(name)
+        else:
+            waiting += [node.input_value(index).get_node() for index in range(node.get_input_size())]
+    return sorted(found)
+
+
+def _traits(model: Any) -> Mapping[str, Any]:
+    """Return the options of NNCF that depend on the kind of the network."""
+    import nncf
+
+    kinds = [operation.get_type_name() for operation in model.get_ops()]
+    if _TRANSFORMER & set(kinds) or kinds.count("Softmax") > 1:
+        return {"model_type": nncf.ModelType.TRANSFORMER}
+    return {"preset": nncf.QuantizationPreset.MIXED} if _UNBOUNDED & set(kinds) else {}

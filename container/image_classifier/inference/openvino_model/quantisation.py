@@ -1,0 +1,161 @@
+"""Quantise an OpenVINO IR to int8 with NNCF, by a ladder of methods of which each must pass the gate.
+
+Needs NNCF, which the serve image lacks: imported by nothing that serves, and best in a process of its own.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from image_classifier import artifacts, durable_files, own_files
+from image_classifier.artifacts import ModelInfo
+from image_classifier.inference.openvino_model import conversion, ir_record, precision_gate, precision_record
+from image_classifier.inference.openvino_model.nncf_network import STEPS, Network, NotQuantised, OutOfTime
+from image_classifier.inference.openvino_model.precision_record import Gate, Quantised
+
+Pixels = NDArray[np.uint8]
+
+GATE_IMAGES = 500
+"""Most validation images for the gate."""
+
+
+@dataclass(frozen=True)
+class QuantisationImages:
+    """What the ranges are set by and what the gate judges on."""
+
+    statistics: Pixels
+    """Of training images, uint8 (n, h, w, 3), n at least 1; at most `nncf_network.STATISTICS_IMAGES`."""
+    gate: Pixels
+    """Of validation images, uint8 (m, h, w, 3); at most `GATE_IMAGES`."""
+    labels: NDArray[np.int64]
+    """True classes of the latter, (m,)."""
+
+
+@dataclass(frozen=True)
+class TimeLimits:
+    """Durations in seconds from the start of `quantise`."""
+
+    another_rung: float
+    """A further rung begins only if it is expected to end by then, taking as long as the one before."""
+    whole: float = float("inf")
+    """When a rung is given up."""
+
+
+def check_images(validation: int) -> None:
+    """Check that there are enough images before anything is computed.
+
+    Raises:
+        NotQuantised: There are fewer validation images than `precision_gate.LEAST_IMAGES`.
+    """
+    if validation < precision_gate.LEAST_IMAGES:
+        raise NotQuantised(
+            f"{validation} validation images are fewer than the {precision_gate.LEAST_IMAGES} that its gate takes"
+        )
+
+
+def quantise(
+    folder: Path, info: ModelInfo, images: QuantisationImages, limits: TimeLimits, steps: Iterable[str] = STEPS
+) -> Quantised:
+    """Quantise the float32 IR of a model folder and install the first rung's IR that passes the gate.
+
+    The caller writes the returned record into the model info. On failure the folder stays unchanged, except that an
+    earlier int8 IR remains as it was.
+
+    Raises:
+        NotQuantised: NNCF is missing or fails, no rung passes the gate, or the time is spent.
+        UserError: The float32 IR is corrupt, or a link or a file lies in the place of the int8 one.
+    """
+    check_images(len(images.labels))
+    float32 = ir_record.read_record(folder, info)
+    if float32 is None:
+        raise NotQuantised("there is no float32 OpenVINO IR to make it of")
+    ir_record.check_undamaged(folder, float32)
+    started, target = time.monotonic(), precision_record.folder_of(folder)
+    own_files.reject_other_kind(target)
+    partial = partial_folder(folder)
+    own_files.remove_folder(partial)
+    try:
+        gate, tried = _climb(ir_record.folder_of(folder), partial, info, images, limits, steps)
+        sha256 = artifacts.folder_sha256(partial)
+        own_files.remove_folder(target)
+        durable_files.rename_folder(partial, target)
+    finally:
+        own_files.remove_folder(partial)
+    return Quantised(
+        f32_sha256=float32.sha256,
+        gate=gate,
+        sha256=sha256,
+        tool=f"nncf {metadata.version('nncf')}",
+        steps=tried,
+        statistics_images=len(images.statistics),
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def partial_folder(folder: Path) -> Path:
+    """Return the temporary folder in which the int8 IR of a model folder is written and judged."""
+    return folder / f".{artifacts.OPENVINO_INT8_DIR}.partial"
+
+
+def _climb(
+    source: Path,
+    partial: Path,
+    info: ModelInfo,
+    images: QuantisationImages,
+    limits: TimeLimits,
+    steps: Iterable[str],
+) -> tuple[Gate, tuple[str, ...]]:
+    """Return the gate that was passed, and the rungs that were tried."""
+    started = time.monotonic()
+    network = Network(source, images.statistics, started + limits.whole)
+    expected = conversion.answers(conversion.load(source, info), images.gate)
+    tried: list[str] = []
+    reasons: list[str] = []
+    gate, begun = None, started
+    for step in steps:
+        now = time.monotonic()
+        if tried and (now - started) + (now - begun) > limits.another_rung:
+            reasons.append("no time is left for another method")
+            break
+        begun = now
+        tried.append(step)
+        try:
+            network.write(step, partial)
+            gate = precision_gate.judge(images.labels, expected, _answers(partial, info, images.gate))
+        except OutOfTime:
+            reasons.append(f"{step} takes too long")
+            break
+        except NotQuantised as failure:
+            reasons.append(str(failure))
+            continue
+        if gate.passed:
+            return gate, tuple(tried)
+        reasons.append(f"with {step} {precision_gate.objection(gate)}")
+    raise NotQuantised("; ".join(reasons), gate)
+
+
+def _answers(partial: Path, info: ModelInfo, pixels: Pixels) -> NDArray[np.float32]:
+    try:
+        return conversion.answers(conversion.load(partial, info), pixels)
+    except conversion.NotConverted as failure:
+        raise NotQuantised(str(failure)) from failure
+
+
+def with_result(folder: Path, info: ModelInfo, images: QuantisationImages, limits: TimeLimits) -> ModelInfo:
+    """Return the model info with the record of a new int8 IR, or with the reason why it was left out.
+
+    The caller writes it. Without a new int8 IR an earlier one is removed, which the model info no longer records.
+
+    Raises:
+        UserError: As `quantise`.
+    """
+    try:
+        return precision_record.with_record(info, precision_record.INT8, quantise(folder, info, images, limits))
+    except NotQuantised as failure:
+        own_files.remove_folder(precision_record.folder_of(folder))
+        return precision_record.with_reason(info, precision_record.INT8, str(failure), failure.gate)

@@ -1,0 +1,162 @@
+"""The int8 IR that a job adds: in a child process with real NNCF once, and each way to be left out."""
+
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_classifier import artifacts
+from image_classifier.class_folders.listing import Example, Listing
+from image_classifier.inference.openvino_model import precision_record
+from image_classifier.training import stopping
+from image_classifier.training.export import int8_ir
+from image_classifier.training.export.child_process import Child, ChildKilled
+from image_classifier.training.stopping import StopSignal
+from tests.unit.inference import convolutions
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What a job of 60 training and 210 validation images leaves to the quantisation."""
+    folder = tmp_path_factory.mktemp("data")
+    return SimpleNamespace(training=listing(folder / "training", 60, 1), validation=listing(folder / "validation", 210))
+
+
+def listing(folder: Path, count: int, seed: int = 0) -> Listing:
+    """Write images of three colours."""
+    folder.mkdir(parents=True)
+    examples = []
+    for index, (pixels, label) in enumerate(zip(*convolutions.images(count, seed=seed), strict=True)):
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+        examples.append(Example(folder / f"{index}.png", int(label)))
+    return Listing(folder, convolutions.COLOURS, tuple(examples))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A verified model folder with a float32 IR."""
+    return convolutions.write(tmp_path / "model")
+
+
+@pytest.fixture
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test when a process is started."""
+
+    def start(*given: Any) -> None:
+        pytest.fail("a process was started")
+
+    monkeypatch.setattr(Child, "__init__", start)
+
+
+def left_out(folder: Path) -> str | None:
+    """Return the recorded reason."""
+    return precision_record.left_out(artifacts.read_model_info(folder), "int8")
+
+
+def test_int8_is_added_with_its_figures(folder: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Enough images, one of them unreadable by now -> the IR, its record, and one line with the same figures."""
+    trained.validation.examples[0].path.write_bytes(b"no image any more")
+    assert int8_ir.add(folder, trained, StopSignal())
+    info = artifacts.read_model_info(folder)
+    found = precision_record.read_int8(folder, info)
+    line = capsys.readouterr().out
+    assert found, line
+    precision_record.check_undamaged(folder, found)
+    assert (found.gate.images, found.gate.passed, found.statistics_images) == (209, True, 60)
+    assert line.startswith(f"int8 IR: on 209 validation images accuracy {found.gate.accuracy:.4f} (float32: 0.9")
+    assert f"{found.steps[-1]} with 60 training images" in line
+    assert info.extra["openvino"]["sha256"] == found.f32_sha256
+    assert sorted(path.name for path in folder.iterdir() if "int8" in path.name) == ["openvino_int8"]
+
+
+@pytest.mark.usefixtures("no_process")
+def test_small_validation_set_leaves_it_out(folder: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """199 validation images -> one line that says how many it takes, the same in the model info, and no process."""
+    few = Listing(trained.validation.folder, convolutions.COLOURS, trained.validation.examples[:199])
+    assert int8_ir.add(folder, SimpleNamespace(training=trained.training, validation=few), StopSignal())  # type: ignore[arg-type]
+    reason = "199 validation images are fewer than the 200 that its gate takes"
+    assert left_out(folder) == reason
+    assert capsys.readouterr().out == f"int8 IR left out: {reason}. The float32 IR serves this model.\n"
+
+
+@pytest.mark.usefixtures("no_process")
+def test_stopped_job_does_not_begin(folder: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """SIGTERM came before -> False, the reason in the model info, and no line of its own."""
+    stop = StopSignal()
+    stop.set()
+    assert not int8_ir.add(folder, trained, stop)
+    assert left_out(folder) == "the job was stopped before it: SIGTERM"
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.usefixtures("no_process")
+def test_little_time_left_does_not_begin(folder: Path, trained: Any) -> None:
+    """35 s before max_runtime -> left out in favour of the report."""
+    stop = StopSignal()
+    stop.set_time_limit(35 + _age())
+    assert int8_ir.add(folder, trained, stop)
+    assert "s are left of max_runtime, and it takes at least 30 s" in str(left_out(folder))
+
+
+def _age() -> float:
+    return time.monotonic() - stopping.process_start()
+
+
+@pytest.mark.usefixtures("no_process")
+def test_unverified_model_is_not_quantised(folder: Path, trained: Any) -> None:
+    """The verification was left out -> so is int8."""
+    info = artifacts.read_model_info(folder)
+    info.extra["verified"] = False  # type: ignore[index]
+    artifacts.write_model_info(folder, info)
+    assert int8_ir.add(folder, trained, StopSignal())
+    assert left_out(folder) == "the model is not verified"
+
+
+def test_stop_while_quantising_ends_the_process(folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM comes while the process runs -> False, no process, and nothing of it in the model folder."""
+    stop, before, started = StopSignal(), sorted(folder.iterdir()), []
+    wait = Child.wait
+
+    def stopped(child: Child, given: StopSignal) -> None:
+        started.append(child)
+        stop.set()
+        wait(child, given)
+
+    monkeypatch.setattr(Child, "wait", stopped)
+    assert not int8_ir.add(folder, trained, stop)
+    assert sorted(folder.iterdir()) == before
+    assert started[0]._process.poll() is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ChildKilled("its process was killed by SIGKILL"), "its process was killed by SIGKILL"),
+        (OSError("the disk is full"), "OSError: the disk is full"),
+    ],
+)
+def test_failure_is_a_reason_and_never_an_error(
+    folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    """The process crashes, or its folder cannot be written -> the reason, and the job goes on."""
+
+    def fail(*given: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Child, "__init__", fail)
+    assert int8_ir.add(folder, trained, StopSignal())
+    assert left_out(folder) == reason
+
+
+def test_sample_keeps_the_shares_of_the_classes(trained: Any) -> None:
+    """30 of 210 images -> ten of each class, the same each time; images of other hosts are not among them."""
+    few = int8_ir.stratified_sample(trained.validation, 30)
+    assert np.bincount([example.label for example in few]).tolist() == [10, 10, 10]
+    assert few == int8_ir.stratified_sample(trained.validation, 30)
+    others = tuple(Example(example.path, example.label, owner=1) for example in trained.validation.examples[:100])
+    shared = Listing(trained.validation.folder, convolutions.COLOURS, others + trained.validation.examples[100:])
+    assert len(int8_ir.stratified_sample(shared, 200)) == 110
