@@ -18,6 +18,7 @@ from image_classifier.imaging import ImageRejected
 from image_classifier.inference.labelled_images import LabelledImages
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.openvino_model import (
+    bf16,
     conversion,
     ir_record,
     nncf_network,
@@ -27,7 +28,7 @@ from image_classifier.inference.openvino_model import (
 )
 from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
 from image_classifier.inference.openvino_model.ir_record import Record
-from image_classifier.inference.openvino_model.precision_record import INT8
+from image_classifier.inference.openvino_model.precision_record import BF16, INT8
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from image_classifier.untrusted_models import assumptions
 
@@ -93,7 +94,9 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool, quantize: bo
     info = _without_stale(folder, ir_record.with_record(info, record), record)
     artifacts.write_model_info(folder, info)
     if labelled:
-        info = quantisation.with_result(folder, info, _quantisation_images(labelled, info), _LIMITS)
+        chosen = _quantisation_images(labelled, info)
+        info = quantisation.with_result(folder, info, chosen, _LIMITS)
+        info = bf16.with_result(folder, info, chosen.gate, chosen.labels)
         artifacts.write_model_info(folder, info)
     return Converted(record, info)
 
@@ -235,17 +238,20 @@ def main(words: Sequence[str] | None = None) -> int:
         f"TensorFlow's by at most {record.largest_difference:.7f}; in {record.close_answers} borderline cases the "
         f"class differs. {record.seconds:.1f} s."
     )
-    return _print_int8(converted.info) if given.quantize else 0
+    return _print_precisions(converted.info) if given.quantize else 0
 
 
-def _print_int8(info: ModelInfo) -> int:
+def _print_precisions(info: ModelInfo) -> int:
+    half = precision_record.read_bf16(Path(), info)
+    judged = precision_gate.sentence(half.gate) if half else f"left out, {precision_record.left_out(info, BF16)}"
     reason = precision_record.left_out(info, INT8)
     if reason is not None:
-        print(f"No int8 IR: {reason}. The float32 one serves it.", file=sys.stderr)
+        print(f"No int8 IR: {reason}. The float32 one serves it; bf16: {judged}.", file=sys.stderr)
         return 1
     found = precision_record.recorded_int8(info)
     assert found
     print(f"It also has an int8 IR: {precision_gate.sentence(found.gate)}. {found.steps[-1]}, {found.seconds:.1f} s.")
+    print(f"bf16: {judged}.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Add an int8 IR beside the float32 one, if it passes its gate: quantization=auto.
+"""Add an int8 IR beside the float32 one, and judge bf16, each if it passes its gate: quantization=auto.
 
 A child process quantises with training images and judges on validation images: it needs no TensorFlow, can be ended at
 any time, and a crash costs only the int8 IR.
@@ -24,9 +24,15 @@ from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import first_line
 from image_classifier.evaluation import stratified
-from image_classifier.inference.openvino_model import nncf_network, precision_gate, precision_record, quantisation
+from image_classifier.inference.openvino_model import (
+    bf16,
+    nncf_network,
+    precision_gate,
+    precision_record,
+    quantisation,
+)
 from image_classifier.inference.openvino_model.nncf_network import NotQuantised
-from image_classifier.inference.openvino_model.precision_record import INT8
+from image_classifier.inference.openvino_model.precision_record import BF16, INT8, PRECISIONS
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from image_classifier.resources.processors import available_processors
 from image_classifier.training import stopping
@@ -50,24 +56,26 @@ _RESULT = "result.json"
 def add(folder: Path, trained: "Trained", stop: StopSignal) -> bool:
     """Quantise the float32 IR of a verified model folder, and write the result into its model info.
 
-    The int8 IR is optional: without it, the log and the model info say why, and the job continues. Returns False when
-    the job had no time left for it, which the caller logs.
+    Lower precisions are optional: without them, the log and the model info say why, and the job continues. Returns
+    False when the job had no time left for them, which the caller logs.
     """
     info, in_time = artifacts.read_model_info(folder), True
     try:
         with tempfile.TemporaryDirectory(prefix="quantising-") as scratch:
-            info = _with_entry(info, _entry(folder, info, trained, Path(scratch), stop))
+            info = _with_entries(info, _entries(folder, info, trained, Path(scratch), stop))
     except Interrupted:
-        info, in_time = precision_record.with_reason(info, INT8, f"{_NOT_YET}: {stop.reason}"), False
+        info, in_time = _left_out(info, f"{_NOT_YET}: {stop.reason}"), False
     except (NotQuantised, ChildFailed, ChildKilled) as failure:
-        info = precision_record.with_reason(info, INT8, str(failure))
+        info = _left_out(info, str(failure))
     except Exception as error:  # whatever fails in it, the job has its model
-        info = precision_record.with_reason(info, INT8, f"{type(error).__name__}: {first_line(error)}".rstrip("."))
+        info = _left_out(info, f"{type(error).__name__}: {first_line(error)}".rstrip("."))
     finally:
         shutil.rmtree(quantisation.partial_folder(folder), ignore_errors=True)
     artifacts.write_model_info(folder, info)
     if in_time:
         log(_line(folder, info))
+        if reason := _bf16_reason(folder, info):
+            log(reason)
     return in_time
 
 
@@ -82,13 +90,27 @@ def _line(folder: Path, info: ModelInfo) -> str:
     )
 
 
-def _with_entry(info: ModelInfo, entry: Mapping[str, Any]) -> ModelInfo:
+def _bf16_reason(folder: Path, info: ModelInfo) -> str | None:
+    """Return the line about bf16; None where the one about int8 says it already."""
+    found, reason = precision_record.read_bf16(folder, info), precision_record.left_out(info, BF16)
+    if found is not None:
+        return f"bf16: {precision_gate.sentence(found.gate)}"
+    return None if reason == precision_record.left_out(info, INT8) else f"bf16 left out: {reason}."
+
+
+def _left_out(info: ModelInfo, reason: str) -> ModelInfo:
+    for precision in PRECISIONS:
+        info = precision_record.with_reason(info, precision, reason)
+    return info
+
+
+def _with_entries(info: ModelInfo, entries: Mapping[str, Any]) -> ModelInfo:
     known = dict(info.extra.get(precision_record.KEY) or {})
-    return replace(info, extra={**info.extra, precision_record.KEY: {**known, INT8: dict(entry)}})
+    return replace(info, extra={**info.extra, precision_record.KEY: {**known, **entries}})
 
 
-def _entry(folder: Path, info: ModelInfo, trained: "Trained", scratch: Path, stop: StopSignal) -> Mapping[str, Any]:
-    """Return the entry of the model info that the child process wrote."""
+def _entries(folder: Path, info: ModelInfo, trained: "Trained", scratch: Path, stop: StopSignal) -> Mapping[str, Any]:
+    """Return the entries of the model info that the child process wrote."""
     if stop.out_of_time():
         raise Interrupted(stop.reason)
     if not info.extra.get("verified"):
@@ -130,8 +152,8 @@ def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
     images = QuantisationImages(statistics, gate, labels)
     limits = TimeLimits(request["another_rung"], request["whole"])
     info = quantisation.with_result(folder, info, images, limits)
-    entry = info.extra[precision_record.KEY][INT8]
-    (scratch / _RESULT).write_text(json.dumps(entry), encoding="utf-8")
+    info = bf16.with_result(folder, info, gate, labels)
+    (scratch / _RESULT).write_text(json.dumps(info.extra[precision_record.KEY]), encoding="utf-8")
 
 
 def _pixels(paths: Sequence[str], info: ModelInfo) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -12,6 +12,7 @@ from PIL import Image
 from image_classifier import artifacts
 from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.inference.openvino_model import precision_record
+from image_classifier.resources import processors
 from image_classifier.training import stopping
 from image_classifier.training.export import int8_ir
 from image_classifier.training.export.child_process import Child, ChildKilled
@@ -69,6 +70,10 @@ def test_int8_is_added_with_its_figures(folder: Path, trained: Any, capsys: pyte
     assert (found.gate.images, found.gate.passed, found.statistics_images) == (209, True, 60)
     assert line.startswith(f"int8 IR: on 209 validation images accuracy {found.gate.accuracy:.4f} (float32: 0.9")
     assert f"{found.steps[-1]} with 60 training images" in line
+    if not processors.has_bfloat16():
+        reason = "the CPU that would have judged it has no bfloat16 instructions"
+        assert precision_record.left_out(info, "bf16") == reason
+        assert line.splitlines()[1:] == [f"bf16 left out: {reason}."]
     assert info.extra["openvino"]["sha256"] == found.f32_sha256
     assert sorted(path.name for path in folder.iterdir() if "int8" in path.name) == ["openvino_int8"]
 
