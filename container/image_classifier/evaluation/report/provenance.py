@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.contract import names, parsing
-from image_classifier.evaluation import wording
+from image_classifier.evaluation import precisions, wording
 from image_classifier.evaluation.evidence import Evidence
 from image_classifier.evaluation.wording import counted
 
@@ -73,6 +73,8 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for split in evidence.splits:
         yield f"{split.name.capitalize()} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
     yield "Classes", f"{len(evidence.class_names):,}"
+    for name, sentence in precisions.described(info).items():
+        yield f"In {name}", _text(sentence)
     if digest := _mapping(info, "data").get("sha256"):
         yield "Fingerprint of the training data", _text(digest)
     if digest := info.get("sha256"):

@@ -24,13 +24,7 @@ from image_classifier.class_folders.listing import Example, Listing
 from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import first_line
 from image_classifier.evaluation import stratified
-from image_classifier.inference.openvino_model import (
-    bf16,
-    nncf_network,
-    precision_gate,
-    precision_record,
-    quantisation,
-)
+from image_classifier.inference.openvino_model import bf16, precision_gate, precision_record, quantisation
 from image_classifier.inference.openvino_model.nncf_network import NotQuantised
 from image_classifier.inference.openvino_model.precision_record import BF16, INT8, PRECISIONS
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
@@ -47,6 +41,8 @@ if TYPE_CHECKING:
 OFF = "off"
 SHARE = 0.2
 """Part of the job's time so far that further methods may take; the first one is always tried."""
+STATISTICS_IMAGES, GATE_IMAGES = 128, 300
+"""Most training and validation images of a job; the command takes more, since it has no job to delay."""
 LEAST_SECONDS = 30.0
 """Time left before max_runtime below which quantisation does not begin."""
 _NOT_YET = "the job was stopped before it"
@@ -115,13 +111,13 @@ def _entries(folder: Path, info: ModelInfo, trained: "Trained", scratch: Path, s
         raise Interrupted(stop.reason)
     if not info.extra.get("verified"):
         raise NotQuantised("the model is not verified")
-    gate = stratified_sample(trained.validation, quantisation.GATE_IMAGES)
+    gate = stratified_sample(trained.validation, GATE_IMAGES)
     quantisation.check_images(len(gate))
     left = stop.training_seconds()
     if left < LEAST_SECONDS:
         raise NotQuantised(f"{max(left, 0):.0f} s are left of max_runtime, and it takes at least {LEAST_SECONDS:g} s")
     so_far = time.monotonic() - stopping.process_start()
-    statistics = stratified_sample(trained.training, nncf_network.STATISTICS_IMAGES)
+    statistics = stratified_sample(trained.training, STATISTICS_IMAGES)
     request = {
         "folder": str(folder),
         "statistics": [str(example.path) for example in statistics],
