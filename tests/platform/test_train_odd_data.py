@@ -52,6 +52,33 @@ def test_odd_data_is_trained_on(tmp_path: Path, tiny_backbone: Path) -> None:
         assert words in done.stdout
 
 
+@pytest.mark.every
+def test_manifest_is_trained_on(tmp_path: Path, tiny_backbone: Path) -> None:
+    """Augmented manifest lines of images in one folder, with splits -> exit 0, the splits and the classes as given."""
+    tree = make_tree(tmp_path, {"blue": COLOURS["blue"], "red": COLOURS["red"]}, epochs="1", report="True")
+    link_backbone(tree, tiny_backbone)
+    training = tree / "input/data/training"
+    lines = []
+    for number, name in enumerate(("blue", "red")):
+        for path in sorted((training / name).iterdir()):
+            path.rename(training / f"{name}-{path.name}")
+            split = {"00": "validation", "01": "validation", "02": "test"}.get(path.stem, "train")
+            key = f"s3://bucket/prefix/{name}-{path.name}"
+            lines.append({"source-ref": key, "k": number, "k-metadata": {"class-name": name.upper()}, "split": split})
+        (training / name).rmdir()
+    (training / "output.manifest").write_text("\n".join(map(json.dumps, lines)))
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tree / "model/labels_info.json").read_text()) == {"labels": ["BLUE", "RED"]}
+    for part, count in (("training", 18), ("validation", 4), ("test", 2)):
+        assert f"{part}: {count} images of 2 classes (BLUE {count // 2}, RED {count // 2})" in done.stdout
+    with (tree / "output/data/predictions.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["file"] for row in csv.DictReader(file)} == {
+            f"{name}-{number:02}.jpg" for name in ("blue", "red") for number in (0, 1)
+        }
+    assert (tree / "output/data/report.html").is_file()
+
+
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     """A class in Latin-1 without an image, a split, a model folder that is a file -> all of it in one failure."""
     tree = make_tree(tmp_path, {"train": COLOURS["blue"], "test": COLOURS["red"]}, count=1)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from pathlib import PurePosixPath
 
 from image_classifier.class_folders.manifest_lines import Line
 from image_classifier.class_folders.manifest_mistakes import Mistake, Mistakes
@@ -56,7 +55,7 @@ def _relative(lines: Sequence[Line], folder: str, storage: Storage, mistakes: Mi
         elif fault := _fault(objects[line][2] if line in objects else line.source.removeprefix("./")):
             mistakes.add(fault, line.number, line.source)
         else:
-            found[line] = str(PurePosixPath(line.source))
+            found[line] = line.source.removeprefix("./")
     return found
 
 

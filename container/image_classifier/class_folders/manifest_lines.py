@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from image_classifier.class_folders import manifests
@@ -85,6 +86,7 @@ def _line(number: int, source: str, label: Any, split: str, mistakes: Mistakes) 
     return Line(number, source, name, _SPLITS.get(split.lower()))
 
 
+@cache
 def _can_name_a_folder(label: str) -> bool:
     # Corrected data sets, and whatever else reads classes from folders, use the label as a folder's name.
     return not ("/" in label or label.startswith(".") or has_control_characters(label)) and is_utf8(label)

@@ -40,8 +40,8 @@ def read(folder: Path, channel: str, name: str, storage: Storage) -> Manifested:
     listing = _listing(folder, kept)
     problems += permissions.unreadable_files([example.path for example in listing.examples])
     notes = [
-        f"The {channel} channel is read by its manifest {on_one_line(name)}: {len(kept):,} image(s). Its folders name "
-        "no classes, and files that the manifest does not list are not used."
+        f"The {channel} channel is read by its manifest {on_one_line(name)}: {len(kept):,} image(s). Folder "
+        "names are not used as classes, and files that it does not list are not used."
     ]
     if repeated:
         notes.append(f"In {on_one_line(name)}, {repeated:,} line(s) repeat an earlier one; each image is used once.")

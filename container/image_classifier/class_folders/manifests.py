@@ -7,13 +7,15 @@ augmented manifests do. Any other table beside class folders is not used, as bef
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from image_classifier.class_folders import channel_walk
+from image_classifier.class_folders.channel_walk import Findings
 from image_classifier.class_folders.storage import Storage
-from image_classifier.contract.errors import ExplainedError, UserError
+from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.names import listed, on_one_line
-from image_classifier.contract.system_names import is_ignored
 from image_classifier.imaging import EXTENSIONS
 
 CSV_ENDING = ".csv"
@@ -41,6 +43,17 @@ def find(folder: str, names: Sequence[str], storage: Storage) -> list[str]:
     return [name for name in called if _is_manifest(name, storage.read(Path(folder, name), _HEAD_BYTES))]
 
 
+def in_folder(folder: Path) -> list[str]:
+    """Return the names of the manifests that lie directly in a folder.
+
+    Raises:
+        PlatformError: A file cannot be read.
+    """
+    seen = Findings(storage=Storage(pauses=()))
+    entries = channel_walk.entries(str(folder), os.path.realpath(folder), seen)
+    return find(str(folder), [entry.name for entry in entries if not entry.is_folder], seen.storage)
+
+
 def folder_of(given: Path, option: str) -> Path:
     """Return the folder that a user names by its manifest, or the given path if that is no file.
 
@@ -55,12 +68,9 @@ def folder_of(given: Path, option: str) -> Path:
         return given
     folder = given.parent
     try:
-        names = sorted(path.name for path in folder.iterdir() if path.is_file() and not is_ignored(path.name))
-        found = find(str(folder), names, Storage(pauses=()))
-    except OSError as error:
-        raise UserError(f"{option} {folder} cannot be read: {error.strerror}.") from error
-    except ExplainedError as error:
-        raise UserError(f"{option} {given} cannot be read: {error}") from error
+        found = in_folder(folder)
+    except PlatformError as error:
+        raise UserError(f"{option} {given} cannot be used: {error}") from error
     if given.name not in found:
         raise UserError(f"{option} {given} is not a manifest. Expected a folder, or {EXPECTED}.")
     if len(found) > 1:

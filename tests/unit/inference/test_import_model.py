@@ -13,7 +13,7 @@ from image_classifier import archives, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli import import_model
 from image_classifier.inference.predictor import Predictor
-from tests.support import builtin_artifact
+from tests.support import buckets, builtin_artifact
 from tests.unit.inference import colours
 from tests.unit.training import small
 
@@ -112,6 +112,23 @@ def test_missing_artefact_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     code, _, complained = run(capsys, tmp_path / "gone.tar.gz", "--output", tmp_path / "out")
     assert (code, complained.count("\n")) == (1, 1)
     assert "There is no model at" in complained
+
+
+@pytest.mark.every
+def test_artefact_in_s3_is_imported(
+    artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An s3:// address of an archive -> our folder, whose model info names the address; its messages do too."""
+    archives.pack(artefact, tmp_path / "model.tar.gz")
+    with buckets.bucket_on_this_machine(monkeypatch) as bucket:
+        uri = bucket.put("job/output/model.tar.gz", (tmp_path / "model.tar.gz").read_bytes())
+        code, said, complained = run(capsys, uri, "--output", tmp_path / "out")
+        assert (code, complained) == (0, "")
+        assert artifacts.read_model_info(tmp_path / "out").source == uri
+        assert "Answers to 50 synthetic images" in said
+        code, _, complained = run(capsys, f"{uri}.gone.tar.gz", "--output", tmp_path / "other")
+    assert code == 1
+    assert f"{uri}.gone.tar.gz" in complained
 
 
 @pytest.mark.every

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier.class_folders import channel_scan, split_folders
+from image_classifier.class_folders import channel_scan, manifests, split_folders
 from image_classifier.console.datasets.known import IMAGE_CHANNELS, TRAINING
 from image_classifier.console.roots import Roots
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.names import is_utf8, on_one_line
 from image_classifier.contract.system_names import is_ignored
 
@@ -59,8 +59,10 @@ def browse(roots: Roots, path: Path) -> Listing:
 def channels_of(folder: Path) -> dict[str, Path]:
     """Return the channels that a folder's sub-folders are named after: `train` and `val`, `training` and `test`.
 
-    Empty where the sub-folders are classes, see `class_folders.split_folders`.
+    Empty where the sub-folders are classes, see `class_folders.split_folders`, or a manifest names the images.
     """
+    if _has_manifest(folder):
+        return {}
     names, _ = _look(folder)
     parts = split_folders.parts(names, lambda name: _look(folder / name)[0])
     found: dict[str, Path] = {}
@@ -72,10 +74,10 @@ def channels_of(folder: Path) -> dict[str, Path]:
 
 
 def unwrapped(folder: Path) -> Path:
-    """Return the folder with the classes or channels of an unpacked archive, below folders that only wrap it."""
+    """Return the folder with the classes, channels or manifest of an unpacked archive, below folders that wrap it."""
     while True:
         names, images = _look(folder)
-        if images or len(names) != 1 or not _look(folder / names[0])[0]:
+        if images or len(names) != 1 or _has_manifest(folder) or not _look(folder / names[0])[0]:
             return folder
         folder = folder / names[0]
 
@@ -118,6 +120,13 @@ def _look(folder: Path) -> tuple[list[str], int]:
     except OSError:
         return [], 0
     return sorted(names, key=str.casefold), images
+
+
+def _has_manifest(folder: Path) -> bool:
+    try:
+        return bool(manifests.in_folder(folder))
+    except PlatformError:
+        return False
 
 
 def _above(roots: Roots, real: Path) -> tuple[Folder, ...]:

@@ -48,6 +48,19 @@ def test_channels_that_overlap_are_rejected(tmp_path: Path) -> None:
         known.add(tmp_path, "x", {"training": photos, "validation": photos / "a"})
 
 
+def test_folder_with_a_manifest_is_the_training_channel(tmp_path: Path) -> None:
+    """Given a manifest beside folders that would be channels or only a wrapper -> its folder is the data set."""
+    for part in ("train", "val"):
+        write_classes(tmp_path / "split" / part, {"a": 1, "b": 1})
+    (tmp_path / "wrapped" / "data" / "photos" / "all").mkdir(parents=True)
+    assert list(folders.channels_of(tmp_path / "split")) == ["training", "validation"]
+    assert folders.unwrapped(tmp_path / "wrapped").name == "photos"
+    for folder in ("split", "wrapped/data"):
+        (tmp_path / folder / "list.csv").write_text("path,label\ntrain/a/000.png,a\n")
+    assert folders.channels_of(tmp_path / "split") == {}
+    assert folders.unwrapped(tmp_path / "wrapped").name == "data"
+
+
 def test_parts_of_a_split_become_channels(tmp_path: Path) -> None:
     """Given train, val and held-out folders -> they are the channels; classes named alike are not."""
     for part in ("train", "val", "held-out"):

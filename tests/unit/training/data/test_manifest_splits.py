@@ -75,4 +75,7 @@ def test_manifest_beside_class_folders_is_said(
     """A manifest beside class folders -> one line says that the folders do not name the classes."""
     put(training, "manifest.csv", content=b"blue/1.jpg,b\nred/1.jpg,r")
     preflight.check(opt_ml, small.settings())
-    assert "is read by its manifest manifest.csv: 2 image(s). Its folders name no classes" in capsys.readouterr().out
+    assert (
+        "is read by its manifest manifest.csv: 2 image(s). Folder names are not used as classes"
+        in capsys.readouterr().out
+    )
