@@ -1,10 +1,18 @@
 """The same deployment in code: how a model is served and asked outside the console, here and on SageMaker."""
 
+import pprint
+import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from image_classifier.cloud.sagemaker import batch
+from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.console.forms.same_in_code import Snippet
+from image_classifier.console.trying import batches
+from image_classifier.contract.errors import UserError
+from image_classifier.runners import experiment
 from image_classifier.runners.endpoints import docker
 from image_classifier.runners.endpoints.record import DOCKER, KINDS, LOCAL, REAL_TIME, SERVERLESS
 
@@ -23,11 +31,12 @@ _ASK = (
     '  -H "Accept: application/json;verbose" \\\n'
     "  --data-binary @image.jpg\n"
 )
-_OWN = (
-    'image_uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:latest-serve"'
-    "  # your own: printed by scripts/publish\n"
-    'role = "arn:aws:iam::123456789012:role/sagemaker"  # your own\n'
-)
+IMAGES = "s3://my-bucket/new/"
+"""Of a batch job whose form does not name any."""
+_IMAGE_URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:latest-serve"
+_ROLE = "arn:aws:iam::123456789012:role/sagemaker"
+_LOCATION = "s3://my-bucket/image-classifier"
+_OWN = f'image_uri = "{_IMAGE_URI}"  # your own: printed by scripts/publish\nrole = "{_ROLE}"  # your own\n'
 _HOSTED = {
     REAL_TIME: '{"InitialInstanceCount": 1, "InstanceType": "ml.c5.large"}',
     SERVERLESS: '{"ServerlessConfig": {"MemorySizeInMB": 2048, "MaxConcurrency": 5}}',
@@ -51,6 +60,10 @@ class Deployed:
     model: Path
     """The model folder."""
     image: str = docker.IMAGE
+    images: str = IMAGES
+    """Of a batch job."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Of a batch job: those that the form gives."""
 
 
 def snippets(way: str, deployed: Deployed) -> tuple[Snippet, ...]:
@@ -62,7 +75,7 @@ def snippets(way: str, deployed: Deployed) -> tuple[Snippet, ...]:
         return (Snippet("docker", "Docker", "shell", f"{_docker(deployed)}\n# In another terminal\n{_ASK}"),)
     if way == BATCH:
         return (
-            Snippet("shell", "Shell", "shell", _upload(deployed)),
+            Snippet("shell", "Shell", "shell", _batch_command(deployed)),
             Snippet("boto3", "boto3", "python", _batch(deployed)),
         )
     return (
@@ -88,14 +101,10 @@ def _artefact(deployed: Deployed) -> str:
 
 
 def _packed(deployed: Deployed) -> str:
-    """Return a comment that names the artefact's origin."""
-    return f"# {_artefact(deployed)} is the model folder, packed: the Shell form of SageMaker, batch.\n"
-
-
-def _upload(deployed: Deployed) -> str:
-    """Return the commands that pack the model as SageMaker wants it: its files at the root of the archive."""
+    """Return comments that say how the artefact is made: the model's files at the root of an archive."""
     return (
-        f"tar -czf model.tar.gz -C {shlex.quote(str(deployed.model))} .\naws s3 cp model.tar.gz {_artefact(deployed)}\n"
+        f"# tar -czf model.tar.gz -C {shlex.quote(str(deployed.model))} .\n"
+        f"# aws s3 cp model.tar.gz {_artefact(deployed)}\n"
     )
 
 
@@ -177,16 +186,28 @@ def _sdk_v2(way: str, deployed: Deployed) -> str:
     )
 
 
+def _batch_command(deployed: Deployed) -> str:
+    given = {"image": "IMAGE_URI", "role": "ROLE_ARN", "location": _LOCATION, **deployed.options}
+    words = batches.arguments(deployed.model, deployed.images, Path(batches.ANSWERS), given)
+    command, rest = words[:5], words[5:]
+    flags = [f"  {name} {shlex.quote(value)}" for name, value in zip(rest[::2], rest[1::2], strict=True)]
+    return " \\\n".join([f"scripts/launch {shlex.join(command)}", *flags]) + "\n"
+
+
 def _batch(deployed: Deployed) -> str:
-    return (
-        "import boto3\n\n"
-        f"{_model(deployed)}"
-        "sagemaker.create_transform_job(\n"
-        f"    TransformJobName={deployed.name!r},\n    ModelName={deployed.name!r},\n"
-        '    BatchStrategy="SingleRecord",\n'
-        "    TransformInput={\n"
-        '        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://my-bucket/new/"}},\n'
-        '        "ContentType": "application/x-image",\n    },\n'
-        '    TransformOutput={"S3OutputPath": "s3://my-bucket/answers/", "Accept": "application/json;verbose"},\n'
-        '    TransformResources={"InstanceType": "ml.c5.large", "InstanceCount": 1},\n)\n'
-    )
+    """Return the requests of `scripts/launch batch`, for images that lie in S3 already."""
+    given = {"image": _IMAGE_URI, "role": _ROLE, "location": _LOCATION, **deployed.options}
+    images = deployed.images if experiment.is_s3(deployed.images) else IMAGES
+    try:
+        found = batches.described(deployed.name, _artefact(deployed), images, given)
+    except UserError as error:
+        return f"# {error}\n"
+    model, job, cleaning = map(_call, batch.requests(found))
+    wait = f'sagemaker.get_waiter("transform_job_completed_or_stopped").wait(TransformJobName={deployed.name!r})\n'
+    return f'import boto3\n\n{_packed(deployed)}sagemaker = boto3.client("sagemaker")\n{model}{job}{wait}{cleaning}'
+
+
+def _call(call: Call) -> str:
+    method = re.sub("(?<!^)(?=[A-Z])", "_", call.operation).lower()
+    parameters = pprint.pformat(dict(call.parameters), sort_dicts=False, width=100)
+    return f"sagemaker.{method}(\n    **{parameters}\n)\n"
