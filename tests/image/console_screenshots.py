@@ -1,25 +1,39 @@
-"""Write docs/console-result.png: a screen of a running console that shows no photographs.
+"""Write the screenshots of the console in docs.
 
-    TF_USE_LEGACY_KERAS=1 PYTHONPATH=container:scripts .venv/bin/python -m tests.image.console_screenshots ADDRESS
+    TF_USE_LEGACY_KERAS=1 PYTHONPATH=container:scripts .venv/bin/python -m tests.image.console_screenshots [ADDRESS]
 
-ADDRESS is what `scripts/console` prints, of a console whose sample data was tried. Needs Debian's package chromium.
+With ADDRESS, what `scripts/console` prints, of a console whose sample data was tried: docs/console-result.png, a screen
+that shows no photographs. Without it, a console is started, and a job on parts of two photographs of scikit-image,
+whose licence is CC0 (NOTICE): docs/console-data.png, docs/console-train.png and docs/console-try.png. Needs Debian's
+package chromium. On a busy machine, TEST_PATIENCE=5 waits five times as long.
 """
 
+import io
+import random
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page
+from PIL import Image
+from playwright.sync_api import Page, expect
 
 from tests.image import journeys
-from tests.image.journeys import RunningConsole, Visitor
+from tests.image.journeys import SECONDS, RunningConsole, Visitor
 from tests.image.screenshot import WIDTH, write
 from tests.platform.serving import ROOT
+from tests.support import named_photographs
+from tests.support.waiting import PATIENCE
 
 SAMPLE = "solar"
 """Name of the job on it."""
-HEIGHTS = {"result": 590}
+HEIGHTS = {"result": 590, "data": 600, "train": 860, "try": 720}
 """Pixels of each screen that are shown."""
+CLASSES = {"cat": "chelsea.png", "coffee": "coffee.png"}
+"""Class, and the photograph that its images are parts of."""
+PARTS = 40
+"""Images of each class."""
+SIDE = 160
+JOB_SECONDS = 300
 
 
 def take(page: Page, name: str) -> None:
@@ -31,8 +45,50 @@ def take(page: Page, name: str) -> None:
         write(path, ROOT / "docs" / f"console-{name}.png")
 
 
+def write_parts(folder: Path) -> None:
+    """Write the class folders."""
+    chosen = random.Random(0)
+    for name, photograph in CLASSES.items():
+        (folder / name).mkdir(parents=True)
+        with Image.open(io.BytesIO(named_photographs.of_wheel(photograph))) as whole:
+            for number in range(PARTS):
+                left, top = chosen.randrange(whole.width - SIDE), chosen.randrange(whole.height - SIDE)
+                part = whole.convert("RGB").crop((left, top, left + SIDE, top + SIDE))
+                part.save(folder / name / f"{name}-{number:02}.jpg", quality=90)
+
+
+def take_for_the_guide(scratch: Path) -> None:
+    """Start a console and take the screens of the guide: a data set, the form of a job, an answer."""
+    photos, whole = scratch / "cat-or-coffee", scratch / "chelsea.png"
+    write_parts(photos)
+    whole.write_bytes(named_photographs.of_wheel(whole.name))
+    with journeys.running_console(scratch) as console, journeys.browser() as browser:
+        page = Visitor(browser, console).opened()
+        page.get_by_label("Folder", exact=True).fill(str(photos))
+        page.get_by_role("button", name="Use folder").click()
+        expect(page.locator("#health")).to_contain_text("images checked in")
+        data_set = page.url
+        page.goto(f"{data_set}/images")
+        page.wait_for_load_state("networkidle")
+        take(page, "data")
+        page.goto(data_set)
+        page.get_by_role("link", name="Train", exact=True).last.click()
+        page.locator("#estimate .big").wait_for(timeout=JOB_SECONDS * 1000 * PATIENCE)
+        take(page, "train")
+        page.get_by_role("button", name="Start training").click()
+        page.get_by_role("link", name="Try it").click(timeout=JOB_SECONDS * 1000 * PATIENCE)
+        page.locator("#files").set_input_files(whole)
+        page.locator(".card .percent").first.wait_for(timeout=SECONDS * 1000 * PATIENCE)
+        page.wait_for_load_state("networkidle")
+        take(page, "try")
+
+
 def main() -> None:
-    """Take them."""
+    """Take those that the arguments ask for."""
+    if len(sys.argv) == 1:
+        with tempfile.TemporaryDirectory(prefix="screenshots-") as folder:
+            take_for_the_guide(Path(folder))
+        return
     with journeys.browser() as browser:
         visitor = Visitor(browser, RunningConsole(sys.argv[1], ROOT))
         page = visitor.opened()

@@ -22,6 +22,8 @@ LARGEST_PAGE = 150_000
 """Bytes of a page with its styles and scripts, without photographs."""
 SECONDS = 60
 """That any one step may take, a job apart."""
+_CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+"""Chromium's own camera, which shows a moving pattern, and a user who allows it."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def browser() -> Iterator[Browser]:
     """Start Debian's Chromium."""
     expect.set_options(timeout=SECONDS * 1000 * PATIENCE)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", *_CAMERA])
         yield started
         started.close()
 

@@ -124,7 +124,7 @@ def test_corrected_label_gets_a_new_held_out_score(trained: str, page: Page) -> 
 
 
 def test_photo_is_answered_with_its_evidence(trained: str, page: Page) -> None:
-    """Given the result and no camera -> a held-out photo gets an answer, a heat map and similar training images."""
+    """Given the result -> a held-out photo gets an answer, a heat map and similar training images."""
     page.goto(page.url.replace("/data", f"/jobs/{trained}/result/overview"))
     page.get_by_role("link", name="Try it").click()
     page.locator(".sample").first.click()
@@ -171,6 +171,18 @@ def test_keyboard_alone_gets_an_answer(trained: str, visitor: Visitor, page: Pag
     reach(page, "Show what it rests on")
     page.keyboard.press(" ")
     expect(page.locator(".card canvas")).to_be_visible()
+
+
+@pytest.mark.every
+def test_photo_from_the_camera_gets_an_answer(trained: str, visitor: Visitor, page: Page) -> None:
+    """Given a camera that the user allows -> its photo is answered, and the camera is off afterwards."""
+    visitor.go(page, f"/jobs/{trained}/try")
+    page.locator(".sample").first.wait_for()
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator("#camera-state")).to_contain_text("sent only to this server")
+    page.locator("#take").click()
+    expect(page.locator(".card").filter(has_text="camera-").locator(".percent").first).to_contain_text("%")
+    assert page.evaluate("document.querySelector('#camera video').srcObject") is None
 
 
 def test_two_tabs_show_one_job(trained: str, visitor: Visitor, page: Page) -> None:
