@@ -181,7 +181,7 @@ EDITS = (
         16,
         "the check sum of the IR",
         "image_classifier/inference/openvino_model/ir_record.py",
-        "    if found != record.sha256:\n",
+        "    if found != sha256:\n",
         "    if False:\n",
         ("test_serve_engines.py::test_corrupt_ir_stops_the_server",),
     ),
