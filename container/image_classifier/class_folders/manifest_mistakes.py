@@ -41,7 +41,10 @@ class Mistake(Enum):
         "Separate folders by one slash, and leave control characters out.",
     )
     OTHER_BUCKET = ("the object is in another bucket", "All images of a channel are in one bucket.")
-    MISSING = ("no such file in the channel", "Paths are relative to the folder of the manifest.")
+    MISSING = (
+        "no such file in the channel",
+        "Paths are relative to the folder of the manifest; s3:// objects lie below the channel's prefix.",
+    )
     NOT_A_FILE = ("the path is not that of a file", "Give the path of an image.")
     LABELS_DIFFER = ("the image has another label in an earlier line", "Give each image one label.")
     SPLITS_DIFFER = ("the image has another split in an earlier line", "Give each image one split.")
