@@ -9,8 +9,8 @@ FROM ${BASE_IMAGE} AS python
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
-# `docker run IMAGE train`, `... serve`, `... monitor` and `... console` find these words in /opt/program. Nothing of ours lies under /opt/ml: the
-# platform mounts over it.
+# `docker run IMAGE train`, `... serve`, `... monitor`, `... gate` and `... console` find these words in /opt/program.
+# Nothing of ours lies under /opt/ml: the platform mounts over it.
 ENV PATH=/opt/venv/bin:/opt/program:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 # SageMaker shows what a job prints when it is printed.
 ENV PYTHONUNBUFFERED=1

@@ -1,4 +1,4 @@
-"""The commands and the file of docs/guides/launch.md are parsed as the programs parse them."""
+"""The commands of docs/guides/launch.md and registry.md, and the file, are parsed as the programs parse them."""
 
 import argparse
 import re
@@ -14,7 +14,8 @@ from image_classifier.runners import experiment
 from tests.support.guides import GUIDES
 
 TEXT = (GUIDES / "launch.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^scripts/launch (.+)$", TEXT, re.MULTILINE)
+TEXTS = f"{TEXT}\n{(GUIDES / 'registry.md').read_text(encoding='utf-8')}"
+COMMANDS = sorted(set(re.findall(r"^scripts/launch (.+)$", TEXTS, re.MULTILINE)))
 
 
 def test_guide_shows_every_verb() -> None:
@@ -32,7 +33,7 @@ def test_flags_of_the_tables_exist() -> None:
     """Given the flags that the guide's text names -> some verb has each of them."""
     helps = " ".join(action for verb in launch.VERBS.values() for action in _flags(verb.add_arguments))
     named = set(
-        re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"^scripts/(?!launch).*$", "", TEXT, flags=re.MULTILINE))
+        re.findall(r"(?<![\w-])--[a-z][a-z-]+", re.sub(r"^(scripts/(?!launch)|aws ).*$", "", TEXTS, flags=re.MULTILINE))
     )
     assert [flag for flag in named - {"--help"} if flag not in helps.split()] == []
 

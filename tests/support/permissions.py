@@ -130,6 +130,11 @@ def _of_sagemaker(operation: str, parameters: Mapping[str, Any]) -> Iterator[Nee
     if operation == "ListTags":
         yield Need("sagemaker:ListTags", parameters["ResourceArn"], _OWN)
         return
+    untagged = _without_tags(operation, parameters)
+    if untagged:
+        for resource in untagged:
+            yield Need(f"sagemaker:{operation}", resource, {})
+        return
     longest_first = sorted(kinds.KINDS, key=lambda kind: -len(kind.noun))
     kind = next(kind for kind in longest_first if kind.noun in operation and kind.service == "sagemaker")
     resources = [_arn("sagemaker", f"{kind.arn}/{parameters[f'{kind.noun}Name']}")]
@@ -166,6 +171,17 @@ def _of_monitoring(service: str, operation: str, parameters: Mapping[str, Any]) 
         yield Need("scheduler:DeleteSchedule", _arn(service, f"schedule/{group}/drift"), {})
     for role in _roles(parameters):
         yield Need("iam:PassRole", role, {"iam:PassedToService": f"{service}.amazonaws.com"})
+
+
+def _without_tags(operation: str, parameters: Mapping[str, Any]) -> list[str]:
+    """Return the resources of a request for what has no tags: versions of models, executions of pipelines."""
+    if operation == "ListModelPackages":
+        return ["*"]
+    if operation == "CreateModelPackage":
+        group = parameters["ModelPackageGroupName"]
+        return [_arn("sagemaker", f"model-package-group/{group}"), _arn("sagemaker", f"model-package/{group}/1")]
+    named = ("PipelineExecutionArn", "ModelPackageArn", "ModelPackageName")
+    return [parameters[name] for name in named if name in parameters]
 
 
 def _of_scaling() -> Iterator[Need]:

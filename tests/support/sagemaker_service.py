@@ -1,7 +1,8 @@
 """SageMaker on this machine: moto's server over HTTP, with the operations and states that moto lacks.
 
-moto finishes training jobs at once and cannot stop them, and its tagging service does not know SageMaker. Faults are
-answers that a test puts in front of an operation; every request is recorded.
+moto finishes training jobs and executions of pipelines at once and cannot stop them, knows no steps of executions,
+cannot delete registered versions, and its tagging service does not know SageMaker. Faults are answers that a test puts
+in front of an operation; every request is recorded.
 """
 
 import functools
@@ -38,6 +39,8 @@ _TAGGED = {
     "model": "_models",
     "endpoint-config": "endpoint_configs",
     "endpoint": "endpoints",
+    "model-package-group": "model_package_groups",
+    "pipeline": "pipelines",
 }
 """Kinds of resources, as ARNs name them, and the attribute of moto's backend that holds them."""
 
@@ -208,7 +211,42 @@ def _list_jobs_of_a_search(response: Any) -> str:
     return json.dumps({"TrainingJobSummaries": response.sagemaker_backend.tuned})
 
 
+def _list_steps(response: Any) -> str:
+    return json.dumps({"PipelineExecutionSteps": getattr(response.sagemaker_backend, "execution_steps", [])})
+
+
+def _stop_execution(response: Any) -> str:
+    arn = response._get_param("PipelineExecutionArn")
+    for pipeline in response.sagemaker_backend.pipelines.values():
+        if arn in pipeline.pipeline_executions:
+            pipeline.pipeline_executions[arn].pipeline_execution_status = "Stopped"
+    return json.dumps({"PipelineExecutionArn": arn})
+
+
+def _update_model_package(response: Any) -> str:
+    # moto forgets the metadata of a version whose status changes.
+    arn = response._get_param("ModelPackageArn")
+    version = response.sagemaker_backend.model_packages[arn]
+    version.set_model_approval_status(response._get_param("ModelApprovalStatus"))
+    return json.dumps({"ModelPackageArn": arn})
+
+
+def _delete_model_package(response: Any) -> str:
+    response.sagemaker_backend.model_packages.pop(response._get_param("ModelPackageName"))
+    return "{}"
+
+
+def _delete_model_package_group(response: Any) -> str:
+    response.sagemaker_backend.model_package_groups.pop(response._get_param("ModelPackageGroupName"))
+    return "{}"
+
+
 _LACKING = {
+    "list_pipeline_execution_steps": _list_steps,
+    "stop_pipeline_execution": _stop_execution,
+    "update_model_package": _update_model_package,
+    "delete_model_package": _delete_model_package,
+    "delete_model_package_group": _delete_model_package_group,
     "list_training_jobs_for_hyper_parameter_tuning_job": _list_jobs_of_a_search,
     "stop_training_job": _stop_training_job,
     "stop_hyper_parameter_tuning_job": _stop_tuning_job,
@@ -217,7 +255,7 @@ _LACKING = {
     "delete_training_job": _delete_training_job,
     "delete_processing_job": _delete_processing_job,
 }
-"""Operations that moto lacks, by the names of its methods."""
+"""Operations that moto lacks or does otherwise than AWS, by the names of its methods."""
 
 
 @contextmanager

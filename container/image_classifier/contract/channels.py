@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-FOLDER_PER_CLASS = ("application/x-image", "image/jpeg", "image/png", "image/webp", "image/bmp", "image/gif")
+from image_classifier.contract.payload_types import IMAGE_TYPES
+
+FOLDER_PER_CLASS = IMAGE_TYPES
 MODEL_ARCHIVE = ("application/x-sagemaker-model", "application/x-tar", "application/gzip")
 """The first is what the SageMaker SDK sends with `model_uri` (sagemaker-python-sdk v2, src/sagemaker/job.py)."""
 

@@ -17,9 +17,10 @@ from moto.sagemaker.models import HyperParameterTuningJob
 from image_classifier.cli.launch import __main__ as launch
 from image_classifier.cli.launch import batch, following, monitor, tune
 from image_classifier.cloud import ecr
-from image_classifier.cloud.sagemaker import calls, deletion, endpoints, monitoring
+from image_classifier.cloud.sagemaker import calls, deletion, endpoints, executions, monitoring
 from image_classifier.runners import sagemaker
 from image_classifier.runners.sagemaker_job import process, record
+from tests.support import registered
 from tests.support.aws import ACCOUNT
 from tests.support.guides import GUIDES, write_plain_image
 from tests.support.permissions import REGION, Need, Recorder, listed, matches, needs_of, recorded, unused
@@ -51,7 +52,7 @@ _NO_OPERATIONS = (
 @contextmanager
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """Run SageMaker on this machine, where nothing waits."""
-    for module in (tune, batch, monitor, process, following, endpoints):
+    for module in (tune, batch, monitor, process, following, endpoints, executions):
         monkeypatch.setattr(module, "PAUSE", 0.0)
     monkeypatch.setattr(endpoints, "_ASYNCHRONOUS_PAUSE", 0.0)
     monkeypatch.setattr(deletion, "_PAUSE", 0.0)
@@ -74,6 +75,7 @@ def requested(tmp_path_factory: pytest.TempPathFactory) -> list[Need]:
             search(service, monkeypatch)
             serve(service, recorder)
             watch(service, recorder)
+            registered.walk(FLAGS)
             delete(service)
     # moto answers asynchronous requests from a bucket of its own.
     return [need for need in recorder.needs() if not need.resource.startswith("arn:aws:s3:::sagemaker-output-")]
@@ -190,6 +192,9 @@ def delete(service: SageMakerService) -> None:
         job.hyper_parameter_tuning_job_status = "InProgress"
     for job in service.backend.processing_jobs.values():
         job.processing_job_status = "InProgress"
+    for pipeline in service.backend.pipelines.values():
+        for execution in pipeline.pipeline_executions.values():
+            execution.pipeline_execution_status = "Executing"
     assert launch.main(["status"]) == 0
     assert launch.main(["delete", "--all", "--records", "--yes"]) == 0
 
@@ -285,9 +290,3 @@ def test_every_resource_that_is_a_star_is_explained(path: Path) -> None:
         if "*" in listed(statement["Resource"]):
             for action in statement["Action"]:
                 assert any(f"`{path.name}`" in row and f"`{action}`" in row for row in rows), action
-
-
-def test_every_file_is_in_the_guide() -> None:
-    """Given the folder -> the page links to each of its files."""
-    text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert [path.name for path in FOLDER.glob("*.json") if f"]({path.name})" not in text] == []

@@ -4,7 +4,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from image_classifier.cli.launch import batch, delete, deploy, invoke, monitor, resume, status, stop, train, tune
+from image_classifier.cli.launch import (
+    batch,
+    delete,
+    deploy,
+    invoke,
+    monitor,
+    pipeline,
+    register,
+    resume,
+    status,
+    stop,
+    train,
+    tune,
+)
 from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import ExplainedError
 
@@ -13,6 +26,8 @@ VERBS = {
     "tune": tune,
     "stop": stop,
     "resume": resume,
+    "register": register,
+    "pipeline": pipeline,
     "deploy": deploy,
     "invoke": invoke,
     "batch": batch,

@@ -8,21 +8,28 @@ from image_classifier.cloud.sagemaker import deletion, inventory, session
 from image_classifier.cloud.sagemaker.inventory import Resource
 from image_classifier.contract.errors import UserError
 
-SUMMARY = "delete endpoints, configurations and models that this program made, and stop its jobs"
+SUMMARY = "delete endpoints, configurations, models and pipelines that this program made, and stop its jobs"
 EXAMPLES = (
     "examples:\n  scripts/launch delete --all --dry-run\n  scripts/launch delete flowers\n\n"
     "Only what has this program's tag is deleted. Data, models and checkpoints in S3 stay.\n"
-    "Finished jobs cost nothing and stay too; --records deletes them where AWS can."
+    "Finished jobs and registered versions cost nothing and stay too; --records deletes them where AWS can."
 )
 _YES = ("y", "yes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="of endpoints, configurations, models and jobs")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="of endpoints, configurations, models, pipelines and jobs; a version as GROUP:VERSION",
+    )
     parser.add_argument("--all", action="store_true", help="everything that this program made in the region")
     parser.add_argument("--experiment", default="", metavar="NAME", help="everything of one experiment")
-    parser.add_argument("--records", action="store_true", help="training and tuning jobs that have ended too")
+    parser.add_argument(
+        "--records", action="store_true", help="jobs that have ended, and registered versions with their groups, too"
+    )
     parser.add_argument("--yes", action="store_true", help="without asking")
     arguments.add_dry_run(parser)
     arguments.add_options(parser, arguments.PLACE)
@@ -58,7 +65,8 @@ def _chosen(found: list[Resource], names: list[str]) -> list[Resource]:
             f"{', '.join(unknown)}: not found among what this program made in this region; "
             "scripts/launch status lists it. Nothing was deleted."
         )
-    return [each for each in found if each.name in names]
+    # A group is deleted with its versions.
+    return [each for each in found if each.name in names or each.name.partition(":")[0] in names]
 
 
 def _confirmed(steps: int) -> bool:

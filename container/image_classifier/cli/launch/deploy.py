@@ -6,19 +6,23 @@ from pathlib import Path
 
 from image_classifier.cli.launch import arguments, held_out, models, printing
 from image_classifier.cli.launch.held_out import Known
-from image_classifier.cloud.sagemaker import calls, endpoint_options, endpoints, hosting, names, session
+from image_classifier.cli.launch.models import ServedModel
+from image_classifier.cloud.sagemaker import calls, endpoint_options, endpoints, hosting, names, registry, session
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
 from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.contract.errors import UserError
 
 SUMMARY = "serve a model: real-time, serverless, asynchronous, or many models behind one endpoint"
 EXAMPLES = (
     "examples:\n  scripts/launch deploy run/flowers --name flowers\n"
-    "  scripts/launch deploy run/flowers --name flowers --kind serverless\n\n"
+    "  scripts/launch deploy run/flowers --name flowers --kind serverless\n"
+    "  scripts/launch deploy flowers:3 --role ARN     a version of the model registry: docs/guides/registry.md\n\n"
     "NAME=VALUE words become environment variables of the server: docs/reference/serving-settings.md\n"
     "Deploying again under the same name replaces the model without a pause."
 )
+_MODEL = "a job's folder, a model folder or archive, s3://..., or a registered version: its ARN, GROUP or GROUP:VERSION"
 _OF_THE_JOB = (
     *("image", "serve_image", "role", "location", "region", "profile", "network_isolation", "subnets"),
     *("security_groups", "kms_key", "tags"),
@@ -27,9 +31,10 @@ _OF_THE_JOB = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("model", metavar="JOB_OR_MODEL", help="a job's folder, a model folder or archive, s3://...")
+    parser.add_argument("model", metavar="JOB_OR_MODEL", help=_MODEL)
     parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="environment variables of the server")
     parser.add_argument("--name", metavar="NAME", help="of the endpoint (default: that of the experiment)")
+    parser.add_argument("--allow-unapproved", action="store_true", help="also a registered version without approval")
     arguments.add_dry_run(parser)
     arguments.add_price(parser)
     arguments.add_outputs(parser)
@@ -40,11 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Run the verb and return the exit code: 1 if the endpoint answers otherwise than the job did."""
     how = endpoint_options.parse(arguments.given_options(given, endpoint_options.DECLARATIONS))
-    served = models.find(given.model, arguments.given_options(given))
+    served = models.find_any(given.model, arguments.given_options(given))
     opened = session.open_session(served.options.region, served.options.profile)
     storage = served.options.storage(opened.region)
     name = names.plain(given.name or served.experiment)
     many = storage.below(f"endpoints/{name}") if how.kind == MULTI_MODEL else None
+    package = _package(opened, served, given) if served.registered else ""
     found = Deployment(
         endpoint=name,
         version=names.unique(name),
@@ -55,6 +61,7 @@ def run(given: argparse.Namespace) -> int:
         environment=arguments.settings(given.words),
         options=served.options,
         how=how,
+        package=package,
     )
     planned = hosting.requests(found, exists=False)
     calls.validate(planned)
@@ -73,6 +80,29 @@ def run(given: argparse.Namespace) -> int:
     return 0 if agrees else 1
 
 
+def _package(opened: Session, served: ServedModel, given: argparse.Namespace) -> str:
+    """Return the ARN of a registered version, which must be approved; a dry run asks AWS for nothing.
+
+    Raises:
+        UserError: See `registry.resolve`; or what was asked for does not go with a registered version.
+    """
+    asked = served.registered
+    assert asked is not None
+    if given.kind == MULTI_MODEL:
+        raise UserError("A multi-model endpoint takes archives, not registered versions. Give the job or its archive.")
+    if not given.dry_run:
+        found = registry.resolve(opened, asked, served.options.role, given.allow_unapproved)
+        if not given.json:
+            printing.line(f"Deploying {found.name}, which is {found.approval}: {found.artefact}")
+        return found.arn
+    if not (asked.arn or asked.version):
+        raise UserError(
+            f"A dry run sends nothing, so that it cannot look for the newest approved version of {asked.group}. Name "
+            f"one, such as {asked.group}:1."
+        )
+    return asked.arn_in(opened.region, served.options.role)
+
+
 def _checked(opened: Session, name: str, known: Known) -> tuple[str, bool]:
     return held_out.compared(known, endpoints.invoke(opened, name, known.image, "application/json;verbose"))
 
@@ -89,10 +119,17 @@ def _send(opened: Session, requests: Sequence[Call], name: str, patience: float,
         opened.send(call)
 
 
+def _container(found: Deployment) -> dict[str, str]:
+    return {"artefact": found.artefact, "image": found.image}
+
+
 def _report(found: Deployment, price: float | None, as_json: bool) -> None:
     if as_json:
         printing.json_document(
-            {"endpoint": found.endpoint, "model": found.version, "artefact": found.artefact, "image": found.image}
+            {
+                **{"endpoint": found.endpoint, "model": found.version},
+                **({"package": found.package} if found.package else _container(found)),
+            }
         )
         return
     printing.line(f"The endpoint {found.endpoint} is in service.")

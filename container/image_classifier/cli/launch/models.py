@@ -1,4 +1,4 @@
-"""The model that a verb is about: that of a job's folder, a model folder or archive on this machine, or one in S3."""
+"""The model that a verb is about: of a job, a model folder or archive on this machine, in S3, or registered."""
 
 import tempfile
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ from typing import Any
 from image_classifier import archives, artifacts
 from image_classifier.cloud import s3, uploads
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import options
+from image_classifier.cloud.sagemaker import options, registry
 from image_classifier.cloud.sagemaker.options import TrainingOptions
+from image_classifier.cloud.sagemaker.registry import Reference
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment
 from image_classifier.runners.sagemaker_job import record
@@ -28,6 +29,8 @@ class ServedModel:
     """Where it lies in S3 already."""
     has_openvino: bool = False
     """Whether it has an OpenVINO network, which the serve image needs; False where that is not known."""
+    registered: Reference | None = None
+    """A version of the model registry, which has its artefact and its image."""
 
     def image(self) -> str:
         """Return the URI of the Docker image: the serve image if the model has what it needs."""
@@ -61,6 +64,20 @@ class ServedModel:
                 uploads.upload_file(access, _archive(self.path, Path(scratch)), storage)
         if many is not None:
             access.copy(s3.parse(self.artefact(storage)), many.below(f"{self.experiment}.tar.gz"))
+
+
+def find_any(named: str, flags: Mapping[str, Any]) -> ServedModel:
+    """Return the model that a user names as in `find`, or a version of the model registry.
+
+    Raises:
+        UserError: See `find`.
+    """
+    asked = None if Path(named).exists() else registry.reference(named)
+    if asked is None:
+        return find(named, flags)
+    given = options.parse(flags)
+    options.reject([problem for problem in options.missing(given) if not problem.startswith("image:")])
+    return ServedModel(asked.group, given, None, registered=asked)
 
 
 def find(named: str, flags: Mapping[str, Any]) -> ServedModel:

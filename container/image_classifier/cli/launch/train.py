@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say what to train on, and where the result goes."""
+    add_inputs(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="a new folder for the result (default: run/<time>)")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what to train on."""
     parser.add_argument("words", nargs="*", metavar="job.toml | name=value", help="the experiment, hyperparameters")
     parser.add_argument("--name", metavar="NAME", help="of the experiment")
@@ -41,7 +47,6 @@ def add_experiment(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", metavar="DIR", help="the same layout; else a part is split off")
     parser.add_argument("--test", metavar="DIR", help="the same layout; scored once at the end")
     parser.add_argument("--model", metavar="MODEL", help="an id or short name (scripts/models), an archive, s3://...")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="a new folder for the result (default: run/<time>)")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from image_classifier.contract.errors import UserError
 
 _NEAR = 3
 """Values of an enumeration that a message suggests."""
+_TOKEN = "0" * 36
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,11 @@ def service_model(service: str) -> Any:
 def _problems(call: Call) -> Iterator[str]:
     from botocore.validate import ParamValidator  # type: ignore[import-untyped]
 
-    shape = service_model(call.service).operation_model(call.operation).input_shape
-    report = ParamValidator().validate(dict(call.parameters), shape)
+    operation = service_model(call.service).operation_model(call.operation)
+    shape = operation.input_shape
+    # boto3 adds idempotency tokens when it sends a request.
+    added = dict.fromkeys(operation.idempotent_members, _TOKEN)
+    report = ParamValidator().validate({**added, **call.parameters}, shape)
     if report.has_errors():
         # Below this level the values may have other types than the walk expects.
         yield from report.generate_report().splitlines()

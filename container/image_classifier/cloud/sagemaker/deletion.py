@@ -1,12 +1,13 @@
-"""Delete what this program made: endpoints before their configurations before their models, jobs stopped first."""
+"""Delete what this program made: what uses another resource comes first, and jobs are stopped before."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from image_classifier.cloud.sagemaker import executions, registry
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.inventory import Resource
-from image_classifier.cloud.sagemaker.kinds import ENDPOINT, KINDS
+from image_classifier.cloud.sagemaker.kinds import ENDPOINT, KINDS, MODEL_PACKAGE_GROUP, PIPELINE
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError
 
@@ -57,16 +58,29 @@ def run(session: Session, steps: Sequence[Step], announce: Callable[[str], None]
         announce(f"{step.words[0].upper()}{step.words[1:]}")
         if step.resource.kind == ENDPOINT:
             _remove_scaling(session, step.resource)
+        elif step.resource.kind == PIPELINE:
+            # A pipeline with a running execution cannot be deleted.
+            executions.stop_all(session, step.resource.name)
+        elif step.resource.kind == MODEL_PACKAGE_GROUP and (left := _left(session, step.resource)):
+            announce(f"It stays, since it holds versions that are not deleted: {left}")
+            continue
         session.find(step.call)
         if step.verb == "Stop" or step.resource.kind == ENDPOINT:
             _wait(session, step)
+
+
+def _left(session: Session, group: Resource) -> str:
+    """Return the names of the versions of a group; empty without one, or if the group has gone."""
+    if session.find(group.kind.call("Describe", group.key)) is None:
+        return ""
+    return ", ".join(version.name for version in registry.versions(session, group.name))
 
 
 def _wait(session: Session, step: Step) -> None:
     resource = step.resource
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        found = session.find(resource.kind.call("Describe", resource.name))
+        found = session.find(resource.kind.call("Describe", resource.key))
         state = None if found is None else str(found[resource.kind.status])
         if state is None or (step.verb == "Stop" and state not in ("InProgress", "Stopping")):
             return

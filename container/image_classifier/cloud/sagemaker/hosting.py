@@ -31,11 +31,15 @@ class Deployment:
     environment: Mapping[str, str]
     options: TrainingOptions
     how: EndpointOptions
+    package: str = ""
+    """ARN of a registered version, which has artefact and image; empty without one."""
 
 
 def create_model(found: Deployment) -> Call:
     """Return the request that makes the model."""
     container: dict[str, Any] = {"Image": found.image, "ModelDataUrl": found.artefact}
+    if found.package:
+        container = {"ModelPackageName": found.package}
     if found.environment:
         container["Environment"] = dict(found.environment)
     if found.how.kind == MULTI_MODEL:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.cloud.sagemaker import tags
+from image_classifier.cloud.sagemaker import registry, tags
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.kinds import KINDS, Kind
+from image_classifier.cloud.sagemaker.kinds import KINDS, MODEL_PACKAGE, MODEL_PACKAGE_GROUP, Kind
 from image_classifier.cloud.sagemaker.session import Session
 
 RUNNING = ("InProgress", "Stopping", "Creating", "Updating", "InService", "SystemUpdating", "RollingBack")
@@ -20,7 +20,7 @@ class Resource:
     kind: Kind
     name: str
     key: str
-    """Its name in requests; a topic's is its ARN."""
+    """Its name in requests; that of a topic and of a model package is its ARN."""
     arn: str
     experiment: str
     state: str
@@ -43,6 +43,8 @@ def find(session: Session, experiment: str = "") -> list[Resource]:
         ExplainedError: AWS rejects a request or cannot be reached.
     """
     found = list(_described(session, experiment))
+    groups = [resource for resource in found if resource.kind == MODEL_PACKAGE_GROUP]
+    found += [version for group in groups for version in _versions(session, group)]
     return sorted(found, key=lambda resource: (KINDS.index(resource.kind), resource.created or 0, resource.name))
 
 
@@ -50,7 +52,8 @@ def _described(session: Session, experiment: str) -> Iterator[Resource]:
     filters = [{"Key": tags.CREATED_BY, "Values": [tags.PROGRAM_NAME]}]
     if experiment:
         filters.append({"Key": tags.EXPERIMENT, "Values": [experiment]})
-    parameters = {"TagFilters": filters, "ResourceTypeFilters": [kind.type_filter for kind in KINDS]}
+    tagged = [kind for kind in KINDS if kind != MODEL_PACKAGE]
+    parameters = {"TagFilters": filters, "ResourceTypeFilters": [kind.type_filter for kind in tagged]}
     call = Call(
         "resourcegroupstaggingapi", "GetResources", parameters, "The list of resources with this program's tags"
     )
@@ -77,3 +80,19 @@ def _described_one(session: Session, arn: str, found: Mapping[str, str]) -> Reso
         created=facts.created,
         description=description or {},
     )
+
+
+def _versions(session: Session, group: Resource) -> Iterator[Resource]:
+    """Yield what this program registered in a group; versions have no tags of their own."""
+    for found in registry.versions(session, group.name):
+        if found.is_ours:
+            yield Resource(
+                kind=MODEL_PACKAGE,
+                name=found.name,
+                key=found.arn,
+                arn=found.arn,
+                experiment=group.experiment,
+                state=found.approval,
+                created=found.description["CreationTime"].timestamp(),
+                description=found.description,
+            )

@@ -32,7 +32,7 @@ class Kind:
     deletes: bool = True
     """Whether the API can delete it."""
     is_record: bool = False
-    """Whether it is a record of a job, which costs nothing."""
+    """Whether it is a record of a job or of a model, which costs nothing."""
     service: str = "sagemaker"
     """As ARNs name it."""
 
@@ -142,8 +142,13 @@ TRANSFORM_JOB = Kind(
 PROCESSING_JOB = Kind(
     "processing-job", "processing job", "ProcessingJob", "ProcessingJobStatus", stops=True, is_record=True
 )
+PIPELINE = Kind("pipeline", "pipeline", "Pipeline", "PipelineStatus")
+MODEL_PACKAGE = Kind("model-package", "model package", "ModelPackage", "ModelApprovalStatus", is_record=True)
+MODEL_PACKAGE_GROUP = Kind(
+    "model-package-group", "model package group", "ModelPackageGroup", "ModelPackageGroupStatus", is_record=True
+)
 KINDS = (
-    *(SCHEDULE, ALARM, TOPIC, ENDPOINT, ENDPOINT_CONFIG, MODEL),
-    *(TUNING_JOB, TRAINING_JOB, TRANSFORM_JOB, PROCESSING_JOB),
+    *(SCHEDULE, ALARM, TOPIC, ENDPOINT, ENDPOINT_CONFIG, MODEL, PIPELINE),
+    *(TUNING_JOB, TRAINING_JOB, TRANSFORM_JOB, PROCESSING_JOB, MODEL_PACKAGE, MODEL_PACKAGE_GROUP),
 )
 """In the order in which they are deleted: what uses another one comes before it."""

@@ -9,11 +9,12 @@ import orjson
 from numpy.typing import NDArray
 
 from image_classifier import artifacts, imaging
+from image_classifier.contract.payload_types import IMAGE_TYPES, JSON, JSON_LINES
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving.formats import json_bodies, media_types, mistaken_bodies
 from image_classifier.serving.formats.json_bodies import Lines
-from image_classifier.serving.formats.response_formats import JSON, JSON_LINES, ResponseFormat
+from image_classifier.serving.formats.response_formats import ResponseFormat
 from image_classifier.serving.rejection import RejectedError
 
 if TYPE_CHECKING:
@@ -54,12 +55,7 @@ def instances(body: bytes) -> Images:
 
 
 DECODERS: Mapping[str, Callable[[bytes], Images | Lines]] = {
-    "application/x-image": one_image,
-    "image/jpeg": one_image,
-    "image/png": one_image,
-    "image/webp": one_image,
-    "image/bmp": one_image,
-    "image/gif": one_image,
+    **dict.fromkeys(IMAGE_TYPES, one_image),
     "image/*": one_image,
     "application/octet-stream": one_image,
     JSON: instances,

@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 from flask import Response
 
+from image_classifier.contract.payload_types import JSON_LINES
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.decode_work import BATCH
 from image_classifier.inference.prediction import Prediction
 from image_classifier.serving.formats import codecs
 from image_classifier.serving.formats.json_bodies import Lines
 from image_classifier.serving.formats.response_files import ResponseFiles, SpooledResponse
-from image_classifier.serving.formats.response_formats import JSON_LINES, ResponseFormat
+from image_classifier.serving.formats.response_formats import ResponseFormat
 from image_classifier.serving.rejection import RejectedError
 
 Outcome = Prediction | ImageRejected | RejectedError

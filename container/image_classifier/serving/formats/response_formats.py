@@ -3,12 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from image_classifier.contract.payload_types import JSON, JSON_LINES
 from image_classifier.contract.serving_variables import EXPLAIN
 from image_classifier.serving.formats import media_types
 from image_classifier.serving.formats.media_types import MediaType
 from image_classifier.serving.rejection import RejectedError
-
-JSON, JSON_LINES = "application/json", "application/jsonlines"
 
 
 @dataclass(frozen=True)

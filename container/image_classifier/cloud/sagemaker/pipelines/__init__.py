@@ -1,0 +1,1 @@
+"""SageMaker Pipelines: train, judge, register behind a quality gate; the definition is plain data."""

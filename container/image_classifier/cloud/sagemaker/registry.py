@@ -1,0 +1,239 @@
+"""The model registry: a group of versions, each an artefact with its image, its evaluation and its approval."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from image_classifier.cloud.sagemaker import tags
+from image_classifier.cloud.sagemaker.calls import Call
+from image_classifier.cloud.sagemaker.options import TrainingOptions
+from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.contract.errors import UserError
+from image_classifier.contract.payload_types import REQUEST_TYPES, RESPONSE_TYPES
+
+APPROVED, PENDING, REJECTED = STATUSES = ("Approved", "PendingManualApproval", "Rejected")
+_REFERENCE = re.compile(r"(?P<group>[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})(:(?P<version>[1-9][0-9]{0,8}))?")
+_ARN = re.compile(
+    r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:model-package/(?P<name>[a-zA-Z0-9-]{1,63})/[0-9]{1,9}"
+)
+_BRACKETS = dict.fromkeys(map(ord, "()[]“”"))
+_LONGEST_VALUE, _LONGEST_DESCRIPTION = 256, 1024
+
+
+@dataclass(frozen=True)
+class S3File:
+    """A JSON file of a version in S3."""
+
+    uri: str
+    sha256: str = ""
+    """Hexadecimal; empty: not known."""
+
+    def as_source(self) -> dict[str, str]:
+        """Return the file as the API names it."""
+        digest = {"ContentDigest": f"sha256:{self.sha256}"} if self.sha256 else {}
+        return {"ContentType": "application/json", "S3Uri": self.uri, **digest}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A model that is to be registered."""
+
+    group: str
+    experiment: str
+    artefact: str
+    """URI of its archive."""
+    image: str
+    approval: str
+    """One of `STATUSES`."""
+    description: str
+    evaluation: S3File
+    """`evaluation.json`."""
+    statistics: S3File | None = None
+    """`statistics.json` of its drift baseline."""
+    constraints: S3File | None = None
+    card: str = ""
+    """Content of the model card; empty without one."""
+    properties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    options: TrainingOptions
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version that the registry has."""
+
+    arn: str
+    approval: str
+    description: Mapping[str, Any]
+    """The answer of DescribeModelPackage."""
+
+    @property
+    def name(self) -> str:
+        """The group and the version, such as flowers:3, as commands take it."""
+        group, _, version = self.arn.partition(":model-package/")[2].partition("/")
+        return f"{group}:{version}"
+
+    @property
+    def artefact(self) -> str:
+        """URI of its archive; empty if it has several containers or none."""
+        containers = self.description.get("InferenceSpecification", {}).get("Containers", [])
+        return str(containers[0].get("ModelDataUrl", "")) if len(containers) == 1 else ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this program registered it: versions have no tags of their own, only those of their group."""
+        found: Mapping[str, str] = self.description.get("CustomerMetadataProperties", {})
+        return found.get(tags.CREATED_BY) == tags.PROGRAM_NAME
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A version as a user names it: an ARN, GROUP:VERSION, or GROUP for its newest approved version."""
+
+    group: str
+    version: str = ""
+    arn: str = ""
+
+    def arn_in(self, region: str, role: str) -> str:
+        """Return the ARN; of GROUP:VERSION in the region, in the partition and the account of the execution role."""
+        parts = role.split(":")
+        return self.arn or f"arn:{parts[1]}:sagemaker:{region}:{parts[4]}:model-package/{self.group}/{self.version}"
+
+
+def reference(text: str) -> Reference | None:
+    """Return the version that a text names; None if it has another form."""
+    if found := _ARN.fullmatch(text):
+        return Reference(found["name"], arn=text)
+    found = _REFERENCE.fullmatch(text)
+    return Reference(found["group"], found["version"] or "") if found else None
+
+
+def create_group(group: str, experiment: str, options: TrainingOptions) -> Call:
+    """Return the request that makes a group, which gives its tags to its versions."""
+    parameters = {
+        "ModelPackageGroupName": group,
+        "ModelPackageGroupDescription": f"Image classifiers of the experiment {experiment}",
+        "Tags": tags.tags(experiment, options.tag_mapping),
+    }
+    return Call("sagemaker", "CreateModelPackageGroup", parameters, f"The model package group {group}")
+
+
+def create_version(found: Version) -> Call:
+    """Return the request that registers a version; versions of a group take no tags."""
+    card = {"ModelCard": {"ModelCardContent": found.card, "ModelCardStatus": "Draft"}} if found.card else {}
+    parameters = {
+        "ModelPackageGroupName": found.group,
+        "ModelPackageDescription": found.description[:_LONGEST_DESCRIPTION],
+        "InferenceSpecification": inference(found.image, found.artefact),
+        "ModelMetrics": {"ModelQuality": {"Statistics": found.evaluation.as_source()}},
+        **drift_baselines(found.statistics, found.constraints),
+        **card,
+        "ModelApprovalStatus": found.approval,
+        "Domain": "COMPUTER_VISION",
+        "Task": "IMAGE_CLASSIFICATION",
+        "CustomerMetadataProperties": properties(found.experiment, found.properties),
+    }
+    return Call("sagemaker", "CreateModelPackage", parameters, f"A version of {found.group}")
+
+
+def inference(image: Any, artefact: Any) -> dict[str, Any]:
+    """Return the InferenceSpecification of one container; in a pipeline its parts may be references."""
+    return {
+        "Containers": [{"Image": image, "ModelDataUrl": artefact}],
+        "SupportedContentTypes": list(REQUEST_TYPES),
+        "SupportedResponseMIMETypes": list(RESPONSE_TYPES),
+    }
+
+
+def drift_baselines(statistics: S3File | None, constraints: S3File | None) -> dict[str, Any]:
+    """Return DriftCheckBaselines, if there are files."""
+    if statistics is None or constraints is None:
+        return {}
+    files = {"Statistics": statistics.as_source(), "Constraints": constraints.as_source()}
+    return {"DriftCheckBaselines": {"ModelDataQuality": files}}
+
+
+def properties(experiment: str, others: Mapping[str, str]) -> dict[str, str]:
+    """Return the metadata of a version, whose values may have letters, digits, spaces and a few signs alone."""
+    ours = {tag["Key"]: tag["Value"] for tag in tags.tags(experiment, {})}
+    return {name: _plain(value) for name, value in {**ours, **others}.items() if _plain(value)}
+
+
+def _plain(value: str) -> str:
+    written = value.replace("%", "percent").translate(_BRACKETS)
+    kept = "".join(sign if sign.isalnum() or sign in "_.:/=+-@" else " " for sign in written)
+    return " ".join(kept.split())[:_LONGEST_VALUE].rstrip()
+
+
+def describe_group(group: str) -> Call:
+    """Return the request that describes a group."""
+    parameters = {"ModelPackageGroupName": group}
+    return Call("sagemaker", "DescribeModelPackageGroup", parameters, f"The model package group {group}")
+
+
+def describe(arn: str) -> Call:
+    """Return the request that describes a version."""
+    return Call("sagemaker", "DescribeModelPackage", {"ModelPackageName": arn}, f"The model package {arn}")
+
+
+def approve(arn: str, status: str) -> Call:
+    """Return the request that gives a version another approval status."""
+    parameters = {"ModelPackageArn": arn, "ModelApprovalStatus": status}
+    return Call("sagemaker", "UpdateModelPackage", parameters, f"The model package {arn}")
+
+
+def versions(session: Session, group: str, approval: str = "") -> Iterator[Registered]:
+    """Yield the versions of a group, the newest first; of one approval status or of all.
+
+    Raises:
+        ExplainedError: AWS rejects a request or cannot be reached.
+    """
+    parameters = {"ModelPackageGroupName": group, "SortBy": "CreationTime", "SortOrder": "Descending"}
+    if approval:
+        parameters["ModelApprovalStatus"] = approval
+    call = Call("sagemaker", "ListModelPackages", parameters, f"The versions of {group}")
+    for summary in session.pages(call, "ModelPackageSummaryList"):
+        if (found := find(session, str(summary["ModelPackageArn"]))) is not None:
+            yield found
+
+
+def find(session: Session, arn: str) -> Registered | None:
+    """Return a version; None if it does not exist.
+
+    Raises:
+        ExplainedError: AWS rejects the request or cannot be reached.
+    """
+    description = session.find(describe(arn))
+    if description is None:
+        return None
+    return Registered(arn, str(description.get("ModelApprovalStatus", "")), description)
+
+
+def resolve(session: Session, asked: Reference, role: str, allow_unapproved: bool) -> Registered:
+    """Return the version that is to be deployed.
+
+    Raises:
+        UserError: It does not exist, is not approved, or no version of the group is approved.
+    """
+    if not (asked.arn or asked.version):
+        found = next(versions(session, asked.group, "" if allow_unapproved else APPROVED), None)
+        if found is None:
+            raise UserError(
+                f"{asked.group} is neither a model on this machine nor a model package group with an approved version "
+                f"in {session.region}. scripts/launch status lists groups and versions; "
+                f"scripts/launch register {asked.group}:VERSION --approve approves one."
+            )
+        return found
+    found = find(session, asked.arn_in(session.region, role))
+    if found is None:
+        raise UserError(
+            f"{asked.group} has no version {asked.version or asked.arn} in {session.region}. "
+            "scripts/launch status lists versions."
+        )
+    if found.approval != APPROVED and not allow_unapproved:
+        raise UserError(
+            f"{found.name} is {found.approval or 'not approved'}, so that it is not deployed: approve it with "
+            f"scripts/launch register {found.name} --approve, or give --allow-unapproved."
+        )
+    return found
