@@ -52,6 +52,8 @@ def test_a_wrong_step_is_found() -> None:
     made = definition.build(pipeline({"judge_instance_type": "ml.m5.lage"}, instance_type="ml.m5.xlage"))
     with pytest.raises(UserError, match=r"2 values would be rejected(.|\n)*ml.m5.xlarge(.|\n)*ml.m5.large"):
         calls.validate(definition.requests(made))
+    with pytest.raises(UserError, match="a pipeline takes one type"):
+        definition.build(pipeline(instance_type="ml.m5.xlarge,ml.c5.xlarge"))
     made["Steps"][0]["Arguments"]["RoleArn"] = {"Ref": "role"}
     with pytest.raises(UserError, match="RoleArn"):
         calls.validate(definition.requests(made))

@@ -7,13 +7,14 @@ from typing import Any
 
 from image_classifier.cloud.sagemaker import registry
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.options import read_values, reject
+from image_classifier.cloud.sagemaker.options import items, read_values, reject
 from image_classifier.cloud.sagemaker.pipelines import judging, references
 from image_classifier.cloud.sagemaker.pipelines.judging import ACCURACY, MARGIN, TRAIN
 from image_classifier.cloud.sagemaker.registry import APPROVED, PENDING, REJECTED
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import TrainingJob, create_training_job
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
+from image_classifier.contract.errors import UserError
 
 VERSION = "2020-12-01"
 _DATA, _INSTANCE, _MINIMUM, _STATUS = "TrainingData", "InstanceType", "MinimumAccuracy", "ModelApprovalStatus"
@@ -71,8 +72,14 @@ def build(found: Pipeline) -> dict[str, Any]:
     """Return the definition.
 
     Raises:
-        UserError: A hyperparameter is invalid, or needs the network that the job does not have.
+        UserError: Several instance types are given; a hyperparameter is invalid, or needs the network that the job
+            does not have.
     """
+    if len(items(found.job.options.instance_type)) > 1:
+        raise UserError(
+            f"instance_type is {found.job.options.instance_type!r}; a pipeline takes one type, the default of its "
+            f"parameter {_INSTANCE}. Give one: --instance-type X."
+        )
     return {
         "Version": VERSION,
         "Metadata": {},
