@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from moto.backends import get_backend
+from moto.sagemaker.responses import SageMakerResponse
 
 from image_classifier.cli.launch import __main__ as launch
 from image_classifier.cloud.sagemaker import endpoints
@@ -223,3 +224,17 @@ def test_used_up_quota_is_retried_as_long_as_asked_for(
     service.faults["CreateEndpoint"] = [Fault("ResourceLimitExceeded", quota)]
     assert launch.main(["deploy", str(job), "--name", "other"]) == 1
     assert "servicequotas" in capsys.readouterr().err
+
+
+def test_update_that_was_rolled_back_is_a_failure(
+    service: SageMakerService, job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given an endpoint in service with the earlier configuration after an update -> an error with the reason."""
+    monkeypatch.setattr(SageMakerResponse, "update_endpoint", lambda response: "{}", raising=False)
+    monkeypatch.setattr("image_classifier.cloud.sagemaker.names._STAMP", "-1")
+    assert launch.main(["deploy", str(job)]) == 0
+    monkeypatch.setattr("image_classifier.cloud.sagemaker.names._STAMP", "-2")
+    service.backend.endpoints["flowers"].failure_reason = "Request to service failed."
+    assert launch.main(["deploy", str(job)]) == 1
+    shown = capsys.readouterr().err
+    assert "The update was rolled back, and the earlier model answers (Request to service failed.)" in shown

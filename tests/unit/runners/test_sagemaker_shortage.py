@@ -127,6 +127,7 @@ def test_stop_request_ends_the_waiting(
     assert len(types(service)) == 1
 
 
+@pytest.mark.every
 def test_other_errors_are_not_tried_again(service: SageMakerService, tmp_path: Path) -> None:
     """Given a rejection for another reason -> one attempt."""
     folder = tmp_path / "run"

@@ -71,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
         return 0
     served.bring(storage, many)
     exists = endpoints.exists(opened, name)
-    _send(opened, hosting.requests(found, exists), name, how.retry_seconds, given.json)
+    _send(opened, hosting.requests(found, exists), found, given.json)
     known = held_out.find(Path(given.model)) if how.kind in (REAL_TIME, SERVERLESS) else None
     sentence, agrees = _checked(opened, name, known) if known else ("", True)
     if sentence and not given.json:
@@ -107,13 +107,13 @@ def _checked(opened: Session, name: str, known: Known) -> tuple[str, bool]:
     return held_out.compared(known, endpoints.invoke(opened, name, known.image, "application/json;verbose"))
 
 
-def _send(opened: Session, requests: Sequence[Call], name: str, patience: float, silent: bool) -> None:
+def _send(opened: Session, requests: Sequence[Call], found: Deployment, silent: bool) -> None:
     scaling = [call for call in requests if call.service == "application-autoscaling"]
     announce = (lambda _: None) if silent else printing.line
     for call in requests:
         if call not in scaling:
-            opened.send_patiently(call, patience, announce)
-    endpoints.wait(opened, name, announce)
+            opened.send_patiently(call, found.how.retry_seconds, announce)
+    endpoints.wait(opened, found.endpoint, found.version, announce)
     # Auto scaling takes endpoints in service alone.
     for call in scaling:
         opened.send(call)

@@ -23,24 +23,30 @@ _CONTENT_TYPE = "application/x-image"
 _ASYNCHRONOUS_PAUSE = 1.0
 _ASYNCHRONOUS_PATIENCE = 900.0
 """Seconds until an asynchronous endpoint must answer: the platform's default."""
+_LOOKS_AFTER_A_ROLLBACK = 3
+"""Looks at which an endpoint is in service with another configuration: the first may be before the update began."""
 _WORKING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
 
-def wait(session: Session, endpoint: str, announce: Callable[[str], None]) -> None:
-    """Wait until an endpoint is in service.
+def wait(session: Session, endpoint: str, configuration: str, announce: Callable[[str], None]) -> None:
+    """Wait until an endpoint is in service with a configuration.
 
     Raises:
         UserError: It failed for a reason that the user can change; with the last lines of its log.
-        PlatformError: It failed otherwise; with the last lines of its log.
+        PlatformError: It failed otherwise, or an update was rolled back; with the last lines of its log.
     """
-    shown = ""
+    shown, looks = "", 0
     while True:
         found = session.send(ENDPOINT.call("Describe", endpoint))
         status = str(found["EndpointStatus"])
         if status == "InService":
-            return
-        if status not in _WORKING:
+            if str(found["EndpointConfigName"]) == configuration:
+                return
+            looks += 1
+        if looks == _LOOKS_AFTER_A_ROLLBACK or status not in (*_WORKING, "InService"):
             reason = str(found.get("FailureReason", status))
+            if status == "InService":
+                reason = f"The update was rolled back, and the earlier model answers ({reason})"
             raise failures.explain(session, f"The endpoint {endpoint}", reason, f"{LOG_GROUP}/{endpoint}", "")
         if status != shown:
             announce(f"Endpoint {endpoint}: {status}")
