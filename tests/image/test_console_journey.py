@@ -140,9 +140,10 @@ def test_photo_is_answered_with_its_evidence(trained: str, page: Page) -> None:
 
 
 @pytest.mark.every
-def test_keyboard_alone_starts_a_job(trained: str, console: RunningConsole, page: Page) -> None:
-    """Given no mouse -> Tab, Enter and arrows lead from the data to a started job, and stop it."""
-    reach(page, JOB)
+def test_keyboard_alone_starts_a_job(photos: Path, page: Page) -> None:
+    """Given no mouse -> Tab, Enter and arrows lead from a folder's path to a started job, and stop it."""
+    reach(page, "Folder")
+    page.keyboard.type(str(photos))
     page.keyboard.press("Enter")
     page.wait_for_url("**/data/*")
     reach(page, "Look at images")

@@ -1,6 +1,6 @@
 """The process of a measurement: `python -m image_classifier.console.estimating.probe_process REQUEST RESULT [OWNER]`.
 
-It ends with the process whose record is in the file OWNER, the console's: nobody would read its result.
+It ends with the process whose record is in the file OWNER: the console's, which alone reads its result.
 """
 
 import contextlib

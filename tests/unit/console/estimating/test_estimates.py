@@ -1,4 +1,4 @@
-"""Measurements end when nobody needs them: with the console, for another form, and when a job starts."""
+"""Measurements end when no page needs them: with the console, for another form, and when a job starts."""
 
 import os
 import signal
