@@ -86,8 +86,8 @@ def measure(size: Sequence[int], corrections: int, folder: Path) -> Figures:
             refitter.measure(result, Corrections(found.evidence.class_names, {TRAINING: labels}))
             seconds.append(time.monotonic() - started)
             cpu.append(_cpu(refitter) - used)
-        memory, size = _memory(refitter), result.file.stat().st_size
-        return Figures(opened, prepared, prepared_cpu, seconds[0], seconds[1], cpu[1], memory, size)
+        memory, stored = _memory(refitter), result.file.stat().st_size
+        return Figures(opened, prepared, prepared_cpu, seconds[0], seconds[1], cpu[1], memory, stored)
     finally:
         refitter.close()
 
