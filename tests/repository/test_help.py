@@ -75,6 +75,7 @@ PARSERS = {
     "drift": "image_classifier.cli.drift",
     "import-model": "image_classifier.cli.import_model",
     "docs": "tools.documents.reference",
+    "export": "image_classifier.cli.export",
     "models": "image_classifier.cli.models",
     "predict": "image_classifier.cli.predict",
     "publish": "tools.docker_image.publish",
