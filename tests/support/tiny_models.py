@@ -48,10 +48,13 @@ class TinyModel:
         return f"{self.name}-{colour}"
 
 
-def write(folder: Path, name: str, first: int = 0, megabytes: float = 0, features: bool = False) -> TinyModel:
+def write(
+    folder: Path, name: str, first: int = 0, megabytes: float = 0, features: bool = False, imaging_version: int = 1
+) -> TinyModel:
     """Write a model whose classes begin with the colour of index `first`, and whose weights are `megabytes` large.
 
-    With `features` its second output are the mean colours of the image's halves, (n, 6) in [0, 1].
+    `imaging_version` is the one of its pixels, the oldest by default. With `features` its second output are the mean
+    colours of the image's halves, (n, 6) in [0, 1].
     """
     order = [(first + index) % 3 for index in range(3)]
     model = TinyModel(name, folder)
@@ -75,7 +78,7 @@ def write(folder: Path, name: str, first: int = 0, megabytes: float = 0, feature
         close_answers=0,
         seconds=0,
     )
-    info = ModelInfo(image_size=SIZE, source="test network")
+    info = ModelInfo(image_size=SIZE, source="test network", imaging_version=imaging_version)
     artifacts.write_model_info(folder, ir_record.with_record(info, record))
     return model
 

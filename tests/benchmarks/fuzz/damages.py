@@ -15,6 +15,14 @@ def cut(data: bytes, random: Random) -> bytes:
     return data[: random.randrange(len(data) + 1)]
 
 
+def cut_at_marker(data: bytes, random: Random) -> bytes:
+    """End a JPEG at one of its markers, before it, within it or behind its length, with and without an end marker."""
+    markers = [at for at in range(2, len(data) - 1) if data[at] == 0xFF and data[at + 1] not in (0x00, 0xFF)]
+    if not data.startswith(b"\xff\xd8") or not markers:
+        return cut(data, random)
+    return data[: random.choice(markers) + random.choice((0, 1, 2, 4))] + random.choice((b"", b"\xff\xd9"))
+
+
 def flipped(data: bytes, random: Random) -> bytes:
     """Turn over up to 16 bits."""
     found = bytearray(data)
@@ -111,6 +119,7 @@ def with_checksums(data: bytes) -> bytes:
 
 DAMAGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
     "cut short": cut,
+    "cut at a marker": cut_at_marker,
     "bits turned over": flipped,
     "header edited": header,
     "bytes after the end": trailing,

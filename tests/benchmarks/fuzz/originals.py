@@ -25,6 +25,25 @@ def originals() -> dict[str, bytes]:
     for depth, colour_type, raster in ((16, 2, deep), (16, 0, deep[..., 0]), (8, 2, pixels)):
         rows = samples.rows_of_png(raster)
         found[f"PNG depth {depth} type {colour_type}"] = samples.png(*_SMALL, rows, depth, colour_type)
+    found |= unusual_jpegs(found["JPEG RGB"])
+    return found
+
+
+def unusual_jpegs(data: bytes) -> dict[str, bytes]:
+    """Return a JPEG whose frame header states forms that no encoder here writes; their rasters do not match it."""
+    at = data.index(b"\xff\xc0")
+    edits = {
+        "JPEG extended": (1, 0xC1),
+        "JPEG lossless": (1, 0xC3),
+        "JPEG arithmetic codes": (1, 0xC9),
+        "JPEG arithmetic, progressive": (1, 0xCA),
+        "JPEG of 12 bits": (4, 12),
+        "JPEG extended of 12 bits": (4, 12),
+        "JPEG unusual subsampling": (11, 0x14),
+    }
+    found = {name: data[: at + by] + bytes([value]) + data[at + by + 1 :] for name, (by, value) in edits.items()}
+    twelve = found["JPEG extended of 12 bits"]
+    found["JPEG extended of 12 bits"] = twelve[: at + 1] + b"\xc1" + twelve[at + 2 :]
     return found
 
 
@@ -42,6 +61,11 @@ def _forms() -> Iterator[tuple[str, bytes | None]]:
         yield f"JPEG quality {quality}/{subsampling}", written(image, "JPEG", **options)
         yield f"JPEG progressive {quality}/{subsampling}", written(image, "JPEG", progressive=True, **options)
     yield "JPEG restart markers", written(image, "JPEG", restart_marker_rows=1)
+    yield "JPEG 4:1:1", written(image, "JPEG", subsampling="4:1:1")
+    yield "JPEG of RGB", written(image, "JPEG", keep_rgb=True)
+    yield "JPEG colour profile", written(image, "JPEG", icc_profile=bytes(100_000))
+    yield "JPEG progressive CMYK", written(image.convert("CMYK"), "JPEG", progressive=True)
+    yield "JPEG reduced", written(image.resize((400, 300)), "JPEG")
     others = [small.rotate(90), small.convert("L").convert("RGB"), small.resize((7, 50))]
     for kind in ("GIF", "PNG", "WEBP"):
         yield f"{kind} animated", written(small, kind, save_all=True, append_images=others[:2])

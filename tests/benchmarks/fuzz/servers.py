@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from image_classifier.contract import imaging_versions
 from tests.benchmarks.fuzz.slow_clients import SERVER_SECONDS
 from tests.benchmarks.watched_server import Watched, of_process
 from tests.platform.serving import running, start_server
@@ -26,15 +27,15 @@ _SETTINGS = {
 
 @contextmanager
 def of_one_model(tree: Path) -> Iterator[Watched]:
-    """Serve a small model from `tree`, an empty folder."""
-    tiny_models.write(tree / "model", "tiny")
+    """Serve a small model from `tree`, an empty folder; its pixels come from the newest version of `imaging`."""
+    tiny_models.write(tree / "model", "tiny", imaging_version=imaging_versions.VERSIONS[-1])
     with running(start_server(tree, **_SETTINGS)) as server:
         yield of_process(server)
 
 
 @contextmanager
 def of_many_models(tree: Path) -> Iterator[Watched]:
-    """Serve the same model as one of many, loaded under the name `good`."""
+    """Serve such a model as one of many, loaded under the name `good`; its pixels come from the oldest version."""
     tiny_models.write(tree / "good", "tiny")
     with running(start_server(tree, SAGEMAKER_MULTI_MODEL="true", **_SETTINGS)) as server:
         wanted = json.dumps({"model_name": "good", "url": str(tree / "good")})
