@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +78,7 @@ def _decode(found: Outcome, mutant: Mutant, size: tuple[int, int], method: str) 
         return
     sentences = set()
     for version in imaging_versions.VERSIONS:
-        outcome = _attempt(found, mutant, lambda v=version: imaging.decode(header, size, method, v))
+        outcome = _attempt(found, mutant, partial(imaging.decode, header, size, method, version))
         way = "simplejpeg" if header.is_ordinary_jpeg else "Pillow"
         found.counts[f"version {version}, {way}: {outcome if isinstance(outcome, str) else 'pixels'}"] += 1
         sentences.add(outcome if isinstance(outcome, str) else "pixels")
@@ -87,7 +88,7 @@ def _decode(found: Outcome, mutant: Mutant, size: tuple[int, int], method: str) 
         found.faults.append(f"{mutant.form}, {mutant.damage}: the versions differ: {sorted(sentences)}")
     if header.is_ordinary_jpeg:
         alone = replace(header, is_ordinary_jpeg=False)
-        expected = _attempt(found, mutant, lambda: imaging.decode(alone, size, method))
+        expected = _attempt(found, mutant, partial(imaging.decode, alone, size, method))
         if not _equal(expected, outcome):
             found.faults.append(f"{mutant.form}, {mutant.damage}: other pixels than Pillow's")
 
