@@ -110,7 +110,7 @@ def test_second_call_changes_the_schedule(service: SageMakerService, capsys: pyt
 def test_schedule_is_listed_and_deleted_with_all_that_belongs_to_it(
     service: SageMakerService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a schedule, its alarm and a topic -> status shows them, and --stop deletes them alone."""
+    """Given a schedule, its alarm and a topic -> status shows them, delete takes them along, and --stop them alone."""
     assert launch.main(["monitor", "flowers", "--stop"]) == 0
     assert "Nothing monitors the endpoint flowers." in capsys.readouterr().out
     assert launch.main([*REGULARLY, "--alarm-email", "me@example.com"]) == 0
@@ -122,6 +122,8 @@ def test_schedule_is_listed_and_deleted_with_all_that_belongs_to_it(
     assert launch.main(["monitor", "flowers", "--stop", "--dry-run"]) == 0
     planned = [each["operation"] for each in json.loads(capsys.readouterr().out)]
     assert planned == ["DeleteScheduleGroup", "DeleteAlarms", "DeleteTopic"]
+    assert launch.main(["delete", "flowers", "--dry-run"]) == 0
+    assert set(planned) < {each["operation"] for each in json.loads(capsys.readouterr().out)}
     assert launch.main(["monitor", "flowers", "--stop"]) == 0
     assert len(boto3.client("scheduler").list_schedule_groups()["ScheduleGroups"]) == 1  # default
     assert boto3.client("cloudwatch").describe_alarms()["MetricAlarms"] == []

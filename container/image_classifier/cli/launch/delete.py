@@ -6,6 +6,7 @@ import sys
 from image_classifier.cli.launch import arguments, printing, status
 from image_classifier.cloud.sagemaker import deletion, inventory, session
 from image_classifier.cloud.sagemaker.inventory import Resource
+from image_classifier.cloud.sagemaker.kinds import ALARM, TOPIC
 from image_classifier.contract.errors import UserError
 
 SUMMARY = "delete endpoints, configurations, models and pipelines that this program made, and stop its jobs"
@@ -66,7 +67,16 @@ def _chosen(found: list[Resource], names: list[str]) -> list[Resource]:
             "scripts/launch status lists it. Nothing was deleted."
         )
     # A group is deleted with its versions.
-    return [each for each in found if each.name in names or each.name.partition(":")[0] in names]
+    return [
+        each
+        for each in found
+        if each.name in names or each.name.partition(":")[0] in names or _watched_by(each) in names
+    ]
+
+
+def _watched_by(resource: Resource) -> str:
+    """Return the endpoint of a drift alarm or its topic; empty for anything else."""
+    return resource.name.removeprefix("drift-") if resource.kind in (ALARM, TOPIC) else ""
 
 
 def _confirmed(steps: int) -> bool:
