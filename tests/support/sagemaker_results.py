@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import boto3
 
@@ -34,6 +35,17 @@ def put_results(job: str, prefix: str = "image-classifier", stopped: bool = Fals
     for name, files in archives.items():
         key = f"{prefix}/jobs/{job}/output/{name}.tar.gz"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=packed(files))
+
+
+def put_model(job: str, model: Path, reports: Mapping[str, str], prefix: str = "image-classifier") -> None:
+    """Write the two archives of a job that left a model folder and the reports of these names."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        for path in sorted(model.iterdir()):
+            archive.add(path, path.name)
+    for name, body in (("model", content.getvalue()), ("output", packed(reports))):
+        key = f"{prefix}/jobs/{job}/output/{name}.tar.gz"
+        boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=body)
 
 
 def packed(files: Mapping[str, str]) -> bytes:

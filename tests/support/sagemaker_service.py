@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +62,10 @@ class SageMakerService:
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Operation and parameters of each request with a JSON body."""
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
+    before: dict[str, Callable[[dict[str, Any]], None]] = field(default_factory=dict)
+    """What is called with the parameters of an operation before moto answers it."""
+    hosting: Callable[[dict[str, Any], Any], Iterable[bytes]] | None = None
+    """A WSGI application that answers the requests to endpoints in moto's place."""
 
     @property
     def backend(self) -> Any:
@@ -73,6 +77,8 @@ class SageMakerService:
         BackendDict.reset()
         self.requests.clear()
         self.faults.clear()
+        self.before.clear()
+        self.hosting = None
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
 
     def operations(self) -> list[str]:
@@ -140,6 +146,8 @@ class _Front:
 
     def __call__(self, environment: dict[str, Any], start: Any) -> Iterable[bytes]:
         target = environment.get("HTTP_X_AMZ_TARGET", "")
+        if self._service.hosting and environment["PATH_INFO"].startswith("/endpoints/"):
+            return self._service.hosting(environment, start)
         if not target:
             return self._moto(environment, start)  # type: ignore[no-any-return]
         service, _, operation = target.partition(".")
@@ -151,6 +159,8 @@ class _Front:
             fault = self._service.faults[operation].pop(0)
             answer = {"__type": fault.code, "message": fault.message, "Message": fault.message}
             return _answer(start, f"{fault.status} Error", answer)
+        if operation in self._service.before:
+            self._service.before[operation](parameters)
         if service.startswith("ResourceGroupsTaggingAPI"):
             return _answer(start, "200 OK", {"ResourceTagMappingList": self._fitting(parameters)})
         return self._moto(environment, start)  # type: ignore[no-any-return]

@@ -1,0 +1,212 @@
+"""The whole life of a model by scripts/launch, over HTTP: from the upload to the deletion of all that it made.
+
+The platform is moto's, and training is pretended; the model is real, and endpoints and batches answer with the server.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.sagemaker.models import HyperParameterTuningJob
+from PIL import Image
+
+from image_classifier import artifacts
+from image_classifier.cli.launch import __main__ as launch
+from image_classifier.cli.launch import batch, following, tune
+from image_classifier.cloud.sagemaker import calls, deletion, endpoints
+from image_classifier.cloud.sagemaker.calls import Call
+from image_classifier.inference.predictor import Predictor
+from image_classifier.runners import experiment, sagemaker
+from image_classifier.runners.job import State
+from image_classifier.runners.sagemaker_job import process, record
+from tests.support import tiny_models
+from tests.support.permissions import recorded
+from tests.support.sagemaker_hosting import Hosting
+from tests.support.sagemaker_jobs import job_of, look
+from tests.support.sagemaker_results import LOG, put_model
+from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService, sagemaker_on_this_machine
+from tests.support.tiny_models import COLOURS, TinyModel
+
+JOB = f"""\
+name = "colours"
+training = "photos"
+model = "backbone.tar.gz"
+
+[hyperparameters]
+recipe = "builtin"
+epochs = 3
+
+[sagemaker]
+image = "{IMAGE}"
+role = "{ROLE}"
+location = "s3://{BUCKET}/image-classifier"
+"""
+FOLDER, BEST = Path("run/colours"), Path("run/best")
+Answers = Mapping[str, tuple[str, float]]
+"""The predicted label of each image and its probability, to five digits."""
+PHOTOS = [f"photos/trained-{colour}/1.png" for colour in COLOURS]
+ENDPOINTS = {"now": (), "rarely": ("--kind", "serverless"), "later": ("--kind", "asynchronous")}
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
+    """SageMaker on this machine, where nothing waits, jobs are followed here, and endpoints serve their models."""
+    for module in (tune, batch, process, following, endpoints):
+        monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(endpoints, "_ASYNCHRONOUS_PAUSE", 0.0)
+    monkeypatch.setattr(deletion, "_PAUSE", 0.0)
+    monkeypatch.setattr(sagemaker, "_follow", lambda folder, lock: None)
+    with sagemaker_on_this_machine(monkeypatch) as found:
+        hosting = Hosting(found, tmp_path)
+        found.hosting = hosting
+        found.before["CreateTransformJob"] = hosting.transform
+        yield found
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyModel:
+    """The model that the jobs leave; the working folder has images of its classes, a backbone and a job.toml."""
+    monkeypatch.chdir(tmp_path)
+    for place, colour in zip(PHOTOS, COLOURS, strict=True):
+        Path(place).parent.mkdir(parents=True)
+        Image.new("RGB", (32, 24), colour).save(place)
+    Path("backbone.tar.gz").write_bytes(b"backbone")
+    Path("job.toml").write_text(JOB)
+    made = tiny_models.write(tmp_path / "trained", "trained")
+    info = artifacts.read_model_info(made.folder)
+    artifacts.write_model_info(made.folder, replace(info, hyperparameters={"epochs": 3}))
+    return made
+
+
+def test_whole_life(
+    service: SageMakerService, trained: TinyModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a job.toml -> each verb in turn does its part, all answers are the local ones, and nothing is left."""
+    local = local_answers(trained.folder)
+    with recorded(monkeypatch) as recorder:
+        train_through_an_interruption(service, trained, local, monkeypatch)
+        search(service, trained, local, monkeypatch)
+        assert local_answers(FOLDER / "model") == local
+        capsys.readouterr()
+        for name, kind in ENDPOINTS.items():
+            deploy_and_invoke(name, kind, local, capsys)
+        classify_a_folder(local)
+        delete(service, capsys)
+    calls.validate([Call(*request, "") for request in recorder.requests])
+
+
+def local_answers(model: Path) -> Answers:
+    """Return the predicted label of each image and its probability, by a model folder on this machine."""
+    found = Predictor.load(model).predict([Path(place).read_bytes() for place in PHOTOS])
+    return {
+        place: (each.predicted_label, round(float(each.probabilities.max()), 5))
+        for place, each in zip(PHOTOS, found, strict=True)
+    }
+
+
+def finish(job: str, service: SageMakerService, trained: TinyModel, local: Answers) -> None:
+    """Leave what a job leaves: its log, the model, and reports with the answers that the job had."""
+    rows = [
+        f"{place.removeprefix('photos/')},{label},{label},{probability}"
+        for place, (label, probability) in local.items()
+    ]
+    reports = {
+        "metrics.json": json.dumps({"epochs": 3, "best_epoch": 2, "val_accuracy": 1.0, "verdict": "Good enough."}),
+        "predictions.csv": "\n".join(["file,label,predicted,probability", *rows, ""]),
+        "report.html": "<p>report</p>",
+    }
+    service.log(job, LOG, host="algo-1-1700000600")
+    put_model(job, trained.folder, reports)
+
+
+def train_through_an_interruption(
+    service: SageMakerService,
+    trained: TinyModel,
+    local: Answers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Train on spot instances: the first is taken away, and so is the process that follows the job."""
+    assert launch.main(["train", "job.toml", "--output", str(FOLDER), "--detach"]) == 0
+    asked_for = record.read(FOLDER)
+    assert asked_for is not None
+    process._create(FOLDER, asked_for)
+    request = dict(service.requests)["CreateTrainingJob"]
+    assert request["EnableManagedSpotTraining"] is True
+    assert request["CheckpointConfig"]["S3Uri"].startswith(f"s3://{BUCKET}/image-classifier/")
+    job = job_of(FOLDER)
+    for secondary, state in (("Interrupted", State.STARTING), ("Training", State.RUNNING)):
+        service.set_job(job, "InProgress", secondary)
+        look(FOLDER, monkeypatch)
+        assert sagemaker.status(FOLDER).state == state
+    finish(job, service, trained, local)
+    service.set_job(job, "Completed")
+    process.run(FOLDER)
+    assert launch.main(["status", str(FOLDER)]) == 0
+    assert sagemaker.status(FOLDER).state == State.FINISHED
+    assert (FOLDER / "output/data/report.html").read_text() == "<p>report</p>"
+    assert service.operations().count("CreateTrainingJob") == 1
+
+
+def search(
+    service: SageMakerService,
+    trained: TinyModel,
+    local: Answers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Search; the best of its jobs is fetched with its report, as if it had been trained alone."""
+    best: dict[str, Any] = {"TrainingJobName": "search-best", "TunedHyperParameters": {"learning_rate": "0.01"}}
+    describe = HyperParameterTuningJob.describe
+
+    def run(given: Mapping[str, Any]) -> None:
+        # The platform's own jobs have no tags of this program.
+        definition = {**given["TrainingJobDefinition"], "TrainingJobName": "search-best"}
+        definition["HyperParameters"] = definition.pop("StaticHyperParameters")
+        for name in ("HyperParameterRanges", "EnableManagedSpotTraining", "CheckpointConfig"):
+            definition.pop(name, None)
+        boto3.client("sagemaker").create_training_job(**definition)
+        finish("search-best", service, trained, local)
+        metric = {"MetricName": "validation:accuracy", "Value": 1.0}
+        service.backend.tuned = [{**best, "FinalHyperParameterTuningJobObjectiveMetric": metric}]
+
+    service.before["CreateHyperParameterTuningJob"] = run
+    monkeypatch.setattr(HyperParameterTuningJob, "describe", lambda job: {**describe(job), "BestTrainingJob": best})
+    assert launch.main(["tune", "job.toml", "--output", str(BEST), "--max-jobs", "3"]) == 0
+    assert (BEST / "output/data/report.html").is_file()
+    assert experiment.read(BEST / experiment.FILE).hyperparameters["learning_rate"] == "0.01"
+
+
+def deploy_and_invoke(name: str, kind: Sequence[str], local: Answers, capsys: pytest.CaptureFixture[str]) -> None:
+    """Deploy the job; what the endpoint answers is what the model answers here."""
+    assert launch.main(["deploy", str(FOLDER), "--name", name, *kind]) == 0
+    # The answer to an image of the job's own was compared with the job's.
+    assert ("Checked with" in capsys.readouterr().out) is ("asynchronous" not in kind)
+    assert launch.main(["invoke", name, "photos", "--json"]) == 0
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {each["file"]: (each["predicted_label"], round(max(each["probabilities"]), 5)) for each in answers} == local
+
+
+def classify_a_folder(local: Answers) -> None:
+    """Classify the images as a batch; the answers are the local ones, and have the images' own names."""
+    assert launch.main(["batch", str(FOLDER), "photos", "--csv", "answers.csv"]) == 0
+    with Path("answers.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["file"]: row["predicted"] for row in rows} == {place: label for place, (label, _) in local.items()}
+
+
+def delete(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> None:
+    """Delete everything; of transform jobs the API keeps the records, which cost nothing."""
+    capsys.readouterr()
+    assert launch.main(["status", "--json"]) == 0
+    made = [each["kind"] for each in json.loads(capsys.readouterr().out)]
+    assert {kind: made.count(kind) for kind in made} == {
+        **{"endpoint": 3, "endpoint configuration": 3, "model": 3},
+        **{"tuning job": 1, "training job": 1, "transform job": 1},
+    }
+    assert launch.main(["delete", "--all", "--records", "--yes"]) == 0
+    left = [each["ResourceARN"].rpartition(":")[2].partition("/")[0] for each in service.tagged()]
+    assert left == ["transform-job"]
