@@ -6,31 +6,23 @@ The platform is moto's, and training is pretended; the model is real, and endpoi
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from moto.sagemaker.models import HyperParameterTuningJob
-from PIL import Image
 
-from image_classifier import artifacts
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cli.launch import batch, following, tune
-from image_classifier.cloud.sagemaker import calls, deletion, endpoints
+from image_classifier.cloud.sagemaker import calls
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.inference.predictor import Predictor
 from image_classifier.runners import experiment, sagemaker
 from image_classifier.runners.job import State
 from image_classifier.runners.sagemaker_job import process, record
-from tests.support import tiny_models
+from tests.support.colour_jobs import Answers, finish, hosted_here, local_answers, write_inputs, write_model
 from tests.support.permissions import recorded
-from tests.support.sagemaker_hosting import Hosting
 from tests.support.sagemaker_jobs import job_of, look
-from tests.support.sagemaker_results import LOG, put_model
-from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService, sagemaker_on_this_machine
-from tests.support.tiny_models import COLOURS, TinyModel
+from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService
 
 JOB = f"""\
 name = "colours"
@@ -47,47 +39,31 @@ role = "{ROLE}"
 location = "s3://{BUCKET}/image-classifier"
 """
 FOLDER, BEST = Path("run/colours"), Path("run/best")
-Answers = Mapping[str, tuple[str, float]]
-"""The predicted label of each image and its probability, to five digits."""
-PHOTOS = [f"photos/trained-{colour}/1.png" for colour in COLOURS]
 ENDPOINTS = {"now": (), "rarely": ("--kind", "serverless"), "later": ("--kind", "asynchronous")}
 
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
-    """SageMaker on this machine, where nothing waits, jobs are followed here, and endpoints serve their models."""
-    for module in (tune, batch, process, following, endpoints):
-        monkeypatch.setattr(module, "PAUSE", 0.0)
-    monkeypatch.setattr(endpoints, "_ASYNCHRONOUS_PAUSE", 0.0)
-    monkeypatch.setattr(deletion, "_PAUSE", 0.0)
+    """SageMaker on this machine; jobs are followed in this process."""
     monkeypatch.setattr(sagemaker, "_follow", lambda folder, lock: None)
-    with sagemaker_on_this_machine(monkeypatch) as found:
-        hosting = Hosting(found, tmp_path)
-        found.hosting = hosting
-        found.before["CreateTransformJob"] = hosting.transform
+    with hosted_here(monkeypatch, tmp_path) as found:
         yield found
 
 
 @pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyModel:
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The model that the jobs leave; the working folder has images of its classes, a backbone and a job.toml."""
     monkeypatch.chdir(tmp_path)
-    for place, colour in zip(PHOTOS, COLOURS, strict=True):
-        Path(place).parent.mkdir(parents=True)
-        Image.new("RGB", (32, 24), colour).save(place)
-    Path("backbone.tar.gz").write_bytes(b"backbone")
+    write_inputs(tmp_path)
     Path("job.toml").write_text(JOB)
-    made = tiny_models.write(tmp_path / "trained", "trained")
-    info = artifacts.read_model_info(made.folder)
-    artifacts.write_model_info(made.folder, replace(info, hyperparameters={"epochs": 3}))
-    return made
+    return write_model(tmp_path / "trained")
 
 
 def test_whole_life(
-    service: SageMakerService, trained: TinyModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    service: SageMakerService, trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Given a job.toml -> each verb in turn does its part, all answers are the local ones, and nothing is left."""
-    local = local_answers(trained.folder)
+    local = local_answers(trained)
     with recorded(monkeypatch) as recorder:
         train_through_an_interruption(service, trained, local, monkeypatch)
         search(service, trained, local, monkeypatch)
@@ -100,33 +76,9 @@ def test_whole_life(
     calls.validate([Call(*request, "") for request in recorder.requests])
 
 
-def local_answers(model: Path) -> Answers:
-    """Return the predicted label of each image and its probability, by a model folder on this machine."""
-    found = Predictor.load(model).predict([Path(place).read_bytes() for place in PHOTOS])
-    return {
-        place: (each.predicted_label, round(float(each.probabilities.max()), 5))
-        for place, each in zip(PHOTOS, found, strict=True)
-    }
-
-
-def finish(job: str, service: SageMakerService, trained: TinyModel, local: Answers) -> None:
-    """Leave what a job leaves: its log, the model, and reports with the answers that the job had."""
-    rows = [
-        f"{place.removeprefix('photos/')},{label},{label},{probability}"
-        for place, (label, probability) in local.items()
-    ]
-    reports = {
-        "metrics.json": json.dumps({"epochs": 3, "best_epoch": 2, "val_accuracy": 1.0, "verdict": "Good enough."}),
-        "predictions.csv": "\n".join(["file,label,predicted,probability", *rows, ""]),
-        "report.html": "<p>report</p>",
-    }
-    service.log(job, LOG, host="algo-1-1700000600")
-    put_model(job, trained.folder, reports)
-
-
 def train_through_an_interruption(
     service: SageMakerService,
-    trained: TinyModel,
+    trained: Path,
     local: Answers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -154,7 +106,7 @@ def train_through_an_interruption(
 
 def search(
     service: SageMakerService,
-    trained: TinyModel,
+    trained: Path,
     local: Answers,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
