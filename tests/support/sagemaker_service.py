@@ -251,7 +251,7 @@ def _delete_model_package_group(response: Any) -> str:
     return "{}"
 
 
-_LACKING = {
+LACKING = {
     "list_pipeline_execution_steps": _list_steps,
     "stop_pipeline_execution": _stop_execution,
     "update_model_package": _update_model_package,
@@ -271,7 +271,7 @@ _LACKING = {
 @contextmanager
 def sagemaker_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """Run the service with an empty bucket, and point the environment at it."""
-    for name, method in _LACKING.items():
+    for name, method in LACKING.items():
         monkeypatch.setattr(SageMakerResponse, name, method, raising=False)
     service = SageMakerService()
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _Front(service), threaded=True, request_handler=_Handler)

@@ -39,7 +39,11 @@ role = "{ROLE}"
 location = "s3://{BUCKET}/image-classifier"
 """
 FOLDER, BEST = Path("run/colours"), Path("run/best")
-ENDPOINTS = {"now": (), "rarely": ("--kind", "serverless"), "later": ("--kind", "asynchronous")}
+ENDPOINTS = {
+    "now": ("--capture-percent", "10"),
+    "rarely": ("--kind", "serverless"),
+    "later": ("--kind", "asynchronous"),
+}
 
 
 @pytest.fixture
@@ -72,6 +76,7 @@ def test_whole_life(
         for name, kind in ENDPOINTS.items():
             deploy_and_invoke(name, kind, local, capsys)
         classify_a_folder(local)
+        assert launch.main(["monitor", "now", str(FOLDER), "--scheduler-role", f"{ROLE}-of-the-scheduler"]) == 0
         delete(service, capsys)
     calls.validate([Call(*request, "") for request in recorder.requests])
 
@@ -157,8 +162,8 @@ def delete(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> Non
     made = [each["kind"] for each in json.loads(capsys.readouterr().out)]
     assert {kind: made.count(kind) for kind in made} == {
         **{"endpoint": 3, "endpoint configuration": 3, "model": 3},
-        **{"tuning job": 1, "training job": 1, "transform job": 1},
+        **{"tuning job": 1, "training job": 1, "transform job": 1, "drift schedule": 1, "drift alarm": 1},
     }
     assert launch.main(["delete", "--all", "--records", "--yes"]) == 0
-    left = [each["ResourceARN"].rpartition(":")[2].partition("/")[0] for each in service.tagged()]
+    left = [each["ResourceARN"].rpartition(":")[2].partition("/")[0] for each in service.tagged() if each["Tags"]]
     assert left == ["transform-job"]
