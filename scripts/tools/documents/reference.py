@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ from image_classifier.contract.errors import ExplainedError, report_and_exit_cod
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
 from tools.docker_image import licences
-from tools.documents import environment_pages, models_page
+from tools.documents import environment_pages, models_page, notebook
 from tools.documents.markdown import code, table
 
 ROOT = PROGRAM.parent
+NOTEBOOK = "docs/guides/introduction.ipynb"
 _NOTE = "<!-- Written by scripts/docs from container/image_classifier/contract/{}.py; change it there. -->"
 
 
@@ -122,7 +124,10 @@ FILES: Mapping[str, Callable[[], str]] = {
 
 def stale(root: Path) -> list[str]:
     """Return a line for each file that is missing or differs."""
-    return [f"{name} is stale: run scripts/docs." for name, make in FILES.items() if _read(root / name) != make()]
+    lines = [f"{name} is stale: run scripts/docs." for name, make in FILES.items() if _read(root / name) != make()]
+    if (root / NOTEBOOK).is_file() and notebook.is_stale(notebook.read(root / NOTEBOOK)):
+        lines.append(f"{NOTEBOOK} has the outputs of other sources: run scripts/docs --notebook.")
+    return lines
 
 
 def write(root: Path) -> list[Path]:
@@ -135,6 +140,19 @@ def write(root: Path) -> list[Path]:
             path.write_text(text, encoding="utf-8")
             changed.append(path)
     return changed
+
+
+def run_notebook(root: Path) -> Path:
+    """Run the notebook in this process, whose working folder changes, and keep its outputs; return its path.
+
+    Raises:
+        UserError: It is no notebook, or too large with its outputs.
+        Exception: What a cell raises.
+    """
+    path = root / NOTEBOOK
+    os.chdir(path.parent)
+    path.write_text(notebook.text(notebook.execute(notebook.read(path))), encoding="utf-8")
+    return path
 
 
 def _read(path: Path) -> str | None:
@@ -163,18 +181,24 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/docs",
         description="Write the generated reference.",
-        epilog="examples:\n  scripts/docs\n  scripts/docs --check",
+        epilog="examples:\n  scripts/docs\n  scripts/docs --check\n  scripts/docs --notebook",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 with a line for each stale file")
-    check = parser.parse_args(arguments).check
+    parser.add_argument(
+        "--notebook",
+        action="store_true",
+        help=f"run {NOTEBOOK} and keep its outputs: several minutes, in run/introduction, with downloads",
+    )
+    given = parser.parse_args(arguments)
     try:
-        if check:
+        if given.check:
             lines = stale(root)
             for line in lines:
                 print(line)
             return 1 if lines else 0
-        for path in write(root):
+        changed = [*write(root), *([run_notebook(root)] if given.notebook else [])]
+        for path in changed:
             print(f"wrote {path.relative_to(root)}")
     except ExplainedError as error:
         return report_and_exit_code(error)
