@@ -12,7 +12,7 @@ BFLOAT16 = ("amx_bf16", "avx512_bf16", "bf16")
 INT8 = ("amx_int8", "avx512_vnni", "avx_vnni", "i8mm")
 """Linux's names of int8 dot products that add up in 32 bits, the fastest first: AMX and VNNI on x86, I8MM on Arm.
 
-Plain AVX2 multiplies int8 too, but adds pairs in 16 bits and takes three instructions for it, so it gains little.
+Plain AVX2 multiplies int8 too, but adds pairs in 16 bits and takes three instructions for it, so it gains less.
 """
 
 

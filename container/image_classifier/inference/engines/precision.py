@@ -146,4 +146,4 @@ def _slow_int8() -> str | None:
     if processors.int8_features():
         return None
     names = f"{', '.join(processors.INT8[:-1])} and {processors.INT8[-1]}"
-    return f"SERVE_PRECISION is int8, but this CPU has none of {names}: it is hardly faster than f32 here."
+    return f"SERVE_PRECISION is int8, but this CPU has none of {names}: it gains less here."
