@@ -52,9 +52,13 @@ def test_what_nothing_uses_is_left_out(any_image: str) -> None:
 @pytest.mark.parametrize(
     ("target", "has", "lacks"),
     [
-        ("serve", {"openvino"}, {"tensorflow", "tf_keras", "tensorflow_hub", "boto3", "nvidia", "setuptools", "pip"}),
-        ("cpu", {"openvino", "tensorflow", "tf_keras", "boto3", "pip"}, {"nvidia"}),
-        ("gpu", {"openvino", "tensorflow", "tf_keras", "boto3", "nvidia"}, set()),
+        (
+            "serve",
+            {"openvino"},
+            {"tensorflow", "tf_keras", "tensorflow_hub", "boto3", "nncf", "nvidia", "setuptools", "pip"},
+        ),
+        ("cpu", {"openvino", "nncf", "tensorflow", "tf_keras", "boto3", "pip"}, {"nvidia"}),
+        ("gpu", {"openvino", "nncf", "tensorflow", "tf_keras", "boto3", "nvidia"}, set()),
     ],
 )
 def test_each_target_has_its_own_packages(target: str, has: set[str], lacks: set[str]) -> None:
