@@ -114,11 +114,12 @@ def registered_by_moto() -> dict[str, Any]:
     ("failed", "part"),
     [
         (step("Reject", "Failed", Fail={"ErrorMessage": REASON}), f"UserError: Reject: {REASON}"),
-        (
+        pytest.param(
             {**step("Train", "Failed"), "FailureReason": "ClientError: no such thing."},
             "PlatformError: The step Train failed: ClientError: no such thing.",
+            marks=pytest.mark.every,
         ),
-        (step("Train", "Stopped"), "is Failed."),
+        pytest.param(step("Train", "Stopped"), "is Failed.", marks=pytest.mark.every),
     ],
     ids=["condition", "job", "stopped"],
 )
@@ -137,6 +138,7 @@ def test_failed_execution_is_a_failed_command(
     assert part in capsys.readouterr().err
 
 
+@pytest.mark.every
 def test_interrupted_command_leaves_the_execution(
     service: SageMakerService, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

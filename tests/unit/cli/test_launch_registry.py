@@ -90,6 +90,7 @@ def test_the_same_artefact_is_registered_once(
     assert "it was Approved and is Rejected now" in capsys.readouterr().out
 
 
+@pytest.mark.every
 def test_mistakes_are_one_sentence_each(
     service: SageMakerService, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +107,7 @@ def test_mistakes_are_one_sentence_each(
     assert "CreateModelPackageGroup" not in service.operations()
 
 
+@pytest.mark.every
 def test_model_without_a_baseline_is_registered_with_a_remark(
     service: SageMakerService, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +139,7 @@ def test_version_is_deployed_when_it_is_approved(
     assert packages == [{"ModelPackageName": f"{ARN}/1"}] * 3
 
 
+@pytest.mark.every
 def test_dry_run_of_a_deployment_asks_for_nothing(
     service: SageMakerService, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +154,7 @@ def test_dry_run_of_a_deployment_asks_for_nothing(
     assert service.requests == []
 
 
+@pytest.mark.every
 def test_version_that_does_not_exist_is_named(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> None:
     """Given a version that the registry does not have -> a sentence with its group."""
     service.faults["DescribeModelPackage"] = [Fault("ValidationException", f"ModelPackage {ARN}/9 does not exist.")]
