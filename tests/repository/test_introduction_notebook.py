@@ -27,11 +27,6 @@ ADDED = {("Estimator", "base_job_name"), ("ModelTrainer", "tags")}
 """Keywords that the guides do not need."""
 
 
-with_outputs = pytest.mark.skipif(
-    not any(cell["outputs"] for cell in CELLS), reason="the notebook has no outputs: scripts/docs --notebook makes them"
-)
-
-
 def source_of(*conditions: str) -> str:
     """Return the sources of the cells that run under one of these conditions, and of those that run always."""
     other = {"LOCAL", "V3", "V2"} - set(conditions)
@@ -79,14 +74,12 @@ def test_keywords_of_the_sdk_are_those_of_its_guide(condition: str) -> None:
     assert {(name, word) for name, words in shared for word in words if (name, word) not in ADDED} == set()
 
 
-@with_outputs
 def test_outputs_are_those_of_the_sources() -> None:
     """Given the committed outputs -> made from these sources by scripts/docs --notebook, all cells in order."""
     assert not notebook.is_stale(BOOK)
     assert [cell["execution_count"] for cell in CELLS] == list(range(1, len(CELLS) + 1))
 
 
-@with_outputs
 def test_outputs_show_each_step() -> None:
     """Given the outputs -> classes, accuracy, verdict, chart, both answers, search and clean-up."""
     text = "\n".join(map(printed, CELLS))
@@ -106,7 +99,6 @@ def test_outputs_show_each_step() -> None:
     assert chart.width <= 500
 
 
-@with_outputs
 def test_photographs_of_others_are_left_out() -> None:
     """Given the cell that shows images of the data set -> a sentence for each in their place."""
     [cell] = [cell for cell in CELLS if notebook.PHOTOGRAPHS in cell["metadata"].get("tags", [])]
@@ -126,7 +118,6 @@ def test_metric_is_declared() -> None:
     assert {"Name": "val_accuracy", "Regex": regex} in definitions()
 
 
-@with_outputs
 def test_changed_source_would_be_noticed() -> None:
     """Given another source of a cell -> its outputs are stale."""
     changed = json.loads(json.dumps(BOOK))

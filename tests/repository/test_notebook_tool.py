@@ -85,7 +85,7 @@ def test_command_keeps_the_outputs_and_check_finds_stale_ones(
     path = tmp_path / reference.NOTEBOOK
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(book("print('done')")))
-    assert reference.main(["--check"], tmp_path) == 0
+    assert reference.main(["--check"], tmp_path) == 1
     assert reference.main(["--notebook"], tmp_path) == 0
     assert reference.main(["--check"], tmp_path) == 0
     made = notebook.read(path)

@@ -77,7 +77,8 @@ class Hosting:
 
 
 def _ask(app: Flask, image: bytes, content_type: str, accept: str) -> bytes:
-    return app.test_client().post(_PATH, data=image, content_type=content_type, headers={"Accept": accept}).data
+    answer = app.test_client().post(_PATH, data=image, content_type=content_type, headers={"Accept": accept})
+    return bytes(answer.data)
 
 
 def _get(uri: str) -> bytes:

@@ -74,9 +74,8 @@ def sources_sha256(notebook: Notebook) -> str:
 
 
 def is_stale(notebook: Notebook) -> bool:
-    """Return whether the outputs are those of other sources; a notebook without outputs has none that could be."""
-    has_outputs = any(cell["outputs"] for cell in code_cells(notebook))
-    return has_outputs and bool(notebook["metadata"].get(_HASH) != sources_sha256(notebook))
+    """Return whether the outputs are missing or those of other sources."""
+    return bool(notebook["metadata"].get(_HASH) != sources_sha256(notebook))
 
 
 def execute(
