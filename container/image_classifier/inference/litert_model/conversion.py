@@ -117,20 +117,32 @@ def _converted(predictor: Predictor, request: Request, calibration: _Images) -> 
             return _convert(_named(function, predictor), predictor, request.precision, calibration)
         except NotConverted as failure:
             reasons.append(str(failure))
-    raise UserError(f"{request.model} cannot be converted to LiteRT: {reasons[-1]}.")
+    why = reasons[-1] if reasons else "no function of it from pixels gives its own probabilities"
+    raise UserError(f"{request.model} cannot be converted to LiteRT: {why}.")
 
 
 def _functions(predictor: Predictor, where: Path) -> Iterator[Any]:
-    """Yield functions from pixels to the model's probabilities; those of doubtful origin only when they agree."""
+    """Yield functions from pixels to the model's probabilities; those of doubtful origin only when they agree.
+
+    Raises:
+        UserError: The model returns NaN or infinity.
+    """
     from image_classifier.inference.engines import pixel_functions
 
     engine: Any = predictor.engine
     sample = conversion.synthetic_images(predictor.info).pixels[:4]
+    with pixel_functions.full_float32():
+        expected = engine.probabilities(sample)
+    if not np.isfinite(expected).all():
+        raise UserError(
+            f"{where} returns numbers that are not finite (NaN or infinity). Its weights are corrupt or its training "
+            "diverged. Train it again."
+        )
     for function in pixel_functions.candidates(engine, predictor.info, where):
         if isinstance(function.structured_outputs, Mapping):
             continue
         with pixel_functions.full_float32():
-            found = agreement.measure(engine.probabilities(sample), np.asarray(function(sample), np.float32))
+            found = agreement.measure(expected, np.asarray(function(sample), np.float32))
         if found.largest_difference <= agreement.TOLERANCE:
             yield function
 
