@@ -23,8 +23,9 @@ def _sentence(entry: Mapping[str, Any]) -> str:
         return f"left out: {reason}"
     gate = entry.get("gate")
     names = ("images", "accuracy", "accuracy_f32", "label_flips", "calibration_change")
-    values = [gate.get(name) for name in names] if isinstance(gate, Mapping) else []
-    if not values or not all(isinstance(value, numbers.Real) for value in values):
+    found = [gate.get(name) for name in names] if isinstance(gate, Mapping) else []
+    values = [value for value in found if isinstance(value, numbers.Real)]
+    if len(values) < len(names):
         return ""
     images, accuracy, float32, flips, change = map(float, values)
     return (
