@@ -231,6 +231,9 @@ def test_deletion_asks_and_is_idempotent(service: SageMakerService, capsys: pyte
     assert "give --yes" in capsys.readouterr().err
     assert launch.main(["delete", "mine", "theirs", "--yes"]) == 1
     assert "theirs: not found" in capsys.readouterr().err
+    deploy("mine-too")
+    assert launch.main(["delete", "mine", "--yes"]) == 0
+    assert len(service.tagged()) == 3
     for _ in range(2):
         assert launch.main(["delete", "--all", "--yes"]) == 0
     assert service.tagged() == []

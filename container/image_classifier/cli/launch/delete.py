@@ -4,9 +4,9 @@ import argparse
 import sys
 
 from image_classifier.cli.launch import arguments, printing, status
-from image_classifier.cloud.sagemaker import deletion, inventory, session
+from image_classifier.cloud.sagemaker import deletion, inventory, names, session
 from image_classifier.cloud.sagemaker.inventory import Resource
-from image_classifier.cloud.sagemaker.kinds import ALARM, TOPIC
+from image_classifier.cloud.sagemaker.kinds import ALARM, ENDPOINT_CONFIG, MODEL, TOPIC
 from image_classifier.contract.errors import UserError
 
 SUMMARY = "delete endpoints, configurations, models and pipelines that this program made, and stop its jobs"
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="of endpoints, configurations, models, pipelines and jobs; a version as GROUP:VERSION",
+        help="of endpoints, with their configurations and models, of pipelines and jobs; a version as GROUP:VERSION",
     )
     parser.add_argument("--all", action="store_true", help="everything that this program made in the region")
     parser.add_argument("--experiment", default="", metavar="NAME", help="everything of one experiment")
@@ -58,20 +58,25 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _chosen(found: list[Resource], names: list[str]) -> list[Resource]:
-    if not names:
+def _chosen(found: list[Resource], given: list[str]) -> list[Resource]:
+    if not given:
         return found
-    if unknown := sorted(set(names) - {each.name for each in found}):
+    by_name = {name: [each for each in found if _belongs_to(each, name)] for name in given}
+    if unknown := sorted(name for name, some in by_name.items() if not some):
         raise UserError(
             f"{', '.join(unknown)}: not found among what this program made in this region; "
             "scripts/launch status lists it. Nothing was deleted."
         )
-    # A group is deleted with its versions.
-    return [
-        each
-        for each in found
-        if each.name in names or each.name.partition(":")[0] in names or _watched_by(each) in names
-    ]
+    return [each for each in found if any(each in some for some in by_name.values())]
+
+
+def _belongs_to(resource: Resource, name: str) -> bool:
+    """Return whether a name is the resource's, its group's, or that of the endpoint that it was made for."""
+    if resource.name == name or resource.name.partition(":")[0] == name:
+        return True
+    return _watched_by(resource) == name or (
+        resource.kind in (ENDPOINT_CONFIG, MODEL) and names.is_of(resource.name, name)
+    )
 
 
 def _watched_by(resource: Resource) -> str:
