@@ -6,6 +6,14 @@ import pytest
 
 from tests.support.environments import coverage_variables
 
+JOBS = "tests/platform/test_train_"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whole jobs first: workers steal the last tests from each other, and each would run a file's jobs again."""
+    items.sort(key=lambda item: not item.nodeid.startswith(JOBS))
+
 
 @pytest.fixture(scope="module", autouse=True)
 def unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:

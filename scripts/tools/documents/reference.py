@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(
         prog="scripts/docs",
         description="Write the generated reference.",
-        epilog="examples:\n  scripts/docs\n  scripts/docs --check\n  scripts/docs --notebook",
+        epilog="examples:\n  scripts/docs\n  scripts/docs --check",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 with a line for each stale file")

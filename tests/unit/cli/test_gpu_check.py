@@ -171,6 +171,7 @@ def test_machine_with_a_gpu_is_not_rejected(tmp_path: Path, name: str) -> None:
     assert (tmp_path / name).exists()
 
 
+@pytest.mark.every
 def test_only_an_earlier_report_is_replaced(play: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Given a file of the user as --output -> exit code 1, unchanged; given an earlier report -> replaced."""
     mine = play / "found" / "report.json"

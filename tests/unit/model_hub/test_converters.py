@@ -58,6 +58,7 @@ def test_every_array_finds_its_place_and_none_is_left_over() -> None:
     assert sum(int(np.prod(weight.shape)) for weight in network.trainable_weights) == 4_652_008
 
 
+@pytest.mark.every
 def test_lite0_agrees_with_a_convolution_written_out() -> None:
     """The stem on an image, computed by hand from PyTorch's arrays -> the network's own, so nothing is transposed."""
     import tf_keras
