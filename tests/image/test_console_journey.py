@@ -78,7 +78,8 @@ def trained(browser: Browser, console: RunningConsole, photos: Path) -> str:
     expect(page.locator("#health")).to_contain_text("images checked in")
     page.get_by_role("link", name="Train", exact=True).last.click()
     expect(page.get_by_role("radio", name="Automatic")).to_be_checked()
-    expect(page.locator("#estimate .big")).to_contain_text(re.compile(r"\d"))
+    # Not needed for the start, so it may take as long as a job: on a busy machine it does.
+    expect(page.locator("#estimate .big")).to_contain_text(re.compile(r"\d"), timeout=JOB_SECONDS * 1000 * PATIENCE)
     expect(page.locator("#estimate")).to_contain_text("Memory")
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url(f"**/jobs/{JOB}")

@@ -3,6 +3,8 @@
 The only module that imports NNCF, which the serve image lacks.
 """
 
+import contextlib
+import io
 import logging
 import os
 import time
@@ -84,7 +86,9 @@ class Network:
         from image_classifier.inference.engines.openvino import reason
 
         try:
-            quantised = self._quantised(step)
+            # NNCF draws progress bars, which are neither a command's output nor a job's log.
+            with contextlib.redirect_stdout(io.StringIO()):
+                quantised = self._quantised(step)
             # Like every IR: serving compiles it for its own batch size.
             quantised.reshape([-1, *self.statistics.shape[1:]])
             own_files.remove_folder(partial)
