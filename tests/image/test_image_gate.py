@@ -8,7 +8,7 @@ from tests.image.containers import ISOLATED, Job, Start
 
 
 def test_gate_writes_the_figures_of_a_job(start: Start, trained: Job, tmp_path: Path) -> None:
-    """Given model.tar.gz and output.tar.gz of a job -> exit code 0, its accuracy as a number, and its drift baseline."""
+    """Given model.tar.gz and output.tar.gz of a job -> exit code 0, its accuracy as a number, its baseline."""
     for name, archive, folder in (("model", "model", "model"), ("reports", "output", "output/data")):
         target = tmp_path / "processing/input" / name
         target.mkdir(parents=True)
