@@ -44,6 +44,8 @@ _KEYS = {
     "Delete": ("Delete", 46, ""),
 }
 """What a key is called, its number, what it writes."""
+_NAVIGATED = "Inspected target navigated or closed"
+"""What Chromium answers for a page that it leaves meanwhile."""
 
 
 class Tab:
@@ -94,8 +96,17 @@ class Tab:
         return found["result"].get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Wait until a JavaScript expression is true."""
-        wait_until(lambda: bool(self.evaluate(expression)), SECONDS, expression)
+        """Wait until a JavaScript expression is true; what a navigation interrupts is asked again."""
+
+        def is_true() -> bool:
+            try:
+                return bool(self.evaluate(expression))
+            except AssertionError as error:
+                if _NAVIGATED in str(error):
+                    return False
+                raise
+
+        wait_until(is_true, SECONDS, expression)
 
     def press(self, key: str) -> None:
         """Press a key and let it go."""
