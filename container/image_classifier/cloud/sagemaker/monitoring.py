@@ -7,7 +7,6 @@ in CloudWatch's embedded metric format, which CloudWatch Logs extracts from any 
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker import names
@@ -16,9 +15,9 @@ from image_classifier.cloud.sagemaker.kinds import SCHEDULE
 from image_classifier.cloud.sagemaker.monitor_options import MonitorOptions
 from image_classifier.cloud.sagemaker.monitored import Monitored
 from image_classifier.cloud.sagemaker.options import TrainingOptions
+from image_classifier.cloud.sagemaker.processing import container_input, request
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.cloud.sagemaker.tags import CREATED_BY, PROGRAM_NAME, as_mapping, tags
-from image_classifier.cloud.sagemaker.training import vpc
 from image_classifier.contract import drift_metrics, monitoring_variables
 from image_classifier.contract.errors import UserError
 
@@ -74,32 +73,15 @@ class Monitor:
 def create_processing_job(found: Monitor, unique: str, end_time: str) -> Call:
     """Return the request that compares the requests before a time; `unique` ends the job's name."""
     options, how, name = found.options, found.how, found.job_name(unique)
-    encrypted = {"KmsKeyId": options.kms_key} if options.kms_key else {}
-    volume = {"VolumeKmsKeyId": options.kms_key} if options.kms_key else {}
-    output = {
-        "S3Uri": found.reports(name).uri,
-        "LocalPath": monitoring_variables.OUTPUT_PATH.default,
-        "S3UploadMode": "EndOfJob",
-    }
+    output = ("drift", found.reports(name).uri, monitoring_variables.OUTPUT_PATH.default)
+    inputs = [
+        container_input("capture", f"{found.target.captured.uri}/", monitoring_variables.DATASET_SOURCE.default),
+        container_input("model", found.target.artefact, monitoring_variables.MODEL.default),
+    ]
+    cluster = (how.job_instance_type, how.job_volume_gb)
     parameters = {
         "ProcessingJobName": name,
-        "AppSpecification": {"ImageUri": options.image, "ContainerEntrypoint": ["monitor"]},
-        "RoleArn": options.role,
-        "ProcessingInputs": [
-            _input("capture", f"{found.target.captured.uri}/", monitoring_variables.DATASET_SOURCE.default),
-            _input("model", found.target.artefact, monitoring_variables.MODEL.default),
-        ],
-        "ProcessingOutputConfig": {"Outputs": [{"OutputName": "drift", "S3Output": output}], **encrypted},
-        "ProcessingResources": {
-            "ClusterConfig": {
-                "InstanceCount": 1,
-                "InstanceType": how.job_instance_type,
-                "VolumeSizeInGB": how.job_volume_gb,
-                **volume,
-            }
-        },
-        "NetworkConfig": {"EnableNetworkIsolation": options.network_isolation, **vpc(options)},
-        "StoppingCondition": {"MaxRuntimeInSeconds": _MAX_RUNTIME},
+        **request(options, "monitor", cluster, inputs, output, _MAX_RUNTIME),
         "Environment": {
             monitoring_variables.END_TIME.name: end_time,
             monitoring_variables.WINDOW_HOURS.name: str(how.hours),
@@ -109,11 +91,6 @@ def create_processing_job(found: Monitor, unique: str, end_time: str) -> Call:
         "Tags": found.marks,
     }
     return Call("sagemaker", "CreateProcessingJob", parameters, f"The processing job {name}")
-
-
-def _input(name: str, uri: str, folder: str) -> dict[str, Any]:
-    source = {"S3Uri": uri, "LocalPath": folder, "S3DataType": "S3Prefix", "S3InputMode": "File"}
-    return {"InputName": name, "S3Input": source}
 
 
 def example_job(found: Monitor) -> Call:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from image_classifier.cloud.sagemaker.pipelines import references
+from image_classifier.cloud.sagemaker.processing import container_input, request
 from image_classifier.cloud.sagemaker.tags import tags
-from image_classifier.cloud.sagemaker.training import TrainingJob, vpc
+from image_classifier.cloud.sagemaker.training import TrainingJob
 from image_classifier.contract import report_files
 
 TRAIN, JUDGE = "Train", "Judge"
@@ -37,20 +38,16 @@ def file(name: str) -> dict[str, Any]:
 def step(job: TrainingJob, instance_type: str) -> dict[str, Any]:
     """Return the Processing step."""
     options = job.options
-    encrypted = {"KmsKeyId": options.kms_key} if options.kms_key else {}
-    volume = {"VolumeKmsKeyId": options.kms_key} if options.kms_key else {}
-    cluster = {"InstanceCount": 1, "InstanceType": instance_type, "VolumeSizeInGB": _VOLUME_GB, **volume}
+    folder = job.storage.below(f"judged/{job.name}").uri
+    output = (_OUTPUT, references.join("/", folder, references.get(references.EXECUTION)), _OUTPUT_FOLDER)
+    inputs = [
+        container_input(
+            "model", references.get(f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts"), f"{_INPUT_FOLDER}/model"
+        ),
+        container_input("reports", _reports(), f"{_INPUT_FOLDER}/reports"),
+    ]
     arguments = {
-        "ProcessingResources": {"ClusterConfig": cluster},
-        "AppSpecification": {"ImageUri": options.image, "ContainerEntrypoint": ["gate"]},
-        "RoleArn": options.role,
-        "ProcessingInputs": [
-            _input("model", references.get(f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts")),
-            _input("reports", _reports()),
-        ],
-        "ProcessingOutputConfig": {"Outputs": [_output(job)], **encrypted},
-        "NetworkConfig": {"EnableNetworkIsolation": options.network_isolation, **vpc(options)},
-        "StoppingCondition": {"MaxRuntimeInSeconds": _LONGEST},
+        **request(options, "gate", (instance_type, _VOLUME_GB), inputs, output, _LONGEST),
         "Tags": tags(job.experiment, options.tag_mapping),
     }
     files = [{"PropertyFileName": _PROPERTY_FILE, "OutputName": _OUTPUT, "FilePath": FILE}]
@@ -61,15 +58,3 @@ def _reports() -> dict[str, Any]:
     """Return the URI of the training job's reports, which the platform puts beside the model."""
     folder = references.get(f"Steps.{TRAIN}.OutputDataConfig.S3OutputPath")
     return references.join("/", folder, references.get(f"Steps.{TRAIN}.TrainingJobName"), "output/output.tar.gz")
-
-
-def _input(name: str, uri: dict[str, Any]) -> dict[str, Any]:
-    source = {"S3Uri": uri, "LocalPath": f"{_INPUT_FOLDER}/{name}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
-    return {"InputName": name, "S3Input": source}
-
-
-def _output(job: TrainingJob) -> dict[str, Any]:
-    folder = job.storage.below(f"judged/{job.name}").uri
-    uri = references.join("/", folder, references.get(references.EXECUTION))
-    output = {"S3Uri": uri, "LocalPath": _OUTPUT_FOLDER, "S3UploadMode": "EndOfJob"}
-    return {"OutputName": _OUTPUT, "S3Output": output}
