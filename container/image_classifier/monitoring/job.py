@@ -3,12 +3,10 @@
 import importlib.util
 import json
 import os
-import signal
 import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from image_classifier import durable_files
 from image_classifier.contract.errors import (
@@ -25,6 +23,7 @@ from image_classifier.monitoring import analysis, constraints, metrics, model_fo
 from image_classifier.monitoring.analysis import Analysis
 from image_classifier.monitoring.constraints import Constraints, Violation
 from image_classifier.monitoring.settings import Settings, is_first_host, job_name
+from image_classifier.resources import termination
 
 METRICS_FILE = Path("output", "metrics", "cloudwatch", "cloudwatch_metrics.jsonl")
 MESSAGE_FILE = Path("output", "message")
@@ -34,7 +33,7 @@ _MESSAGE_BYTES = 1024
 
 def main() -> int:
     """Run the job; return its exit code. Drift does not fail a job: alarms and the exit message tell it."""
-    signal.signal(signal.SIGTERM, _stop)
+    termination.exit_on_sigterm()
     opt_ml = OptMl.from_environment()
     try:
         _reject_serve_image()
@@ -53,11 +52,6 @@ def main() -> int:
         return report_and_exit_code(explained)
     _write_message(opt_ml.base, message)
     return 0
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    # PID 1 ignores signals for which it has no handler.
-    sys.exit(128 + number)
 
 
 def _reject_serve_image() -> None:

@@ -9,12 +9,9 @@ It reads the two archives of the training job and writes what conditions and the
 
 import os
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from image_classifier import archives, artifacts, durable_files, model_layout
@@ -22,6 +19,7 @@ from image_classifier.contract import report_files
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line, report_and_exit_code
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.registration import drift_files, figures
+from image_classifier.resources import termination
 
 ENTRY_POINT = "gate"
 FILE = "gate.json"
@@ -32,7 +30,7 @@ _COPIED = (report_files.MODEL_QUALITY, report_files.MODEL_CARD)
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
     """Run the job; return its exit code. A low accuracy does not fail it: the pipeline's condition decides."""
-    signal.signal(signal.SIGTERM, _stop)
+    termination.exit_on_sigterm()
     base = OptMl.from_environment(environment).base / "processing"
     try:
         found = run(base / "input", base / "output")
@@ -43,11 +41,6 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         return report_and_exit_code(PlatformError(f"{where} cannot be written: {first_line(error)}."))
     print(found.sentence)
     return 0
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    # PID 1 ignores signals for which it has no handler.
-    sys.exit(128 + number)
 
 
 def run(inputs: Path, output: Path) -> figures.Figures:

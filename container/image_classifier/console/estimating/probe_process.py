@@ -21,7 +21,7 @@ from image_classifier.console.estimating import watched_job
 from image_classifier.console.estimating.request import Request
 from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.contract.names import on_one_line
-from image_classifier.resources import processors
+from image_classifier.resources import processors, termination
 from image_classifier.runners import chosen_model, job_tree, processes
 from image_classifier.runners.job_tree import LocalJob
 from image_classifier.runners.processes import ProcessRecord
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _end_with(owner: ProcessRecord | None) -> None:
     """Exit when asked to by SIGTERM or when the owner has exited; the job is killed and the scratch folder removed."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    termination.exit_on_sigterm()
 
     def watch() -> None:
         while owner is not None and processes.is_running(owner):
