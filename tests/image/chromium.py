@@ -44,8 +44,12 @@ _KEYS = {
     "Delete": ("Delete", 46, ""),
 }
 """What a key is called, its number, what it writes."""
-_NAVIGATED = "Inspected target navigated or closed"
-"""What Chromium answers for a page that it leaves meanwhile."""
+_LEAVES_PAGE = ("Inspected target navigated or closed", "Execution context was destroyed", "Cannot find context")
+"""What Chromium answers for a page that it leaves meanwhile, or whose successor has no document yet."""
+
+
+class ScriptError(AssertionError):
+    """An expression threw an exception in the page."""
 
 
 class Tab:
@@ -90,23 +94,43 @@ class Tab:
         return dict(json.loads(message))
 
     def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression, awaited when it is a promise."""
+        """Return the value of a JavaScript expression, awaited when it is a promise; ScriptError if it throws."""
         found = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in found, f"{expression}: {found['exceptionDetails']}"
+        if "exceptionDetails" in found:
+            raise ScriptError(f"{expression}: {found['exceptionDetails']}")
         return found["result"].get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Wait until a JavaScript expression is true; what a navigation interrupts is asked again."""
+        """Wait until a JavaScript expression is true.
+
+        In a page that is about to be left, or whose successor is still empty, what the expression asks for may be
+        missing: an exception counts as "not yet", and is told if the time is over.
+
+        Raises:
+            AssertionError: It stays false or throws to the end, or is no JavaScript.
+        """
+        thrown = ""
 
         def is_true() -> bool:
+            nonlocal thrown
             try:
-                return bool(self.evaluate(expression))
+                found, thrown = bool(self.evaluate(expression)), ""
+            except ScriptError as error:
+                if "SyntaxError" in str(error):
+                    raise
+                found, thrown = False, f"; {error}"
             except AssertionError as error:
-                if _NAVIGATED in str(error):
-                    return False
-                raise
+                if not any(told in str(error) for told in _LEAVES_PAGE):
+                    raise
+                found = False
+            return found
 
-        wait_until(is_true, SECONDS, expression)
+        try:
+            wait_until(is_true, SECONDS, expression)
+        except ScriptError:
+            raise
+        except AssertionError as error:
+            raise AssertionError(f"{error}{thrown}") from error
 
     def press(self, key: str) -> None:
         """Press a key and let it go."""
