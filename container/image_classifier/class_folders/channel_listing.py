@@ -75,7 +75,7 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
                 f"{listed([code_points(name) for name in class_names], _NAMES_SHOWN)}."
             )
         ]
-    return [Problem(text) for text in (*_empty(listing, channel), *([] if class_names else _alone(listing, channel)))]
+    return [Problem(text) for text in (*_empty(listing, channel), *([] if class_names else _alone(found)))]
 
 
 def parts_of_a_split(found: Scan, classes: Collection[str] = ()) -> list[Problem]:
@@ -84,10 +84,10 @@ def parts_of_a_split(found: Scan, classes: Collection[str] = ()) -> list[Problem
     if found.manifest:
         return []
     labels = {name: label for label, name in enumerate(listing.class_names)}
-    parts = split_folders.parts(listing.class_names, lambda name: listing.subfolders(labels[name]))
+    parts = split_folders.parts(listing.class_names, lambda name: listing.subfolders[labels[name]])
     if not parts or set(parts) <= set(classes):
         return []
-    below = [listing.subfolders(labels[name]) for name in parts]
+    below = [listing.subfolders[labels[name]] for name in parts]
     return [Problem(split_folders.message(found.channel, list(map(on_one_line, parts)), set.intersection(*below)))]
 
 
@@ -122,15 +122,17 @@ def _empty(listing: Listing, channel: str) -> list[str]:
     ]
 
 
-def _alone(listing: Listing, channel: str) -> list[str]:
+def _alone(found: Scan) -> list[str]:
+    listing, channel = found.listing, found.channel
     if len(listing.class_names) > 1:
         return []
-    below = sorted(listing.subfolders(0))
+    below = sorted(listing.subfolders[0])
+    beside = f" Beside it lies {loose_files(found)}." if found.loose else ""
     nested = f" It holds the folders {listed(list(map(on_one_line, below)))}." if below else ""
     if split_folders.parts(below, lambda _: ()):
         nested += " They look like parts of a split: give each as a channel of its own, training, validation, test."
     return [
         f"The {channel} channel {on_one_line(str(listing.folder))} has one class, "
-        f"{on_one_line(listing.class_names[0])}; a classifier needs two.{nested} Give each class its own folder "
-        "directly below the channel."
+        f"{on_one_line(listing.class_names[0])}; a classifier needs two.{nested}{beside} Give each class its own "
+        "folder directly below the channel."
     ]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from image_classifier.class_folders.unused_files import UnusedFiles
@@ -37,10 +38,15 @@ class Listing:
         # As text: pathlib takes seconds to do this for 100,000 images.
         return str(example.path).removeprefix(f"{self.folder}/")
 
-    def subfolders(self, label: int) -> set[str]:
-        """Return the names of the sub-folders of a class that hold images, at any depth."""
-        paths = (self.name(example).split("/") for example in self.examples if example.label == label)
-        return {parts[1] for parts in paths if len(parts) > 2}
+    @cached_property
+    def subfolders(self) -> list[set[str]]:
+        """For each class the names of its sub-folders that hold images, at any depth."""
+        found: list[set[str]] = [set() for _ in self.class_names]
+        for example in self.examples:
+            parts = self.name(example).split("/", 2)
+            if len(parts) > 2:
+                found[example.label].add(parts[1])
+        return found
 
     def counts(self) -> dict[str, int]:
         """Return the number of images of each class, in class order."""

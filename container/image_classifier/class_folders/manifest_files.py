@@ -34,6 +34,8 @@ def paths_of(lines: Sequence[Line], folder: str, storage: Storage, mistakes: Mis
     for line, path in relative.items():
         answer = found[path]
         if isinstance(answer, Mistake):
+            if answer is Mistake.MISSING and "\\" in path:
+                answer = Mistake.BACKSLASH
             mistakes.add(answer, line.number, line.source)
         else:
             result[line] = answer

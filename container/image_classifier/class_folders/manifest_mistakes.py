@@ -43,8 +43,10 @@ class Mistake(Enum):
     OTHER_BUCKET = ("the object is in another bucket", "All images of a channel are in one bucket.")
     MISSING = (
         "no such file in the channel",
-        "Paths are relative to the folder of the manifest; s3:// objects lie below the channel's prefix.",
+        "Paths are relative to the folder of the manifest, in the same case as the files; s3:// objects lie below the "
+        "channel's prefix.",
     )
+    BACKSLASH = ("the path has backslashes", "Separate folders by /.")
     NOT_A_FILE = ("the path is not that of a file", "Give the path of an image.")
     LABELS_DIFFER = ("the image has another label in an earlier line", "Give each image one label.")
     SPLITS_DIFFER = ("the image has another split in an earlier line", "Give each image one split.")

@@ -11,7 +11,7 @@ from image_classifier import imaging
 from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.file_kinds import HEAD_BYTES, Kind, kind_of
 
-NO_ENDING = "no extension"
+NO_ENDING, OTHER_ENDING = "no extension", "another ending"
 _PLAIN = re.compile(r"\.[a-z0-9_-]{1,12}")
 _THREADS = 16
 """Reading the first bytes of a file is a round trip on network storage, and hardly any CPU time."""
@@ -29,7 +29,11 @@ def ending(path: str) -> str:
     if _PLAIN.fullmatch(name, dot):
         return name[dot:]
     found = _PLAIN.search(name)
-    return f"{found[0]}…" if found else "another ending"
+    return f"{found[0]}…" if found else OTHER_ENDING
+
+
+def _with(end: str) -> str:
+    return {NO_ENDING: "without an extension", OTHER_ENDING: "with another ending"}.get(end, f"ending in {end}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class UnusedFiles:
     def of_class(self, name: str) -> str:
         """Say what a class without images holds instead: `holds 2 file(s) ending in .txt`, or `is empty`."""
         found = self.by_class.get(name, Counter())
-        parts = [f"{count} file(s) ending in {end}{self._kind(end)}" for end, count in found.most_common(3)]
+        parts = [f"{count} file(s) {_with(end)}{self._kind(end)}" for end, count in found.most_common(3)]
         return f"holds {', '.join(parts)}" if parts else "is empty"
 
     def _kind(self, end: str) -> str:
@@ -66,7 +70,7 @@ class UnusedFiles:
         shown = endings if len(endings) <= room else endings[: room - 1]
         allowed = ", ".join(sorted(imaging.EXTENSIONS))
         found += [
-            f"Ignored {count} file(s) ending in {end}{self._kind(end) or f': only {allowed} are images'}."
+            f"Ignored {count} file(s) {_with(end)}{self._kind(end) or f': only {allowed} are images'}."
             for end, count in shown
         ]
         if rest := endings[len(shown) :]:

@@ -7,6 +7,7 @@ HEAD_BYTES = 512
 _CONVERT = "convert it to JPEG or PNG"
 _UNPACK = "unpack it into one folder per class before the upload"
 _EXPORT = "export its images as files, one folder per class"
+_FRAMES = "export frames of it as JPEG or PNG"
 _FOLDERS = (
     "a manifest is a .csv file with the columns path,label, or a .manifest or .jsonl file with source-ref, directly in "
     "the channel; without one, put the images into one folder per class"
@@ -30,10 +31,14 @@ _TIFF = Kind("a TIFF or camera raw image", _CONVERT)
 _ZIP = Kind("a zip archive", _UNPACK, True)
 _TAR = Kind("a tar archive", _UNPACK, True)
 _TFRECORD = Kind("a TFRecord file", _EXPORT, True)
+_VIDEO = Kind("a video", _FRAMES)
+_DICOM = Kind("a DICOM image", _CONVERT)
+_TABLE = Kind("a table or manifest", _FOLDERS, True)
 _BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), _HEIC),
     **dict.fromkeys((b"avif", b"avis"), _AVIF),
     b"crx ": Kind("a Canon raw image", _CONVERT),
+    **dict.fromkeys((b"isom", b"iso2", b"iso5", b"mp41", b"mp42", b"avc1", b"M4V ", b"qt  ", b"3gp4", b"3gp5"), _VIDEO),
 }
 """Major brands of ISO base media files (ISO/IEC 23008-12 for HEIF, AV1 Image File Format for AVIF)."""
 _BY_START = (
@@ -58,6 +63,8 @@ _BY_START = (
     (b"#?RADIANCE", Kind("a Radiance HDR image", _CONVERT)),
     (b"\x76\x2f\x31\x01", Kind("an OpenEXR image", _CONVERT)),
     *((f"P{digit}\n".encode(), Kind("a PNM image", _CONVERT)) for digit in range(1, 8)),
+    (b"\x1a\x45\xdf\xa3", _VIDEO),
+    (b"\0\0\1\xba", _VIDEO),
     (b"PK\3\4", _ZIP),
     (b"PK\5\6", _ZIP),
     (b"PK\7\b", _ZIP),
@@ -91,7 +98,10 @@ _BY_ENDING = {
     **dict.fromkeys((".npy", ".npz"), Kind("a NumPy array", _EXPORT, True)),
     **dict.fromkeys((".pkl", ".pickle"), Kind("a Python pickle", _EXPORT, True)),
     **dict.fromkeys((".mdb", ".lmdb"), Kind("an LMDB database", _EXPORT, True)),
-    **dict.fromkeys((".csv", ".tsv", ".lst", ".manifest", ".jsonl"), Kind("a table or manifest", _FOLDERS, True)),
+    **dict.fromkeys((".csv", ".tsv", ".lst", ".manifest", ".jsonl", ".ndjson", ".json", ".xlsx", ".xls"), _TABLE),
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"), _VIDEO),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), Kind("a PNM image", _CONVERT)),
+    **dict.fromkeys((".dcm", ".dicom"), _DICOM),
     **dict.fromkeys((".dng", ".cr2", ".nef", ".arw", ".orf", ".rw2"), Kind("a camera raw image", _CONVERT)),
 }
 
@@ -107,6 +117,10 @@ def kind_of(head: bytes, ending: str = "") -> Kind | None:
             return kind
     if head[257:262] == b"ustar":
         return _TAR
+    if head[128:132] == b"DICM":
+        return _DICOM
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return _VIDEO
     if b"<svg" in head[:HEAD_BYTES] and text.startswith(b"<?xml"):
         return Kind("an SVG drawing", _CONVERT)
     return _BY_ENDING.get(ending)

@@ -48,6 +48,22 @@ def code_points(name: str) -> str:
     return f"{printable(name)} ({points})" if points else name
 
 
+def look_alike(name: str) -> str:
+    """Return what a name has in common with those that are easily taken for it.
+
+    That is its compatibility form (NFKC, UAX 15) without case, spaces and characters that are not drawn: `Cat`, `cat `
+    and `cat` with a zero-width space all give `cat`.
+    """
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(character for character in plain if unicodedata.category(character)[0] not in "CZ")
+
+
+def unmistakable(name: str) -> str:
+    """Return a name for a message; quoted and with code points when it has characters that are hard to see."""
+    plain = name.isascii() and name.isprintable() and name.strip() == name != ""
+    return name if plain else code_points(repr(name))
+
+
 def _escaped_surrogate(character: str) -> str:
     number = ord(character)
     if 0xDC80 <= number <= 0xDCFF:

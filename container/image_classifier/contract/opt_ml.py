@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.json_objects import each_name_once
 from image_classifier.contract.names import printable
 from image_classifier.contract.system_names import is_ignored
 
@@ -173,7 +174,7 @@ def read_json(path: Path, expected: str) -> Any:
     """
     try:
         # The encoding follows from a byte order mark or from the position of zero bytes (RFC 4627, section 3).
-        return json.loads(path.read_bytes(), object_pairs_hook=_object)
+        return json.loads(path.read_bytes(), object_pairs_hook=each_name_once)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -187,15 +188,6 @@ def read_json(path: Path, expected: str) -> Any:
         raise UserError(f"{path} is not valid JSON: it is nested too deeply. Expected {expected}.") from error
     except ValueError as error:
         raise UserError(f"{path} is not valid JSON: {error}. Expected {expected}.") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found and found[name] != value:
-            raise ValueError(f"{name[:60]!r} is given twice with different values")
-        found[name] = value
-    return found
 
 
 def _read_object(path: Path) -> dict[str, Any]:

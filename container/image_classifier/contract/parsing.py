@@ -1,14 +1,14 @@
 """Parse hyperparameters: names and values in any accepted form to one value each, or one message with every problem."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.contract import contradictions
+from image_classifier.contract import contradictions, unknown_names
 from image_classifier.contract.contradictions import Problem, shown
 from image_classifier.contract.declaration import Declaration, Value
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.names import code_points, unmistakable
 from image_classifier.contract.value_forms import decode
 
 GIVEN = "given"
@@ -84,14 +84,9 @@ def _by_name(
         if plain in names:
             found.setdefault(names[plain], {})[spelling] = value
         elif plain not in _IGNORED and not plain.startswith("sagemaker_"):
-            unknown.append(Problem(shown(spelling), _unknown(spelling, plain, names)))
+            name = shown(unmistakable(spelling))
+            unknown.append(Problem(name, f"Unknown hyperparameter {name}. {unknown_names.hint(plain, names)}"))
     return found, unknown
-
-
-def _unknown(spelling: str, plain: str, names: Mapping[str, str]) -> str:
-    near = difflib.get_close_matches(plain.lower(), names, n=1, cutoff=0.5)
-    hint = f"Did you mean {names[near[0]]}?" if near else "See docs/reference/hyperparameters.md for all names."
-    return f"Unknown hyperparameter {shown(spelling)}. {hint}"
 
 
 def _one_value(declared: Declaration, spellings: Mapping[str, Any], source: str) -> Value:
@@ -102,7 +97,9 @@ def _one_value(declared: Declaration, spellings: Mapping[str, Any], source: str)
             values[spelling] = decode(declared, written)
         except ValueError as reason:
             because = f", {reason}" if str(reason) else ""
-            raise ValueError(f"{where} is {shown(repr(written))}{because}; allowed: {declared.allowed}.") from None
+            # No allowed value has letters outside ASCII, and some look like those within: с and c.
+            what = shown(code_points(repr(written)))
+            raise ValueError(f"{where} is {what}{because}; allowed: {declared.allowed}.") from None
     if len(set(values.values())) > 1:
         both = ", ".join(f"{spelling} = {value}" for spelling, value in values.items())
         raise ValueError(f"{declared.name} has two values: {both}; give one of them.")

@@ -8,9 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from image_classifier.contract.declaration import Declaration, Value
+from image_classifier.contract.json_objects import RepeatedNameError, each_name_once
+from image_classifier.contract.names import normalised
 
 NOT_GIVEN = ("", "none", "null")
 """Texts that stand for an omitted value: empty, Python's None and JSON's null, in any case."""
+_LARGEST = {int: 2**31 - 1, float: 1e38}
+"""Largest values without a declared maximum: signed 32-bit integers, and what float32 holds."""
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
@@ -51,13 +56,17 @@ def plain_text(written: Any) -> str:
 def class_weights(text: str) -> str | Mapping[str, float]:
     """Decode the hyperparameter class_weights: "none", "auto", or a positive weight by class name.
 
+    Class names are in Unicode's composed form.
+
     Raises:
         ValueError: The value is invalid; the text is the reason.
     """
     if text.lower() in ("none", "auto"):
         return text.lower()
     try:
-        weights = json.loads(text)
+        weights = json.loads(text, object_pairs_hook=_normalised)
+    except RepeatedNameError as repeated:
+        raise ValueError(f"in which {repeated}") from None
     except (ValueError, RecursionError):
         weights = None
     if not isinstance(weights, dict):
@@ -66,6 +75,10 @@ def class_weights(text: str) -> str | Mapping[str, float]:
     if wrong:
         raise ValueError(f"in which the weight of {', '.join(wrong)} is not a positive number")
     return {name: float(weight) for name, weight in weights.items()}
+
+
+def _normalised(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return each_name_once([(normalised(name), value) for name, value in pairs])
 
 
 def _is_positive(weight: Any) -> bool:
@@ -111,6 +124,8 @@ def _text(value: Any) -> str:
 def _number(declared: Declaration, value: Any) -> int | float:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
+    if isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value):
+        raise ValueError("which has a comma; write a point before decimals and nothing between thousands")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError
     if isinstance(value, float) and not math.isfinite(value):
@@ -119,6 +134,8 @@ def _number(declared: Declaration, value: Any) -> int | float:
         raise ValueError
     if declared.maximum is not None and value > declared.maximum:
         raise ValueError
+    if declared.maximum is None and value > _LARGEST[declared.kind]:
+        raise ValueError(f"which is more than {_LARGEST[declared.kind]:.10g}")
     if value in declared.excluded:
         raise ValueError(declared.excluded[value])
     if declared.kind is float:

@@ -55,6 +55,9 @@ def zipped() -> bytes:
         (b"Rar!\x1a\7\1\0", "a RAR archive"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         (b"PAR1", "a Parquet table"),
+        (b"\0\0\0\x18ftypmp42\0\0\0\0isom", "a video"),
+        (b"RIFF\0\0\0\0AVI LIST", "a video"),
+        (b"\0" * 128 + b"DICM", "a DICOM image"),
     ],
     ids=lambda given: given if isinstance(given, str) else "",
 )

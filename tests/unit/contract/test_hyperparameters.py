@@ -195,6 +195,32 @@ def test_misspelt_names(written: str, meant: str) -> None:
     assert f"Unknown hyperparameter {written}. Did you mean {meant}?" in problems({written: "1"})
 
 
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("lr", "Did you mean learning_rate?"),
+        ("weight-decay", "Did you mean regularizers_l2?"),
+        ("patience", "Did you mean early_stopping_patience?"),
+        ("num_classes", "It follows from the class folders of the training channel; leave it out."),
+        ("image_shape", "It follows from the model; leave it out."),
+        ("rate", "See docs/reference/hyperparameters.md for all names."),
+    ],
+)
+def test_names_of_other_programs(written: str, hint: str) -> None:
+    """A name of another program, or a part of one of ours -> what to write instead; several candidates -> no guess."""
+    assert f"Unknown hyperparameter {written}. {hint}" in problems({written: "1"})
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("epochs\u200b", "'epochs\\u200b'"), ("ер\u043echs", "'ер\u043echs' (U+0435 U+0440 U+043E)"), ("", "''")],
+)
+def test_characters_that_are_hard_to_see_are_shown(written: str, shown: str) -> None:
+    """A name with a zero-width space or Cyrillic letters, or an empty one -> in quotes, with code points."""
+    assert f"Unknown hyperparameter {shown}." in problems({written: "1"})
+    assert f"optimizer is {shown}" in problems({"optimizer": written})
+
+
 def test_a_name_like_no_other() -> None:
     """A name that resembles none -> rejected without a guess."""
     message = problems({"xyzzy": "1"})

@@ -4,7 +4,7 @@ import pytest
 
 from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.hyperparameters import DECLARATIONS
-from image_classifier.contract.value_forms import decode, encode, plain_text
+from image_classifier.contract.value_forms import class_weights, decode, encode, plain_text
 
 BY_NAME = {declared.name: declared for declared in DECLARATIONS}
 
@@ -132,3 +132,31 @@ def test_script_that_is_left_out_is_empty() -> None:
 def test_tiny_numbers_are_written_without_an_exponent() -> None:
     """A float that Python prints as 1e-07 -> plain decimals."""
     assert encode(1e-7) == "0.0000001"
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "reason"),
+    [
+        ("epochs", "1e308", "which is more than 2147483647"),
+        ("batch_size", 2**31, "which is more than 2147483647"),
+        ("gradient_clip_norm", "1e300", r"which is more than 1e\+38"),
+        ("learning_rate", "0,001", "which has a comma; write a point"),
+        ("batch_size", "1,024", "which has a comma; write a point"),
+    ],
+)
+def test_number_that_cannot_be_meant_says_why(name: str, written: object, reason: str) -> None:
+    """A number without a declared maximum that no device computes with, a decimal comma -> rejected with the reason."""
+    with pytest.raises(ValueError, match=reason):
+        decode(BY_NAME[name], written)
+
+
+@pytest.mark.parametrize("text", ['{"cat": 1, "cat": 2}', '{"caf\u00e9": 1, "cafe\u0301": 2}'])
+def test_class_with_two_weights_is_rejected(text: str) -> None:
+    """A class twice with different weights, also in two Unicode forms -> rejected by name, not the last one taken."""
+    with pytest.raises(ValueError, match=r"in which 'ca.*' is given twice with different values"):
+        class_weights(text)
+
+
+def test_weight_that_is_repeated_is_accepted() -> None:
+    """A class twice with one weight -> that weight, under the composed form of its name."""
+    assert class_weights('{"cafe\u0301": 2, "caf\u00e9": 2.0}') == {"caf\u00e9": 2.0}

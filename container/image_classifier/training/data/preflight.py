@@ -9,13 +9,12 @@ from pathlib import Path
 
 from image_classifier.class_folders import channel_listing, channel_scan, permissions, split_folders
 from image_classifier.class_folders.channel_scan import Scan
-from image_classifier.class_folders.listing import Listing
 from image_classifier.class_folders.problems import Problem, raise_all
 from image_classifier.contract import value_forms
 from image_classifier.contract.channels import CHANNELS
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.contract.names import listed, normalised, on_one_line
+from image_classifier.contract.names import code_points, listed, on_one_line
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.data import sharded
 from image_classifier.training.model import model_folder
@@ -30,6 +29,7 @@ _MEANT = {
     **dict.fromkeys(("models", "backbone", "pretrained"), "model"),
 }
 """Channel names of other programs, and ours for them."""
+_CLASSES_SHOWN = 20
 _OF_THE_SDK = ("code", "sm_drivers")
 """Channels that the SageMaker SDK adds for user scripts."""
 
@@ -47,6 +47,7 @@ def check(opt_ml: OptMl, values: Hyperparameters) -> dict[str, Scan]:
     scans = {name: channel_scan.scan(opt_ml.channel_dir(name), name) for name in _IMAGES if _is_there(opt_ml, name)}
     for line in [*_lines_on_channels(given, scans), *(line for found in scans.values() for line in _notes(found))]:
         log(line)
+    problems += _problems_of_files(opt_ml)
     problems += _problems_of_channels(opt_ml, given, scans, values)
     raise_all(problems)
     return scans
@@ -87,6 +88,11 @@ def _problems_of_reading(opt_ml: OptMl) -> list[Problem]:
     return found or permissions.unreadable_files([path for path in model.rglob("*") if path.is_file()])
 
 
+def _problems_of_files(opt_ml: OptMl) -> list[Problem]:
+    files = [folder for channel in CHANNELS if (folder := opt_ml.channel_dir(channel.name)).is_file()]
+    return [Problem(f"The {file.name} channel {file} is a file; expected a folder that holds it.") for file in files]
+
+
 def _lines_on_channels(given: Sequence[str], scans: Mapping[str, Scan]) -> list[str]:
     read = [name for name in given if name in scans or name == MODEL]
     lines = [f"Channels read: {listed(read) or 'none'}."]
@@ -116,17 +122,24 @@ def _notes(found: Scan) -> list[str]:
             f"WARNING: Not used, since only files in class folders are, in the {found.channel} channel beside them: "
             f"{channel_listing.loose_files(found)}."
         )
-    pooled = [name for label, name in enumerate(found.listing.class_names) if _split_below(found.listing, label)]
+    return lines if found.manifest else [*lines, *_notes_on_subfolders(found)]
+
+
+def _notes_on_subfolders(found: Scan) -> list[str]:
+    names, below = found.listing.class_names, found.listing.subfolders
+    pooled = [name for name, some in zip(names, below, strict=True) if split_folders.parts(sorted(some), lambda _: ())]
     if pooled:
-        lines.append(
+        return [
             f"WARNING: In the {found.channel} channel the classes {listed(list(map(on_one_line, pooled)))} have "
             "sub-folders called like parts of a split; the images of all of them are used together."
-        )
-    return lines
-
-
-def _split_below(listing: Listing, label: int) -> list[str]:
-    return split_folders.parts(sorted(listing.subfolders(label)), lambda name: ())
+        ]
+    if len(below) < 2 or len(below[0]) < 2 or any(some != below[0] for some in below):
+        return []
+    return [
+        f"WARNING: In the {found.channel} channel all classes ({listed(list(map(on_one_line, names)))}) have the same "
+        f"sub-folders ({listed(sorted(map(on_one_line, below[0])))}), which are not used as classes. If they are the "
+        "classes, put them directly into the channel."
+    ]
 
 
 def _problems_of_channels(
@@ -135,7 +148,8 @@ def _problems_of_channels(
     found = [problem for one in scans.values() for problem in one.problems]
     spread = {name for name in _IMAGES if sharded.is_sharded(opt_ml.input_data_config_file, name)}
     if TRAINING not in scans and TRAINING not in spread:
-        return [*found, _training_is_missing(opt_ml, given, scans)]
+        is_file = opt_ml.channel_dir(TRAINING).is_file()
+        return found if is_file else [*found, _training_is_missing(opt_ml, given, scans)]
     names = scans[TRAINING].listing.class_names if TRAINING in scans else ()
     for name, one in scans.items():
         if name in spread and one.manifest:
@@ -146,7 +160,7 @@ def _problems_of_channels(
     if TRAINING in scans:
         found += channel_listing.parts_of_a_split(scans[TRAINING], _weighted(values))
         found += _problems_of_given_splits(scans)
-        found += problems_of_binary_mode(names, values) if TRAINING not in spread else []
+        found += problems_of_values(names, values) if names and TRAINING not in spread else []
     return found
 
 
@@ -190,16 +204,21 @@ def _piped(folder: Path) -> list[Path]:
 
 def _weighted(values: Hyperparameters) -> set[str]:
     given = value_forms.class_weights(values.class_weights)
-    return set() if isinstance(given, str) else set(map(normalised, given))
+    return set() if isinstance(given, str) else set(given)
 
 
-def problems_of_binary_mode(names: Sequence[str], values: Hyperparameters) -> list[Problem]:
-    """Return a problem when binary mode was asked for with other than two classes."""
-    if not values.binary_mode or not names or len(names) == 2:
-        return []
-    return [
-        Problem(
+def problems_of_values(names: Sequence[str], values: Hyperparameters) -> list[Problem]:
+    """Return the problems of hyperparameters that ask for other classes than `names`, those of training."""
+    found = []
+    if values.binary_mode and len(names) != 2:
+        found.append(
             f"binary_mode=True needs two classes; the training channel has {len(names)}: "
-            f"{listed(list(map(on_one_line, names)), 20)}. Leave binary_mode out, or give two class folders."
+            f"{listed(list(map(on_one_line, names)), _CLASSES_SHOWN)}. Leave binary_mode out, or give two class "
+            "folders."
         )
-    ]
+    if unknown := sorted(_weighted(values) - set(names)):
+        found.append(
+            f"class_weights names classes that the training channel lacks: {listed(list(map(code_points, unknown)))}. "
+            f"Its classes are {listed(list(map(code_points, names)), _CLASSES_SHOWN)}."
+        )
+    return list(map(Problem, found))

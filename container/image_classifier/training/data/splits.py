@@ -10,6 +10,7 @@ from image_classifier.class_folders.channel_scan import Scan
 from image_classifier.class_folders.listing import Listing
 from image_classifier.class_folders.problems import raise_all
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.contract.names import look_alike, unmistakable
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.data import dataset, preflight, sharded
 from image_classifier.training.progress import log
@@ -43,15 +44,15 @@ def read(
     `preflight.check`; without them the channels are scanned here.
 
     Raises:
-        UserError: A channel is unusable, or binary mode was asked for with other than two classes.
+        UserError: A channel is unusable, or a hyperparameter asks for other classes than there are.
         PlatformError: A folder or a file cannot be read.
     """
     scans = preflight.check(opt_ml, values) if scans is None else scans
     whole = _list(opt_ml, scans, "training", cluster)
-    raise_all(preflight.problems_of_binary_mode(whole.class_names, values))
+    raise_all(preflight.problems_of_values(whole.class_names, values))
     for line in whole.unused.lines(whole.other_files):
         log(line)
-    _warn_of_names_that_differ_in_case(whole)
+    _warn_of_names_that_look_alike(whole)
     parts = dataset.given_parts(whole)
     test = _optional(opt_ml, scans, "test", whole, cluster) or parts.get("test")
     given = _optional(opt_ml, scans, "validation", whole, cluster) or parts.get("validation")
@@ -98,11 +99,13 @@ def _optional(
     return listing
 
 
-def _warn_of_names_that_differ_in_case(listing: Listing) -> None:
-    folded = Counter(name.casefold() for name in listing.class_names)
-    twins = [name for name in listing.class_names if folded[name.casefold()] > 1]
-    if twins:
-        log(f"Class names that differ in case alone are separate classes: {', '.join(twins)}.")
+def _warn_of_names_that_look_alike(listing: Listing) -> None:
+    alike = Counter(map(look_alike, listing.class_names))
+    if twins := [unmistakable(name) for name in listing.class_names if alike[look_alike(name)] > 1]:
+        log(
+            "WARNING: Class names that differ only in case, spaces or characters that are hard to see are separate "
+            f"classes: {', '.join(twins)}. If two of them are one class, merge their images."
+        )
 
 
 def describe(data: DataSplits) -> list[str]:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.class_folders.problems import raise_all
 from image_classifier.contract import value_forms
-from image_classifier.contract.errors import UserError
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.contract.names import normalised
+from image_classifier.training.data import preflight
 
 
 def weights(values: Hyperparameters, class_names: Sequence[str], counts: Sequence[int]) -> NDArray[np.float32]:
@@ -26,10 +26,5 @@ def weights(values: Hyperparameters, class_names: Sequence[str], counts: Sequenc
     if given == "auto":
         return np.array([sum(counts) / (len(counts) * count) for count in counts], np.float32)
     assert not isinstance(given, str)
-    given = {normalised(name): weight for name, weight in given.items()}
-    if unknown := [name for name in given if name not in class_names]:
-        raise UserError(
-            f"class_weights names unknown classes: {', '.join(unknown)}. Classes of the training data: "
-            f"{', '.join(class_names)}."
-        )
+    raise_all(preflight.problems_of_values(class_names, values))
     return np.array([given.get(name, 1.0) for name in class_names], np.float32)

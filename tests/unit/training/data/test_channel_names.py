@@ -58,3 +58,23 @@ def test_class_folder_with_a_backslash_is_rejected(opt_ml: OptMl, training: Path
     """A class folder whose name holds a backslash -> rejected as well."""
     put(training, "train\\red/1.jpg")
     assert "backslash, such as train\\red" in rejected(opt_ml)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Red", "Red, red"),
+        ("red ", "red, 'red '"),
+        ("re\u200bd", "red, 're\\u200bd'"),
+        ("\uff52ed", "red, '\uff52ed' (U+FF52)"),
+    ],
+)
+def test_names_that_look_alike_are_a_warning(
+    opt_ml: OptMl, training: Path, capsys: pytest.CaptureFixture[str], name: str, shown: str
+) -> None:
+    """Two classes that differ in case, a space, a character that is not drawn or a full-width one -> one WARNING."""
+    put(training, f"{name}/1.jpg", f"{name}/2.jpg")
+    assert splits.read(opt_ml, small.settings()).training.counts()[name] == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if "hard to see" in line]
+    assert len(lines) == 1
+    assert f"are separate classes: {shown}." in lines[0]

@@ -222,3 +222,9 @@ def test_folder_is_named_by_its_manifest(tmp_path: Path) -> None:
     put(tmp_path, "old.csv", content=ROWS[0].encode())
     with pytest.raises(UserError, match="holds 2 manifests"):
         manifests.folder_of(manifest, "--training")
+
+
+def test_backslashes_are_named_as_the_cause(tmp_path: Path) -> None:
+    """Paths as Windows writes them -> the sentence names the backslashes, not files that are missing."""
+    with pytest.raises(UserError, match=r"line.* 2 \(a\\1\.jpg\).*the path has backslashes\. Separate folders by /\."):
+        listed(channel(tmp_path, "path,label\na\\1.jpg,cat\na\\2.jpg,dog\n"))

@@ -140,3 +140,42 @@ def test_owner_is_the_platform_when_one_problem_is_its_own(opt_ml: OptMl, traini
     put(opt_ml.base, "model")
     with pytest.raises(PlatformError, match=r"2 problems(.|\n)*green"):
         preflight.check(opt_ml, small.settings())
+
+
+@pytest.mark.parametrize("channel", ["training", "validation", "model"])
+def test_channel_that_is_a_file_is_named(opt_ml: OptMl, training: Path, channel: str) -> None:
+    """A file in the place of a channel's folder -> one sentence with its path; never trained without it."""
+    if channel == "training":
+        training.rename(training.with_name("old"))
+    put(opt_ml.base, f"input/data/{channel}")
+    path = opt_ml.channel_dir(channel)
+    assert rejected(opt_ml) == f"UserError: The {channel} channel {path} is a file; expected a folder that holds it."
+
+
+def test_weights_of_unknown_classes_are_found_before_tensorflow_starts(opt_ml: OptMl) -> None:
+    """class_weights with a class that training lacks -> both lists, in the message of the pre-flight check."""
+    said = rejected(opt_ml, class_weights='{"Blue": 2, "red": 1}')
+    assert "class_weights names classes that the training channel lacks: Blue. Its classes are blue, red." in said
+
+
+def test_sub_folders_that_all_classes_share_are_a_warning(
+    opt_ml: OptMl, training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folders of years with the classes below them -> one WARNING; classes with other sub-folders -> none."""
+    whole = training.rename(training.with_name("old"))
+    put(training, *(f"{year}/{name}/1.jpg" for year in (2023, 2024) for name in ("cat", "dog")))
+    warned = [line for line in log(opt_ml, capsys) if "same sub-folders" in line]
+    assert len(warned) == 1
+    assert "all classes (2023, 2024) have the same sub-folders (cat, dog), which are not used as classes" in warned[0]
+    (training / "2023" / "dog").rename(training / "2023" / "wolf")
+    assert not [line for line in log(opt_ml, capsys) if "same sub-folders" in line]
+    assert whole.is_dir()
+
+
+def test_table_beside_the_only_folder_is_named(opt_ml: OptMl, training: Path) -> None:
+    """Images in one folder and their labels in a table that is no manifest -> the table is named, with its format."""
+    training.rename(training.with_name("old"))
+    put(training, "images/1.jpg", "images/2.jpg")
+    (training / "train.csv").write_text("image_id,breed\n1,cat\n2,dog\n")
+    said = rejected(opt_ml)
+    assert "has one class, images; a classifier needs two. Beside it lies train.csv (a table or manifest: " in said

@@ -88,7 +88,7 @@ def test_class_weights_move_the_head_towards_a_class(tmp_path: Path, backbone_fo
     data = read_data(small.write_images(tmp_path / "random", random=True, count=40))
     weighted = train(data, backbone_folder, class_weights='{"colour-1": 100}')
     assert (weighted.probabilities.argmax(axis=1) == 1).mean() > 0.9
-    with pytest.raises(UserError, match="class_weights names unknown classes: colour-9"):
+    with pytest.raises(UserError, match="class_weights names classes that the training channel lacks: colour-9"):
         train(data, backbone_folder, class_weights='{"colour-9": 2}')
 
 
