@@ -38,7 +38,7 @@ def test_named_classes_have_their_weight_and_others_one() -> None:
 
 def test_unknown_classes_are_rejected() -> None:
     """Names of unknown classes -> rejected; the message lists them and the classes of the data."""
-    with pytest.raises(UserError, match=r"unknown classes: Dog, bee\. Classes of the training data: cat, dog, eel\.$"):
+    with pytest.raises(UserError, match=r"channel lacks: Dog, bee\. Its classes are cat, dog, eel\.$"):
         weights('{"Dog": 2, "cat": 1, "bee": 3}')
 
 
