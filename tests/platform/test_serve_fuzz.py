@@ -19,6 +19,7 @@ from tests.benchmarks.fuzz.oracle import Oracle
 from tests.benchmarks.fuzz.slow_clients import Siege, besiege
 from tests.benchmarks.watched_server import Watched
 from tests.support.waiting import free_port, wait_until
+from tests.support.web_servers import in_a_thread
 
 BOUNDS = bounds.of(servers.MAX_PIXELS)
 
@@ -81,14 +82,9 @@ class Failing(BaseHTTPRequestHandler):
 def failing() -> Iterator[Watched]:
     """A server that fails, has lost a process at each look but the first two, and takes 40 MB more each time."""
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Failing)
-    thread = threading.Thread(target=listener.serve_forever)
-    thread.start()
-    with sleeping_process() as process:
+    with in_a_thread(listener), sleeping_process() as process:
         numbers, megabytes = iter([[process], [process], []]), iter(range(0, 1_000, 40))
         yield Watched(listener.server_port, lambda: next(numbers), lambda: next(megabytes), lambda: "Traceback")
-    listener.shutdown()
-    listener.server_close()
-    thread.join()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +22,7 @@ from image_classifier.serving import page as web_ui
 from tests.platform import sample_images
 from tests.platform.serving import ROOT, Server, running, served_locally, start_server
 from tests.support import tiny_models
+from tests.support.web_servers import in_a_thread
 
 SOURCES = ROOT / "container" / "image_classifier"
 SHARED, OWN, TRY = SOURCES / "pages", SOURCES / "serving" / "page", try_page.STATIC
@@ -273,8 +273,8 @@ def test_boto3_call_prints_the_label(
         def log_message(self, *arguments: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Endpoint) as endpoint:
-        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+    endpoint = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+    with in_a_thread(endpoint):
         environment = clean_environment | {
             "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": f"http://127.0.0.1:{endpoint.server_port}",
             "AWS_DEFAULT_REGION": "eu-central-1",
@@ -283,7 +283,6 @@ def test_boto3_call_prints_the_label(
         }
         command = [sys.executable, "-c", calls["boto3"]]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-        endpoint.shutdown()
     assert done.stdout == f"{LABELS[1]}\n", done.stderr
 
 

@@ -1,9 +1,13 @@
 """An AWS on this machine: moto's server on loopback, asked through boto3 as AWS would be."""
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from tests.support.web_servers import in_a_thread
 
 ACCOUNT = "123456789012"
 """The caller's account."""
@@ -15,13 +19,18 @@ CREDENTIALS = {
 """Any key does; what is not given is not looked for on the network."""
 
 
+@functools.cache
+def moto() -> DomainDispatcherApplication:
+    """Return moto's web application: one for all tests, since each service takes a while at its first request.
+
+    What its services hold belongs to the process, so that a new application would not be an empty one either.
+    """
+    return DomainDispatcherApplication(create_backend_app)
+
+
 @contextmanager
 def aws_on_this_machine() -> Iterator[str]:
     """Run the server and yield its address, for AWS_ENDPOINT_URL."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
+    server = make_server("127.0.0.1", 0, moto(), threaded=True, request_handler=MotoRequestHandler)
+    with in_a_thread(server):
+        yield f"http://127.0.0.1:{server.server_port}"

@@ -1,12 +1,13 @@
 """A web server on loopback that sends parts of files as real ones do, and fails as a test asks it to."""
 
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.web_servers import in_a_thread
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,6 @@ def serving(server: FaultyServer) -> Iterator[FaultyServer]:
             pass
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listener.serve_forever)
-    thread.start()
     server.address = f"http://127.0.0.1:{listener.server_port}"
-    try:
+    with in_a_thread(listener):
         yield server
-    finally:
-        listener.shutdown()
-        listener.server_close()
-        thread.join()

@@ -8,7 +8,6 @@ in front of an operation; every request is recorded.
 import functools
 import io
 import json
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +20,11 @@ import pytest
 from botocore.loaders import create_loader  # type: ignore[import-untyped]
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tests.support.aws import ACCOUNT, CREDENTIALS
+from tests.support.aws import ACCOUNT, CREDENTIALS, moto
+from tests.support.web_servers import in_a_thread
 
 REGION = "eu-west-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/sagemaker"
@@ -43,6 +42,9 @@ _TAGGED = {
     "pipeline": "pipelines",
 }
 """Kinds of resources, as ARNs name them, and the attribute of moto's backend that holds them."""
+
+_loader = functools.cache(create_loader)
+"""One for all tests: each session would read the service model of SageMaker again, which takes a third of a second."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class _Front:
 
     def __init__(self, service: SageMakerService) -> None:
         self._service = service
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = moto()
 
     def __call__(self, environment: dict[str, Any], start: Any) -> Iterable[bytes]:
         target = environment.get("HTTP_X_AMZ_TARGET", "")
@@ -276,19 +278,12 @@ def sagemaker_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageM
     service = SageMakerService()
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _Front(service), threaded=True, request_handler=_Handler)
     service.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    # Each session would read the service model of SageMaker again, which takes a third of a second.
-    monkeypatch.setattr("botocore.session.create_loader", functools.cache(create_loader))
+    monkeypatch.setattr("botocore.session.create_loader", _loader)
     for unwanted in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(unwanted, raising=False)
     variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": service.address, "AWS_DEFAULT_REGION": REGION}
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    try:
+    with in_a_thread(server):
         service.reset()
         yield service
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,6 +1,5 @@
 """Requests to a server: the lines for responses and for failures."""
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,6 +11,7 @@ from image_classifier.cli import predict
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.contract.errors import PlatformError, UserError
+from tests.support.web_servers import in_a_thread
 
 
 @pytest.mark.parametrize(
@@ -48,12 +48,9 @@ class Strange(BaseHTTPRequestHandler):
 @pytest.fixture
 def strange_server() -> Iterator[str]:
     """The address of a foreign server."""
-    with HTTPServer(("127.0.0.1", 0), Strange) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = HTTPServer(("127.0.0.1", 0), Strange)
+    with in_a_thread(server):
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import base64
 import json
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ from image_classifier import artifacts
 from image_classifier.cli import stage_backbone
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 from image_classifier.model_hub import download_http, mirror, packages
+from tests.support.web_servers import in_a_thread
 
 SECRET = "hunter2secret"
 Answer = Callable[[BaseHTTPRequestHandler], tuple[int, dict[str, str], bytes]]
@@ -55,12 +55,8 @@ def server(hub_archive: bytes) -> Iterator[Server]:
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.port = listener.server_port
-    thread = threading.Thread(target=listener.serve_forever)
-    thread.start()
-    yield found
-    listener.shutdown()
-    listener.server_close()
-    thread.join()
+    with in_a_thread(listener):
+        yield found
 
 
 @pytest.fixture(autouse=True)
