@@ -162,14 +162,14 @@ def test_bf16_without_a_passed_gate_is_served_with_a_warning(model: TinyModel, m
 
 
 def test_default_reads_no_record(model: TinyModel) -> None:
-    """A corrupt record of precisions -> f32 is chosen as before; auto and int8 say what is incomplete."""
+    """A corrupt record of precisions -> f32 is chosen as before; auto and int8 say what is invalid."""
     tiny_models.add_int8(model)
     info = json.loads((model.folder / artifacts.MODEL_INFO_FILE).read_text())
     del info["precisions"]["int8"]["sha256"]
     durable_files.write_json(model.folder / artifacts.MODEL_INFO_FILE, info)
     assert choose(model, "f32") == PrecisionChoice("f32", model.folder / "openvino", "")
     for wanted in ("auto", "int8"):
-        with pytest.raises(UserError, match=r"precisions\.int8 .* is incomplete: .*sha256"):
+        with pytest.raises(UserError, match=r"precisions\.int8 .* is invalid: sha256 is missing, a text\."):
             choose(model, wanted)
 
 

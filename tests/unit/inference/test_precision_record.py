@@ -103,11 +103,11 @@ def test_a_record_of_another_float32_ir_is_stale() -> None:
 
 
 @pytest.mark.parametrize("lost", ["sha256", "gate"])
-def test_an_incomplete_record_is_an_error_with_a_remedy(model: Path, lost: str) -> None:
+def test_an_invalid_record_is_an_error_with_a_remedy(model: Path, lost: str) -> None:
     """A lost entry is named with the command that makes it new."""
     info = precision_record.with_record(ModelInfo(), INT8, QUANTISED)
     del info.extra["precisions"]["int8"][lost]
-    with pytest.raises(UserError, match=r"precisions\.int8 .* incomplete.*convert-model .* --quantize"):
+    with pytest.raises(UserError, match=r"precisions\.int8 .* invalid.*convert-model .* --quantize"):
         precision_record.read_int8(model, info)
 
 

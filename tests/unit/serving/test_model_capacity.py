@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifacts, durable_files
 from image_classifier.contract.errors import UserError
+from image_classifier.resources import processors
 from image_classifier.resources.processors import available_processors
 from image_classifier.serving.multi_model import capacity
 from image_classifier.serving.multi_model.capacity import KEPT_MEGABYTES, MEGABYTE, NoRoomError
@@ -53,6 +54,24 @@ def test_chosen_precision_counts(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         capacity.load(model.folder, "int8", lambda: enough - small - 1, loaded=lambda: [model.folder])
     with pytest.raises(NoRoomError):
         capacity.load(model.folder, "f32", lambda: enough, loaded=lambda: [model.folder])
+
+
+def test_auto_counts_what_this_cpu_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given auto on a CPU with VNNI and on one without -> the estimate of int8, of f32; of a bad record f32."""
+    model = tiny_models.write(tmp_path / "model", "a", megabytes=8)
+    tiny_models.add_int8(model)
+
+    def estimate(flags: str, precision: str) -> int:
+        monkeypatch.setattr(processors, "features", lambda *_: frozenset(flags.split()))
+        return capacity.needed_bytes(model.folder, 2, precision)
+
+    assert estimate("avx512_vnni", "auto") == estimate("avx512_vnni", "int8") < estimate("avx512_vnni", "f32")
+    assert estimate("avx2", "auto") == estimate("avx2", "f32") == estimate("avx512_bf16", "bf16")
+    info = json.loads((model.folder / artifacts.MODEL_INFO_FILE).read_text())
+    info["precisions"]["int8"]["gate"] = None
+    durable_files.write_json(model.folder / artifacts.MODEL_INFO_FILE, info)
+    # A model that is loaded already: the load of another one must not fail on it.
+    assert estimate("avx512_vnni", "auto") == estimate("avx512_vnni", "f32")
 
 
 def test_model_without_the_requested_precision_is_rejected(tmp_path: Path) -> None:

@@ -38,7 +38,14 @@ MAX_BODIES = 100
 """Limit for bodies of loops and branches in model.xml. 3,000 nested ones overflow the stack; image models have few."""
 _BODY = re.compile(rb"<(?:then_|else_)?body[\s>]")
 _Made = TypeVar("_Made")
-_SOURCE_REFERENCES = ("Exception from ", "Check '", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
+_SOURCE_REFERENCES = (
+    "Exception from ",
+    "Check '",
+    "Converting input model",
+    "FrontEnd API failed",
+    "Model wasn't fully converted",
+    "Summary:",
+)
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,7 @@ def reason(error: BaseException) -> str:
     """Return the message of an OpenVINO error without its references to OpenVINO's source files."""
     lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines()]
     kept = [line for line in lines if line and not line.startswith(_SOURCE_REFERENCES)]
-    return first_line(ValueError(kept[0] if kept else str(error)))
+    return first_line(ValueError(kept[0].rstrip(".!") if kept else str(error)))
 
 
 def _ports(model: Any) -> tuple[int, int | None]:

@@ -5,15 +5,16 @@ library only: the server reads it before its slow imports.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.inference.openvino_model import ir_record
+from image_classifier.inference.openvino_model import ir_record, record_fields
 from image_classifier.inference.openvino_model.ir_record import Record
+from image_classifier.inference.openvino_model.record_fields import Expected
 
 KEY = "precisions"
 """Key among the extra entries of the model info."""
@@ -68,7 +69,27 @@ class Quantised(Gated):
     """Duration of quantisation and gate."""
 
 
-_Kind = TypeVar("_Kind", bound=Gated)
+_SHARE, _CHANGE = record_fields.number(0, 1), record_fields.number(-1, 1)
+_GATE = {
+    "images": record_fields.whole(1),
+    "accuracy_f32": _SHARE,
+    "accuracy": _SHARE,
+    "drop_bound": _CHANGE,
+    "label_flips": _SHARE,
+    "calibration_change": _CHANGE,
+    "largest_difference": _SHARE,
+    "passed": record_fields.BOOLEAN,
+    "failed_on": record_fields.TEXTS,
+}
+_GATED = {"f32_sha256": record_fields.TEXT, "gate": record_fields.OBJECT}
+_QUANTISED = {
+    **_GATED,
+    "sha256": record_fields.TEXT,
+    "tool": record_fields.TEXT,
+    "steps": record_fields.TEXTS,
+    "statistics_images": record_fields.whole(0),
+    "seconds": record_fields.number(0),
+}
 
 
 def folder_of(model: Path) -> Path:
@@ -79,14 +100,14 @@ def folder_of(model: Path) -> Path:
 def left_out(info: ModelInfo, precision: str) -> str | None:
     """Return the recorded reason why there is no such precision; None when there is one, or nothing is recorded."""
     reason = _entry(info, precision).get(_LEFT_OUT)
-    return None if reason is None else str(reason)
+    return None if reason is None else " ".join(str(reason).split())
 
 
 def read_int8(model: Path, info: ModelInfo) -> Quantised | None:
     """Return the record of a model folder's int8 IR; None when it has none.
 
     Raises:
-        UserError: The record is incomplete.
+        UserError: A value of the record is missing, or of another type or range.
     """
     return recorded_int8(info, model) if folder_of(model).is_dir() else None
 
@@ -95,24 +116,23 @@ def recorded_int8(info: ModelInfo, model: Path = Path()) -> Quantised | None:
     """Return the record of an int8 IR, whether or not its files are there; `model` is for the error.
 
     Raises:
-        UserError: The record is incomplete.
+        UserError: A value of the record is missing, or of another type or range.
     """
     found = _entry(info, INT8)
     if not found or _LEFT_OUT in found:
         return None
-    values = _values(Quantised, found)
-    values["steps"] = tuple(values.get("steps") or ())
-    return _built(Quantised, values, model, INT8)
+    values = _checked(found, _QUANTISED, model, INT8)
+    return Quantised(**{**values, "steps": tuple(values["steps"])})
 
 
 def read_bf16(model: Path, info: ModelInfo) -> Gated | None:
     """Return the record of bf16; None when it was not judged.
 
     Raises:
-        UserError: The record is incomplete.
+        UserError: A value of the record is missing, or of another type or range.
     """
     found = _entry(info, BF16)
-    return None if not found or _LEFT_OUT in found else _built(Gated, _values(Gated, found), model, BF16)
+    return None if not found or _LEFT_OUT in found else Gated(**_checked(found, _GATED, model, BF16))
 
 
 def _entry(info: ModelInfo, precision: str) -> Mapping[str, Any]:
@@ -121,20 +141,24 @@ def _entry(info: ModelInfo, precision: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _values(kind: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in found.items() if name in names}
-
-
-def _built(kind: type[_Kind], values: dict[str, Any], model: Path, precision: str) -> _Kind:
-    try:
-        gate = _values(Gate, values.get("gate") or {})
-        values["gate"] = Gate(**{**gate, "failed_on": tuple(gate.get("failed_on") or ())})
-        return kind(**values)
-    except (TypeError, AttributeError) as error:
+def _checked(found: Mapping[str, Any], expected: Mapping[str, Expected], model: Path, precision: str) -> dict[str, Any]:
+    """Return the expected values of an entry, its gate as a `Gate`."""
+    wrong = record_fields.problem(found, expected) or _wrong_gate(found["gate"])
+    if wrong:
         raise UserError(
-            f"The entry {KEY}.{precision} in the model info of {model} is incomplete: {error}. Run {remedy(model)}."
-        ) from error
+            f"The entry {KEY}.{precision} in the model info of {model} is invalid: {wrong}. Run {remedy(model)}, or "
+            "set SERVE_PRECISION to f32."
+        )
+    gate = {name: found["gate"][name] for name in _GATE}
+    values = {name: found[name] for name in expected}
+    return {**values, "gate": Gate(**{**gate, "failed_on": tuple(gate["failed_on"])})}
+
+
+def _wrong_gate(gate: Mapping[str, Any]) -> str | None:
+    wrong = record_fields.problem(gate, _GATE, prefix="gate.")
+    if wrong is None and gate["passed"] == bool(gate["failed_on"]):
+        return f"gate.passed is {gate['passed']}, but gate.failed_on is {list(gate['failed_on'])}"
+    return wrong
 
 
 def with_record(info: ModelInfo, precision: str, record: Gated) -> ModelInfo:
