@@ -28,7 +28,7 @@ from image_classifier.inference.openvino_model import (
 )
 from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
 from image_classifier.inference.openvino_model.ir_record import Record
-from image_classifier.inference.openvino_model.precision_record import BF16, INT8
+from image_classifier.inference.openvino_model.precision_record import BF16, INT8, Gated
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from image_classifier.untrusted_models import assumptions
 
@@ -112,14 +112,20 @@ def _targets(folder: Path, info: ModelInfo) -> tuple[tuple[Path, bool], ...]:
 
 
 def _without_stale(folder: Path, info: ModelInfo, record: Record) -> ModelInfo:
-    """Remove an int8 IR of another float32 IR than the new one; return the model info without stale records."""
-    int8, bf16 = precision_record.read_int8(folder, info), precision_record.read_bf16(folder, info)
-    if int8 and precision_record.is_stale(int8, record):
-        own_files.remove_folder(precision_record.folder_of(folder))
-        info = precision_record.without(info, INT8)
-        print("Removed the int8 IR, which was made of another float32 IR.", flush=True)
-    stale = bf16 and precision_record.is_stale(bf16, record)
-    return precision_record.without(info, precision_record.BF16) if stale else info
+    """Remove the int8 IR if its record is invalid, or of another float32 IR than the new one, and such records."""
+    for precision, read in ((INT8, precision_record.read_int8), (BF16, precision_record.read_bf16)):
+        try:
+            found: Gated | None = read(folder, info)
+            if found is None or not precision_record.is_stale(found, record):
+                continue
+            why = "which was made of another float32 IR"
+        except UserError:
+            why = "whose record in the model info is invalid"
+        info = precision_record.without(info, precision)
+        if precision == INT8:
+            own_files.remove_folder(precision_record.folder_of(folder))
+            print(f"Removed the int8 IR, {why}.", flush=True)
+    return info
 
 
 def _labelled(images: Path, folder: Path) -> LabelledImages:

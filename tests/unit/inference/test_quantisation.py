@@ -13,17 +13,12 @@ from openvino import opset13 as operations
 from image_classifier import artifacts
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.openvino_model import ir_record, nncf_network, precision_record, quantisation
-from image_classifier.inference.openvino_model.nncf_network import FAST, FULL, HISTOGRAM, NotQuantised, OutOfTime
+from image_classifier.inference.openvino_model.nncf_network import FAST, FULL, HISTOGRAM, NotQuantised
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
-from tests.unit.inference import convolutions
+from tests.unit.inference import convolutions, planted_methods
+from tests.unit.inference.planted_methods import Method, fails, good, slow
 
 PATIENT, HASTY = TimeLimits(another_rung=1e6), TimeLimits(another_rung=0.0)
-Method = Callable[[Path, Path], None]
-
-
-def good(source: Path, partial: Path) -> None:
-    """Write the float32 network as it is."""
-    shutil.copytree(source, partial, dirs_exist_ok=True)
 
 
 def bad(source: Path, partial: Path) -> None:
@@ -37,16 +32,6 @@ def bad(source: Path, partial: Path) -> None:
     openvino.save_model(model, partial / "model.xml", compress_to_fp16=False)
 
 
-def slow(source: Path, partial: Path) -> None:
-    """Take longer than there is time."""
-    raise OutOfTime
-
-
-def fails(source: Path, partial: Path) -> None:
-    """Fail as NNCF does."""
-    raise NotQuantised("NNCF cannot quantise it")
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model folder with a float32 IR."""
@@ -58,18 +43,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Return a function that puts methods in the place of NNCF's, by step; it returns the list of those that ran."""
 
     def planted(methods: dict[str, Method]) -> list[str]:
-        ran: list[str] = []
-
-        class Planted(nncf_network.Network):
-            def __post_init__(self) -> None:
-                """Import nothing."""
-
-            def write(self, step: str, partial: Path) -> None:
-                ran.append(step)
-                methods[step](self.source, partial)
-
-        monkeypatch.setattr(quantisation, "Network", Planted)
-        return ran
+        return planted_methods.plant(monkeypatch, methods).steps
 
     return planted
 
@@ -177,6 +151,20 @@ def test_head_is_what_the_probabilities_are_computed_by(folder: Path) -> None:
     """A network with features beside -> the matrix product of its head alone."""
     model = openvino.Core().read_model(ir_record.folder_of(folder) / "model.xml")
     assert nncf_network.head_operations(model) == ["head"]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, 0), (4, 0), (5, 2), (9, 2)])
+def test_first_convolutions_stay_in_float32(count: int, expected: int) -> None:
+    """Networks of so many convolutions -> the two next to the pixels; none of a network that has few."""
+    pixels = operations.parameter([1, 3, 8, 8], openvino.Type.f32)
+    layers = pixels
+    for index in range(count):
+        kernel = np.ones((3, 1, 1, 1, 1) if index % 2 else (3, 3, 1, 1), np.float32)
+        convolve = operations.group_convolution if index % 2 else operations.convolution
+        layers = convolve(layers, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+        layers.set_friendly_name(f"layer {index}")
+    model = openvino.Model([operations.relu(layers)], [pixels], "chain")
+    assert nncf_network.first_convolutions(model) == [f"layer {index}" for index in range(expected)]
 
 
 @pytest.mark.every

@@ -31,6 +31,8 @@ FAST, FULL, HISTOGRAM, CONTROL = STEPS = (
     "accuracy control",
 )
 """The rungs of the ladder, from the cheapest to the dearest; accuracy control leaves some layers in float32."""
+FIRST_CONVOLUTIONS = 2
+"""Convolutions next to the pixels that stay in float32: what they lose, all later layers see. See note 38."""
 _CONTROL_DROP = 0.01
 """Share of other top-1 predictions that accuracy control aims at: half of what the gate allows."""
 _SUBSET = {FULL: 150}
@@ -107,7 +109,9 @@ class Network:
         options: dict[str, Any] = {
             "subset_size": min(_SUBSET.get(step, STATISTICS_IMAGES), len(self.statistics)),
             "fast_bias_correction": step != FULL,
-            "ignored_scope": nncf.IgnoredScope(names=head_operations(model), validate=False),
+            "ignored_scope": nncf.IgnoredScope(
+                names=[*head_operations(model), *first_convolutions(model)], validate=False
+            ),
             **_traits(model),
         }
         advanced = self._advanced(histogram=step == HISTOGRAM)
@@ -187,6 +191,16 @@ def head_operations(model: Any) -> list[str]:
         else:
             waiting += [node.input_value(index).get_node() for index in range(node.get_input_size())]
     return sorted(found)
+
+
+def first_convolutions(model: Any) -> list[str]:
+    """Return the names of the `FIRST_CONVOLUTIONS` of an IR that come first, depthwise ones included.
+
+    None of a network that has few: nothing of it would be left to quantise.
+    """
+    kinds = ("Convolution", "GroupConvolution")
+    found = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() in kinds]
+    return found[:FIRST_CONVOLUTIONS] if len(found) > 2 * FIRST_CONVOLUTIONS else []
 
 
 def _traits(model: Any) -> Mapping[str, Any]:
