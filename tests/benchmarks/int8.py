@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference.openvino_model import precision_gate, precision_record, quantisation
 from image_classifier.inference.openvino_model.conversion import NotConverted
-from image_classifier.inference.openvino_model.nncf_network import NotQuantised
+from image_classifier.inference.openvino_model.nncf_network import STEPS, NotQuantised
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from tests.benchmarks import families
 
@@ -42,7 +42,19 @@ def images(count: int, size: Size, seed: int) -> tuple[NDArray[np.uint8], NDArra
     return np.clip(pixels, 0, 255).astype(np.uint8), labels.astype(np.int64)
 
 
-def judge(folder: Path, network: Any, size: Size, scaling: str = "normalize") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Extent:
+    """How much is computed for a network."""
+
+    statistics: int = STATISTICS
+    gate: int = GATE
+    steps: tuple[str, ...] = STEPS
+
+
+WHOLE = Extent()
+
+
+def judge(folder: Path, network: Any, size: Size, scaling: str = "normalize", extent: Extent = WHOLE) -> dict[str, Any]:
     """Stage a network, fit a head, convert and quantise it; return the entry of the model info, or the reason.
 
     Without an IR the reason is the only entry.
@@ -52,7 +64,7 @@ def judge(folder: Path, network: Any, size: Size, scaling: str = "normalize") ->
 
     staged = trial.stage(folder / "staged", network, ModelInfo(image_size=size, pixel_scaling_method=scaling))
     done = trial.train(staged, whole=False, size=size, images=3, batch=3)
-    statistics, labels = images(STATISTICS, size, 1)
+    statistics, labels = images(extent.statistics, size, 1)
     function = done.loaded.feature_function()
     features = np.concatenate([np.asarray(function(some)) for some in np.array_split(statistics, 16)])
     head = linear_head.fit(features, labels, 3, 1.0)
@@ -62,10 +74,11 @@ def judge(folder: Path, network: Any, size: Size, scaling: str = "normalize") ->
         trial.convert(model)
     except NotConverted as failure:
         return {"left_out": f"no float32 IR: {failure}"}
-    pixels, expected = images(GATE, size, 2)
+    pixels, expected = images(extent.gate, size, 2)
     info = artifacts.read_model_info(model)
     try:
-        record = quantisation.quantise(model, info, QuantisationImages(statistics, pixels, expected), LIMITS)
+        given = QuantisationImages(statistics, pixels, expected)
+        record = quantisation.quantise(model, info, given, LIMITS, extent.steps)
     except NotQuantised as failure:
         return {"left_out": str(failure), "gate": asdict(failure.gate) if failure.gate else None}
     return asdict(record)
