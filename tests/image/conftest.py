@@ -12,9 +12,10 @@ import pytest
 
 from image_classifier import archives, artifacts
 from image_classifier.model_hub import pretrained_classifier
-from tests.image.containers import ISOLATED, Container, Job, Start, docker
+from tests.image.containers import ISOLATED, LOCKED_DOWN, PAUSE, Container, Job, Start, docker
 from tests.image.shared_folders import SharedFolders
 from tests.support.photographs import some_solar_cells
+from tests.support.waiting import wait_until
 
 PROJECT = Path(__file__).parents[2]
 WORKER = os.environ.get("PYTEST_XDIST_WORKER")
@@ -23,12 +24,24 @@ RUN = os.environ.get("IMAGE_CLASSIFIER_TEST_RUN", "by-hand") + (f"-{WORKER}" if 
 HEAD_ONLY = {"train_only_top_layer": "True", "epochs": "5", "batch_size": "16"}
 """Text, as CreateTrainingJob sends it."""
 TARGETS = ("serve", "cpu", "gpu")
+LONGEST_BUILD = 1800
+"""Seconds that a test waits for an image."""
 MARKERS = {
     "alone": "measures times or memory, so nothing runs beside it",
     "gpu": "needs the gpu image, which is built while other tests run",
 }
-LONGEST_FIRST = ("sagemaker_sdk/", "test_commands_in_docker", "test_page_", "test_image_soak", "test_image_stages")
-"""Beginnings of the paths of the files that take longest: two workers end together when these come first."""
+WITHOUT_IMAGES = (
+    *("test_console_", "test_page_", "test_report_", "test_result_", "test_train_screen_", "test_try_"),
+    *("test_data_grid_", "test_drift_page_", "test_base_is_pinned", "test_image_is_published"),
+    *("sagemaker_sdk/test_sdk_guides_", "sagemaker_sdk/test_introduction_"),
+)
+"""Beginnings of the paths of the files that need none of the images: they come first, while the images are built."""
+LONGEST_FIRST = (
+    *("sagemaker_sdk/test_sdk_v2_local", "test_commands_in_docker", "test_image_runs_jobs", "test_image_soak"),
+    *("test_image_stages", "sagemaker_sdk/"),
+)
+"""Beginnings of the paths of the files that take longest: two workers end together when these come next."""
+FIRST = (*WITHOUT_IMAGES, *LONGEST_FIRST)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -39,7 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the gpu image, and put the longest files first."""
+    """Mark what needs the gpu image; put what needs no image first, then the longest files."""
     for item in items:
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
         if _is_here(item) and ("gpu" in values or "gpu_image" in getattr(item, "fixturenames", ())):
@@ -53,10 +66,10 @@ def _is_here(item: pytest.Item) -> bool:
 
 
 def _position(item: pytest.Item) -> int:
-    """Return an item's place among `LONGEST_FIRST`; items of one place keep their order."""
+    """Return an item's place among `FIRST`; items of one place keep their order."""
     path = item.path.relative_to(Path(__file__).parent).as_posix() if _is_here(item) else ""
-    places = (place for place, beginning in enumerate(LONGEST_FIRST) if path.startswith(beginning))
-    return next(places, len(LONGEST_FIRST))
+    places = (place for place, beginning in enumerate(FIRST) if path.startswith(beginning))
+    return next(places, len(FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +83,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> SharedFolders:
 
 
 def name_of_image(target: str) -> str:
-    """Return the name of a target's image, which scripts/test-image has built; skips the test when it has not."""
+    """Return the name of a target's image once scripts/test-image has built it; skips the test when it does not."""
     name = os.environ.get(f"IMAGE_CLASSIFIER_{target.upper()}_IMAGE")
     if not name and (reason := os.environ.get(f"IMAGE_CLASSIFIER_{target.upper()}_IMAGE_LEFT_OUT")):
         pytest.skip(reason)
@@ -79,6 +92,11 @@ def name_of_image(target: str) -> str:
             f"these tests need the {target} image: run scripts/test-image, or name one by "
             f"IMAGE_CLASSIFIER_{target.upper()}_IMAGE"
         )
+    if builds := os.environ.get("IMAGE_CLASSIFIER_TEST_BUILDS"):
+        built, failed = (Path(builds) / f"{target}.{end}" for end in ("built", "failed"))
+        wait_until(lambda: built.exists() or failed.exists(), LONGEST_BUILD, f"the {target} image is built", PAUSE)
+        if failed.exists():
+            raise pytest.UsageError(f"the {target} image does not build: scripts/test-image prints why at its end")
     return name
 
 
@@ -205,11 +223,11 @@ def make_opt_ml(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Cal
 
 @pytest.fixture(scope="session")
 def trained(shared: SharedFolders, start: Start, make_opt_ml: Callable[..., Path], photographs: Path) -> Job:
-    """A job that trained a head on real photographs, with no network."""
+    """A job that trained a head on real photographs, with no network and nothing but /opt/ml and /tmp to write to."""
 
     def train(folder: Path) -> None:
         opt_ml = make_opt_ml(photographs / "train", root=folder)
-        container = start("train", options=(*ISOLATED, "--volume", f"{opt_ml}:/opt/ml"))
+        container = start("train", options=(*LOCKED_DOWN, "--volume", f"{opt_ml}:/opt/ml"))
         Job(opt_ml, container.exit_code(), container.log()).write()
 
     return Job.read(shared.filled("trained", train))

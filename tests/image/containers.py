@@ -13,6 +13,8 @@ from tests.support.waiting import wait_until
 PAUSE = 0.2
 """Seconds between two questions to Docker, each of which starts a process."""
 ISOLATED = ("--network", "none")
+LOCKED_DOWN = (*ISOLATED, "--read-only", "--tmpfs", "/tmp", "--user", "41234:41234", "--ipc", "none")
+"""No network, a root file system that is read-only apart from /tmp, a user without a passwd entry, no /dev/shm."""
 _JOB_FILE = "finished-job.json"
 
 

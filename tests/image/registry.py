@@ -1,11 +1,14 @@
 """Debian's registry of images on loopback, where an engine pushes without a certificate."""
 
 import contextlib
+import io
 import json
 import subprocess
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.image.containers import docker
 from tests.support.waiting import answers, free_port, wait_until
 
 
@@ -31,3 +34,14 @@ def serve_registry(folder: Path, users: str | None = None) -> Iterator[str]:
         finally:
             process.kill()
             process.wait()
+
+
+def import_small_image(folder: Path, name: str, labels: Mapping[str, str] | None = None) -> None:
+    """Give the engine an image of one file, which a registry takes in no time; its archive is left in `folder`."""
+    archive = folder / "image.tar"
+    with tarfile.open(archive, "w") as tar:
+        file = tarfile.TarInfo("content")
+        file.size = 7
+        tar.addfile(file, io.BytesIO(b"content"))
+    changes = [word for label, value in (labels or {}).items() for word in ("--change", f"LABEL {label}={value}")]
+    docker("import", *changes, archive, name)

@@ -1,11 +1,10 @@
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from tests.image.conftest import PROJECT
 from tests.image.containers import docker
-from tests.image.registry import serve_registry
+from tests.image.registry import import_small_image, serve_registry
 
 
 def lock_base(tree: Path, image: str) -> "subprocess.CompletedProcess[str]":
@@ -23,7 +22,7 @@ def test_dockerfile_gets_the_digest_that_the_registry_has(tmp_path: Path) -> Non
     folder.mkdir()
     with serve_registry(folder) as host:
         base = f"{host}/debian:13-slim"
-        docker("tag", os.environ["IMAGE_CLASSIFIER_BASE_IMAGE"], base)
+        import_small_image(tmp_path, base)
         try:
             docker("push", base)
             done = lock_base(tree, base)

@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-import io
 import json
 import os
 import subprocess
-import tarfile
 import urllib.error
 import urllib.request
 import uuid
@@ -17,7 +15,7 @@ import pytest
 
 from tests.image.conftest import PROJECT
 from tests.image.containers import docker
-from tests.image.registry import serve_registry
+from tests.image.registry import import_small_image, serve_registry
 from tests.support.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -39,14 +37,9 @@ def registry(tmp_path: Path) -> Iterator[str]:
 def small_image(tmp_path: Path, registry: str) -> Iterator[str]:
     """An image of one file with the labels that scripts/build writes; removed with the names it was pushed under."""
     name = f"image-classifier-test-pushed:{uuid.uuid4().hex[:12]}"
-    with tarfile.open(tmp_path / "image.tar", "w") as tar:
-        file = tarfile.TarInfo("content")
-        file.size = 7
-        tar.addfile(file, io.BytesIO(b"content"))
-    labels = {"version": "1.2.3", "revision": COMMIT}
-    changes = [f"LABEL org.opencontainers.image.{label}={value}" for label, value in labels.items()]
-    options = [word for change in [*changes, "LABEL image-classifier.target=serve"] for word in ("--change", change)]
-    docker("import", *options, tmp_path / "image.tar", name)
+    standard = {"version": "1.2.3", "revision": COMMIT}
+    labels = {f"org.opencontainers.image.{label}": value for label, value in standard.items()}
+    import_small_image(tmp_path, name, {**labels, "image-classifier.target": "serve"})
     yield name
     docker("image", "rm", name, *(f"{registry}/team/classifier:{tag}" for tag in TAGS), check=False)
 

@@ -21,6 +21,7 @@ def image_with_backbone() -> Iterator[str]:
     docker("image", "rm", "--force", tag)
 
 
+@pytest.mark.every
 def test_backbone_lies_unpacked_in_the_image(image_with_backbone: str) -> None:
     """Given --build-arg MODEL_ID -> /opt/hub holds that model's folder and nothing else, readable by everybody."""
     options = (*ISOLATED, "--user", "41234")

@@ -15,8 +15,11 @@ DISK = "#!/bin/sh\necho Avail\necho ${FREE_KB:-90000000}\n"
 RECORDER = '#!/bin/sh\necho "{name} $*" >>"$RECORD"\n'
 PYTHON = """#!/bin/sh
 case "$*" in *pytest*) echo "pytest $* gpu=$IMAGE_CLASSIFIER_GPU_IMAGE left_out=$IMAGE_CLASSIFIER_GPU_IMAGE_LEFT_OUT" \
->>"$RECORD"; exit ${CODE:-0} ;; esac
+>>"$RECORD"; WAIT; exit ${CODE:-0} ;; esac
 """
+"""WAIT stands for what the tests do meanwhile."""
+WAITING = 'until [ -e "$IMAGE_CLASSIFIER_TEST_BUILDS/{target}.failed" ]; do sleep 0.05; done; echo told'
+"""The tests wait for the end of a build."""
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def clone(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     stands_in(tmp_path / "scripts" / "setup", "#!/bin/sh\n")
     stands_in(tmp_path / "scripts" / "build", RECORDER.format(name="build"))
-    stands_in(tmp_path / ".venv" / "bin" / "python", PYTHON)
+    stands_in(tmp_path / ".venv" / "bin" / "python", PYTHON.replace("WAIT", ":"))
     for name in COMMANDS:
         stands_in(tmp_path / "bin" / name, "#!/bin/sh\n")
     stands_in(tmp_path / "bin" / "docker", "#!/bin/sh\n")
@@ -121,6 +124,19 @@ def test_small_disk_leaves_the_gpu_image_out(clone: Path) -> None:
     _, started, said = run(clone, FREE_KB="20000000")
     assert targets(started) == ["cpu", "serve"]
     assert "20 GB are free, 30 are needed" in said
+
+
+@pytest.mark.parametrize("target", ["serve", "cpu"])
+def test_failed_build_is_said_to_the_tests_and_at_the_end(clone: Path, target: str) -> None:
+    """Given an image that does not build -> the tests find a file that says so; exit code 1 and its last lines."""
+    failing = f'case "$*" in *"--target {target}"*) echo no such package; exit 1 ;; esac\n'
+    stands_in(clone / "scripts" / "build", RECORDER.format(name="build") + failing)
+    stands_in(clone / ".venv" / "bin" / "python", PYTHON.replace("WAIT", WAITING.format(target=target)))
+    code, started, said = run(clone)
+    assert code == 1
+    assert len(parts(started)) == 1
+    assert "told" in said
+    assert f"no such package\nscripts/test-image: the {target} image does not build" in said
 
 
 def test_failed_gpu_build_fails_the_run(clone: Path) -> None:

@@ -1,5 +1,6 @@
 """Scripts that call a SageMaker SDK, run as a user would run them: Docker for local mode, moto's server for AWS."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -33,7 +34,8 @@ class Ran:
 
 
 Run = Callable[..., Ran]
-"""Called with "v2" or "v3", the text of a script, and changes of the environment; what is None there is left out."""
+"""Called with "v2" or "v3", the text of a script, `local_mode=False` when that starts no containers, and changes of the
+environment; what is None there is left out."""
 NO_AWS = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
 """Changes for a user who has no account: nothing listens on port 9."""
 
@@ -66,11 +68,11 @@ def run_with_sdk(scratch: Path, aws: str, shared: SharedFolders) -> Iterator[Run
     """Run a script with an SDK; whatever it has left in Docker is removed at the end."""
     variables = _variables(scratch, aws)
 
-    def run(version: str, script: str, **changes: str | None) -> Ran:
+    def run(version: str, script: str, *, local_mode: bool = True, **changes: str | None) -> Ran:
         file = scratch / "script.py"
         file.write_text(script, encoding="utf-8")
-        # Local mode has one network name for all jobs of a machine, so one script runs at a time.
-        with locked(shared.root / "local-mode.lock"):
+        # Local mode has one network name for all jobs of a machine, so one such script runs at a time.
+        with locked(shared.root / "local-mode.lock") if local_mode else contextlib.nullcontext():
             done = subprocess.run(
                 [python_with_sdk(version), "-u", file],
                 cwd=scratch,

@@ -7,6 +7,8 @@ import pytest
 
 from tests.image.sagemaker_sdk.conftest import ROLE, Ran, Run
 
+pytestmark = pytest.mark.every
+
 CALL = """
 from sagemaker.estimator import Estimator
 

@@ -99,7 +99,7 @@ def script(values: Mapping[str, str]) -> str:
 
 def test_every_request_is_valid(version: str, values: Mapping[str, str], client: Any, run_with_sdk: Run) -> None:
     """Given the notebook with WHERE of an SDK -> all cells run, three kinds of jobs exist, and no endpoint is left."""
-    done = run_with_sdk(version, sleeping_at_most(0) + script(values))
+    done = run_with_sdk(version, sleeping_at_most(0) + script(values), local_mode=False)
     assert done.exit_code == 0, done.output[-6000:]
     assert '"predicted_label": "a"' in done.output
     sagemaker = client("sagemaker")

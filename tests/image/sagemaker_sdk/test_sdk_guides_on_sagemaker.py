@@ -15,6 +15,12 @@ REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 ANSWER = {"probabilities": [0.9, 0.1], "labels": ["a", "b"], "predicted_label": "a"}
 
 
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what the scripts write; they start no containers, so that no image is needed."""
+    return tmp_path_factory.mktemp("guides")
+
+
 @pytest.fixture
 def client(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Make the stand-in's clients; it leaves out empty objects, as AWS does and version 3 of the SDK expects."""
@@ -67,7 +73,8 @@ def test_every_request_of_the_guide_is_valid(
     version: str, names: Mapping[str, str], client: Any, run_with_sdk: Run
 ) -> None:
     """Given a guide's blocks for SageMaker and a stand-in for it -> all requests are accepted, endpoints are gone."""
-    done = run_with_sdk(version, sleeping_at_most(0) + script(f"sdk-{version}.md", "On SageMaker", **names))
+    text = sleeping_at_most(0) + script(f"sdk-{version}.md", "On SageMaker", **names)
+    done = run_with_sdk(version, text, local_mode=False)
     assert done.exit_code == 0, done.output[-6000:]
     assert "'predicted_label': 'a'" in done.output.replace('"', "'")
     jobs = client("sagemaker").list_training_jobs(NameContains="image-classifier")["TrainingJobSummaries"]
