@@ -17,7 +17,8 @@ def python_with_sdk(version: str) -> Path:
     lock = Path(__file__).with_name(f"requirements-sdk-{version}.txt")
     cache = PROJECT / ".cache"
     with locked(cache / f"sdk-{version}.lock"):
-        return python_environments.locked(cache / f"sdk-{version}", lock)
+        # A script imports a fifth of the modules or less: compiling all of them takes CPU from the builds.
+        return python_environments.locked(cache / f"sdk-{version}", lock, compiled=False)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.image.containers import Container, Job, Start, docker
 from tests.support.waiting import free_port
 
 pytestmark = pytest.mark.alone
-SECONDS = 6.0
+SECONDS = 4.0
 IN_FLIGHT = 64
 Listening = Callable[[], tuple[Container, int]]
 

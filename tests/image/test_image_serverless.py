@@ -33,9 +33,11 @@ def test_serves_within_what_the_platform_gives(
     photo: bytes,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Given 1 GB and 16 MB of /tmp -> ready in under 3 s at the quickest of three, 200 images, no process killed."""
+    """Given 1 GB and 16 MB of /tmp -> one of at most three is ready in under 3 s; 200 images, no process killed."""
     options = (*published, *LIMITS, *trained.model_mounted())
-    starts = [cold_start(start, serve_image, options) for _ in range(3)]
+    starts: list[tuple[Container, float]] = []
+    while len(starts) < 3 and min((seconds for _, seconds in starts), default=SECONDS) >= SECONDS:
+        starts.append(cold_start(start, serve_image, options))
     container = starts[0][0]
     statuses = [ask(f"{container.published()}/invocations", photo).status for _ in range(200)]
     peak = docker("exec", container.name, "sh", "-c", f"cat {' '.join(PEAK_FILES)} 2>/dev/null || true")

@@ -13,9 +13,9 @@ SECONDS = 3
 def test_slim_server_is_ready_within_seconds(
     start: Start, serve_image: str, published: tuple[str, ...], trained: Job, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given a model and the serve image -> the quickest of three starts says 200 in under 3 s; the log names all."""
-    found = []
-    for _ in range(3):
+    """Given a model and the serve image -> one of at most three starts says 200 in under 3 s; the log names all."""
+    found: list[float] = []
+    while len(found) < 3 and min(found, default=SECONDS) >= SECONDS:
         began = time.monotonic()
         container = start(image=serve_image, options=(*published, *trained.model_mounted()))
         address = container.published()

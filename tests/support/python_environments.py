@@ -8,8 +8,10 @@ from pathlib import Path
 PROJECT = Path(__file__).parents[2]
 
 
-def locked(folder: Path, *locks: Path) -> Path:
+def locked(folder: Path, *locks: Path, compiled: bool = True) -> Path:
     """Return the Python of the environment `folder` that holds what the locks list, and nothing else.
+
+    Without `compiled` a module's bytecode is written when it is first imported.
 
     Raises:
         RuntimeError: It cannot be made; what uv said is in the message.
@@ -21,8 +23,9 @@ def locked(folder: Path, *locks: Path) -> Path:
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
         _uv("venv", "--clear", "--python", sys.executable, folder)
         files = [word for lock in locks for word in ("--requirements", lock)]
+        compiling = ["--compile-bytecode"] if compiled else []
         # The locks list everything, so nothing is resolved and nothing unlisted can come in.
-        _uv("pip", "install", "--python", python, "--no-deps", "--require-hashes", "--compile-bytecode", *files)
+        _uv("pip", "install", "--python", python, "--no-deps", "--require-hashes", *compiling, *files)
         stamp.write_text(wanted, encoding="utf-8")
     return python
 
