@@ -32,7 +32,7 @@ MARKERS = {
 }
 WITHOUT_IMAGES = (
     *("test_console_", "test_page_", "test_report_", "test_result_", "test_train_screen_", "test_try_"),
-    *("test_data_grid_", "test_drift_page_", "test_base_is_pinned", "test_image_is_published"),
+    *("test_chromium_", "test_data_grid_", "test_drift_page_", "test_base_is_pinned", "test_image_is_published"),
     *("sagemaker_sdk/test_sdk_guides_", "sagemaker_sdk/test_introduction_"),
 )
 """Beginnings of the paths of the files that need none of the images: they come first, while the images are built."""
