@@ -23,6 +23,11 @@ def is_archive(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
+def is_gzipped_tar(path: Path) -> bool:
+    """Return whether a file name is that of a tar compressed with gzip, which is what `pack` writes."""
+    return path.name.lower().endswith((".tar.gz", ".tgz"))
+
+
 def unpack(archive: Path, into: Path) -> None:
     """Unpack an untrusted tar archive (gzip, bzip2, xz or plain) into an existing or new folder.
 
@@ -131,6 +136,11 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
+def missing_model(model: Path) -> str:
+    """Return the sentence about a model that does not exist; `model` is what the user gave."""
+    return f"The model {model} does not exist. Give a model folder or a .tar.gz of one."
+
+
 def materialise(model: Path, into: Path) -> Path:
     """Return the model folder at `model`; an archive is unpacked into `into`.
 
@@ -141,7 +151,7 @@ def materialise(model: Path, into: Path) -> Path:
     if model.is_dir():
         return model
     if not model.is_file():
-        raise UserError(f"There is no model at {model}. Give a model folder or a .tar.gz of one.")
+        raise UserError(missing_model(model))
     own_files.remove_empty(into)
     unpack(model, into)
     return into

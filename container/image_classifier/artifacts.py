@@ -208,7 +208,7 @@ def saved_model_folder(folder: Path) -> Path:
     if versions := version_folders(folder):
         return versions[-1]
     if not folder.is_dir():
-        raise UserError(f"There is no model folder at {folder}. A training job writes one to /opt/ml/model.")
+        raise UserError(f"The model folder {folder} does not exist. A training job writes one to /opt/ml/model.")
     found = sorted(path.parent for path in model_files(folder) if path.name == SAVED_MODEL_FILE)
     if len(found) == 1:
         return found[0]

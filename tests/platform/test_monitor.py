@@ -126,7 +126,7 @@ def test_missing_model_fails_the_job_with_one_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "output/message").read_text() == done.stderr.strip()
-    assert "There is no model at" in done.stderr
+    assert "does not exist. Give a model folder" in done.stderr
 
 
 def test_sigterm_ends_the_job(tmp_path: Path) -> None:

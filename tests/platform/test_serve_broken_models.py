@@ -55,7 +55,7 @@ def rename_operation(tree: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda tree: shutil.rmtree(tree / "model"), "There is no model folder at"),
+    "missing": (lambda tree: shutil.rmtree(tree / "model"), "does not exist. A training job writes one"),
     "empty": (empty, "contains no SavedModel"),
     "no SavedModel": (lambda tree: shutil.rmtree(tree / "model" / "1"), "contains no SavedModel"),
     "several": (duplicate, "contains several SavedModels"),

@@ -214,7 +214,7 @@ def test_missing_model_is_said(tmp_path: Path) -> None:
     done = run("serve-locally", tmp_path / "absent", "--port", free_port())
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"UserError: There is no model at {tmp_path / 'absent'}. Give a model folder or a .tar.gz of one."
+        f"UserError: The model {tmp_path / 'absent'} does not exist. Give a model folder or a .tar.gz of one."
     ]
 
 

@@ -51,7 +51,7 @@ def test_command_without_environment_names_its_remedy(tmp_path: Path, name: str)
     """Given a fresh clone and any other word -> exit code 1 and one line that names scripts/setup; nothing is made."""
     done = run_in_fresh_clone(tmp_path, name, "word")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"scripts/{name}: there is no .venv yet. Run scripts/setup first")
+    assert done.stderr.startswith(f"scripts/{name}: .venv does not exist yet. Run scripts/setup first")
     assert done.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["scripts"]
 
@@ -120,3 +120,20 @@ def test_help_lists_every_command_on_one_screen() -> None:
     assert max(map(len, lines)) <= 100
     named = set(re.findall(r"scripts/([a-z-]+)", done.stdout))
     assert named == set(COMMANDS) - {"help"}
+
+
+@pytest.mark.parametrize("name", ["setup", "check", "fix", "lock"])
+def test_words_that_a_command_does_not_take_are_rejected(tmp_path: Path, name: str) -> None:
+    """A misspelt option of a command without any, or with few -> exit code 2 and one sentence; nothing is done."""
+    done = run_in_fresh_clone(tmp_path, name, "--upgarde")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"scripts/{name}: ")
+    assert "--upgarde; see --help." in done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_help_of_a_command_is_its_own(tmp_path: Path) -> None:
+    """scripts/help with a command -> its --help; with another word -> one sentence."""
+    assert run_in_fresh_clone(tmp_path, "help", "lock").stdout.startswith("usage: scripts/lock")
+    done = run_in_fresh_clone(tmp_path, "help", "nosuch")
+    assert (done.returncode, done.stderr) == (2, "scripts/help: nosuch is no command; scripts/help lists them.\n")

@@ -60,7 +60,7 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
     if found.manifest:
         return manifest_scan.problems_of_whole(listing, channel, found.manifest, class_names)
     if not listing.folder.is_dir() and not listing.class_names:
-        return [Problem(f"The {channel} channel is missing: there is no folder {folder}. Expected {layout}.")]
+        return [Problem(f"The {channel} channel is missing: the folder {folder} does not exist. Expected {layout}.")]
     if not listing.class_names:
         if any("backslash" in problem.text for problem in found.problems):
             return []

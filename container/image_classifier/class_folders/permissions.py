@@ -76,7 +76,7 @@ def unusable_scratch() -> Problem | None:
         return unwritable_folder(Path(tempfile.gettempdir()))
     except OSError as error:
         return Problem(
-            f"There is no folder for scratch files: {error.strerror} (uid {os.geteuid()}). Set TMPDIR to one that can "
+            f"Scratch files cannot be written: {error.strerror} (uid {os.geteuid()}). Set TMPDIR to one that can "
             "be written to.",
             PlatformError,
         )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from image_classifier import own_files
+from image_classifier.cli import argument_types
 from image_classifier.cli.terminal import consoles, fitted_table
 from image_classifier.cli.terminal.fitted_table import Column
 from image_classifier.contract.errors import ExplainedError, PlatformError, first_line
@@ -114,17 +115,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "captured",
-        type=Path,
+        type=argument_types.some_path,
         metavar="LINES_OR_DIR",
         help="requests captured by an endpoint: a file of lines, or a folder",
     )
     parser.add_argument(
         "model",
-        type=Path,
+        type=argument_types.some_path,
         metavar="MODEL",
         help="the deployed model: a folder or a model.tar.gz, or a local job's folder",
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for drift.html and drift.json")
+    parser.add_argument(
+        "--output", type=argument_types.some_path, metavar="DIR", help="folder for drift.html and drift.json"
+    )
     parser.add_argument(
         "--start", type=_time, metavar="TIME", help="ignore earlier requests; UTC if TIME has no offset"
     )

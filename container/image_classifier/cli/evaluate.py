@@ -12,6 +12,7 @@ from rich.progress import Progress
 from image_classifier import archives, model_layout, own_files
 from image_classifier.class_folders import channel_scan, manifests
 from image_classifier.class_folders.problems import raise_all
+from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import image_files
 from image_classifier.cli.terminal import consoles, report_page, typed_paths
 from image_classifier.contract import names, report_files
@@ -49,6 +50,8 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
     images = manifests.folder_of(images, "--images")
     reject_foreign(output, images)
     given = local_server.model_of(model)
+    if not given.exists():
+        raise UserError(archives.missing_model(given))
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
         folder = archives.materialise(given.resolve(), Path(scratch) / "model")
         try:
@@ -155,16 +158,21 @@ def main(words: Sequence[str] | None = None) -> int:
         "  scripts/evaluate model.tar.gz --images photos --output run/judged --open",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder, a model.tar.gz, or a local job")
+    parser.add_argument(
+        "model", type=argument_types.some_path, metavar="MODEL", help="a model folder, a model.tar.gz, or a local job"
+    )
     parser.add_argument(
         "--images",
-        type=Path,
+        type=argument_types.some_path,
         required=True,
         metavar="DIR",
         help="labelled images: one sub-folder a class, or a manifest",
     )
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder for the report; default: MODEL-evaluation, beside the model"
+        "--output",
+        type=argument_types.some_path,
+        metavar="DIR",
+        help="folder for the report; default: MODEL-evaluation, beside the model",
     )
     parser.add_argument("--no-thumbnails", action="store_true", help="leave image content out of the report")
     parser.add_argument("--open", action="store_true", help="open the report in a browser")

@@ -13,6 +13,8 @@ from image_classifier.model_hub.catalogue import CatalogueModel
 from image_classifier.model_hub.measured import MEASURED
 from image_classifier.model_hub.selection import select
 
+_VERB = "show"
+
 
 def as_json(model: CatalogueModel) -> dict[str, Any]:
     """Return a model in JSON's types; `hyperparameters` are complete, as `hyperparameters.json` has them.
@@ -76,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--all", action="store_true", help="all columns, however wide the terminal is")
     parser.add_argument("--json", action="store_true", help="a JSON list with all facts about each model")
     one = parser.add_subparsers(dest="verb", metavar="show MODEL").add_parser(
-        "show", help="describe one model", prog="scripts/models show"
+        _VERB, help="describe one model", prog="scripts/models show"
     )
     one.add_argument("model_id", metavar="MODEL", help="its id or short name, such as lite0 or efficientnet-b0")
     one.add_argument("--model-version", default=catalogue.ANY_VERSION, help='"*", as the SDK says; the only one')
@@ -86,8 +88,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _misplaced_model(words: Sequence[str]) -> str | None:
+    """Return the first word that is neither an option, an option's value nor the verb, such as `lite0`."""
+    for before, word in zip(("", *words), words, strict=False):
+        if word == _VERB:
+            return None
+        if not word.startswith("-") and before not in ("--family", "--search"):
+            return word
+    return None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/models`."""
+    if word := _misplaced_model(sys.argv[1:] if arguments is None else arguments):
+        _parser().error(
+            f"got {word!r}; write scripts/models show {word} to describe a model, or scripts/models --search {word} to "
+            "list those with this word"
+        )
     given = _parser().parse_args(arguments)
     try:
         if given.verb:

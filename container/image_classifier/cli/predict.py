@@ -13,6 +13,8 @@ from typing import Any
 
 from rich.progress import track
 
+from image_classifier import archives
+from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import answers, explaining, image_files, scoring
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
@@ -100,10 +102,17 @@ def _explain(images: Sequence[ImageFile], url: str, output: Path | None) -> None
 
 @contextlib.contextmanager
 def _address(model: Path | None, url: str) -> Iterator[str]:
-    """Yield `url`, or the address of a server of `model` that ends with the block."""
+    """Yield `url`, or the address of a server of `model` that ends with the block.
+
+    Raises:
+        UserError: The model does not exist.
+        PlatformError: The server does not start.
+    """
     if model is None:
         yield url
         return
+    if not model.exists():
+        raise UserError(archives.missing_model(model))
     port = local_server.free_port()
     with local_server.serving(model, port, quiet=True):
         yield f"http://127.0.0.1:{port}/invocations"
@@ -157,23 +166,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "  scripts/predict photo.jpg --model run/job --explain",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("images", type=argument_types.some_path, nargs="+", metavar="IMAGE_OR_FOLDER")
     server = parser.add_mutually_exclusive_group()
     server.add_argument("--url", default=URL, help=f"default: {URL}")
     server.add_argument(
-        "--model", type=Path, metavar="MODEL", help="start a server of this job or model for this command only"
+        "--model",
+        type=argument_types.some_path,
+        metavar="MODEL",
+        help="start a server of this job or model for this command only",
     )
     parser.add_argument("--accept", metavar="TYPE", help=f"default: {BEST_THREE}; {EVERY_CLASS} with --json or folders")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object per line: the file and the server's answer"
     )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
+    parser.add_argument(
+        "--csv", type=argument_types.some_path, metavar="FILE", help="a new file with a row for each image"
+    )
     parser.add_argument(
         "--explain", action="store_true", help="write an image that marks the parts that the prediction rests on"
     )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=argument_types.some_path,
         metavar="PNG",
         help="where --explain writes it; default: IMAGE-explained.png in the current folder",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from image_classifier import PROGRAM
+from image_classifier.cli import argument_types
 from image_classifier.cli.terminal import consoles, request_lines, typed_paths
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE
@@ -91,10 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="a local job's folder, or a model folder or .tar.gz that a job left"
+        "model",
+        type=argument_types.some_path,
+        metavar="MODEL",
+        help="a local job's folder, or a model folder or .tar.gz that a job left",
     )
-    parser.add_argument("--port", type=int, default=8080, help="default: 8080")
-    parser.add_argument("--samples", type=Path, metavar="FOLDER", help="images that the web UI offers to click")
+    parser.add_argument("--port", type=argument_types.port, default=8080, help="default: 8080")
+    parser.add_argument(
+        "--samples", type=argument_types.some_path, metavar="FOLDER", help="images that the web UI offers to click"
+    )
     parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:

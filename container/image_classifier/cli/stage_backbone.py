@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from image_classifier import artifacts
+from image_classifier import archives, artifacts
 from image_classifier.cli.terminal import consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, S3Storage
@@ -25,9 +25,15 @@ def stage(source: str, output: str, options: Options) -> int:
     """Stage a backbone to a file or an object in S3 and return the size of the archive in bytes.
 
     Raises:
-        ExplainedError: See `staging.stage`; or the object exists and another program wrote it.
+        ExplainedError: See `staging.stage`; the name is not that of a gzipped tar; or the object exists and another program wrote it.
     """
     if not output.startswith("s3://"):
+        # A folder has a sentence of its own.
+        if not (archives.is_gzipped_tar(Path(output)) or Path(output).is_dir()):
+            raise UserError(
+                f"--output {output} does not end in .tar.gz or .tgz, as the archive of a model channel does. Give such "
+                "a name."
+            )
         return staging.stage(source, Path(output), options).stat().st_size
     location = s3.parse(output)
     storage = S3Storage(Access(options.origin.bucket.access.region))

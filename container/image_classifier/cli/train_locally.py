@@ -11,6 +11,7 @@ from typing import Any
 
 from image_classifier import PROGRAM
 from image_classifier.class_folders import manifests
+from image_classifier.cli import argument_types
 from image_classifier.cli.terminal import consoles, job_process, job_summary, report_page, typed_paths
 from image_classifier.contract import contradictions, hyperparameters, report_files
 from image_classifier.contract.errors import ExplainedError, UserError
@@ -125,12 +126,16 @@ def parse_settings(words: Sequence[str]) -> dict[str, str]:
     """Turn `name=value` words into hyperparameters.
 
     Raises:
-        UserError: A word has no `=`.
+        UserError: A word has no `=`, or a name is given twice with different values.
     """
     wrong = [word for word in words if "=" not in word]
     if wrong:
         raise UserError(f"Hyperparameters are written name=value, such as epochs=5; got {', '.join(wrong)}.")
-    return dict(word.split("=", 1) for word in words)
+    found: dict[str, str] = {}
+    for name, _, value in (word.partition("=") for word in words):
+        if found.setdefault(name, value) != value:
+            raise UserError(f"{name} is given twice: {found[name]} and {value}. Give one of them.")
+    return found
 
 
 def misplaced_hyperparameter(words: Sequence[str]) -> str | None:
@@ -155,10 +160,17 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     found.add_argument(
-        "--training", type=Path, metavar="DIR", help="one folder a class, or a manifest; needed without --job"
+        "--training",
+        type=argument_types.some_path,
+        metavar="DIR",
+        help="one folder a class, or a manifest; needed without --job",
     )
-    found.add_argument("--validation", type=Path, metavar="DIR", help="the same layout; else a part is split off")
-    found.add_argument("--test", type=Path, metavar="DIR", help="the same layout; scored once at the end")
+    found.add_argument(
+        "--validation", type=argument_types.some_path, metavar="DIR", help="the same layout; else a part is split off"
+    )
+    found.add_argument(
+        "--test", type=argument_types.some_path, metavar="DIR", help="the same layout; scored once at the end"
+    )
     found.add_argument(
         "--model",
         metavar="MODEL",
@@ -166,13 +178,13 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--output",
-        type=Path,
+        type=argument_types.some_path,
         metavar="DIR",
         help="a new folder, or that of a local job that was stopped, which resumes (default: run/<time>)",
     )
     found.add_argument(
         "--job",
-        type=Path,
+        type=argument_types.some_path,
         metavar="FILE",
         help="a job.toml with all of these, as an earlier job's experiment.toml; what is given beside it counts",
     )

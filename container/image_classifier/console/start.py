@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from image_classifier.console import instance, roots, server, settings
 from image_classifier.console.settings import Defaults, Settings
-from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
+from image_classifier.contract.errors import ExplainedError, UserError, cause, report_and_exit_code
 from image_classifier.resources import desktop
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def read(given: argparse.Namespace, defaults: Defaults) -> Settings:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         home = home.resolve()
     except OSError as error:
-        raise UserError(f"--home {home} cannot be used: {error}. Give a folder of yours.") from error
+        raise UserError(f"--home {home} cannot be used: {cause(error)}. Give a folder of yours.") from error
     if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
         raise UserError(f"--home {home} cannot be written by uid {os.getuid()}. Give a folder of yours.")
     return Settings(
@@ -106,7 +106,7 @@ def run(chosen: Settings) -> int:
         _serve(chosen)
     except OSError as error:
         raise UserError(
-            f"--home {chosen.home} cannot be written: {error}. Free space there, or give another folder."
+            f"--home {chosen.home} cannot be written: {cause(error)}. Free space there, or give another folder."
         ) from error
     return 0
 

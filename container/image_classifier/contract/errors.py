@@ -39,6 +39,14 @@ def first_line(error: BaseException, limit: int = 300) -> str:
     return without_secrets(line)[:limit].rstrip(".")
 
 
+def cause(error: BaseException) -> str:
+    """Return why the operating system refused, without the error's number and path, for a sentence that has the path.
+
+    Of any other error it is `first_line`.
+    """
+    return getattr(error, "strerror", None) or first_line(error)
+
+
 def last_line(output: str) -> str:
     """Return the last line of a program's output, where most state the cause of a failure, without secrets."""
     return without_secrets((output.strip().splitlines() or ["no output"])[-1])

@@ -8,6 +8,7 @@ Sources: GIF89a section 18; BITMAPCOREHEADER and BITMAPINFOHEADER; the WebP cont
 import struct
 from dataclasses import dataclass
 
+from image_classifier.contract import file_kinds
 from image_classifier.imaging import gif, jpeg, png
 from image_classifier.imaging.rejection import EMPTY, TOO_LARGE, UNSUPPORTED, ImageRejected, corrupt
 
@@ -86,8 +87,7 @@ def read_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
         raise ImageRejected(EMPTY, "The image is empty: 0 bytes. Send the content of an image file.")
     found = sniff(data)
     if found is None:
-        message = f"The bytes are not an image of a known format; allowed: {', '.join(FORMATS)}. Convert it."
-        raise ImageRejected(UNSUPPORTED, message)
+        raise _unsupported(data)
     try:
         header = _READERS[found](data)
     except (struct.error, IndexError):
@@ -96,6 +96,21 @@ def read_header(data: bytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
         raise corrupt(f"its {found} header cannot be read")
     check_size(header.size, min(max_pixels, header.max_pixels))
     return header
+
+
+def _unsupported(data: bytes) -> ImageRejected:
+    kind = file_kinds.kind_of(data[: file_kinds.HEAD_BYTES])
+    what = f" but {kind.name}" if kind else ""
+    # What holds many images has a remedy for training data.
+    remedy = (
+        "Convert it"
+        if kind is None
+        else "Give one image"
+        if kind.holds_data
+        else f"{kind.remedy[0].upper()}{kind.remedy[1:]}"
+    )
+    message = f"The bytes are not an image of a known format{what}; allowed: {', '.join(FORMATS)}. {remedy}."
+    return ImageRejected(UNSUPPORTED, message)
 
 
 def check_size(size: tuple[int, int], max_pixels: int) -> None:

@@ -66,7 +66,7 @@ def of_model(model: CatalogueModel, with_head: bool, origin: Origin, scratch: Pa
             )
     elif origin.name == "mirror":
         raise UserError(
-            f"There is no mirror: give --mirror a folder or an address, or set {hub_handle.CACHE_VARIABLE}."
+            f"A mirror is not named: give --mirror a folder or an address, or set {hub_handle.CACHE_VARIABLE}."
         )
     return _of_handles(handles, origin.sha256)
 

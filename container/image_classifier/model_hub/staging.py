@@ -11,7 +11,7 @@ from pathlib import Path
 from image_classifier import archives, artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.addresses import without_secrets
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, cause
 from image_classifier.contract.system_names import is_system_name
 from image_classifier.model_hub import catalogue, pretrained_classifier, sources
 from image_classifier.model_hub.catalogue import CatalogueModel
@@ -77,7 +77,9 @@ def stage(source: str, output: Path, options: Options | None = None) -> Path:
                 _make_servable(Path(scratch) / "model", found.source)
             archives.pack(Path(scratch) / "model", output)
     except OSError as error:
-        raise UserError(f"{shown} cannot be staged to {output}: {error}. Look at that path and its disk.") from error
+        raise UserError(
+            f"{shown} cannot be staged to {output}: {cause(error)}. Look at that path and its disk."
+        ) from error
     return output
 
 

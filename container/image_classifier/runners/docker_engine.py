@@ -25,7 +25,7 @@ def ask(*words: str) -> subprocess.CompletedProcess[str]:
             ["docker", *words], capture_output=True, text=True, errors="replace", timeout=TIMEOUT, check=False
         )
     except FileNotFoundError as error:
-        raise PlatformError(f"There is no docker on PATH. Install Docker, {_ELSEWHERE}.") from error
+        raise PlatformError(f"docker is not on PATH. Install Docker, {_ELSEWHERE}.") from error
     except subprocess.TimeoutExpired as error:
         raise PlatformError(
             f"Docker did not answer within {TIMEOUT:.0f} s to docker {words[0]}. Restart it."
@@ -38,7 +38,7 @@ def lacks(image: str, build: str) -> str | None:
     `build` is the command that makes the image.
     """
     if shutil.which("docker") is None:
-        return f"There is no docker on PATH. Install Docker, {_ELSEWHERE}."
+        return f"docker is not on PATH. Install Docker, {_ELSEWHERE}."
     done = ask("version", "--format", "{{.Server.Version}}")
     if done.returncode != 0:
         if "permission denied" in done.stderr.lower():

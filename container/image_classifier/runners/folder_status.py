@@ -63,7 +63,7 @@ def of_silent(folder: Path) -> JobStatus:
         except UserError:
             return of_running(folder, record)
         except FileNotFoundError as error:
-            raise UserError(f"There is no folder {folder}, so there is no job in it.") from error
+            raise UserError(f"The folder {folder} does not exist, so it holds no job.") from error
     state = job_state.read(folder)
     if record is None and state is None and not own_files.is_marked(folder, job_tree.WRITER):
         raise UserError(f"{folder} holds no job that was started on this machine.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier import own_files
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, cause
 from image_classifier.contract.names import listed
 from image_classifier.contract.opt_ml import OptMl, Resources
 from image_classifier.runners import experiment, job_content, job_record, job_state, log_reading
@@ -67,7 +67,7 @@ def check(job: LocalJob) -> None:
         try:
             _check_content(job.output)
         except OSError as error:
-            raise UserError(f"--output {job.output} cannot be read: {error}. Give another folder.") from error
+            raise UserError(f"--output {job.output} cannot be read: {cause(error)}. Give another folder.") from error
 
 
 def _check_output(output: Path) -> None:
@@ -77,7 +77,9 @@ def _check_output(output: Path) -> None:
         if output.exists() and not output.is_dir():
             kind = "a file"
     except (OSError, RuntimeError) as error:
-        raise UserError(f"--output {output} cannot be used: {error}. Give a new folder, such as run/NAME.") from error
+        raise UserError(
+            f"--output {output} cannot be used: {cause(error)}. Give a new folder, such as run/NAME."
+        ) from error
     if kind:
         raise UserError(f"--output {output} is {kind}. Give a new folder, such as run/NAME.")
     if reason := own_files.unwritable(real):
@@ -140,7 +142,7 @@ def build_tree(job: LocalJob) -> OptMl:
         _lay_out(tree, job)
     except OSError as error:
         raise UserError(
-            f"--output {job.output} cannot be laid out: {error}. Look at that path and its disk."
+            f"--output {job.output} cannot be laid out: {cause(error)}. Look at that path and its disk."
         ) from error
     return tree
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from image_classifier import PROGRAM, archives
-from image_classifier.contract.errors import PlatformError, UserError, last_line
+from image_classifier.contract.errors import PlatformError, UserError, cause, last_line
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.resources.ports import bind_error
 
@@ -43,7 +43,7 @@ def reject_port_in_use(port: int) -> None:
         UserError: Another process listens on it, or the number is invalid.
     """
     if error := bind_error(HOST, port):
-        raise UserError(f"Port {port} cannot be used: {error}. Choose another with --port.") from error
+        raise UserError(f"Port {port} cannot be used: {cause(error)}. Choose another with --port.") from error
 
 
 def model_of(given: Path) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from image_classifier import PROGRAM, own_files
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, cause
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.runners import experiment, job_record, job_state, job_tree
 from image_classifier.runners.experiment import Experiment
@@ -55,7 +55,9 @@ def opened(job: LocalJob, asked_for: Experiment, overwrite: bool = False) -> Ite
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--output {job.output} cannot be made: {error}. Look at that path and its disk.") from error
+        raise UserError(
+            f"--output {job.output} cannot be made: {cause(error)}. Look at that path and its disk."
+        ) from error
     with own_files.used_alone(work) as lock:
         if work != job.output:
             job_tree.empty(work)

@@ -40,7 +40,10 @@ def create_app(model: Model, settings: ServingSettings) -> Flask:
     @app.get("/ping")
     def ping() -> Response:
         _ready(model)
-        return Response(status=200)
+        # Empty, so of no type; Flask's default would be that of a page.
+        answer = Response(status=200)
+        del answer.headers["Content-Type"]
+        return answer
 
     @app.post("/invocations")
     def invoke() -> Response:

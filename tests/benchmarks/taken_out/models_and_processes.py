@@ -141,8 +141,8 @@ EDITS = (
         16,
         "the sentence for a missing folder",
         "image_classifier/artifacts.py",
-        '    if not folder.is_dir():\n        raise UserError(f"There is no model folder',
-        '    if False:\n        raise UserError(f"There is no model folder',
+        '    if not folder.is_dir():\n        raise UserError(f"The model folder {folder} does',
+        '    if False:\n        raise UserError(f"The model folder {folder} does',
         (f"{_BROKEN}[missing]",),
     ),
     Edit(

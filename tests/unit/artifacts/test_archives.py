@@ -108,7 +108,7 @@ def test_materialise_takes_folders_and_archives(tmp_path: Path) -> None:
     archives.pack(folder, tmp_path / "model.tar.gz")
     assert archives.materialise(folder, tmp_path / "unused") == folder
     assert (archives.materialise(tmp_path / "model.tar.gz", tmp_path / "into") / "file").read_text() == "x"
-    with pytest.raises(UserError, match="There is no model at"):
+    with pytest.raises(UserError, match=r"does not exist\. Give a model folder"):
         archives.materialise(tmp_path / "absent", tmp_path / "into")
 
 

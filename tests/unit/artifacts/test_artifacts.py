@@ -132,7 +132,7 @@ def test_no_or_several_saved_models_are_rejected(tmp_path: Path, folders: list[s
 
 def test_missing_model_folder_is_rejected(tmp_path: Path) -> None:
     """No folder at all -> rejected with its path."""
-    with pytest.raises(UserError, match="There is no model folder at"):
+    with pytest.raises(UserError, match=r"does not exist\. A training job writes one"):
         artifacts.saved_model_folder(tmp_path / "absent")
 
 

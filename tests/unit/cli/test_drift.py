@@ -84,7 +84,8 @@ def test_period_is_chosen_by_its_times(tmp_path: Path, model: Path, capsys: pyte
 
 
 @pytest.mark.parametrize(
-    ("lines", "given", "words"), [(True, "none", "There is no model at"), (False, "", "no captured lines")]
+    ("lines", "given", "words"),
+    [(True, "none", "does not exist. Give a model folder"), (False, "", "no captured lines")],
 )
 def test_missing_input_is_one_sentence(
     tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], lines: bool, given: str, words: str

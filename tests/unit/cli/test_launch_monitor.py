@@ -204,7 +204,7 @@ def test_endpoint_that_cannot_be_monitored_is_explained(
         (["half"], "keeps no requests"),
         (["many"], "serves many models"),
         (["slim"], "give --image"),
-        (["gone"], "There is no endpoint gone"),
+        (["gone"], "The endpoint gone does not exist in"),
         (["flowers", "--now", "--stop"], "not both"),
         (["flowers"], "scheduler_role is missing"),
         (["flowers", "--every", "90m"], "whole hours from 1h to 7d"),

@@ -121,3 +121,10 @@ def test_options_of_other_programs_are_translated(
     with pytest.raises(SystemExit, match="2"):
         train_locally.main(["--training", "photos", *words])
     assert capsys.readouterr().err.endswith(f"hyperparameters are written without dashes: write {right}\n")
+
+
+def test_hyperparameter_given_twice_is_rejected() -> None:
+    """One name with two values -> rejected with both; the same value twice -> accepted."""
+    assert train_locally.parse_settings(["epochs=5", "epochs=5"]) == {"epochs": "5"}
+    with pytest.raises(UserError, match=r"^epochs is given twice: 3 and 4\. Give one of them\.$"):
+        train_locally.parse_settings(["epochs=3", "epochs=4"])

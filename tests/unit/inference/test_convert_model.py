@@ -118,7 +118,7 @@ def test_missing_model_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     code, _, complained = run(capsys, tmp_path / "absent")
     assert (code, complained.splitlines()) == (
         1,
-        [f"UserError: There is no model at {tmp_path / 'absent'}. Give a model folder or a .tar.gz of one."],
+        [f"UserError: The model {tmp_path / 'absent'} does not exist. Give a model folder or a .tar.gz of one."],
     )
 
 

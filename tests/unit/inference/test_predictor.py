@@ -245,7 +245,7 @@ def remove_labels(folder: Path) -> None:
 
 
 DAMAGE: list[tuple[Callable[[Path], object], str]] = [
-    (lambda folder: shutil.rmtree(folder), "There is no model folder at"),
+    (lambda folder: shutil.rmtree(folder), "does not exist. A training job writes one"),
     (lambda folder: shutil.rmtree(folder / "1"), "contains no SavedModel"),
     (duplicate, "several SavedModels"),
     (remove_index, "lacks variables.index"),

@@ -105,7 +105,7 @@ def test_wrong_checksum_and_rejections_are_said(server: FaultyServer, tmp_path: 
     with pytest.raises(UserError, match=r"answered 403 .*login"):
         stage(tmp_path, mirror=server.address)
     server.files.clear()
-    with pytest.raises(UserError, match=r"answered 404 .*no such model"):
+    with pytest.raises(UserError, match=r"answered 404 .*names no model"):
         stage(tmp_path, mirror=server.address)
     assert not (tmp_path / "staged.tar.gz").exists()
 
@@ -167,7 +167,7 @@ def test_mirror_without_the_model_asks_no_other_source(tmp_path: Path, monkeypat
         stage(tmp_path, mirror=str(tmp_path / "mirror"))
     with pytest.raises(UserError, match="absent is no folder"):
         stage(tmp_path, mirror=str(tmp_path / "absent"))
-    with pytest.raises(UserError, match="There is no mirror: give --mirror"):
+    with pytest.raises(UserError, match="A mirror is not named: give --mirror"):
         stage(tmp_path, name="mirror")
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "mirror"))
     with pytest.raises(UserError, match=rf"has no {MODEL.model_id}"):

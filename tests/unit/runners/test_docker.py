@@ -152,7 +152,7 @@ def test_what_is_missing_is_one_sentence(
 def test_machine_without_docker(tmp_path: Path, asked_for: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given no docker on PATH -> what to install, and the runner that needs none."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PlatformError, match=r"There is no docker on PATH\. Install Docker, or run it without Docker"):
+    with pytest.raises(PlatformError, match=r"docker is not on PATH\. Install Docker, or run it without Docker"):
         docker.check(asked_for, tmp_path / "job")
 
 

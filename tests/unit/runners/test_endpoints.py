@@ -92,7 +92,7 @@ def test_names_are_unique_and_failures_are_explained(tmp_path: Path, home: Path)
 def test_docker_says_what_is_missing(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given no docker on PATH -> a sentence that names the other choice, and nothing is left behind."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PlatformError, match=r"There is no docker on PATH\. Install Docker"):
+    with pytest.raises(PlatformError, match=r"docker is not on PATH\. Install Docker"):
         servers.start(home, "one", tmp_path, record.DOCKER)
     assert servers.all_of(home) == []
 

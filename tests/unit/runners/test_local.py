@@ -260,7 +260,7 @@ def test_stop_without_a_job(tmp_path: Path) -> None:
     for action in actions:
         with pytest.raises(UserError, match="no job"):
             action(tmp_path)
-    with pytest.raises(UserError, match="There is no folder"):
+    with pytest.raises(UserError, match="does not exist, so it holds no job"):
         local.status(tmp_path / "absent")
 
 

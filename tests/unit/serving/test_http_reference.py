@@ -128,7 +128,15 @@ def errors(client_with_features: FlaskClient, bare: FlaskClient, loading: FlaskC
         return client.post("/invocations", data=data, headers=named)
 
     lists, lines = "application/json", "application/jsonlines"
-    yield from (send(b""), send(b'{"b64": ""}\n', lines), send(b"\n", lines), send(b"text"), send(green[:200]))
+    yield from (
+        send(b""),
+        send(b'{"b64": ""}\n', lines),
+        send(b"\n", lines),
+        send(b"text"),
+        send(bytes(9)),
+        send(green[:200]),
+    )
+    yield from (send(b"II*\0" + bytes(99)), send(green, accept="application/json;verbos"))
     for wrong in (b"{", b"{}", b'{"instances": [7]}', b'{"instances": [{"b64": "?"}]}'):
         yield send(wrong, lists)
     for wrong in (

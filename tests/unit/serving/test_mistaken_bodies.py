@@ -130,3 +130,39 @@ def test_checks_of_an_image_are_fast() -> None:
         codecs.decode(X_IMAGE, body)
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 0.001
+
+
+@pytest.mark.parametrize("text", [b"photo.jpg", b"https://example.com/photo.jpg\n", b"/opt/ml/photo.jpg", b"text"])
+def test_name_in_the_place_of_an_image_is_shown(text: bytes) -> None:
+    """Given a path or an address, as curl -d photo.jpg without @ sends it -> rejected with the text and the command."""
+    with pytest.raises(RejectedError) as found:
+        codecs.decode(X_IMAGE, text)
+    assert f"but the text {text.decode().strip()!r}; allowed: JPEG" in found.value.message
+    assert "curl --data-binary @photo.jpg" in found.value.message
+
+
+@pytest.mark.parametrize(
+    ("start", "named"),
+    [
+        (
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+            "a HEIC image; allowed: JPEG, PNG, WEBP, BMP, GIF. Convert it to JPEG or",
+        ),
+        (b"%PDF-1.7 ", "a PDF document; allowed: JPEG, PNG, WEBP, BMP, GIF. Convert it to JPEG or PNG."),
+        (b"PK\3\4", "a zip archive; allowed: JPEG, PNG, WEBP, BMP, GIF. Give one image."),
+        (b"\0\0\0\x18ftypqt  ", "a video; allowed: JPEG, PNG, WEBP, BMP, GIF. Export frames of it"),
+    ],
+)
+def test_file_of_another_format_is_named(start: bytes, named: str) -> None:
+    """Given a photo of a phone, a document, an archive, a video -> the rejection says what it is, and what to do."""
+    with pytest.raises(imaging.ImageRejected) as found:
+        imaging.load_pixels(start + bytes(600), (8, 8))
+    assert str(found.value).startswith(f"The bytes are not an image of a known format but {named}")
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/cat.jpg", "https://example.com/cat.jpg", "/home/me/cat.jpg"])
+def test_address_in_the_place_of_base64_is_shown(text: str) -> None:
+    """Given the address of an image in a list -> rejected as an address, with what is expected."""
+    with pytest.raises(RejectedError) as found:
+        codecs.decode("application/json", json.dumps({"instances": [{"b64": text}]}).encode())
+    assert f"{text!r} is an address or a path. Send the bytes of an image file in base64." in found.value.message

@@ -64,7 +64,10 @@ def _asking(opened: Session, given: argparse.Namespace) -> Callable[[Path], dict
     """Return how the endpoint is asked: directly, or through S3 if it is asynchronous."""
     described = opened.find(ENDPOINT.call("Describe", given.endpoint))
     if described is None:
-        raise UserError(f"There is no endpoint {given.endpoint} in {opened.region}. scripts/launch status lists them.")
+        raise UserError(
+            f"The endpoint {given.endpoint} does not exist in {opened.region}. scripts/launch status lists those "
+            "that do."
+        )
     configuration = opened.send(ENDPOINT_CONFIG.call("Describe", described["EndpointConfigName"]))
     if output := configuration.get("AsyncInferenceConfig", {}).get("OutputConfig"):
         folder = s3.parse(output["S3OutputPath"]).below("requests")

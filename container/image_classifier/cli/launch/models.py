@@ -99,7 +99,9 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
     name = asked_for.name if asked_for else experiment.name_from(path.name.split(".")[0])
     model = path / "model" if (path / "model").is_dir() else path
     if not model.exists():
-        raise UserError(f"There is no model at {named}. Give a job's folder, a model folder, a .tar.gz or s3://....")
+        raise UserError(
+            f"The model {named} does not exist. Give a job's folder, a model folder, a .tar.gz or s3://...."
+        )
     found = record.read(path) if path.is_dir() else None
     has_openvino = (model / artifacts.OPENVINO_DIR).is_dir()
     if found is not None:

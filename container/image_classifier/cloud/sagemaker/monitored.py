@@ -43,8 +43,8 @@ def find(session: Session, endpoint: str) -> Monitored:
     described = session.find(ENDPOINT.call("Describe", endpoint))
     if described is None:
         raise UserError(
-            f"There is no endpoint {endpoint} in {session.region}. scripts/launch status lists endpoints; another "
-            "region: --region."
+            f"The endpoint {endpoint} does not exist in {session.region}. scripts/launch status lists endpoints; "
+            "another region: --region."
         )
     configuration = session.send(ENDPOINT_CONFIG.call("Describe", str(described["EndpointConfigName"])))
     destination = _destination(endpoint, configuration.get("DataCaptureConfig") or {})

@@ -5,6 +5,9 @@ import base64
 from image_classifier.contract import base64_text
 from image_classifier.serving.rejection import RejectedError
 
+_SHOWN = 60
+_LONGEST_SCHEME = 12
+
 
 def decode(text: str, where: str) -> bytes:
     """Decode a base64 text.
@@ -26,4 +29,10 @@ def _decode_leniently(text: str, where: str) -> bytes:
     try:
         return base64_text.decode(compact)
     except ValueError as error:
-        raise RejectedError(400, "invalid_base64", f"{where} is not valid base64: {error}.") from error
+        raise RejectedError(400, "invalid_base64", _invalid(compact, where, error)) from error
+
+
+def _invalid(compact: str, where: str, error: ValueError) -> str:
+    is_address = compact.startswith("/") or "://" in compact[:_LONGEST_SCHEME]
+    reason = f"{compact[:_SHOWN]!r} is an address or a path" if is_address else str(error).rstrip(".")
+    return f"{where} is not valid base64: {reason}. Send the bytes of an image file in base64."

@@ -15,6 +15,9 @@ _MARKUP = ((b"<!doctype html", "HTML"), (b"<html", "HTML"), (b"<svg", "SVG"), (b
 _STRIPPED_BYTES = 8192
 """In this many bytes of compressed data every value occurs: a given one is missing by chance in 1 of 10^14 files."""
 _DISTINCT = 250
+_LONGEST_TEXT = 400
+"""A name or an address that was sent in the place of a file, as by curl -d photo.jpg, is shorter."""
+_SHOWN = 60
 _PAIRS = 8
 """This many line feeds, each after a carriage return: by chance in 1 of 2^64 files."""
 
@@ -38,7 +41,8 @@ def reject_unless_image(body: bytes) -> None:
     """Reject a body that does not start like an image, if it is recognisably something else.
 
     Raises:
-        RejectedError: It is base64 text, a data: URL, a form, JSON, HTML, XML, gzip, or text-converted (400).
+        RejectedError: It is base64 or another short text, a data: URL, a form, JSON, markup, gzip, or an image
+            after a text conversion (400).
     """
     if imaging.sniff(body) is None and (found := _instead(body)):
         allowed = f"allowed: {', '.join(imaging.FORMATS)}"
@@ -84,6 +88,8 @@ def _instead(body: bytes) -> str | None:
         return f"{kind} text"
     if body.startswith(b"\x1f\x8b"):
         return "gzip data, whose Content-Encoding is gzip"
+    if len(body) <= _LONGEST_TEXT and body.isascii() and body.decode().replace("\n", "").isprintable():
+        return f"the text {body[:_SHOWN].decode().strip()!r}"
     return _changed_signature(body)
 
 

@@ -51,6 +51,9 @@ OFFERS = (
     f"{JSON};explain",
     JSON_LINES,
 )
+_PARAMETERS = frozenset({"verbose", "n_predictions", "threshold", "embedding", "ood", "explain", "q", "charset"})
+_COUNTS = ("top_k", "topk", "k")
+"""What other servers call n_predictions."""
 _COUNT = re.compile(r"0{0,9}[1-9]\d{0,99}", re.ASCII)
 _PROBABILITY = re.compile(r"0?\.\d{1,99}|0(\.\d{0,99})?|1(\.0{0,99})?", re.ASCII)
 """Valid values of n_predictions and threshold."""
@@ -60,7 +63,7 @@ def negotiate(accept: str | None, default: ResponseFormat = PLAIN) -> ResponseFo
     """Choose the response format by an Accept header; `default` if it is missing, empty or `*/*`.
 
     Raises:
-        RejectedError: None of the accepted formats is offered (406).
+        RejectedError: None of the accepted formats is offered, or a parameter is misspelt (406).
     """
     if accept is None or not accept.strip():
         return default
@@ -73,6 +76,9 @@ def negotiate(accept: str | None, default: ResponseFormat = PLAIN) -> ResponseFo
 
 
 def _parse(media_type: MediaType, accept: str) -> ResponseFormat:
+    for parameter in media_type.parameters:
+        if parameter not in _PARAMETERS:
+            _reject_misspelt(parameter)
     verbose = media_type.has("verbose")
 
     def number(parameter: str, allowed: re.Pattern[str]) -> float | None:
@@ -91,6 +97,20 @@ def _parse(media_type: MediaType, accept: str) -> ResponseFormat:
         explanation=media_type.has("explain"),
         lines=media_type.name == JSON_LINES,
     )
+
+
+def _reject_misspelt(parameter: str) -> None:
+    """Reject a parameter that is nearly one of ours: ignored, it would give an answer that was not asked for.
+
+    Any other one is ignored (RFC 9110, 8.3.1): charset, odata and the like.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(parameter, _PARAMETERS, n=1, cutoff=0.75)
+    meant = "n_predictions" if parameter in _COUNTS else near[0] if near else None
+    if meant:
+        message = f"Accept has the parameter {parameter[:40]!r}, which is unknown. Did you mean {meant}?"
+        raise RejectedError(406, "not_acceptable", message)
 
 
 def _not_offered(accept: str) -> RejectedError:

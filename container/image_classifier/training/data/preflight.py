@@ -193,8 +193,8 @@ def _training_is_missing(opt_ml: OptMl, given: Sequence[str], scans: Mapping[str
         )
     there = f"the channels given are {listed(list(map(on_one_line, given)))}" if given else "no channel is given"
     return Problem(
-        f"The training channel is missing: there is no folder {folder}; {there}. {_names_that_count(given, scans)} "
-        f"Expected {folder}/<class name>/<image>, one folder per class."
+        f"The training channel is missing: the folder {folder} does not exist; {there}. "
+        f"{_names_that_count(given, scans)} Expected {folder}/<class name>/<image>, one folder per class."
     )
 
 
