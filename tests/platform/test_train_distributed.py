@@ -14,8 +14,6 @@ RECIPE = {"recipe": "auto", "train_only_top_layer": "True"}
 VALUES: dict[str, dict[str, str]] = {"head only": HEAD_ONLY, "whole network": WHOLE_NETWORK, "recipe=auto": RECIPE}
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 
-Jobs = dict[str, list[Host]]
-
 
 @pytest.fixture(
     scope="module",
@@ -27,62 +25,67 @@ def values(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def jobs(values: dict[str, Any], tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Jobs:
-    """The same job, finished, on one device and on two hosts; 24 images, batches of 5."""
-    folder = tmp_path_factory.mktemp("jobs")
-    found = {
-        "one": [hosts.start(hosts.tree_of(folder / "one", tiny_backbone, **values))],
-        "two hosts": hosts.start_hosts(folder, tiny_backbone, PATIENCE, **values),
-    }
-    for name, started in found.items():
-        codes = [host.wait() for host in started]
-        assert codes == [0] * len(started), f"{name}: {' '.join(host.log for host in started)}"
+def two_hosts(values: dict[str, Any], tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Host]:
+    """A job on two hosts, finished; 24 images, batches of 5."""
+    return finished(hosts.start_hosts(tmp_path_factory.mktemp("two"), tiny_backbone, PATIENCE, **values))
+
+
+@pytest.fixture(scope="module")
+def one(values: dict[str, Any], tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The same job, finished, on one device."""
+    [found] = finished([hosts.start(hosts.tree_of(tmp_path_factory.mktemp("one"), tiny_backbone, **values))])
     return found
 
 
-def tolerance(jobs: Jobs) -> float:
+def finished(started: list[Host]) -> list[Host]:
+    """Wait for the good end of a job's hosts, and return them."""
+    codes = [host.wait() for host in started]
+    assert codes == [0] * len(started), " ".join(host.log for host in started)
+    return started
+
+
+def tolerance(one: Host) -> float:
     """Return by how much the same job may differ: sums in another order, through the head or the whole network."""
-    return 1e-5 if "train_only_top_layer = True" in jobs["one"][0].log else 1e-4
+    return 1e-5 if "train_only_top_layer = True" in one.log else 1e-4
 
 
-def test_two_hosts_train_what_one_trains(jobs: Jobs) -> None:
+@pytest.mark.every
+def test_two_hosts_train_what_one_trains(one: Host, two_hosts: list[Host]) -> None:
     """Given two hosts -> each weight of the exported model is the one of a single device."""
-    one, two = (hosts.weights(jobs[name][0].tree) for name in ("one", "two hosts"))
-    assert hosts.largest_difference(one, two) < tolerance(jobs)
+    alone, together = (hosts.weights(host.tree) for host in (one, two_hosts[0]))
+    assert hosts.largest_difference(alone, together) < tolerance(one)
 
 
 @pytest.mark.every
 def test_two_devices_train_what_one_trains(
-    jobs: Jobs, values: dict[str, Any], tiny_backbone: Path, tmp_path: Path
+    one: Host, values: dict[str, Any], tiny_backbone: Path, tmp_path: Path
 ) -> None:
     """Given two devices of one host -> the same weights again, and the log names devices and strategy."""
     other = hosts.start_on_two_devices(hosts.tree_of(tmp_path, tiny_backbone, **values))
     assert other.wait() == 0, other.log
-    one = hosts.weights(jobs["one"][0].tree)
-    assert hosts.largest_difference(one, hosts.weights(other.tree)) < tolerance(jobs)
+    assert hosts.largest_difference(hosts.weights(one.tree), hosts.weights(other.tree)) < tolerance(one)
     assert "2 devices (/device:CPU:0, /device:CPU:1), MirroredStrategy" in other.log
 
 
 @pytest.mark.every
-def test_the_job_did_train(jobs: Jobs, tiny_backbone: Path, tmp_path: Path) -> None:
+def test_the_job_did_train(one: Host, tiny_backbone: Path, tmp_path: Path) -> None:
     """Given a job of another seed -> its weights differ by far more than the tolerance, so the comparison can fail."""
-    values: dict[str, Any] = HEAD_ONLY if tolerance(jobs) == 1e-5 else WHOLE_NETWORK
+    values: dict[str, Any] = HEAD_ONLY if tolerance(one) == 1e-5 else WHOLE_NETWORK
     other = hosts.start(hosts.tree_of(tmp_path, tiny_backbone, random_seed="7", **values))
     assert other.wait() == 0
-    one = hosts.weights(jobs["one"][0].tree)
-    assert hosts.largest_difference(one, hosts.weights(other.tree)) > 100 * tolerance(jobs)
+    assert hosts.largest_difference(hosts.weights(one.tree), hosts.weights(other.tree)) > 100 * tolerance(one)
 
 
-def test_the_chief_alone_leaves_a_model(jobs: Jobs) -> None:
+def test_the_chief_alone_leaves_a_model(two_hosts: list[Host]) -> None:
     """Given two hosts -> the chief has model and reports, the other neither, since their outputs become one."""
-    chief, other = (host.tree for host in jobs["two hosts"])
+    chief, other = (host.tree for host in two_hosts)
     assert (chief / "model/1/saved_model.pb").is_file()
     assert (chief / "output/data/metrics.json").is_file()
     left = [path for folder in ("model", "output") for path in (other / folder).rglob("*") if path.is_file()]
     assert left == []
 
 
-def test_the_log_says_who_trains(jobs: Jobs) -> None:
+def test_the_log_says_who_trains(two_hosts: list[Host]) -> None:
     """Given two hosts -> the log names hosts, replicas and strategy."""
-    for host in jobs["two hosts"]:
+    for host in two_hosts:
         assert "2 replicas, MultiWorkerMirroredStrategy over gRPC rings" in host.log

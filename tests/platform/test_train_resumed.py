@@ -11,7 +11,7 @@ import pytest
 from tests.benchmarks.chaos import results, small_job
 from tests.benchmarks.chaos.small_job import ROOT
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
 BATCH = 2
 IMAGES = 39
@@ -84,7 +84,7 @@ def run_both(base: Path, inputs: Path, **given: Any) -> Pair:
     return Pair(whole, broken, newest.step, log)
 
 
-@pytest.fixture(scope="module", params=[False, pytest.param(True, marks=pytest.mark.every)], ids=["plain", "augmented"])
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "augmented"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, inputs: Path) -> Pair:
     """A deterministic job in both ways."""
     return run_both(tmp_path_factory.mktemp("pair"), inputs, augmentation=request.param)
@@ -108,7 +108,6 @@ def test_job_killed_after_an_odd_step_ends_with_the_same_bits(pair: Pair) -> Non
     assert results.different(whole, continued) == []
 
 
-@pytest.mark.every
 @pytest.mark.parametrize("pair", [False], indirect=True, ids=["plain"])
 def test_job_killed_after_training_exports_without_training(pair: Pair, tmp_path: Path) -> None:
     """Nothing left but a finished training's checkpoints -> the same result, without a step or an epoch."""
@@ -122,7 +121,6 @@ def test_job_killed_after_training_exports_without_training(pair: Pair, tmp_path
     assert results.different(results.read(pair.whole), results.read(tree)) == []
 
 
-@pytest.mark.every
 @pytest.mark.parametrize("pair", [False], indirect=True, ids=["plain"])
 def test_checkpoints_of_another_job_are_rejected(pair: Pair, tmp_path: Path, inputs: Path) -> None:
     """The folder of a job with another optimizer and fewer epochs -> exit 1, what differs and what to do; no model."""
@@ -137,7 +135,6 @@ def test_checkpoints_of_another_job_are_rejected(pair: Pair, tmp_path: Path, inp
     assert not any((tree / "model").glob("*"))
 
 
-@pytest.mark.every
 def test_job_that_is_not_deterministic_ends_within_a_point(tmp_path: Path, inputs: Path) -> None:
     """deterministic=False, killed and continued -> every accuracy within 0.01 of the undisturbed job's."""
     pair = run_both(tmp_path, inputs, deterministic=False)

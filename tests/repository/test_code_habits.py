@@ -1,7 +1,9 @@
 import ast
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.repository.project import ROOT, python_files
 
@@ -10,16 +12,32 @@ LONGEST_MODULE = 300
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base"}
 
 
-def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Yield every function of a module."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+class Function(NamedTuple):
+    """What the checks below have to know of a function."""
+
+    name: str
+    length: int
+    """In lines."""
+    docstring: str
+
+
+@functools.cache
+def functions(path: Path) -> tuple[Function, ...]:
+    """Return every function of a module."""
+    return tuple(functions_of(path.read_text(encoding="utf-8")))
+
+
+def functions_of(source: str) -> Iterator[Function]:
+    """Yield every function of a source text."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node
+            length = (node.end_lineno or 0) - node.lineno + 1
+            yield Function(node.name, length, ast.get_docstring(node) or "")
 
 
-def sentence_faults(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+def sentence_faults(function: Function) -> list[str]:
     """Say what a test's docstring lacks to be one sentence."""
-    text = ast.get_docstring(function) or ""
+    text = function.docstring
     faults = {"no sentence": not text, "no full stop": not text.endswith("."), "more than one line": "\n" in text}
     return [fault for fault, is_so in faults.items() if is_so]
 
@@ -38,8 +56,7 @@ def test_every_test_has_its_sentence() -> None:
 
 def test_a_test_without_a_sentence_is_found() -> None:
     """Given a function without a docstring -> the check above names what it lacks."""
-    function = ast.parse("def test_it(): pass").body[0]
-    assert isinstance(function, ast.FunctionDef)
+    [function] = functions_of("def test_it(): pass")
     assert "no sentence" in sentence_faults(function)
 
 
@@ -51,9 +68,8 @@ def test_functions_and_modules_fit_on_a_screen_or_few() -> None:
         if lines > LONGEST_MODULE:
             found.append(f"{path.relative_to(ROOT)}: {lines} lines")
         for function in functions(path):
-            length = (function.end_lineno or 0) - function.lineno + 1
-            if length > LONGEST_FUNCTION:
-                found.append(f"{path.relative_to(ROOT)}::{function.name}: {length} lines")
+            if function.length > LONGEST_FUNCTION:
+                found.append(f"{path.relative_to(ROOT)}::{function.name}: {function.length} lines")
     assert found == []
 
 

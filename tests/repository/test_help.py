@@ -1,6 +1,7 @@
 """--help of the commands: instant, without effect, with examples; scripts/help lists every one of them."""
 
 import argparse
+import functools
 import importlib
 import re
 import shlex
@@ -16,10 +17,16 @@ IN_PYTHON = sorted(path.name for path in SCRIPTS.iterdir() if path.is_file() and
 """Commands that need the environment of scripts/setup for everything but a short --help."""
 
 
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone that has the scripts and no environment, which no test changes."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(SCRIPTS, folder / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
 def run_in_fresh_clone(clone: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of a clone that has the scripts and no environment, with the system's programs alone."""
-    if not (clone / "scripts").exists():
-        shutil.copytree(SCRIPTS, clone / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    """Run a command of a clone, with the system's programs alone."""
     command = [str(clone / "scripts" / words[0]), *words[1:]]
     variables = {"PATH": "/usr/bin:/bin"}
     return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
@@ -27,13 +34,12 @@ def run_in_fresh_clone(clone: Path, *words: str) -> subprocess.CompletedProcess[
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_needs_nothing_and_changes_nothing(tmp_path: Path, name: str, option: str) -> None:
+def test_help_needs_nothing_and_changes_nothing(clone: Path, name: str, option: str) -> None:
     """Given a fresh clone without .venv -> the usage, exit code 0, and the clone is unchanged."""
-    run_in_fresh_clone(tmp_path, "help")
-    before = sorted(tmp_path.rglob("*"))
-    done = run_in_fresh_clone(tmp_path, name, option)
+    before = sorted(clone.rglob("*"))
+    done = run_in_fresh_clone(clone, name, option)
     assert (done.returncode, done.stderr) == (0, "")
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(clone.rglob("*")) == before
     if name in IN_PYTHON:
         assert done.stdout.startswith(f"usage: scripts/{name} [--help] ...\n\n")
         purpose, _, setup = done.stdout.splitlines()[2:]
@@ -47,19 +53,25 @@ def test_help_needs_nothing_and_changes_nothing(tmp_path: Path, name: str, optio
 
 
 @pytest.mark.parametrize("name", IN_PYTHON)
-def test_command_without_environment_names_its_remedy(tmp_path: Path, name: str) -> None:
+def test_command_without_environment_names_its_remedy(clone: Path, name: str) -> None:
     """Given a fresh clone and any other word -> exit code 1 and one line that names scripts/setup; nothing is made."""
-    done = run_in_fresh_clone(tmp_path, name, "word")
+    done = run_in_fresh_clone(clone, name, "word")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"scripts/{name}: .venv does not exist yet. Run scripts/setup first")
     assert done.stderr.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["scripts"]
+    assert [path.name for path in clone.iterdir()] == ["scripts"]
+
+
+@functools.cache
+def asked_for_help(name: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of this clone with --help, once for the tests of a worker."""
+    return subprocess.run([SCRIPTS / name, "--help"], capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "help"])
 def test_help_ends_with_two_examples(name: str) -> None:
     """Given --help of each command -> exit code 0, and two examples at its end."""
-    done = subprocess.run([SCRIPTS / name, "--help"], capture_output=True, text=True, timeout=60, check=False)
+    done = asked_for_help(name)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(examples_of(done.stdout)) == 2
     assert all(f"scripts/{name}" in line for line in examples_of(done.stdout))
@@ -102,7 +114,7 @@ def test_examples_are_understood(name: str, module: str, monkeypatch: pytest.Mon
         parsed.append(found)
         raise Parsed
 
-    text = subprocess.run([SCRIPTS / name, "--help"], capture_output=True, text=True, check=True).stdout
+    text = asked_for_help(name).stdout
     main = importlib.import_module(module).main
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
     monkeypatch.setattr(argparse.ArgumentParser, "parse_intermixed_args", stop)

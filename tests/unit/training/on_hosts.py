@@ -14,7 +14,10 @@ import numpy as np
 
 from image_classifier import tensorflow_start
 from image_classifier.contract.opt_ml import Resources
+from tests.unit.training import optimizing
 
+STEPS = ("sgd", "float16")
+"""Cases of `optimizing`: the second clips the gradients of all hosts and leaves out a step that overflows on one."""
 DTYPES = ("float32", "float64", "int64", "uint8", "bool", "int16", "U4")
 
 
@@ -35,6 +38,7 @@ def gather(cluster: Any) -> dict[str, Any]:
     cluster_module.CHUNK_BYTES = 64
     found["in pieces"] = cluster.gather(rows(cluster.rank, "float64") / 3).tolist()
     found["none"] = list(cluster.gather(np.zeros((0, 4), np.float32)).shape)
+    found["steps"] = {name: vars(optimizing.run(cluster.strategy, **optimizing.CASES[name])) for name in STEPS}
     found["told"] = cluster.gather_json({"rank": cluster.rank, "text": "ä" * cluster.rank})
     found["share of 5"] = [cluster.share(5).start, cluster.share(5).stop]
     names = (("ant", "cat"), ("bee", "cat"))[cluster.rank]

@@ -163,8 +163,8 @@ def forget_slots(case: Case, learned: int) -> None:
     checkpoints.save(found.step, found.state, {**found.groups, "now": now})
 
 
-def main(scratch: Path) -> None:
-    """Run all cases and print what differs; last, a case that must differ, since a checkpoint was made incomplete."""
+def main(scratch: Path, name: str) -> None:
+    """Run a case and print what differs; INCOMPLETE must differ, since its checkpoint was made incomplete."""
     tensorflow_start.start()
     import tensorflow as tf
 
@@ -178,20 +178,18 @@ def main(scratch: Path) -> None:
     listing = channel_listing.list_channel(small.write_images(scratch / "images", count=12), "training")
     data = DataSplits(*dataset.split(listing, 0.25, 123), None)
 
-    def case(name: str, given: Mapping[str, Any]) -> Case:
-        return Case(network, data, small.settings(**COMMON, **given), scratch / name)
-
-    results = {}
-    for name, (given, dies) in CASES.items():
-        whole = train(case(f"whole, {name}", given))
-        results[name] = compare(case(f"broken, {name}", given), dies, whole)
-    incomplete = case("incomplete", given)
-    learned = len(whole.newest.groups["best"])
-    train(incomplete, dies[-1])
-    forget_slots(incomplete, learned)
-    results[INCOMPLETE] = differences(train(incomplete), dies[-1], whole)
-    print(json.dumps(results))
+    given, dies = CASES.get(name, CASES["in the first epoch"])
+    undisturbed, broken = (
+        Case(network, data, small.settings(**COMMON, **given), scratch / folder) for folder in ("whole", "broken")
+    )
+    whole = train(undisturbed)
+    if name == INCOMPLETE:
+        train(broken, dies[-1])
+        forget_slots(broken, len(whole.newest.groups["best"]))
+        print(json.dumps(differences(train(broken), dies[-1], whole)))
+    else:
+        print(json.dumps(compare(broken, dies, whole)))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

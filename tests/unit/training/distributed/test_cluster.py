@@ -1,3 +1,4 @@
+import itertools
 import json
 import subprocess
 import sys
@@ -7,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.support.environments import unmeasured
 from tests.support.waiting import free_port
-from tests.unit.training import on_hosts
+from tests.unit.training import on_hosts, optimizing
 
 ROOT = Path(__file__).parents[4]
 
@@ -119,6 +121,16 @@ def test_hosts_tell_each_other_json(hosts: list[dict[str, Any]]) -> None:
     """Given a value of another length on each host -> both have both, in the order of the ranks."""
     expected = [{"rank": 0, "text": ""}, {"rank": 1, "text": "ä"}]
     assert [host["told"] for host in hosts] == [expected, expected]
+
+
+def test_two_hosts_take_the_steps_of_one(hosts: list[dict[str, Any]]) -> None:
+    """Each image's gradient on its own host -> the weights, slots and scales of one host, on both."""
+    for name in on_hosts.STEPS:
+        alone = vars(optimizing.run(tf.distribute.get_strategy(), **optimizing.CASES[name]))
+        for host, (part, expected) in itertools.product(hosts, alone.items()):
+            both = (tf.nest.flatten(host["steps"][name][part]), tf.nest.flatten(expected))
+            np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-7, err_msg=f"{name}: {part}")
+    assert hosts[0]["steps"]["float16"]["scale"] == [2**15, 2**14, 2**14, 2**14]
 
 
 def test_shares_cover_every_row_once(hosts: list[dict[str, Any]]) -> None:
