@@ -63,14 +63,16 @@ _STANDARD = re.compile(
 )
 """What operating systems and browsers call it when no process listens."""
 _WORDS = {re.compile(pattern, re.IGNORECASE): instead for pattern, instead in RETIRED.items()}
-_ANY_WORD = re.compile("|".join(f"(?:{pattern})" for pattern in RETIRED))
+_WITHOUT_BOUNDS = [re.compile(re.sub(r"\\b|\(\?<!\[a-z\]\)", "", pattern)) for pattern in RETIRED]
+"""Patterns that match more, and are searched for in a tenth of the time, since they begin with letters."""
 _NAMES = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in RETIRED_NAMES))
 
 
 def retired(text: str) -> Iterator[tuple[int, str]]:
     """Yield the line number, and what is wrong in it, of each retired word or name in a text."""
     # Most texts hold none, and these questions are answered ten times as fast.
-    if not (any(name in text for name in RETIRED_NAMES) or _ANY_WORD.search(text.lower())):
+    lower = text.lower()
+    if not (any(name in text for name in RETIRED_NAMES) or any(words.search(lower) for words in _WITHOUT_BOUNDS)):
         return
     for number, line in enumerate(text.splitlines(), 1):
         kept = _STANDARD.sub("", line)
