@@ -12,7 +12,7 @@ import pytest
 from image_classifier.cli import sample_data
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
-from image_classifier.model_hub import packages
+from image_classifier.model_hub import download_http, packages
 from image_classifier.model_hub.jumpstart import Bucket
 from image_classifier.photographs import flowers
 from image_classifier.photographs.flowers import Archive
@@ -40,7 +40,8 @@ CONTENT = packed({f"flower_photos/{name}": NOISE.randbytes(20_000) for name in N
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing has been fetched before."""
+    """Nothing has been fetched before, and nothing waits between two attempts."""
+    monkeypatch.setattr(download_http, "FIRST_PAUSE_SECONDS", 0)
     monkeypatch.setenv(packages.CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
 

@@ -14,7 +14,7 @@ from image_classifier import archives, artifacts
 from image_classifier.cli import stage_backbone
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
-from image_classifier.model_hub import catalogue, packages, staging
+from image_classifier.model_hub import catalogue, download_http, packages, staging
 from image_classifier.model_hub.converters import reusable_saved_model
 from image_classifier.model_hub.jumpstart import Bucket
 from image_classifier.model_hub.sources import Origin
@@ -34,7 +34,8 @@ KAGGLE_NAME = "bit-tensorflow2-m-r152x4-v1.tar.gz"
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing has been fetched before."""
+    """Nothing has been fetched before, and nothing waits between two attempts."""
+    monkeypatch.setattr(download_http, "FIRST_PAUSE_SECONDS", 0)
     monkeypatch.delenv("TFHUB_CACHE_DIR", raising=False)
     monkeypatch.setenv(packages.CACHE_VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"

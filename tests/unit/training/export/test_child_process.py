@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.training.export import child_process
 from image_classifier.training.export.child_process import Child, ChildFailed, ChildKilled, Interrupted
 from image_classifier.training.stopping import StopSignal
 from tests.support.waiting import wait_until
@@ -75,8 +76,11 @@ def test_end_without_an_answer_has_a_reason(
 
 
 @pytest.mark.parametrize("deaf", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN); "], ids=["polite", "deaf"])
-def test_stop_interrupts_a_child_at_work(module: str, tmp_path: Path, deaf: str) -> None:
+def test_stop_interrupts_a_child_at_work(
+    module: str, tmp_path: Path, deaf: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """SIGTERM while a child works, even one that does not listen -> Interrupted within seconds, the process is gone."""
+    monkeypatch.setattr(child_process, "_GRACE_SECONDS", 0.3)
     stop = StopSignal()
     with Child(module, tmp_path / "work", {"do": f"{deaf}time.sleep(60)"}) as child:
         wait_until(lambda: begun(tmp_path / "work"), 20, "the child begins")
