@@ -162,6 +162,22 @@ def test_words_that_a_command_does_not_take_are_rejected(tmp_path: Path, name: s
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [("", ":backslashreplace"), ("ascii", "ascii:backslashreplace"), ("ascii:strict", "ascii:strict")],
+)
+def test_text_that_the_terminal_lacks_is_escaped(tmp_path: Path, given: str, used: str) -> None:
+    """A command in Python under any encoding of the terminal -> Python escapes what that lacks, unless told otherwise."""
+    run_in_fresh_clone(tmp_path, "help")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$PYTHONIOENCODING"\n')
+    python.chmod(0o755)
+    variables = {"PATH": "/usr/bin:/bin", **({"PYTHONIOENCODING": given} if given else {})}
+    command = [tmp_path / "scripts" / "models"]
+    assert subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout == f"{used}\n"
+
+
 def test_help_of_a_command_is_its_own(tmp_path: Path) -> None:
     """scripts/help with a command -> its --help; with another word -> one sentence."""
     assert run_in_fresh_clone(tmp_path, "help", "lock").stdout.startswith("usage: scripts/lock")

@@ -27,3 +27,14 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= LARGEST_PORT):
         raise argparse.ArgumentTypeError(f"is {text!r}; allowed are 1 to {LARGEST_PORT}")
     return int(text)
+
+
+def count(text: str) -> int:
+    """Return a number of things.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not an integer of at least 1.
+    """
+    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"is {text!r}; allowed is an integer of at least 1")
+    return int(text)

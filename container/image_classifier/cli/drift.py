@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--end", type=_time, metavar="TIME", help="ignore requests from this time on")
     parser.add_argument(
         "--max-images",
-        type=int,
+        type=argument_types.count,
         default=MOST_IMAGES,
         metavar="N",
         help=f"compare a random sample of N images; default: {MOST_IMAGES}",

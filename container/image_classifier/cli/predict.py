@@ -20,6 +20,7 @@ from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.terminal import consoles
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
+from image_classifier.contract.names import on_one_line
 from image_classifier.runners import local_server
 
 URL = "http://127.0.0.1:8080/invocations"
@@ -95,9 +96,9 @@ def _explain(images: Sequence[ImageFile], url: str, output: Path | None) -> None
     raw = ask(image.path, url, explaining.ACCEPT, EXPLANATION_TIMEOUT)
     found = explaining.map_of(raw, url)
     explaining.write(image.path, found, target)
-    print(f"{image.path}  {Answer.of(image, raw).summary}")
+    print(f"{_shown(image)}  {Answer.of(image, raw).summary}")
     print(explaining.sentence(found, raw["labels"][found.class_index]))
-    print(f"Written: {target}")
+    print(f"Written: {on_one_line(str(target))}")
 
 
 @contextlib.contextmanager
@@ -124,7 +125,7 @@ def _show(
     """Print predictions as they arrive; return them, and how many images had none."""
     found: list[Answer] = []
     errors = 0
-    width = max(len(str(image.path)) for image in images)
+    width = max(len(_shown(image)) for image in images)
     summarised = len(images) > LISTED and consoles.is_interactive() and not as_json
     if summarised:
         outcomes = iter(track(outcomes, "Classifying", len(images), console=consoles.output(), transient=True))
@@ -137,8 +138,12 @@ def _show(
         if as_json:
             print(json.dumps({"file": str(outcome.image.path), **outcome.raw}), flush=True)
         elif not summarised:
-            print(f"{outcome.image.path!s:<{width}}  {outcome.summary}", flush=True)
+            print(f"{_shown(outcome.image):<{width}}  {outcome.summary}", flush=True)
     return found, errors
+
+
+def _shown(image: ImageFile) -> str:
+    return on_one_line(str(image.path))
 
 
 def _print_score(found: Sequence[Answer], summarised: bool) -> None:
@@ -151,7 +156,7 @@ def _print_score(found: Sequence[Answer], summarised: bool) -> None:
     if summarised:
         wrong = [one for one in found if one.image.folder_name not in (None, one.ranked[0][1])]
         for answer in wrong[:LISTED]:
-            console.print(f"{answer.image.path}  {answer.summary}")
+            console.print(f"{_shown(answer.image)}  {answer.summary}")
         if len(wrong) > LISTED:
             console.print(f"… and {len(wrong) - LISTED:,} more wrong answers; --csv FILE lists every image.")
     console.print(scoring.headline(scored), style="bold")

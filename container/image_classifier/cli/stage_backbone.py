@@ -25,7 +25,8 @@ def stage(source: str, output: str, options: Options) -> int:
     """Stage a backbone to a file or an object in S3 and return the size of the archive in bytes.
 
     Raises:
-        ExplainedError: See `staging.stage`; the name is not that of a gzipped tar; or the object exists and another program wrote it.
+        ExplainedError: See `staging.stage`; the name is not that of a gzipped tar; or the object exists and another
+            program wrote it.
     """
     if not output.startswith("s3://"):
         # A folder has a sentence of its own.

@@ -85,3 +85,21 @@ def test_environment_proxies_are_not_for_this_machine(
     (tmp_path / "a.jpg").write_bytes(b"image")
     with pytest.raises(PlatformError, match="answers list"):
         predict.ask(tmp_path / "a.jpg", strange_server + "/list", "*/*")
+
+
+def test_names_cannot_control_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names with an escape sequence, a line feed, bytes that are not UTF-8; an error about one -> escaped, one line."""
+    names = ["\x1b[31mred.jpg", "a\nb.jpg", "caf\udce9.jpg"]
+    for name in names:
+        (tmp_path / name).touch()
+    answer = {"probabilities": [0.9, 0.1], "labels": ["\x1bcat", "dog"]}
+    monkeypatch.setattr(predict, "ask", lambda *_: answer)
+    assert predict.main([str(tmp_path / name) for name in names]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("/")[-1].split()[0] for line in lines] == ["\\x1b[31mred.jpg", "a\\x0ab.jpg", "caf\\xe9.jpg"]
+    assert all("\\x1bcat 90.0 %" in line for line in lines)
+    monkeypatch.undo()
+    assert predict.main([str(tmp_path / "\x1b[31m.jpg"), "--url", "http://127.0.0.1:1"]) == 1
+    assert "/\\x1b[31m.jpg cannot be read" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.scoring import Answered, Score
 from image_classifier.contract import csv_cells
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.names import on_one_line
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Answer:
     @property
     def summary(self) -> str:
         """The three most probable classes in words."""
-        return "   ".join(f"{name} {100 * probability:.1f} %" for probability, name in self.ranked[:3])
+        return "   ".join(f"{on_one_line(name)} {100 * probability:.1f} %" for probability, name in self.ranked[:3])
 
 
 def score(answers: Iterable[Answer]) -> Score | None:

@@ -4,12 +4,13 @@ rich honours NO_COLOR, FORCE_COLOR, TERM=dumb, COLUMNS and the size of the termi
 """
 
 import functools
+import sys
 import textwrap
 
 from rich.console import Console
 
-from image_classifier.contract import errors as explained
 from image_classifier.contract.addresses import without_secrets
+from image_classifier.contract.names import on_one_line
 
 COMMAND = "  scripts/"
 """Begins the lines that suggest a command."""
@@ -32,7 +33,12 @@ def print_text(console: Console, text: str, style: str | None = None) -> None:
     if console.is_terminal and not text.startswith(COMMAND):
         # Unlike rich's own wrapping this leaves long words whole, such as paths.
         text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
-    console.print(text, style=style, soft_wrap=True)
+    console.print(without_controls(text), style=style, soft_wrap=True)
+
+
+def without_controls(text: str) -> str:
+    r"""Return a text whose names of files cannot control a terminal: `\x1b` for ESC; its lines stay lines."""
+    return "\n".join(map(on_one_line, text.split("\n")))
 
 
 def announce(text: str) -> None:
@@ -50,8 +56,10 @@ def report_and_exit_code(error: Exception) -> int:
 
     On a terminal the sentence follows a red "Error:"; in logs the class of the error names its owner.
     """
-    if not errors().is_terminal:
-        return explained.report_and_exit_code(error)
-    errors().print("Error:", style="bold red", end=" ")
-    errors().print(without_secrets(str(error)))
+    text = without_controls(without_secrets(str(error)))
+    if errors().is_terminal:
+        errors().print("Error:", style="bold red", end=" ")
+        errors().print(text)
+    else:
+        print(f"{type(error).__name__}: {text}", file=sys.stderr)
     return 1
