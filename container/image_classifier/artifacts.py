@@ -6,14 +6,13 @@ contains it.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from image_classifier import durable_files
+from image_classifier import artifact_json, durable_files
 from image_classifier.contract import addresses, imaging_versions
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.system_names import is_system_name
@@ -81,7 +80,7 @@ def read_model_info(folder: Path) -> ModelInfo:
     """
     for name in MODEL_INFO_NAMES:
         if (folder / name).is_file():
-            return parse_model_info(_read_json(folder / name), where=str(folder / name))
+            return parse_model_info(artifact_json.read(folder / name), where=str(folder / name))
     return ModelInfo()
 
 
@@ -92,10 +91,9 @@ def model_info_json(folder: Path) -> dict[str, Any]:
         UserError: The file is not a JSON object.
     """
     path = next((folder / name for name in MODEL_INFO_NAMES if (folder / name).is_file()), None)
-    found = _read_json(path) if path else {}
-    if not isinstance(found, dict):
-        raise UserError(f"{path} must contain a JSON object, got {type(found).__name__}.")
-    return found
+    found = artifact_json.read(path) if path else {}
+    artifact_json.reject_unless_object(found, str(path))
+    return dict(found)
 
 
 def unrecorded(folder: Path) -> list[str]:
@@ -104,7 +102,7 @@ def unrecorded(folder: Path) -> list[str]:
     Raises:
         UserError: The model info is not valid JSON.
     """
-    found: Any = next((_read_json(folder / name) for name in MODEL_INFO_NAMES if (folder / name).is_file()), {})
+    found: Any = next((artifact_json.read(folder / name) for name in MODEL_INFO_NAMES if (folder / name).is_file()), {})
     recorded = {key.lower() for key, value in found.items() if value is not None} if isinstance(found, dict) else set()
     return [key for key in ("image_size", "pixel_scaling_method") if key not in recorded]
 
@@ -115,12 +113,12 @@ def parse_model_info(found: Any, where: str) -> ModelInfo:
     Raises:
         UserError: It is not an object, or a value is invalid.
     """
-    if not isinstance(found, dict):
-        raise UserError(f"{where} must contain a JSON object, got {type(found).__name__}.")
+    artifact_json.reject_unless_object(found, where)
     # An earlier version recorded addresses with their secrets.
     found = _without_secrets(found)
     known = {f.name for f in fields(ModelInfo)} - {"extra"}
-    values = {key.lower(): value for key, value in found.items() if key.lower() in known}
+    given = {key.lower(): value for key, value in found.items() if key.lower() in known}
+    values = artifact_json.typed(given, where)
     values["extra"] = {key: value for key, value in found.items() if key.lower() not in known}
     if values.get("image_size") is not None:
         values["image_size"] = _image_size(values["image_size"], where)
@@ -172,19 +170,22 @@ def read_labels(folder: Path) -> tuple[str, ...]:
     """
     path = folder / LABELS_FILE
     if path.is_file():
-        found = _read_json(path)
+        found = artifact_json.read(path)
         names = found.get("labels") if isinstance(found, dict) else found
     elif (folder / CLASS_INDEX_FILE).is_file():
         path = folder / CLASS_INDEX_FILE
-        found = _read_json(path)
-        names = sorted(found, key=lambda name: int(found[name])) if isinstance(found, dict) else None
+        found = artifact_json.read(path)
+        names = artifact_json.names_by_index(found)
     else:
         raise UserError(
             f"{folder} has no {LABELS_FILE}, so the classes have no names. "
             f'Add one: {{"labels": ["first class", "second class"]}}, in index order.'
         )
     if not isinstance(names, list) or not names or not all(map(_is_text, names)):
-        raise UserError(f'{path} must contain {{"labels": [names in index order]}}, got {str(found)[:80]}.')
+        expected = (
+            '{"labels": [names in index order]}' if path.name == LABELS_FILE else "each name with its index from 0"
+        )
+        raise UserError(f"{path} must contain {expected}, got {str(found)[:80]}.")
     return tuple(names)
 
 
@@ -275,10 +276,3 @@ def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
             f"{what} is corrupt: its SavedModel has sha256 {found}, but its model info records {info.sha256}. {remedy}"
         )
     return found
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}.") from error

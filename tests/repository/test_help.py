@@ -167,7 +167,7 @@ def test_words_that_a_command_does_not_take_are_rejected(tmp_path: Path, name: s
     [("", ":backslashreplace"), ("ascii", "ascii:backslashreplace"), ("ascii:strict", "ascii:strict")],
 )
 def test_text_that_the_terminal_lacks_is_escaped(tmp_path: Path, given: str, used: str) -> None:
-    """A command in Python under any encoding of the terminal -> Python escapes what that lacks, unless told otherwise."""
+    """A command in Python under any encoding of the terminal -> Python escapes what that lacks, unless forbidden."""
     run_in_fresh_clone(tmp_path, "help")
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)

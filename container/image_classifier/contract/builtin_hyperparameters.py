@@ -12,7 +12,7 @@ from image_classifier.contract.declaration import Group, declare
 _SINCE = "0.1"
 _SHARE: dict[str, Any] = {"minimum": 0.0, "maximum": 1.0, "since": _SINCE}
 _OPTIMIZERS = ("adam", "sgd", "nesterov", "rmsprop", "adagrad", "adadelta")
-_RESIZE_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
+RESIZE_METHODS = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +147,7 @@ class BuiltinHyperparameters:
     image_resize_interpolation: str = declare(
         "bilinear",
         group=Group.DATA,
-        choices=_RESIZE_METHODS,
+        choices=RESIZE_METHODS,
         meaning="Interpolation with which images are resized to the model's input size, in training and serving.",
         since=_SINCE,
     )

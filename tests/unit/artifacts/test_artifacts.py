@@ -56,6 +56,14 @@ def test_model_info_keys_in_any_case_under_any_known_name(tmp_path: Path, name: 
         ('{"image_size": [224]}', "image_size is"),
         ('{"pixel_scaling_method": "zoom"}', "allowed: normalize, center, standardize_on_imagenet"),
         ('{"output": "boxes"}', "output is 'boxes'"),
+        ('{"finetuned": "yes"}', "finetuned is 'yes'; expected true or false"),
+        ('{"signature": 5}', "signature is 5; expected a text"),
+        ('{"output_key": ["default"]}', r"output_key is \['default'\]; expected a text"),
+        ('{"resize_method": "zoom"}', "resize_method is 'zoom'; allowed: bilinear"),
+        ('{"hyperparameters": [3]}', r"hyperparameters is \[3\]; expected an object"),
+        ("null", "must contain a JSON object, got null"),
+        ("[" * 100_000, "is nested too deeply"),
+        ('{"image_size": 1' + "0" * 5000 + "}", "is not valid JSON"),
     ],
 )
 def test_broken_model_info_is_rejected(tmp_path: Path, content: str, message: str) -> None:
@@ -178,3 +186,31 @@ def test_unrecorded_keys_are_told(tmp_path: Path) -> None:
     assert artifacts.unrecorded(tmp_path) == ["pixel_scaling_method"]
     artifacts.write_model_info(tmp_path, ModelInfo())
     assert artifacts.unrecorded(tmp_path) == []
+
+
+@pytest.mark.parametrize(("written", "read"), [("true", True), ('"True"', True), ('"false"', False), ("0", False)])
+def test_booleans_of_other_programs_are_decoded(tmp_path: Path, written: str, read: bool) -> None:
+    """Booleans as JSON, as text in any case and as 0 or 1 -> the boolean; "false" as text is not true."""
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text(f'{{"finetuned": {written}, "binary_mode": null}}')
+    info = artifacts.read_model_info(tmp_path)
+    assert (info.finetuned, info.binary_mode) == (read, False)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_json_in_any_unicode_encoding_is_read(tmp_path: Path, encoding: str) -> None:
+    """Files that an editor saved with a byte order mark, or in UTF-16 -> read as those in UTF-8."""
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text('{"image_size": 96}', encoding=encoding)
+    (tmp_path / artifacts.LABELS_FILE).write_text('{"labels": ["café", "tea"]}', encoding=encoding)
+    assert artifacts.read_model_info(tmp_path).image_size == (96, 96)
+    assert artifacts.read_labels(tmp_path) == ("café", "tea")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"a": 0, "b": 0}', '{"a": 1, "b": 2}', '{"a": -1, "b": 0}', '{"a": "first"}', '{"0": "a"}', '{"a": null}', "[]"],
+)
+def test_class_index_with_gaps_is_rejected(tmp_path: Path, content: str) -> None:
+    """Indices that repeat, do not begin at 0 or are no numbers -> rejected; no class gets the number of another."""
+    (tmp_path / artifacts.CLASS_INDEX_FILE).write_text(content)
+    with pytest.raises(UserError, match="must contain each name with its index from 0"):
+        artifacts.read_labels(tmp_path)
