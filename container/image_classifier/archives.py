@@ -41,7 +41,9 @@ def unpack(archive: Path, into: Path) -> None:
     try:
         into.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PlatformError(f"{archive} cannot be unpacked: {error.strerror} ({into}).") from error
+        raise PlatformError(
+            f"{archive} cannot be unpacked: {error.strerror} ({into}). Provide a writable folder."
+        ) from error
     try:
         with archive.open("rb") as file, tar_stream.members(file) as (tar, members):
             written: dict[tuple[str, ...], bool] = {}

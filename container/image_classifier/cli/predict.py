@@ -42,7 +42,7 @@ def ask(image: Path, url: str, accept: str, timeout: float = TIMEOUT) -> dict[st
     try:
         data = image.read_bytes()
     except OSError as error:
-        raise UserError(f"{image} cannot be read: {error.strerror}.") from error
+        raise UserError(f"{image} cannot be read: {error.strerror}. Give image files, or folders of them.") from error
     try:
         request = urllib.request.Request(url, data, {"Content-Type": "application/x-image", "Accept": accept})
         with _opener(url).open(request, timeout=timeout) as answer:
@@ -55,7 +55,9 @@ def ask(image: Path, url: str, accept: str, timeout: float = TIMEOUT) -> dict[st
             f"No server answers as expected at {url}: {reason}. scripts/serve-locally starts one; --url names another."
         ) from error
     if not isinstance(found, dict):
-        raise PlatformError(f"The server at {url} answers {type(found).__name__}, not an object.")
+        raise PlatformError(
+            f"The server at {url} answers {type(found).__name__}, not an object. Give the address of /invocations."
+        )
     return found
 
 

@@ -118,7 +118,10 @@ class OptMl:
 
     def _hosts(self, found: Any) -> tuple[str, ...]:
         if not isinstance(found, list) or not all(isinstance(name, str) and name for name in found):
-            raise UserError(f"{self.resource_config_file}: hosts is {str(found)[:60]!r}; expected a list of names.")
+            raise UserError(
+                f"{self.resource_config_file}: hosts is {str(found)[:60]!r}; expected a list of names, such as "
+                '["algo-1"].'
+            )
         return tuple(found)
 
     def lay_out(
@@ -178,7 +181,9 @@ def read_json(path: Path, expected: str) -> Any:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise PlatformError(f"{path} cannot be read by uid {os.geteuid()}: {error.strerror}.") from error
+        raise PlatformError(
+            f"{path} cannot be read by uid {os.geteuid()}: {error.strerror}. Change its owner or mode."
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError(
             f"{path} is not valid JSON: byte {error.start} is not text in {error.encoding}. Expected {expected}, "

@@ -41,6 +41,7 @@ CHANNELS = ("training", "validation", "test")
 _TEXTS = ("name", *CHANNELS, "model", "runner")
 _HYPERPARAMETERS = "hyperparameters"
 _KEYS = (*_TEXTS, _HYPERPARAMETERS, *RUNNERS)
+_EXAMPLE = 'A line is written name = "text" or epochs = 3: docs/guides/train-locally.md.'
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _S3, _FILE_URI = "s3://", "file://"
 
@@ -134,13 +135,13 @@ def read(path: Path) -> Experiment:
         UserError: The file cannot be read or is not TOML; or one message that lists every problem in it.
     """
     try:
-        given = tomllib.loads(path.read_bytes().decode("utf-8"))
+        given = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}. Give the path of a job.toml.") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not TOML: byte {error.start} is not UTF-8.") from error
+        raise UserError(f"{path} is not TOML: byte {error.start} is not UTF-8. Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not TOML: {error}.") from error
+        raise UserError(f"{path} is not TOML: {error}. {_EXAMPLE}") from error
     return of_table(given, path)
 
 

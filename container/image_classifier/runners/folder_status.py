@@ -66,7 +66,7 @@ def of_silent(folder: Path) -> JobStatus:
             raise UserError(f"The folder {folder} does not exist, so it holds no job.") from error
     state = job_state.read(folder)
     if record is None and state is None and not own_files.is_marked(folder, job_tree.WRITER):
-        raise UserError(f"{folder} holds no job that was started on this machine.")
+        raise UserError(f"{folder} holds no job that was started on this machine. Give the --output of one.")
     return of_ended(folder, record, state)
 
 

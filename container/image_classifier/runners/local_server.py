@@ -92,7 +92,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes
             time.sleep(0.1)
         else:
             return
-    raise PlatformError(f"The server on port {port} was not ready within {START_TIMEOUT:.0f} s.")
+    raise PlatformError(
+        f"The server on port {port} was not ready within {START_TIMEOUT:.0f} s. scripts/serve-locally shows its log."
+    )
 
 
 def _reason(log: IO[bytes] | None) -> str:

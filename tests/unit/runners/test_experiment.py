@@ -146,7 +146,10 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b'name = "a', "is not TOML: Unterminated"), (b'name = "caf\xe9"', "is not TOML: byte 11 is not UTF-8")],
+    [
+        (b'name = "a', r"is not TOML: Unterminated.* A line is written name = "),
+        (b'name = "caf\xe9"', "is not TOML: byte 11 is not UTF-8"),
+    ],
     ids=["unterminated", "Latin-1"],
 )
 def test_file_that_is_not_toml(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -165,3 +168,9 @@ def test_names_are_made_from_any_text(text: str, name: str) -> None:
     """Given a folder's name -> the valid name that resembles it."""
     assert experiment.name_from(text) == name
     assert experiment.problems(Experiment(name, "/photos")) == []
+
+
+def test_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    """Given a file as an editor of Windows saves it -> read as without the mark."""
+    (tmp_path / "job.toml").write_text('name = "a"\ntraining = "/photos"\n', encoding="utf-8-sig")
+    assert experiment.read(tmp_path / "job.toml").training == "/photos"

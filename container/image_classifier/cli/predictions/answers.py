@@ -69,4 +69,4 @@ def write_csv(path: Path, answers: Iterable[Answer]) -> None:
     except FileExistsError as error:
         raise UserError(f"--csv {path} exists already. Name a new file.") from error
     except OSError as error:
-        raise UserError(f"--csv {path} cannot be written: {error.strerror}.") from error
+        raise UserError(f"--csv {path} cannot be written: {error.strerror}. Name a file elsewhere.") from error

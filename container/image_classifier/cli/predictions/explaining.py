@@ -90,4 +90,4 @@ def write(image: Path, found: OcclusionMap, output: Path) -> None:
     except FileExistsError as error:
         raise UserError(f"--output {output} exists already. Name a new file.") from error
     except OSError as error:
-        raise UserError(f"--output {output} cannot be written: {error.strerror}.") from error
+        raise UserError(f"--output {output} cannot be written: {error.strerror}. Name a file elsewhere.") from error

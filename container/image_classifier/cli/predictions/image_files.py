@@ -54,7 +54,7 @@ def _below(folder: Path) -> Iterator[ImageFile]:
 
 
 def _raise(error: OSError) -> None:
-    raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    raise UserError(f"{error.filename} cannot be read: {error.strerror}. Change its mode, or leave it out.") from error
 
 
 def _is_image(path: Path) -> bool:

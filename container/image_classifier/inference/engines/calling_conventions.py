@@ -47,7 +47,9 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
     signatures: dict[str, Any] = dict(getattr(loaded, "signatures", {}))
     has = f"it has the signatures {', '.join(sorted(signatures))}" if signatures else "it has no signatures"
     if info.signature and info.signature not in signatures:
-        raise UserError(f"{where} lacks the signature {info.signature!r} that its model info names; {has}.")
+        raise UserError(
+            f"{where} lacks the signature {info.signature!r} that its model info names; {has}. Correct the model info."
+        )
     by_type = {name: _only_input(function) for name, function in signatures.items()}
     strings = [name for name, given in by_type.items() if given and given.dtype.name == "string"]
     chosen = info.signature or (PIXELS if PIXELS in signatures else None) or _preferred(strings)
@@ -55,10 +57,15 @@ def find(loaded: Any, info: ModelInfo, where: object, prepare: Callable[[Any], F
         return Convention(_first_output(loaded, prepare(None), info), info.output_key)
     chosen = chosen or _preferred([name for name, given in by_type.items() if given])
     if chosen is None:
-        raise UserError(f"{where} cannot be called with images: {has}, none of which takes exactly one input.")
+        raise UserError(
+            f"{where} cannot be called with images: {has}, none of which takes exactly one input. Export it "
+            "with one that does."
+        )
     function, given = signatures[chosen], by_type[chosen]
     if given is None:
-        raise UserError(f"The signature {chosen!r} of {where} does not take exactly one input.")
+        raise UserError(
+            f"The signature {chosen!r} of {where} does not take exactly one input. Name another in the model info."
+        )
     key = _output_key(function, info, where)
     tells_features = chosen == PIXELS and key != FEATURES and FEATURES in function.structured_outputs
     keys = (key, FEATURES) if tells_features else (key,)
