@@ -94,11 +94,11 @@ def test_rejected_images_do_not_stop_the_others(url: str, image: Path, tmp_path:
     assert done.returncode == 1
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == [str(image)]
     first, second = done.stderr.splitlines()
-    assert first.startswith(f"UserError: {text}: rejected with 400: The bytes are not an image")
-    assert (
-        second
-        == f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory. Give image files, or folders of them."
+    assert first.startswith(
+        f"UserError: {text}: rejected with 400: The body is not an image of a known format but the text"
     )
+    absent = f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory."
+    assert second == f"{absent} Give image files, or folders of them."
 
 
 @pytest.fixture(scope="module")
