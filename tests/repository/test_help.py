@@ -153,13 +153,13 @@ def test_help_lists_every_command_on_one_screen() -> None:
 
 
 @pytest.mark.parametrize("name", ["setup", "check", "fix", "lock"])
-def test_words_that_a_command_does_not_take_are_rejected(tmp_path: Path, name: str) -> None:
+def test_words_that_a_command_does_not_take_are_rejected(clone: Path, name: str) -> None:
     """A misspelt option of a command without any, or with few -> exit code 2 and one sentence; nothing is done."""
-    done = run_in_fresh_clone(tmp_path, name, "--upgarde")
+    done = run_in_fresh_clone(clone, name, "--upgarde")
     assert done.returncode == 2
     assert done.stderr.startswith(f"scripts/{name}: ")
     assert "--upgarde; see --help." in done.stderr
-    assert not (tmp_path / ".venv").exists()
+    assert not (clone / ".venv").exists()
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_words_that_a_command_does_not_take_are_rejected(tmp_path: Path, name: s
 )
 def test_text_that_the_terminal_lacks_is_escaped(tmp_path: Path, given: str, used: str) -> None:
     """A command in Python under any encoding of the terminal -> Python escapes what that lacks, unless forbidden."""
-    run_in_fresh_clone(tmp_path, "help")
+    shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\necho "$PYTHONIOENCODING"\n')
@@ -178,8 +178,8 @@ def test_text_that_the_terminal_lacks_is_escaped(tmp_path: Path, given: str, use
     assert subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout == f"{used}\n"
 
 
-def test_help_of_a_command_is_its_own(tmp_path: Path) -> None:
+def test_help_of_a_command_is_its_own(clone: Path) -> None:
     """scripts/help with a command -> its --help; with another word -> one sentence."""
-    assert run_in_fresh_clone(tmp_path, "help", "lock").stdout.startswith("usage: scripts/lock")
-    done = run_in_fresh_clone(tmp_path, "help", "nosuch")
+    assert run_in_fresh_clone(clone, "help", "lock").stdout.startswith("usage: scripts/lock")
+    done = run_in_fresh_clone(clone, "help", "nosuch")
     assert (done.returncode, done.stderr) == (2, "scripts/help: nosuch is no command; scripts/help lists them.\n")

@@ -56,6 +56,8 @@ class BuiltinHyperparameters:
         32,
         group=Group.RECIPE,
         minimum=1,
+        # A step draws a dropout mask for a whole batch: hundreds of megabytes at this size.
+        maximum=65_536,
         tunable=(8, 512),
         recommended=(16, 256),
         logarithmic=True,

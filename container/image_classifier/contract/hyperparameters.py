@@ -182,6 +182,7 @@ class Hyperparameters(BuiltinHyperparameters):
         group=Group.RECIPE,
         from_model=False,
         minimum=0,
+        maximum=10_000,
         **_OURS,
         meaning="Number of heads that recipe=search tries; 0: 100.",
     )
@@ -207,6 +208,7 @@ class Hyperparameters(BuiltinHyperparameters):
         group=Group.RECIPE,
         chosen_by_recipe=True,
         minimum=0,
+        maximum=1_000_000,
         **_OURS,
         meaning="Number of epochs, fewer than epochs, that train only the head before the whole network is trained; "
         "not with train_only_top_layer.",

@@ -33,7 +33,7 @@ _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _HINTS = {
     401: "The file requires a login",
     403: "The file may require a login or an accepted licence",
-    404: "The address names no model, version or file",
+    404: "The server does not have this model, version or file",
     410: "The file has been withdrawn",
 }
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")

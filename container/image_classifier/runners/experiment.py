@@ -41,7 +41,6 @@ CHANNELS = ("training", "validation", "test")
 _TEXTS = ("name", *CHANNELS, "model", "runner")
 _HYPERPARAMETERS = "hyperparameters"
 _KEYS = (*_TEXTS, _HYPERPARAMETERS, *RUNNERS)
-_EXAMPLE = 'A line is written name = "text" or epochs = 3: docs/guides/train-locally.md.'
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _S3, _FILE_URI = "s3://", "file://"
 
@@ -141,7 +140,7 @@ def read(path: Path) -> Experiment:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not TOML: byte {error.start} is not UTF-8. Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path} is not TOML: {error}. {_EXAMPLE}") from error
+        raise UserError(f"{path} is not TOML: {error}. See docs/guides/train-locally.md.") from error
     return of_table(given, path)
 
 

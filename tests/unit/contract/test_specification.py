@@ -22,6 +22,7 @@ BESIDE = {
     "recipe": {},
     "refit": {"recipe": "auto"},
     "search_trials": {"recipe": "search"},
+    "unfreeze_after": {"epochs": "2000000"},
 }
 """Values that are only allowed beside others."""
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:gpu"
@@ -59,7 +60,7 @@ def test_hyperparameters_in_the_algorithm(service: Any) -> None:
         ends = [end for bounds in item.get("Range", {}).values() for end in bounds.values()]
         values = {value for end in ends for value in (end if isinstance(end, list) else [end])}
         for value in {item["DefaultValue"], *values} - {encode(value) for value in declared.excluded}:
-            beside = BESIDE.get(declared.name, {"binary_mode": "True", "epochs": "9999999999"})
+            beside = BESIDE.get(declared.name, {"binary_mode": "True", "epochs": "2147483647"})
             assert parse({**beside, item["Name"]: value}).sources[item["Name"]] == "given"
 
 

@@ -138,7 +138,7 @@ def test_tiny_numbers_are_written_without_an_exponent() -> None:
     ("name", "written", "reason"),
     [
         ("epochs", "1e308", "which is more than 2147483647"),
-        ("batch_size", 2**31, "which is more than 2147483647"),
+        ("max_runtime", 2**31, "which is more than 2147483647"),
         ("gradient_clip_norm", "1e300", r"which is more than 1e\+38"),
         ("learning_rate", "0,001", "which has a comma; write a point"),
         ("batch_size", "1,024", "which has a comma; write a point"),

@@ -102,7 +102,11 @@ def test_lasting_server_error_is_reported(server: FaultyServer, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("status", "kind", "hint"),
-    [(401, UserError, "requires a login"), (403, UserError, "accepted licence"), (404, AbsentError, "names no model")],
+    [
+        (401, UserError, "requires a login"),
+        (403, UserError, "accepted licence"),
+        (404, AbsentError, "does not have this model"),
+    ],
 )
 def test_rejection_is_one_sentence_and_not_retried(
     server: FaultyServer, tmp_path: Path, status: int, kind: type[Exception], hint: str

@@ -75,7 +75,7 @@ def test_hub_handle_is_fetched_compressed(hub: str, tmp_path: Path) -> None:
     ("path", "message"),
     [
         ("forbidden/1", r"answered 403 .*login"),
-        ("absent/1", r"answered 404 .*names no model"),
+        ("absent/1", r"answered 404 .*does not have this model"),
         ("rubbish/1", "cannot be used: .*not a complete tar archive"),
     ],
 )

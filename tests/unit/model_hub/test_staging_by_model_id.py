@@ -106,7 +106,7 @@ def test_wrong_checksum_and_rejections_are_said(server: FaultyServer, tmp_path: 
     with pytest.raises(UserError, match=r"answered 403 .*login"):
         stage(tmp_path, mirror=server.address)
     server.files.clear()
-    with pytest.raises(UserError, match=r"answered 404 .*names no model"):
+    with pytest.raises(UserError, match=r"answered 404 .*does not have this model"):
         stage(tmp_path, mirror=server.address)
     assert not (tmp_path / "staged.tar.gz").exists()
 

@@ -147,7 +147,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b'name = "a', r"is not TOML: Unterminated.* A line is written name = "),
+        (b'name = "a', r"is not TOML: Unterminated.*See docs/guides/train-locally"),
         (b'name = "caf\xe9"', "is not TOML: byte 11 is not UTF-8"),
     ],
     ids=["unterminated", "Latin-1"],

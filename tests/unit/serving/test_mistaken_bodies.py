@@ -160,7 +160,7 @@ def test_file_of_another_format_is_named(start: bytes, named: str) -> None:
     assert str(found.value).startswith(f"The bytes are not an image of a known format but {named}")
 
 
-@pytest.mark.parametrize("text", ["s3://bucket/cat.jpg", "https://example.com/cat.jpg", "/home/me/cat.jpg"])
+@pytest.mark.parametrize("text", ["s3://bucket/cat.jpg", "https://example.com/cat.jpg", "/data/cat.jpg"])
 def test_address_in_the_place_of_base64_is_shown(text: str) -> None:
     """Given the address of an image in a list -> rejected as an address, with what is expected."""
     with pytest.raises(RejectedError) as found:
