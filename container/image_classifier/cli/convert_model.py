@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from image_classifier import archives, artifacts, imaging, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
+from image_classifier.cli.terminal import command
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line, report_and_exit_code
 from image_classifier.evaluation import stratified
 from image_classifier.imaging import ImageRejected
@@ -264,4 +265,4 @@ def _print_precisions(info: ModelInfo) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -13,7 +13,7 @@ from image_classifier.cli import predict, train_locally
 from image_classifier.cli.predictions import answers, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.scoring import Score
-from image_classifier.cli.terminal import consoles, report_page, typed_paths
+from image_classifier.cli.terminal import command, consoles, report_page, typed_paths
 from image_classifier.cli.terminal.steps import Steps
 from image_classifier.contract import report_files
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
@@ -132,4 +132,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from image_classifier import own_files
 from image_classifier.cli import argument_types
-from image_classifier.cli.terminal import consoles, fitted_table
+from image_classifier.cli.terminal import command, consoles, fitted_table
 from image_classifier.cli.terminal.fitted_table import Column
 from image_classifier.contract.errors import ExplainedError, PlatformError, first_line
 from image_classifier.evaluation import wording
@@ -156,4 +156,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

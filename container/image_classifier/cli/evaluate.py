@@ -14,7 +14,7 @@ from image_classifier.class_folders import channel_scan, manifests
 from image_classifier.class_folders.problems import raise_all
 from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import image_files
-from image_classifier.cli.terminal import consoles, report_page, typed_paths
+from image_classifier.cli.terminal import command, consoles, report_page, typed_paths
 from image_classifier.contract import names, report_files
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.evaluation import judgement, verdict
@@ -195,4 +195,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

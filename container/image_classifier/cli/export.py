@@ -9,7 +9,7 @@ from pathlib import Path
 
 from image_classifier import archives, durable_files, model_layout, own_files
 from image_classifier.cli.predictions import image_files
-from image_classifier.cli.terminal import consoles, litert_summary, typed_paths
+from image_classifier.cli.terminal import command, consoles, litert_summary, typed_paths
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.inference.litert_model import exchange, export, judgement
 from image_classifier.inference.litert_model.exchange import FLOAT16, FLOAT32, INT8, INT8_WEIGHTS, Converted, Request
@@ -226,4 +226,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -20,7 +20,7 @@ from image_classifier import artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli import convert_model
 from image_classifier.cli.predictions import image_files
-from image_classifier.cli.terminal import consoles
+from image_classifier.cli.terminal import command, consoles
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.layout import check_layout
@@ -295,4 +295,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

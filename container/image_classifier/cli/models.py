@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from image_classifier.cli.terminal import consoles, model_description, models_table
+from image_classifier.cli.terminal import command, consoles, model_description, models_table
 from image_classifier.contract.errors import ExplainedError
 from image_classifier.model_hub import catalogue
 from image_classifier.model_hub.catalogue import CatalogueModel
@@ -122,4 +122,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -18,7 +18,7 @@ from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import answers, explaining, image_files, scoring
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
-from image_classifier.cli.terminal import consoles
+from image_classifier.cli.terminal import command, consoles
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 from image_classifier.contract.names import on_one_line
 from image_classifier.runners import local_server
@@ -225,4 +225,4 @@ def _classify(images: Sequence[ImageFile], url: str, given: argparse.Namespace) 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from image_classifier import PROGRAM, own_files
-from image_classifier.cli.terminal import consoles
+from image_classifier.cli.terminal import command, consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, S3Storage
 from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
@@ -84,4 +84,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -13,7 +13,7 @@ from types import FrameType
 
 from image_classifier import PROGRAM
 from image_classifier.cli import argument_types
-from image_classifier.cli.terminal import consoles, request_lines, typed_paths
+from image_classifier.cli.terminal import command, consoles, request_lines, typed_paths
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE
 from image_classifier.contract.serving_variables import SAMPLES
@@ -110,4 +110,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

@@ -12,7 +12,7 @@ from typing import Any
 from image_classifier import PROGRAM
 from image_classifier.class_folders import manifests
 from image_classifier.cli import argument_types
-from image_classifier.cli.terminal import consoles, job_process, job_summary, report_page, typed_paths
+from image_classifier.cli.terminal import command, consoles, job_process, job_summary, report_page, typed_paths
 from image_classifier.contract import contradictions, hyperparameters, report_files
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.runners import experiment, job_state, job_tree, local, workplace
@@ -244,4 +244,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))

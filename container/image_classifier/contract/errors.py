@@ -40,7 +40,7 @@ def first_line(error: BaseException, limit: int = 300) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """Return why the operating system rejected a call, without the error's number and path, for a sentence that has the path.
+    """Return why the operating system rejected a call, without number and path, for a sentence that has the path.
 
     Of any other error it is `first_line`.
     """

@@ -18,7 +18,7 @@ from image_classifier.cli.launch import (
     train,
     tune,
 )
-from image_classifier.cli.terminal import consoles
+from image_classifier.cli.terminal import command, consoles
 from image_classifier.contract.errors import ExplainedError
 
 VERBS = {
@@ -70,4 +70,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command.run(main))
