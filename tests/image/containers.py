@@ -4,7 +4,7 @@ import json
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,19 +53,21 @@ def ask(url: str, body: bytes | None = None, content_type: str = "application/x-
         return Answer(0, "", str(error).encode())
 
 
-# Runs inside the container, where no network is needed to reach the server. Prints status, type and the body in hex.
+# Runs inside the container, where no network is needed to reach the server. A line in is a body in hex; a line out is
+# status, type and body.
 _ASK = """
 import sys, urllib.error, urllib.request
 path, content_type, accept, method = sys.argv[1:]
-body = sys.stdin.buffer.read() or None
 headers = {"Content-Type": content_type, "Accept": accept}
-asked = urllib.request.Request("http://127.0.0.1:8080" + path, body, headers, method=method or None)
-try:
-    answer = urllib.request.urlopen(asked, timeout=60)
-except urllib.error.HTTPError as error:
-    answer = error
-print(answer.status, (answer.headers.get_content_type() if answer.headers.get("Content-Type") else "-"))
-print(answer.read().hex())
+for line in sys.stdin:
+    body = bytes.fromhex(line) or None
+    asked = urllib.request.Request("http://127.0.0.1:8080" + path, body, headers, method=method or None)
+    try:
+        answer = urllib.request.urlopen(asked, timeout=60)
+    except urllib.error.HTTPError as error:
+        answer = error
+    kind = answer.headers.get_content_type() if answer.headers.get("Content-Type") else "-"
+    print(answer.status, kind, answer.read().hex())
 """
 
 
@@ -105,14 +107,25 @@ class Container:
         method: str = "",
     ) -> Answer:
         """Send a request from inside the container; without a method a POST when there is a body, else a GET."""
+        return self.ask_each(path, [body], content_type, accept, method)[0]
+
+    def ask_each(
+        self,
+        path: str,
+        bodies: Sequence[bytes],
+        content_type: str = "application/x-image",
+        accept: str = "*/*",
+        method: str = "",
+    ) -> list[Answer]:
+        """Send a request a body, one after the other, by one process inside the container; see `ask`."""
         words = (path, content_type, accept, method)
         command = ["docker", "exec", "--interactive", self.name, "python", "-c", _ASK, *words]
-        done = subprocess.run(command, input=body, capture_output=True, check=False)
+        sent = "".join(f"{body.hex()}\n" for body in bodies)
+        done = subprocess.run(command, input=sent, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            return Answer(0, "", done.stderr)
-        first, _, content = done.stdout.decode().partition("\n")
-        status, _, kind = first.partition(" ")
-        return Answer(int(status), kind, bytes.fromhex(content.strip()))
+            return [Answer(0, "", done.stderr.encode())] * len(bodies)
+        lines = (line.split(" ") for line in done.stdout.splitlines())
+        return [Answer(int(status), kind, bytes.fromhex(content)) for status, kind, content in lines]
 
     def wait_for_ping(self, address: str | None = None, seconds: float = 90) -> None:
         """Wait until `/ping` says 200, at an address or inside; fail at once when the server has ended."""

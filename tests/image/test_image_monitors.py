@@ -33,11 +33,9 @@ def darker(image: bytes) -> bytes:
 
 def monitored(start: Start, serving: Container, trained: Job, images: list[bytes], base: Path) -> tuple[Any, str]:
     """Capture requests for images, run the job in the cpu image; return the violated features and the exit message."""
-    lines = []
-    for image in images:
-        answer = serving.ask("/invocations", image, accept=ACCEPT)
-        assert answer.status == 200, answer.body
-        lines.append(captured.line(image, answer.body))
+    answers = serving.ask_each("/invocations", images, accept=ACCEPT)
+    assert [answer.status for answer in answers] == [200] * len(images), answers[0].body
+    lines = [captured.line(image, answer.body) for image, answer in zip(images, answers, strict=True)]
     captured.write(base / "processing/input/capture", lines)
     for folder in (base / "processing/output", base / "output"):
         folder.mkdir(parents=True)

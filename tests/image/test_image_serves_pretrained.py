@@ -20,11 +20,11 @@ def endpoint(pretrained_model: Path, start: Start, serve_image: str) -> Containe
 
 def test_photographs_get_their_names(endpoint: Container, tmp_path: Path) -> None:
     """Given a dozen photographs -> each has its subject among the best five names, and espresso comes first."""
-    best = {}
-    for name, image in named_photographs.read(tmp_path).items():
-        answer = endpoint.ask("/invocations", image, accept="application/json;verbose;n_predictions=5")
-        assert answer.status == 200, answer.body
-        best[name] = [label.split(",")[0] for label in json.loads(answer.body)["labels"]]
+    images = named_photographs.read(tmp_path)
+    answers = endpoint.ask_each("/invocations", [*images.values()], accept="application/json;verbose;n_predictions=5")
+    assert [answer.status for answer in answers] == [200] * len(images), answers[0].body
+    labels = [json.loads(answer.body)["labels"] for answer in answers]
+    best = {name: [label.split(",")[0] for label in found] for name, found in zip(images, labels, strict=True)}
     missed = {name: said for name, said in best.items() if not named_photographs.EXPECTED[name] & set(said)}
     assert not missed
     assert best["coffee.png"][0] == "espresso"
