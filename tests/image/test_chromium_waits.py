@@ -32,5 +32,5 @@ def test_mistake_is_told(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
         tab.wait_for("document.(")
     assert "still not" not in str(told.value)
     monkeypatch.setattr(chromium, "SECONDS", 0.2)
-    with pytest.raises(AssertionError, match="still not: missing.thing; .*missing is not defined"):
+    with pytest.raises(AssertionError, match=r"still not: missing\.thing; .*missing is not defined"):
         tab.wait_for("missing.thing")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from image_classifier.photographs import sample_sets
 from tests.image.containers import ISOLATED, Container, Start
+from tests.image.shared_folders import SharedFolders
 from tests.support import named_photographs
 
 
@@ -18,9 +20,10 @@ def endpoint(pretrained_model: Path, start: Start, serve_image: str) -> Containe
     return container
 
 
-def test_photographs_get_their_names(endpoint: Container, tmp_path: Path) -> None:
+def test_photographs_get_their_names(endpoint: Container, shared: SharedFolders) -> None:
     """Given a dozen photographs -> each has its subject among the best five names, and espresso comes first."""
-    images = named_photographs.read(tmp_path)
+    shared.filled("stamps", lambda folder: sample_sets.fetch("stamps", folder))
+    images = named_photographs.read(shared.root)
     answers = endpoint.ask_each("/invocations", [*images.values()], accept="application/json;verbose;n_predictions=5")
     assert [answer.status for answer in answers] == [200] * len(images), answers[0].body
     labels = [json.loads(answer.body)["labels"] for answer in answers]
