@@ -148,15 +148,18 @@ def _shown(image: ImageFile) -> str:
     return on_one_line(str(image.path))
 
 
-def _print_score(found: Sequence[Answer], summarised: bool) -> None:
+def _print_score(found: Sequence[Answer], summarised: bool, has_every_class: bool) -> None:
     scored, console = answers.score(found), consoles.output()
+    if has_every_class and (note := answers.uncounted(found)):
+        console.print()
+        consoles.print_text(console, note)
     if scored is None:
         return
     console.print()
     for table in scoring.tables(scored):
         console.print(table)
     if summarised:
-        wrong = [one for one in found if one.image.folder_name not in (None, one.ranked[0][1])]
+        wrong = [one for one in found if one.is_wrong]
         for answer in wrong[:LISTED]:
             console.print(f"{_shown(answer.image)}  {answer.summary}")
         if len(wrong) > LISTED:
@@ -220,7 +223,8 @@ def _classify(images: Sequence[ImageFile], url: str, given: argparse.Namespace) 
     if given.csv:
         answers.write_csv(given.csv, found)
     if has_folders and not given.json:
-        _print_score(found, summarised=len(images) > LISTED and consoles.is_interactive())
+        summarised = len(images) > LISTED and consoles.is_interactive()
+        _print_score(found, summarised, has_every_class=accept == EVERY_CLASS)
     return 1 if errors else 0
 
 

@@ -79,3 +79,19 @@ def test_names_in_the_table_are_never_formulas(tmp_path: Path) -> None:
     answers.write_csv(tmp_path / "answers.csv", [answer("=1+1.jpg", "@sum", "-b", labels)])
     row = (tmp_path / "answers.csv").read_text().splitlines()[1]
     assert row == "'=1+1.jpg,'@sum,'-b,1.000000"
+
+
+def test_folders_that_are_no_class_are_named() -> None:
+    """Given folders of other names beside a class, folders in another case alone, one folder -> named, named, nothing."""
+    mixed = [answer("1", "a", "b"), answer("2", "holiday", "a"), answer("3", "B", "b")]
+    note = "2 images in folders that are not classes of the model: B, holiday. Its classes: a, b."
+    assert answers.uncounted(mixed) == f"Not counted: {note}"
+    assert answers.uncounted(mixed[1:]) == f"No accuracy: {note}"
+    assert answers.uncounted([answer("2", "holiday", "a")]) is None
+    assert answers.uncounted([answer("1", "a", "b"), answer("2", "b", "b")]) is None
+
+
+def test_wrong_answers_are_those_of_class_folders() -> None:
+    """Given a wrong answer, a right one, one in a folder that is no class, one without a folder -> the first alone."""
+    given = [answer("1", "a", "b"), answer("2", "a", "a"), answer("3", "holiday", "a"), answer("4", None, "a")]
+    assert [one.is_wrong for one in given] == [True, False, False, False]

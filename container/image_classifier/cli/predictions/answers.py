@@ -2,7 +2,7 @@
 
 import csv
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.scoring import Answered, Score
 from image_classifier.contract import csv_cells
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.names import on_one_line
+from image_classifier.contract.names import listed, on_one_line
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,34 @@ class Answer:
         return cls(image, raw, tuple(sorted(zip(probabilities, names, strict=False), reverse=True)))
 
     @property
+    def is_wrong(self) -> bool:
+        """Whether the image's folder is a class of the model, and another one was predicted."""
+        names = [unicodedata.normalize("NFC", name) for _, name in self.ranked]
+        return self.image.folder_name in names[1:]
+
+    @property
     def summary(self) -> str:
         """The three most probable classes in words."""
         return "   ".join(f"{on_one_line(name)} {100 * probability:.1f} %" for probability, name in self.ranked[:3])
+
+
+def uncounted(answers: Sequence[Answer]) -> str | None:
+    """Return a sentence about images whose folders are not classes of the model; None if all count.
+
+    A single folder of another name is taken for one of unlabelled images.
+    """
+    classes = {unicodedata.normalize("NFC", name) for answer in answers for _, name in answer.ranked}
+    folders = {answer.image.folder_name for answer in answers} - {None}
+    named = [answer for answer in answers if answer.image.folder_name not in {None, *classes}]
+    if not named or len(folders) < 2 or not all(answer.raw.get("labels") for answer in named):
+        return None
+    images = "1 image" if len(named) == 1 else f"{len(named):,} images"
+    unknown = listed(sorted({on_one_line(str(answer.image.folder_name)) for answer in named}))
+    counted = "Not counted" if len(named) < len(answers) else "No accuracy"
+    return (
+        f"{counted}: {images} in folders that are not classes of the model: {unknown}. Its classes: "
+        f"{listed(sorted(map(on_one_line, classes)))}."
+    )
 
 
 def score(answers: Iterable[Answer]) -> Score | None:
