@@ -10,9 +10,13 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class RejectedError(Exception):
-    """Why a request is rejected: HTTP status, a code for programs, a sentence for people, headers of the response."""
+    """Why a request is rejected: HTTP status, a code for programs, a sentence for people, headers of the response.
+
+    Lone surrogates in the sentence, which JSON may contain and UTF-8 cannot, are written as escapes.
+    """
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None):
+        message = message.encode(errors="backslashreplace").decode()
         super().__init__(message)
         self.status, self.code, self.message, self.headers = status, code, message, headers or {}
 

@@ -66,6 +66,22 @@ def test_error_takes_the_position_of_its_line() -> None:
     assert (list(nonsense), nonsense["error"]) == (["error", "message"], "invalid_json")
 
 
+def test_lone_surrogate_in_a_line_is_answered() -> None:
+    """A name that JSON can write and UTF-8 cannot -> the error of its line has it as an escape, and so has the body's.
+
+    Found by the fuzz run: the whole body was answered with 500.
+    """
+    wrong = b'{"\\ud83d": 0}\n'
+    found = parsed_lines(
+        json_lines.respond(json_bodies.lines(line(b"a") + wrong), response_formats.PLAIN, classify, FILES)
+    )
+    assert found[1]["error"] == "invalid_line"
+    assert '"\\ud83d"' in found[1]["message"]
+    with pytest.raises(RejectedError) as rejected:
+        json_lines.respond(json_bodies.lines(wrong), response_formats.PLAIN, classify, FILES)
+    assert '"\\ud83d"' in json.loads(rejected.value.body)["message"]
+
+
 def test_body_without_a_valid_line_is_rejected() -> None:
     """Given a CSV table sent as lines -> 400 with the problem of the first line, not a 200 full of errors."""
     body = b"a,b\n1,2\n" * BATCH
