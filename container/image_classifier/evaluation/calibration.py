@@ -133,6 +133,19 @@ def expected_calibration_error(probabilities: NDArray[np.float32], labels: NDArr
     return _mean_gap(_bin_of(confidence), right - confidence)
 
 
+def change_of_calibration_error(
+    before: NDArray[np.float32], after: NDArray[np.float32], labels: NDArray[np.int64]
+) -> float:
+    """Return by how much the ECE of `after`, (n, K), exceeds that of `before`, of the same images and in its bins.
+
+    In bins of its own, images at the edges would change places, which alone moves the ECE of some hundred images by a
+    point or two. So without other answers the change is at most the mean change of the confidence.
+    """
+    (confidence, right), (later, later_right) = _top(before, labels), _top(after, labels)
+    bin_of = _bin_of(confidence)
+    return _mean_gap(bin_of, later_right - later) - _mean_gap(bin_of, right - confidence)
+
+
 def _top(
     probabilities: NDArray[np.float32], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

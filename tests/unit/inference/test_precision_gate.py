@@ -72,6 +72,22 @@ def test_overconfidence_of_more_than_a_point_fails(confidence: float, failed_on:
     assert gate.largest_difference == pytest.approx(confidence - 0.8, abs=1e-6)
 
 
+def test_images_that_change_bins_cost_no_calibration() -> None:
+    """Confidences that differ by at most 0.004 and no other answers -> the calibration changes by no more than that.
+
+    In bins of its own each table's error differs by up to three points here, by chance, and three draws fail the gate.
+    """
+    draws = np.random.default_rng(0)
+    for _ in range(50):
+        first = draws.uniform(0.55, 0.95, 300)
+        labels = (draws.random(300) > first).astype(np.int64)
+        second = first + draws.uniform(-0.004, 0.004, 300)
+        float32, lower = (np.stack([found, 1 - found], axis=1).astype(np.float32) for found in (first, second))
+        gate = judge(labels, float32, lower)
+        assert (gate.passed, gate.label_flips) == (True, 0)
+        assert abs(gate.calibration_change) < 0.004
+
+
 def test_better_accuracy_passes() -> None:
     """The bound is one-sided."""
     labels, table = calibrated(200)

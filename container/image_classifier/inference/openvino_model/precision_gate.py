@@ -22,7 +22,7 @@ LARGEST_DROP = 0.005
 LARGEST_FLIPS = 0.02
 """Largest accepted share of images whose top-1 prediction differs from float32's."""
 LARGEST_CALIBRATION_CHANGE = 0.01
-"""Largest accepted rise of the expected calibration error."""
+"""Largest accepted rise of the expected calibration error, both in float32's bins."""
 IMAGES, NUMBERS, ACCURACY, LABEL_FLIPS, CALIBRATION = "images", "numbers", "accuracy", "label_flips", "calibration"
 """Names of the bounds in `Gate.failed_on`; numbers: a probability is NaN or infinite."""
 _ROUNDING = 1e-9
@@ -45,8 +45,7 @@ def judge(labels: NDArray[np.int64], float32: NDArray[np.float32], lower: NDArra
     predicted, changed = expected.argmax(axis=1), found.argmax(axis=1)
     compared = paired.count(predicted == labels, changed == labels)
     flips = float((predicted != changed).mean())
-    worse = calibration.expected_calibration_error(found, labels)
-    worse -= calibration.expected_calibration_error(expected, labels)
+    worse = calibration.change_of_calibration_error(expected, found, labels)
     exceeded = {
         IMAGES: len(labels) < LEAST_IMAGES,
         NUMBERS: not finite,
