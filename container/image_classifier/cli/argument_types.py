@@ -11,10 +11,12 @@ def some_path(text: str) -> Path:
 
     Raises:
         argparse.ArgumentTypeError: The text is empty, as that of an unset shell variable, which `Path` would take for
-            the current folder.
+            the current folder, or an address.
     """
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty; give a path, or . for the current folder")
+    if "://" in text and not Path(text).exists():
+        raise argparse.ArgumentTypeError(f"is the address {text!r}; give a path on this machine")
     return Path(text)
 
 

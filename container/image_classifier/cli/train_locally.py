@@ -122,6 +122,18 @@ def advice(settings: Mapping[str, str]) -> str | None:
     )
 
 
+def seen_images(job: LocalJob) -> str | None:
+    """Return a warning if the images that judge the model are those that it is trained on."""
+    folders = {"validation": job.validation, "test": job.test}
+    same = [f"--{name}" for name, folder in folders.items() if folder and folder.resolve() == job.training.resolve()]
+    if not same:
+        return None
+    return (
+        f"WARNING: {' and '.join(same)} {'are' if len(same) > 1 else 'is'} the folder of --training, so the accuracy "
+        "there is that on images which the model has learned. Give other images, or leave it out."
+    )
+
+
 def parse_settings(words: Sequence[str]) -> dict[str, str]:
     """Turn `name=value` words into hyperparameters.
 
@@ -235,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = replace(local.local_job(asked_for, output), **_typed_channels(given))
         job_tree.check(job)
         job_state.work_folder(output, given.overwrite)
-        for line in filter(None, (recipe_line, advice(asked_for.hyperparameters))):
+        for line in filter(None, (recipe_line, advice(asked_for.hyperparameters), seen_images(job))):
             consoles.print_text(consoles.output(), line)
         job = replace(job, model=model.fetch())
         return train(job, given.overwrite, show_report=given.open, asked_for=experiment.absolute(asked_for))

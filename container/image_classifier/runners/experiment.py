@@ -14,7 +14,6 @@ The same file trains on this machine, in Docker and on SageMaker. A job keeps it
     instance_type = "ml.m5.xlarge"
 """
 
-import difflib
 import json
 import os
 import re
@@ -32,7 +31,7 @@ from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.names import is_utf8, on_one_line, printable
 from image_classifier.contract.value_forms import encode
-from image_classifier.runners import toml_writing
+from image_classifier.runners import toml_writing, unknown_keys
 
 FILE = "experiment.toml"
 """The name of the file in a job's folder."""
@@ -108,23 +107,13 @@ def problems(experiment: Experiment) -> list[str]:
     return found
 
 
-def unknown_names(given: Iterable[str], allowed: Sequence[str], where: str) -> list[str]:
-    """Return a sentence for each given name that is not allowed, with the allowed name that resembles it most.
-
-    `where` names the place: `""` for the top level of the file, or a table such as `[sagemaker]`.
-    """
-    found = []
-    for name in given:
-        if name not in allowed:
-            near = difflib.get_close_matches(name.lower(), allowed, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"Expected one of: {', '.join(allowed) or 'none'}."
-            found.append(f"Unknown key {_shown(name)}{f' in {where}' if where else ''}. {hint}")
-    return found
-
-
 def unknown_options(experiment: Experiment, runner: str, allowed: Sequence[str]) -> list[str]:
     """Return a sentence for each option of a runner that it does not have."""
-    return unknown_names(experiment.options.get(runner, {}), allowed, f"[{runner}]")
+    return unknown_keys.sentences(_keys(experiment.options.get(runner, {})), allowed, f"[{runner}]")
+
+
+def _keys(given: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, _shown(name)) for name in given]
 
 
 def read(path: Path) -> Experiment:
@@ -146,7 +135,7 @@ def read(path: Path) -> Experiment:
 
 def of_table(given: Mapping[str, Any], path: Path) -> Experiment:
     """Turn the content of the file `path` into an experiment; see `read`."""
-    found = unknown_names(given, _KEYS, "")
+    found = unknown_keys.sentences(_keys(given), _KEYS, "")
     texts = {name: given[name] for name in _TEXTS if name in given}
     for name, value in texts.items():
         if not isinstance(value, str):

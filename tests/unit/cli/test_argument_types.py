@@ -15,6 +15,12 @@ Main = Callable[[Sequence[str]], int]
     [
         (train_locally.main, ["--training", ""], "argument --training: is empty; give a path, or . for the current"),
         (train_locally.main, ["--training", "photos", "--output", " "], "argument --output: is empty"),
+        (
+            train_locally.main,
+            ["--training", "s3://bucket/photos"],
+            "--training: is the address 's3://bucket/photos'; give",
+        ),
+        (predict.main, ["https://example.com/cat.jpg"], "is the address 'https://example.com/cat.jpg'; give a path on"),
         (predict.main, [""], "argument IMAGE_OR_FOLDER: is empty"),
         (evaluate.main, ["run/job", "--images", ""], "argument --images: is empty"),
         (serve_locally.main, ["run/job", "--port", "65536"], "argument --port: is '65536'; allowed are 1 to 65535"),

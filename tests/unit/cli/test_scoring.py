@@ -82,7 +82,7 @@ def test_names_in_the_table_are_never_formulas(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_no_class_are_named() -> None:
-    """Given folders of other names beside a class, folders in another case alone, one folder -> named, named, nothing."""
+    """Given folders of other names beside a class, alone, and a single one -> named, named, nothing."""
     mixed = [answer("1", "a", "b"), answer("2", "holiday", "a"), answer("3", "B", "b")]
     note = "2 images in folders that are not classes of the model: B, holiday. Its classes: a, b."
     assert answers.uncounted(mixed) == f"Not counted: {note}"

@@ -128,3 +128,13 @@ def test_hyperparameter_given_twice_is_rejected() -> None:
     assert train_locally.parse_settings(["epochs=5", "epochs=5"]) == {"epochs": "5"}
     with pytest.raises(UserError, match=r"^epochs is given twice: 3 and 4\. Give one of them\.$"):
         train_locally.parse_settings(["epochs=3", "epochs=4"])
+
+
+def test_images_that_judge_themselves_are_a_warning(tmp_path: Path) -> None:
+    """Given the training images as validation or test, under another spelling too -> a warning; other folders -> none."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "link").symlink_to("photos")
+    training, output = tmp_path / "photos", tmp_path / "out"
+    same = LocalJob(training, None, output, validation=tmp_path / "link", test=training)
+    assert str(train_locally.seen_images(same)).startswith("WARNING: --validation and --test are the folder of --train")
+    assert train_locally.seen_images(LocalJob(training, None, output, validation=output)) is None

@@ -121,6 +121,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
     name = "my flowers"
     trainning = "photos"
     test = 3
+    batch-size = 8
     runner = "sagemeker"
     sagemaker = "ml.m5.large"
     docker = { image = 2026-11-30 }
@@ -132,6 +133,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         experiment.read(written(tmp_path, text))
     for sentence in (
         'Unknown key "trainning". Did you mean training?',
+        'Unknown key "batch-size". It is a hyperparameter: write it below [hyperparameters].',
         'name is "my flowers"; expected 1 to 63 letters, digits and hyphens, such as my-flowers.',
         "training is missing.",
         "test is 3; expected a text in quotes.",
