@@ -131,7 +131,7 @@ def test_hyperparameter_given_twice_is_rejected() -> None:
 
 
 def test_images_that_judge_themselves_are_a_warning(tmp_path: Path) -> None:
-    """Given the training images as validation or test, under another spelling too -> a warning; other folders -> none."""
+    """Given the training images as validation or test, also by a link -> a warning; other folders -> none."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "link").symlink_to("photos")
     training, output = tmp_path / "photos", tmp_path / "out"
