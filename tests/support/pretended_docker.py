@@ -8,11 +8,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
-
-from image_classifier.runners import docker, processes
+from image_classifier.runners import processes
 from image_classifier.runners.processes import ProcessRecord
+
+if TYPE_CHECKING:
+    # Each docker command is a process of its own, which starts in a fifth of the time without them.
+    import pytest
 
 _MISSING = "Error response from daemon: No such container: "
 _FAILURES = {
@@ -21,8 +24,10 @@ _FAILURES = {
 }
 
 
-def put_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def put_on_path(folder: Path, monkeypatch: "pytest.MonkeyPatch") -> Path:
     """Make the program in a folder, let it be found first, and let the image's Python be this one."""
+    from image_classifier.runners import docker
+
     folder.mkdir()
     program = folder / "docker"
     paths = os.pathsep.join(sys.path)
