@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from image_classifier import artifacts
-from image_classifier.cli.launch import batch, following, tune
-from image_classifier.cloud.sagemaker import deletion, endpoints
+from image_classifier.cli.launch import following
+from image_classifier.cloud.sagemaker import waiting
 from image_classifier.inference.predictor import Predictor
 from image_classifier.runners.sagemaker_job import process
 from tests.support import tiny_models
@@ -29,10 +29,8 @@ Answers = Mapping[str, tuple[str, float]]
 @contextmanager
 def hosted_here(monkeypatch: pytest.MonkeyPatch, scratch: Path) -> Iterator[SageMakerService]:
     """Run SageMaker on this machine, where nothing waits, and endpoints and batches answer with the server."""
-    for module in (tune, batch, process, following, endpoints):
+    for module in (waiting, process, following):
         monkeypatch.setattr(module, "PAUSE", 0.0)
-    monkeypatch.setattr(endpoints, "_ASYNCHRONOUS_PAUSE", 0.0)
-    monkeypatch.setattr(deletion, "_PAUSE", 0.0)
     with sagemaker_on_this_machine(monkeypatch) as found:
         hosting = Hosting(found, scratch)
         found.hosting = hosting

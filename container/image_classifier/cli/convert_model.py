@@ -89,12 +89,11 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool, quantize: bo
     for target, recorded in _targets(folder, info):
         _reject_foreign_ir(target, recorded)
     labelled = _labelled(images, folder) if quantize and images else None
-    sample = comparison_images(images, info) if images else conversion.synthetic_images(info, SEED)
     try:
-        record = conversion.convert(folder, info, sample, trust)
+        info, record = with_network(folder, info, images, trust)
     except NotConverted as failure:
         raise UserError(f"{folder} gets no OpenVINO IR: {failure}. TensorFlow still serves it.") from failure
-    info = _without_stale(folder, ir_record.with_record(info, record), record)
+    info = _without_stale(folder, info, record)
     artifacts.write_model_info(folder, info)
     if labelled:
         chosen = _quantisation_images(labelled, info)
@@ -102,6 +101,24 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool, quantize: bo
         info = bf16.with_result(folder, info, chosen.gate, chosen.labels)
         artifacts.write_model_info(folder, info)
     return Converted(record, info)
+
+
+def with_network(folder: Path, info: ModelInfo, images: Path | None, trust: bool) -> tuple[ModelInfo, Record]:
+    """Write the float32 IR of a model folder; return the model info with its record, not yet written, and the record.
+
+    Args:
+        folder: The model folder.
+        info: Its model info.
+        images: A folder of images to compare the engines on; None for synthetic ones.
+        trust: Whether the SavedModel may contain any operation.
+
+    Raises:
+        NotConverted: There cannot be an IR; the text says why.
+        UserError: None of the files in `images` is an image.
+    """
+    sample = comparison_images(images, info) if images else conversion.synthetic_images(info, SEED)
+    record = conversion.convert(folder, info, sample, trust)
+    return ir_record.with_record(info, record), record
 
 
 def _targets(folder: Path, info: ModelInfo) -> tuple[tuple[Path, bool], ...]:

@@ -7,25 +7,24 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from rich import box
-from rich.table import Table
 
 from image_classifier import artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli import convert_model
 from image_classifier.cli.predictions import image_files
-from image_classifier.cli.terminal import command, consoles
+from image_classifier.cli.terminal import command, consoles, import_summary
+from image_classifier.cli.terminal.import_summary import AnswerComparison, Imported
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.openvino_model import agreement, conversion, ir_record
-from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
+from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import BACKGROUND, Predictor
 from image_classifier.model_hub import sources
@@ -37,37 +36,6 @@ IMAGES = 100
 """Number of images on which the answers are compared."""
 _SYNTHETIC_SIZE = (360, 480)
 """Height and width: not the model's, so that resizing is compared too."""
-
-
-@dataclass(frozen=True)
-class AnswerComparison:
-    """Answers of the artefact's own signature and of the imported model to the same image files."""
-
-    images: int
-    same_class: int
-    median_difference: float
-    """Of the largest |Δp| of each image."""
-    largest_difference: float
-    left_out: int
-    """Images that one of both cannot decode."""
-    synthetic: bool
-
-
-@dataclass(frozen=True)
-class Imported:
-    """What was imported, and how it differs."""
-
-    labels: tuple[str, ...]
-    without_background: bool
-    """Whether the label file names a class that the network does not have."""
-    info: ModelInfo
-    engine: str
-    reason: str | None
-    """Why TensorFlow serves it; None: OpenVINO does."""
-    answers: AnswerComparison | None
-    """None: the artefact has no signature that takes encoded images."""
-    bytes_before: int
-    bytes_after: int
 
 
 def import_model(source: str, output: Path, images: Path | None, trust: bool = False) -> Imported:
@@ -118,8 +86,7 @@ def _import(folder: Path, source: str, output: Path, images: Path | None, trust:
     partial.mkdir()
     try:
         info = _copy(folder, partial, replace(info, source=source), labels)
-        pixels = convert_model.comparison_images(images, info) if images else conversion.synthetic_images(info)
-        reason = _add_network(partial, info, pixels, trust)
+        reason = _add_network(partial, info, images, trust)
         predictor = Predictor.load(partial, trust, EngineOptions(single_compilation=True))
         answers = _compared(partial, info, predictor, files, synthetic, trust)
         size = _size(partial)
@@ -129,7 +96,7 @@ def _import(folder: Path, source: str, output: Path, images: Path | None, trust:
         raise UserError(str(error).replace(str(partial), str(folder))) from error
     finally:
         own_files.remove_folder(partial)
-    background = len(predictor.labels) < len(labels)
+    background = BACKGROUND if len(predictor.labels) < len(labels) else ""
     return Imported(predictor.labels, background, info, predictor.engine.name, reason, answers, _size(folder), size)
 
 
@@ -159,15 +126,16 @@ def _copy(folder: Path, target: Path, info: ModelInfo, labels: Sequence[str]) ->
     return info
 
 
-def _add_network(folder: Path, info: ModelInfo, images: ComparisonImages, trust: bool) -> str | None:
+def _add_network(folder: Path, info: ModelInfo, images: Path | None, trust: bool) -> str | None:
     """Add the OpenVINO IR; returns the reason if there cannot be one."""
+    reason = None
     try:
-        record = conversion.convert(folder, info, images, trust)
+        info, _ = convert_model.with_network(folder, info, images, trust)
     except NotConverted as failure:
-        artifacts.write_model_info(folder, ir_record.with_reason(info, str(failure)))
-        return str(failure)
-    artifacts.write_model_info(folder, ir_record.with_record(info, record))
-    return None
+        reason = str(failure)
+        info = ir_record.with_reason(info, reason)
+    artifacts.write_model_info(folder, info)
+    return reason
 
 
 def _image_files(images: Path | None, info: ModelInfo) -> tuple[list[bytes], bool]:
@@ -218,52 +186,6 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in artifacts.model_files(folder))
 
 
-def table(found: Imported) -> Table:
-    """Return what changes for the clients and the operator of the model."""
-    height, width = found.info.image_size
-    old = "in the graph" if found.answers else "in its script"
-    background = f", without {BACKGROUND}" if found.without_background else ""
-    shown = Table("", "artefact", "imported", box=box.SIMPLE, pad_edge=False)
-    for row in (
-        ("labels", f"{len(found.labels) + found.without_background:,}", f"the same order{background}"),
-        ("size and scaling", f"{height}x{width}, {found.info.pixel_scaling_method}", "the same"),
-        ("decoding", old, "JPEG, PNG, GIF, BMP, WebP"),
-        ("EXIF orientation", f"{old}, if at all", "applied"),
-        ("resizing", old, f"{found.info.resize_method}, antialiased"),
-        ("response keys", "probabilities, labels, …", "the same, more if asked"),
-        ("invalid requests", "500", "4xx with a sentence"),
-        ("engine", "TensorFlow", "TensorFlow" if found.reason else "OpenVINO; GPU: TensorFlow"),
-        ("size", f"{found.bytes_before / 1e6:.1f} MB", f"{found.bytes_after / 1e6:.1f} MB"),
-    ):
-        shown.add_row(*row)
-    return shown
-
-
-def lines(found: Imported, output: str) -> list[str]:
-    """Return the comparison of the answers, and the next commands."""
-    answers = found.answers
-    engine = [f"There is no OpenVINO network: {found.reason}. TensorFlow serves the model."] if found.reason else []
-    if answers is None:
-        said = "The artefact has no signature that takes image files, so its own answers cannot be compared."
-    else:
-        kind = "synthetic images (--images DIR takes real ones)" if answers.synthetic else "images"
-        said = (
-            f"Answers to {answers.images:,} {kind}, the artefact's own signature against the imported model: the same "
-            f"class for {answers.same_class:,}; a probability differs by {answers.median_difference:.4f} in the "
-            f"median and {answers.largest_difference:.4f} at most."
-        )
-        if answers.left_out:
-            said += f" {answers.left_out:,} image(s) that one of both cannot decode were left out."
-    return [
-        *engine,
-        said,
-        "Next:",
-        f"  scripts/serve-locally {output}",
-        f"  scripts/train-locally --training NEW_IMAGES --model {output}",
-        f"  scripts/launch deploy {output} --name NAME",
-    ]
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return the process's exit code."""
     parser = argparse.ArgumentParser(
@@ -288,8 +210,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return consoles.report_and_exit_code(error)
     except OSError as error:
         return consoles.report_and_exit_code(PlatformError(f"{given.output} cannot be written: {first_line(error)}."))
-    consoles.output().print(table(found))
-    for line in lines(found, str(given.output)):
+    consoles.output().print(import_summary.table(found))
+    for line in import_summary.lines(found, str(given.output)):
         consoles.announce(line)
     return 0
 

@@ -13,7 +13,7 @@ from moto.backends import get_backend
 from moto.sagemaker.responses import SageMakerResponse
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import endpoints
+from image_classifier.cloud.sagemaker import endpoints, waiting
 from image_classifier.runners import experiment
 from image_classifier.runners.experiment import Experiment
 from image_classifier.runners.sagemaker_job import record
@@ -38,8 +38,7 @@ ANSWER = {"probabilities": [0.9, 0.1], "labels": ["cat", "dog"], "predicted_labe
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """SageMaker on this machine."""
-    monkeypatch.setattr(endpoints, "PAUSE", 0.0)
-    monkeypatch.setattr(endpoints, "_ASYNCHRONOUS_PAUSE", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
     with sagemaker_on_this_machine(monkeypatch) as found:
         yield found
 

@@ -8,8 +8,7 @@ import boto3
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cli.launch import monitor
-from image_classifier.cloud.sagemaker import calls, tags
+from image_classifier.cloud.sagemaker import calls, tags, waiting
 from image_classifier.cloud.sagemaker.session import Session
 from tests.support.aws import ACCOUNT
 from tests.support.sagemaker_service import BUCKET, REGION, ROLE, SageMakerService, sagemaker_on_this_machine
@@ -23,8 +22,7 @@ REGULARLY = ["monitor", "flowers", "--scheduler-role", SCHEDULER]
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """SageMaker on this machine with an endpoint that keeps requests."""
-    monkeypatch.setattr(monitor, "PAUSE", 0.0)
-    monkeypatch.setattr("image_classifier.cloud.sagemaker.deletion._PAUSE", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
     with sagemaker_on_this_machine(monkeypatch) as found:
         deploy("flowers")
         yield found

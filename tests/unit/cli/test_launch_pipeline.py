@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import deletion, executions
+from image_classifier.cloud.sagemaker import executions, waiting
 from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService, sagemaker_on_this_machine
 
 FLAGS = ["--image", IMAGE, "--role", ROLE, "--location", f"s3://{BUCKET}/image-classifier"]
@@ -19,8 +19,7 @@ REASON = "The model is not registered: the lower bound of its accuracy is below 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """SageMaker on this machine."""
-    for module, name in ((executions, "PAUSE"), (deletion, "_PAUSE")):
-        monkeypatch.setattr(module, name, 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
     with sagemaker_on_this_machine(monkeypatch) as found:
         yield found
 

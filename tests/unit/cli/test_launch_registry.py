@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import endpoints, registry
+from image_classifier.cloud.sagemaker import registry, waiting
 from tests.support import registered
 from tests.support.golden_files import assert_golden
 from tests.support.registered import STORAGE
@@ -23,7 +23,7 @@ ARN = f"arn:aws:sagemaker:{REGION}:123456789012:model-package/flowers"
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """SageMaker on this machine."""
-    monkeypatch.setattr(endpoints, "PAUSE", 0.0)
+    monkeypatch.setattr(waiting, "PAUSE", 0.0)
     monkeypatch.setattr("image_classifier.cloud.sagemaker.tags.__version__", "1.2.3")
     with sagemaker_on_this_machine(monkeypatch) as found:
         yield found

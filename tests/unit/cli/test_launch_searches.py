@@ -11,7 +11,7 @@ import pytest
 from moto.sagemaker.models import HyperParameterTuningJob
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cli.launch import batch, tune
+from image_classifier.cloud.sagemaker import waiting
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.runners import experiment
 from image_classifier.runners.sagemaker_job import process
@@ -27,7 +27,7 @@ ANSWER = {"probabilities": [0.9, 0.1], "labels": ["cat", "dog"], "predicted_labe
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """SageMaker on this machine, where jobs have names of one time."""
-    for module in (tune, batch, process):
+    for module in (waiting, process):
         monkeypatch.setattr(module, "PAUSE", 0.0)
     monkeypatch.setattr("image_classifier.cloud.sagemaker.names._STAMP", "-1")
     with sagemaker_on_this_machine(monkeypatch) as found:

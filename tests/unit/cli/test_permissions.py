@@ -15,9 +15,9 @@ from moto.backends import get_backend
 from moto.sagemaker.models import HyperParameterTuningJob
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cli.launch import batch, following, monitor, tune
+from image_classifier.cli.launch import following, monitor
 from image_classifier.cloud import ecr
-from image_classifier.cloud.sagemaker import calls, deletion, endpoints, executions, monitoring
+from image_classifier.cloud.sagemaker import calls, monitoring, waiting
 from image_classifier.runners import sagemaker
 from image_classifier.runners.sagemaker_job import process, record
 from tests.support import registered
@@ -52,10 +52,8 @@ _NO_OPERATIONS = (
 @contextmanager
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """Run SageMaker on this machine, where nothing waits."""
-    for module in (tune, batch, monitor, process, following, endpoints, executions):
+    for module in (waiting, process, following):
         monkeypatch.setattr(module, "PAUSE", 0.0)
-    monkeypatch.setattr(endpoints, "_ASYNCHRONOUS_PAUSE", 0.0)
-    monkeypatch.setattr(deletion, "_PAUSE", 0.0)
     with sagemaker_on_this_machine(monkeypatch) as found:
         yield found
 

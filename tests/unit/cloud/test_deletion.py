@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from image_classifier.cloud.sagemaker import deletion, inventory, session, tags
+from image_classifier.cloud.sagemaker import deletion, inventory, session, tags, waiting
 from image_classifier.cloud.sagemaker.training import create_training_job
 from tests.support.sagemaker_service import IMAGE, ROLE, Fault, SageMakerService, sagemaker_on_this_machine
 from tests.unit.cloud.test_training_request import job
@@ -15,7 +15,7 @@ from tests.unit.cloud.test_training_request import job
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """SageMaker on this machine."""
-    monkeypatch.setattr(deletion, "_PAUSE", 0.01)
+    monkeypatch.setattr(waiting, "PAUSE", 0.01)
     with sagemaker_on_this_machine(monkeypatch) as found:
         yield found
 

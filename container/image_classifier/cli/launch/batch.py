@@ -3,7 +3,6 @@
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cloud import s3, uploads
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import batch, calls, failures, names, session
+from image_classifier.cloud.sagemaker import batch, calls, names, session, waiting
 from image_classifier.cloud.sagemaker.batch import Batch
 from image_classifier.cloud.sagemaker.kinds import TRANSFORM_JOB
 from image_classifier.cloud.sagemaker.session import Session
@@ -25,8 +24,6 @@ EXAMPLES = (
     "examples:\n  scripts/launch batch run/flowers photos --csv answers.csv\n"
     "  scripts/launch batch run/flowers s3://my-bucket/new --csv answers.csv"
 )
-PAUSE = 10.0
-"""Seconds between two looks at the job."""
 _ACCEPT = "application/json;verbose"
 _OF_THE_JOB = ("image", "serve_image", "role", "location", "region", "profile", "network_isolation", "kms_key", "tags")
 
@@ -83,25 +80,9 @@ def _classify(opened: Session, requests: list[calls.Call], found: Batch) -> None
     opened.send(model)
     try:
         opened.send(job)
-        _wait(opened, found.name)
+        waiting.until_completed(opened, TRANSFORM_JOB, found.name, batch.LOG_GROUP, printing.line)
     finally:
         opened.find(cleaning)
-
-
-def _wait(opened: Session, name: str) -> None:
-    shown = ""
-    while True:
-        described = opened.send(TRANSFORM_JOB.call("Describe", name))
-        status = str(described["TransformJobStatus"])
-        if status == "Completed":
-            return
-        if status in ("Failed", "Stopped"):
-            reason = str(described.get("FailureReason", status))
-            raise failures.explain(opened, f"The transform job {name}", reason, batch.LOG_GROUP, f"{name}/")
-        if status != shown:
-            printing.line(f"Transform job {name}: {status}")
-            shown = status
-        time.sleep(PAUSE)
 
 
 def _answers(access: S3Storage, found: Batch, typed: str) -> Iterator[Answer]:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +13,13 @@ from image_classifier.cloud.s3 import Access, Location, S3Storage
 from image_classifier.cloud.sagemaker import (
     calls,
     deletion,
-    failures,
     inventory,
     monitor_options,
     monitored,
     monitoring,
     options,
     session,
+    waiting,
 )
 from image_classifier.cloud.sagemaker.kinds import ALARM, PROCESSING_JOB, SCHEDULE, TOPIC
 from image_classifier.cloud.sagemaker.monitored import Monitored
@@ -38,8 +37,6 @@ EXAMPLES = (
     "Again with other options changes the schedule, also after a deployment of another model. Guide: "
     "docs/guides/drift.md"
 )
-PAUSE = 10.0
-"""Seconds between two looks at the job."""
 DRIFTED = 2
 """Exit code of drift, as that of scripts/drift."""
 _OF_THE_JOB = (
@@ -155,7 +152,7 @@ def _once(opened: Session, found: Monitor, is_dry: bool) -> int:
     opened.send(call)
     name = str(call.parameters["ProcessingJobName"])
     printing.line(f"Started the processing job {name}: requests of {found.how.hours} h. This takes several minutes.")
-    _wait(opened, name)
+    waiting.until_completed(opened, PROCESSING_JOB, name, monitoring.LOG_GROUP, printing.line)
     reports = found.reports(name)
     access = S3Storage(Access(region=opened.region, profile=opened.profile or None))
     body = access.read_bytes(reports.below("drift.json"))
@@ -165,16 +162,3 @@ def _once(opened: Session, found: Monitor, is_dry: bool) -> int:
     printing.line(str(report["verdict"]), "yellow" if report["drifted"] else None)
     printing.line(f"Report: {reports.below('drift.html').uri}")
     return DRIFTED if report["drifted"] else 0
-
-
-def _wait(opened: Session, name: str) -> None:
-    while True:
-        described = opened.send(PROCESSING_JOB.call("Describe", name))
-        status = str(described["ProcessingJobStatus"])
-        if status == "Completed":
-            return
-        if status in ("Failed", "Stopped"):
-            said = [str(described[key]) for key in ("ExitMessage", "FailureReason") if described.get(key)]
-            reason = " ".join(said) or status
-            raise failures.explain(opened, f"The processing job {name}", reason, monitoring.LOG_GROUP, f"{name}/")
-        time.sleep(PAUSE)

@@ -11,7 +11,7 @@ from image_classifier import PROGRAM, own_files
 from image_classifier.cli.launch import arguments, following, printing, train
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import calls, names, options, session, tuning
+from image_classifier.cloud.sagemaker import calls, names, options, session, tuning, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB, TUNING_JOB
 from image_classifier.cloud.sagemaker.session import Session
@@ -30,8 +30,6 @@ EXAMPLES = (
     "  scripts/launch tune job.toml optimizer=adam --dry-run\n\n"
     "Hyperparameters that are given are the same in all jobs; the others are searched: docs/guides/tuning.md"
 )
-PAUSE = 15.0
-"""Seconds between two looks at the tuning job."""
 _BOARD = 5
 """Jobs on the leader board."""
 
@@ -90,20 +88,23 @@ def _until_over(opened: Session, name: str) -> Mapping[str, Any]:
         PlatformError: The search failed, or no job has a result.
     """
     shown: list[tuple[str, ...]] = []
-    while True:
+
+    def look() -> Mapping[str, Any] | None:
+        nonlocal shown
         described = opened.send(TUNING_JOB.call("Describe", name))
         board = _board(opened, name)
         if board and board != shown:
             shown = board
             printing.table(("accuracy", "job", "hyperparameters"), board)
         status = str(described["HyperParameterTuningJobStatus"])
-        if status not in ("InProgress", "Stopping"):
-            break
-        time.sleep(PAUSE)
+        return None if status in ("InProgress", "Stopping") else described
+
+    described = waiting.until(look)
+    assert described
     if "BestTrainingJob" not in described:
+        reason = described.get("FailureReason", described[TUNING_JOB.status])
         raise PlatformError(
-            f"The tuning job {name} ended without a result ({described.get('FailureReason', status)}). "
-            "The logs of its training jobs say why."
+            f"The tuning job {name} ended without a result ({reason}). The logs of its training jobs say why."
         )
     best: Mapping[str, Any] = described["BestTrainingJob"]
     return best

@@ -1,20 +1,13 @@
 """Delete what this program made: what uses another resource comes first, and jobs are stopped before."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from image_classifier.cloud.sagemaker import executions, registry
+from image_classifier.cloud.sagemaker import executions, registry, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.inventory import Resource
 from image_classifier.cloud.sagemaker.kinds import ENDPOINT, KINDS, MODEL_PACKAGE_GROUP, PIPELINE
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract.errors import PlatformError
-
-_PATIENCE = 1_800.0
-"""Seconds for a job to save its model and stop, or for an endpoint to go."""
-_PAUSE = 5.0
-"""Seconds between two looks at its state."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +71,14 @@ def _left(session: Session, group: Resource) -> str:
 
 def _wait(session: Session, step: Step) -> None:
     resource = step.resource
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
+
+    def look() -> bool | None:
         found = session.find(resource.kind.call("Describe", resource.key))
         state = None if found is None else str(found[resource.kind.status])
-        if state is None or (step.verb == "Stop" and state not in ("InProgress", "Stopping")):
-            return
-        time.sleep(_PAUSE)
-    raise PlatformError(f"The {resource.kind.words} {resource.name} did not end within {_PATIENCE:.0f} s. Try again.")
+        is_over = state is None or (step.verb == "Stop" and state not in ("InProgress", "Stopping"))
+        return True if is_over else None
+
+    waiting.until_ended(look, f"The {resource.kind.words} {resource.name}")
 
 
 def _remove_scaling(session: Session, endpoint: Resource) -> None:

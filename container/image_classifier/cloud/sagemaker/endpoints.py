@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,15 +9,13 @@ from typing import Any
 
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import failures
+from image_classifier.cloud.sagemaker import failures, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.hosting import LOG_GROUP
 from image_classifier.cloud.sagemaker.kinds import ENDPOINT
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError, UserError
 
-PAUSE = 10.0
-"""Seconds between two looks at an endpoint."""
 _CONTENT_TYPE = "application/x-image"
 _ASYNCHRONOUS_PAUSE = 1.0
 _ASYNCHRONOUS_PATIENCE = 900.0
@@ -36,12 +33,14 @@ def wait(session: Session, endpoint: str, configuration: str, announce: Callable
         PlatformError: It failed otherwise, or an update was rolled back; with the last lines of its log.
     """
     shown, looks = "", 0
-    while True:
+
+    def look() -> bool | None:
+        nonlocal shown, looks
         found = session.send(ENDPOINT.call("Describe", endpoint))
         status = str(found["EndpointStatus"])
         if status == "InService":
             if str(found["EndpointConfigName"]) == configuration:
-                return
+                return True
             looks += 1
         if looks == _LOOKS_AFTER_A_ROLLBACK or status not in (*_WORKING, "InService"):
             reason = str(found.get("FailureReason", status))
@@ -51,7 +50,9 @@ def wait(session: Session, endpoint: str, configuration: str, announce: Callable
         if status != shown:
             announce(f"Endpoint {endpoint}: {status}")
             shown = status
-        time.sleep(PAUSE)
+        return None
+
+    waiting.until(look)
 
 
 def exists(session: Session, endpoint: str) -> bool:
@@ -90,15 +91,22 @@ def invoke_through_s3(session: Session, endpoint: str, image: Path, accept: str,
     parameters = {"EndpointName": endpoint, "InputLocation": source.uri, "ContentType": _CONTENT_TYPE, "Accept": accept}
     call = Call("sagemaker-runtime", "InvokeEndpointAsync", parameters, f"{image}: the endpoint {endpoint}")
     accepted = session.send(call)
-    deadline = time.monotonic() + _ASYNCHRONOUS_PATIENCE
-    while time.monotonic() < deadline:
+
+    def look() -> dict[str, Any] | None:
         if (found := storage.read_bytes(s3.parse(accepted["OutputLocation"]))) is not None:
             return _object(found, endpoint)
         failure = accepted.get("FailureLocation")
         if failure and (reason := storage.read_bytes(s3.parse(failure))) is not None:
             raise UserError(f"{image}: the endpoint {endpoint} rejected it: {reason.decode(errors='replace')[:500]}")
-        time.sleep(_ASYNCHRONOUS_PAUSE)
-    raise PlatformError(f"{image}: no answer within {_ASYNCHRONOUS_PATIENCE:.0f} s in {accepted['OutputLocation']}.")
+        return None
+
+    answer = waiting.until(look, _ASYNCHRONOUS_PATIENCE, _ASYNCHRONOUS_PAUSE)
+    if answer is None:
+        raise PlatformError(
+            f"{image}: no answer within {_ASYNCHRONOUS_PATIENCE:.0f} s in {accepted['OutputLocation']}. The log of the "
+            f"endpoint {endpoint} in CloudWatch says whether it is at work; send the image again."
+        )
+    return answer
 
 
 def _read(image: Path) -> bytes:

@@ -1,19 +1,15 @@
 """Executions of a pipeline: follow one to its end, and stop those that run."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from image_classifier.cloud import remedies
 from image_classifier.cloud.remedies import Rejection
+from image_classifier.cloud.sagemaker import waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError, UserError
 
-PAUSE = 10.0
-"""Seconds between two looks at an execution."""
-_PATIENCE = 1_800.0
-"""Seconds for the jobs of an execution to save what they have and stop."""
 _RUNNING = ("Executing", "Stopping")
 
 
@@ -39,7 +35,8 @@ def follow(session: Session, arn: str, announce: Callable[[str], None]) -> str:
         PlatformError: A step failed otherwise, or the execution was stopped.
     """
     shown: dict[str, str] = {}
-    while True:
+
+    def look() -> tuple[str, list[Mapping[str, Any]]] | None:
         # The steps are read after the status, so that an execution that is over has its last states.
         status = str(_described(session, arn)["PipelineExecutionStatus"])
         steps = list(_steps(session, arn))
@@ -48,9 +45,11 @@ def follow(session: Session, arn: str, announce: Callable[[str], None]) -> str:
             if shown.get(name) != state:
                 announce(f"{name}: {state}{_job(step)}")
                 shown[name] = state
-        if status not in _RUNNING:
-            break
-        time.sleep(PAUSE)
+        return None if status in _RUNNING else (status, steps)
+
+    over = waiting.until(look)
+    assert over
+    status, steps = over
     if status != "Succeeded":
         raise _failed(session, arn, status, steps)
     found = [step["Metadata"].get("RegisterModel", {}).get("Arn", "") for step in steps if "Metadata" in step]
@@ -105,13 +104,8 @@ def stop_all(session: Session, pipeline: str) -> None:
         if execution["PipelineExecutionStatus"] in _RUNNING:
             arn = str(execution["PipelineExecutionArn"])
             session.find(_call("StopPipelineExecution", arn))
-            _wait(session, arn)
+            waiting.until_ended(lambda arn=arn: _is_over(session, arn), f"The pipeline execution {arn}")
 
 
-def _wait(session: Session, arn: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        if _described(session, arn)["PipelineExecutionStatus"] not in _RUNNING:
-            return
-        time.sleep(PAUSE)
-    raise PlatformError(f"The pipeline execution {arn} did not stop within {_PATIENCE:.0f} s. Try again.")
+def _is_over(session: Session, arn: str) -> bool | None:
+    return None if _described(session, arn)["PipelineExecutionStatus"] in _RUNNING else True
