@@ -5,16 +5,21 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 from image_classifier.contract.json_objects import each_name_once
 from image_classifier.contract.names import printable
 from image_classifier.contract.system_names import is_ignored
 
 BASE_DIR_VARIABLE = "SAGEMAKER_BASE_DIR"
+_JOB_NAME_VARIABLE = "TRAINING_JOB_NAME"
+"""Set by SageMaker:
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html."""
+TRIAL_MARK = "_tuning_objective_metric"
+"""Hyperparameter that SageMaker gives to the training jobs of a tuning job, and to no other."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,19 @@ class OptMl:
     """Paths below the platform's root folder; only `lay_out` and `write_failure` create anything."""
 
     base: Path
+    trial: str = ""
+    """The name of a training job that a tuning job started; empty for any other."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "OptMl":
         """Take the root from `SAGEMAKER_BASE_DIR`, or `/opt/ml` when it is not set."""
         variables = os.environ if environment is None else environment
-        return cls(Path(variables.get(BASE_DIR_VARIABLE) or "/opt/ml"))
+        found = cls(Path(variables.get(BASE_DIR_VARIABLE) or "/opt/ml"))
+        try:
+            is_trial = TRIAL_MARK in found.read_hyperparameters()
+        except ExplainedError:  # which the job itself reports
+            is_trial = False
+        return replace(found, trial=variables.get(_JOB_NAME_VARIABLE, "")) if is_trial else found
 
     @property
     def hyperparameters_file(self) -> Path:
@@ -83,8 +95,20 @@ class OptMl:
 
     @property
     def checkpoints_dir(self) -> Path:
-        """Synchronised with S3 in both directions while the job runs."""
-        return self.base / "checkpoints"
+        """Synchronised with S3 in both directions while the job runs.
+
+        The training jobs of a tuning job share the address in S3, so that each has a folder of its own there.
+        """
+        return self.base / "checkpoints" / self.trial
+
+    def make_checkpoints_dir(self) -> None:
+        """Make the folder of a tuning job's training job, if the platform gave the job a place for checkpoints.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self.trial and self.checkpoints_dir.parent.is_dir():
+            self.checkpoints_dir.mkdir(exist_ok=True)
 
     def channel_dir(self, name: str) -> Path:
         """The folder of one input channel."""

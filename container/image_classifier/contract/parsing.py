@@ -9,13 +9,14 @@ from image_classifier.contract.contradictions import Problem, shown
 from image_classifier.contract.declaration import Declaration, Value
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import code_points, unmistakable
+from image_classifier.contract.opt_ml import TRIAL_MARK
 from image_classifier.contract.value_forms import decode
 
 GIVEN = "given"
 MODELS_DEFAULT = "the model's default"
 OUR_DEFAULT = "our default"
 CHOSEN = "chosen by the recipe"
-_IGNORED = ("_tuning_objective_metric", "default_user_module_name", "model_dir")
+_IGNORED = (TRIAL_MARK, "default_user_module_name", "model_dir")
 """Added by the tuner and by the SageMaker SDK's TensorFlow estimator; other parts of the SDK add `sagemaker_*`."""
 
 

@@ -133,10 +133,12 @@ def train(
     stop: StopSignal,
     cluster: Cluster | None = None,
     checkpoints_dir: Path | None = None,
+    keeps_features: bool = True,
 ) -> Trained:
     """Train on features or pixels of `data`, see `preparation`. Collective: every host calls it and gets the result.
 
     Resumes from the newest checkpoint in `checkpoints_dir` and writes new ones there; None: neither.
+    Features are stored there too, unless `keeps_features` is false.
 
     Raises:
         UserError: Too many images are unreadable, a class lost all of its images, the loss diverged at once, or
@@ -145,7 +147,8 @@ def train(
     """
     started = time.monotonic()
     session = start_session(data, backbone, values, stop, cluster or single_host(), checkpoints_dir)
-    prepared = preparation.prepare_data(data, backbone, values, session, checkpoints_dir)
+    features_dir = checkpoints_dir if keeps_features else None
+    prepared = preparation.prepare_data(data, backbone, values, session, features_dir)
     return train_on(prepared, data, backbone, values, session, started)
 
 

@@ -47,6 +47,7 @@ def run(opt_ml: OptMl, stop: StopSignal) -> None:
     if settings.values.recipe == contradictions.SEARCH:
         search_space.searched(settings.values, settings.sources)
     scans = preflight.check(opt_ml, settings.values)
+    opt_ml.make_checkpoints_dir()
     # Several hosts start TensorFlow first, since a channel's files may be sharded over them. A single host checks its
     # data before it spends seconds on TensorFlow.
     cluster = None
@@ -158,7 +159,7 @@ def _train_and_export(
         log(loaded.warning)
     if values.max_runtime and cluster.is_chief:
         finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
-    trained = _training_of(settings)(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
+    trained = _training_of(settings, opt_ml)(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
     if model.choice:
         trained = replace(trained, recipe={**(trained.recipe or {}), "model_choice": model.choice.to_json()})
     if not values.report:
@@ -183,7 +184,7 @@ def _train_and_export(
             feature_chunks.remove(folder)
 
 
-def _training_of(settings: ResolvedHyperparameters) -> Callable[..., "Trained"]:
+def _training_of(settings: ResolvedHyperparameters, opt_ml: OptMl) -> Callable[..., "Trained"]:
     if settings.values.recipe == contradictions.AUTO:
         from image_classifier.training.recipes import recipe
 
@@ -194,7 +195,8 @@ def _training_of(settings: ResolvedHyperparameters) -> Callable[..., "Trained"]:
         return partial(searched.train, sources=settings.sources)
     from image_classifier.training import fine_tuning
 
-    return fine_tuning.train
+    # At its start each training job of a tuning job may get what all others left in S3: checkpoints, but no features.
+    return partial(fine_tuning.train, keeps_features=not opt_ml.trial)
 
 
 def _checkpoints_dir(opt_ml: OptMl) -> Path | None:

@@ -32,10 +32,12 @@ def test_given_hyperparameters_are_not_searched() -> None:
         tuning.create_tuning_job(job(every), tuning.parse({}))
 
 
-def test_parallel_jobs_share_no_checkpoints() -> None:
-    """Given jobs at the same time -> none has a folder of checkpoints."""
-    definition = tuning.create_tuning_job(job(), tuning.parse({})).parameters["TrainingJobDefinition"]
-    assert "CheckpointConfig" not in definition
+def test_spot_instances_cost_a_search_no_trial() -> None:
+    """Given spot instances -> a place for checkpoints, in which the image gives each trial a folder of its own."""
+    found = job()
+    definition = tuning.create_tuning_job(found, tuning.parse({})).parameters["TrainingJobDefinition"]
+    assert definition["EnableManagedSpotTraining"]
+    assert definition["CheckpointConfig"] == {"S3Uri": found.checkpoint_folder.uri}
 
 
 def test_contradictions_are_named() -> None:

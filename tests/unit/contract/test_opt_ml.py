@@ -27,6 +27,30 @@ def test_where_the_tree_is(environment: dict[str, str], base: str) -> None:
     assert OptMl.from_environment(environment).base == Path(base)
 
 
+@pytest.mark.parametrize(
+    ("given", "name", "folder"),
+    [
+        ({"_tuning_objective_metric": "validation:accuracy"}, "search-001", "checkpoints/search-001"),
+        ({"_tuning_objective_metric": "validation:accuracy"}, "", "checkpoints"),
+        ({"epochs": "3"}, "flowers-1", "checkpoints"),
+    ],
+    ids=["trial", "trial-without-a-name", "single-job"],
+)
+def test_trials_of_a_tuning_job_have_checkpoints_of_their_own(
+    opt_ml: OptMl, given: dict[str, str], name: str, folder: str
+) -> None:
+    """Given a job of a tuning job -> a folder with its name, made where the platform keeps checkpoints alone."""
+    opt_ml.hyperparameters_file.write_text(json.dumps(given))
+    environment = {"SAGEMAKER_BASE_DIR": str(opt_ml.base), "TRAINING_JOB_NAME": name}
+    tree = OptMl.from_environment(environment)
+    assert tree.checkpoints_dir == opt_ml.base / folder
+    tree.make_checkpoints_dir()
+    assert not (opt_ml.base / "checkpoints").exists()
+    (opt_ml.base / "checkpoints").mkdir()
+    tree.make_checkpoints_dir()
+    assert tree.checkpoints_dir.is_dir()
+
+
 def test_paths_of_the_contract() -> None:
     """The tree at /opt/ml -> the paths that the platform documents."""
     tree = OptMl(Path("/opt/ml"))

@@ -80,8 +80,6 @@ def create_tuning_job(job: TrainingJob, how: TuningOptions) -> Call:
     if how.ranges == RECOMMENDED:
         static = {HEAD_ALONE: "True", **static}
     common = definition(job)
-    # The jobs run at the same time, and would overwrite each other's checkpoints.
-    del common["CheckpointConfig"]
     stops = how.early_stopping and how.strategy in ("Bayesian", "Random")
     parameters: dict[str, Any] = {
         "HyperParameterTuningJobName": job.name,
