@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier.contract import gate_files
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import read_json
 from image_classifier.evaluation.drift.comparison import DEFAULT, Check, Comparison, Thresholds
 from image_classifier.evaluation.drift.profile import INTEGERS, Profile
 
-FILE = "constraints.json"
+FILE = gate_files.CONSTRAINTS
 VIOLATION_FILES = ("constraints_violations.json", "constraint_violations.json")
 """The first is the container contract's name, the second the one that the SageMaker SDK reads. Both are written."""
 LEAST_COMPLETENESS = 0.95

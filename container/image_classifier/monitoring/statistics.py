@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.contract import gate_files
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import read_json
 from image_classifier.evaluation.drift.baseline import Baseline
 from image_classifier.evaluation.drift.profile import INTEGERS, MOST_VALUES, PREDICTED_LABEL, Distribution, Profile
 
-FILE = "statistics.json"
+FILE = gate_files.STATISTICS
 _BUCKETS = 10
 _SKETCH = {"c": 0.64, "k": 2048.0}
 

@@ -4,9 +4,10 @@ import tempfile
 from pathlib import Path
 
 from image_classifier import durable_files
+from image_classifier.contract import gate_files
 from image_classifier.monitoring import constraints, model_folder, statistics
 
-NAMES = (STATISTICS, CONSTRAINTS) = (statistics.FILE, constraints.FILE)
+NAMES = (STATISTICS, CONSTRAINTS) = gate_files.BASELINES
 
 
 def write(model: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_classifier.contract import report_files
+from image_classifier.contract import gate_files, report_files
 from image_classifier.contract.errors import UserError
 from image_classifier.evaluation.statistics import Proportion
 
@@ -56,13 +56,13 @@ class Figures:
         interval = self.accuracy.interval
         return {
             "accuracy": self.accuracy.value,
-            "accuracy_low": interval.low,
+            gate_files.ACCURACY_LOW: interval.low,
             "accuracy_high": interval.high,
             "accuracy_of_best_constant": self.constant,
-            "margin_over_best_constant": self.margin,
+            gate_files.MARGIN: self.margin,
             "correct": self.accuracy.count,
             "images": self.accuracy.total,
-            "verdict": self.verdict,
+            gate_files.VERDICT: self.verdict,
         }
 
 

@@ -15,17 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import archives, artifacts, durable_files, model_layout
-from image_classifier.contract import report_files
+from image_classifier.contract import gate_files
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line, report_and_exit_code
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.registration import drift_files, figures
 from image_classifier.resources import termination
-
-ENTRY_POINT = "gate"
-FILE = "gate.json"
-MODEL, REPORTS = INPUTS = ("model", "reports")
-"""Names of the inputs, and of their folders below `/opt/ml/processing/input`."""
-_COPIED = (report_files.MODEL_QUALITY, report_files.MODEL_CARD)
 
 
 def main(environment: Mapping[str, str] = os.environ) -> int:
@@ -52,21 +46,23 @@ def run(inputs: Path, output: Path) -> figures.Figures:
     """
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="gate-") as scratch:
-        model = model_layout.root(archives.materialise(_archive(inputs / MODEL), Path(scratch) / MODEL))
-        reports = archives.materialise(_archive(inputs / REPORTS), Path(scratch) / REPORTS)
+        unpacked, reports = (
+            archives.materialise(_archive(inputs / name), Path(scratch) / name) for name in gate_files.INPUTS
+        )
+        model = model_layout.root(unpacked)
         found = figures.read(reports)
         drift_files.write(model, output)
-        for name in _COPIED:
+        for name in gate_files.COPIED:
             if (reports / name).is_file():
                 shutil.copyfile(reports / name, output / name)
-        durable_files.write_json(output / FILE, as_json(found, model))
+        durable_files.write_json(output / gate_files.FIGURES, as_json(found, model))
     return found
 
 
 def as_json(found: figures.Figures, model: Path) -> dict[str, Any]:
     """Return the content of `gate.json`."""
     # A condition compares numbers.
-    return {**found.as_json(), "has_openvino": int((model / artifacts.OPENVINO_DIR).is_dir())}
+    return {**found.as_json(), gate_files.HAS_OPENVINO: int((model / artifacts.OPENVINO_DIR).is_dir())}
 
 
 def _archive(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """The definition of a pipeline, and the requests that its steps send."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from image_classifier.cloud.sagemaker import calls
 from image_classifier.cloud.sagemaker.pipelines import definition, judging, references
 from image_classifier.cloud.sagemaker.pipelines.definition import Pipeline
+from image_classifier.contract import gate_files
 from image_classifier.contract.errors import UserError
-from image_classifier.registration import drift_files, figures
+from image_classifier.registration import figures
 from image_classifier.registration import job as gate
 from tests.support import registered, schemas
 from tests.support.golden_files import assert_golden
@@ -89,12 +91,11 @@ def test_executions_do_not_share_folders() -> None:
 
 
 def test_conditions_read_what_the_verb_writes(tmp_path: Path) -> None:
-    """Given the figures that `gate` writes -> the keys and files that the definition names are among them."""
+    """Given the figures that `gate` writes -> every key that a condition of the definition reads is among them."""
     registered.write_report(tmp_path)
     written = gate.as_json(figures.read(tmp_path), tmp_path)
-    assert {judging.ACCURACY, judging.MARGIN, judging.OPENVINO} <= written.keys()
-    assert judging.FILE == gate.FILE
-    assert judging.BASELINES == drift_files.NAMES
+    text = definition.text(definition.build(pipeline(serve_image=registered.SERVE)))
+    assert set(re.findall(r'"Path": "(\w+)"', text)) <= written.keys()
     inputs = judging.step(pipeline().job, "ml.m5.large")["Arguments"]["ProcessingInputs"]
-    assert tuple(each["InputName"] for each in inputs) == gate.INPUTS
+    assert tuple(each["InputName"] for each in inputs) == gate_files.INPUTS
     assert json.loads(definition.text({"a": 1})) == {"a": 1}

@@ -9,10 +9,11 @@ from image_classifier.cloud.sagemaker import registry
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.options import items, read_values, reject
 from image_classifier.cloud.sagemaker.pipelines import judging, references
-from image_classifier.cloud.sagemaker.pipelines.judging import ACCURACY, MARGIN, TRAIN
+from image_classifier.cloud.sagemaker.pipelines.judging import TRAIN
 from image_classifier.cloud.sagemaker.registry import APPROVED, PENDING, REJECTED
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import TrainingJob, create_training_job
+from image_classifier.contract import gate_files, report_files
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 from image_classifier.contract.errors import UserError
 
@@ -120,10 +121,10 @@ def _condition(found: Pipeline) -> dict[str, Any]:
     conditions = [
         {
             "Type": "GreaterThanOrEqualTo",
-            "LeftValue": judging.value(ACCURACY),
+            "LeftValue": judging.value(gate_files.ACCURACY_LOW),
             "RightValue": references.parameter(_MINIMUM),
         },
-        {"Type": "GreaterThan", "LeftValue": judging.value(MARGIN), "RightValue": 0.0},
+        {"Type": "GreaterThan", "LeftValue": judging.value(gate_files.MARGIN), "RightValue": 0.0},
     ]
     return _if("CheckAccuracy", conditions, list(_registration(found)), [_failure()])
 
@@ -139,7 +140,7 @@ def _failure() -> dict[str, Any]:
         "The model is not registered: the lower bound of its accuracy is below MinimumAccuracy,",
         references.parameter(_MINIMUM),
         "or it is no better than always answering the most frequent class. The figures are in",
-        judging.file(judging.FILE),
+        judging.file(gate_files.FIGURES),
     )
     return {"Name": "Reject", "Type": "Fail", "Arguments": {"ErrorMessage": message}}
 
@@ -151,18 +152,18 @@ def _registration(found: Pipeline) -> Iterator[dict[str, Any]]:
     if not serve_image:
         yield plain
         return
-    conditions = [{"Type": "Equals", "LeftValue": judging.value(judging.OPENVINO), "RightValue": 1}]
+    conditions = [{"Type": "Equals", "LeftValue": judging.value(gate_files.HAS_OPENVINO), "RightValue": 1}]
     yield _if("ChooseImage", conditions, [_register(found, "RegisterForServeImage", serve_image)], [plain])
 
 
 def _register(found: Pipeline, name: str, image: str) -> dict[str, Any]:
-    statistics, constraints = (_source(one) for one in judging.BASELINES)
+    statistics, constraints = (_source(one) for one in gate_files.BASELINES)
     arguments = {
         "ModelPackageGroupName": found.group,
         "InferenceSpecification": registry.inference(
             image, references.get(f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts")
         ),
-        "ModelMetrics": {"ModelQuality": {"Statistics": _source(judging.EVALUATION)}},
+        "ModelMetrics": {"ModelQuality": {"Statistics": _source(report_files.MODEL_QUALITY)}},
         "DriftCheckBaselines": {"ModelDataQuality": {"Statistics": statistics, "Constraints": constraints}},
         "ModelApprovalStatus": references.parameter(_STATUS),
         "MetadataProperties": {"GeneratedBy": references.get("Execution.PipelineExecutionArn")},

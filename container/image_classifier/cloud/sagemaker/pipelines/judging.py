@@ -6,16 +6,10 @@ from image_classifier.cloud.sagemaker.pipelines import references
 from image_classifier.cloud.sagemaker.processing import container_input, request
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import TrainingJob
-from image_classifier.contract import report_files
+from image_classifier.contract import gate_files
 
 TRAIN, JUDGE = "Train", "Judge"
 """Names of steps."""
-FILE = "gate.json"
-EVALUATION = report_files.MODEL_QUALITY
-BASELINES = ("statistics.json", "constraints.json")
-"""Files that the verb writes."""
-ACCURACY, MARGIN, OPENVINO = "accuracy_low", "margin_over_best_constant", "has_openvino"
-"""Keys of its first one, which conditions read."""
 _PROPERTY_FILE = "Figures"
 _OUTPUT = "reports"
 _INPUT_FOLDER, _OUTPUT_FOLDER = "/opt/ml/processing/input", "/opt/ml/processing/output"
@@ -40,17 +34,14 @@ def step(job: TrainingJob, instance_type: str) -> dict[str, Any]:
     options = job.options
     folder = job.storage.below(f"judged/{job.name}").uri
     output = (_OUTPUT, references.join("/", folder, references.get(references.EXECUTION)), _OUTPUT_FOLDER)
-    inputs = [
-        container_input(
-            "model", references.get(f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts"), f"{_INPUT_FOLDER}/model"
-        ),
-        container_input("reports", _reports(), f"{_INPUT_FOLDER}/reports"),
-    ]
+    model = references.get(f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts")
+    taken = {gate_files.MODEL: model, gate_files.REPORTS: _reports()}
+    inputs = [container_input(name, uri, f"{_INPUT_FOLDER}/{name}") for name, uri in taken.items()]
     arguments = {
-        **request(options, "gate", (instance_type, _VOLUME_GB), inputs, output, _LONGEST),
+        **request(options, gate_files.ENTRY_POINT, (instance_type, _VOLUME_GB), inputs, output, _LONGEST),
         "Tags": tags(job.experiment, options.tag_mapping),
     }
-    files = [{"PropertyFileName": _PROPERTY_FILE, "OutputName": _OUTPUT, "FilePath": FILE}]
+    files = [{"PropertyFileName": _PROPERTY_FILE, "OutputName": _OUTPUT, "FilePath": gate_files.FIGURES}]
     return {"Name": JUDGE, "Type": "Processing", "Arguments": arguments, "PropertyFiles": files}
 
 
