@@ -12,9 +12,10 @@ from PIL import Image
 from image_classifier import artifacts
 from image_classifier.cli.launch import following
 from image_classifier.cloud.sagemaker import waiting
+from image_classifier.evaluation.drift import baseline
 from image_classifier.inference.predictor import Predictor
 from image_classifier.runners.sagemaker_job import process
-from tests.support import tiny_models
+from tests.support import monitored, registered, tiny_models
 from tests.support.sagemaker_hosting import Hosting
 from tests.support.sagemaker_results import LOG, put_model
 from tests.support.sagemaker_service import SageMakerService, sagemaker_on_this_machine
@@ -51,6 +52,7 @@ def write_model(folder: Path) -> Path:
     tiny_models.write(folder, "trained")
     info = artifacts.read_model_info(folder)
     artifacts.write_model_info(folder, replace(info, hyperparameters={"epochs": 3}))
+    baseline.write(folder, monitored.known(count=60))
     return folder
 
 
@@ -71,6 +73,8 @@ def finish(job: str, service: SageMakerService, model: Path, answers: Answers) -
     ]
     reports = {
         "metrics.json": json.dumps({"epochs": 3, "best_epoch": 2, "val_accuracy": 1.0, "verdict": "Good enough."}),
+        "evaluation.json": json.dumps(registered.EVALUATION),
+        "model_card.json": json.dumps(registered.CARD),
         "predictions.csv": "\n".join(["file,label,predicted,probability", *rows, ""]),
         "report.html": "<p>report</p>",
     }

@@ -67,7 +67,10 @@ class Hosting:
             _put(f"{wanted['S3OutputPath'].rstrip('/')}/{name}.out", answer)
 
     def _app(self, model: str) -> Flask:
-        artefact = self._service.backend._models[model].primary_container["ModelDataUrl"]
+        container = self._service.backend._models[model].primary_container
+        if package := container.get("ModelPackageName"):
+            (container,) = self._service.backend.model_packages[package].inference_specification["Containers"]
+        artefact = container["ModelDataUrl"]
         if artefact not in self._apps:
             packed, folder = (self._scratch / f"{len(self._apps)}{suffix}" for suffix in (".tar.gz", ""))
             packed.write_bytes(_get(artefact))

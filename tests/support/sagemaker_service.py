@@ -24,6 +24,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from tests.support.aws import ACCOUNT, CREDENTIALS, moto
+from tests.support.sagemaker_operations import LACKING
 from tests.support.web_servers import in_a_thread
 
 REGION = "eu-west-1"
@@ -182,92 +183,6 @@ class _Front:
 def _answer(start: Any, status: str, content: dict[str, Any]) -> list[bytes]:
     start(status, [("Content-Type", "application/x-amz-json-1.1")])
     return [json.dumps(content).encode()]
-
-
-def _stop_training_job(response: Any) -> str:
-    job = response.sagemaker_backend.training_jobs[response._get_param("TrainingJobName")]
-    # As if it had ended at once; a test that looks at the time between sets the state itself.
-    job.training_job_status = job.secondary_status = "Stopped"
-    return "{}"
-
-
-def _stop_tuning_job(response: Any) -> str:
-    job = response.sagemaker_backend.hyper_parameter_tuning_jobs[response._get_param("HyperParameterTuningJobName")]
-    job.hyper_parameter_tuning_job_status = "Stopped"
-    return "{}"
-
-
-def _stop_transform_job(response: Any) -> str:
-    job = response.sagemaker_backend.transform_jobs[response._get_param("TransformJobName")]
-    job.transform_job_status = "Stopped"
-    return "{}"
-
-
-def _stop_processing_job(response: Any) -> str:
-    job = response.sagemaker_backend.processing_jobs[response._get_param("ProcessingJobName")]
-    job.processing_job_status = "Stopped"
-    return "{}"
-
-
-def _delete_processing_job(response: Any) -> str:
-    response.sagemaker_backend.processing_jobs.pop(response._get_param("ProcessingJobName"))
-    return "{}"
-
-
-def _delete_training_job(response: Any) -> str:
-    response.sagemaker_backend.training_jobs.pop(response._get_param("TrainingJobName"))
-    return "{}"
-
-
-def _list_jobs_of_a_search(response: Any) -> str:
-    return json.dumps({"TrainingJobSummaries": response.sagemaker_backend.tuned})
-
-
-def _list_steps(response: Any) -> str:
-    return json.dumps({"PipelineExecutionSteps": getattr(response.sagemaker_backend, "execution_steps", [])})
-
-
-def _stop_execution(response: Any) -> str:
-    arn = response._get_param("PipelineExecutionArn")
-    for pipeline in response.sagemaker_backend.pipelines.values():
-        if arn in pipeline.pipeline_executions:
-            pipeline.pipeline_executions[arn].pipeline_execution_status = "Stopped"
-    return json.dumps({"PipelineExecutionArn": arn})
-
-
-def _update_model_package(response: Any) -> str:
-    # moto forgets the metadata of a version whose status changes.
-    arn = response._get_param("ModelPackageArn")
-    version = response.sagemaker_backend.model_packages[arn]
-    version.set_model_approval_status(response._get_param("ModelApprovalStatus"))
-    return json.dumps({"ModelPackageArn": arn})
-
-
-def _delete_model_package(response: Any) -> str:
-    response.sagemaker_backend.model_packages.pop(response._get_param("ModelPackageName"))
-    return "{}"
-
-
-def _delete_model_package_group(response: Any) -> str:
-    response.sagemaker_backend.model_package_groups.pop(response._get_param("ModelPackageGroupName"))
-    return "{}"
-
-
-LACKING = {
-    "list_pipeline_execution_steps": _list_steps,
-    "stop_pipeline_execution": _stop_execution,
-    "update_model_package": _update_model_package,
-    "delete_model_package": _delete_model_package,
-    "delete_model_package_group": _delete_model_package_group,
-    "list_training_jobs_for_hyper_parameter_tuning_job": _list_jobs_of_a_search,
-    "stop_training_job": _stop_training_job,
-    "stop_hyper_parameter_tuning_job": _stop_tuning_job,
-    "stop_transform_job": _stop_transform_job,
-    "stop_processing_job": _stop_processing_job,
-    "delete_training_job": _delete_training_job,
-    "delete_processing_job": _delete_processing_job,
-}
-"""Operations that moto lacks or does otherwise than AWS, by the names of its methods."""
 
 
 @contextmanager

@@ -19,10 +19,13 @@ from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.runners import experiment, sagemaker
 from image_classifier.runners.job import State
 from image_classifier.runners.sagemaker_job import process, record
+from tests.support.aws import ACCOUNT
 from tests.support.colour_jobs import Answers, finish, hosted_here, local_answers, write_inputs, write_model
 from tests.support.permissions import recorded
+from tests.support.pipeline_executions import JOB as JOB_OF_AN_EXECUTION
+from tests.support.pipeline_executions import Execution
 from tests.support.sagemaker_jobs import job_of, look
-from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService
+from tests.support.sagemaker_service import BUCKET, IMAGE, REGION, ROLE, SageMakerService
 
 JOB = f"""\
 name = "colours"
@@ -39,6 +42,8 @@ role = "{ROLE}"
 location = "s3://{BUCKET}/image-classifier"
 """
 FOLDER, BEST = Path("run/colours"), Path("run/best")
+ARNS = [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/colours/{version}" for version in (1, 2)]
+"""Of the version of the job, and of that of the pipeline."""
 ENDPOINTS = {
     "now": ("--capture-percent", "10"),
     "rarely": ("--kind", "serverless"),
@@ -76,6 +81,8 @@ def test_whole_life(
         for name, kind in ENDPOINTS.items():
             deploy_and_invoke(name, kind, local, capsys)
         classify_a_folder(local)
+        register_and_deploy(local, capsys)
+        train_again_as_a_pipeline(service, trained, local, capsys)
         assert launch.main(["monitor", "now", str(FOLDER), "--scheduler-role", f"{ROLE}-of-the-scheduler"]) == 0
         delete(service, capsys)
     calls.validate([Call(*request, "") for request in recorder.requests])
@@ -137,11 +144,19 @@ def search(
     assert experiment.read(BEST / experiment.FILE).hyperparameters["learning_rate"] == "0.01"
 
 
-def deploy_and_invoke(name: str, kind: Sequence[str], local: Answers, capsys: pytest.CaptureFixture[str]) -> None:
-    """Deploy the job; what the endpoint answers is what the model answers here."""
-    assert launch.main(["deploy", str(FOLDER), "--name", name, *kind]) == 0
+def deploy_and_invoke(
+    name: str,
+    kind: Sequence[str],
+    local: Answers,
+    capsys: pytest.CaptureFixture[str],
+    model: str = str(FOLDER),
+    flags: Sequence[str] = (),
+) -> None:
+    """Deploy the job, or a registered version; what the endpoint answers is what the model answers here."""
+    assert launch.main(["deploy", model, "--name", name, *kind, *flags]) == 0
     # The answer to an image of the job's own was compared with the job's.
-    assert ("Checked with" in capsys.readouterr().out) is ("asynchronous" not in kind)
+    is_compared = model == str(FOLDER) and "asynchronous" not in kind
+    assert ("Checked with" in capsys.readouterr().out) is is_compared
     assert launch.main(["invoke", name, "photos", "--json"]) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {each["file"]: (each["predicted_label"], round(max(each["probabilities"]), 5)) for each in answers} == local
@@ -155,15 +170,45 @@ def classify_a_folder(local: Answers) -> None:
     assert {row["file"]: row["predicted"] for row in rows} == {place: label for place, (label, _) in local.items()}
 
 
+def register_and_deploy(local: Answers, capsys: pytest.CaptureFixture[str]) -> None:
+    """Register the job and approve it; the endpoint of the version answers what the model answers here."""
+    assert launch.main(["register", str(FOLDER)]) == 0
+    assert launch.main(["register", "colours:1", "--approve"]) == 0
+    deploy_and_invoke("approved", (), local, capsys, model="colours", flags=("--role", ROLE))
+
+
+def train_again_as_a_pipeline(
+    service: SageMakerService, trained: Path, local: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Let a pipeline train, judge and register; its version gets the model card that the job's own has."""
+    execution = Execution(service, lambda job: finish(job, service, trained, local), trained.parent / "judged")
+    service.before["StartPipelineExecution"] = execution.run
+    capsys.readouterr()
+    assert launch.main(["pipeline", "job.toml", "--minimum-accuracy", "0.9", "--start"]) == 0
+    shown = capsys.readouterr().out
+    assert f"Train: Succeeded ({JOB_OF_AN_EXECUTION})" in shown
+    assert "Registered colours:2, PendingManualApproval: " in shown
+    own, of_pipeline = (boto3.client("sagemaker").describe_model_package(ModelPackageName=arn) for arn in ARNS)
+    cards = [json.loads(version["ModelCard"]["ModelCardContent"]) for version in (own, of_pipeline)]
+    artefacts = [card["model_overview"].pop("model_artifact") for card in cards]
+    assert cards[0] == cards[1]
+    for version, artefact in zip((own, of_pipeline), artefacts, strict=True):
+        assert artefact == [version["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]]
+    assert own["CustomerMetadataProperties"] == of_pipeline["CustomerMetadataProperties"]
+
+
 def delete(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> None:
-    """Delete everything; of transform jobs the API keeps the records, which cost nothing."""
+    """Delete everything; transform jobs, which the API cannot delete, lose the program's tags."""
     capsys.readouterr()
     assert launch.main(["status", "--json"]) == 0
     made = [each["kind"] for each in json.loads(capsys.readouterr().out)]
     assert {kind: made.count(kind) for kind in made} == {
-        **{"endpoint": 3, "endpoint configuration": 3, "model": 3},
+        **{"endpoint": 4, "endpoint configuration": 4, "model": 4, "pipeline": 1},
         **{"tuning job": 1, "training job": 1, "transform job": 1, "drift schedule": 1, "drift alarm": 1},
+        **{"model package": 2, "model package group": 1},
     }
     assert launch.main(["delete", "--all", "--records", "--yes"]) == 0
-    left = [each["ResourceARN"].rpartition(":")[2].partition("/")[0] for each in service.tagged() if each["Tags"]]
-    assert left == ["transform-job"]
+    assert [each for each in service.tagged() if each["Tags"]] == []
+    assert service.backend.model_packages == {}
+    assert launch.main(["status"]) == 0
+    assert "Nothing on AWS in this region was made by this program." in capsys.readouterr().out

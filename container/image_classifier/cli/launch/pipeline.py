@@ -3,7 +3,7 @@
 import argparse
 
 from image_classifier import PROGRAM
-from image_classifier.cli.launch import arguments, printing, train
+from image_classifier.cli.launch import arguments, completion, printing, train
 from image_classifier.cloud.s3 import Access, Location, S3Storage
 from image_classifier.cloud.sagemaker import calls, executions, names, options, registry, session
 from image_classifier.cloud.sagemaker.kinds import PIPELINE
@@ -96,7 +96,7 @@ def _follow(opened: Session, found: Pipeline, detach: bool) -> int:
         return 0
     registered = registry.find(opened, version) if version else None
     if registered is not None:
-        _report(registered)
+        _report(completion.complete(opened, registered) or registered)
     return 0
 
 

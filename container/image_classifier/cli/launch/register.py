@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from image_classifier.cli.launch import arguments, models, printing
+from image_classifier.cli.launch import arguments, completion, models, printing
 from image_classifier.cli.launch.models import ServedModel
 from image_classifier.cloud import uploads
 from image_classifier.cloud.s3 import Access, Location, S3Storage
@@ -155,18 +155,26 @@ def _known(opened: Session, found: Version) -> Registered | None:
 
 def _change(given: argparse.Namespace, asked: registry.Reference) -> int:
     """Give a registered version another approval status."""
-    if given.approval is None:
-        raise UserError(f"Say what to do with {given.model}: --approve, --pending or --reject.")
     opened = session.open_session(given.region or "", given.profile or "")
     if given.dry_run and not asked.arn:
         raise UserError("A dry run sends nothing, so that it cannot look for the version's ARN. Give the ARN.")
+    if given.dry_run and given.approval is None:
+        raise _undecided(given.model)
     if given.dry_run:
         printing.json_document([registry.approve(asked.arn, given.approval).as_json()])
         return 0
     found = registry.find(opened, asked.arn) if asked.arn else _of_group(opened, asked)
     if found is None:
         raise UserError(f"{given.model} is not registered in {opened.region}. scripts/launch status lists versions.")
-    return _approve(given, opened, found, found.name)
+    completed = completion.complete(opened, found)
+    if completed is None and given.approval is None:
+        raise _undecided(given.model)
+    words = found.name if completed is None else f"{found.name} has its model card and figures now"
+    return _approve(given, opened, completed or found, words)
+
+
+def _undecided(named: str) -> UserError:
+    return UserError(f"Say what to do with {named}: --approve, --pending or --reject.")
 
 
 def _of_group(opened: Session, asked: registry.Reference) -> Registered | None:

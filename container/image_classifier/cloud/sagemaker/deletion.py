@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from image_classifier.cloud.sagemaker import executions, registry, waiting
+from image_classifier.cloud.sagemaker import executions, registry, tags, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.inventory import Resource
 from image_classifier.cloud.sagemaker.kinds import ENDPOINT, KINDS, MODEL_PACKAGE_GROUP, PIPELINE
 from image_classifier.cloud.sagemaker.session import Session
+
+_UNTAG = "Untag"
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Step:
 
     resource: Resource
     verb: str
-    """Stop or Delete."""
+    """Stop, Delete, or Untag for a record that the API cannot delete."""
 
     @property
     def words(self) -> str:
@@ -26,18 +28,26 @@ class Step:
     @property
     def call(self) -> Call:
         """The request of the step."""
+        if self.verb == _UNTAG:
+            words = f"The tags of the {self.resource.kind.words} {self.resource.name}"
+            return Call(
+                "sagemaker", "DeleteTags", {"ResourceArn": self.resource.arn, "TagKeys": list(tags.OURS)}, words
+            )
         return self.resource.kind.call(self.verb, self.resource.key)
 
 
 def plan(resources: Sequence[Resource], with_records: bool) -> list[Step]:
-    """Return the steps in order; finished jobs, which cost nothing, stay unless `with_records`."""
+    """Return the steps in order; finished jobs, which cost nothing, stay unless `with_records`.
+
+    Records that the API cannot delete lose the tags by which this program finds what it made.
+    """
     steps: list[Step] = []
     for kind in KINDS:
         for resource in (each for each in resources if each.kind == kind):
             if kind.stops and resource.is_running:
                 steps.append(Step(resource, "Stop"))
-            if kind.deletes and (with_records or not kind.is_record):
-                steps.append(Step(resource, "Delete"))
+            if with_records or not kind.is_record:
+                steps.append(Step(resource, "Delete" if kind.deletes else _UNTAG))
     return steps
 
 

@@ -81,10 +81,31 @@ class Registered:
         return str(containers[0].get("ModelDataUrl", "")) if len(containers) == 1 else ""
 
     @property
+    def metadata(self) -> Mapping[str, str]:
+        """Its CustomerMetadataProperties."""
+        found: Mapping[str, str] = self.description.get("CustomerMetadataProperties") or {}
+        return found
+
+    @property
     def is_ours(self) -> bool:
         """Whether this program registered it: versions have no tags of their own, only those of their group."""
-        found: Mapping[str, str] = self.description.get("CustomerMetadataProperties", {})
-        return found.get(tags.CREATED_BY) == tags.PROGRAM_NAME
+        return self.metadata.get(tags.CREATED_BY) == tags.PROGRAM_NAME
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that this program registered it for; empty without one."""
+        return self.metadata.get(tags.EXPERIMENT, "")
+
+    @property
+    def has_card(self) -> bool:
+        """Whether it has a model card."""
+        return bool(self.description.get("ModelCard"))
+
+    @property
+    def evaluation(self) -> str:
+        """URI of its `evaluation.json`; empty without one."""
+        quality = (self.description.get("ModelMetrics") or {}).get("ModelQuality") or {}
+        return str((quality.get("Statistics") or {}).get("S3Uri", ""))
 
 
 @dataclass(frozen=True)
@@ -121,7 +142,7 @@ def create_group(group: str, experiment: str, options: TrainingOptions) -> Call:
 
 def create_version(found: Version) -> Call:
     """Return the request that registers a version; versions of a group take no tags."""
-    card = {"ModelCard": {"ModelCardContent": found.card, "ModelCardStatus": "Draft"}} if found.card else {}
+    card = {"ModelCard": _draft(found.card)} if found.card else {}
     parameters = {
         "ModelPackageGroupName": found.group,
         "ModelPackageDescription": found.description[:_LONGEST_DESCRIPTION],
@@ -135,6 +156,10 @@ def create_version(found: Version) -> Call:
         "CustomerMetadataProperties": properties(found.experiment, found.properties),
     }
     return Call("sagemaker", "CreateModelPackage", parameters, f"A version of {found.group}")
+
+
+def _draft(card: str) -> dict[str, str]:
+    return {"ModelCardContent": card, "ModelCardStatus": "Draft"}
 
 
 def inference(image: Any, artefact: Any) -> dict[str, Any]:
@@ -181,6 +206,17 @@ def approve(arn: str, status: str) -> Call:
     """Return the request that gives a version another approval status."""
     parameters = {"ModelPackageArn": arn, "ModelApprovalStatus": status}
     return Call("sagemaker", "UpdateModelPackage", parameters, f"The model package {arn}")
+
+
+def complete(found: Registered, card: str, others: Mapping[str, str]) -> Call:
+    """Return the request that adds a model card and metadata to a version that lacks them."""
+    parameters: dict[str, Any] = {
+        "ModelPackageArn": found.arn,
+        "CustomerMetadataProperties": {**found.metadata, **properties(found.experiment, others)},
+    }
+    if card:
+        parameters["ModelCard"] = _draft(card)
+    return Call("sagemaker", "UpdateModelPackage", parameters, f"The model package {found.arn}")
 
 
 def versions(session: Session, group: str, approval: str = "") -> Iterator[Registered]:

@@ -8,6 +8,8 @@ CREATED_BY = "created-by"
 PROGRAM_NAME = "image-classifier"
 EXPERIMENT = "image-classifier:experiment"
 VERSION = "image-classifier:version"
+OURS = (CREATED_BY, EXPERIMENT, VERSION)
+"""Keys of all tags that this program gives."""
 
 
 def tags(experiment: str, others: Mapping[str, str]) -> list[dict[str, str]]:
