@@ -127,8 +127,8 @@ def _of_s3(operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
 
 
 def _of_sagemaker(operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
-    if operation == "ListTags":
-        yield Need("sagemaker:ListTags", parameters["ResourceArn"], _OWN)
+    if operation in ("ListTags", "DeleteTags"):
+        yield Need(f"sagemaker:{operation}", parameters["ResourceArn"], _OWN)
         return
     untagged = _without_tags(operation, parameters)
     if untagged:
@@ -152,6 +152,9 @@ def _of_sagemaker(operation: str, parameters: Mapping[str, Any]) -> Iterator[Nee
 
 def _of_monitoring(service: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Need]:
     """Yield what drift schedules, their alarms and topics need; the tags of a request are a permission of their own."""
+    if operation == "DescribeAlarmsForMetric":
+        yield Need(f"{service}:{operation}", "*", {})
+        return
     group = parameters.get("GroupName") or parameters.get("Name") or str(parameters.get("ResourceArn")).split("/")[-1]
     names = {
         "scheduler": f"schedule-group/{group}",

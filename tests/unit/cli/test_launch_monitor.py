@@ -8,14 +8,15 @@ import boto3
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import calls, tags, waiting
+from image_classifier.cloud.sagemaker import calls, registry, tags, waiting
 from image_classifier.cloud.sagemaker.session import Session
 from tests.support.aws import ACCOUNT
 from tests.support.sagemaker_service import BUCKET, REGION, ROLE, SageMakerService, sagemaker_on_this_machine
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/image-classifier:latest-cpu"
 SCHEDULER = f"arn:aws:iam::{ACCOUNT}:role/scheduler"
-CAPTURED = f"s3://{BUCKET}/image-classifier/captured/flowers"
+STORAGE = f"s3://{BUCKET}/image-classifier"
+CAPTURED = f"{STORAGE}/captured/flowers"
 REGULARLY = ["monitor", "flowers", "--scheduler-role", SCHEDULER]
 
 
@@ -103,6 +104,62 @@ def test_second_call_changes_the_schedule(service: SageMakerService, capsys: pyt
     (alarm,) = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert (alarm["Period"], alarm["TreatMissingData"]) == (604_800, "ignore")
     assert alarm["InsufficientDataActions"] == []
+
+
+def test_schedule_follows_the_model_of_its_endpoint(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a schedule -> a deployment of another model changes its baseline alone; one without capture says so."""
+    assert launch.main([*REGULARLY, "--every", "12h"]) == 0
+    before, model = scheduled(), f"s3://{BUCKET}/new/model.tar.gz"
+    words = ["deploy", model, "--name", "flowers", "--image", IMAGE, "--role", ROLE, "--location", STORAGE]
+    assert launch.main([*words, "--capture-percent", "10"]) == 0
+    assert "Its drift schedule compares with the new model from now on." in capsys.readouterr().out
+    job = json.loads(scheduled()["Target"]["Input"])
+    assert job["ProcessingInputs"][1]["S3Input"].pop("S3Uri") == model
+    earlier = json.loads(before["Target"]["Input"])
+    del earlier["ProcessingInputs"][1]["S3Input"]["S3Uri"]
+    assert job == earlier
+    assert scheduled()["ScheduleExpression"] == before["ScheduleExpression"] == "rate(12 hours)"
+    # moto keeps an update's configuration by its name, which has the time in seconds.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("image_classifier.cloud.sagemaker.names._STAMP", "-deaf")
+        assert launch.main(words) == 0
+    assert "it still compares with the earlier model. The endpoint flowers keeps no requests" in capsys.readouterr().out
+
+
+def test_endpoint_of_a_registered_version_is_monitored(service: SageMakerService) -> None:
+    """Given a model that was made from a model package -> requests are compared with the artefact of the package."""
+    sagemaker, group = boto3.client("sagemaker"), "flowers"
+    sagemaker.create_model_package_group(ModelPackageGroupName=group)
+    artefact = f"s3://{BUCKET}/registered/model.tar.gz"
+    package = sagemaker.create_model_package(
+        ModelPackageGroupName=group, InferenceSpecification=registry.inference(IMAGE, artefact)
+    )["ModelPackageArn"]
+    sagemaker.delete_model(ModelName="flowers")
+    sagemaker.create_model(ModelName="flowers", ExecutionRoleArn=ROLE, PrimaryContainer={"ModelPackageName": package})
+    assert launch.main(REGULARLY) == 0
+    job = json.loads(scheduled()["Target"]["Input"])
+    assert job["ProcessingInputs"][1]["S3Input"]["S3Uri"] == artefact
+    assert job["AppSpecification"]["ImageUri"] == IMAGE
+
+
+def test_an_alarm_of_the_stack_stays_the_only_one(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given an alarm on the same metric that another program made -> ours goes, and notifications are left to it."""
+    assert launch.main(REGULARLY) == 0
+    (ours,) = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    kept = ("Namespace", "MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods", "Threshold")
+    theirs: Any = {name: ours[name] for name in (*kept, "ComparisonOperator")}
+    boto3.client("cloudwatch").put_metric_alarm(AlarmName="stack-DriftAlarm-1", **theirs)
+    assert launch.main([*REGULARLY, "--alarm-email", "me@example.com"]) == 1
+    assert "The alarm stack-DriftAlarm-1 watches the drift of flowers already" in capsys.readouterr().err
+    for _ in range(2):
+        assert launch.main(REGULARLY) == 0
+    assert "The alarm stack-DriftAlarm-1 watches it already" in capsys.readouterr().out
+    (left,) = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert left["AlarmName"] == "stack-DriftAlarm-1"
 
 
 def test_schedule_is_listed_and_deleted_with_all_that_belongs_to_it(
@@ -202,7 +259,7 @@ def test_endpoint_that_cannot_be_monitored_is_explained(
         (["half"], "keeps no requests"),
         (["many"], "serves many models"),
         (["slim"], "give --image"),
-        (["gone"], "The endpoint gone does not exist in"),
+        (["gone"], "The endpoint gone does not exist in the region eu-west-1"),
         (["flowers", "--now", "--stop"], "not both"),
         (["flowers"], "scheduler_role is missing"),
         (["flowers", "--every", "90m"], "whole hours from 1h to 7d"),

@@ -1,13 +1,23 @@
 """`scripts/launch deploy`: serve the model of a job, or any other one, on SageMaker."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from image_classifier.cli.launch import arguments, held_out, models, printing
 from image_classifier.cli.launch.held_out import Known
 from image_classifier.cli.launch.models import ServedModel
-from image_classifier.cloud.sagemaker import calls, endpoint_options, endpoints, hosting, names, registry, session
+from image_classifier.cloud.sagemaker import (
+    calls,
+    endpoint_options,
+    endpoints,
+    hosting,
+    monitored,
+    monitoring,
+    names,
+    registry,
+    session,
+)
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
@@ -72,6 +82,8 @@ def run(given: argparse.Namespace) -> int:
     served.bring(storage, many)
     exists = endpoints.exists(opened, name)
     _send(opened, hosting.requests(found, exists), found, given.json)
+    if exists:
+        _follow_with_monitoring(opened, name, _announce(given.json))
     known = held_out.find(Path(given.model)) if how.kind in (REAL_TIME, SERVERLESS) else None
     sentence, agrees = _checked(opened, name, known) if known else ("", True)
     if sentence and not given.json:
@@ -109,7 +121,7 @@ def _checked(opened: Session, name: str, known: Known) -> tuple[str, bool]:
 
 def _send(opened: Session, requests: Sequence[Call], found: Deployment, silent: bool) -> None:
     scaling = [call for call in requests if call.service == "application-autoscaling"]
-    announce = (lambda _: None) if silent else printing.line
+    announce = _announce(silent)
     for call in requests:
         if call not in scaling:
             opened.send_patiently(call, found.how.retry_seconds, announce)
@@ -117,6 +129,20 @@ def _send(opened: Session, requests: Sequence[Call], found: Deployment, silent: 
     # Auto scaling takes endpoints in service alone.
     for call in scaling:
         opened.send(call)
+
+
+def _announce(silent: bool) -> Callable[[str], None]:
+    return (lambda _: None) if silent else printing.line
+
+
+def _follow_with_monitoring(opened: Session, name: str, announce: Callable[[str], None]) -> None:
+    """Let the drift schedule of an endpoint compare with its new model, if it has a schedule."""
+    try:
+        schedule = monitoring.find_schedule(opened, name)
+        if schedule and monitoring.follow_model(opened, monitored.find(opened, name), schedule):
+            announce("Its drift schedule compares with the new model from now on.")
+    except UserError as error:
+        announce(f"If the endpoint has a drift schedule, it still compares with the earlier model. {error}")
 
 
 def _container(found: Deployment) -> dict[str, str]:

@@ -21,7 +21,8 @@ from image_classifier.cloud.sagemaker import (
     session,
     waiting,
 )
-from image_classifier.cloud.sagemaker.kinds import ALARM, PROCESSING_JOB, SCHEDULE, TOPIC
+from image_classifier.cloud.sagemaker.inventory import Resource
+from image_classifier.cloud.sagemaker.kinds import ALARM, PROCESSING_JOB, SCHEDULE, TOPIC, Kind
 from image_classifier.cloud.sagemaker.monitored import Monitored
 from image_classifier.cloud.sagemaker.monitoring import Monitor
 from image_classifier.cloud.sagemaker.options import TrainingOptions
@@ -34,8 +35,7 @@ EXAMPLES = (
     "examples:\n  scripts/launch monitor flowers run/flowers --now\n"
     "  scripts/launch monitor flowers run/flowers --scheduler-role ARN --alarm-email me@example.com\n"
     "  scripts/launch monitor flowers --stop\n\n"
-    "Again with other options changes the schedule, also after a deployment of another model. Guide: "
-    "docs/guides/drift.md"
+    "Again with other options changes the schedule. Guide: docs/guides/drift.md"
 )
 DRIFTED = 2
 """Exit code of drift, as that of scripts/drift."""
@@ -102,9 +102,7 @@ def _storage(typed: TrainingOptions, target: Monitored) -> Location:
 
 
 def _stop(opened: Session, endpoint: str, is_dry: bool) -> int:
-    kinds = {SCHEDULE: endpoint, ALARM: f"drift-{endpoint}", TOPIC: f"drift-{endpoint}"}
-    found = [each for each in inventory.find(opened) if kinds.get(each.kind) == each.name]
-    steps = deletion.plan(found, with_records=False)
+    steps = deletion.plan(_own(opened, endpoint, (SCHEDULE, ALARM, TOPIC)), with_records=False)
     if is_dry:
         printing.json_document([step.call.as_json() for step in steps])
     elif not steps:
@@ -113,6 +111,12 @@ def _stop(opened: Session, endpoint: str, is_dry: bool) -> int:
         deletion.run(opened, steps, printing.line)
         printing.line("Done. The reports in S3 stay.")
     return 0
+
+
+def _own(opened: Session, endpoint: str, kinds: tuple[Kind, ...]) -> list[Resource]:
+    """Return what this program made to monitor an endpoint, of some kinds."""
+    wanted = {kind: endpoint if kind == SCHEDULE else f"drift-{endpoint}" for kind in kinds}
+    return [each for each in inventory.find(opened) if wanted.get(each.kind) == each.name]
 
 
 def _regularly(opened: Session, found: Monitor, is_dry: bool) -> int:
@@ -129,12 +133,21 @@ def _regularly(opened: Session, found: Monitor, is_dry: bool) -> int:
         printing.json_document([call.as_json() for call in planned])
         return 0
     has_group, exists = monitoring.existing(opened, found)
-    for call in monitoring.requests(found, has_group, exists):
+    endpoint, other = found.target.endpoint, monitoring.other_alarm(opened, found)
+    if other and found.topic:
+        raise UserError(
+            f"The alarm {other} watches the drift of {endpoint} already, and a second one would tell the same twice. "
+            "Leave --alarm-email and --sns out, and let that alarm notify whom you want."
+        )
+    for call in monitoring.requests(found, has_group, exists, bool(other)):
         opened.send(call)
-    endpoint = found.target.endpoint
+    if other:
+        deletion.run(opened, deletion.plan(_own(opened, endpoint, (ALARM, TOPIC)), with_records=False), printing.line)
     printing.line(f"{'Changed' if exists else 'Made'} the drift schedule of {endpoint}: {found.how.expression}, UTC.")
-    printing.line(f"Reports: {found.storage.below(f'drift/{endpoint}/').uri}   alarm: {found.name}")
-    if found.how.alarm_email:
+    printing.line(f"Reports: {found.storage.below(f'drift/{endpoint}/').uri}   alarm: {other or found.name}")
+    if other:
+        printing.line(f"The alarm {other} watches it already, so that this program makes none.")
+    elif found.how.alarm_email:
         printing.line(f"AWS has written to {found.how.alarm_email}: the alarm is sent once the link in it is opened.")
     elif not found.topic:
         printing.line("The alarm sends no message; --alarm-email ADDRESS or --sns TOPIC makes it.", "yellow")

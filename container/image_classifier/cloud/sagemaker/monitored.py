@@ -6,9 +6,9 @@ from typing import Any
 
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Location
-from image_classifier.cloud.sagemaker import tags
+from image_classifier.cloud.sagemaker import endpoints, registry, tags
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.kinds import ENDPOINT, ENDPOINT_CONFIG, MODEL
+from image_classifier.cloud.sagemaker.kinds import ENDPOINT_CONFIG, MODEL
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import UserError
 
@@ -40,17 +40,12 @@ def find(session: Session, endpoint: str) -> Monitored:
         UserError: It does not exist, keeps no requests, or serves many models.
         PlatformError: AWS cannot be reached.
     """
-    described = session.find(ENDPOINT.call("Describe", endpoint))
-    if described is None:
-        raise UserError(
-            f"The endpoint {endpoint} does not exist in {session.region}. scripts/launch status lists endpoints; "
-            "another region: --region."
-        )
+    described = endpoints.described(session, endpoint)
     configuration = session.send(ENDPOINT_CONFIG.call("Describe", str(described["EndpointConfigName"])))
     destination = _destination(endpoint, configuration.get("DataCaptureConfig") or {})
     variant = configuration["ProductionVariants"][0]
     model = session.send(MODEL.call("Describe", str(variant["ModelName"])))
-    container = model.get("PrimaryContainer") or (model.get("Containers") or [{}])[0]
+    container = _container(session, model)
     parameters = {"ResourceArn": str(described["EndpointArn"])}
     marks = session.send(Call("sagemaker", "ListTags", parameters, f"The tags of {endpoint}"))
     return Monitored(
@@ -72,6 +67,17 @@ def _destination(endpoint: str, capture: Mapping[str, Any]) -> Location:
             f"Deploy its model again with --name {endpoint} --capture-percent 10, which replaces it without a pause."
         )
     return s3.parse(str(capture["DestinationS3Uri"]).rstrip("/"))
+
+
+def _container(session: Session, model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a model's container; of a model that was made from a registered version, that of the version."""
+    found: Mapping[str, Any] = model.get("PrimaryContainer") or (model.get("Containers") or [{}])[0]
+    package = found.get("ModelPackageName")
+    if not package or found.get("ModelDataUrl"):
+        return found
+    version = session.send(registry.describe(str(package)))
+    containers: list[Mapping[str, Any]] = version.get("InferenceSpecification", {}).get("Containers", [])
+    return containers[0] if containers else found
 
 
 def _artefact(endpoint: str, container: Mapping[str, Any]) -> str:

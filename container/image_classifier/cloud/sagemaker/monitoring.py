@@ -6,7 +6,9 @@ in CloudWatch's embedded metric format, which CloudWatch Logs extracts from any 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker import names
@@ -31,6 +33,13 @@ _SCHEDULE = "drift"
 _LONGEST_PREFIX = 26
 """Characters of a job's name before the execution id, whose length is not documented: 36 remain for it."""
 _MAX_RUNTIME = 3_600
+_MODEL = "model"
+"""The input with the drift baseline."""
+_KEPT = (
+    *("Name", "GroupName", "Description", "ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow"),
+    *("State", "StartDate", "EndDate", "KmsKeyArn", "ActionAfterCompletion"),
+)
+"""What UpdateSchedule would reset if it was left out."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def create_processing_job(found: Monitor, unique: str, end_time: str) -> Call:
     output = ("drift", found.reports(name).uri, monitoring_variables.OUTPUT_PATH.default)
     inputs = [
         container_input("capture", f"{found.target.captured.uri}/", monitoring_variables.DATASET_SOURCE.default),
-        container_input("model", found.target.artefact, monitoring_variables.MODEL.default),
+        container_input(_MODEL, found.target.artefact, monitoring_variables.MODEL.default),
     ]
     cluster = (how.job_instance_type, how.job_volume_gb)
     parameters = {
@@ -161,9 +170,55 @@ def topic(found: Monitor) -> list[Call]:
     ]
 
 
-def requests(found: Monitor, has_group: bool, exists: bool) -> list[Call]:
-    """Return every request of a schedule in order."""
-    return [*topic(found), alarm(found), *([] if has_group else [group(found)]), schedule(found, exists)]
+def requests(found: Monitor, has_group: bool, exists: bool, has_alarm: bool = False) -> list[Call]:
+    """Return every request of a schedule in order; without an alarm if another one watches the metric already."""
+    watching = [] if has_alarm else [*topic(found), alarm(found)]
+    return [*watching, *([] if has_group else [group(found)]), schedule(found, exists)]
+
+
+def other_alarm(session: Session, found: Monitor) -> str:
+    """Return the name of an alarm on the endpoint's drift that this program did not make; empty without one.
+
+    Raises:
+        ExplainedError: AWS rejects the request or cannot be reached.
+    """
+    watched = alarm(found).parameters
+    parameters = {name: watched[name] for name in ("Namespace", "MetricName", "Dimensions")}
+    words = f"The alarms on the drift of {found.target.endpoint}"
+    answer = session.send(Call("cloudwatch", "DescribeAlarmsForMetric", parameters, words))
+    others = [
+        str(each["AlarmName"])
+        for each in answer["MetricAlarms"]
+        if each["AlarmName"] != found.name and each["Dimensions"] == watched["Dimensions"]
+    ]
+    return next(iter(others), "")
+
+
+def follow_model(session: Session, target: Monitored, schedule: Mapping[str, Any]) -> bool:
+    """Let an existing schedule compare with the model that the endpoint serves now; return whether that was another.
+
+    Raises:
+        ExplainedError: AWS rejects the request or cannot be reached.
+    """
+    job = json.loads(schedule["Target"]["Input"])
+    (model,) = (each for each in job["ProcessingInputs"] if each["InputName"] == _MODEL)
+    if model["S3Input"]["S3Uri"] == target.artefact:
+        return False
+    model["S3Input"]["S3Uri"] = target.artefact
+    kept = {name: schedule[name] for name in _KEPT if schedule.get(name) is not None}
+    changed = {**kept, "Target": {**schedule["Target"], "Input": json.dumps(job)}}
+    session.send(Call("scheduler", "UpdateSchedule", changed, f"The drift schedule of {target.endpoint}"))
+    return True
+
+
+def find_schedule(session: Session, endpoint: str) -> dict[str, Any] | None:
+    """Return the drift schedule of an endpoint; None without one.
+
+    Raises:
+        ExplainedError: AWS rejects the request or cannot be reached.
+    """
+    parameters = {"GroupName": endpoint, "Name": _SCHEDULE}
+    return session.find(Call("scheduler", "GetSchedule", parameters, f"The drift schedule of {endpoint}"))
 
 
 def existing(session: Session, found: Monitor) -> tuple[bool, bool]:
@@ -185,5 +240,4 @@ def existing(session: Session, found: Monitor) -> tuple[bool, bool]:
             f"EventBridge Scheduler has a group {name} already, which this program did not make. Deploy the endpoint "
             "under another name, or delete the group."
         )
-    parameters = {"GroupName": name, "Name": _SCHEDULE}
-    return True, session.find(Call("scheduler", "GetSchedule", parameters, f"The drift schedule of {name}")) is not None
+    return True, find_schedule(session, name) is not None
