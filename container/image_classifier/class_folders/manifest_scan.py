@@ -6,7 +6,7 @@ from pathlib import Path
 
 from image_classifier.class_folders import manifest_files, manifest_lines, manifests, permissions
 from image_classifier.class_folders.listing import Example, Listing
-from image_classifier.class_folders.manifest_lines import TRAINING, Line
+from image_classifier.class_folders.manifest_lines import TEST, TRAINING, VALIDATION, Line
 from image_classifier.class_folders.manifest_mistakes import Mistake, Mistakes
 from image_classifier.class_folders.problems import Problem
 from image_classifier.class_folders.storage import Storage
@@ -72,6 +72,16 @@ def _listing(folder: Path, kept: Mapping[str, Line]) -> Listing:
     order = sorted(kept, key=lambda path: (index[kept[path].label], path.split("/")))
     examples = [Example(Path(f"{folder}/{path}"), index[kept[path].label], split=kept[path].split) for path in order]
     return Listing(folder, names, tuple(examples))
+
+
+def held_out(listing: Listing) -> tuple[str | None, list[Example]]:
+    """Return the images of a manifest that a model is judged on, and their split; None: the manifest has no splits.
+
+    They are those of test, else those of validation, else all.
+    """
+    given = {example.split for example in listing.examples}
+    split = next((name for name in (TEST, VALIDATION) if name in given), None)
+    return split, [example for example in listing.examples if split in (None, example.split)]
 
 
 def problems_of_whole(

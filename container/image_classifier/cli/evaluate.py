@@ -10,7 +10,7 @@ import numpy as np
 from rich.progress import Progress
 
 from image_classifier import archives, model_layout, own_files
-from image_classifier.class_folders import channel_scan, manifests
+from image_classifier.class_folders import channel_scan, manifest_scan, manifests
 from image_classifier.class_folders.problems import raise_all
 from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import image_files
@@ -117,9 +117,7 @@ def _by_manifest(folder: Path, index: Mapping[str, int]) -> LabelledImages | Non
             f"--images {folder / scan.manifest} has the labels {names.listed(unknown, _SHOWN)}, which are no classes "
             f"of the model. These are {names.listed(list(index), _SHOWN)}. Correct them, or leave these lines out."
         )
-    given = {example.split for example in listing.examples}
-    split = next((name for name in ("test", "validation") if name in given), None)
-    judged = [example for example in listing.examples if split in (None, example.split)]
+    split, judged = manifest_scan.held_out(listing)
     of_split = f" of the split {split}, not the other lines" if split else ""
     consoles.print_text(consoles.output(), f"Judging {len(judged):,} images of {scan.manifest}{of_split}.")
     labels = np.array([index[listing.class_names[example.label]] for example in judged], np.int64)

@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/predict`."""
     parser = argparse.ArgumentParser(
         prog="scripts/predict",
-        description="Classify images with a running server; folders named as classes give the accuracy.",
+        description="Classify images with a running server; class folders, or a manifest, give the accuracy.",
         epilog="examples:\n  scripts/predict run/data/solar/held-out --csv answers.csv\n"
         "  scripts/predict photo.jpg --model run/job --explain",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.csv and given.csv.exists():
             raise UserError(f"--csv {given.csv} exists already. Name a new file.")
-        images = image_files.find(given.images)
+        images = image_files.find(given.images, _on_standard_error)
         with _address(given.model, given.url) as url:
             if given.explain:
                 _explain(images, url, given.output)
@@ -214,6 +214,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _classify(images, url, given)
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
+
+
+def _on_standard_error(text: str) -> None:
+    # Standard output may be for programs.
+    consoles.print_text(consoles.errors(), text)
 
 
 def _classify(images: Sequence[ImageFile], url: str, given: argparse.Namespace) -> int:

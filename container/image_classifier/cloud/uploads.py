@@ -59,17 +59,21 @@ class Upload:
     """Files that lay there already."""
 
 
-def manifest_of(folder: Path) -> Manifest:
+def manifest_of(folder: Path, wanted: Callable[[Path], bool] = lambda path: True) -> Manifest:
     """Read every file of a folder and hash it; links are followed, names that begin with a dot are left out.
 
+    Args:
+        folder: It is walked with its sub-folders.
+        wanted: Which files belong to the upload, by their paths.
+
     Raises:
-        UserError: A file cannot be read, a name is not valid UTF-8, or the folder is empty.
+        UserError: A file cannot be read, a name is not valid UTF-8, or the folder has none that is wanted.
     """
     files: dict[str, str] = {}
     size = 0
     try:
         with ThreadPoolExecutor(_CONCURRENT) as threads:
-            paths = list(_files(folder))
+            paths = list(filter(wanted, _files(folder)))
             for path, sha256 in zip(paths, threads.map(sha256_of, paths), strict=True):
                 name = path.relative_to(folder).as_posix()
                 if not is_utf8(name):

@@ -1,5 +1,6 @@
 """Images in the files and folders that a user names."""
 
+import json
 import unicodedata
 from pathlib import Path
 
@@ -33,6 +34,46 @@ def test_folder_of_images_is_a_class_itself(tmp_path: Path) -> None:
 def test_file_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:
     """Given a file that does not exist -> kept without a class, so that its request reports the error."""
     assert image_files.find([tmp_path / "absent.jpg"]) == [ImageFile(tmp_path / "absent.jpg", None)]
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.manifest"])
+@pytest.mark.parametrize("is_folder", [False, True], ids=["file", "folder"])
+def test_manifest_names_images_and_classes(tmp_path: Path, name: str, is_folder: bool) -> None:
+    """Given a manifest, by itself or by its folder -> the images that it lists, with its labels, as in training."""
+    first, second = make_image(tmp_path / "all" / "1.jpg"), make_image(tmp_path / "all" / "2.jpg")
+    make_image(tmp_path / "all" / "unlisted.jpg")
+    if name.endswith(".csv"):
+        (tmp_path / name).write_text("path,label\nall/1.jpg,cat\nall/2.jpg,dog\n")
+    else:
+        lines = [
+            {"source-ref": f"s3://b/photos/all/{file}", "label": index, "label-metadata": {"class-name": label}}
+            for index, (file, label) in enumerate([("1.jpg", "cat"), ("2.jpg", "dog")])
+        ]
+        (tmp_path / name).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    expected = [ImageFile(first, "cat"), ImageFile(second, "dog")]
+    assert image_files.find([tmp_path if is_folder else tmp_path / name]) == expected
+
+
+def test_held_out_images_of_a_manifest_are_taken(tmp_path: Path) -> None:
+    """Given a manifest with splits -> the images of its test split, and a line that says so."""
+    for name in "123":
+        make_image(tmp_path / f"{name}.jpg")
+    rows = ["path,label,split", "1.jpg,cat,train", "2.jpg,cat,test", "3.jpg,dog,val", ""]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    said: list[str] = []
+    assert image_files.find([tmp_path], said.append) == [ImageFile(tmp_path / "2.jpg", "cat")]
+    assert said == ["Taking 1 images of list.csv of the split test, not the other lines."]
+
+
+def test_mistakes_of_a_manifest_are_named(tmp_path: Path) -> None:
+    """Given a line without a file, and a table that is no manifest -> a sentence each."""
+    make_image(tmp_path / "1.jpg")
+    (tmp_path / "list.csv").write_text("path,label\n1.jpg,cat\nabsent.jpg,dog\n")
+    with pytest.raises(UserError, match=r"absent\.jpg"):
+        image_files.find([tmp_path])
+    (tmp_path / "list.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match=r"The file .*list\.csv is not a manifest\. Expected a folder, or a CSV file"):
+        image_files.find([tmp_path / "list.csv"])
 
 
 def test_what_is_no_image_is_left_out(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from image_classifier.cli.launch import arguments, models, printing
-from image_classifier.cli.predictions import answers
+from image_classifier.cli.predictions import answers, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cloud import s3, uploads
@@ -16,7 +16,9 @@ from image_classifier.cloud.sagemaker import batch, calls, names, session, waiti
 from image_classifier.cloud.sagemaker.batch import Batch
 from image_classifier.cloud.sagemaker.kinds import TRANSFORM_JOB
 from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.cloud.uploads import Manifest
 from image_classifier.contract.errors import UserError
+from image_classifier.imaging import FORMATS
 from image_classifier.runners import experiment
 
 SUMMARY = "classify a folder or an S3 prefix of images once, without an endpoint"
@@ -47,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     opened = session.open_session(served.options.region, served.options.profile)
     storage = served.options.storage(opened.region)
     access = S3Storage(Access(region=opened.region, profile=served.options.profile or None))
-    manifest = None if experiment.is_s3(given.images) else uploads.manifest_of(Path(given.images))
+    manifest = None if experiment.is_s3(given.images) else _images_of(Path(given.images))
     images = uploads.location_of(manifest, storage) if manifest else s3.parse(given.images)
     found = Batch(
         name=names.unique(served.experiment),
@@ -73,6 +75,15 @@ def run(given: argparse.Namespace) -> int:
     answers.write_csv(given.csv, answered)
     printing.line(f"Classified {len(answered):,} images: {given.csv}   answers: {found.answers.uri}")
     return 0
+
+
+def _images_of(folder: Path) -> Manifest:
+    """Return the images below a folder: one file that is none, such as a table beside them, would fail the job."""
+    if not folder.is_dir():
+        raise UserError(f"DIR {folder} is not a folder. Give a folder of images, or their s3:// address.")
+    if not any(image_files.is_image(path) for path in folder.rglob("*") if path.is_file()):
+        raise UserError(f"DIR {folder} holds no image. Expected files of {', '.join(FORMATS)}, in any folder below it.")
+    return uploads.manifest_of(folder, image_files.is_image)
 
 
 def _classify(opened: Session, requests: list[calls.Call], found: Batch) -> None:

@@ -12,11 +12,11 @@ from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.terminal import consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.sagemaker import endpoints, session
-from image_classifier.cloud.sagemaker.kinds import ENDPOINT, ENDPOINT_CONFIG
+from image_classifier.cloud.sagemaker.kinds import ENDPOINT_CONFIG
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import UserError
 
-SUMMARY = "classify images with an endpoint; folders named as classes give the accuracy"
+SUMMARY = "classify images with an endpoint; class folders, or a manifest, give the accuracy"
 EXAMPLES = (
     "examples:\n  scripts/launch invoke flowers photo.jpg\n  scripts/launch invoke flowers photos --csv answers.csv"
 )
@@ -38,7 +38,7 @@ def run(given: argparse.Namespace) -> int:
     """Run the verb and return the exit code: 1 if an image was rejected."""
     if given.csv and given.csv.exists():
         raise UserError(f"--csv {given.csv} exists already. Name a new file.")
-    images = image_files.find(given.images)
+    images = image_files.find(given.images, lambda text: consoles.print_text(consoles.errors(), text))
     opened = session.open_session(given.region or "", given.profile or "")
     ask = _asking(opened, given)
     found, rejected = [], 0
@@ -62,12 +62,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _asking(opened: Session, given: argparse.Namespace) -> Callable[[Path], dict[str, Any]]:
     """Return how the endpoint is asked: directly, or through S3 if it is asynchronous."""
-    described = opened.find(ENDPOINT.call("Describe", given.endpoint))
-    if described is None:
-        raise UserError(
-            f"The endpoint {given.endpoint} does not exist in {opened.region}. scripts/launch status lists those "
-            "that do."
-        )
+    described = endpoints.described(opened, given.endpoint)
     configuration = opened.send(ENDPOINT_CONFIG.call("Describe", described["EndpointConfigName"]))
     if output := configuration.get("AsyncInferenceConfig", {}).get("OutputConfig"):
         folder = s3.parse(output["S3OutputPath"]).below("requests")
