@@ -56,7 +56,10 @@ def import_model(source: str, output: Path, images: Path | None, trust: bool = F
         given = source if "://" in source else str(local_server.model_of(Path(source)))
         fetched = sources.of_text(given, Origin(), Path(scratch))
         if fetched is None:
-            raise UserError(f"The model {source} does not exist. Give a folder, a .tar.gz, or an s3:// address.")
+            raise UserError(
+                f"ARTEFACT {source} does not exist. Expected a folder or a .tar.gz that the built-in algorithm left, "
+                "or its s3:// or https:// address."
+            )
         try:
             for note in model_layout.notes(fetched.folder):
                 consoles.announce(note.replace(str(fetched.folder), source))

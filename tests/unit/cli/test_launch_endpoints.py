@@ -197,7 +197,7 @@ def test_endpoint_that_does_not_exist_is_named(
 ) -> None:
     """Given a mistyped name -> an error that says how to list endpoints."""
     assert launch.main(["invoke", "flower", str(write_plain_image(tmp_path / "one.bmp"))]) == 1
-    assert "The endpoint flower does not exist in eu-west-1" in capsys.readouterr().err
+    assert "The endpoint flower does not exist in the region eu-west-1" in capsys.readouterr().err
 
 
 def test_second_deployment_replaces_the_first(service: SageMakerService, job: Path) -> None:

@@ -111,7 +111,7 @@ def test_missing_artefact_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     """A path where nothing is -> one sentence."""
     code, _, complained = run(capsys, tmp_path / "gone.tar.gz", "--output", tmp_path / "out")
     assert (code, complained.count("\n")) == (1, 1)
-    assert "does not exist. Give a folder" in complained
+    assert "does not exist. Expected a folder or a .tar.gz" in complained
 
 
 @pytest.mark.every

@@ -100,7 +100,8 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
     model = path / "model" if (path / "model").is_dir() else path
     if not model.exists():
         raise UserError(
-            f"The model {named} does not exist. Give a job's folder, a model folder, a .tar.gz or s3://...."
+            f"The model {named} does not exist on this machine. Expected a job's folder, a model folder, a .tar.gz, or "
+            "an s3:// address."
         )
     found = record.read(path) if path.is_dir() else None
     has_openvino = (model / artifacts.OPENVINO_DIR).is_dir()

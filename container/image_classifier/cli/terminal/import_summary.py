@@ -1,4 +1,4 @@
-"""What `scripts/import-model` prints: what changes for the clients and the operator of a model, and how answers differ."""
+"""What `scripts/import-model` prints: what changes for the clients and the operator of a model, with its answers."""
 
 from dataclasses import dataclass
 

@@ -60,6 +60,22 @@ def exists(session: Session, endpoint: str) -> bool:
     return session.find(ENDPOINT.call("Describe", endpoint)) is not None
 
 
+def described(session: Session, endpoint: str) -> dict[str, Any]:
+    """Return what AWS knows of an endpoint.
+
+    Raises:
+        UserError: It does not exist.
+        PlatformError: AWS cannot be reached.
+    """
+    found = session.find(ENDPOINT.call("Describe", endpoint))
+    if found is None:
+        raise UserError(
+            f"The endpoint {endpoint} does not exist in the region {session.region}. scripts/launch status lists those "
+            "that this program made; give one of them, or another region: --region NAME."
+        )
+    return found
+
+
 def invoke(session: Session, endpoint: str, image: Path, accept: str, model: str = "") -> dict[str, Any]:
     """Send an image to an endpoint and return its answer; `model` names one of several models.
 

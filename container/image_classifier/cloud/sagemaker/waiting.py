@@ -18,7 +18,7 @@ Found = TypeVar("Found")
 
 
 def until(look: Callable[[], Found | None], patience: float = math.inf, pause: float | None = None) -> Found | None:
-    """Look until there is a result, and return it; None: there was none within `patience` seconds.
+    """Look until there is a result, and return it; None if `patience` seconds have gone by without one.
 
     `pause` is the time between two looks, by default `PAUSE`. There is at least one look.
     """
@@ -37,7 +37,7 @@ def until_ended(look: Callable[[], Found | None], target: str) -> None:
     """Look until there is a result; `target` is what ends, in words such as `The endpoint flowers`.
 
     Raises:
-        PlatformError: There was none within `PATIENCE` seconds.
+        PlatformError: `PATIENCE` seconds have gone by without one.
     """
     if until(look, PATIENCE) is None:
         raise PlatformError(f"{target} did not end within {PATIENCE:.0f} s. Try again.")
