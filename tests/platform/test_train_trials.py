@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
 
 def test_trial_leaves_the_checkpoints_of_another_alone(tmp_path: Path, tiny_backbone: Path) -> None:
-    """Given the checkpoints of an earlier trial -> a trial of other values starts from scratch, in a folder of its own."""
+    """Given the checkpoints of an earlier trial -> one of other values starts from scratch, in a folder of its own."""
     tree = make_tree(tmp_path, COLOURS, train_only_top_layer="True", epochs="2")
     link_backbone(tree, tiny_backbone)
     checkpoints, file = tree / "checkpoints", tree / "input" / "config" / "hyperparameters.json"
