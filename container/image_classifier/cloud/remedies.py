@@ -107,6 +107,22 @@ def _region(rejection: Rejection) -> str:
     )
 
 
+def _no_data(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: SageMaker finds nothing to read ({_plain(rejection)}). Check with `aws s3 ls` that there "
+        "are objects below the address and that the bucket is in the job's region, and that the execution role has the "
+        "statements of docs/guides/iam/execution-role.json for the bucket."
+    )
+
+
+def _model_data(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: the model's archive cannot be read with the execution role ({_plain(rejection)}). Check "
+        "with `aws s3 ls` that it exists, in a bucket of the endpoint's region, and that the role has the statements "
+        "of docs/guides/iam/execution-role.json for the bucket."
+    )
+
+
 def _expired(rejection: Rejection) -> str:
     return f"The AWS credentials have expired ({_plain(rejection)}). Run `aws sso login`, or renew them."
 
@@ -148,6 +164,9 @@ REMEDIES = (
     Remedy((), r"service limit '", UserError, _quota),
     Remedy((), r"\bKMS\b|\bkms:", UserError, _kms),
     Remedy(_ACCESS, _ACTION.pattern, UserError, _permission),
+    # Both messages list every possible cause, an unusable role and another region among them.
+    Remedy((), r"no S3 objects found under", UserError, _no_data),
+    Remedy((), r"could not (access|find|download) model data", UserError, _model_data),
     Remedy((), r"could not assume role|AssumeRole", UserError, _role),
     Remedy((), r"image.*(not found|does not exist)|(pull|find).*image", UserError, _image),
     Remedy((), r"CapacityError|insufficient.?(instance.?)?capacity|unable to provision", PlatformError, _capacity),

@@ -42,6 +42,16 @@ CASES = [
         r"image 123456789012\.dkr\.ecr\.eu-west-1\.amazonaws\.com/x:1 was not found.* Push it with scripts/publish",
     ),
     (
+        Fault(
+            "ValidationException",
+            'No S3 objects found under S3 URL "s3://b/data/1" given in input data source. Please ensure that the '
+            "bucket exists in the selected region (eu-west-1), that objects exist under that S3 prefix, and that the "
+            'role "arn:aws:iam::123456789012:role/sagemaker" has "s3:ListBucket" permissions on bucket "b".',
+        ),
+        UserError,
+        r"finds nothing to read .* `aws s3 ls` .* execution-role\.json",
+    ),
+    (
         Fault("ValidationException", "No S3 objects found: the bucket b is in a different region than the job."),
         UserError,
         r"in another region than the job \(eu-west-1\).* --region NAME",
