@@ -204,8 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:
-        if given.csv and given.csv.exists():
-            raise UserError(f"--csv {given.csv} exists already. Name a new file.")
+        answers.reject_csv(given.csv)
         images = image_files.find(given.images, _on_standard_error)
         with _address(given.model, given.url) as url:
             if given.explain:

@@ -1,6 +1,7 @@
 """Arguments that several verbs share; those of a job on SageMaker come from the declared options."""
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,9 +59,12 @@ def add_price(parser: argparse.ArgumentParser) -> None:
 
 
 def _price(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise ValueError
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"is {text!r}; allowed is a number from 0, such as 0.23")
     return value
 
 

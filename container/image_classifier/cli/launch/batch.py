@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, models, printing
 from image_classifier.cli.predictions import answers, image_files
 from image_classifier.cli.predictions.answers import Answer
@@ -34,7 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("model", metavar="JOB_OR_MODEL", help="a job's folder, a model folder or archive, s3://...")
     parser.add_argument("images", metavar="DIR", help="a folder of images, or an s3:// URI")
-    parser.add_argument("--csv", type=Path, required=True, metavar="FILE", help="a new file with a row for each image")
+    parser.add_argument(
+        "--csv",
+        type=argument_types.some_path,
+        required=True,
+        metavar="FILE",
+        help="a new file with a row for each image",
+    )
     arguments.add_dry_run(parser)
     arguments.add_declared(parser, batch.DECLARATIONS, "the job")
     arguments.add_options(parser, _OF_THE_JOB)
@@ -42,8 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run the verb and return the exit code."""
-    if given.csv.exists():
-        raise UserError(f"--csv {given.csv} exists already. Name a new file.")
+    answers.reject_csv(given.csv)
     how = batch.parse(arguments.given_options(given, batch.DECLARATIONS))
     served = models.find(given.model, arguments.given_options(given))
     opened = session.open_session(served.options.region, served.options.profile)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, printing
 from image_classifier.cli.predictions import answers, image_files, scoring
 from image_classifier.cli.predictions.answers import Answer
@@ -26,18 +27,19 @@ _ACCEPT = "application/json;verbose"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument("endpoint", metavar="ENDPOINT", help="its name")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("images", type=argument_types.some_path, nargs="+", metavar="IMAGE_OR_FOLDER")
     parser.add_argument("--target-model", default="", metavar="TAR", help="of an endpoint with many models")
     parser.add_argument("--accept", default=_ACCEPT, metavar="TYPE", help="response format (default: %(default)s)")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="a new file with a row for each image")
+    parser.add_argument(
+        "--csv", type=argument_types.some_path, metavar="FILE", help="a new file with a row for each image"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     arguments.add_options(parser, arguments.PLACE)
 
 
 def run(given: argparse.Namespace) -> int:
     """Run the verb and return the exit code: 1 if an image was rejected."""
-    if given.csv and given.csv.exists():
-        raise UserError(f"--csv {given.csv} exists already. Name a new file.")
+    answers.reject_csv(given.csv)
     images = image_files.find(given.images, lambda text: consoles.print_text(consoles.errors(), text))
     opened = session.open_session(given.region or "", given.profile or "")
     ask = _asking(opened, given)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, completion, models, printing
 from image_classifier.cli.launch.models import ServedModel
 from image_classifier.cloud import uploads
@@ -53,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--group", metavar="NAME", help="of versions (default: the name of the experiment)")
     parser.add_argument(
-        "--evaluation", type=Path, metavar="DIR", help="with evaluation.json and model_card.json (default: the job's)"
+        "--evaluation",
+        type=argument_types.some_path,
+        metavar="DIR",
+        help="with evaluation.json and model_card.json (default: the job's)",
     )
     status = parser.add_mutually_exclusive_group()
     words = {"approve": registry.APPROVED, "pending": registry.PENDING, "reject": registry.REJECTED}

@@ -1,8 +1,8 @@
 """`scripts/launch resume`: start a stopped or failed training job again, from its checkpoints in S3, and follow it."""
 
 import argparse
-from pathlib import Path
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, following
 from image_classifier.runners import sagemaker
 
@@ -12,7 +12,7 @@ EXAMPLES = "examples:\n  scripts/launch resume run/flowers"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("folder", type=Path, metavar="JOB", help="the folder of the job")
+    parser.add_argument("folder", type=argument_types.some_path, metavar="JOB", help="the folder of the job")
     arguments.add_price(parser)
     arguments.add_outputs(parser)
 

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, printing
 from image_classifier.cloud.sagemaker import inventory, session
 from image_classifier.cloud.sagemaker.inventory import Resource
@@ -16,7 +17,13 @@ EXAMPLES = "examples:\n  scripts/launch status\n  scripts/launch status run/flow
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("folder", nargs="?", type=Path, metavar="JOB", help="the folder of a job (default: everything)")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=argument_types.some_path,
+        metavar="JOB",
+        help="the folder of a job (default: everything)",
+    )
     parser.add_argument("--experiment", default="", metavar="NAME", help="only what belongs to one experiment")
     arguments.add_outputs(parser)
     arguments.add_options(parser, arguments.PLACE)

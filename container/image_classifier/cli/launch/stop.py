@@ -1,8 +1,8 @@
 """`scripts/launch stop`: stop a training job; the platform saves its best model."""
 
 import argparse
-from pathlib import Path
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import printing
 from image_classifier.runners import sagemaker
 
@@ -12,7 +12,7 @@ EXAMPLES = "examples:\n  scripts/launch stop run/flowers\n\nscripts/launch resum
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("folder", type=Path, metavar="JOB", help="the folder of the job")
+    parser.add_argument("folder", type=argument_types.some_path, metavar="JOB", help="the folder of the job")
 
 
 def run(given: argparse.Namespace) -> int:

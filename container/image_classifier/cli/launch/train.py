@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from image_classifier import PROGRAM
 from image_classifier.class_folders import manifests
-from image_classifier.cli import train_locally
+from image_classifier.cli import argument_types, train_locally
 from image_classifier.cli.launch import arguments, following, printing
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.contract.errors import UserError
@@ -36,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_experiment(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what to train on, and where the result goes."""
     add_inputs(parser)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="a new folder for the result (default: run/<time>)")
+    parser.add_argument(
+        "--output",
+        type=argument_types.some_path,
+        metavar="DIR",
+        help="a new folder for the result (default: run/<time>)",
+    )
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:

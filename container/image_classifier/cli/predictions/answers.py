@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from image_classifier import own_files
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.scoring import Answered, Score
 from image_classifier.contract import csv_cells
@@ -75,6 +76,23 @@ def score(answers: Iterable[Answer]) -> Score | None:
         if answer.image.folder_name in names and answer.raw.get("labels"):
             found.append(Answered(names[answer.image.folder_name], answer.ranked[0][1]))
     return Score(tuple(found)) if found else None
+
+
+def reject_csv(path: Path | None) -> None:
+    """Check, before anything is asked, that a table can be written to a path.
+
+    Raises:
+        UserError: The file exists, or its folder does not or cannot be written.
+    """
+    if path is None:
+        return
+    if path.exists() or path.is_symlink():
+        raise UserError(f"--csv {path} exists already. Name a new file.")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UserError(f"--csv {path}: the folder {folder} does not exist. Make it, or name a file in another one.")
+    if reason := own_files.unwritable(path):
+        raise UserError(f"--csv {path} cannot be written: {reason}. Name a file in a folder of yours.")
 
 
 def write_csv(path: Path, answers: Iterable[Answer]) -> None:

@@ -1,6 +1,7 @@
 """Executions of a pipeline: follow one to its end, and stop those that run."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from image_classifier.cloud import remedies
@@ -104,7 +105,7 @@ def stop_all(session: Session, pipeline: str) -> None:
         if execution["PipelineExecutionStatus"] in _RUNNING:
             arn = str(execution["PipelineExecutionArn"])
             session.find(_call("StopPipelineExecution", arn))
-            waiting.until_ended(lambda arn=arn: _is_over(session, arn), f"The pipeline execution {arn}")
+            waiting.until_ended(partial(_is_over, session, arn), f"The pipeline execution {arn}")
 
 
 def _is_over(session: Session, arn: str) -> bool | None:
