@@ -13,7 +13,8 @@ SUMMARY = "delete endpoints, configurations, models and pipelines that this prog
 EXAMPLES = (
     "examples:\n  scripts/launch delete --all --dry-run\n  scripts/launch delete flowers\n\n"
     "Only what has this program's tag is deleted. Data, models and checkpoints in S3 stay.\n"
-    "Finished jobs and registered versions cost nothing and stay too; --records deletes them where AWS can."
+    "Finished jobs and registered versions cost nothing and stay too; --records deletes them,\n"
+    "or takes the tags from them where AWS cannot."
 )
 _YES = ("y", "yes")
 
