@@ -138,8 +138,8 @@ def reject_foreign_folder(folder: Path, option: str, writer: str) -> None:
     reject_other_kind(folder)
     if folder.is_dir() and not is_empty(folder) and not is_marked(folder, writer):
         raise UserError(
-            f"{option} {folder} holds files of others, which scripts/{writer} did not write. Give a new or an empty "
-            "folder."
+            f"{option} {folder} holds files of others, which scripts/{writer.removeprefix('scripts/')} did not write. "
+            "Give a new or an empty folder."
         )
     if reason := unwritable(folder):
         raise UserError(f"{option} {folder} cannot be written: {reason}. Give a folder of yours.")

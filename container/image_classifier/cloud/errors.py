@@ -55,6 +55,11 @@ def explained(request: Request) -> Iterator[None]:
         ) from error
     except exceptions.ClientError as error:
         raise _rejection(request, error) from error
+    except exceptions.ProfileNotFound as error:
+        raise UserError(
+            f"{first_line(error)}. `aws configure list-profiles` lists those of the AWS configuration; give one of "
+            "them with --profile, or leave it out."
+        ) from error
     except offline as error:
         raise PlatformError(
             f"{request.target} cannot be reached: {first_line(error)}. Check the network and {request.location}."

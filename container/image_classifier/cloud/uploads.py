@@ -83,7 +83,7 @@ def manifest_of(folder: Path, wanted: Callable[[Path], bool] = lambda path: True
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
     if not files:
-        raise UserError(f"{folder} holds no file, so there is nothing to upload.")
+        raise UserError(f"{folder} holds no file, so that nothing can be uploaded. Give a folder with files.")
     return Manifest(files, size)
 
 

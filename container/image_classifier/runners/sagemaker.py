@@ -137,7 +137,10 @@ def _follow(folder: Path, lock: int) -> None:
 def _read(folder: Path) -> Record:
     found = record.read(folder)
     if found is None:
-        raise UserError(f"{folder} holds no job that was started on SageMaker.")
+        raise UserError(
+            f"{folder} holds no job that was started on SageMaker. Give the folder that was its --output; "
+            "scripts/launch status without a folder lists what lies on AWS."
+        )
     return found
 
 

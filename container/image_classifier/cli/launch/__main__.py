@@ -61,7 +61,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/launch`."""
-    given = parser().parse_args(arguments)
+    known = parser()
+    given, rest = known.parse_known_args(arguments)
+    # argparse takes words before the first flag alone where another argument comes before them.
+    if rest and not (hasattr(given, "words") and all("=" in word and not word.startswith("-") for word in rest)):
+        known.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        given.words = [*given.words, *rest]
     try:
         code: int = VERBS[given.verb].run(given)
         return code

@@ -100,6 +100,7 @@ def _package(opened: Session, served: ServedModel, given: argparse.Namespace) ->
     """
     asked = served.registered
     assert asked is not None
+    asked.region(opened.region)
     if given.kind == MULTI_MODEL:
         raise UserError("A multi-model endpoint takes archives, not registered versions. Give the job or its archive.")
     if not given.dry_run:

@@ -16,6 +16,8 @@ from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment
 from image_classifier.runners.sagemaker_job import record
 
+_ARCHIVE = ".tar.gz"
+
 
 @dataclass(frozen=True)
 class ServedModel:
@@ -73,6 +75,11 @@ def find_any(named: str, flags: Mapping[str, Any]) -> ServedModel:
         UserError: See `find`.
     """
     asked = None if Path(named).exists() else registry.reference(named)
+    if asked is None and named.startswith("arn:"):
+        raise UserError(
+            f"{named} is not the ARN of a model package, such as "
+            "arn:aws:sagemaker:eu-west-1:123456789012:model-package/GROUP/VERSION."
+        )
     if asked is None:
         return find(named, flags)
     given = options.parse(flags)
@@ -89,6 +96,11 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
     if experiment.is_s3(named):
         given = options.parse(flags)
         _require(given)
+        if not s3.parse(named).key.endswith(_ARCHIVE):
+            raise UserError(
+                f"The model {named} is not an archive, and an endpoint takes nothing else. Give the address of a "
+                f"model{_ARCHIVE}."
+            )
         name = experiment.name_from(Path(named).name.split(".")[0])
         return ServedModel(name, given, None, uri=named)
     path = Path(named)
@@ -103,6 +115,7 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
             f"The model {named} does not exist on this machine. Expected a job's folder, a model folder, a .tar.gz, or "
             "an s3:// address."
         )
+    _reject_other(model, named)
     found = record.read(path) if path.is_dir() else None
     has_openvino = (model / artifacts.OPENVINO_DIR).is_dir()
     if found is not None:
@@ -110,6 +123,19 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
             raise UserError(f"The job in {path} is still running. Deploy its model when it has finished.")
         return ServedModel(name, given, None, found.results.below("model.tar.gz").uri, has_openvino)
     return ServedModel(name, given, model, has_openvino=has_openvino)
+
+
+def _reject_other(model: Path, named: str) -> None:
+    """Reject a folder without any network, and a file of another kind."""
+    if model.is_file():
+        is_model = archives.is_archive(model)
+    else:
+        is_model = (model / artifacts.OPENVINO_DIR).is_dir() or any(model.glob("**/saved_model.pb"))
+    if not is_model:
+        raise UserError(
+            f"{named} is no model: expected a job's folder, a model folder with a SavedModel or an OpenVINO network, "
+            f"or a {_ARCHIVE} of one."
+        )
 
 
 def _require(given: TrainingOptions) -> None:

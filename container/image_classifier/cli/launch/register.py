@@ -110,6 +110,11 @@ def _files(given: argparse.Namespace, served: ServedModel, scratch: Path, storag
         UserError: There is no evaluation.
     """
     evaluation = _folder(given) / report_files.MODEL_QUALITY
+    if not evaluation.is_file():
+        raise UserError(
+            f"{given.model} has no evaluation: {evaluation} is missing. Train with report=True, or let "
+            "scripts/evaluate judge the model on labelled images, and give --evaluation with the folder of its report."
+        )
     figures.read(evaluation.parent)
     found = [evaluation]
     local = Path(given.model)
@@ -159,7 +164,7 @@ def _known(opened: Session, found: Version) -> Registered | None:
 
 def _change(given: argparse.Namespace, asked: registry.Reference) -> int:
     """Give a registered version another approval status."""
-    opened = session.open_session(given.region or "", given.profile or "")
+    opened = session.open_session(asked.region(given.region or ""), given.profile or "")
     if given.dry_run and not asked.arn:
         raise UserError("A dry run sends nothing, so that it cannot look for the version's ARN. Give the ARN.")
     if given.dry_run and given.approval is None:

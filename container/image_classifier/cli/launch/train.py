@@ -11,6 +11,7 @@ from image_classifier.class_folders import manifests
 from image_classifier.cli import argument_types, train_locally
 from image_classifier.cli.launch import arguments, following, printing
 from image_classifier.cli.terminal import typed_paths
+from image_classifier.cloud import s3
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment, sagemaker
 from image_classifier.runners.experiment import Experiment
@@ -100,5 +101,9 @@ def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
     )
     table = arguments.merged(base.options.get(experiment.SAGEMAKER, {}), arguments.given_options(given))
     options = MappingProxyType({**base.options, experiment.SAGEMAKER: table})
+    for name in experiment.CHANNELS:
+        address = typed.get(name) or getattr(base, name)
+        if address and experiment.is_s3(address):
+            s3.parse(address)
     made = replace(base, **typed, hyperparameters=settings, runner=experiment.SAGEMAKER, options=options)
     return experiment.absolute(made), line

@@ -1,6 +1,7 @@
 """What a job on SageMaker needs beside its experiment, declared once: file, flags, messages and form come from it."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ MOST_TYPES = 5
 """Of InstancePreferences and InstancePools."""
 _LONGEST = 28 * 86_400
 """Seconds; MaxRuntimeInSeconds accepts no more."""
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
 _START_MARGIN = 600
 """Seconds between the platform's start of a job and that of the program: fetching the Docker image and the data."""
 
@@ -162,8 +164,11 @@ def missing(options: TrainingOptions) -> list[str]:
             "to the bucket, such as arn:aws:iam::123456789012:role/NAME; IAM's console makes one with the use case "
             "SageMaker: https://console.aws.amazon.com/iam/"
         )
-    elif not options.role.startswith("arn:"):
-        problems.append(f"role: {options.role!r} is not an ARN, such as arn:aws:iam::123456789012:role/NAME.")
+    elif not _ROLE.fullmatch(options.role):
+        problems.append(
+            f"role: {options.role!r} is not the ARN of a role; expected arn:aws:iam::123456789012:role/NAME with the "
+            "twelve digits of your account. `aws iam list-roles` lists them."
+        )
     return problems
 
 
@@ -187,6 +192,11 @@ def _contradictions(options: TrainingOptions) -> list[str]:
         )
     if bool(options.subnets) != bool(options.security_groups):
         problems.append("subnets and security_groups belong together: give both, or neither.")
+    if options.location:
+        try:
+            s3.parse(options.location)
+        except UserError as error:
+            problems.append(f"location: {error}")
     if any("=" not in item for item in items(options.tags)):
         problems.append(f"tags is {options.tags!r}; expected name=value, with commas between.")
     types = items(options.instance_type)

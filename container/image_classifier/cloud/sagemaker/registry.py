@@ -116,6 +116,17 @@ class Reference:
     version: str = ""
     arn: str = ""
 
+    def region(self, given: str) -> str:
+        """Return the region of the ARN, or the one that was given for a version without an ARN.
+
+        Raises:
+            UserError: Both are given and differ.
+        """
+        own = self.arn.split(":")[3] if self.arn else ""
+        if own and given and own != given:
+            raise UserError(f"The version {self.arn} lies in {own}, and the region is {given}. Give --region {own}.")
+        return own or given
+
     def arn_in(self, region: str, role: str) -> str:
         """Return the ARN; of GROUP:VERSION in the region, in the partition and the account of the execution role."""
         parts = role.split(":")

@@ -1,5 +1,6 @@
 """The AWS account and region of a command: clients with jittered retries, requests with explained errors."""
 
+import difflib
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -126,7 +127,7 @@ def open_session(region: str = "", profile: str = "") -> Session:
     """Return the session of a region, by default the one of the AWS configuration; sends nothing.
 
     Raises:
-        UserError: The profile does not exist, or no region is set.
+        UserError: The profile does not exist, or no region is set, or one that is none.
     """
     with explained(Request("AWS", "a profile")):
         import boto3
@@ -134,4 +135,20 @@ def open_session(region: str = "", profile: str = "") -> Session:
         boto = boto3.Session(region_name=region or None, profile_name=profile or None)
     if not boto.region_name:
         raise UserError("No AWS region is set. Give --region, such as --region eu-west-1, or set AWS_DEFAULT_REGION.")
+    _reject_region(boto, boto.region_name)
     return Session(boto.region_name, profile, boto)
+
+
+def _reject_region(boto: Any, region: str) -> None:
+    """Reject a name that has not the form of a region; one that boto3 does not know yet may exist."""
+    from botocore.exceptions import UnknownRegionError  # type: ignore[import-untyped]
+
+    try:
+        boto.get_partition_for_region(region)
+    except UnknownRegionError as error:
+        known = boto.get_available_regions("sagemaker")
+        near = difflib.get_close_matches(region, known, n=1) or ["eu-west-1"]
+        raise UserError(
+            f"{region!r} is not the name of an AWS region, such as {near[0]}. Give one with --region, or correct "
+            "AWS_DEFAULT_REGION or the region of the profile."
+        ) from error
