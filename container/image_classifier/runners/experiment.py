@@ -140,7 +140,7 @@ def of_table(given: Mapping[str, Any], path: Path) -> Experiment:
     for name, value in texts.items():
         if not isinstance(value, str):
             found.append(f"{name} is {_shown(value)}; expected a text in quotes.")
-    found += [f"{name} is missing." for name in ("name", "training") if name not in given]
+    found += [f'{name} is missing. Write {name} = "photos".' for name in ("name", "training") if name not in given]
     settings = _table(given, _HYPERPARAMETERS, found)
     options = {name: _options(name, _table(given, name, found), found) for name in RUNNERS if name in given}
     texts = {name: value for name, value in texts.items() if isinstance(value, str)}
