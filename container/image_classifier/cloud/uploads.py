@@ -14,7 +14,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from image_classifier.cloud.s3 import Location, S3Storage
@@ -31,6 +31,10 @@ Progress = Callable[[int, int], None]
 """Called with the number of files that are done and of all."""
 
 
+def _every(path: Path) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Manifest:
     """The files of a folder by their path relative to it, each with the SHA-256 of its content."""
@@ -38,6 +42,8 @@ class Manifest:
     files: dict[str, str]
     size: int
     """Bytes of all files."""
+    wanted: Callable[[Path], bool] = field(default=_every, compare=False)
+    """Which files belong to the upload, by their paths."""
 
     @property
     def digest(self) -> str:
@@ -59,7 +65,7 @@ class Upload:
     """Files that lay there already."""
 
 
-def manifest_of(folder: Path, wanted: Callable[[Path], bool] = lambda path: True) -> Manifest:
+def manifest_of(folder: Path, wanted: Callable[[Path], bool] = _every) -> Manifest:
     """Read every file of a folder and hash it; links are followed, names that begin with a dot are left out.
 
     Args:
@@ -84,7 +90,7 @@ def manifest_of(folder: Path, wanted: Callable[[Path], bool] = lambda path: True
         raise UserError(f"{error.filename} cannot be read: {error.strerror}.") from error
     if not files:
         raise UserError(f"{folder} holds no file, so that nothing can be uploaded. Give a folder with files.")
-    return Manifest(files, size)
+    return Manifest(files, size, wanted)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -167,5 +173,5 @@ def _earlier(storage: S3Storage, project: Location) -> dict[str, Location]:
 
 def _reject_changed(folder: Path, manifest: Manifest) -> None:
     """Ensure that what was uploaded under the name of a content has this content."""
-    if manifest_of(folder) != manifest:
+    if manifest_of(folder, manifest.wanted) != manifest:
         raise UserError(f"{folder} changed while it was uploaded. Run the command again when it is complete.")

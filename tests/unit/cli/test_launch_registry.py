@@ -88,17 +88,19 @@ def test_the_same_artefact_is_registered_once(
     assert service.operations().count("CreateModelPackageGroup") == 1
     assert launch.main(["register", "flowers:1", "--reject"]) == 0
     assert "it was Approved and is Rejected now" in capsys.readouterr().out
+    assert launch.main(["register", "flowers:1"]) == 1
+    assert "Say what to do with flowers:1: --approve, --pending or --reject." in capsys.readouterr().err
 
 
 @pytest.mark.every
 def test_mistakes_are_one_sentence_each(
     service: SageMakerService, job: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Given no evaluation, no status, and a version that does not exist -> what to do, and nothing is registered."""
+    """Given no evaluation, and a version that does not exist -> what to do, and nothing is registered."""
     (job / "output" / "data" / "evaluation.json").unlink()
     for words, part in (
         ([str(job)], "scripts/evaluate"),
-        (["flowers:1"], "Say what to do with flowers:1"),
+        (["flowers:1"], "flowers:1 is not registered"),
         (["flowers:1", "--approve"], "flowers:1 is not registered"),
         (["flowers:1", "--approve", "--dry-run"], "Give the ARN"),
     ):

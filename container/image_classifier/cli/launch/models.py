@@ -115,13 +115,13 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
             f"The model {named} does not exist on this machine. Expected a job's folder, a model folder, a .tar.gz, or "
             "an s3:// address."
         )
-    _reject_other(model, named)
     found = record.read(path) if path.is_dir() else None
     has_openvino = (model / artifacts.OPENVINO_DIR).is_dir()
     if found is not None:
         if not found.platform.is_over:
             raise UserError(f"The job in {path} is still running. Deploy its model when it has finished.")
         return ServedModel(name, given, None, found.results.below("model.tar.gz").uri, has_openvino)
+    _reject_other(model, named)
     return ServedModel(name, given, model, has_openvino=has_openvino)
 
 
