@@ -4,10 +4,12 @@ import argparse
 import contextlib
 import json
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +32,29 @@ LISTED = 20
 """Up to so many images of folders get a line each on a terminal; of more, only so many wrong answers are listed."""
 TIMEOUT, EXPLANATION_TIMEOUT = 60.0, 300.0
 """Seconds until the server must answer."""
+PATIENCE = 60.0
+"""Seconds for which a server that is loading or busy is asked again."""
 
 
 def ask(image: Path, url: str, accept: str, timeout: float = TIMEOUT) -> dict[str, Any]:
-    """Send an image and return the answer.
+    """Send an image and return the answer; a server that is loading or busy is asked again when it says so.
 
     Raises:
         UserError: The image cannot be read, or the server rejects it.
-        PlatformError: No server answers there, or its answer is not JSON.
+        PlatformError: No server answers there, it stays busy, or its answer is not JSON.
     """
     try:
         data = image.read_bytes()
     except OSError as error:
         raise UserError(f"{image} cannot be read: {error.strerror}. Give image files, or folders of them.") from error
+    headers = {"Content-Type": "application/x-image", "Accept": accept}
+    deadline = time.monotonic() + PATIENCE
     try:
-        request = urllib.request.Request(url, data, {"Content-Type": "application/x-image", "Accept": accept})
-        with _opener(url).open(request, timeout=timeout) as answer:
-            found = json.load(answer)
+        while (found := _answered(urllib.request.Request(url, data, headers), deadline, timeout)) is None:
+            pass
     except urllib.error.HTTPError as error:
-        raise UserError(f"{image}: {_reason(error)}") from error
+        owner = PlatformError if error.code == HTTPStatus.SERVICE_UNAVAILABLE else UserError
+        raise owner(f"{image}: {_reason(error)}") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise PlatformError(
@@ -59,6 +65,21 @@ def ask(image: Path, url: str, accept: str, timeout: float = TIMEOUT) -> dict[st
             f"The server at {url} answers {type(found).__name__}, not an object. Give the address of /invocations."
         )
     return found
+
+
+def _answered(request: urllib.request.Request, deadline: float, timeout: float) -> Any:
+    """Return the decoded answer; None after the pause that a server asks for that is loading or busy."""
+    try:
+        with _opener(request.full_url).open(request, timeout=timeout) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        pause = error.headers.get("Retry-After", "")
+        wanted = error.code == HTTPStatus.SERVICE_UNAVAILABLE and pause.isdecimal()
+        if not wanted or time.monotonic() + int(pause) > deadline:
+            raise
+        error.close()
+        time.sleep(int(pause))
+        return None
 
 
 def _opener(url: str) -> urllib.request.OpenerDirector:
@@ -167,6 +188,14 @@ def _print_score(found: Sequence[Answer], summarised: bool, has_every_class: boo
     console.print(scoring.headline(scored), style="bold")
 
 
+def _address_of(text: str) -> str:
+    """Return the address of /invocations of a server that a user names, such as `http://127.0.0.1:8080`."""
+    parts = urllib.parse.urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise argparse.ArgumentTypeError(f"is {text!r}; give an address such as {URL}")
+    return text if parts.path.strip("/") else parts._replace(path=urllib.parse.urlsplit(URL).path).geturl()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `scripts/predict`."""
     parser = argparse.ArgumentParser(
@@ -178,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("images", type=argument_types.some_path, nargs="+", metavar="IMAGE_OR_FOLDER")
     server = parser.add_mutually_exclusive_group()
-    server.add_argument("--url", default=URL, help=f"default: {URL}")
+    server.add_argument("--url", type=_address_of, default=URL, help=f"default: {URL}")
     server.add_argument(
         "--model",
         type=argument_types.some_path,

@@ -34,16 +34,14 @@ class Model(Protocol):
 def create_app(model: Model, settings: ServingSettings) -> Flask:
     """Build the WSGI application: `GET /ping`, `POST /invocations`, metrics, and the web UI if enabled."""
     app = Flask("image_classifier", static_folder=None)
+    app.response_class = errors.TypedResponse
     admission, metrics = Admission(settings.in_flight), Metrics()
     invocations = Invocations(settings, admission)
 
     @app.get("/ping")
     def ping() -> Response:
         _ready(model)
-        # Empty, so of no type; Flask's default would be that of a page.
-        answer = Response(status=200)
-        del answer.headers["Content-Type"]
-        return answer
+        return app.response_class(status=200)
 
     @app.post("/invocations")
     def invoke() -> Response:

@@ -11,6 +11,12 @@ from image_classifier.serving.rejection import RejectedError, internal_error
 log = logging.getLogger("image_classifier.serving")
 
 
+class TypedResponse(Response):
+    """A response without Content-Type unless it is given: what is empty is no page, as it is by default."""
+
+    default_mimetype = None
+
+
 def register_error_handlers(app: Flask, routes: str) -> None:
     """Register the error handlers of an application; `routes` is the sentence that lists its routes."""
     # By default a path with two slashes is redirected, in HTML, to whatever host the client put into its request.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -71,10 +71,50 @@ def test_strange_answers_are_said(
 
 
 def test_addresses_that_are_none_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given a URL without a scheme -> exit code 1 and one sentence."""
+    """Given a URL without a scheme or host -> one sentence with an address; without a path -> that of /invocations."""
     (tmp_path / "a.jpg").write_bytes(b"image")
-    assert predict.main([str(tmp_path / "a.jpg"), "--url", "localhost"]) == 1
-    assert capsys.readouterr().err.startswith("PlatformError: No server answers as expected at localhost: ")
+    for address in ("localhost", "127.0.0.1:8080", "ftp://localhost/", "http:///invocations"):
+        with pytest.raises(SystemExit):
+            predict.main([str(tmp_path / "a.jpg"), "--url", address])
+        assert f"--url: is {address!r}; give an address such as {predict.URL}" in capsys.readouterr().err
+    assert predict.main([str(tmp_path / "a.jpg"), "--url", "http://127.0.0.1:1/"]) == 1
+    assert "No server answers as expected at http://127.0.0.1:1/invocations: " in capsys.readouterr().err
+
+
+class Loading(BaseHTTPRequestHandler):
+    """A server that has to be asked again."""
+
+    waits: ClassVar[list[str]] = []
+    """What the next answers of 503 have as Retry-After."""
+
+    def do_POST(self) -> None:
+        """Answer with 503 as long as there are waits, then with an object."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        wait = self.waits.pop(0) if self.waits else None
+        body = b'{"message": "The model is still being loaded."}' if wait is not None else b"{}"
+        self.send_response(200 if wait is None else 503)
+        if wait:
+            self.send_header("Retry-After", wait)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *words: object) -> None:
+        """Log nothing."""
+
+
+def test_server_that_is_loading_is_asked_again(tmp_path: Path) -> None:
+    """Given 503 with Retry-After, twice -> the answer of the third request; a longer wait or none -> PlatformError."""
+    (tmp_path / "a.jpg").write_bytes(b"image")
+    server = HTTPServer(("127.0.0.1", 0), Loading)
+    with in_a_thread(server):
+        url = f"http://127.0.0.1:{server.server_port}/invocations"
+        Loading.waits[:] = ["0", "0"]
+        assert predict.ask(tmp_path / "a.jpg", url, "*/*") == {}
+        for wait in ("3600", ""):
+            Loading.waits[:] = [wait]
+            with pytest.raises(PlatformError, match="rejected with 503: The model is still being loaded"):
+                predict.ask(tmp_path / "a.jpg", url, "*/*")
 
 
 def test_environment_proxies_are_not_for_this_machine(

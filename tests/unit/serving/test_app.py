@@ -20,9 +20,11 @@ X_IMAGE = {"Content-Type": "application/x-image"}
 
 
 def test_ping_is_empty(client: FlaskClient) -> None:
-    """Given a loaded model -> /ping returns 200 and an empty body."""
+    """Given a loaded model -> /ping returns 200 and an empty body, which has no type; nor have HEAD and OPTIONS."""
     answer = client.get("/ping")
     assert (answer.status_code, answer.data) == (200, b"")
+    for empty in (answer, client.head("/ping"), client.options("/invocations")):
+        assert (empty.status_code, empty.headers.get("Content-Type")) == (200, None)
 
 
 def test_not_ready_before_the_model_is_loaded(green: bytes) -> None:

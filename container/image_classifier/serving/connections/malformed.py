@@ -16,5 +16,6 @@ def malformed(error: Exception) -> RejectedError:
         return error
     if not isinstance(error, parse_errors.ParseException):
         return body_incomplete()
-    message = f"This is not valid HTTP: {error}"[:300]
+    reason = str(error)[:250].rstrip(".")
+    message = f"This is not valid HTTP: {reason}. Send a request as RFC 9112 defines it."
     return RejectedError(_STATUS.get(type(error), 400), "malformed_request", message)

@@ -53,6 +53,7 @@ def application(settings: ServingSettings) -> Flask:
 def create_app(store: ModelStore, settings: ServingSettings) -> Flask:
     """Build the WSGI application of a server that starts without models."""
     app = Flask("image_classifier", static_folder=None)
+    app.response_class = errors.TypedResponse
     admission, metrics, ready_at = Admission(settings.in_flight), Metrics(), time.time()
     api = _ModelsApi(store, Invocations(settings, admission), admission, settings.model_roots)
     app.add_url_rule("/ping", view_func=_ping)
@@ -69,7 +70,7 @@ def create_app(store: ModelStore, settings: ServingSettings) -> Flask:
 
 
 def _ping() -> Response:
-    return Response(status=200)
+    return errors.TypedResponse(status=200)
 
 
 class _ModelsApi:
