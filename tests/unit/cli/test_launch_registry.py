@@ -11,6 +11,7 @@ import pytest
 
 from image_classifier.cli.launch import __main__ as launch
 from image_classifier.cloud.sagemaker import registry, waiting
+from image_classifier.contract.errors import UserError
 from tests.support import registered
 from tests.support.golden_files import assert_golden
 from tests.support.registered import STORAGE
@@ -107,6 +108,25 @@ def test_mistakes_are_one_sentence_each(
         assert launch.main(["register", *words]) == 1
         assert part in capsys.readouterr().err
     assert "CreateModelPackageGroup" not in service.operations()
+
+
+def test_version_is_approved_where_its_files_cannot_be_read(
+    service: SageMakerService, job: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a version without a model card whose files are not readable -> a line that says so, and the approval."""
+    (job / "output" / "data" / "model_card.json").unlink()
+    launch.main(["register", str(job)])
+
+    def deny(*_: object) -> None:
+        raise UserError("AWS rejected GetObject.")
+
+    monkeypatch.setattr("image_classifier.cloud.s3.S3Storage.read_bytes", deny)
+    assert launch.main(["register", "flowers:1"]) == 1
+    assert "flowers:1 still lacks its model card. AWS rejected GetObject." in capsys.readouterr().err
+    assert launch.main(["register", "flowers:1", "--approve"]) == 0
+    shown = capsys.readouterr().out
+    assert "flowers:1 still lacks its model card. AWS rejected GetObject." in shown
+    assert "it was PendingManualApproval and is Approved now" in shown
 
 
 @pytest.mark.every

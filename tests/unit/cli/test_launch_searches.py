@@ -21,6 +21,7 @@ from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerServic
 FLAGS = ["--image", IMAGE, "--role", ROLE, "--location", f"s3://{BUCKET}/image-classifier"]
 BEST = "search-007"
 TUNED = {"learning_rate": "0.01", "optimizer": '"adam"'}
+SEARCH = ["tune", "--training", "photos", "--model", "model.tar.gz", "--output", "run/best", "--max-jobs", "3", *FLAGS]
 ANSWER = {"probabilities": [0.9, 0.1], "labels": ["cat", "dog"], "predicted_label": "cat"}
 
 
@@ -45,10 +46,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "photos"
 
 
-def test_search_ends_with_the_best_job_in_the_folder(
-    service: SageMakerService, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Given a search -> a leader board, the best values, and the report and model of the best job."""
+def found_best(service: SageMakerService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the search be over, with the results of its best job."""
     boto3.client("sagemaker").create_training_job(
         TrainingJobName=BEST,
         RoleArn=ROLE,
@@ -64,8 +63,14 @@ def test_search_ends_with_the_best_job_in_the_folder(
     service.backend.tuned = [{**summary, "FinalHyperParameterTuningJobObjectiveMetric": objective}]
     describe = HyperParameterTuningJob.describe
     monkeypatch.setattr(HyperParameterTuningJob, "describe", lambda job: {**describe(job), "BestTrainingJob": summary})
-    words = ["tune", "--training", str(photos), "--model", "model.tar.gz", "--output", "run/best", "--max-jobs", "3"]
-    assert launch.main([*words, *FLAGS]) == 0
+
+
+def test_search_ends_with_the_best_job_in_the_folder(
+    service: SageMakerService, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a search -> a leader board, the best values, and the report and model of the best job."""
+    found_best(service, monkeypatch)
+    assert launch.main(SEARCH) == 0
     shown = capsys.readouterr().out
     assert f"0.9000    {BEST}" in shown
     assert "Best: learning_rate=0.01 optimizer=adam" in shown
@@ -84,6 +89,25 @@ def test_dry_run_of_a_search_sends_nothing(
     planned = json.loads(capsys.readouterr().out)
     assert [each["operation"] for each in planned] == ["PutObject", "PutObject", "CreateHyperParameterTuningJob"]
     assert service.requests == []
+
+
+def test_search_is_detached_and_followed_again(
+    service: SageMakerService, photos: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given Ctrl-C -> the search continues; the same command with its name fetches the best job."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(waiting, "until", interrupt)
+        assert launch.main(SEARCH) == 0
+    assert "with --attach photos-1 follows it further" in capsys.readouterr().out
+    assert "StopHyperParameterTuningJob" not in service.operations()
+    found_best(service, monkeypatch)
+    assert launch.main([*SEARCH, "--attach", "photos-1"]) == 0
+    assert service.operations().count("CreateHyperParameterTuningJob") == 1
+    assert "Best: learning_rate=0.01 optimizer=adam" in capsys.readouterr().out
 
 
 @pytest.mark.every

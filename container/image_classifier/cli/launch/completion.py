@@ -14,7 +14,16 @@ from image_classifier.cloud.sagemaker import registry
 from image_classifier.cloud.sagemaker.registry import Registered
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract import gate_files, report_files
+from image_classifier.contract.errors import ExplainedError
 from image_classifier.registration import figures, package_card
+
+
+def try_to_complete(opened: Session, found: Registered) -> tuple[Registered | None, str]:
+    """Return the version as `complete` does, and a sentence if that failed: approving a version needs no files."""
+    try:
+        return complete(opened, found), ""
+    except ExplainedError as error:
+        return None, f"{found.name} still lacks its model card. {error}"
 
 
 def complete(opened: Session, found: Registered) -> Registered | None:

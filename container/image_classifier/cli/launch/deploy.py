@@ -22,7 +22,7 @@ from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import ExplainedError, UserError
 
 SUMMARY = "serve a model: real-time, serverless, asynchronous, or many models behind one endpoint"
 EXAMPLES = (
@@ -142,7 +142,7 @@ def _follow_with_monitoring(opened: Session, name: str, announce: Callable[[str]
         schedule = monitoring.find_schedule(opened, name)
         if schedule and monitoring.follow_model(opened, monitored.find(opened, name), schedule):
             announce("Its drift schedule compares with the new model from now on.")
-    except UserError as error:
+    except ExplainedError as error:
         announce(f"If the endpoint has a drift schedule, it still compares with the earlier model. {error}")
 
 

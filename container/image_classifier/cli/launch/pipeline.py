@@ -96,7 +96,10 @@ def _follow(opened: Session, found: Pipeline, detach: bool) -> int:
         return 0
     registered = registry.find(opened, version) if version else None
     if registered is not None:
-        _report(completion.complete(opened, registered) or registered)
+        completed, lacking = completion.try_to_complete(opened, registered)
+        if lacking:
+            printing.line(lacking, "yellow")
+        _report(completed or registered)
     return 0
 
 

@@ -175,9 +175,11 @@ def _change(given: argparse.Namespace, asked: registry.Reference) -> int:
     found = registry.find(opened, asked.arn) if asked.arn else _of_group(opened, asked)
     if found is None:
         raise UserError(f"{given.model} is not registered in {opened.region}. scripts/launch status lists versions.")
-    completed = completion.complete(opened, found)
+    completed, lacking = completion.try_to_complete(opened, found)
     if completed is None and given.approval is None:
-        raise _undecided(given.model)
+        raise UserError(lacking) if lacking else _undecided(given.model)
+    if lacking and not given.json:
+        printing.line(lacking, "yellow")
     words = found.name if completed is None else f"{found.name} has its model card and figures now"
     return _approve(given, opened, completed or found, words)
 

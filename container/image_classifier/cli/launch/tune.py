@@ -37,6 +37,9 @@ _BOARD = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     train.add_experiment(parser)
+    parser.add_argument(
+        "--attach", default="", metavar="NAME", help="follow this tuning job, which was started with the same file"
+    )
     arguments.add_dry_run(parser)
     arguments.add_declared(parser, tuning.DECLARATIONS, "the search")
     arguments.add_options(parser)
@@ -54,9 +57,13 @@ def run(given: argparse.Namespace) -> int:
     typed = options.parse(asked_for.options[experiment.SAGEMAKER])
     if len(options.items(typed.instance_type)) > 1 or typed.retry_for:
         raise UserError("A search takes one instance type, and no retry_for: give --instance-type TYPE.")
+    if given.attach and given.dry_run:
+        raise UserError("--attach follows what was started, and a dry run sends nothing: leave one of them out.")
     opened = session.open_session(typed.region, typed.profile)
-    name = names.unique(asked_for.name, names.LONGEST_OF_A_SEARCH)
+    name = given.attach or names.unique(asked_for.name, names.LONGEST_OF_A_SEARCH)
     made = Record(name, opened.region, typed.profile, typed.storage(opened.region).uri, name, time.time())
+    if given.attach:
+        return _follow(opened, asked_for, made, output)
     if given.dry_run:
         model = inputs.chosen(asked_for)
         local = inputs.sources(asked_for, made.location, model.path, needs_staging=model.model_id is not None)
@@ -69,7 +76,19 @@ def run(given: argparse.Namespace) -> int:
     inputs.upload(storage, local, made.location, lambda done, total: None)
     opened.send(call)
     printing.line(f"Started the tuning job {made.job}. Ctrl-C detaches; scripts/launch delete {made.job} stops it.")
-    best = _until_over(opened, made.job)
+    return _follow(opened, asked_for, made, output)
+
+
+def _follow(opened: Session, asked_for: Experiment, made: Record, output: Path) -> int:
+    """Show the search until it is over and fetch its best job, or until the user detaches; return the exit code."""
+    try:
+        best = _until_over(opened, made.job)
+    except KeyboardInterrupt:
+        printing.line(
+            f"Detached; the search continues. The same command with --attach {made.job} follows it further, and "
+            "fetches the best job."
+        )
+        return 0
     return _fetch(opened, asked_for, replace(made, job=best["TrainingJobName"]), best, output)
 
 
