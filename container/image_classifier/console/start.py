@@ -133,7 +133,9 @@ def _serve(chosen: Settings) -> None:
 
     def make_app() -> "Flask":
         console = context.open_console(chosen.home, chosen.roots, runners.available(), chosen.jobs_at_once)
-        Scheduler(console.queue, console.jobs_at_once, Estimates(console.cache / estimates.FOLDER).cancel).start()
+        measured = Estimates(console.cache / estimates.FOLDER)
+        measured.take_over()
+        Scheduler(console.queue, console.jobs_at_once, measured.cancel).start()
         return app.create_app(console, access)
 
     def when_ready() -> None:

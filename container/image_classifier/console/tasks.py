@@ -21,7 +21,7 @@ from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import ExplainedError, first_line
 from image_classifier.runners import processes
 
-_PROCESS, _PROGRESS, _OUTCOME, LOG = "process.json", "progress.json", "outcome.json", "log.txt"
+PROCESS, _PROGRESS, _OUTCOME, LOG = "process.json", "progress.json", "outcome.json", "log.txt"
 _LOCK = "lock"
 _EXIT_SECONDS = 5.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -92,19 +92,19 @@ def start(folder: Path, module: str, arguments: Sequence[str], variables: Mappin
         # The process inherits the lock and holds it as long as it runs: two tabs start one task.
         if not _locked(lock.fileno()) and not _released(folder, lock.fileno()):
             return False
-        for name in (_PROGRESS, _OUTCOME, _PROCESS, LOG):
+        for name in (_PROGRESS, _OUTCOME, PROCESS, LOG):
             (folder / name).unlink(missing_ok=True)
         path = os.pathsep.join(filter(None, (str(PROGRAM), os.environ.get("PYTHONPATH"))))
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **(variables or {})}
         command = [sys.executable, "-m", module, *arguments]
         started = processes.start(command, environment, folder / LOG, PROGRAM, (lock.fileno(),))
-        processes.write(folder / _PROCESS, started)
+        processes.write(folder / PROCESS, started)
     return True
 
 
 def status(folder: Path) -> Status | None:
     """Return what a task is doing that `run` does; None if it was never started."""
-    record = processes.read(folder / _PROCESS)
+    record = processes.read(folder / PROCESS)
     if record is None:
         return None
     # In this order: a process writes its outcome before it exits.
@@ -120,12 +120,12 @@ def command_status(folder: Path, succeeded: bool) -> CommandStatus | None:
 
     `succeeded`: what it was to leave is there.
     """
-    record = processes.read(folder / _PROCESS)
+    record = processes.read(folder / PROCESS)
     if record is None:
         return None
     is_running = processes.is_running(record)
     try:
-        started, log = (folder / _PROCESS).stat().st_mtime, folder / LOG
+        started, log = (folder / PROCESS).stat().st_mtime, folder / LOG
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         until = time.time() if is_running else log.stat().st_mtime
     except OSError:
@@ -136,7 +136,7 @@ def command_status(folder: Path, succeeded: bool) -> CommandStatus | None:
 
 def cancel(folder: Path, patience: float = 5.0) -> None:
     """Ask a task's process to end, wait for it, and kill it after `patience` seconds."""
-    record = processes.read(folder / _PROCESS)
+    record = processes.read(folder / PROCESS)
     if record is None or not processes.send(record, signal.SIGTERM):
         return
     deadline = time.monotonic() + patience
@@ -147,10 +147,10 @@ def cancel(folder: Path, patience: float = 5.0) -> None:
 
 def withdraw(folder: Path) -> None:
     """End a task's process if it runs, as if it had never been started; one that is over keeps its outcome."""
-    record = processes.read(folder / _PROCESS)
+    record = processes.read(folder / PROCESS)
     if record is not None and processes.is_running(record):
         cancel(folder)
-        (folder / _PROCESS).unlink(missing_ok=True)
+        (folder / PROCESS).unlink(missing_ok=True)
 
 
 class Reporter:
@@ -219,7 +219,7 @@ def _read(path: Path) -> dict[str, str] | None:
 
 def _released(folder: Path, descriptor: int) -> bool:
     """Wait for the lock of a process that was killed: its threads hold it until the last one has exited."""
-    record = processes.read(folder / _PROCESS)
+    record = processes.read(folder / PROCESS)
     if record is None or processes.is_running(record):
         return False
     deadline = time.monotonic() + _EXIT_SECONDS

@@ -10,7 +10,7 @@ from typing import Any
 
 from image_classifier import durable_files
 from image_classifier.console import tasks
-from image_classifier.console.estimating import prediction
+from image_classifier.console.estimating import prediction, scratch
 from image_classifier.console.estimating.prediction import Estimate, Measurement
 from image_classifier.console.estimating.request import PIXEL_EPOCHS, Request, Sizes, choose, rows_of, settings_of
 from image_classifier.console.estimating.watched_job import Watched
@@ -85,6 +85,7 @@ class Estimates:
             if self._read(request) is None:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self.cancel(spared=self._task(request))
+                self._remove_remains()
                 asked, owner = self.folder / f"{request.key}.request.json", self.folder / _OWNER
                 durable_files.write_json(asked, request.to_json())
                 processes.write(owner, processes.record(os.getpid()))
@@ -98,6 +99,17 @@ class Estimates:
                 # What cannot be ended costs the next job time, but does not keep it from starting.
                 with contextlib.suppress(OSError):
                     tasks.withdraw(task)
+
+    def take_over(self) -> None:
+        """End what measurements of a console that was killed still run, and remove the folders that they left."""
+        self.cancel()
+        self._remove_remains()
+
+    def _remove_remains(self) -> None:
+        for record in self.folder.glob(f"*{scratch.SUFFIX}"):
+            process = processes.read(record.with_suffix(_TASK) / tasks.PROCESS)
+            if process is None or not processes.is_running(process):
+                scratch.remove(record)
 
     def _read(self, request: Request) -> Measurement | None:
         try:

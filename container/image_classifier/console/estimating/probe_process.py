@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from image_classifier import durable_files, imaging
-from image_classifier.console.estimating import watched_job
+from image_classifier.console.estimating import scratch, watched_job
 from image_classifier.console.estimating.request import Request
 from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.contract.names import on_one_line
@@ -32,18 +31,16 @@ _OWNER_SECONDS = 0.5
 """Between two looks at the owner."""
 
 
-def measure(request: Request) -> watched_job.Watched:
-    """Run the small job of a request in a temporary folder.
+def measure(request: Request, folder: Path) -> watched_job.Watched:
+    """Run the small job of a request in an empty folder.
 
     Raises:
         UserError: It fails: the images or the model must change.
     """
-    with tempfile.TemporaryDirectory(prefix="estimate-") as scratch:
-        images = _images(request, Path(scratch) / "images")
-        model = chosen_model.choose(request.model, {}).fetch()
-        job = LocalJob(images, model, Path(scratch) / "job", hyperparameters=request.settings)
-        tree = job_tree.build_tree(job)
-        found = watched_job.run(tree, request.epochs)
+    images = _images(request, folder / "images")
+    model = chosen_model.choose(request.model, {}).fetch()
+    job = LocalJob(images, model, folder / "job", hyperparameters=request.settings)
+    found = watched_job.run(job_tree.build_tree(job), request.epochs)
     if found.failure:
         raise UserError(f"A job on {len(request.images)} of the images fails: {on_one_line(found.failure)}")
     return found
@@ -82,8 +79,10 @@ def main(arguments: Sequence[str]) -> int:
         request = Request.from_json(json.loads(asked.read_bytes()))
         load = os.getloadavg()[0]
         decoding = decode_seconds([Path(path) for _, path in request.images])
+        with scratch.folder(result.with_suffix(scratch.SUFFIX)) as folder:
+            watched = measure(request, folder)
         found = {
-            "watched": asdict(measure(request)),
+            "watched": asdict(watched),
             "decode_seconds": decoding,
             "rows": request.rows,
             "classes": len({name for name, _ in request.images}),

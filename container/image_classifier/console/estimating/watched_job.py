@@ -67,10 +67,13 @@ def run(tree: OptMl, stop_after_epochs: int | None = None) -> Watched:
     nothing else may run as a child of this process.
     """
     before = _cpu_of_children()
+    # A job that is killed leaves its temporary files; they go with its tree.
+    temporary = tree.base / "tmp"
+    temporary.mkdir(exist_ok=True)
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, str(PROGRAM / "train")],
-        env={**os.environ, BASE_DIR_VARIABLE: str(tree.base), "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, BASE_DIR_VARIABLE: str(tree.base), "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier import PROGRAM
-from image_classifier.console.estimating import estimates
+from image_classifier.console.estimating import estimates, scratch
 from image_classifier.console.estimating.estimates import Estimates, EstimateState, Images
 from image_classifier.console.estimating.request import Sizes
 from image_classifier.contract import hyperparameters
@@ -25,7 +25,7 @@ from image_classifier.console.estimating import probe_process, watched_job
 from image_classifier.contract.opt_ml import OptMl
 
 watched_job.PROGRAM = Path(__file__).parent
-probe_process.measure = lambda request: watched_job.run(OptMl(watched_job.PROGRAM))
+probe_process.measure = lambda request, folder: watched_job.run(OptMl(watched_job.PROGRAM))
 sys.exit(probe_process.main(sys.argv[1:]))
 """
 """The process of a measurement, whose job is the following."""
@@ -67,6 +67,11 @@ def state(folder: Path, content: str) -> EstimateState:
     return Estimates(folder / "estimates").state(images_of(content), "a model", VALUES)
 
 
+def scratch_folders(folder: Path) -> list[Path]:
+    """Return the folders that measurements have recorded."""
+    return [Path(path.read_text()) for path in (folder / "estimates").glob(f"*{scratch.SUFFIX}")]
+
+
 @pytest.fixture
 def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[ProcessRecord]]:
     """Let jobs of measurements only wait; return what lists those that run."""
@@ -104,22 +109,42 @@ def test_another_form_and_a_job_end_a_measurement(tmp_path: Path, jobs: Callable
     assert state(tmp_path, "two") == EstimateState()
 
 
-@pytest.mark.parametrize("killed", ["the console", "the process of the measurement"])
+@pytest.mark.parametrize("killed", [("console",), ("probe",), ("probe", "console")])
 def test_a_measurement_does_not_outlive_its_console(
-    tmp_path: Path, jobs: Callable[[], list[ProcessRecord]], killed: str
+    tmp_path: Path, jobs: Callable[[], list[ProcessRecord]], killed: tuple[str, ...]
 ) -> None:
-    """Given a measurement, and SIGKILL for the console or for the process that measures -> its job ends too."""
+    """Given SIGKILL for console, process that measures, or both -> its job ends; the next console finds no folder."""
     console = subprocess.Popen([sys.executable, "-c", _CONSOLE, str(tmp_path)])
     try:
         wait_until(lambda: bool(jobs()), 30, "the measurement to run")
         probe = next(processes.read(path) for path in tmp_path.glob("estimates/*.task/process.json"))
         assert probe is not None
-        if killed == "the console":
+        (folder,) = scratch_folders(tmp_path)
+        assert folder.is_dir()
+        if "probe" in killed:
+            processes.send(probe, signal.SIGKILL)
+        if "console" in killed:
             console.kill()
             console.wait()
-        else:
-            processes.send(probe, signal.SIGKILL)
         wait_until(lambda: not jobs() and not processes.is_running(probe), 30, "the measurement to end")
+        assert folder.exists() is ("probe" in killed)
+        Estimates(tmp_path / "estimates").take_over()
+        assert not folder.exists()
+        assert scratch_folders(tmp_path) == []
     finally:
         console.kill()
         console.wait()
+
+
+def test_what_no_measurement_made_stays(tmp_path: Path) -> None:
+    """Given records that name another folder, a link and nothing -> the next console removes none of it."""
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "estimate-link").symlink_to(tmp_path / "photos")
+    measured = tmp_path / "estimates"
+    measured.mkdir()
+    for name in ("photos", "estimate-link", "estimate-gone"):
+        (measured / f"{name}{scratch.SUFFIX}").write_text(str(tmp_path / name))
+    Estimates(measured).take_over()
+    assert (tmp_path / "photos").is_dir()
+    assert (tmp_path / "estimate-link").is_symlink()
+    assert not (measured / f"estimate-gone{scratch.SUFFIX}").exists()
