@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from image_classifier.runners.job import EpochMetrics, JobStatus, State
 from tests.image import chromium
 from tests.image.chromium import Tab
 from tests.support.consoles import ACCESS, make_console
+from tests.support.notebook_proxy import NotebookProxy
 from tests.support.scripted_runner import ScriptedRunner
 from tests.support.waiting import wait_until
 
@@ -28,6 +30,7 @@ class Screen:
     """A console with one running job, and a browser in which its page is open."""
 
     console: Console
+    runner: ScriptedRunner
     tab: Tab
     origin: str
 
@@ -61,29 +64,40 @@ def running(done: int) -> JobStatus:
 def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     """Open the page of a running job in a browser that the console has admitted."""
     monkeypatch.setattr(events, "BEAT_SECONDS", 0.2)
+    with shown(tmp_path) as found:
+        found.tab.wait_for("location.search === '' && document.readyState === 'complete'")
+        yield found
+
+
+@contextmanager
+def shown(folder: Path, prefix: str = "") -> Iterator[Screen]:
+    """Open the page of a running job, behind a notebook's proxy that shows the console below `prefix` if there is one.
+
+    In the end nothing was asked for elsewhere, and the browser has reported no error.
+    """
     runner = ScriptedRunner()
     statuses: dict[str, JobStatus] = {"cells": running(3)}
     failure = "training is /gone, which is not a folder. Give a folder with one sub-folder per class."
     statuses |= {f"old-{n}": JobStatus(State.FINISHED, accuracy=0.9, started=1e9, ended=1e9 + n) for n in range(200)}
     statuses |= {LONG: JobStatus(State.FAILED, failure=failure, started=1e9, ended=1.7e9)}
-    make_console(tmp_path)
+    make_console(folder)
     for name, status in statuses.items():
         runner.statuses[name] = status
-        folder = tmp_path / "home" / "jobs" / name
-        runner.start(Experiment(name, "/photos/" + LONG, model="tensorflow-ic-" + LONG), folder)
-        runner.set(folder, status.state)
-        (folder / "job.log").write_text("a line of the log that is longer than a telephone is wide\n" * 99)
-    console = make_console(tmp_path, runners={"local": runner})
-    server = make_server("127.0.0.1", 0, create_app(console, ACCESS), threaded=True)
+        job = folder / "home" / "jobs" / name
+        runner.start(Experiment(name, "/photos/" + LONG, model="tensorflow-ic-" + LONG), job)
+        runner.set(job, status.state)
+        (job / "job.log").write_text("a line of the log that is longer than a telephone is wide\n" * 99)
+    console = make_console(folder, runners={"local": runner})
+    app = create_app(console, ACCESS)
+    server = make_server("127.0.0.1", 0, NotebookProxy(app, prefix) if prefix else app, threaded=True)
     server.daemon_threads = True  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    origin = f"http://127.0.0.1:{server.port}"
+    origin = f"http://127.0.0.1:{server.port}{prefix}"
     try:
-        with chromium.opened(f"{origin}/jobs/cells?token={ACCESS.token}", tmp_path) as tab:
-            tab.wait_for("location.search === '' && document.readyState === 'complete'")
-            yield Screen(console, tab, origin)
+        with chromium.opened(f"{origin}/jobs/cells?token={ACCESS.token}", folder) as tab:
+            yield Screen(console, runner, tab, origin)
             assert tab.complaints() == []
-            assert [address for address in tab.addresses() if not address.startswith((origin, "about:"))] == []
+            assert [one for one in tab.addresses() if not one.startswith((f"{origin}/", "about:"))] == []
     finally:
         console.events.close()
         server.shutdown()
@@ -114,6 +128,9 @@ def test_two_tabs_show_the_same(screen: Screen, tmp_path: Path) -> None:
         until(lambda: screen.streams() == 2, "both tabs follow")
         screen.tab.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText.includes('Stop')).click()")
         other.wait_for("document.querySelector('#running .badge')?.textContent !== 'running'")
+        state = other.evaluate("document.querySelector('main').innerText")
+    assert "stopp" in state, state
+    assert ("stop", "cells") in screen.runner.calls
 
 
 def test_hidden_tab_follows_nothing(screen: Screen) -> None:
@@ -126,7 +143,11 @@ def test_hidden_tab_follows_nothing(screen: Screen) -> None:
     screen.update(running(5))
     screen.tab.evaluate(hide.format("false") + told)
     until(lambda: screen.shows("epoch 5 of 10"), "the page has caught up")
+    assert not screen.shows("epoch 3 of 10")
     until(lambda: screen.streams() == 1, "the page follows again")
+    screen.update(running(6))
+    until(lambda: screen.shows("epoch 6 of 10"), "what changes after that is shown too")
+    assert screen.streams() == 1
 
 
 def test_focus_and_scroll_position_survive_an_update(screen: Screen) -> None:
@@ -139,6 +160,21 @@ def test_focus_and_scroll_position_survive_an_update(screen: Screen) -> None:
     until(lambda: screen.shows("epoch 6 of 10"), "the page shows the sixth epoch")
     assert screen.tab.evaluate("document.querySelector('#log-text').scrollTop") == 120
     assert screen.tab.evaluate("document.activeElement.innerText").startswith("Stop")
+
+
+def test_page_behind_a_proxy_follows_its_job(tmp_path: Path) -> None:
+    """Given a notebook's proxy -> events come through it, a form stops the job, and no script asks out of its path."""
+    with shown(tmp_path, "/user/ada/proxy/8000") as screen:
+        screen.tab.wait_for("location.search === '' && document.querySelector('#running, #state') !== null")
+        until(lambda: screen.streams() == 1, "the page follows")
+        screen.update(running(4))
+        until(lambda: screen.shows("epoch 4 of 10"), "the page shows the fourth epoch")
+        screen.tab.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText.includes('Stop')).click()")
+        until(lambda: ("stop", "cells") in screen.runner.calls, "the job is stopped")
+        for title in ("Data", "Models", "Train", "Results", "Try & deploy"):
+            screen.tab.wait_for("document.readyState === 'complete' && document.querySelector('nav') !== null")
+            screen.tab.evaluate(f"[...document.querySelectorAll('nav a')].find(a => a.text === {title!r}).click()")
+            screen.tab.wait_for(f"document.querySelector('nav [aria-current=page]').text === {title!r}")
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs?state=failed", "/jobs/cells", "/jobs/old-3", f"/jobs/{LONG}"])

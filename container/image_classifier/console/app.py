@@ -18,6 +18,8 @@ MOST_BODY = 2 << 30
 def create_app(console: Console, access: Access) -> Flask:
     """Return the application of a console."""
     app = Flask("image_classifier.console", static_folder="static", template_folder="templates")
+    # The redirect to the address with one slash would be absolute: it leads out of a notebook's proxy.
+    app.url_map.merge_slashes = False
     app.extensions[context.KEY] = console
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
     app.jinja_env.undefined = StrictUndefined

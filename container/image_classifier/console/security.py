@@ -128,9 +128,13 @@ def _admit(access: Access) -> Response:
 
     By a page and not by a redirect: after a link on another site, such as a notebook's, browsers would not send a
     strict cookie to the target of the redirect.
+
+    The printed address is that of the first page. Its cookie names no path, so browsers take that of the page: below a
+    notebook's proxy, whose path the console does not see, the cookie goes to the console alone.
     """
     response = _without_token()
-    response.set_cookie(access.cookie, access.session, httponly=True, samesite="Strict", path="/")
+    path = None if request.path == "/" else "/"
+    response.set_cookie(access.cookie, access.session, httponly=True, samesite="Strict", path=path)
     return response
 
 
