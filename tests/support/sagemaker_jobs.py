@@ -58,6 +58,11 @@ def job_of(folder: Path) -> str:
 def created(service: SageMakerService, asked_for: Experiment, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Start a job that stays in progress, with a process that ended after its creation; return its name."""
     sagemaker.start(asked_for, folder)
+    return create(service, folder, monkeypatch)
+
+
+def create(service: SageMakerService, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Let the process of a started job upload and create it, and end then; return the job's name."""
     with monkeypatch.context() as patched:
         patched.setattr(process, "_followed", _interrupt)
         with pytest.raises(InterruptedProcessError):
