@@ -72,8 +72,11 @@ def test_options_follow_the_runner(tab: Tab) -> None:
     tab.evaluate(f"({choose})('sagemaker')")
     tab.wait_for("document.getElementsByName('sagemaker.instance_type').length === 1")
     tab.wait_for("document.getElementById('price') !== null")
+    assert "runner=sagemaker" in tab.evaluate("location.search")
     tab.evaluate(f"({choose})('local')")
     tab.wait_for("document.getElementsByName('sagemaker.instance_type').length === 0")
+    assert tab.evaluate("document.getElementById('price')") is None
+    assert tab.evaluate("document.querySelector('[name=runner]:checked').value") == "local"
 
 
 @pytest.mark.parametrize("width", WIDTHS)

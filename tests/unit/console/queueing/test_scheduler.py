@@ -38,6 +38,8 @@ def test_job_that_is_stopped_while_it_starts_does_not_run(tmp_path: Path) -> Non
     runner.may_start.set()
     wait_until(lambda: ("kill", "a") in runner.calls, 10, "the job was killed")
     wait_until(lambda: [job.status.state for job in console.queue.jobs()] == [State.STOPPED], 10, "it is stopped")
+    assert [what for what, _ in runner.calls if what in ("start", "kill")] == ["start", "kill"]
+    assert console.queue.in_queue() == ()
 
 
 def test_two_tabs_stop_and_resume_at_the_same_time(tmp_path: Path) -> None:
@@ -67,7 +69,9 @@ def test_two_tabs_stop_and_resume_at_the_same_time(tmp_path: Path) -> None:
     assert [job.name for job in console.queue.in_queue()] == ["a"]
 
 
-def test_scheduler_survives_an_unexpected_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scheduler_survives_an_unexpected_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Given a step that fails in a way that was not foreseen -> the thread logs it and starts the job in the next."""
     runner = ScriptedRunner()
     console = make_console(tmp_path, runners={"local": runner})
@@ -87,6 +91,8 @@ def test_scheduler_survives_an_unexpected_error(tmp_path: Path, monkeypatch: pyt
         wait_until(lambda: ("start", "a") in runner.calls, 10, "the job was started")
     finally:
         thread.stop()
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["unexpected"]
+    assert runner.calls.count(("start", "a")) == 1
 
 
 def test_room_is_made_for_jobs_of_this_machine_alone(tmp_path: Path) -> None:
