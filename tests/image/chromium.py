@@ -145,6 +145,14 @@ class Tab:
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
 
+    def drop(self, selector: str, *paths: Path) -> None:
+        """Drag files or folders from the desktop to an element that is in sight, and let them go."""
+        box = f"document.querySelector({selector!r}).getBoundingClientRect()"
+        x, y = self.evaluate(f"(({{left, top, width, height}}) => [left + width / 2, top + height / 2])({box})")
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self.call("Input.dispatchDragEvent", type=kind, x=x, y=y, data=data)
+
     def disconnect(self, offline: bool) -> None:
         """Take the page's network away, or give it back."""
         unlimited = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}

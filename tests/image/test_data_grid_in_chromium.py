@@ -132,3 +132,20 @@ def test_chosen_archive_is_uploaded_and_leads_to_its_data_set(shown: Shown) -> N
     shown.tab.evaluate("document.querySelector('#upload button:not([type])').click()")
     shown.tab.wait_for("document.title.startsWith('flowers')")
     assert "3 images in 2 classes" in shown.tab.evaluate("document.querySelector('.sub').textContent")
+
+
+def test_dropped_folder_is_uploaded_with_its_files(shown: Shown) -> None:
+    """Given folders dropped on the page -> one is sent file by file and its page opens; of two a sentence says why."""
+    for name in ("day/1.png", "day/2.png", "night/1.png"):
+        path = shown.folder / "sky" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(image_bytes(name))
+    shown.tab.look(1280, "light")
+    shown.go("/data")
+    shown.tab.evaluate("document.getElementById('drop').scrollIntoView({block: 'center'})")
+    shown.tab.drop("#drop", shown.folder / "sky" / "day", shown.folder / "sky" / "night")
+    shown.tab.wait_for("document.getElementById('upload-progress').textContent.includes('Drop one folder')")
+    assert shown.tab.evaluate("location.pathname") == "/data"
+    shown.tab.drop("#drop", shown.folder / "sky")
+    shown.tab.wait_for("document.title.startsWith('sky')")
+    assert "3 images in 2 classes" in shown.tab.evaluate("document.querySelector('.sub').textContent")

@@ -88,11 +88,17 @@ cancel.addEventListener("click", () => abort?.());
 for (const name of ["dragenter", "dragover"]) {
   drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
 }
+// Beside the zone the browser would leave the page for the file.
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => event.dataTransfer.types.includes("Files") && event.preventDefault());
+}
 drop.addEventListener("dragleave", () => drop.classList.remove("over"));
 drop.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  const entry = event.dataTransfer.items[0]?.webkitGetAsEntry();
-  if (entry?.isDirectory) sendFolder(entry).catch((error) => show(error.message, 0));
+  const items = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+  const entry = items[0]?.webkitGetAsEntry();
+  if (items.length > 1) show(`Drop one folder or one archive; these were ${items.length}. Put the class folders into one folder first.`, 0);
+  else if (entry?.isDirectory) sendFolder(entry).catch((error) => show(error.message, 0));
   else if (event.dataTransfer.files[0]) sendArchive(event.dataTransfer.files[0]);
 });
