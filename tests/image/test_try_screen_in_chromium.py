@@ -1,5 +1,8 @@
 """The console's Try screen in a browser: from the list of models to an answer, a heat map and a correction."""
 
+import dataclasses
+import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,10 +11,11 @@ import pytest
 from PIL import Image
 from werkzeug.serving import make_server
 
+from image_classifier.console import tasks
 from image_classifier.console.app import create_app
 from image_classifier.console.context import Console
 from image_classifier.console.screens import try_model
-from image_classifier.console.trying import corrections, trials
+from image_classifier.console.trying import batches, corrections, trials
 from image_classifier.runners import processes
 from image_classifier.runners.endpoints import record, servers
 from tests.image import chromium, page_tools
@@ -20,6 +24,7 @@ from tests.support.consoles import ACCESS
 from tests.support.try_jobs import finished_job
 
 WIDTHS = (360, 1280)
+LOOKS = [(width, scheme) for width in WIDTHS for scheme in ("light", "dark")]
 TARGET = 44
 """Pixels of a target's height, at least (WCAG 2.5.5)."""
 
@@ -28,8 +33,9 @@ TARGET = 44
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """A console with a finished job; its endpoints are killed at the end."""
     found = finished_job(tmp_path_factory.mktemp("console"))
-    yield found
     home = trials.home_of(found.home)
+    write_batch_jobs(home)
+    yield found
     for endpoint in servers.all_of(home):
         if process := processes.read(home / endpoint.name / record.PROCESS):
             processes.kill_session(process)
@@ -52,9 +58,25 @@ def tab(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     app.extensions[try_model.EVIDENCE].close()
 
 
+def write_batch_jobs(home: Path) -> None:
+    """Leave batch jobs in all their states: one that runs, one that failed, one with answers."""
+    sentences = {"running": "Uploading 120 images", "failed": "UserError: role: AWS does not know it.", "finished": ""}
+    for number, (state, line) in enumerate(sentences.items(), start=1):
+        folder = home / "batch" / f"colours-batch-{number}"
+        (folder / "task").mkdir(parents=True)
+        images = f"s3://a-bucket-with-a-long-name/photographs/{state}/"
+        (folder / "request.json").write_text(json.dumps({"job": "colours", "images": images}))
+        (folder / "task" / tasks.LOG).write_text(f"{line}\n")
+        this = processes.record(os.getpid())
+        owner = this if state == "running" else dataclasses.replace(this, start_ticks=this.start_ticks - 1)
+        processes.write(folder / "task" / tasks.PROCESS, owner)
+        if state == "finished":
+            (folder / batches.ANSWERS).write_text("image,label\n")
+
+
 def wait_until_answered(tab: Tab, count: int) -> None:
-    """Wait until there are so many cards, none of which waits."""
-    tab.wait_for(f"document.querySelectorAll('.card:not(.waiting)').length === {count}")
+    """Wait until there are so many cards, none of which waits; the dialog of one image may hold another."""
+    tab.wait_for(f"document.querySelectorAll('#cards .card:not(.waiting)').length === {count}")
 
 
 def test_sample_is_answered_with_similar_training_images(tab: Tab) -> None:
@@ -140,6 +162,31 @@ def test_many_images_are_summarised_filtered_and_sorted(tab: Tab, tmp_path: Path
     assert len(lines) == 42
 
 
+def test_pasted_and_dropped_images_are_answered(tab: Tab, tmp_path: Path) -> None:
+    """Given an image in the clipboard, and one dropped on the page -> an answer for each."""
+    tab.evaluate("document.getElementById('clear').click()")
+    tab.evaluate(
+        """(async () => {
+          const canvas = Object.assign(document.createElement('canvas'), {width: 40, height: 30});
+          const context = canvas.getContext('2d');
+          context.fillStyle = 'rgb(40, 40, 180)';
+          context.fillRect(0, 0, 40, 30);
+          const blob = await new Promise((done) => canvas.toBlob(done, 'image/png'));
+          const clipboardData = new DataTransfer();
+          clipboardData.items.add(new File([blob], 'pasted.png', {type: 'image/png'}));
+          document.dispatchEvent(new ClipboardEvent('paste', {clipboardData, bubbles: true}));
+        })()"""
+    )
+    wait_until_answered(tab, 1)
+    assert tab.evaluate("document.querySelector('#cards .answer').textContent") == "blue"
+    Image.new("RGB", (50, 40), (180, 40, 40)).save(tmp_path / "dropped.png")
+    tab.evaluate("document.querySelector('main').scrollIntoView()")
+    tab.drop("main h1", tmp_path / "dropped.png")
+    wait_until_answered(tab, 2)
+    answers = tab.evaluate("[...document.querySelectorAll('#cards .answer')].map((it) => it.textContent)")
+    assert sorted(answers) == ["blue", "red"]
+
+
 def test_camera_that_is_missing_is_explained(tab: Tab) -> None:
     """Given a machine without a camera -> a sentence that names the other ways, and no photo can be taken."""
     tab.evaluate("document.getElementById('open-camera').click()")
@@ -165,16 +212,19 @@ def test_page_fits_and_is_accessible(tab: Tab, width: int, scheme: str, tmp_path
     tab.take_screenshot(tmp_path / f"try-{width}-{scheme}.png")
 
 
-@pytest.mark.parametrize("query", ["", "?where=docker", "?where=serverless&code=sdk3"])
-def test_list_of_endpoints_is_accessible(tab: Tab, query: str) -> None:
-    """Given the endpoints with one that runs, and the form in each of its shapes -> nothing that axe-core finds."""
+@pytest.mark.parametrize("query", ["", "?where=docker", "?where=serverless&code=sdk3", "?where=batch&images=none"])
+def test_list_of_endpoints_is_accessible(tab: Tab, query: str, tmp_path: Path) -> None:
+    """Given endpoints and batch jobs in every state, and each shape of the form -> nothing that axe-core finds."""
     page = str(tab.evaluate("location.origin + '/deployments'")) + query
     tab.call("Page.navigate", url=page)
     tab.wait_for(f"location.href === '{page}' && document.readyState === 'complete'")
-    for width, scheme in ((360, "dark"), (1280, "light")):
+    states = tab.evaluate("[...document.querySelectorAll('#batches .badge')].map((it) => it.textContent)")
+    assert sorted(states) == ["failed", "finished", "running"]
+    for width, scheme in LOOKS:
         tab.look(width, scheme)
         assert tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
         assert page_tools.accessibility_errors(tab) == []
+        tab.take_screenshot(tmp_path / f"deploy-{width}-{scheme}.png")
 
 
 def test_only_the_console_is_asked(tab: Tab) -> None:

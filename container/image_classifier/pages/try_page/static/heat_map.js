@@ -27,9 +27,14 @@ export function draw(image, drops) {
   return drawing;
 }
 
+/** Say what a drop of a probability is, in points. */
+function change(drop) {
+  const points = Math.round(100 * Math.abs(drop));
+  return `${drop < 0 && points ? "gains" : "loses"} ${points} ${points === 1 ? "point" : "points"}`;
+}
+
 /** Say in a sentence what a map shows. */
 export function sentence({ label, reliable, drop_top: top, drop_random: random }) {
-  const [marked, other] = [top, random].map((drop) => `${Math.round(100 * drop)} points`);
-  const measured = `Covering the strongest 20 % costs ${label} ${marked}, a random 20 % ${other}.`;
+  const measured = `${label} ${change(top)} when the strongest 20 % are covered, and ${change(random)} when a random 20 % are.`;
   return reliable ? `Orange: what ${label} rests on. ${measured}` : `This map is not reliable. ${measured}`;
 }

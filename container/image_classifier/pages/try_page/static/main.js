@@ -107,8 +107,8 @@ function add(files, note) {
     cards.prepend(...added.map((entry) => made.get(entry).element));
   }
   added.forEach(enqueue);
-  // A phone shows the ways in alone, and the answer would come unseen below.
-  if (results.getBoundingClientRect().top > 0.8 * innerHeight) results.scrollIntoView();
+  // Below the ways in and the samples the answer would come unseen.
+  if (results.getBoundingClientRect().top > 0.5 * innerHeight) results.scrollIntoView();
 }
 
 function clear() {
