@@ -1,19 +1,23 @@
 """How well the console's estimate before the start fits the truth: three models, two data sets.
 
-    scripts/benchmark estimate [--models lite0,mobilenetv2-160,mobilenet-v1-025-128] [--data stamps,solar]
+    scripts/benchmark estimate [--models lite0,mobilenetv2-160,random-mobilenet] [--data stamps,solar] [--results FILE]
 
 For each pair: the small job on 32 images that the console runs, what it predicts, and the job itself, with recipe=auto
 and a frozen network, whose time does not depend on a decision. The ratio of the estimate to the truth is that of
-seconds, and the same of CPU seconds, which tells more on a machine that is busy otherwise. Exits with 1 when a ratio of
-seconds is outside 0.7 to 1.3.
+seconds, and the same of CPU seconds, which tells more on a machine that is busy otherwise. With --results each pair is
+kept in that file as soon as it is measured, and the same command goes on where it was ended. Exits with 1 when a ratio
+of seconds is outside 0.7 to 1.3.
 """
 
 import argparse
+import contextlib
+import itertools
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from image_classifier import artifacts
@@ -21,7 +25,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.console.estimating import prediction, probe_process, watched_job
 from image_classifier.console.estimating.prediction import Measurement
 from image_classifier.console.estimating.request import Request, Sizes, choose, rows_of, settings_of
-from image_classifier.console.estimating.watched_job import ENDED, Watched
+from image_classifier.console.estimating.watched_job import ENDED
 from image_classifier.contract import hyperparameters
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import reusable_saved_model
@@ -29,6 +33,7 @@ from image_classifier.photographs import sample_sets
 from image_classifier.resources import processors
 from image_classifier.runners import chosen_model, job_tree
 from image_classifier.runners.job_tree import LocalJob
+from tests.benchmarks.serving import markdown
 from tests.families import architectures
 
 ALLOWED = (0.7, 1.3)
@@ -44,21 +49,40 @@ class Comparison:
     model: str
     data: str
     estimated: float
-    """Seconds."""
+    """Seconds; so are the others without another unit."""
+    true: float
     estimated_cpu: float
-    true: Watched
-    small: Watched
+    """CPU seconds."""
+    true_cpu: float
+    small: float
+    """What the measurement for the estimate took."""
+    memory_ratio: float
+    """Peak of the small job by that of the job."""
+    load: float
+    """Processes that wanted a CPU while the job ran, one minute's mean."""
 
     @property
     def ratio(self) -> float:
         """Estimated by true seconds."""
-        return self.estimated / self.true.marks[ENDED]
+        return self.estimated / self.true
 
     @property
-    def cpu_ratio(self) -> float:
-        """Estimated by true CPU seconds."""
-        assert self.true.cpu
-        return self.estimated_cpu / self.true.cpu.marks[ENDED]
+    def cells(self) -> tuple[str, ...]:
+        """A row of the table, see `COLUMNS`."""
+        return (
+            self.model,
+            self.data,
+            f"{self.estimated:.0f} s",
+            f"{self.true:.0f} s",
+            f"{self.ratio:.2f}",
+            f"{self.estimated_cpu / self.true_cpu:.2f}",
+            f"{self.small:.0f} s",
+            f"{self.memory_ratio:.2f}",
+            f"{self.load:.1f}",
+        )
+
+
+COLUMNS = ("model", "data set", "estimate", "job", "ratio", "of CPU seconds", "small job", "memory", "load")
 
 
 def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
@@ -68,7 +92,9 @@ def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
     sizes = Sizes(sum(counts), 0, 0, len(counts), min(counts))
     values = hyperparameters.parse(SETTINGS).values
     request = Request(choose(files), data, str(archive), settings_of(values, False), rows_of(sizes, False))
-    load, small = os.getloadavg()[0], probe_process.measure(request)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory(prefix="small-") as scratch:
+        small = probe_process.measure(request, Path(scratch))
     classes = len({name for name, _ in request.images})
     assert small.cpu
     seconds, cpu_seconds = (
@@ -87,7 +113,18 @@ def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
         true = watched_job.run(job_tree.build_tree(job))
     if true.code:
         raise RuntimeError(true.failure)
-    return Comparison(model, data, seconds, cpu_seconds, true, small)
+    assert true.cpu
+    return Comparison(
+        model,
+        data,
+        seconds,
+        true.marks[ENDED],
+        cpu_seconds,
+        true.cpu.marks[ENDED],
+        small.marks[ENDED],
+        small.peak_bytes / true.peak_bytes,
+        os.getloadavg()[0],
+    )
 
 
 def archive_of(model: str, scratch: Path) -> Path:
@@ -103,14 +140,22 @@ def archive_of(model: str, scratch: Path) -> Path:
     return folder
 
 
-def lines(found: Comparison) -> Iterator[str]:
-    """Return a comparison as text: its ratios, then where the seconds went."""
-    seconds = found.true.marks[ENDED]
-    yield (
-        f"{found.model:<18} {found.data:<8} estimate {found.estimated:6.1f} s, job {seconds:6.1f} s: "
-        f"{found.ratio:.2f}; of CPU seconds {found.cpu_ratio:.2f}; small job {found.small.marks[ENDED]:.1f} s; "
-        f"memory {found.small.peak_bytes / found.true.peak_bytes:.2f}; load {os.getloadavg()[0]:.1f}"
-    )
+def folder_of(data: str) -> Path:
+    """Return all images of a sample data set in class folders, kept in the cache."""
+    folder = packages.cache_folder() / "data" / f"{data}-whole"
+    if not folder.is_dir():
+        sample = sample_sets.find(data)
+        sample_sets.write(sample, folder, sample.write, divided=False)
+    return folder
+
+
+def kept(results: Path | None) -> list[Comparison]:
+    """Return the pairs of an earlier run that was ended; a line that it was ended in is left out."""
+    found = []
+    for line in results.read_text(encoding="utf-8").splitlines() if results and results.exists() else ():
+        with contextlib.suppress(ValueError):
+            found.append(Comparison(**json.loads(line)))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,21 +163,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="How well the estimate before the start fits the truth.")
     parser.add_argument("--models", default=",".join(MODELS), help="names of the catalogue, with commas")
     parser.add_argument("--data", default="stamps,solar", help="sample data sets, with commas")
+    parser.add_argument("--results", type=Path, help="keep each pair in this file, and measure only those it lacks")
     given = parser.parse_args(arguments)
-    outside = 0
-    with tempfile.TemporaryDirectory(prefix="estimate-models-") as scratch:
-        for model in given.models.split(","):
-            archive = archive_of(model, Path(scratch))
-            for data in given.data.split(","):
-                folder = packages.cache_folder() / "data" / f"{data}-whole"
-                if not folder.is_dir():
-                    sample = sample_sets.find(data)
-                    sample_sets.write(sample, folder, sample.write, divided=False)
-                found = measure(model, archive, data, folder)
-                for line in lines(found):
-                    print(line, flush=True)
-                outside += not ALLOWED[0] <= found.ratio <= ALLOWED[1]
-    return 1 if outside else 0
+    done = kept(given.results)
+    for model, data in itertools.product(given.models.split(","), given.data.split(",")):
+        if any((one.model, one.data) == (model, data) for one in done):
+            continue
+        with tempfile.TemporaryDirectory(prefix="estimate-models-") as scratch:
+            done.append(measure(model, archive_of(model, Path(scratch)), data, folder_of(data)))
+        print(markdown.line(*done[-1].cells), flush=True)
+        if given.results:
+            with given.results.open("a", encoding="utf-8") as file:
+                print(json.dumps(asdict(done[-1])), file=file)
+    print(*markdown.head(*COLUMNS), *(markdown.line(*one.cells) for one in done), sep="\n")
+    return 0 if all(ALLOWED[0] <= one.ratio <= ALLOWED[1] for one in done) else 1
 
 
 if __name__ == "__main__":
