@@ -81,6 +81,11 @@ class Process:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [self.process.pid, *map(int, children)]
 
+    def memory(self) -> int:
+        """Return the bytes that belong to it alone, and its part of what it shares (proportional set size)."""
+        rollups = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.pids())
+        return 1024 * sum(int(size) for text in rollups for size in re.findall(r"^Pss:\s+(\d+) kB", text, re.MULTILINE))
+
     def kill(self) -> None:
         """Kill it with all that belongs to it, without a goodbye."""
         for pid in self.pids():

@@ -20,6 +20,9 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.no_cover
 
 SECONDS = 120
+MOST_MEMORY = 300_000_000
+"""Bytes of the console while a job runs; it has about 80 MB."""
+SCREENS = ("/data", "/models", "/train", "/jobs", "/results", "/deployments")
 
 
 @pytest.fixture
@@ -72,6 +75,8 @@ def test_killed_console_adopts_its_job(home: Path) -> None:
         first.open()
         wait_until(lambda: epochs(home, "a-long") > 3, SECONDS, "the job trains", pause=0.2)
         assert badge(first, "b-short") == "waiting"
+        assert [first.get(path).status for path in SCREENS] == [200] * len(SCREENS)
+        assert first.memory() < MOST_MEMORY
         first.kill()
     before = epochs(home, "a-long")
     wait_until(lambda: epochs(home, "a-long") > before + 3, SECONDS, "the job goes on", pause=0.1)

@@ -14,13 +14,6 @@ from tests.platform.serving import ROOT
 MEGABYTE = 1_000_000
 
 
-def resident(pid: int) -> int:
-    """Return the bytes that belong to a process alone, and its part of what it shares (proportional set size)."""
-    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    assert found is not None
-    return 1024 * int(found[1])
-
-
 def test_console_starts_quickly_and_stays_small(tmp_path: Path) -> None:
     """Given an empty home -> the address is printed, the first page is there within seconds, in 150 MB."""
     began = time.monotonic()
@@ -28,7 +21,7 @@ def test_console_starts_quickly_and_stays_small(tmp_path: Path) -> None:
         console.open()
         assert console.get("/jobs").status == 200
         seconds = time.monotonic() - began
-        memory = sum(resident(pid) for pid in console.pids())
+        memory = console.memory()
         assert console.stop() == 0
     print(f"first page after {seconds:.2f} s, {memory / MEGABYTE:.0f} MB")
     assert memory < 150 * MEGABYTE
