@@ -175,7 +175,6 @@ def test_keyboard_alone_gets_an_answer(trained: str, visitor: Visitor, page: Pag
     expect(page.locator(".card canvas")).to_be_visible()
 
 
-@pytest.mark.every
 def test_photo_from_the_camera_gets_an_answer(trained: str, visitor: Visitor, page: Page) -> None:
     """Given a camera that the user allows -> its photo is answered, and the camera is off afterwards."""
     visitor.go(page, f"/jobs/{trained}/try")
