@@ -7,6 +7,7 @@ from typing import Any
 
 from image_classifier.contract.builtin_hyperparameters import RESIZE_METHODS
 from image_classifier.contract.errors import UserError, first_line
+from image_classifier.contract.json_objects import type_of
 
 _AGAIN = "Correct the file, or download or train the model again."
 _SPELLINGS = {"true": True, "false": False, "1": True, "0": False}
@@ -14,7 +15,6 @@ _BOOLEANS = ("finetuned", "binary_mode")
 _TEXTS = ("signature", "output_key", "resize_method", "model_id", "source", "licence", "sha256")
 _SHOWN = 80
 """Characters of a value that a message repeats."""
-_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
 def read(path: Path) -> Any:
@@ -38,7 +38,7 @@ def reject_unless_object(found: Any, where: str) -> None:
         UserError: It is something else.
     """
     if not isinstance(found, dict):
-        raise UserError(f"{where} must contain a JSON object, got {_TYPES.get(type(found), 'a number')}. {_AGAIN}")
+        raise UserError(f"{where} must contain a JSON object, got {type_of(found)}. {_AGAIN}")
 
 
 def typed(values: Mapping[str, Any], where: str) -> dict[str, Any]:

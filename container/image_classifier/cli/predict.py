@@ -22,6 +22,7 @@ from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.terminal import command, consoles
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
+from image_classifier.contract.json_objects import type_of
 from image_classifier.contract.names import on_one_line
 from image_classifier.runners import local_server
 
@@ -62,7 +63,7 @@ def ask(image: Path, url: str, accept: str, timeout: float = TIMEOUT) -> dict[st
         ) from error
     if not isinstance(found, dict):
         raise PlatformError(
-            f"The server at {url} answers {type(found).__name__}, not an object. Give the address of /invocations."
+            f"The server at {url} answers {type_of(found)}, not an object. Give the address of /invocations."
         )
     return found
 

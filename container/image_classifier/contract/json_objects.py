@@ -1,9 +1,17 @@
-"""JSON objects without repeated names: of two values for one name, JSON's decoder would silently take the last."""
+"""Decoded JSON: objects without repeated names, of which the decoder would take the last, and types in words."""
 
 from typing import Any
 
 _SHOWN = 60
 """Characters of a name that a message repeats."""
+
+
+_TYPES = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+
+
+def type_of(value: Any) -> str:
+    """Return the type of a decoded value in words, with its article: `a list`, `null`."""
+    return _TYPES.get(type(value), "a number")
 
 
 class RepeatedNameError(ValueError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
-from image_classifier.contract.json_objects import each_name_once
+from image_classifier.contract.json_objects import each_name_once, type_of
 from image_classifier.contract.names import printable
 from image_classifier.contract.system_names import is_ignored
 
@@ -132,11 +132,11 @@ class OptMl:
         """
         found = _read_object(self.resource_config_file)
         default = Resources()
-        current = str(found.get("current_host", default.current_host))
+        current = str(found.get("current_host") or default.current_host)
         return Resources(
             current_host=current,
             hosts=self._hosts(found.get("hosts") or [current]),
-            network_interface_name=str(found.get("network_interface_name", default.network_interface_name)),
+            network_interface_name=str(found.get("network_interface_name") or default.network_interface_name),
             current_instance_type=str(kind) if (kind := found.get("current_instance_type")) else None,
         )
 
@@ -222,5 +222,5 @@ def read_json(path: Path, expected: str) -> Any:
 def _read_object(path: Path) -> dict[str, Any]:
     value = read_json(path, "a flat object such as {}")
     if not isinstance(value, dict):
-        raise UserError(f"{path} holds a JSON {type(value).__name__}; expected an object such as {{}}.")
+        raise UserError(f"{path} holds {type_of(value)}; expected an object such as {{}}.")
     return value

@@ -56,7 +56,7 @@ def strange_server() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("path", "kind", "message"),
     [
-        ("/list", PlatformError, "answers list, not an object"),
+        ("/list", PlatformError, "answers a list, not an object"),
         ("/html", PlatformError, "No server answers as expected"),
         ("/teapot", UserError, "rejected with 418 I'm a Teapot"),
     ],
@@ -123,7 +123,7 @@ def test_environment_proxies_are_not_for_this_machine(
     """Given a proxy in the environment that does not exist -> the local server is reached without it."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     (tmp_path / "a.jpg").write_bytes(b"image")
-    with pytest.raises(PlatformError, match="answers list"):
+    with pytest.raises(PlatformError, match="answers a list"):
         predict.ask(tmp_path / "a.jpg", strange_server + "/list", "*/*")
 
 

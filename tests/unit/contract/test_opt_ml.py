@@ -79,6 +79,23 @@ def test_hosts(opt_ml: OptMl) -> None:
     assert opt_ml.read_resources() == Resources("algo-2", ("algo-1", "algo-2"), "ethwe", None)
 
 
+@pytest.mark.parametrize("name", ["current_host", "hosts", "network_interface_name", "current_instance_type"])
+def test_null_is_no_host(opt_ml: OptMl, name: str) -> None:
+    """A resource configuration with null for a key -> as without the key; no host is called None."""
+    opt_ml.resource_config_file.write_text(f'{{"{name}": null}}')
+    assert opt_ml.read_resources() == Resources()
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [("[]", "a list"), ("null", "null"), ('"x"', "a text"), ("3", "a number"), ("true", "true or")]
+)
+def test_other_json_is_named(opt_ml: OptMl, content: str, kind: str) -> None:
+    """Hyperparameters that are another JSON value -> its kind in words, not Python's name of a type."""
+    opt_ml.hyperparameters_file.write_text(content)
+    with pytest.raises(UserError, match=rf"hyperparameters\.json holds {kind}.*; expected an object such as \{{\}}"):
+        opt_ml.read_hyperparameters()
+
+
 @pytest.mark.parametrize(
     ("instance_type", "expected"),
     [

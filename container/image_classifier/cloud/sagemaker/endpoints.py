@@ -15,6 +15,7 @@ from image_classifier.cloud.sagemaker.hosting import LOG_GROUP
 from image_classifier.cloud.sagemaker.kinds import ENDPOINT
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.json_objects import type_of
 
 _CONTENT_TYPE = "application/x-image"
 _ASYNCHRONOUS_PAUSE = 1.0
@@ -138,5 +139,5 @@ def _object(body: bytes, endpoint: str) -> dict[str, Any]:
     except ValueError as error:
         raise PlatformError(f"The endpoint {endpoint} answered no JSON: {body[:200]!r}.") from error
     if not isinstance(found, Mapping):
-        raise PlatformError(f"The endpoint {endpoint} answered {type(found).__name__}, not an object.")
+        raise PlatformError(f"The endpoint {endpoint} answered {type_of(found)}, not an object.")
     return dict(found)
