@@ -32,6 +32,20 @@ MODEL_INFO = {
     "data": {"sha256": "51ab" * 16},
     "recipe": {"chosen": "head", "rule": "its accuracy is 0.99 or more", "head": {"strength": 0.3}},
     "verification": {"images": 445, "other_answers": 0, "largest_difference": 2.1e-7},
+    "openvino": {"images": 445, "other_answers": 0, "largest_difference": 3.4e-6},
+    "precisions": {
+        "int8": {
+            "gate": {
+                "images": 300,
+                "accuracy": 0.8767,
+                "accuracy_f32": 0.88,
+                "label_flips": 0.0067,
+                "calibration_change": 0.0012,
+                "largest_difference": 0.061,
+            }
+        },
+        "bf16": {"left_out": "this CPU computes in float32, not in bf16"},
+    },
 }
 """As a job records them."""
 
@@ -109,6 +123,7 @@ def complete(folder: Path, classes: int, images: int = 400, skill: float = 0.8) 
             LearningPoint(share, int(images * 2 * share), Proportion(int(images * right), images))
             for share, right in ((0.25, skill - 0.09), (0.5, skill - 0.03), (1.0, skill))
         ],
+        sizes={"saved_model": 15_312_000, "openvino": 13_420_000, "openvino_int8": 3_610_000},
         skipped=(("defective/broken.jpg", "it is empty"), ("functional/notes.png", "it is not an image")),
     )
     return replace(

@@ -112,6 +112,8 @@ class Evidence:
     """Unreadable files and the reason."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds by the name of a phase, in order."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of the network's forms in the artefact, see `network_forms.sizes`."""
 
     @property
     def splits(self) -> tuple[Split, ...]:

@@ -8,7 +8,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from image_classifier.evaluation import precisions
+from image_classifier.evaluation import network_forms
 from image_classifier.evaluation.calibration import Calibration
 from image_classifier.evaluation.evidence import VALIDATION, Evidence
 from image_classifier.evaluation.judgement import Evaluation
@@ -193,7 +193,7 @@ def _custom_details(evidence: Evidence) -> dict[str, str]:
         "licence of the pre-trained model": _text(str(info.get("licence") or _UNKNOWN)),
         "fingerprint of the training images (SHA-256)": _text(str(data.get("sha256") or _UNKNOWN)),
         "SHA-256 of the SavedModel": _text(str(info.get("sha256") or _UNKNOWN)),
-        **{f"in {name}": _text(sentence) for name, sentence in precisions.described(info).items()},
+        **{one.name: _text(network_forms.sentence(one)) for one in network_forms.describe(evidence)},
         "versions": _text(", ".join(f"{name} {version}" for name, version in versions.items()) or _UNKNOWN),
     }
 

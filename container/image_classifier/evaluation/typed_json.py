@@ -101,10 +101,17 @@ def _dataclass(kind: Callable[..., Any], value: Any, arrays: Arrays) -> Any:
     if not isinstance(value, dict):
         raise WrongTypeError(f"expected the fields of {kind.__name__}, found {type(value).__name__}")
     hints = typing.get_type_hints(kind)
-    missing = [field.name for field in dataclasses.fields(cast(Any, kind)) if field.name not in value]
+    missing = [
+        field.name for field in dataclasses.fields(cast(Any, kind)) if field.name not in value and _is_required(field)
+    ]
     if missing:
         raise WrongTypeError(f"{kind.__name__} lacks {', '.join(missing)}")
     return kind(**{name: _unpack(hints[name], value[name], arrays) for name in hints if name in value})
+
+
+def _is_required(field: "dataclasses.Field[Any]") -> bool:
+    """Return whether a field has no default: one that a later version added has one, and older files lack it."""
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _list(value: Any) -> list[Any]:

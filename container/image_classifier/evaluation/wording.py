@@ -8,6 +8,7 @@ from image_classifier.evaluation.statistics import Interval
 LONGEST_NAME = 60
 """Characters of a class name in a sentence or a caption; the table of classes has names in full."""
 UNDEFINED = "undefined"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ROUNDING = 1e-9
 """By which a computed bound may miss 0 or 1."""
 
@@ -22,9 +23,9 @@ def interval(found: Interval) -> str:
     return f"{_percentage(found.low)} to {_percentage(found.high)} %"
 
 
-def points(difference: float) -> str:
+def points(difference: float, unit: str = "points") -> str:
     """Return the size of a difference of two shares in percentage points, without its sign."""
-    return f"{abs(difference) * 100:.1f} points"
+    return f"{abs(difference) * 100:.1f} {unit}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -43,6 +44,17 @@ def duration(seconds: float) -> str:
     if whole >= 3600:
         larger, smaller, units = (whole // 3600, whole % 3600 // 60, ("h", "min"))
     return f"{larger} {units[0]} {smaller} {units[1]}" if smaller else f"{larger} {units[0]}"
+
+
+def megabytes(size: int) -> str:
+    """Return a number of bytes in megabytes (10^6): `3.6 MB`, `112 MB`."""
+    return f"{size / 1e6:.1f} MB" if size < 99.95e6 else f"{size / 1e6:,.0f} MB"
+
+
+def power(value: float) -> str:
+    """Return a number with one digit and a power of ten: `2·10⁻⁷`; 0 as it is."""
+    digits, _, exponent = f"{value:.0e}".partition("e")
+    return f"{digits}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}" if value else "0"
 
 
 def quoted(name: str) -> str:

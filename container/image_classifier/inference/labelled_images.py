@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
+from image_classifier.evaluation import network_forms
 from image_classifier.evaluation.evidence import Evidence, Split
 from image_classifier.evaluation.probes import Network
 from image_classifier.imaging import ImageRejected
@@ -68,6 +69,7 @@ def evidence(
         judged=_split(images, np.array(rows, np.int64), predictions),
         model_info=artifacts.model_info_json(model),
         skipped=skipped,
+        sizes=network_forms.sizes(model),
     )
 
 

@@ -148,6 +148,17 @@ def test_file_that_does_not_fit_is_rejected(name: str, path: Path, tmp_path: Pat
         archive.read(changed(path, tmp_path / "evidence.npz", change))
 
 
+def test_file_of_an_earlier_version_opens(path: Path, tmp_path: Path) -> None:
+    """Given a file without a field that was added since, and with one that is unknown -> it opens, with the default."""
+
+    def change(document: Any, _: Arrays) -> None:
+        evidence = document["evaluation"]["evidence"]
+        del evidence["sizes"]
+        evidence["of_a_later_version"] = 1
+
+    assert archive.read(changed(path, tmp_path / "evidence.npz", change)).evaluation.evidence.sizes == {}
+
+
 def test_truncated_file_is_rejected(path: Path, tmp_path: Path) -> None:
     """Given half of a file -> it is called corrupt."""
     (tmp_path / "evidence.npz").write_bytes(path.read_bytes()[: path.stat().st_size // 2])

@@ -106,6 +106,7 @@ def context(
         "left_out": judgement,
         "most_skipped": MOST_SKIPPED,
         "weakest": sections.WEAKEST,
+        "most_frequent": sections.MOST_FREQUENT,
         "labels_with_images": sections.LABELS_WITH_IMAGES,
     }
 
@@ -139,6 +140,8 @@ def _environment() -> "Environment":
         path=lambda file: Markup("/<wbr>").join(file.split("/")),
         counted=wording.counted,
         points=wording.points,
+        megabytes=wording.megabytes,
+        power=wording.power,
         name=names.on_one_line,
         short=wording.shortened,
     )

@@ -1,16 +1,16 @@
 """How the model was made, from its model info. Artefacts are untrusted: values of an unexpected form are left out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from image_classifier.contract import names, parsing
-from image_classifier.evaluation import precisions, wording
+from image_classifier.evaluation import network_forms, precisions, wording
 from image_classifier.evaluation.evidence import Evidence
+from image_classifier.evaluation.network_forms import Form
 from image_classifier.evaluation.wording import counted
 
 _CHOICES = {"head": "the head on the frozen backbone", "network": "the fine-tuned network"}
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LONGEST = 300
 """Characters of one value."""
 _WITHOUT_EFFECT = (parsing.OUR_DEFAULT, parsing.MODELS_DEFAULT, parsing.CHOSEN)
@@ -27,8 +27,20 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class Calibrated:
+    """What `calibration=temperature` did; nothing is known of a job without it."""
+
+    temperature: float | None = None
+    """By which the exported head was divided."""
+    error_before: float | None = None
+    error_after: float | None = None
+    """Expected calibration error of the validation images, cross-fitted after."""
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
 class Provenance:
-    """The last section, and two figures of the first."""
+    """The last section, and some figures of the first."""
 
     name: str
     facts: tuple[tuple[str, str], ...]
@@ -38,6 +50,8 @@ class Provenance:
     timings: tuple[tuple[str, str], ...]
     total_time: str | None
     parity: Parity
+    calibrated: Calibrated
+    networks: tuple[Form, ...]
 
 
 def describe(evidence: Evidence) -> Provenance:
@@ -52,6 +66,8 @@ def describe(evidence: Evidence) -> Provenance:
         timings=timings,
         total_time=wording.duration(sum(evidence.timings.values())) if timings else None,
         parity=_parity(_mapping(info, "verification")),
+        calibrated=_calibrated(_mapping(info, "calibration")),
+        networks=tuple(replace(one, left_out=_text(one.left_out)) for one in network_forms.describe(evidence)),
     )
 
 
@@ -73,8 +89,6 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for split in evidence.splits:
         yield f"{split.name.capitalize()} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
     yield "Classes", f"{len(evidence.class_names):,}"
-    for name, sentence in precisions.described(info).items():
-        yield f"In {name}", _text(sentence)
     if digest := _mapping(info, "data").get("sha256"):
         yield "Fingerprint of the training data", _text(digest)
     if digest := info.get("sha256"):
@@ -98,13 +112,14 @@ def _parity(found: Mapping[str, Any]) -> Parity:
     except (KeyError, TypeError, ValueError):
         return Parity(None, "the verification's record is incomplete")
     same = f"{images - others:,} of {counted(images, 'answer')} equal"
-    return Parity(others == 0, f"{same}, largest difference of a probability {_power(difference)}")
+    return Parity(others == 0, f"{same}, largest difference of a probability {wording.power(difference)}")
 
 
-def _power(value: float) -> str:
-    """Return a number with one digit and a power of ten: `2·10⁻⁷`."""
-    digits, _, exponent = f"{value:.0e}".partition("e")
-    return f"{digits}·10{str(int(exponent)).translate(_SUPERSCRIPTS)}" if value else "0"
+def _calibrated(found: Mapping[str, Any]) -> Calibrated:
+    temperature, before, after = (
+        precisions.finite(found.get(key)) for key in ("temperature", "ece_before", "ece_after")
+    )
+    return Calibrated(temperature, before, after, _text(found.get("left_out") or ""))
 
 
 def _mapping(info: Mapping[str, Any], key: str) -> Mapping[str, Any]:
