@@ -40,6 +40,8 @@ TRAINING_LABELS, FAMILIARITY, LEARNING_CURVE, OCCLUSION = (
     "occlusion maps",
 )
 """Sections in `Evaluation.left_out`."""
+_OF_THE_JOB = "the report of the job that trained the model has this part if its backbone was frozen"
+_FROZEN = "features of a frozen backbone are needed: train with train_only_top_layer=True"
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,19 @@ def evaluate(
         occlusion_seconds: Occlusion maps are computed as long as they fit into it.
         check: Called between the sections and within the longest; may raise.
     """
-    judged, classes = evidence.judged, len(evidence.class_names)
-    found, left_out = mistakes.find(judged, classes), _lacking(evidence, network, known_images)
+    found = of_arrays(evidence, known_images=known_images, known_traits=known_traits, check=check)
+    return with_network(found, network, occlusion_seconds, check)
+
+
+def of_arrays(
+    evidence: Evidence,
+    *,
+    known_images: FamiliarityModel | None = None,
+    known_traits: Mapping[str, Sequence[Traits | None]] | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Evaluation:
+    """Judge a model by everything that takes no running network; the arguments are those of `evaluate`."""
+    judged, left_out = evidence.judged, _lacking(evidence, known_images)
     check()
     issues = _label_issues(evidence.splits)
     of_splits = known_traits or {split.name: traits.read(split.paths, check) for split in evidence.splits}
@@ -95,47 +108,60 @@ def evaluate(
     reliability = calibration.measure(judged)
     check()
     model = None if FAMILIARITY in left_out else known_images or _fitted(evidence)
-    maps: Mapping[int, OcclusionMap] = {}
-    if network:
-        rows = found.confidently_wrong
-        maps = probes.occlusion_maps(judged, rows, network, occlusion_seconds, check)
-        if rows and not maps:
-            left_out[OCCLUSION] = "the job had no time for them"
     return Evaluation(
         evidence=evidence,
         score=scores.measure(judged, evidence.class_names),
-        mistakes=found,
+        mistakes=mistakes.find(judged, len(evidence.class_names)),
         label_issues=issues,
         traits=of_splits,
         duplicates=copies,
         slices=groups,
         calibration=reliability,
-        separations=probes.separations(model, evidence, network, check) if model else None,
+        separations=probes.left_out_classes(evidence, check) if model else None,
         familiarity=model.score(judged.features) if model and judged.features is not None else None,
         familiarity_model=model,
-        occlusion_maps=maps,
-        left_out=left_out,
+        left_out={**left_out, OCCLUSION: "the model could not be run for them"},
     )
 
 
-def _lacking(evidence: Evidence, network: Network | None, known_images: FamiliarityModel | None) -> dict[str, str]:
+def with_network(
+    found: Evaluation, network: Network | None, occlusion_seconds: float, check: Callable[[], None] = lambda: None
+) -> Evaluation:
+    """Add what running the network shows, see `evaluate`: occlusion maps, and artificial images for the familiarity."""
+    if network is None:
+        return found
+    left_out = {name: reason for name, reason in found.left_out.items() if name != OCCLUSION}
+    judged, rows, separations = found.evidence.judged, found.mistakes.confidently_wrong, found.separations
+    maps = probes.occlusion_maps(judged, rows, network, occlusion_seconds, check)
+    if rows and not maps:
+        left_out[OCCLUSION] = "there was no time left for them"
+    if found.familiarity_model is not None and judged.features is not None:
+        separations = (*probes.artificial(found.familiarity_model, judged.features, network), *(separations or ()))
+    return replace(found, occlusion_maps=maps, separations=separations, left_out=left_out)
+
+
+def _lacking(evidence: Evidence, known_images: FamiliarityModel | None) -> dict[str, str]:
     """Return the sections that the evidence has too little for, each with the reason."""
     training, found = evidence.training, {}
     if training is None:
-        found[TRAINING_LABELS] = "the training images are not known"
+        found[TRAINING_LABELS] = f"the training images are not known here; {_OF_THE_JOB}"
     elif training.probabilities is None:
-        found[TRAINING_LABELS] = "predictions by heads that were not trained on them need a frozen backbone"
+        found[TRAINING_LABELS] = f"it takes heads that were fitted without these images, for which {_FROZEN}"
     if evidence.judged.features is None:
-        found[FAMILIARITY] = "they need features of a frozen backbone, which a network trained as a whole does not have"
+        found[FAMILIARITY] = _FROZEN
     elif known_images is None and evidence.head is None:
-        found[FAMILIARITY] = "the features are not the inputs of the head, since the network was tuned"
+        found[FAMILIARITY] = f"the network was tuned after its features had been computed; {_FROZEN}"
     elif known_images is None and (training is None or training.features is None):
-        found[FAMILIARITY] = "the features of the training images are not known"
+        found[FAMILIARITY] = f"the features of the training images are not known here; {_OF_THE_JOB}"
     if not evidence.learning_curve:
-        found[LEARNING_CURVE] = "it needs the features of training images"
-    if network is None:
-        found[OCCLUSION] = "the model could not be run for them"
+        found[LEARNING_CURVE] = _without_curve(training)
     return found
+
+
+def _without_curve(training: Split | None) -> str:
+    if training is None:
+        return f"the training images are not known here; {_OF_THE_JOB}"
+    return _FROZEN if training.features is None else "it takes at least four training images"
 
 
 def _label_issues(splits: Sequence[Split]) -> tuple[LabelIssue, ...]:

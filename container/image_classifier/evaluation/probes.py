@@ -62,30 +62,25 @@ def occlusion_maps(
     return found
 
 
-def separations(
-    model: FamiliarityModel, evidence: Evidence, network: Network | None, check: Callable[[], None]
-) -> tuple[Separation, ...]:
-    """Return how well the score separates the judged images from artificial ones and from classes left out.
+def left_out_classes(evidence: Evidence, check: Callable[[], None]) -> tuple[Separation, ...]:
+    """Return how well a score that does not know a class separates the judged images from those of the class.
 
-    As far as there are a network, and training images with features and a head; judged images without features give
-    nothing.
+    For the classes with the most judged images; needs features of judged and training images, and a head.
     """
-    judged, training = evidence.judged, evidence.training
-    if judged.features is None:
+    judged, training, head = evidence.judged, evidence.training, evidence.head
+    if judged.features is None or training is None or training.features is None or head is None:
         return ()
-    found = list(_artificial(model, judged.features, network)) if network else []
-    if training is None or training.features is None or evidence.head is None:
-        return tuple(found)
-    some = training.part(_evenly_spaced(len(training), LEFT_OUT_ROWS))
+    found, some = [], training.part(_evenly_spaced(len(training), LEFT_OUT_ROWS))
     counts = np.bincount(judged.labels, minlength=len(evidence.class_names))
     for index in np.argsort(-counts, kind="stable")[:LEFT_OUT_CLASSES].tolist():
         check()
-        one = familiarity.left_out(some, judged, evidence.head, index, evidence.class_names[index])
+        one = familiarity.left_out(some, judged, head, index, evidence.class_names[index])
         found += [one] if one else []
     return tuple(found)
 
 
-def _artificial(model: FamiliarityModel, features: NDArray[np.float32], network: Network) -> Iterator[Separation]:
+def artificial(model: FamiliarityModel, features: NDArray[np.float32], network: Network) -> Iterator[Separation]:
+    """Yield how well the score separates images with these features (n, D) from blank images, and from noise."""
     familiar, shape = model.raw(features), (ARTIFICIAL_IMAGES, *network.image_size, 3)
     draws = np.random.default_rng(0)
     colours = draws.integers(0, 256, (ARTIFICIAL_IMAGES, 1, 1, 3), np.uint8)

@@ -68,7 +68,7 @@ def test_whole_evidence_fills_every_section(evidence: Evidence) -> None:
     assert found.separations is not None
     assert {"blank images", "images of noise"} <= {one.name for one in found.separations}
     assert set(found.traits) == {VALIDATION, TRAINING}
-    assert found.left_out == {judgement.LEARNING_CURVE: "it needs the features of training images"}
+    assert found.left_out == {judgement.LEARNING_CURVE: "it takes at least four training images"}
 
 
 def test_labelled_images_alone_leave_sections_out(evidence: Evidence) -> None:

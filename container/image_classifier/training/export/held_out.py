@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from image_classifier.heads.linear_head import LinearHead
     from image_classifier.training.fine_tuning import Trained
 
+MANY = 1_000
+"""Training images from which three folds suffice to doubt a label, and five would take half as long again."""
 _PARTS, _SEED = 4, 0
 _DRAWS = ((0,), (1,), (2,)), ((0, 1), (2, 3)), ((0, 1, 2, 3),)
 """Quarters of the training images that are fitted on: three draws of one, two of two, and all."""
@@ -54,6 +56,7 @@ def predictions(trained: "Trained", check: Callable[[], None]) -> HeldOut | None
         len(trained.training.class_names),
         values.random_seed,
         binary=values.binary_mode,
+        many=MANY,
         check=check,
     )
     return HeldOut(agreement.two_columns(found.out_of_fold), found.strength, found.head)

@@ -3,7 +3,7 @@
 import importlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,18 +24,17 @@ from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
-    from image_classifier.evaluation.evidence import Evidence
+    from image_classifier.evaluation.drift.baseline import Baseline
     from image_classifier.evaluation.judgement import Evaluation
     from image_classifier.evaluation.probes import Network
-    from image_classifier.evaluation.traits import Traits
     from image_classifier.training.fine_tuning import Trained
 
 OCCLUSION_SHARE = 0.01
 """Part of the job's time so far that its occlusion maps may take."""
 
 
-_PARTS = ("waiting for image traits and cross-validated heads", "sections", "page")
-"""Of the report, for the log; traits and heads begin while the model is converted and verified."""
+_PARTS = ("waiting for what needs no network", "occlusion maps", "page")
+"""Of the report, for the log; the first begins while the model is converted and verified."""
 _LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2")
 """Take seconds to import."""
 
@@ -58,10 +57,10 @@ class JobReport:
 class Prepared:
     """What a report needs that does not wait for the finished model."""
 
-    evidence: "Evidence"
-    """Without model info and timings."""
-    traits: Mapping[str, Sequence["Traits | None"]]
-    """By the name of the split."""
+    evaluation: "Evaluation"
+    """Without what running the network shows; its evidence has no model info, timings and sizes."""
+    baseline: "Baseline"
+    """Of drift."""
 
 
 @contextmanager
@@ -84,7 +83,8 @@ def preparation(trained: "Trained", stop: StopSignal) -> Iterator[Future[Prepare
 
 
 def _prepare(trained: "Trained", check: Callable[[], None]) -> Prepared:
-    from image_classifier.evaluation import charts, traits
+    from image_classifier.evaluation import charts
+    from image_classifier.evaluation.drift import baseline
     from image_classifier.training.export import evidence
 
     for name in _LIBRARIES:
@@ -92,7 +92,11 @@ def _prepare(trained: "Trained", check: Callable[[], None]) -> Prepared:
         importlib.import_module(name)
     charts.import_library()
     found = evidence.collect(trained, check)
-    return Prepared(found, {split.name: traits.read(split.paths, check) for split in found.splits})
+    # Threads of small matrix products cost more than they gain, most of all beside other processes.
+    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
+        judged = judgement.of_arrays(found, check=check)
+        check()
+        return Prepared(judged, baseline.build(found, judged.traits))
 
 
 def write(
@@ -138,22 +142,25 @@ def _write(
     thumbnails: bool,
     check: Callable[[], None],
 ) -> str:
-    from image_classifier.evaluation import verdict
+    from image_classifier.evaluation import array_file, network_forms, verdict
+    from image_classifier.evaluation.drift import baseline
 
     laps = [time.monotonic()]
     found = prepared.result()
     laps.append(time.monotonic())
     seconds = OCCLUSION_SHARE * (time.monotonic() - stopping.process_start())
-    # Threads of small matrix products cost more than they gain, most of all beside other processes.
+    evidence = replace(
+        found.evaluation.evidence,
+        model_info=artifacts.model_info_json(model),
+        timings=timings,
+        sizes=network_forms.sizes(model),
+    )
+    evaluation = replace(found.evaluation, evidence=evidence)
     with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
-        evaluation = judgement.evaluate(
-            replace(found.evidence, model_info=artifacts.model_info_json(model), timings=timings),
-            _network(model),
-            known_traits=found.traits,
-            occlusion_seconds=seconds,
-            check=check,
-        )
-        _write_arrays(model, evaluation)
+        evaluation = judgement.with_network(evaluation, _network(model), seconds, check)
+    if evaluation.familiarity_model is not None:
+        array_file.write(model / artifacts.FAMILIARITY_FILE, evaluation.familiarity_model.arrays())
+    baseline.write(model, found.baseline)
     laps.append(time.monotonic())
     if reason := judgement.write(evaluation, folder, thumbnails):
         log(f"WARNING: No {report_files.EVIDENCE}, so the console cannot open this result: {reason}.")
@@ -161,15 +168,6 @@ def _write(
     parts = ", ".join(f"{name} {end - start:.1f} s" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
     log(f"Report: {folder / report_files.REPORT}, written in {laps[-1] - laps[0]:.1f} s ({parts})")
     return verdict.conclude(evaluation).text
-
-
-def _write_arrays(model: Path, evaluation: "Evaluation") -> None:
-    from image_classifier.evaluation import array_file
-    from image_classifier.evaluation.drift import baseline
-
-    if evaluation.familiarity_model is not None:
-        array_file.write(model / artifacts.FAMILIARITY_FILE, evaluation.familiarity_model.arrays())
-    baseline.write(model, baseline.build(evaluation.evidence, evaluation.traits))
 
 
 def _network(model: Path) -> "Network | None":
