@@ -19,12 +19,13 @@ _BATCH = 32
 
 def load(factory: pytest.TempPathFactory, sample: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the features (n, 1280) and labels (n,) of a sample data set."""
-    folder = made_once(factory, f"features-of-{sample}", lambda into: _compute(sample, into))
+    folder = made_once(factory, f"features-of-{sample}", lambda into: compute(sample, into))
     with np.load(folder / "features.npz") as stored:
         return stored["features"], stored["labels"]
 
 
-def _compute(sample: str, into: Path) -> None:
+def compute(sample: str, into: Path) -> None:
+    """Write `features.npz` of a sample data set, all its parts, into a folder."""
     # Imports TensorFlow, which the other tests of a module that names this one do without.
     from image_classifier.training.model import backbone
 

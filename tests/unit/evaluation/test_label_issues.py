@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -9,33 +8,10 @@ from sklearn.datasets import load_digits
 
 from image_classifier.evaluation import label_issues
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Split
-from image_classifier.evaluation.label_issues import LEAST_LEAD, LabelIssue
-from image_classifier.heads import cross_validation
+from image_classifier.evaluation.label_issues import LEAST_LEAD
+from tests.support.planted_labels import plant
 from tests.unit.evaluation import real_features
 from tests.unit.evaluation.labelled import answers_of, split_of
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A split whose labels were changed in some rows, with predictions of heads that did not see the image."""
-
-    split: Split
-    flipped: frozenset[int]
-    true: NDArray[np.int64]
-
-    def precision_and_recall(self, issues: tuple[LabelIssue, ...]) -> tuple[float, float]:
-        """Return the share of issues that were planted, and of planted ones that are issues."""
-        hits = len({issue.row for issue in issues} & self.flipped)
-        return hits / max(len(issues), 1), hits / len(self.flipped)
-
-
-def plant(features: NDArray[np.float32], labels: NDArray[np.int64], share: float, seed: int = 0) -> Planted:
-    """Give a share of the images a wrong class, and predict all by the recipe's cross-validation on these labels."""
-    rng, given, classes = np.random.default_rng(seed), labels.copy(), int(labels.max()) + 1
-    rows = rng.choice(len(labels), round(share * len(labels)), replace=False)
-    given[rows] = (given[rows] + rng.integers(1, classes, len(rows))) % classes
-    probabilities = cross_validation.select(features, given, classes, seed=0).out_of_fold
-    return Planted(split_of(given, probabilities, TRAINING), frozenset(rows.tolist()), labels)
 
 
 def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
