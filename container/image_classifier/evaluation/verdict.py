@@ -79,7 +79,7 @@ def _how_good(evaluation: Evaluation) -> tuple[Level, str]:
         return Level.GOOD, "Reliable on images like these."
     if low >= ASSISTING:
         return Level.CAUTION, "Good enough to assist, not to decide alone."
-    return Level.CAUTION, "Better than a constant answer, but too often wrong to act on without a check."
+    return Level.CAUTION, "Better than always answering one class, but too often wrong to act on without a check."
 
 
 def _measured(evaluation: Evaluation) -> str:
@@ -90,7 +90,7 @@ def _measured(evaluation: Evaluation) -> str:
     verb = "is" if score.accuracy.total == 1 else "are"
     difference = score.accuracy.value - score.baseline.value
     constant = f"always answering {quoted(score.baseline_class)}"
-    compared = f"{wording.points(difference)} {'above' if difference > 0 else 'below'} {constant}"
+    compared = f"{wording.points(difference, 'percentage points')} {'above' if difference > 0 else 'below'} {constant}"
     if not difference:
         compared = f"as many as by {constant}"
     return f"{right} {verb} right (95 % interval {wording.interval(score.accuracy.interval)}), {compared}."
@@ -123,8 +123,9 @@ def _about_contradictions(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     found = evaluation.duplicates
     contradictions: list[Group] = [group for group in found.groups if group.contradicts] if found else []
     if contradictions:
-        several = counted(len(contradictions), "image that occurs", "images that occur")
-        yield "duplicates", f"First decide on the {several} more than once with different labels."
+        count = len(contradictions)
+        several = "image that occurs" if count == 1 else f"{count:,} images that occur"
+        yield "duplicates", f"First decide which label is right for the {several} more than once with different labels."
 
 
 def _about_labels(evaluation: Evaluation) -> Iterator[tuple[str, str]]:

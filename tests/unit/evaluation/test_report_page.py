@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,6 +125,32 @@ def test_sections_without_results_say_why(tmp_path: Path) -> None:
     ]
     assert len(lines) == 7
     assert all(any(reason in line for line in lines) for reason in reasons.values())
+
+
+@pytest.mark.parametrize(
+    ("record", "said", "unsaid"),
+    [
+        ({}, "change no predicted class: train with", "include temperature scaling"),
+        (
+            {"temperature": 1.6, "ece_before": 0.102, "ece_after": 0.031},
+            "divided by 1.60, and the error on the validation images was 10.2 % before and 3.1 % after",
+            "change no predicted class: train with",
+        ),
+        ({"temperature": "hot"}, "change no predicted class: train with", "include temperature scaling"),
+        ({"left_out": "60 images are too few"}, "was left out: 60 images are too few.", "include temperature scaling"),
+    ],
+)
+def test_calibrated_model_is_not_told_to_be_calibrated(
+    tmp_path: Path, record: dict[str, Any], said: str, unsaid: str
+) -> None:
+    """Given an overconfident model -> the advice to scale; given one that was scaled -> by what, and no such advice."""
+    bare = evaluations.evaluation(tmp_path, 2, images=400)
+    assert bare.calibration is not None
+    miscalibrated = replace(bare.calibration, ece=0.1, ece_by_chance=0.05, ece_after=0.03, temperature=1.6)
+    evidence = replace(bare.evidence, model_info={"calibration": record})
+    text = " ".join(Page(page.build(replace(bare, evidence=evidence, calibration=miscalibrated))).text.split())
+    assert said in text
+    assert unsaid not in text
 
 
 def test_model_without_mistakes(tmp_path: Path) -> None:

@@ -47,14 +47,14 @@ SITUATIONS: dict[str, tuple[Callable[[], Evaluation], Level, str, str, str]] = {
         lambda: judged([[150, 30], [18, 2]]),
         Level.BAD,
         'Worse than always answering "a".',
-        'points below always answering "a"',
+        'percentage points below always answering "a"',
         "mistakes",
     ),
     "interval overlaps the baseline": (
         lambda: judged([[60, 6], [22, 14]]),
         Level.BAD,
         'Not shown to be better than always answering "a".',
-        "72.5 % of 102 test images are right (95 % interval 63.2 to 80.3 %), 7.8 points above",
+        "72.5 % of 102 test images are right (95 % interval 63.2 to 80.3 %), 7.8 percentage points above",
         "mistakes",
     ),
     "as good as a constant": (
@@ -82,7 +82,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Evaluation], Level, str, str, str]] = {
     "too often wrong": (
         lambda: judged([[70, 30], [28, 72]]),
         Level.CAUTION,
-        "Better than a constant answer, but too often wrong to act on without a check.",
+        "Better than always answering one class, but too often wrong to act on without a check.",
         "71.0 % of 200",
         "mistakes",
     ),
@@ -90,7 +90,7 @@ SITUATIONS: dict[str, tuple[Callable[[], Evaluation], Level, str, str, str]] = {
         lambda: judged([[180, 20], [22, 178]]),
         Level.CAUTION,
         "Good enough to assist, not to decide alone.",
-        "89.5 % of 400 test images are right (95 % interval 86.1 to 92.1 %), 39.5 points above",
+        "89.5 % of 400 test images are right (95 % interval 86.1 to 92.1 %), 39.5 percentage points above",
         "mistakes",
     ),
     "reliable": (

@@ -14,6 +14,8 @@ MATRIX_CLASSES = 20
 """Classes up to which the whole confusion matrix is drawn."""
 LEAST_CONFUSIONS, MOST_CONFUSIONS, CONFUSIONS_WITH_IMAGES = 40, 60, 40
 """Rows of the table of confusions: those of more than one image, at least and at most; and those with images."""
+MOST_FREQUENT = 15
+"""Confusions that are listed at once; the others are folded."""
 WEAKEST = 20
 """Classes that are listed at once; the table of all is folded beyond."""
 LABELS, LABELS_WITH_IMAGES, GROUPS, SLICES = 200, 60, 24, 12
