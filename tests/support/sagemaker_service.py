@@ -44,7 +44,7 @@ _TAGGED = {
 }
 """Kinds of resources, as ARNs name them, and the attribute of moto's backend that holds them."""
 
-_loader = functools.cache(create_loader)
+LOADER = functools.cache(create_loader)
 """One for all tests: each session would read the service model of SageMaker again, which takes a third of a second."""
 
 
@@ -193,7 +193,7 @@ def sagemaker_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageM
     service = SageMakerService()
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _Front(service), threaded=True, request_handler=_Handler)
     service.address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr("botocore.session.create_loader", _loader)
+    monkeypatch.setattr("botocore.session.create_loader", LOADER)
     for unwanted in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(unwanted, raising=False)
     variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": service.address, "AWS_DEFAULT_REGION": REGION}

@@ -101,13 +101,18 @@ class OptMl:
         """
         return self.base / "checkpoints" / self.trial
 
+    @property
+    def keeps_checkpoints(self) -> bool:
+        """Whether the platform gave the job a place for checkpoints."""
+        return (self.base / "checkpoints").exists()
+
     def make_checkpoints_dir(self) -> None:
         """Make the folder of a tuning job's training job, if the platform gave the job a place for checkpoints.
 
         Raises:
             OSError: It cannot be written.
         """
-        if self.trial and self.checkpoints_dir.parent.is_dir():
+        if self.keeps_checkpoints:
             self.checkpoints_dir.mkdir(exist_ok=True)
 
     def channel_dir(self, name: str) -> Path:

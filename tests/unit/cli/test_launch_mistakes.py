@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from tests.support.sagemaker_service import IMAGE, REGION, ROLE
+from tests.support.sagemaker_service import IMAGE, LOADER, REGION, ROLE
 
 FLAGS = ["--image", IMAGE, "--role", ROLE, "--region", REGION, "--dry-run"]
 TRAIN = ["train", "--training", "photos", "--model", "model.tar.gz"]
@@ -26,6 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "absent"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("botocore.session.create_loader", LOADER)
 
 
 @pytest.mark.parametrize(

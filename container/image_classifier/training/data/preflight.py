@@ -59,7 +59,7 @@ def _is_there(opt_ml: OptMl, channel: str) -> bool:
 
 def _problems_of_folders(opt_ml: OptMl) -> list[Problem]:
     folders = [opt_ml.model_dir, opt_ml.failure_file.parent, opt_ml.output_data_dir]
-    if opt_ml.checkpoints_dir.exists():
+    if opt_ml.keeps_checkpoints:
         folders.append(opt_ml.checkpoints_dir)
     found = [permissions.unwritable_folder(folder) for folder in folders]
     found.append(permissions.unusable_scratch())
