@@ -34,7 +34,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ([*TRAIN, *FLAGS, "--role", "arn:aws:iam::12:role/x"], "is not the ARN of a role; expected arn:aws:iam::1234"),
         ([*TRAIN, *FLAGS, "--region", "eu-wst-one"], "'eu-wst-one' is not the name of an AWS region, such as eu-west-"),
-        ([*TRAIN, *FLAGS, "--profile", "nobody"], "`aws configure list-profiles` lists those"),
+        ([*TRAIN, *FLAGS, "--profile", "absent"], "`aws configure list-profiles` lists those"),
         ([*TRAIN, *FLAGS, "--location", "my-bucket"], "location: 'my-bucket' is not an S3 address. Expected s3://"),
         (["train", "--training", "s3://", *FLAGS], "'s3://' is not an S3 address"),
         (["train", "--training", "empty", "--model", "model.tar.gz", *FLAGS], "Give a folder with files."),
