@@ -11,7 +11,7 @@ from image_classifier import own_files
 from image_classifier.cli import argument_types
 from image_classifier.cli.terminal import command, consoles, fitted_table
 from image_classifier.cli.terminal.fitted_table import Column
-from image_classifier.contract.errors import ExplainedError, PlatformError, first_line
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.evaluation import wording
 from image_classifier.evaluation.drift import verdict
 from image_classifier.evaluation.drift.comparison import Check, Comparison
@@ -31,11 +31,17 @@ def run(captured: Path, model: Path, window: Window, most_images: int) -> Analys
     """Compare captured lines with the baseline of a model, or of the model of a local job's folder.
 
     Raises:
-        ExplainedError: The file or folder does not exist, or the model has no baseline.
+        ExplainedError: The file or folder does not exist or holds no captured line, or the model has no baseline.
     """
     with tempfile.TemporaryDirectory(prefix="drift-") as scratch:
         known = model_folder.read_baseline(local_server.model_of(model), Path(scratch))
-    return analysis.analyse(captured, known, window, most_images, datetime.now(UTC))
+    found = analysis.analyse(captured, known, window, most_images, datetime.now(UTC))
+    if found.reading.lines and found.reading.corrupt == found.reading.lines:
+        raise UserError(
+            f"{captured} has no captured request: none of its {found.reading.lines:,} lines is one. Give the "
+            f"{captures.SUFFIX} files that an endpoint's data capture writes."
+        )
+    return found
 
 
 def _print(found: Analysis) -> None:

@@ -89,7 +89,10 @@ def files(source: Path, window: Window) -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise UserError(f"There are no captured lines at {source}. Give a {SUFFIX} file or a folder of such files.")
+        raise UserError(
+            f"The file or folder {source} does not exist, so it has no captured lines. Give a {SUFFIX} file or a "
+            "folder of such files."
+        )
     found = [path for path in source.rglob(f"*{SUFFIX}") if path.is_file() and not is_ignored(path.name)]
     return sorted(path for path in found if _touches(path, window))
 

@@ -95,3 +95,12 @@ def test_missing_input_is_one_sentence(
         captured.write(tmp_path / "captured", [])
     assert drift.main([str(tmp_path / "captured"), str(tmp_path / given if given else model)]) == 1
     assert words in capsys.readouterr().err
+
+
+def test_file_that_is_no_capture_is_named(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a text in the place of captured lines -> exit code 1 and what is expected, not "capture more requests"."""
+    (tmp_path / "notes.txt").write_text("one\ntwo\n")
+    assert drift.main([str(tmp_path / "notes.txt"), str(model)]) == 1
+    said = capsys.readouterr()
+    assert "notes.txt has no captured request: none of its 2 lines is one. Give the .jsonl files" in said.err
+    assert said.out == ""

@@ -111,7 +111,7 @@ def test_one_file_of_any_name_is_read(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text(captured.line(b"a", b"1") + "\n", encoding="utf-8")
     assert len(read(path)[0]) == 1
-    with pytest.raises(UserError, match=r"There are no captured lines at .*missing"):
+    with pytest.raises(UserError, match=r"missing does not exist, so it has no captured lines"):
         captures.files(tmp_path / "missing", ANY)
 
 
