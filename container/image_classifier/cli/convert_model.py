@@ -4,7 +4,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +97,9 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool, quantize: bo
     artifacts.write_model_info(folder, info)
     if labelled:
         chosen = _quantisation_images(labelled, info)
+        chosen = replace(chosen, float32=quantisation.float32_answers(folder, info, chosen.gate))
         info = quantisation.with_result(folder, info, chosen, _LIMITS)
-        info = bf16.with_result(folder, info, chosen.gate, chosen.labels)
+        info = bf16.with_result(folder, info, chosen)
         artifacts.write_model_info(folder, info)
     return Converted(record, info)
 

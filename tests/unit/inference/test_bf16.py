@@ -1,5 +1,6 @@
 """bf16 behind the gate of lower precisions; where this CPU lacks it, an engine that answers otherwise stands in."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts
 from image_classifier.inference.engines import openvino
-from image_classifier.inference.openvino_model import bf16, precision_record
+from image_classifier.inference.openvino_model import bf16, precision_record, quantisation
+from image_classifier.inference.openvino_model.quantisation import QuantisationImages
 from image_classifier.resources import processors
 from tests.support import tiny_models
 
@@ -63,7 +65,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, flipped: int, precision: str = "bf
 
 def judged(folder: Path, images: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> Any:
     """Judge and write the result; return the model info that is read back."""
-    info = bf16.with_result(folder, artifacts.read_model_info(folder), *images)
+    pixels, labels = images
+    given = QuantisationImages(pixels[:1], pixels, labels)
+    info = bf16.with_result(folder, artifacts.read_model_info(folder), given)
     artifacts.write_model_info(folder, info)
     return artifacts.read_model_info(folder)
 
@@ -78,6 +82,24 @@ def test_small_differences_pass(model: Path, images: Any, monkeypatch: pytest.Mo
     assert (record.gate.images, record.gate.label_flips) == (COUNT, 0)
     assert 0 < record.gate.largest_difference < 0.01
     assert record.f32_sha256 == info.extra["openvino"]["sha256"]
+
+
+def test_given_answers_are_not_computed_again(model: Path, images: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of float32 from the gate of int8 -> the same figures, and float32 is not loaded again."""
+    stand_in(monkeypatch, flipped=1)
+    pixels, labels = images
+    info = artifacts.read_model_info(model)
+    given = QuantisationImages(pixels[:1], pixels, labels, quantisation.float32_answers(model, info, pixels))
+    stand_in_load, wanted = openvino.load_engine, []
+
+    def load(folder: Path, found: Any, precision: str = "f32", **options: Any) -> Any:
+        wanted.append(precision)
+        return stand_in_load(folder, found, precision, **options)
+
+    monkeypatch.setattr(openvino, "load_engine", load)
+    entry = bf16.with_result(model, info, given).extra["precisions"]["bf16"]
+    assert wanted == ["bf16"]
+    assert json.loads(json.dumps(entry)) == judged(model, images).extra["precisions"]["bf16"]
 
 
 def test_other_predictions_do_not_pass(model: Path, images: Any, monkeypatch: pytest.MonkeyPatch) -> None:

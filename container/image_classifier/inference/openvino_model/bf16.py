@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.openvino_model import conversion, ir_record, precision_gate, precision_record
 from image_classifier.inference.openvino_model.precision_record import BF16, Gate, Gated
+from image_classifier.inference.openvino_model.quantisation import QuantisationImages
 from image_classifier.resources import processors
 
 
@@ -21,19 +19,19 @@ class NotJudged(Exception):  # noqa: N818 - for a job it is no error
         self.gate = gate
 
 
-def with_result(folder: Path, info: ModelInfo, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> ModelInfo:
+def with_result(folder: Path, info: ModelInfo, images: QuantisationImages) -> ModelInfo:
     """Return the model info with the record of bf16, or with the reason why it was not judged or did not pass.
 
-    `pixels` are validation images, uint8 (n, h, w, 3), `labels` their classes, (n,). The caller writes the model info.
+    The caller writes the model info.
     """
     try:
-        return precision_record.with_record(info, BF16, judge(folder, info, pixels, labels))
+        return precision_record.with_record(info, BF16, judge(folder, info, images))
     except NotJudged as failure:
         return precision_record.with_reason(info, BF16, str(failure), failure.gate)
 
 
-def judge(folder: Path, info: ModelInfo, pixels: NDArray[np.uint8], labels: NDArray[np.int64]) -> Gated:
-    """Run the float32 IR in float32 and in bfloat16, and compare both on labelled images.
+def judge(folder: Path, info: ModelInfo, images: QuantisationImages) -> Gated:
+    """Run the float32 IR in float32, unless its answers are given, and in bfloat16; compare both on the gate's images.
 
     OpenVINO computes in float32, and says so, where it is asked for bfloat16 on a CPU without instructions for it; its
     answers would pass any gate.
@@ -41,7 +39,7 @@ def judge(folder: Path, info: ModelInfo, pixels: NDArray[np.uint8], labels: NDAr
     Raises:
         NotJudged: There are too few images, no float32 IR or no such instructions, or bf16 does not pass.
     """
-    float32 = ir_record.read_record(folder, info)
+    float32, labels = ir_record.read_record(folder, info), images.labels
     if float32 is None:
         raise NotJudged("there is no float32 OpenVINO IR")
     if len(labels) < precision_gate.LEAST_IMAGES:
@@ -54,8 +52,10 @@ def judge(folder: Path, info: ModelInfo, pixels: NDArray[np.uint8], labels: NDAr
     lower = _engine(network, info, "bf16")
     if lower.precision != "bf16":
         raise NotJudged(f"OpenVINO computes in {lower.precision} on the CPU that would have judged it")
-    expected = conversion.answers(_engine(network, info, "f32"), pixels)
-    gate = precision_gate.judge(labels, expected, conversion.answers(lower, pixels))
+    expected = images.float32
+    if expected is None:
+        expected = conversion.answers(_engine(network, info, "f32"), images.gate)
+    gate = precision_gate.judge(labels, expected, conversion.answers(lower, images.gate))
     if not gate.passed:
         raise NotJudged(precision_gate.objection(gate), gate)
     return Gated(f32_sha256=float32.sha256, gate=gate)

@@ -34,6 +34,8 @@ class QuantisationImages:
     """Of validation images, uint8 (m, h, w, 3); at most `GATE_IMAGES`."""
     labels: NDArray[np.int64]
     """True classes of the latter, (m,)."""
+    float32: NDArray[np.float32] | None = None
+    """Probabilities of the float32 IR for `gate`, (m, K) or (m, 1); computed when they are not given."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,19 @@ def quantise(
     )
 
 
+def float32_answers(folder: Path, info: ModelInfo, pixels: Pixels) -> NDArray[np.float32] | None:
+    """Return the probabilities of a model folder's float32 IR, for the gates of all precisions; None without an IR.
+
+    Raises:
+        UserError: The IR is corrupt.
+    """
+    float32 = ir_record.read_record(folder, info)
+    if float32 is None:
+        return None
+    ir_record.check_undamaged(folder, float32)
+    return conversion.answers(conversion.load(ir_record.folder_of(folder), info), pixels)
+
+
 def partial_folder(folder: Path) -> Path:
     """Return the temporary folder in which the int8 IR of a model folder is written and judged."""
     return folder / f".{artifacts.OPENVINO_INT8_DIR}.partial"
@@ -113,7 +128,9 @@ def _climb(
     """Return the gate that was passed, and the rungs that were tried."""
     started = time.monotonic()
     network = Network(source, images.statistics, started + limits.whole)
-    expected = conversion.answers(conversion.load(source, info), images.gate)
+    expected = images.float32
+    if expected is None:
+        expected = conversion.answers(conversion.load(source, info), images.gate)
     tried: list[str] = []
     reasons: list[str] = []
     gate, begun = None, started

@@ -145,10 +145,10 @@ def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
     statistics, _ = _pixels(request["statistics"], info)
     gate, rows = _pixels([path for path, _ in request["gate"]], info)
     labels = np.array([label for _, label in request["gate"]], np.int64)[rows]
-    images = QuantisationImages(statistics, gate, labels)
+    images = QuantisationImages(statistics, gate, labels, quantisation.float32_answers(folder, info, gate))
     limits = TimeLimits(request["another_rung"], request["whole"])
     info = quantisation.with_result(folder, info, images, limits)
-    info = bf16.with_result(folder, info, gate, labels)
+    info = bf16.with_result(folder, info, images)
     (scratch / _RESULT).write_text(json.dumps(info.extra[precision_record.KEY]), encoding="utf-8")
 
 
