@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts, imaging
 from image_classifier.artifacts import ModelInfo
-from image_classifier.class_folders.listing import Example, Listing
+from image_classifier.class_folders.listing import Listing
 from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import first_line
 from image_classifier.evaluation import stratified
@@ -46,7 +46,9 @@ STATISTICS_IMAGES, GATE_IMAGES = 128, 300
 LEAST_SECONDS = 30.0
 """Time left before max_runtime below which quantisation does not begin."""
 _NOT_YET = "the job was stopped before it"
-_RESULT = "result.json"
+_RESULT, _FLOAT32 = "result.json", "float32.npy"
+_SAME_ANSWERS = 1e-4
+"""Largest |Δp| of the verification up to which training's predictions stand for those of the float32 IR."""
 
 
 def add(folder: Path, trained: "Trained", stop: StopSignal) -> bool:
@@ -111,32 +113,40 @@ def _entries(folder: Path, info: ModelInfo, trained: "Trained", scratch: Path, s
         raise Interrupted(stop.reason)
     if not info.extra.get("verified"):
         raise NotQuantised("the model is not verified")
-    gate = stratified_sample(trained.validation, GATE_IMAGES)
-    quantisation.check_images(len(gate))
+    rows = stratified_rows(trained.validation, GATE_IMAGES)
+    quantisation.check_images(len(rows))
     left = stop.training_seconds()
     if left < LEAST_SECONDS:
         raise NotQuantised(f"{max(left, 0):.0f} s are left of max_runtime, and it takes at least {LEAST_SECONDS:g} s")
     so_far = time.monotonic() - stopping.process_start()
-    statistics = stratified_sample(trained.training, STATISTICS_IMAGES)
+    statistics, gate = trained.training.examples, trained.validation.examples
     request = {
         "folder": str(folder),
-        "statistics": [str(example.path) for example in statistics],
-        "gate": [[str(example.path), example.label] for example in gate],
+        "statistics": [str(statistics[row].path) for row in stratified_rows(trained.training, STATISTICS_IMAGES)],
+        "gate": [[str(gate[row].path), gate[row].label] for row in rows],
         "another_rung": SHARE * so_far,
         # JSON has no infinity. The report, which comes after it, gets the other half.
         "whole": min(left / 2, child_process.LONGEST_SECONDS),
     }
+    if _verified_by_the_ir(info):
+        np.save(scratch / _FLOAT32, trained.expected[rows])
     with Child("image_classifier.training.export.int8_ir", scratch, request) as child:
         child.wait(stop)
     found: Mapping[str, Any] = json.loads((scratch / _RESULT).read_text(encoding="utf-8"))
     return found
 
 
-def stratified_sample(listing: Listing, count: int) -> list[Example]:
-    """Return at most `count` of a listing's images on this host, with the shares of the classes; always the same."""
-    here = [example for example in listing.examples if example.owner in (None, 0)]
-    order = stratified.by_class(np.array([example.label for example in here], np.int64), 0)
-    return [here[row] for row in order[stratified.evenly_spaced(len(here), min(count, len(here)))]]
+def stratified_rows(listing: Listing, count: int) -> NDArray[np.int64]:
+    """Return at most `count` of a listing's rows on this host, with the shares of the classes; always the same."""
+    here = np.array([row for row, example in enumerate(listing.examples) if example.owner in (None, 0)], np.int64)
+    order = stratified.by_class(np.array([listing.examples[row].label for row in here], np.int64), 0)
+    return here[order[stratified.evenly_spaced(len(here), min(count, len(here)))]]
+
+
+def _verified_by_the_ir(info: ModelInfo) -> bool:
+    """Return whether the verification served the float32 IR and found training's predictions, up to rounding."""
+    found = info.extra.get("verification") or {}
+    return found.get("engine") == "openvino" and found.get("largest_difference", 1.0) <= _SAME_ANSWERS
 
 
 def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
@@ -145,7 +155,9 @@ def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
     statistics, _ = _pixels(request["statistics"], info)
     gate, rows = _pixels([path for path, _ in request["gate"]], info)
     labels = np.array([label for _, label in request["gate"]], np.int64)[rows]
-    images = QuantisationImages(statistics, gate, labels, quantisation.float32_answers(folder, info, gate))
+    known = scratch / _FLOAT32
+    float32 = np.load(known)[rows] if known.is_file() else quantisation.float32_answers(folder, info, gate)
+    images = QuantisationImages(statistics, gate, labels, float32)
     limits = TimeLimits(request["another_rung"], request["whole"])
     info = quantisation.with_result(folder, info, images, limits)
     info = bf16.with_result(folder, info, images)

@@ -1,6 +1,7 @@
 """The int8 IR that a job adds: in a child process with real NNCF once, and each way to be left out."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -159,9 +160,47 @@ def test_failure_is_a_reason_and_never_an_error(
 
 def test_sample_keeps_the_shares_of_the_classes(trained: Any) -> None:
     """30 of 210 images -> ten of each class, the same each time; images of other hosts are not among them."""
-    few = int8_ir.stratified_sample(trained.validation, 30)
-    assert np.bincount([example.label for example in few]).tolist() == [10, 10, 10]
-    assert few == int8_ir.stratified_sample(trained.validation, 30)
-    others = tuple(Example(example.path, example.label, owner=1) for example in trained.validation.examples[:100])
-    shared = Listing(trained.validation.folder, convolutions.COLOURS, others + trained.validation.examples[100:])
-    assert len(int8_ir.stratified_sample(shared, 200)) == 110
+    examples = trained.validation.examples
+    few = int8_ir.stratified_rows(trained.validation, 30)
+    assert np.bincount([examples[row].label for row in few]).tolist() == [10, 10, 10]
+    assert few.tolist() == int8_ir.stratified_rows(trained.validation, 30).tolist()
+    others = tuple(Example(example.path, example.label, owner=1) for example in examples[:100])
+    shared = Listing(trained.validation.folder, convolutions.COLOURS, others + examples[100:])
+    found = int8_ir.stratified_rows(shared, 200)
+    assert (len(found), found.min()) == (110, 100)
+
+
+@pytest.mark.parametrize(
+    ("verification", "given"),
+    [
+        ({"engine": "openvino", "largest_difference": 1e-6}, True),
+        ({"engine": "openvino", "largest_difference": 5e-4}, False),
+        ({"engine": "tensorflow", "largest_difference": 0.0}, False),
+        ({"left_out": "none could be read"}, False),
+    ],
+)
+def test_verified_predictions_are_not_computed_again(
+    folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch, verification: dict[str, Any], given: bool
+) -> None:
+    """The float32 IR gave training's predictions, or not quite, or another engine did -> the process gets them, or not.
+
+    In the order of the images that it gets.
+    """
+    info = artifacts.read_model_info(folder)
+    artifacts.write_model_info(folder, replace(info, extra={**info.extra, "verification": verification}))
+    expected = np.arange(len(trained.validation.examples), dtype=np.float32)[:, np.newaxis]
+    found: list[Any] = []
+
+    def start(child: Child, module: str, scratch: Path, request: Any) -> None:
+        answers = scratch / "float32.npy"
+        found.append((request["gate"], np.load(answers) if answers.is_file() else None))
+        raise ChildKilled("enough")
+
+    monkeypatch.setattr(Child, "__init__", start)
+    job: Any = SimpleNamespace(training=trained.training, validation=trained.validation, expected=expected)
+    assert int8_ir.add(folder, job, StopSignal())
+    ((gate, answers),) = found
+    assert (answers is not None) == given
+    if given:
+        paths = [str(trained.validation.examples[int(row)].path) for row in answers[:, 0]]
+        assert paths == [path for path, _ in gate]
