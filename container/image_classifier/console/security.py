@@ -129,7 +129,7 @@ def _admit(access: Access) -> Response:
     By a page and not by a redirect: after a link on another site, such as a notebook's, browsers would not send a
     strict cookie to the target of the redirect.
 
-    The printed address is that of the first page. Its cookie names no path, so browsers take that of the page: below a
+    The printed address is that of the first page. Its cookie has no path, so browsers take that of the page: below a
     notebook's proxy, whose path the console does not see, the cookie goes to the console alone.
     """
     response = _without_token()

@@ -33,7 +33,7 @@ def folder(record: Path) -> Iterator[Path]:
 
 
 def remove(record: Path) -> None:
-    """Remove the folder that a record names, and the record; nothing where there is none."""
+    """Remove the folder that a record names, and the record, if it exists."""
     try:
         path = Path(os.fsdecode(record.read_bytes()))
     except OSError:
