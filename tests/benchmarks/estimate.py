@@ -5,8 +5,8 @@
 For each pair: the small job on 32 images that the console runs, what it predicts, and the job itself, with recipe=auto
 and a frozen network, whose time does not depend on a decision. The ratio of the estimate to the truth is that of
 seconds, and the same of CPU seconds, which tells more on a machine that is busy otherwise. With --results each pair is
-kept in that file as soon as it is measured, and the same command goes on where it was ended. Exits with 1 when a ratio
-of seconds is outside 0.7 to 1.3.
+kept in that file as soon as it is measured, and the same command measures those that it lacks. Exits with 1 when a
+ratio of seconds is outside 0.7 to 1.3.
 """
 
 import argparse
