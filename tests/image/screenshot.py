@@ -2,7 +2,7 @@
 
     TF_USE_LEGACY_KERAS=1 PYTHONPATH=container:scripts .venv/bin/python -m tests.image.screenshot [REPORT]
 
-With REPORT, the report.html of scripts/demo, it writes docs/report.png instead: the first part of the page, which shows
+With REPORT, a report.html of solar cells, it writes docs/report.png instead: the first part of the page, which shows
 no photographs. Needs Debian's package chromium. The photographs of the web UI are those of scikit-image whose licence
 is CC0 (NOTICE).
 """
@@ -22,8 +22,8 @@ from tests.platform.serving import ROOT, served_locally
 from tests.support import named_photographs
 
 PATH, REPORT_PATH = ROOT / "docs" / "web-ui.png", ROOT / "docs" / "report.png"
-REPORT_HEIGHT = 860
-"""Pixels of the report that are shown: verdict, score and confusion matrix."""
+REPORT_HEIGHT = 1190
+"""Pixels of the report that are shown: verdict, score, networks and confusion matrix."""
 PHOTOGRAPHS = ("chelsea.png", "coffee.png")
 WIDTH = 1280
 COLOURS = 128
