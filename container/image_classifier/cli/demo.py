@@ -69,7 +69,7 @@ def _photographs(data: str) -> tuple[Path, Path]:
     cache = packages.cache_folder()
     if data in SAMPLES:
         folder = sample_sets.fetch(data, cache / "data" / data, consoles.announce)
-    elif Path(data).is_dir():
+    elif data.strip() and Path(data).is_dir():
         folder = sample_sets.hold_out(Path(data), cache / "own-data" / Path(data).resolve().name)
     else:
         raise UserError(f"--data is {data!r}; give a folder of class folders, or one of: {', '.join(SAMPLES)}.")

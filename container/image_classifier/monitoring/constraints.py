@@ -138,7 +138,7 @@ def read(path: Path) -> Constraints:
     """
     path = path / FILE if path.is_dir() else path
     if not path.is_file():
-        raise UserError(f"There are no baseline constraints at {path}. Give the {FILE} of a baseline job.")
+        raise UserError(f"The baseline constraints {path} do not exist. Give the {FILE} of a baseline job.")
     try:
         return parse(read_json(path, "the constraints of a baseline job"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

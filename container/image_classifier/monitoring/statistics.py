@@ -105,7 +105,7 @@ def read(path: Path) -> Baseline:
     if path.is_dir():
         path = path / FILE
     if not path.is_file():
-        raise UserError(f"There are no baseline statistics at {path}. Give the {FILE} of a baseline job.")
+        raise UserError(f"The baseline statistics {path} do not exist. Give the {FILE} of a baseline job.")
     found = read_json(path, "the statistics of a baseline job")
     try:
         return _baseline(found)

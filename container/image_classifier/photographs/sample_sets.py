@@ -15,6 +15,7 @@ from pathlib import Path
 
 from image_classifier import durable_files, own_files
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.system_names import is_ignored
 from image_classifier.imaging import EXTENSIONS
 from image_classifier.model_hub import packages
 from image_classifier.photographs import debian_package, flowers
@@ -113,21 +114,31 @@ def hold_out(folder: Path, into: Path) -> Path:
     given, target = folder.resolve(), into.resolve()
     if given.is_relative_to(target) or target.is_relative_to(given):
         raise UserError(f"{folder} cannot be divided into {into}: one lies in the other. Copy it elsewhere first.")
-    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    classes = sorted(path for path in folder.iterdir() if path.is_dir() and not is_ignored(path.name))
     _make_room(into)
     copied = 0
     for class_folder in classes:
-        images = [path for path in class_folder.rglob("*") if path.suffix.lower() in EXTENSIONS]
+        images = _images(class_folder)
         images.sort(key=lambda path: hashlib.sha256(path.relative_to(folder).as_posix().encode()).digest())
         held = max(round(len(images) * HELD_OUT_SHARE), int(len(images) > 1))
         for index, path in enumerate(images):
-            target = into / ("held-out" if index < held else "train") / class_folder.name
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / "-".join(path.relative_to(class_folder).parts))
+            target = into / ("held-out" if index < held else "train") / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
             copied += 1
     if not copied:
         raise UserError(f"{folder} has no images in class folders. Expected {folder}/<class name>/<image>.")
     return into
+
+
+def _images(class_folder: Path) -> list[Path]:
+    """Return the images of a class at any depth, without those of operating systems and storage, as a job does."""
+
+    def is_one(path: Path) -> bool:
+        parts = path.relative_to(class_folder).parts
+        return path.suffix.lower() in EXTENSIONS and path.is_file() and not any(map(is_ignored, parts))
+
+    return [path for path in class_folder.rglob("*") if is_one(path)]
 
 
 def _make_room(into: Path) -> None:

@@ -48,12 +48,12 @@ def test_held_out_images_stay_the_same_when_others_come(tmp_path: Path) -> None:
         (tmp_path / "all" / "a" / "deep" / f"{index}.jpg").write_bytes(b"x")
     (tmp_path / "all" / "a" / "notes.txt").write_text("no image")
     first = sample_sets.hold_out(tmp_path / "all", tmp_path / "parts")
-    held = {path.name for path in (first / "held-out" / "a").iterdir()}
-    kept = {path.name for path in (first / "train" / "a").iterdir()}
+    held = {path.name for path in (first / "held-out" / "a").rglob("*.jpg")}
+    kept = {path.name for path in (first / "train" / "a").rglob("*.jpg")}
     assert (len(held), len(kept), held & kept) == (2, 8, set())
     (tmp_path / "all" / "a" / "new.jpg").write_bytes(b"x")
     again = sample_sets.hold_out(tmp_path / "all", tmp_path / "parts")
-    assert len(held - {path.name for path in (again / "held-out" / "a").iterdir()}) <= 1
+    assert len(held - {path.name for path in (again / "held-out" / "a").rglob("*.jpg")}) <= 1
 
 
 def test_folder_without_images_and_unknown_name_are_said(tmp_path: Path) -> None:
@@ -129,3 +129,13 @@ def test_files_that_come_while_data_is_fetched_stay(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Nothing was removed"):
         sample_sets.write(sample_sets.SampleData("Small.", "none.", write), into, write, divided=False)
     assert [path.name for path in into.iterdir()] == ["notes.txt"]
+
+
+def test_thumbnails_of_storage_and_names_that_meet_are_kept_apart(tmp_path: Path) -> None:
+    """Given thumbnails of a NAS, AppleDouble files, `b/1.jpg` beside `b-1.jpg` -> the images of the user alone, all."""
+    images = ["a/1.jpg", "a/b/1.jpg", "a/b-1.jpg", "c/1.jpg", "c/2.jpg"]
+    for name in (*images, "a/@eaDir/1.jpg", "a/._1.jpg", "c/b/.hidden/1.jpg", "@eaDir/1.jpg", "__MACOSX/a/1.jpg"):
+        (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "all" / name).write_text(name)
+    parts = sample_sets.hold_out(tmp_path / "all", tmp_path / "parts")
+    assert sorted(path.read_text() for path in parts.glob("*/**/*.jpg")) == sorted(images)

@@ -154,8 +154,8 @@ def test_window_of_hours_ends_now(tmp_path: Path, model: Path) -> None:
         ({"start_time": "2026-11-30T05:00Z", "end_time": "2026-11-30T05:00Z"}, "a start before the end"),
         ({"MONITOR_MAX_IMAGES": "5"}, "a whole number from 30"),
         ({"publish_cloudwatch_metrics": "yes"}, "Disabled, Enabled"),
-        ({"baseline_constraints": "/missing"}, "There are no baseline constraints at /missing"),
-        ({"baseline_statistics": "/missing"}, "There are no baseline statistics at /missing"),
+        ({"baseline_constraints": "/missing"}, "The baseline constraints /missing do not exist"),
+        ({"baseline_statistics": "/missing"}, "The baseline statistics /missing do not exist"),
     ],
 )
 def test_wrong_setting_is_one_sentence(tmp_path: Path, model: Path, variables: dict[str, str], words: str) -> None:
