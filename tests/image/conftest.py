@@ -37,10 +37,16 @@ WITHOUT_IMAGES = (
 )
 """Beginnings of the paths of the files that need none of the images: they come first, while the images are built."""
 LONGEST_FIRST = (
-    *("sagemaker_sdk/test_sdk_v2_local", "test_commands_in_docker", "test_image_runs_jobs", "test_image_soak"),
-    *("test_image_stages", "sagemaker_sdk/"),
+    *(
+        "sagemaker_sdk/test_sdk_v2_local",
+        "test_commands_in_docker",
+        "test_image_runs_jobs",
+        "test_image_trains_offline",
+    ),
+    *("sagemaker_sdk/", "test_image_soak", "test_image_stages"),
 )
-"""Beginnings of the paths of the files that take longest: two workers end together when these come next."""
+"""Beginnings of the paths of the files that take longest: two workers end together when these come next. The job that
+most others look at is trained while the other worker has a job of its own, so that neither waits."""
 FIRST = (*WITHOUT_IMAGES, *LONGEST_FIRST)
 
 
