@@ -118,6 +118,7 @@ def pack(folder: Path, archive: Path) -> None:
     Atomic, also with concurrent writers, see `durable_files.replacing`.
 
     Raises:
+        UserError: A link leads out of the folder.
         OSError: The disk is full or not writable; an existing archive stays unchanged.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -125,10 +126,20 @@ def pack(folder: Path, archive: Path) -> None:
         durable_files.replacing(archive) as partial,
         partial.open("wb") as raw,
         gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) as compressed,
-        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        # The content behind links of either kind, which `unpack` would reject.
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar,
     ):
         for path in sorted(folder.rglob("*")):
+            _reject_link_out(path, folder)
             tar.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False, filter=_anonymous)
+
+
+def _reject_link_out(path: Path, folder: Path) -> None:
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"{path} is a link that leads out of {folder}, to {path.readlink()}. Copy the folder with its files, as by "
+            "cp --recursive --dereference, and give the copy."
+        )
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -124,3 +124,30 @@ def test_folder_with_files_is_not_emptied_for_an_archive(tmp_path: Path) -> None
         with pytest.raises(UserError, match="Nothing was removed"):
             archives.materialise(tmp_path / "a.tar.gz", into)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_links_are_packed_as_what_they_lead_to(tmp_path: Path) -> None:
+    """A folder with a symbolic and a hard link to a file, as caches of models have -> an archive that unpacks whole."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights").write_text("weights")
+    (folder / "hard").hardlink_to(folder / "weights")
+    (folder / "symbolic").symlink_to("weights")
+    archives.pack(folder, tmp_path / "model.tar.gz")
+    archives.unpack(tmp_path / "model.tar.gz", tmp_path / "unpacked")
+    assert {path.name: path.read_text() for path in (tmp_path / "unpacked").iterdir()} == {
+        "weights": "weights",
+        "hard": "weights",
+        "symbolic": "weights",
+    }
+
+
+def test_link_out_of_the_folder_is_not_packed(tmp_path: Path) -> None:
+    """A folder with a link to a file elsewhere -> rejected by name, and no archive; nothing else is given away."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret").write_text("secret")
+    (folder / "weights").symlink_to("../secret")
+    with pytest.raises(UserError, match=r"weights is a link that leads out of .*, to \.\./secret"):
+        archives.pack(folder, tmp_path / "model.tar.gz")
+    assert not (tmp_path / "model.tar.gz").exists()

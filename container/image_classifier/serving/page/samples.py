@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from image_classifier.contract.system_names import is_ignored
 from image_classifier.imaging import EXTENSIONS
 
 MOST = 12
@@ -22,10 +23,16 @@ class Sample:
 
 
 def find(folder: Path | None) -> tuple[Path, ...]:
-    """Return the images in a folder and its sub-folders that are offered; none without a folder."""
+    """Return the images in a folder and below it that are offered, without system files; none without a folder."""
     if folder is None:
         return ()
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in EXTENSIONS
+        and path.is_file()
+        and not any(map(is_ignored, path.relative_to(folder).parts))
+    )
     count = min(MOST, len(found))
     return tuple(found[index * len(found) // count] for index in range(count))
 
