@@ -81,7 +81,7 @@ def test_addresses_that_are_none_are_said(tmp_path: Path, capsys: pytest.Capture
     assert "No server answers as expected at http://127.0.0.1:1/invocations: " in capsys.readouterr().err
 
 
-class Loading(BaseHTTPRequestHandler):
+class BusyServer(BaseHTTPRequestHandler):
     """A server that has to be asked again."""
 
     waits: ClassVar[list[str]] = []
@@ -106,13 +106,13 @@ class Loading(BaseHTTPRequestHandler):
 def test_server_that_is_loading_is_asked_again(tmp_path: Path) -> None:
     """Given 503 with Retry-After, twice -> the answer of the third request; a longer wait or none -> PlatformError."""
     (tmp_path / "a.jpg").write_bytes(b"image")
-    server = HTTPServer(("127.0.0.1", 0), Loading)
+    server = HTTPServer(("127.0.0.1", 0), BusyServer)
     with in_a_thread(server):
         url = f"http://127.0.0.1:{server.server_port}/invocations"
-        Loading.waits[:] = ["0", "0"]
+        BusyServer.waits[:] = ["0", "0"]
         assert predict.ask(tmp_path / "a.jpg", url, "*/*") == {}
         for wait in ("3600", ""):
-            Loading.waits[:] = [wait]
+            BusyServer.waits[:] = [wait]
             with pytest.raises(PlatformError, match="rejected with 503: The model is still being loaded"):
                 predict.ask(tmp_path / "a.jpg", url, "*/*")
 
