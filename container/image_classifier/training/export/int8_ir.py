@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 OFF = "off"
 SHARE = 0.2
 """Part of the job's time so far that further methods may take; the first one is always tried."""
-STATISTICS_IMAGES, GATE_IMAGES = 128, 300
+STATISTICS_IMAGES, GATE_IMAGES = 64, 300
 """Most training and validation images of a job; the command takes more, since it has no job to delay."""
 LEAST_SECONDS = 30.0
 """Time left before max_runtime below which quantisation does not begin."""
