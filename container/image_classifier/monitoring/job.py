@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from image_classifier import durable_files
+from image_classifier.contract import unread_variables
 from image_classifier.contract.errors import (
     ExplainedError,
     PlatformError,
@@ -41,6 +42,8 @@ def main() -> int:
         if not is_first_host(config):
             print("Nothing to do on this host: the first one analyses.")
             return 0
+        for line in unread_variables.of_monitoring(os.environ):
+            print(line, flush=True)
         now = datetime.now(UTC)
         message = run(Settings.read(os.environ, now), opt_ml.base, now, job_name(config))
     except ExplainedError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from image_classifier import PROGRAM, artifacts, model_layout
+from image_classifier.contract import unread_variables
 from image_classifier.contract.errors import ExplainedError, report_and_exit_code
 from image_classifier.contract.opt_ml import BASE_DIR_VARIABLE, OptMl
 from image_classifier.contract.serving_variables import WORKERS
@@ -16,7 +17,7 @@ from image_classifier.resources import memory
 from image_classifier.resources.processors import available_processors
 from image_classifier.serving import settings
 from image_classifier.serving.monitoring import log_stream
-from image_classifier.serving.processes import process_count, unread_variables
+from image_classifier.serving.processes import process_count
 from image_classifier.serving.settings import ServingSettings
 
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
@@ -37,7 +38,7 @@ def main() -> NoReturn:
     opt_ml = OptMl(OptMl.from_environment().base.absolute())
     try:
         chosen = settings.read(os.environ)
-        for line in unread_variables.warnings(os.environ):
+        for line in unread_variables.of_serving(os.environ):
             log_stream.print_line(line)
         # A multi-model server has one process; memory is checked for each model when it is loaded.
         processes = 1 if chosen.multi_model else _processes(opt_ml.model_dir, chosen)
