@@ -89,5 +89,7 @@ def add_ir(artefact: Path) -> bool:
     command = [sys.executable, "-m", "image_classifier.cli.convert_model", str(artefact)]
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    print(done.stdout.strip() if done.returncode == 0 else last_line(done.stderr), flush=True)
+    said = done.stdout.strip() if done.returncode == 0 else last_line(done.stderr)
+    # It lies in a temporary folder, whose name means nothing to the user.
+    print(said.replace(str(artefact), "The model"), flush=True)
     return done.returncode == 0
