@@ -13,7 +13,7 @@ from image_classifier import PROGRAM
 from image_classifier.class_folders import manifests
 from image_classifier.cli import argument_types
 from image_classifier.cli.terminal import command, consoles, job_process, job_summary, report_page, typed_paths
-from image_classifier.contract import contradictions, hyperparameters, report_files
+from image_classifier.contract import assignments, contradictions, hyperparameters, report_files
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.runners import experiment, job_state, job_tree, local, workplace
 from image_classifier.runners.conclusion import Conclusion, conclude
@@ -134,22 +134,6 @@ def seen_images(job: LocalJob) -> str | None:
     )
 
 
-def parse_settings(words: Sequence[str]) -> dict[str, str]:
-    """Turn `name=value` words into hyperparameters.
-
-    Raises:
-        UserError: A word has no `=`, or a name is given twice with different values.
-    """
-    wrong = [word for word in words if "=" not in word]
-    if wrong:
-        raise UserError(f"Hyperparameters are written name=value, such as epochs=5; got {', '.join(wrong)}.")
-    found: dict[str, str] = {}
-    for name, _, value in (word.partition("=") for word in words):
-        if found.setdefault(name, value) != value:
-            raise UserError(f"{name} is given twice: {found[name]} and {value}. Give one of them.")
-    return found
-
-
 def misplaced_hyperparameter(words: Sequence[str]) -> str | None:
     """Return the right form of a hyperparameter that was typed as an option, such as `epochs=3` for `--epochs 3`."""
     names = {declaration.name for declaration in hyperparameters.DECLARATIONS}
@@ -213,7 +197,7 @@ def _asked_for(given: argparse.Namespace, output: Path) -> tuple[Experiment, str
     Raises:
         UserError: The file or a hyperparameter is invalid.
     """
-    settings = parse_settings(given.settings)
+    settings = assignments.parse(given.settings)
     if given.job is None:
         settings, line = with_recipe(settings)
         found = Experiment(experiment.name_from(output.resolve().name), "", hyperparameters=settings)

@@ -7,6 +7,7 @@ import pytest
 
 from image_classifier import own_files
 from image_classifier.cli import train_locally
+from image_classifier.contract import assignments
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import chosen_model, job_tree
 from image_classifier.runners.job_tree import LocalJob
@@ -14,9 +15,9 @@ from image_classifier.runners.job_tree import LocalJob
 
 def test_words_become_hyperparameters() -> None:
     """Given name=value words -> a mapping, further equals signs kept; given a word without one -> rejected."""
-    assert train_locally.parse_settings(["epochs=5", "model_id=a=b"]) == {"epochs": "5", "model_id": "a=b"}
+    assert assignments.parse(["epochs=5", "model_id=a=b"]) == {"epochs": "5", "model_id": "a=b"}
     with pytest.raises(UserError, match="name=value, such as epochs=5; got epochs"):
-        train_locally.parse_settings(["epochs"])
+        assignments.parse(["epochs"])
 
 
 def test_advice_when_the_whole_network_would_be_tuned() -> None:
@@ -125,9 +126,9 @@ def test_options_of_other_programs_are_translated(
 
 def test_hyperparameter_given_twice_is_rejected() -> None:
     """One name with two values -> rejected with both; the same value twice -> accepted."""
-    assert train_locally.parse_settings(["epochs=5", "epochs=5"]) == {"epochs": "5"}
+    assert assignments.parse(["epochs=5", "epochs=5"]) == {"epochs": "5"}
     with pytest.raises(UserError, match=r"^epochs is given twice: 3 and 4\. Give one of them\.$"):
-        train_locally.parse_settings(["epochs=3", "epochs=4"])
+        assignments.parse(["epochs=3", "epochs=4"])
 
 
 def test_images_that_judge_themselves_are_a_warning(tmp_path: Path) -> None:
@@ -138,3 +139,9 @@ def test_images_that_judge_themselves_are_a_warning(tmp_path: Path) -> None:
     same = LocalJob(training, None, output, validation=tmp_path / "link", test=training)
     assert str(train_locally.seen_images(same)).startswith("WARNING: --validation and --test are the folder of --train")
     assert train_locally.seen_images(LocalJob(training, None, output, validation=output)) is None
+
+
+def test_variables_are_called_variables() -> None:
+    """Given words of an endpoint's environment -> messages about variables, not hyperparameters."""
+    with pytest.raises(UserError, match=r"^Environment variables are written name=value, such as A=b; got SERVE\.$"):
+        assignments.parse(["SERVE"], "Environment variables", "A=b")

@@ -7,7 +7,6 @@ from typing import Any
 
 from image_classifier.cloud.sagemaker import options
 from image_classifier.contract.declaration import Declaration
-from image_classifier.contract.errors import UserError
 
 PLACE = ("region", "profile")
 """Options of every verb."""
@@ -66,17 +65,6 @@ def _price(text: str) -> float:
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"is {text!r}; allowed is a number from 0, such as 0.23")
     return value
-
-
-def settings(words: list[str]) -> dict[str, str]:
-    """Turn `name=value` words into hyperparameters.
-
-    Raises:
-        UserError: A word has no `=`.
-    """
-    if wrong := [word for word in words if "=" not in word]:
-        raise UserError(f"Hyperparameters are written name=value, such as epochs=5; got {', '.join(wrong)}.")
-    return dict(word.split("=", 1) for word in words)
 
 
 def merged(file: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:

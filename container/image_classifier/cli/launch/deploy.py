@@ -22,6 +22,7 @@ from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
 from image_classifier.cloud.sagemaker.session import Session
+from image_classifier.contract import assignments
 from image_classifier.contract.errors import ExplainedError, UserError
 
 SUMMARY = "serve a model: real-time, serverless, asynchronous, or many models behind one endpoint"
@@ -68,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
         artefact=f"{many.uri}/" if many else served.artefact(storage),
         image=served.image(),
         storage=storage,
-        environment=arguments.settings(given.words),
+        environment=assignments.parse(given.words, "Environment variables", "SERVE_PRECISION=bf16"),
         options=served.options,
         how=how,
         package=package,

@@ -12,6 +12,7 @@ from image_classifier.cli import argument_types, train_locally
 from image_classifier.cli.launch import arguments, following, printing
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud import s3
+from image_classifier.contract import assignments
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment, sagemaker
 from image_classifier.runners.experiment import Experiment
@@ -97,7 +98,7 @@ def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
     else:
         raise UserError("Nothing to train on: give a job.toml, or --training with a folder or an s3:// URI.")
     settings, line = train_locally.with_recipe(
-        {**base.hyperparameters, **arguments.settings([word for word in given.words if "=" in word])}
+        {**base.hyperparameters, **assignments.parse([word for word in given.words if "=" in word])}
     )
     table = arguments.merged(base.options.get(experiment.SAGEMAKER, {}), arguments.given_options(given))
     options = MappingProxyType({**base.options, experiment.SAGEMAKER: table})

@@ -15,6 +15,7 @@ import pytest
 from image_classifier.cli import train_locally
 from image_classifier.cloud.sagemaker import calls
 from image_classifier.console.forms import same_in_code
+from image_classifier.contract import assignments
 from image_classifier.runners import experiment
 from image_classifier.runners.experiment import Experiment
 
@@ -63,7 +64,7 @@ def test_the_command_gives_the_same_experiment(folder: str, tmp_path: Path) -> N
     assert str(given.validation) == asked.validation
     assert given.test is None
     assert given.model == asked.model
-    assert train_locally.parse_settings(given.settings) == asked.hyperparameters
+    assert assignments.parse(given.settings) == asked.hyperparameters
 
 
 @pytest.mark.parametrize("folder", ["photos", HOSTILE])
