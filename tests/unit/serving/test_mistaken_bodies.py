@@ -132,7 +132,9 @@ def test_checks_of_an_image_are_fast() -> None:
     assert min(seconds) < 0.001
 
 
-@pytest.mark.parametrize("text", [b"photo.jpg", b"https://example.com/photo.jpg\n", b"/opt/ml/photo.jpg", b"text"])
+@pytest.mark.parametrize(
+    "text", [b"photo.jpg", b"https://example.com/photo.jpg\n", b"/opt/ml/photo.jpg", "caf\u00e9".encode()]
+)
 def test_name_in_the_place_of_an_image_is_shown(text: bytes) -> None:
     """Given a path or an address, as curl -d photo.jpg without @ sends it -> rejected with the text and the command."""
     with pytest.raises(RejectedError) as found:
@@ -166,3 +168,11 @@ def test_address_in_the_place_of_base64_is_shown(text: str) -> None:
     with pytest.raises(RejectedError) as found:
         codecs.decode("application/json", json.dumps({"instances": [{"b64": text}]}).encode())
     assert f"{text!r} is an address or a path. Send the bytes of an image file in base64." in found.value.message
+
+
+def test_long_text_is_recognised_by_its_beginning() -> None:
+    """Given a page of prose in UTF-8, also cut within a character -> a text, of which the beginning is shown."""
+    page = ("Les photos sont dans le dossier \u00e9t\u00e9.\n" * 100).encode()
+    for end in range(1000, 1040):
+        with pytest.raises(RejectedError, match="but the text 'Les photos sont dans le dossier \u00e9t\u00e9"):
+            codecs.decode(X_IMAGE, page[:end])

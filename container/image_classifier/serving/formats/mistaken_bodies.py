@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import codecs
 import re
 
 from image_classifier import imaging
@@ -15,9 +16,8 @@ _MARKUP = ((b"<!doctype html", "HTML"), (b"<html", "HTML"), (b"<svg", "SVG"), (b
 _STRIPPED_BYTES = 8192
 """In this many bytes of compressed data every value occurs: a given one is missing by chance in 1 of 10^14 files."""
 _DISTINCT = 250
-_LONGEST_TEXT = 400
-"""A name or an address that was sent in the place of a file, as by curl -d photo.jpg, is shorter."""
-_SHOWN = 60
+_TEXT_BYTES, _SHOWN = 1024, 60
+"""The first bytes by which a text is recognised, such as the name of a file, and characters that a message repeats."""
 _PAIRS = 8
 """This many line feeds, each after a carriage return: by chance in 1 of 2^64 files."""
 
@@ -88,9 +88,20 @@ def _instead(body: bytes) -> str | None:
         return f"{kind} text"
     if body.startswith(b"\x1f\x8b"):
         return "gzip data, whose Content-Encoding is gzip"
-    if len(body) <= _LONGEST_TEXT and body.isascii() and body.decode().replace("\n", "").isprintable():
-        return f"the text {body[:_SHOWN].decode().strip()!r}"
+    if text := _as_text(body):
+        return f"the text {text!r}"
     return _changed_signature(body)
+
+
+def _as_text(body: bytes) -> str | None:
+    """Return the beginning of a text in UTF-8; None for other content."""
+    try:
+        # The last character may be cut.
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[:_TEXT_BYTES])
+    except UnicodeDecodeError:
+        return None
+    words = text.split()
+    return " ".join(words)[:_SHOWN] if words and "".join(words).isprintable() else None
 
 
 def _changed_signature(body: bytes) -> str | None:
