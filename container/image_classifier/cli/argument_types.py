@@ -6,6 +6,17 @@ from pathlib import Path
 LARGEST_PORT = 65535
 
 
+def some_text(text: str) -> str:
+    """Return a text that a user typed, such as a name, a path or an address.
+
+    Raises:
+        argparse.ArgumentTypeError: It is empty, as that of an unset shell variable.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a name, a path or an address")
+    return text
+
+
 def some_path(text: str) -> Path:
     """Return the path that a user typed.
 

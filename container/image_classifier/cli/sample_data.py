@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from image_classifier import PROGRAM, own_files
+from image_classifier.cli import argument_types
 from image_classifier.cli.terminal import command, consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, S3Storage
@@ -63,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", metavar="|".join(sample_sets.SAMPLES))
-    parser.add_argument("--to", metavar="DIR|s3://BUCKET/KEY/", help="default: run/data/NAME")
+    parser.add_argument(
+        "--to", type=argument_types.some_text, metavar="DIR|s3://BUCKET/KEY/", help="default: run/data/NAME"
+    )
     parser.add_argument("--hold-out", action="store_true", help="write train/ and held-out/, a fifth of each class")
     parser.add_argument(
         "--from",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_classifier import archives, artifacts
+from image_classifier.cli import argument_types
 from image_classifier.cli.terminal import command, consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, S3Storage
@@ -71,10 +72,11 @@ def parser() -> argparse.ArgumentParser:
     known = "; ".join(f"{name}: {conversion.description}" for name, conversion in PACKAGED_BACKBONES.items())
     found.add_argument(
         "source",
+        type=argument_types.some_text,
         help="a model_id of the catalogue (scripts/models lists them), an https:// handle, s3://BUCKET/KEY, DIR, TAR. "
         f"From packages: {known}",
     )
-    found.add_argument("--output", required=True, metavar="TAR|s3://BUCKET/KEY")
+    found.add_argument("--output", type=argument_types.some_text, required=True, metavar="TAR|s3://BUCKET/KEY")
     found.add_argument(
         "--with-head", action="store_true", help="keep the classification head, to serve it without fine-tuning"
     )

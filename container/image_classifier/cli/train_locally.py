@@ -169,6 +169,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument(
         "--model",
+        type=argument_types.some_text,
         metavar="MODEL",
         help="an id or short name (scripts/models), an archive, or a folder (default: EfficientNet-Lite0)",
     )

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier.cli import drift, evaluate, models, predict, serve_locally, stage_backbone, train_locally
+from image_classifier.cli import (
+    drift,
+    evaluate,
+    models,
+    predict,
+    sample_data,
+    serve_locally,
+    stage_backbone,
+    train_locally,
+)
 
 Main = Callable[[Sequence[str]], int]
 
@@ -26,6 +35,14 @@ Main = Callable[[Sequence[str]], int]
         (serve_locally.main, ["run/job", "--port", "65536"], "argument --port: is '65536'; allowed are 1 to 65535"),
         (serve_locally.main, ["run/job", "--port", "0"], "argument --port: is '0'; allowed are 1 to 65535"),
         (serve_locally.main, ["run/job", "--port", "http"], "argument --port: is 'http'; allowed are 1 to 65535"),
+        (
+            stage_backbone.main,
+            ["", "--output", "run/lite0.tar.gz"],
+            "argument source: is empty; give a name, a path or",
+        ),
+        (stage_backbone.main, ["lite0", "--output", ""], "argument --output: is empty"),
+        (train_locally.main, ["--training", "photos", "--model", ""], "argument --model: is empty"),
+        (sample_data.main, ["solar", "--to", ""], "argument --to: is empty"),
         (drift.main, ["lines", "model", "--max-images", "-1"], "argument --max-images: is '-1'; allowed is an integer"),
         (models.main, ["lite0"], "got 'lite0'; write scripts/models show lite0 to describe a model"),
         (models.main, ["--all", "deit"], "or scripts/models --search deit to list those with this word"),
