@@ -9,6 +9,7 @@ from image_classifier.evaluation.duplicates import Group
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.wording import counted, percent, quoted
 
+_SPLITS = ("training", "validation", "test")
 FEW_IMAGES = 100
 """Judged images below which an accuracy is known to 10 points at best (Wilson interval at 80 %)."""
 LEAKS = 0.02
@@ -86,7 +87,7 @@ def _measured(evaluation: Evaluation) -> str:
     score = evaluation.score
     if not score.accuracy.total:
         return f"The {score.split} data hold no image."
-    right = f"{percent(score.accuracy.value)} of {counted(score.accuracy.total, f'{score.split} image')}"
+    right = f"{percent(score.accuracy.value)} of {_images(score.accuracy.total, score.split)}"
     verb = "is" if score.accuracy.total == 1 else "are"
     difference = score.accuracy.value - score.baseline.value
     constant = f"always answering {quoted(score.baseline_class)}"
@@ -94,6 +95,11 @@ def _measured(evaluation: Evaluation) -> str:
     if not difference:
         compared = f"as many as by {constant}"
     return f"{right} {verb} right (95 % interval {wording.interval(score.accuracy.interval)}), {compared}."
+
+
+def _images(count: int, split: str) -> str:
+    """Return a number of images of a split, or of a folder that scripts/evaluate judges, which may have any name."""
+    return counted(count, f"{split} image") if split in _SPLITS else f"{counted(count, 'image')} of {split}"
 
 
 def _first_steps(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
@@ -114,7 +120,7 @@ def _first_steps(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
 def _about_leaks(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     leaked, found = _leaked(evaluation), evaluation.duplicates
     if found and leaked:
-        images = f"{counted(len(leaked), f'{evaluation.score.split} image')} that another split also holds"
+        images = f"{_images(len(leaked), evaluation.score.split)} that another split also holds"
         without = f": without them {percent(found.accuracy_without.value)} are right" if found.accuracy_without else ""
         yield "duplicates", f"First remove the {images}{without}."
 

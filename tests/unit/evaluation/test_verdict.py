@@ -185,3 +185,14 @@ def test_very_long_class_name_is_shortened() -> None:
     text = verdict.conclude(judged([[70, 30], [28, 72]], names)).text
     assert "\n" not in text
     assert len(text) < 500
+
+
+@pytest.mark.parametrize(
+    ("split", "words"),
+    [("test", "95.0 % of 200 test images are right"), ("photos", "95.0 % of 200 images of photos are")],
+)
+def test_images_of_a_folder_are_those_of_the_folder(split: str, words: str) -> None:
+    """Images of a split, and of a folder that scripts/evaluate judges -> a phrase that reads well with either name."""
+    evaluation = judged([[95, 5], [5, 95]])
+    named = replace(evaluation, score=replace(evaluation.score, split=split))
+    assert words in verdict.conclude(named).text
