@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().error(f"hyperparameters are written without dashes: write {right}")
     given = parser().parse_intermixed_args(arguments)
     if not given.training and not given.job:
-        parser().error("the following arguments are required: --training")
+        parser().error("the following arguments are required: --training DIR, or --job FILE")
     try:
         output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")))
         asked_for, recipe_line = _asked_for(given, output)

@@ -116,4 +116,4 @@ def test_neither_file_nor_folder(capsys: pytest.CaptureFixture[str]) -> None:
     """Given neither --job nor --training -> exit code 2, and what is missing."""
     with pytest.raises(SystemExit, match="2"):
         train_locally.main(["epochs=3"])
-    assert "the following arguments are required: --training" in capsys.readouterr().err
+    assert "the following arguments are required: --training DIR, or --job FILE" in capsys.readouterr().err
