@@ -6,7 +6,7 @@ import os
 from image_classifier.serving import settings, worker_state
 from image_classifier.serving.connections import gunicorn_internals
 from image_classifier.serving.monitoring import log_stream
-from image_classifier.serving.processes import supervision
+from image_classifier.serving.processes import listening, supervision
 from image_classifier.serving.processes.gunicorn_worker import connections_allowed
 
 # Before gunicorn sets up its own log, which then uses the same streams; its workers inherit them.
@@ -15,7 +15,7 @@ _chosen = settings.read(os.environ)
 
 wsgi_app = "image_classifier.serving.processes.worker:application()"
 worker_class = "image_classifier.serving.processes.gunicorn_worker.Worker"
-bind = f"{_chosen.host}:{_chosen.port}"
+bind = listening.bind(_chosen.host, _chosen.port)
 workers = _chosen.workers
 threads = _chosen.threads
 # TensorFlow does not survive a fork: each worker loads its own model afterwards.

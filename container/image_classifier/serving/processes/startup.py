@@ -17,7 +17,7 @@ from image_classifier.resources import memory
 from image_classifier.resources.processors import available_processors
 from image_classifier.serving import settings
 from image_classifier.serving.monitoring import log_stream
-from image_classifier.serving.processes import process_count
+from image_classifier.serving.processes import listening, process_count
 from image_classifier.serving.settings import ServingSettings
 
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(4 << 20), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
@@ -40,6 +40,7 @@ def main() -> NoReturn:
         chosen = settings.read(os.environ)
         for line in unread_variables.of_serving(os.environ):
             log_stream.print_line(line)
+        listening.check(chosen.host, chosen.port)
         # A multi-model server has one process; memory is checked for each model when it is loaded.
         processes = 1 if chosen.multi_model else _processes(opt_ml.model_dir, chosen)
     except ExplainedError as error:
