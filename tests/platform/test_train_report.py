@@ -16,6 +16,7 @@ from image_classifier.evaluation import archive
 from tests.platform.training_process import COLOURS, FinishedJob, link_backbone, make_tree, run_train
 from tests.support import schemas
 from tests.support.made_once import made_once
+from tests.support.representatives import some_of
 
 FLIPPED = ("007.png", "018.png", "031.png")
 """Red images among the blue ones."""
@@ -75,6 +76,7 @@ def issues(job: FinishedJob, *kinds: str) -> set[str]:
         return {row["file"] for row in csv.DictReader(file) if row["kind"] in kinds}
 
 
+@pytest.mark.every
 def test_flipped_labels_and_the_leak_are_found(planted: FinishedJob) -> None:
     """Three labels flipped and one image leaked -> exactly these in issues.csv, and named in report.html."""
     found = issues(planted, "label")
@@ -103,13 +105,19 @@ def test_score_is_that_of_the_metrics(clean: FinishedJob) -> None:
     assert metrics["verdict"] in clean.log
 
 
-def test_result_opens_again_and_its_head_can_be_fitted_on_corrected_labels(planted: FinishedJob) -> None:
-    """evidence.npz of the planted job -> the same score, and a head on the flipped labels' true classes."""
-    result = results.open_job(planted.tree)
-    evidence = result.opened.evaluation.evidence
-    metrics = json.loads((planted.tree / "output/data/metrics.json").read_text())
+def test_result_opens_again_with_the_same_score(finished_job: FinishedJob) -> None:
+    """evidence.npz of a job -> the score of its metrics, and the features of its images."""
+    result = results.open_job(finished_job.tree)
+    metrics = json.loads((finished_job.tree / "output/data/metrics.json").read_text())
     assert result.opened.evaluation.score.accuracy.value == pytest.approx(metrics["val_accuracy"])
     assert result.opened.has_features
+
+
+@pytest.mark.every
+def test_head_can_be_fitted_on_corrected_labels(planted: FinishedJob) -> None:
+    """evidence.npz of the planted job -> a head on the flipped labels' true classes."""
+    result = results.open_job(planted.tree)
+    evidence = result.opened.evaluation.evidence
     training = evidence.training
     assert training is not None
     rows = [row for row, file in enumerate(training.files) if "flipped" in file]
@@ -120,16 +128,17 @@ def test_result_opens_again_and_its_head_can_be_fitted_on_corrected_labels(plant
     assert found.after.count >= found.before.count
 
 
-@pytest.mark.parametrize("name", ["planted", pytest.param("clean", marks=pytest.mark.every)])
+@pytest.mark.parametrize("name", some_of(("finished_job", "planted", "clean"), {"finished_job"}))
 def test_machine_readable_files_follow_the_documented_schemas(request: pytest.FixtureRequest, name: str) -> None:
-    """A job with faults and one without -> evaluation.json and model_card.json as SageMaker documents them."""
+    """A job with faults, and others without -> evaluation.json and model_card.json as SageMaker documents them."""
     job: FinishedJob = request.getfixturevalue(name)
     folder = job.tree / "output/data"
     schemas.validate(json.loads((folder / "evaluation.json").read_text()), "model_quality")
     card = json.loads((folder / "model_card.json").read_text())
     schemas.validate(card, "model_card")
     details = card["training_details"]["training_job_details"]
-    assert {"name": "epochs", "value": "30"} in details["user_provided_hyper_parameters"]
+    given = json.loads((job.tree / "input/config/hyperparameters.json").read_text())
+    assert {"name": "epochs", "value": given["epochs"]} in details["user_provided_hyper_parameters"]
     assert "val_accuracy" in {metric["name"] for metric in details["user_provided_training_metrics"]}
 
 
