@@ -111,6 +111,8 @@ def _csv_rows(texts: Sequence[str], mistakes: Mistakes) -> Iterator[_Row]:
         if columns is None:
             columns, width = _columns(row)
             if manifests.is_header(row):
+                if _names_a_column_twice(row):
+                    mistakes.add(Mistake.COLUMN_TWICE, number, separated_by.join(row))
                 continue
             if not manifests.names_an_image(row):
                 mistakes.add(Mistake.HEADER, number, separated_by.join(row))
@@ -120,6 +122,11 @@ def _csv_rows(texts: Sequence[str], mistakes: Mistakes) -> Iterator[_Row]:
             continue
         path, label, split = columns
         yield number, row[path], row[label], row[split] if split is not None and split < len(row) else ""
+
+
+def _names_a_column_twice(row: Sequence[str]) -> bool:
+    names = [cell.strip().lower() for cell in row]
+    return any(names.count(column) > 1 for column in (manifests.PATH, manifests.LABEL, manifests.SPLIT))
 
 
 def _columns(row: Sequence[str]) -> tuple[tuple[int, int, int | None], int]:

@@ -20,6 +20,7 @@ class Mistake(Enum):
         "the first row neither names the columns path and label nor begins with an image's path",
         "Begin with the row path,label or path,label,split.",
     )
+    COLUMN_TWICE = ("the first row names a column twice", "Leave one path, one label and at most one split.")
     CELLS = ("the row has another number of cells than path,label or path,label,split", "Correct these rows.")
     NOT_JSON = ("the line is not a JSON object", "Each line is one object with source-ref and a label.")
     NO_SOURCE = ("source-ref is missing or not a text", "It is the s3:// URI or the path of the image.")

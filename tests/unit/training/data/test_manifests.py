@@ -228,3 +228,11 @@ def test_backslashes_are_named_as_the_cause(tmp_path: Path) -> None:
     """Paths as Windows writes them -> the sentence names the backslashes, not files that are missing."""
     with pytest.raises(UserError, match=r"line.* 2 \(a\\1\.jpg\).*the path has backslashes\. Separate folders by /\."):
         listed(channel(tmp_path, "path,label\na\\1.jpg,cat\na\\2.jpg,dog\n"))
+
+
+@pytest.mark.parametrize("columns", ["path,label,label", "path,Label,LABEL", "path,label,split,path"])
+def test_column_that_is_named_twice_is_rejected(tmp_path: Path, columns: str) -> None:
+    """Two columns of labels, as of two annotators -> rejected; neither is chosen silently."""
+    row = ",".join(IMAGES[0] if "path" in name else "cat" for name in columns.lower().split(","))
+    with pytest.raises(UserError, match=r"line 1 \(.*\): the first row names a column twice\. Leave one path"):
+        listed(channel(tmp_path, f"{columns}\n{row}\n"))
