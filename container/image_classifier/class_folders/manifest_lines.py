@@ -10,6 +10,7 @@ from typing import Any
 from image_classifier.class_folders import manifests
 from image_classifier.class_folders.manifest_mistakes import Mistake, Mistakes
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.json_objects import RepeatedNameError, each_name_once
 from image_classifier.contract.names import has_control_characters, is_utf8, listed, normalised, on_one_line
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
@@ -160,7 +161,10 @@ def _objects(texts: Sequence[str], mistakes: Mistakes) -> Iterator[tuple[int, Ma
         if not text.strip():
             continue
         try:
-            found = json.loads(text)
+            found = json.loads(text, object_pairs_hook=each_name_once)
+        except RepeatedNameError as error:
+            mistakes.add(Mistake.NAME_TWICE, number, str(error))
+            continue
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):

@@ -23,6 +23,7 @@ class Mistake(Enum):
     COLUMN_TWICE = ("the first row names a column twice", "Leave one path, one label and at most one split.")
     CELLS = ("the row has another number of cells than path,label or path,label,split", "Correct these rows.")
     NOT_JSON = ("the line is not a JSON object", "Each line is one object with source-ref and a label.")
+    NAME_TWICE = ("the object names an attribute twice", "Leave one of them.")
     NO_SOURCE = ("source-ref is missing or not a text", "It is the s3:// URI or the path of the image.")
     NO_PATH = ("the path is empty", "Give the path of the image below the channel.")
     NO_LABEL = ("the label is empty or missing", "Give each image a label, or leave the line out.")

@@ -236,3 +236,10 @@ def test_column_that_is_named_twice_is_rejected(tmp_path: Path, columns: str) ->
     row = ",".join(IMAGES[0] if "path" in name else "cat" for name in columns.lower().split(","))
     with pytest.raises(UserError, match=r"line 1 \(.*\): the first row names a column twice\. Leave one path"):
         listed(channel(tmp_path, f"{columns}\n{row}\n"))
+
+
+def test_attribute_that_is_given_twice_is_rejected(tmp_path: Path) -> None:
+    """A line with two classes under one name -> rejected by name; the last one is not taken silently."""
+    text = f'{{"source-ref": "{IMAGES[0]}", "class": 0, "class": 1}}\n'
+    with pytest.raises(UserError, match=r"line 1 \('class' is given twice.*\): the object names an attribute twice"):
+        listed(channel(tmp_path, text, "a.jsonl"))
