@@ -60,7 +60,8 @@ def test_docker_runs_the_commands_of_this_machine(tmp_path: Path, monkeypatch: p
         (tmp_path / "work" / place).parent.mkdir(parents=True)
         (tmp_path / "work" / place).write_bytes(b"")
     monkeypatch.chdir(GUIDES)
-    Recorded.commands = here = []
+    here: list[list[str]] = []
+    Recorded.commands = here
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "Popen", Recorded)
         run_cells("here", tmp_path / "work")

@@ -16,9 +16,15 @@ def test_the_first_result_ends_the_looks() -> None:
 @pytest.mark.parametrize(("patience", "looks"), [(0.0, 1), (0.05, 3)])
 def test_patience_ends_the_looks(patience: float, looks: int) -> None:
     """Given no result -> None after the time, and at least one look."""
-    seen: list[None] = []
-    assert waiting.until(lambda: seen.append(None), patience, pause=0.02) is None
-    assert 1 <= len(seen) <= looks
+    seen = 0
+
+    def look() -> str | None:
+        nonlocal seen
+        seen += 1
+        return None
+
+    assert waiting.until(look, patience, pause=0.02) is None
+    assert 1 <= seen <= looks
 
 
 def test_what_does_not_end_in_time_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
