@@ -42,6 +42,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["deploy", "notes.txt", *FLAGS], "notes.txt is no model"),
         (["deploy", "s3://bucket/model.zip", *FLAGS], "is not an archive, and an endpoint takes nothing else"),
         (["deploy", "arn:aws:sagemaker:x", *FLAGS], "is not the ARN of a model package, such as arn:aws:sagemaker"),
+        (
+            ["deploy", "model.tar.gz", *FLAGS, "SERVE_MAX_BODY=9"],
+            "no variable SERVE_MAX_BODY; did you mean SERVE_MAX_BODY_MB?",
+        ),
+        (
+            ["deploy", "model.tar.gz", *FLAGS, "SERVE_MAX_BODY_MB=x"],
+            "SERVE_MAX_BODY_MB is 'x'; allowed: a whole number",
+        ),
+        (
+            ["deploy", "model.tar.gz", "WORD", *FLAGS],
+            "Environment variables are written name=value, such as SERVE_PRECISION=bf16; got WORD.",
+        ),
         (["deploy", ARN, *FLAGS], "lies in us-west-2, and the region is eu-west-1. Give --region us-west-2."),
         (["register", ARN, "--approve", "--region", REGION], "lies in us-west-2, and the region is eu-west-1."),
         (["register", "model.tar.gz", *FLAGS], "give --evaluation with the folder of its report"),

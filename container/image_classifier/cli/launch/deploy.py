@@ -1,6 +1,7 @@
 """`scripts/launch deploy`: serve the model of a job, or any other one, on SageMaker."""
 
 import argparse
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract import assignments
+from image_classifier.contract import assignments, serving_variables
 from image_classifier.contract.errors import ExplainedError, UserError
 
 SUMMARY = "serve a model: real-time, serverless, asynchronous, or many models behind one endpoint"
@@ -33,6 +34,7 @@ EXAMPLES = (
     "NAME=VALUE words become environment variables of the server: docs/reference/serving-settings.md\n"
     "Deploying again under the same name replaces the model without a pause."
 )
+_OF_THE_SERVER = "SERVE_"
 _MODEL = "a job's folder, a model folder or archive, s3://..., or a registered version: its ARN, GROUP or GROUP:VERSION"
 _OF_THE_JOB = (
     *("image", "serve_image", "role", "location", "region", "profile", "network_isolation", "subnets"),
@@ -69,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
         artefact=f"{many.uri}/" if many else served.artefact(storage),
         image=served.image(),
         storage=storage,
-        environment=assignments.parse(given.words, "Environment variables", "SERVE_PRECISION=bf16"),
+        environment=_environment(given.words),
         options=served.options,
         how=how,
         package=package,
@@ -91,6 +93,25 @@ def run(given: argparse.Namespace) -> int:
         printing.line(sentence, None if agrees else "yellow")
     _report(found, given.price, given.json)
     return 0 if agrees else 1
+
+
+def _environment(words: list[str]) -> dict[str, str]:
+    """Return the environment variables of the server; its own ones are checked here, not minutes later on AWS.
+
+    Raises:
+        UserError: A word has no `=`; a variable that begins with `SERVE_` is unknown; a value is not allowed.
+    """
+    found = assignments.parse(words, "Environment variables", "SERVE_PRECISION=bf16")
+    declared = {variable.name: variable for variable in serving_variables.VARIABLES}
+    for name in found:
+        if name in declared:
+            declared[name].read(found)
+        elif name.startswith(_OF_THE_SERVER):
+            near = difflib.get_close_matches(name, declared, n=1, cutoff=0)
+            raise UserError(
+                f"The server has no variable {name}; did you mean {near[0]}? All: docs/reference/serving-settings.md."
+            )
+    return found
 
 
 def _package(opened: Session, served: ServedModel, given: argparse.Namespace) -> str:
