@@ -9,7 +9,7 @@ from image_classifier.class_folders.channel_scan import Scan, scan
 from image_classifier.class_folders.listing import Listing
 from image_classifier.class_folders.problems import Problem, raise_all
 from image_classifier.contract.errors import PlatformError
-from image_classifier.contract.names import code_points, listed, on_one_line
+from image_classifier.contract.names import code_points, listed, look_alike, on_one_line
 from image_classifier.imaging import EXTENSIONS
 
 _NAMES_SHOWN = 20
@@ -73,9 +73,21 @@ def problems_of_whole(found: Scan, class_names: Sequence[str] | None = None) -> 
                 f"The {channel} channel has classes that the training channel lacks: "
                 f"{listed([code_points(name) for name in unknown])}. Its folders must be among: "
                 f"{listed([code_points(name) for name in class_names], _NAMES_SHOWN)}."
+                f"{_hint(listing, unknown, class_names)}"
             )
         ]
     return [Problem(text) for text in (*_empty(listing, channel), *([] if class_names else _alone(found)))]
+
+
+def _hint(listing: Listing, unknown: Sequence[str], class_names: Sequence[str]) -> str:
+    below = dict(zip(listing.class_names, listing.subfolders, strict=True))
+    if wrapping := [name for name in unknown if below[name] and below[name] <= set(class_names)]:
+        inside = listed(sorted(map(on_one_line, below[wrapping[0]])))
+        return f" {on_one_line(wrapping[0])} holds {inside}: put these folders directly into the channel."
+    alike = {look_alike(name) for name in class_names}
+    if any(look_alike(name) in alike for name in unknown):
+        return " Names in all channels are the same in case, spaces and characters that are hard to see."
+    return ""
 
 
 def parts_of_a_split(found: Scan, classes: Collection[str] = ()) -> list[Problem]:

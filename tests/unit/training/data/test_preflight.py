@@ -179,3 +179,19 @@ def test_table_beside_the_only_folder_is_named(opt_ml: OptMl, training: Path) ->
     (training / "train.csv").write_text("image_id,breed\n1,cat\n2,dog\n")
     said = rejected(opt_ml)
     assert "has one class, images; a classifier needs two. Beside it lies train.csv (a table or manifest: " in said
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (("photos/blue", "photos/red"), "photos holds blue, red: put these folders directly into the channel."),
+        (("Blue", "red"), "Names in all channels are the same in case, spaces and characters"),
+        (("green", "red"), "Its folders must be among: blue, red."),
+    ],
+)
+def test_classes_that_training_lacks_get_a_hint(opt_ml: OptMl, names: tuple[str, ...], hint: str) -> None:
+    """Validation with a folder around its classes, in another case, with another class -> what to do about each."""
+    put(opt_ml.channel_dir("validation"), *(f"{name}/1.jpg" for name in names))
+    said = rejected(opt_ml)
+    assert "has classes that the training channel lacks" in said
+    assert hint in said
