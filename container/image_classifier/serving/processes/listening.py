@@ -1,4 +1,4 @@
-"""Whether the server can listen where it was told to, found before gunicorn starts and tries five times."""
+"""Whether the server can listen where its settings say, found before gunicorn starts and tries five times."""
 
 import errno
 import time
