@@ -102,7 +102,7 @@ def test_name_of_a_failed_load_is_free_for_the_next(models: list[TinyModel], poo
     assert gate.started.wait(SECONDS)
     second = pool.submit(store.load, "a", models[1].folder)
     gate.open.set()
-    with pytest.raises(UserError, match="no model folder"):
+    with pytest.raises(UserError, match="absent does not exist"):
         first.result(SECONDS)
     second.result(SECONDS)
     assert store.use("a", label_of_red) == "m1-red"
