@@ -1,12 +1,20 @@
 """What the tests of every folder share."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from image_classifier.resources import garbage_collection
 from tests.support.environments import coverage_variables
 
 JOBS = "tests/platform/test_train_"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave what is imported and collected, and stays for the whole run, out of Python's garbage collections."""
+    with garbage_collection.gc_frozen():
+        return (yield)
 
 
 @pytest.hookimpl(trylast=True)
