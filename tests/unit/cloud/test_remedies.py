@@ -49,7 +49,7 @@ CASES = [
             'role "arn:aws:iam::123456789012:role/sagemaker" has "s3:ListBucket" permissions on bucket "b".',
         ),
         UserError,
-        r"finds nothing to read .* `aws s3 ls` .* execution-role\.json",
+        r"finds nothing to read .* `aws s3 ls` .*execution-role\.json",
     ),
     (
         Fault("ValidationException", "No S3 objects found: the bucket b is in a different region than the job."),
