@@ -126,6 +126,8 @@ def _conversion(image: bytes) -> str | None:
 
 def _is_utf_8(data: bytes) -> bool:
     try:
+        # Nearly every image fails here; decoding it whole would first allocate memory for all of it.
+        codecs.getincrementaldecoder("utf-8")().decode(data[:_TEXT_BYTES])
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False
