@@ -104,7 +104,7 @@ class Tab:
         """Wait until a JavaScript expression is true.
 
         In a page that is about to be left, or whose successor is still empty, what the expression asks for may be
-        missing: an exception counts as "not yet", and is told if the time is over.
+        missing: an exception counts as "not yet", and is shown when the time is over.
 
         Raises:
             AssertionError: It stays false or throws to the end, or is no JavaScript.

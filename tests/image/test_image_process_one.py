@@ -16,7 +16,7 @@ def test_train_is_process_one(start: Start, make_opt_ml: Callable[..., Path], ph
     container = start("train", options=("--network", "none", "--volume", f"{opt_ml}:/opt/ml"))
     wait_until(container.running, 10, "the job runs")
     interpreter, program = container.first_process()[:2]
-    # Nobody waits for its end, and it would take a CPU from the other tests.
+    # No test waits for its end, and it would take a CPU from the other tests.
     docker("kill", container.name)
     assert interpreter.rpartition("/")[2].startswith("python")
     assert program == "/opt/program/train"

@@ -1,4 +1,4 @@
-"""int8 and bf16 of damaged and hostile artefacts: one sentence each, and the float32 network still serves."""
+"""int8 and bf16 of corrupt and hostile artefacts: one sentence each, and the float32 network still serves."""
 
 import json
 import re
@@ -199,7 +199,7 @@ def test_damaged_file_is_rejected(folder: Path, wanted: str, damage: Callable[[P
 
 @pytest.mark.parametrize("name", artifacts.OPENVINO_FILES)
 def test_missing_file_is_named(folder: Path, name: str) -> None:
-    """One of the two files is missing -> its name and the command that makes it anew."""
+    """One of the two files is missing -> its name and the command that makes it again."""
     (precision_record.folder_of(folder) / name).unlink()
     assert_rejected(folder, "int8", f"is corrupt: it lacks {name}. Copy the model again, or run scripts/convert-model ")
 

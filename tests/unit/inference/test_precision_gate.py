@@ -73,10 +73,9 @@ def test_overconfidence_of_more_than_a_point_fails(confidence: float, failed_on:
 
 
 def test_images_that_change_bins_cost_no_calibration() -> None:
-    """Confidences that differ by at most 0.004 and no other answers -> the calibration changes by no more than that.
-
-    In bins of its own each table's error differs by up to three points here, by chance, and three draws fail the gate.
-    """
+    """Confidences that differ by at most 0.004 and no other answers -> the calibration changes by no more than that."""
+    # In bins of its own each table's error differs by up to three points here, by chance, and three draws fail the
+    # gate.
     draws = np.random.default_rng(0)
     for _ in range(50):
         first = draws.uniform(0.55, 0.95, 300)

@@ -67,10 +67,8 @@ def test_error_takes_the_position_of_its_line() -> None:
 
 
 def test_lone_surrogate_in_a_line_is_answered() -> None:
-    """A name that JSON can write and UTF-8 cannot -> the error of its line has it as an escape, and so has the body's.
-
-    Found by the fuzz run: the whole body was answered with 500.
-    """
+    """A name that JSON can write and UTF-8 cannot -> the error of its line has it as an escape, and so has the body's."""
+    # Found by the fuzz run: the whole body was answered with 500.
     wrong = b'{"\\ud83d": 0}\n'
     found = parsed_lines(
         json_lines.respond(json_bodies.lines(line(b"a") + wrong), response_formats.PLAIN, classify, FILES)
