@@ -67,7 +67,7 @@ def test_error_takes_the_position_of_its_line() -> None:
 
 
 def test_lone_surrogate_in_a_line_is_answered() -> None:
-    """A name that JSON can write and UTF-8 cannot -> the error of its line has it as an escape, and so has the body's."""
+    """A name that JSON can write and UTF-8 cannot -> the error of its line, and the body's, has it as an escape."""
     # Found by the fuzz run: the whole body was answered with 500.
     wrong = b'{"\\ud83d": 0}\n'
     found = parsed_lines(

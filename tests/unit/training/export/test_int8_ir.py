@@ -182,7 +182,7 @@ def test_sample_keeps_the_shares_of_the_classes(trained: Any) -> None:
 def test_verified_predictions_are_not_computed_again(
     folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch, verification: dict[str, Any], given: bool
 ) -> None:
-    """The float32 IR gave training's predictions, or not quite, or another engine did -> the process gets them, or not."""
+    """The float32 IR gave training's predictions, not quite, or another engine did -> the process gets them, or not."""
     # In the order of the images that it gets.
     info = artifacts.read_model_info(folder)
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, "verification": verification}))
