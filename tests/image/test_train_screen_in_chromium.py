@@ -62,6 +62,8 @@ def test_code_and_address_follow_the_form(tab: Tab) -> None:
     assert "batch_size=16" in tab.evaluate("location.search")
     write(tab, "batch_size", "many")
     tab.wait_for("document.getElementById('field-batch_size-wrong').textContent.includes('batch_size is')")
+    tab.evaluate("document.querySelector('[data-copy]').click()")
+    tab.wait_for("/Copied|press Ctrl/.test(document.querySelector('[data-copy] + [role=status]').textContent)")
     write(tab, "batch_size", "")
     tab.wait_for("document.getElementById('field-batch_size-wrong').textContent === ''")
 

@@ -218,6 +218,8 @@ def test_list_of_endpoints_is_accessible(tab: Tab, query: str, tmp_path: Path) -
     page = str(tab.evaluate("location.origin + '/deployments'")) + query
     tab.call("Page.navigate", url=page)
     tab.wait_for(f"location.href === '{page}' && document.readyState === 'complete'")
+    tab.evaluate("document.querySelector('[data-copy]').click()")
+    tab.wait_for("/Copied|press Ctrl/.test(document.querySelector('[data-copy] + [role=status]').textContent)")
     states = tab.evaluate("[...document.querySelectorAll('#batches .badge')].map((it) => it.textContent)")
     assert sorted(states) == ["failed", "finished", "running"]
     for width, scheme in LOOKS:

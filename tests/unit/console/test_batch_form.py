@@ -54,7 +54,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
 def code_of(client: FlaskClient, form: str, **given: str) -> str:
     """Return the code that the page shows."""
     page = client.get(ADDRESS, query_string={**FORM, **given, "code": form}).text
-    found = re.search(r"<pre[^>]*><code>(.*?)</code>", page, re.DOTALL)
+    found = re.search(r"<pre[^>]*><code[^>]*>(.*?)</code>", page, re.DOTALL)
     assert found
     return html.unescape(found[1])
 

@@ -1,4 +1,5 @@
-// Keep the address, the estimate, the code and the mistakes of the form current as it changes; copy the code.
+// Keep the address, the estimate, the code and the mistakes of the form current as it changes.
+import * as copy from "../copy.js";
 import { fetchPage, replace } from "../fragments.js";
 
 const form = document.getElementById("form");
@@ -31,7 +32,7 @@ async function measure() {
 }
 
 function prepare() {
-  for (const button of document.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+  copy.prepare();
   measure();
   if (document.querySelector("#estimate[data-live]")) plan(2000);
 }
@@ -43,11 +44,5 @@ function plan(milliseconds) {
 }
 
 form.addEventListener("input", () => plan(400));
-form.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (!button) return;
-  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-  document.getElementById("copied").textContent = "Copied.";
-});
 document.body.classList.add("scripted");
 prepare();
