@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.console.estimating import prediction, probe_process, watched_job
 from image_classifier.console.estimating.prediction import Measurement
 from image_classifier.console.estimating.request import Request, Sizes, choose, rows_of, settings_of
-from image_classifier.console.estimating.watched_job import ENDED
+from image_classifier.console.estimating.watched_job import ENDED, HEAD, LOADED, TRAINED, Watched
 from image_classifier.contract import hyperparameters
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import reusable_saved_model
@@ -60,6 +60,8 @@ class Comparison:
     """Peak of the small job by that of the job."""
     load: float
     """Processes that wanted a CPU while the job ran, one minute's mean."""
+    phases: Mapping[str, tuple[float, float]]
+    """Estimated and true CPU seconds by phase."""
 
     @property
     def ratio(self) -> float:
@@ -97,7 +99,7 @@ def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
         small = probe_process.measure(request, Path(scratch))
     classes = len({name for name, _ in request.images})
     assert small.cpu
-    seconds, cpu_seconds = (
+    estimated, of_cpu = (
         prediction.predict(
             values,
             sizes,
@@ -105,7 +107,7 @@ def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
             None,
             processors.available_processors(),
             processors.has_gpu(),
-        ).seconds
+        )
         for watched in (small, small.cpu)
     )
     with tempfile.TemporaryDirectory(prefix="truth-") as scratch:
@@ -117,14 +119,23 @@ def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
     return Comparison(
         model,
         data,
-        seconds,
+        estimated.seconds,
         true.marks[ENDED],
-        cpu_seconds,
+        of_cpu.seconds,
         true.cpu.marks[ENDED],
         small.marks[ENDED],
         small.peak_bytes / true.peak_bytes,
         os.getloadavg()[0],
+        {phase.name: (phase.seconds, taken) for phase, taken in zip(of_cpu.phases, taken_by(true.cpu), strict=True)},
     )
+
+
+def taken_by(job: Watched) -> Iterator[float]:
+    """Return the seconds of the phases of an estimate in a job that has run: start, features, head, and the rest."""
+    before = 0.0
+    for name in (LOADED, HEAD, TRAINED, ENDED):
+        yield job.marks[name] - before
+        before = job.marks[name]
 
 
 def archive_of(model: str, scratch: Path) -> Path:
@@ -172,6 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(prefix="estimate-models-") as scratch:
             done.append(measure(model, archive_of(model, Path(scratch)), data, folder_of(data)))
         print(markdown.line(*done[-1].cells), flush=True)
+        shown = (f"{name} {one:.0f} of {other:.0f}" for name, (one, other) in done[-1].phases.items())
+        print("estimated CPU seconds of the true ones:", ", ".join(shown), flush=True)
         if given.results:
             with given.results.open("a", encoding="utf-8") as file:
                 print(json.dumps(asdict(done[-1])), file=file)

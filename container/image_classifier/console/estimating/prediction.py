@@ -135,7 +135,10 @@ class _Work:
         marks, epochs = self._marks, self.measured.watched.epochs
         growth = self.sizes.training * self.sizes.classes / max(self._small.training * self._small.classes, 1)
         if self.values.recipe == contradictions.AUTO:
-            once = max(marks[job.TRAINED] - marks[job.HEAD], 0.0) * growth
+            # The small job tries copies too, unless it has too few mistakes.
+            copies = self.measured.watched.copies
+            whole = marks[job.TRAINED] - marks[job.HEAD] - copies * self.row_seconds * self.measured.rows
+            once = max(whole, 0.0) / (1 + copies) * growth
             if self.sizes.training > plan_rules.COPIED_IMAGES:
                 return once
             return once * (1 + _VIEWS) + _VIEWS * self.row_seconds * self.sizes.total
