@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_position)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Wait for the images before a test that may need them, so that its own bound on time is kept for the test."""
+    if _position(item) >= len(WITHOUT_IMAGES):
+        for target in ("serve", "cpu"):
+            wait_for_build(target)
+    return (yield)
+
+
 def _is_here(item: pytest.Item) -> bool:
     """Say whether a test is one of this folder: with several folders the hook is given all of them."""
     return item.path.is_relative_to(Path(__file__).parent)
@@ -98,12 +107,20 @@ def name_of_image(target: str) -> str:
             f"these tests need the {target} image: run scripts/test-image, or name one by "
             f"IMAGE_CLASSIFIER_{target.upper()}_IMAGE"
         )
-    if builds := os.environ.get("IMAGE_CLASSIFIER_TEST_BUILDS"):
-        built, failed = (Path(builds) / f"{target}.{end}" for end in ("built", "failed"))
-        wait_until(lambda: built.exists() or failed.exists(), LONGEST_BUILD, f"the {target} image is built", PAUSE)
-        if failed.exists():
-            raise pytest.UsageError(f"the {target} image does not build: scripts/test-image prints why at its end")
+    if wait_for_build(target) == "failed":
+        raise pytest.UsageError(f"the {target} image does not build: scripts/test-image prints why at its end")
     return name
+
+
+def wait_for_build(target: str) -> str:
+    """Wait while scripts/test-image builds an image; return "built" or "failed"."""
+    folder = os.environ.get("IMAGE_CLASSIFIER_TEST_BUILDS")
+    ends = {end: Path(folder) / f"{target}.{end}" for end in ("built", "failed")} if folder else {}
+    if not ends:
+        return "built"
+    what = f"the {target} image is built"
+    wait_until(lambda: any(path.exists() for path in ends.values()), LONGEST_BUILD, what, PAUSE)
+    return "failed" if ends["failed"].exists() else "built"
 
 
 @pytest.fixture(scope="session")
