@@ -14,8 +14,8 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from tests.image.sagemaker_sdk.conftest import ROLE, Run, sleeping_at_most
 from tests.support.guides import GUIDES, write_plain_image
-from tests.support.sagemaker_results import packed
 from tests.support.sagemaker_operations import LACKING
+from tests.support.sagemaker_results import packed
 from tools.documents import notebook
 
 CELLS = notebook.code_cells(notebook.read(GUIDES / "introduction.ipynb"))
