@@ -21,18 +21,26 @@ BETWEEN = (0.25, 0.5, 0.75)
 FOLDS = 5
 
 
-@dataclass(frozen=True)
-class Interpolation:
-    """The interpolation with the best validation accuracy."""
+@dataclass(frozen=True, order=True)
+class Mixture:
+    """Weights between those of stage 0 and those of a tuned network."""
 
     alpha: float
     """0: the network of stage 0, 1: the tuned one."""
-    accuracies: Mapping[float, float]
-    """By alpha."""
+    network: int = 0
+    """Number of the tuned network, where there are several."""
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """The mixture with the best validation accuracy."""
+
+    best: Mixture
+    accuracies: Mapping[Mixture, float]
     outputs: NDArray[np.float32]
-    """Those of `alpha`."""
+    """Those of `best`."""
     cross_fitted: NDArray[np.float32]
-    """Of each image by the alpha that is best on the other folds: free of the optimism of the choice."""
+    """Of each image by the mixture that is best on the other folds: free of the optimism of the choice."""
 
 
 def between(start: Sequence[NDArray[Any]], tuned: Sequence[NDArray[Any]], alpha: float) -> list[NDArray[Any]]:
@@ -64,23 +72,23 @@ def outputs_between(
     return found
 
 
-def choose(outputs: Mapping[float, NDArray[np.float32]], labels: NDArray[np.int64], seed: int) -> Interpolation:
-    """Choose the alpha of the best accuracy, the smallest of equals, from outputs for the same images.
+def choose(outputs: Mapping[Mixture, NDArray[np.float32]], labels: NDArray[np.int64], seed: int) -> Interpolation:
+    """Choose the mixture of the best accuracy, the smallest of equals, from outputs for the same images.
 
     The accuracy of the best of several is too high by the luck of the choice. `cross_fitted` takes no image's own label
-    into its choice of alpha (Stone, Cross-validatory choice, 1974), so that its paired comparison with stage 0 counts
-    the choice as a part of the method.
+    into its choice (Stone, Cross-validatory choice, 1974), so that its paired comparison with stage 0 counts the choice
+    as a part of the method.
     """
-    alphas = sorted(outputs)
-    correct = np.stack([choice.correct(outputs[alpha], labels) for alpha in alphas])
+    mixtures = sorted(outputs)
+    correct = np.stack([choice.correct(outputs[one], labels) for one in mixtures])
     best = _best(correct)
-    cross_fitted = outputs[alphas[best]].copy()
-    if alphas[best] != HEAD:
+    cross_fitted = outputs[mixtures[best]].copy()
+    if mixtures[best].alpha != HEAD:
         folds = _folds(labels, seed)
         for held in (folds == fold for fold in range(FOLDS)):
-            cross_fitted[held] = outputs[alphas[_best(correct[:, ~held])]][held]
-    accuracies = dict(zip(alphas, correct.mean(axis=1).tolist(), strict=True))
-    return Interpolation(alphas[best], accuracies, outputs[alphas[best]], cross_fitted)
+            cross_fitted[held] = outputs[mixtures[_best(correct[:, ~held])]][held]
+    accuracies = dict(zip(mixtures, correct.mean(axis=1).tolist(), strict=True))
+    return Interpolation(mixtures[best], accuracies, outputs[mixtures[best]], cross_fitted)
 
 
 def _best(correct: NDArray[np.bool_]) -> int:

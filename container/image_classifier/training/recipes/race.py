@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from image_classifier.evaluation import stratified
 from image_classifier.training.progress import log
 from image_classifier.training.recipes.budget import Plan, Rung
-from image_classifier.training.recipes.settings import TuningSettings
+from image_classifier.training.recipes.settings import WHOLE, TuningSettings
 
 JUDGING_SHARE = 4
 """One of so many training images judges."""
@@ -87,6 +87,22 @@ def winner(plan: Plan, runs: Sequence[Run]) -> int | None:
         return 0
     best = _ranked(runs, len(plan.rungs) - 1)[0]
     return best.entrant if math.isfinite(best.score) else None
+
+
+def finalists(plan: Plan, runs: Sequence[Run]) -> list[int]:
+    """Return the indices of the settings that are tuned, the winner first; none when every run diverged.
+
+    Where the plan has time for two, and the winner leaves a part of the network as it is, the second is the best that
+    tunes the whole network: of those that got farthest, the first.
+    """
+    best = winner(plan, runs)
+    if best is None:
+        return []
+    whole = [index for index, one in enumerate(plan.settings) if one.mode.part == WHOLE]
+    if not plan.shared_epochs or best in whole:
+        return [best]
+    ranked = [one.entrant for number in reversed(range(len(plan.rungs))) for one in _ranked(runs, number)]
+    return [best, next((index for index in ranked if index in whole), whole[0])]
 
 
 def to_state(runs: Sequence[Run]) -> list[dict[str, object]]:

@@ -130,6 +130,16 @@ class ComparisonRecord:
 
 
 @dataclass(frozen=True)
+class FinalistRecord:
+    """A network that was tuned as well, and not chosen."""
+
+    settings: str
+    epochs: int
+    accuracies: Mapping[str, float]
+    """Validation accuracy by alpha, as text."""
+
+
+@dataclass(frozen=True)
 class TuningRecord:
     """Stage 2: the tuned network."""
 
@@ -140,7 +150,8 @@ class TuningRecord:
     plan: str = ""
     race: tuple[RunRecord, ...] = ()
     settings: str = ""
-    """Those that won the race."""
+    """Those of the network that was chosen of the tuned ones."""
+    others: tuple[FinalistRecord, ...] = ()
     epochs: int = 0
     alpha: float | None = None
     """Share of the tuned weights in the interpolation with the head of stage 0."""
@@ -158,6 +169,7 @@ class TuningRecord:
         """Return the record that `dataclasses.asdict` turned into JSON-able values."""
         given = dict(state)
         given["race"] = tuple(RunRecord(**one) for one in given["race"])
+        given["others"] = tuple(FinalistRecord(**one) for one in given["others"])
         if given["comparison"]:
             given["comparison"] = ComparisonRecord(**given["comparison"])
         return cls(**given)
@@ -167,8 +179,13 @@ class TuningRecord:
         if self.reason:
             return f"fine-tuning: no, {self.reason}"
         stopped = f", stopped early ({self.stopped.rstrip('.')})" if self.stopped else ""
+        others = "".join(
+            f"; and {one.epochs} epochs with {one.settings}: validation accuracy {_most(one.accuracies):.4f} against "
+            f"{_most(self.accuracies):.4f}"
+            for one in self.others
+        )
         return (
-            f"fine-tuning: {self.epochs} epochs with {self.settings}{stopped}, alpha {self.alpha:g}; "
+            f"fine-tuning: {self.epochs} epochs with {self.settings}{stopped}, alpha {self.alpha:g}{others}; "
             f"{self.seconds:.0f} s, the race {self.race_seconds:.0f} s of them"
         )
 
@@ -207,6 +224,10 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """Return the record for `metrics.json` and the model info."""
         return asdict(self)
+
+
+def _most(accuracies: Mapping[str, float]) -> float:
+    return max(accuracies.values())
 
 
 def shown(score: Score) -> str:

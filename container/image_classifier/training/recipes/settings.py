@@ -35,11 +35,11 @@ class TuningSettings:
 
 
 _CANDIDATES = (
-    TuningSettings(Mode(WHOLE, False), 3e-4),
     TuningSettings(Mode(SCALES, False), 3e-3),
-    TuningSettings(Mode(WHOLE, False), 1e-3),
-    TuningSettings(Mode(LAST_THIRD, False), 3e-4),
+    TuningSettings(Mode(WHOLE, False), 3e-4),
     TuningSettings(Mode(WHOLE, True), 1e-3),
+    TuningSettings(Mode(LAST_THIRD, False), 3e-4),
+    TuningSettings(Mode(WHOLE, False), 1e-3),
     TuningSettings(Mode(WHOLE, False), 1e-4),
     TuningSettings(Mode(WHOLE, True), 3e-4),
     TuningSettings(Mode(LAST_THIRD, False), 1e-3),
@@ -47,9 +47,8 @@ _CANDIDATES = (
 )
 """In the order in which a short budget admits them. Rates are Adam's, on a grid of half decades.
 
-Batch statistics come late: the head of stage 0 was fitted to features of frozen ones, and a short run with other
-statistics first of all undoes it. They are offered for the whole network alone: with a part of it they would change
-the inputs of the layers that are not tuned."""
+The first gets better from its first step on; the others must first make up for what they undo. Batch statistics are
+offered for the whole network alone: with a part of it they would change the inputs of the layers that are not tuned."""
 
 
 def candidates(network: Network) -> tuple[TuningSettings, ...]:

@@ -1,7 +1,8 @@
 """Stage 2: tune the network from the head of stage 0 (LP-FT: Kumar and others, arXiv 2202.10054).
 
 Measure steps, plan, race the settings, train with the winner's, interpolate with the network of stage 0, and compare.
-The plan and every run of the race are stored in the checkpoint store "race", the training in "tuning".
+After a short race two networks are trained, see `race.finalists`. The plan and every run of the race are stored in the
+checkpoint store "race", the trainings in "tuning" and "tuning-2".
 """
 
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import Hyperparameters
@@ -22,7 +24,7 @@ from image_classifier.training.recipes import choice, interpolation, race
 from image_classifier.training.recipes import settings as tuning_settings
 from image_classifier.training.recipes.budget import Plan
 from image_classifier.training.recipes.choice import Comparison
-from image_classifier.training.recipes.interpolation import Interpolation
+from image_classifier.training.recipes.interpolation import Mixture
 from image_classifier.training.recipes.moving_statistics import MovingStatistics
 from image_classifier.training.recipes.race import Run
 from image_classifier.training.recipes.settings import TuningSettings
@@ -30,8 +32,20 @@ from image_classifier.training.recipes.stored_race import StoredRace
 from image_classifier.training.recipes.tuning_inputs import TuningInputs
 from image_classifier.training.stopping import JobStopped
 
+STORES = ("tuning", "tuning-2")
+"""Checkpoint stores of the trainings."""
 Store = Callable[[str], Checkpoints | None]
 """Opens the checkpoint store of a name on the chief; returns None on other hosts, and without a checkpoint folder."""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A network that was trained from the head of stage 0."""
+
+    settings: TuningSettings
+    history: History
+    accuracies: Mapping[float, float]
+    """Validation accuracy by alpha."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +57,11 @@ class Tuned:
     predictions: Predictions
     """Its own for the readable validation rows."""
     comparison: Comparison
-    """With the head of stage 0; it counts the choice of alpha, see `interpolation.choose`."""
+    """With the head of stage 0; it counts the choice of network and alpha, see `interpolation.choose`."""
     alpha: float
     """Share of the tuned weights."""
-    accuracies: Mapping[float, float]
-    """Validation accuracy by alpha."""
-    settings: TuningSettings
-    epochs: Sequence[dict[str, float]]
-    """Metrics of each epoch, at alpha 1."""
+    chosen: Finalist
+    others: Sequence[Finalist]
     plan: Plan
     runs: Sequence[Run]
     """Of the race."""
@@ -109,6 +120,14 @@ def tune(inputs: TuningInputs, seconds: float, store: Store) -> Tuned | NotTuned
     return result
 
 
+@dataclass(frozen=True)
+class _Trained:
+    settings: TuningSettings
+    history: History
+    predictions: Predictions
+    """Of its last epoch."""
+
+
 class _Tuning:
     def __init__(self, inputs: TuningInputs, backbone: Sequence[NDArray[Any]], store: Store) -> None:
         self._inputs, self._store = inputs, store
@@ -123,34 +142,40 @@ class _Tuning:
             return NotTuned(plan)
         log(f"Tuning: {plan.sentence}.")
         runs = raced.run(plan)
-        best = race.winner(plan, runs)
-        if best is None:
+        entrants = race.finalists(plan, runs)
+        if not entrants:
             return NotTuned("the loss of every setting in the last rung of the race became infinite")
-        race_seconds, settings = time.monotonic() - started, plan.settings[best]
-        log(f"Tuning: {plan.epochs[best]} epochs with {settings}.")
-        try:
-            history = self._fit(settings, plan.epochs[best], raced.momenta)
-        except Diverged:
-            return NotTuned(f"the loss became infinite in the first epoch with {settings}")
-        if history.predictions is None:
-            raise JobStopped
-        found, comparison = self._chosen(history.weights, history.predictions)
-        return Tuned(
-            weights=interpolation.between(self._start, history.weights, found.alpha),
-            predictions=Predictions(found.outputs, history.predictions.rows),
-            comparison=comparison,
-            alpha=found.alpha,
-            accuracies=found.accuracies,
-            settings=settings,
-            epochs=history.epochs,
-            plan=plan,
-            runs=runs,
-            race_seconds=race_seconds,
-            seconds=time.monotonic() - started,
-            stopped=history.stopped,
-        )
+        race_seconds = time.monotonic() - started
+        trained = self._trained(plan, entrants, raced.momenta)
+        if not trained:
+            which = " and with ".join(str(plan.settings[one]) for one in entrants)
+            return NotTuned(f"the loss became infinite in the first epoch with {which}")
+        return self._chosen(trained, plan, runs, started, race_seconds)
 
-    def _fit(self, settings: TuningSettings, epochs: int, momenta: Sequence[float]) -> History:
+    def _trained(self, plan: Plan, entrants: Sequence[int], momenta: Sequence[float]) -> list[_Trained]:
+        """Train with each of the settings, and return what did not diverge; after a stop, what there is.
+
+        Raises:
+            JobStopped: The job was stopped before an epoch of the first network ended.
+        """
+        found: list[_Trained] = []
+        for store, entrant in zip(STORES, entrants, strict=False):
+            settings = plan.settings[entrant]
+            epochs = (plan.epochs if len(entrants) == 1 else plan.shared_epochs)[entrant]
+            log(f"Tuning: {epochs} epochs with {settings}.")
+            try:
+                history = self._fit(store, settings, epochs, momenta)
+            except Diverged:
+                continue
+            if history.predictions is not None:
+                found.append(_Trained(settings, history, history.predictions))
+            elif not found:
+                raise JobStopped
+            if self._stop_requested():
+                break
+        return found
+
+    def _fit(self, store: str, settings: TuningSettings, epochs: int, momenta: Sequence[float]) -> History:
         # The last epoch counts: the schedule ends there, and the choice of the best of several epochs by validation
         # images would favour the tuned network in the comparison.
         inputs = self._inputs
@@ -166,21 +191,57 @@ class _Tuning:
             inputs.images.training,
             inputs.images.validation,
             inputs.images.class_names,
-            replace(inputs.session, checkpoints=self._store("tuning")),
+            replace(inputs.session, checkpoints=self._store(store)),
             evaluator=self._evaluator,
             variant=variant,
         )
 
-    def _chosen(self, tuned: Sequence[NDArray[Any]], last: Predictions) -> tuple[Interpolation, Comparison]:
-        """Choose alpha, and compare with stage 0; after a stop only of both ends, whose outputs are known."""
-        inputs, labels = self._inputs, self._inputs.images.validation.labels[last.rows]
-        head = inputs.stage0.outputs[last.rows]
-        outputs = {interpolation.HEAD: head, interpolation.TUNED: last.outputs}
-        if not stopping.stop_requested_on_any_host(inputs.session.stop, inputs.session.cluster):
-            log(
-                f"Interpolation with the network of stage 0: {len(interpolation.BETWEEN)} passes over "
-                f"{len(last.rows):,} validation images."
-            )
-            outputs |= interpolation.outputs_between(inputs, self._start, tuned, self._evaluator)
+    def _chosen(
+        self, trained: Sequence[_Trained], plan: Plan, runs: Sequence[Run], started: float, race_seconds: float
+    ) -> Tuned:
+        """Choose network and alpha, and compare with stage 0; after a stop only of ends, whose outputs are known."""
+        inputs, rows = self._inputs, trained[-1].predictions.rows
+        labels, head = inputs.images.validation.labels[rows], inputs.stage0.outputs[rows]
+        outputs = {Mixture(interpolation.HEAD): head}
+        outputs |= {Mixture(interpolation.TUNED, index): one.predictions.outputs for index, one in enumerate(trained)}
+        if not self._stop_requested():
+            outputs |= self._between(trained, len(rows))
         found = interpolation.choose(outputs, labels, inputs.values.random_seed)
-        return found, choice.compare(head, found.cross_fitted, labels)
+        finalists = [
+            Finalist(one.settings, one.history, self._accuracies(found.accuracies, index))
+            for index, one in enumerate(trained)
+        ]
+        chosen, alpha = finalists[found.best.network], found.best.alpha
+        return Tuned(
+            weights=interpolation.between(self._start, chosen.history.weights, alpha),
+            predictions=Predictions(found.outputs, rows),
+            comparison=choice.compare(head, found.cross_fitted, labels),
+            alpha=alpha,
+            chosen=chosen,
+            others=[one for one in finalists if one is not chosen],
+            plan=plan,
+            runs=runs,
+            race_seconds=race_seconds,
+            seconds=time.monotonic() - started,
+            stopped=next((one.history.stopped for one in finalists if one.history.stopped), None),
+        )
+
+    def _between(self, trained: Sequence[_Trained], rows: int) -> dict[Mixture, NDArray[np.float32]]:
+        passes = len(interpolation.BETWEEN) * len(trained)
+        log(f"Interpolation with the network of stage 0: {passes} passes over {rows:,} validation images.")
+        found: dict[Mixture, NDArray[np.float32]] = {}
+        for index, one in enumerate(trained):
+            outputs = interpolation.outputs_between(self._inputs, self._start, one.history.weights, self._evaluator)
+            found |= {Mixture(alpha, index): of_alpha for alpha, of_alpha in outputs.items()}
+        return found
+
+    def _stop_requested(self) -> bool:
+        return stopping.stop_requested_on_any_host(self._inputs.session.stop, self._inputs.session.cluster)
+
+    @staticmethod
+    def _accuracies(found: Mapping[Mixture, float], network: int) -> dict[float, float]:
+        return {
+            one.alpha: accuracy
+            for one, accuracy in found.items()
+            if one.network == network or one.alpha == interpolation.HEAD
+        }

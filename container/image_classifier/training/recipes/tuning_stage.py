@@ -19,9 +19,9 @@ from image_classifier.training.recipes import budget, head_stage, tuning
 from image_classifier.training.recipes.candidates import Candidate
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
-from image_classifier.training.recipes.record import ComparisonRecord, RunRecord, TuningRecord
+from image_classifier.training.recipes.record import ComparisonRecord, FinalistRecord, RunRecord, TuningRecord
 from image_classifier.training.recipes.stage_store import Stage, StageStore
-from image_classifier.training.recipes.tuning import NotTuned, Tuned
+from image_classifier.training.recipes.tuning import Finalist, NotTuned, Tuned
 from image_classifier.training.recipes.tuning_inputs import Images, Stage0, TuningInputs
 
 STAGE = "tuning"
@@ -120,10 +120,13 @@ def _record(budgeted: TuningRecord, found: Tuned) -> TuningRecord:
         budgeted,
         plan=found.plan.sentence,
         race=tuple(runs),
-        settings=str(found.settings),
-        epochs=len(found.epochs),
+        settings=str(found.chosen.settings),
+        others=tuple(
+            FinalistRecord(str(one.settings), len(one.history.epochs), _accuracies(one)) for one in found.others
+        ),
+        epochs=len(found.chosen.history.epochs),
         alpha=found.alpha,
-        accuracies={f"{alpha:g}": accuracy for alpha, accuracy in sorted(found.accuracies.items())},
+        accuracies=_accuracies(found.chosen),
         race_seconds=found.race_seconds,
         seconds=found.seconds,
         stopped=found.stopped,
@@ -141,11 +144,16 @@ def _record(budgeted: TuningRecord, found: Tuned) -> TuningRecord:
     )
 
 
+def _accuracies(finalist: Finalist) -> dict[str, float]:
+    return {f"{alpha:g}": accuracy for alpha, accuracy in sorted(finalist.accuracies.items())}
+
+
 def _packed(found: Tuned, record: TuningRecord) -> Stage:
     arrays = {_WEIGHT.format(index): np.asarray(weight) for index, weight in enumerate(found.weights)}
     arrays |= {"outputs": found.predictions.outputs, "rows": found.predictions.rows}
-    chosen = {"learning_rate": found.settings.learning_rate, "epochs": len(found.epochs)}
-    return Stage({"record": asdict(record), "epochs": list(found.epochs), "values": chosen}, arrays)
+    epochs = found.chosen.history.epochs
+    chosen = {"learning_rate": found.chosen.settings.learning_rate, "epochs": len(epochs)}
+    return Stage({"record": asdict(record), "epochs": list(epochs), "values": chosen}, arrays)
 
 
 def _unpacked(inputs: Inputs, network: Network, stage: Stage) -> TunedNetwork:

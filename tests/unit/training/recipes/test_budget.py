@@ -90,6 +90,36 @@ def test_noise_in_the_durations_mostly_gives_the_same_plan() -> None:
     assert (one.rungs, one.epochs) == (other.rungs, other.epochs)
 
 
+@pytest.mark.parametrize(("seconds", "two"), [(90, False), (240, False), (700, True), (20_000, False)])
+def test_a_short_race_leaves_time_to_tune_two(seconds: float, two: bool) -> None:
+    """Given time for one mode alone, for a short race, for one of two epochs -> after the short one two are tuned."""
+    found = plan(seconds)
+    assert bool(found.shared_epochs) == two
+    if two:
+        assert found.rungs[-1].steps < budget.MIN_EPOCHS * SIZES.steps_per_epoch
+        assert found.seconds <= seconds - 10
+        assert all(2 <= shared <= alone for shared, alone in zip(found.shared_epochs, found.epochs, strict=True))
+        assert " with the winner, and with the best for the whole network (at most " in found.sentence
+
+
+def test_settings_of_one_kind_are_not_tuned_in_pairs() -> None:
+    """Given settings that all tune the whole network -> one is tuned."""
+    found = budget.plan(SETTINGS[::2], Durations({DEAR: 1.0}, 0.01, 10.0), SIZES, 900)
+    assert isinstance(found, Plan)
+    assert found.shared_epochs == ()
+
+
+def test_without_a_race_the_quickest_to_gain_and_the_whole_network_are_tuned() -> None:
+    """Given no race that fits, and time for both -> the first setting and the first of the whole network, in halves."""
+    durations = Durations({DEAR: 1.0, CHEAP: 0.25}, 0.01, 290.0)
+    found = budget.plan((*SETTINGS[1:], SETTINGS[0]), durations, SIZES, 800)
+    assert isinstance(found, Plan)
+    assert found.rungs == ()
+    assert [one.mode for one in found.settings] == [CHEAP, DEAR]
+    assert found.seconds <= 510
+    assert " each with two settings (at most " in found.sentence
+
+
 def test_a_plan_is_the_same_after_it_was_stored() -> None:
     """Given a plan as JSON -> an equal plan."""
     found = plan(600)

@@ -1,5 +1,6 @@
 """Interpolated weights, and the choice of alpha on outputs that are given."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from image_classifier.training.recipes import choice, interpolation
+from image_classifier.training.recipes.interpolation import Interpolation, Mixture
 
 LABELS = np.arange(60) % 3
 
@@ -24,6 +26,11 @@ def right_on(rows: range) -> NDArray[np.float32]:
     return np.eye(3, dtype=np.float32)[predicted]
 
 
+def choose(outputs: Mapping[float, NDArray[np.float32]], labels: NDArray[np.int64], seed: int) -> Interpolation:
+    """Choose among mixtures with one tuned network, by alpha."""
+    return interpolation.choose({Mixture(alpha): one for alpha, one in outputs.items()}, labels, seed)
+
+
 def test_both_ends_are_exact_and_integers_are_the_tuned_ones() -> None:
     """Given alpha 0, 1 and 1/4 -> the bits of the start, of the tuned weights, and a quarter of the way."""
     for alpha, expected in ((0.0, START), (1.0, TUNED)):
@@ -37,19 +44,32 @@ def test_both_ends_are_exact_and_integers_are_the_tuned_ones() -> None:
 def test_a_planted_optimum_between_both_ends_is_found() -> None:
     """Given outputs that are best at alpha 1/2 -> 1/2 is chosen, with the accuracy and the outputs of each alpha."""
     outputs = {0.0: right_on(range(40)), 0.25: right_on(range(45)), 0.5: right_on(range(55)), 1.0: right_on(range(30))}
-    found = interpolation.choose(outputs, LABELS, 7)
-    assert found.alpha == 0.5
+    found = choose(outputs, LABELS, 7)
+    assert found.best == Mixture(0.5)
     assert list(found.accuracies.values()) == pytest.approx([40 / 60, 45 / 60, 55 / 60, 30 / 60])
     assert found.outputs is outputs[0.5]
     np.testing.assert_array_equal(found.cross_fitted, outputs[0.5])
 
 
+def test_the_best_of_two_networks_is_chosen_with_its_alpha() -> None:
+    """Given two tuned networks, the second better at alpha 1/2 -> that one; equal ones -> the first."""
+    outputs = {
+        Mixture(0.0): right_on(range(40)),
+        Mixture(0.5, 0): right_on(range(50)),
+        Mixture(0.5, 1): right_on(range(55)),
+        Mixture(1.0, 1): right_on(range(45)),
+    }
+    assert interpolation.choose(outputs, LABELS, 7).best == Mixture(0.5, 1)
+    outputs[Mixture(0.5, 0)] = outputs[Mixture(0.5, 1)]
+    assert interpolation.choose(outputs, LABELS, 7).best == Mixture(0.5, 0)
+
+
 def test_equal_accuracies_choose_the_smaller_alpha() -> None:
     """Given alphas that are right on other, equally many images -> the smallest, and stage 0 if it is among them."""
     tied = {1.0: right_on(range(20, 50)), 0.75: right_on(range(10, 40)), 0.5: right_on(range(5))}
-    assert interpolation.choose(tied, LABELS, 7).alpha == 0.75
-    found = interpolation.choose({**tied, 0.0: right_on(range(30))}, LABELS, 7)
-    assert found.alpha == 0
+    assert choose(tied, LABELS, 7).best.alpha == 0.75
+    found = choose({**tied, 0.0: right_on(range(30))}, LABELS, 7)
+    assert found.best.alpha == 0
     assert not choice.compare(right_on(range(30)), found.cross_fitted, LABELS).tuned_wins
 
 
@@ -60,7 +80,7 @@ def test_cross_fitting_removes_the_optimism_of_choosing_among_noise() -> None:
     chosen, cross_fitted = [], []
     for seed in range(40):
         outputs = {alpha: generator.normal(size=(300, 3)).astype(np.float32) for alpha in (0, 0.25, 0.5, 0.75, 1)}
-        found = interpolation.choose(outputs, labels, seed)
+        found = choose(outputs, labels, seed)
         chosen.append(max(found.accuracies.values()))
         cross_fitted.append(choice.correct(found.cross_fitted, labels).mean())
     assert np.mean(chosen) > 1 / 3 + 0.02
@@ -71,5 +91,5 @@ def test_choice_is_a_function_of_the_seed() -> None:
     """Given the same outputs and seed, twice -> the same cross-fitted outputs."""
     generator = np.random.default_rng(6)
     outputs = {alpha: generator.normal(size=(60, 3)).astype(np.float32) for alpha in (0.0, 0.5, 1.0)}
-    one, same = (interpolation.choose(outputs, LABELS, 3).cross_fitted for _ in range(2))
+    one, same = (choose(outputs, LABELS, 3).cross_fitted for _ in range(2))
     np.testing.assert_array_equal(one, same)

@@ -8,11 +8,11 @@ import pytest
 from image_classifier.training.recipes import race
 from image_classifier.training.recipes.budget import Plan, Rung
 from image_classifier.training.recipes.race import Run
-from image_classifier.training.recipes.settings import WHOLE, Mode, TuningSettings
+from image_classifier.training.recipes.settings import LAST_THIRD, SCALES, WHOLE, Mode, TuningSettings
 
 RATES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 SETTINGS = tuple(TuningSettings(Mode(WHOLE, False), rate) for rate in RATES)
-PLAN = Plan(SETTINGS, (Rung(6, 8), Rung(3, 16)), (2,) * 6, 1.0, "")
+PLAN = Plan(SETTINGS, (Rung(6, 8), Rung(3, 16)), (2,) * 6, (), 1.0, "")
 
 
 class Interrupted(Exception):  # noqa: N818 - it stands for a kill
@@ -57,7 +57,7 @@ def test_diverged_settings_lose_and_all_of_them_leave_no_winner() -> None:
 
 def test_without_rungs_the_first_setting_wins() -> None:
     """Given a plan without a race -> no run, and its only setting."""
-    plan = Plan(SETTINGS[:1], (), (2,), 1.0, "")
+    plan = Plan(SETTINGS[:1], (), (2,), (), 1.0, "")
     assert race.run(plan, by_distance, (), lambda some: None) == ()
     assert race.winner(plan, ()) == 0
 
@@ -103,3 +103,42 @@ def test_large_data_race_on_a_part() -> None:
     assert np.bincount(labels[parts.judging]).tolist() == [64] * 4
     assert np.bincount(labels[parts.training]).tolist() == [2500] * 4
     assert not set(parts.training) & set(parts.judging)
+
+
+SCALE, THIRD, SLOW, FAST = (
+    TuningSettings(Mode(SCALES, False), 1e-3),
+    TuningSettings(Mode(LAST_THIRD, False), 1e-3),
+    TuningSettings(Mode(WHOLE, False), 1e-4),
+    TuningSettings(Mode(WHOLE, True), 1e-3),
+)
+
+
+@pytest.mark.parametrize(
+    ("scores", "shared", "expected"),
+    [
+        ([[0.1, 0.2, 0.4, 0.3], [0.1, 0.2]], True, [SCALE, FAST]),
+        ([[0.1, 0.4, 0.2, 0.3], [0.1, None, 0.2]], True, [SCALE, SLOW]),
+        ([[0.1, 0.4, 0.2, 0.3], [0.2, None, 0.1]], True, [SLOW]),
+        ([[0.1, 0.2, 0.4, 0.3], [0.1, 0.2]], False, [SCALE]),
+        ([[math.inf] * 4, [math.inf, math.inf]], True, []),
+    ],
+)
+def test_a_winner_that_leaves_parts_is_tuned_beside_the_whole_network(
+    scores: list[list[float | None]], shared: bool, expected: list[TuningSettings]
+) -> None:
+    """Given the scores of two rungs -> the winner, and where there is time for two the whole network's best setting."""
+    settings = (SCALE, THIRD, SLOW, FAST)
+    plan = Plan(settings, (Rung(4, 8), Rung(2, 16)), (4,) * 4, (2,) * 4 if shared else (), 1.0, "")
+    runs = [
+        Run(rung, entrant, score)
+        for rung, found in enumerate(scores)
+        for entrant, score in enumerate(found)
+        if score is not None
+    ]
+    assert [settings[index] for index in race.finalists(plan, runs)] == expected
+
+
+def test_without_a_race_what_the_plan_has_is_tuned() -> None:
+    """Given a plan without rungs, for one setting or two -> these."""
+    assert race.finalists(Plan((SCALE,), (), (3,), (), 1.0, ""), ()) == [0]
+    assert race.finalists(Plan((SCALE, FAST), (), (3, 2), (2, 2), 1.0, ""), ()) == [0, 1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from image_classifier.training.checkpoints.store import Checkpoints
-from image_classifier.training.recipes.settings import WHOLE, Mode, TuningSettings
+from image_classifier.training.recipes.settings import SCALES, WHOLE, Mode, TuningSettings
 from image_classifier.training.stopping import StopSignal
 from tests.unit.training.recipes import tuning_small
 from tests.unit.training.resuming import DyingCheckpoints, Killed
@@ -47,13 +47,13 @@ def test_planted_better_setting_wins_and_the_network_with_it(tune: Callable[...,
     from image_classifier.training.loop.scoring import Evaluator
 
     found, inputs = tune()
-    assert found.settings.learning_rate in (0.01, 0.003)
+    assert found.chosen.settings.learning_rate in (0.01, 0.003)
     assert found.comparison.tuned_wins
     assert found.comparison.tuned_accuracy >= found.comparison.head_accuracy + 0.3
     assert found.alpha > 0
-    assert sorted(found.accuracies) == [0, 0.25, 0.5, 0.75, 1]
-    assert len(found.epochs) == 8
-    assert found.epochs[-1]["val_accuracy"] == pytest.approx(found.accuracies[1])
+    assert sorted(found.chosen.accuracies) == [0, 0.25, 0.5, 0.75, 1]
+    assert len(found.chosen.history.epochs) == 8
+    assert found.chosen.history.epochs[-1]["val_accuracy"] == pytest.approx(found.chosen.accuracies[1])
     for one, other in zip(found.weights, tuning_small.weights(inputs.network), strict=True):
         np.testing.assert_array_equal(one, other)
     again = Evaluator(inputs.network, inputs.values, inputs.session.cluster).predict(inputs.images.validation)
@@ -81,7 +81,8 @@ def test_killed_and_resumed_gives_the_same_bits(tune: Callable[..., Any], tmp_pa
     finally:
         config.disable_op_determinism()
     assert resumed.runs == whole.runs
-    assert (resumed.settings, resumed.alpha, resumed.epochs) == (whole.settings, whole.alpha, whole.epochs)
+    assert (resumed.chosen.settings, resumed.alpha) == (whole.chosen.settings, whole.alpha)
+    assert resumed.chosen.history.epochs == whole.chosen.history.epochs
     assert [one.tobytes() for one in resumed.weights] == [one.tobytes() for one in whole.weights]
     assert resumed.predictions.outputs.tobytes() == whole.predictions.outputs.tobytes()
 
@@ -102,6 +103,34 @@ def test_stop_before_the_first_epoch_leaves_the_network_as_it_was(
 
 
 @pytest.mark.every
+def test_after_a_short_race_two_networks_are_trained_killed_and_resumed(
+    tune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Given a race that a weak setting won -> it and the whole network train, the better is chosen, also resumed."""
+    from tensorflow.python.framework import config
+
+    from image_classifier.training.recipes import budget, race, settings
+
+    entrants = (TuningSettings(Mode(SCALES, False), 1e-5), ENTRANTS[1])
+    monkeypatch.setattr(settings, "_CANDIDATES", entrants)
+    monkeypatch.setattr(budget, "_SIZES", ((2, 2),))
+    monkeypatch.setattr(race, "winner", lambda plan, runs: 0)
+    config.enable_op_determinism()
+    try:
+        whole, _ = tune()
+        assert [one.settings for one in (*whole.others, whole.chosen)] == [*entrants]
+        assert max(whole.chosen.accuracies.values()) > max(whole.others[0].accuracies.values())
+        with pytest.raises(Killed):
+            tune(lambda part: DyingCheckpoints(tmp_path / part, {"tuning-2": 9}.get(part)), checkpoint_interval=1e-6)
+        resumed, inputs = tune(lambda part: DyingCheckpoints(tmp_path / part, None))
+    finally:
+        config.disable_op_determinism()
+    assert [one.tobytes() for one in resumed.weights] == [one.tobytes() for one in whole.weights]
+    for one, other in zip(resumed.weights, tuning_small.weights(inputs.network), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.every
 def test_stop_during_the_training_returns_the_last_epoch(tune: Callable[..., Any], tmp_path: Path) -> None:
     """Given a stop after two epochs -> these two, compared without further passes over the images."""
     from image_classifier.training.loop.fitting import Session
@@ -115,8 +144,8 @@ def test_stop_during_the_training_returns_the_last_epoch(tune: Callable[..., Any
                 stop.set()
 
     found, _ = tune(lambda name: Stopping(tmp_path / name, {}), session=Session(stop))
-    assert (found.stopped, len(found.epochs)) == ("SIGTERM", 2)
-    assert sorted(found.accuracies) == [0, 1]
+    assert (found.stopped, len(found.chosen.history.epochs)) == ("SIGTERM", 2)
+    assert sorted(found.chosen.accuracies) == [0, 1]
     assert found.comparison.rows == 30
 
 
