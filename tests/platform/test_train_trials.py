@@ -22,8 +22,8 @@ def test_trial_leaves_the_checkpoints_of_another_alone(tmp_path: Path, tiny_back
         file.write_text(json.dumps({**json.loads(file.read_text()), **given}))
         done = run_train(tree, TRAINING_JOB_NAME=name)
         assert done.returncode == 0, done.stderr
-        for folder in ("model", "output"):  # Each trial has a machine of its own.
-            shutil.rmtree(tree / folder)
+        for left in ("model", "output"):  # Each trial has a machine of its own.
+            shutil.rmtree(tree / left)
     assert sorted(path.name for path in checkpoints.iterdir()) == ["search-001", "search-002"]
     for folder in checkpoints.iterdir():
         assert {path.name.split("-")[0] for path in folder.iterdir()} == {"checkpoint"}

@@ -74,7 +74,8 @@ def _update_model_package(response: Any) -> str:
 
 def _create_model_package(response: Any) -> Any:
     made = _CREATE_MODEL_PACKAGE(response)
-    arn = made.result["ModelPackageArn"]
+    result: Any = made.result
+    arn = result["ModelPackageArn"]
     response.sagemaker_backend.model_packages[arn].card = response._get_param("ModelCard")
     return made
 
@@ -83,7 +84,8 @@ def _describe_model_package(response: Any) -> Any:
     described = _DESCRIBE_MODEL_PACKAGE(response)
     version = response.sagemaker_backend.model_packages.get(response._get_param("ModelPackageName"))
     if card := getattr(version, "card", None):
-        described.result["ModelCard"] = card
+        result: Any = described.result
+        result["ModelCard"] = card
     return described
 
 

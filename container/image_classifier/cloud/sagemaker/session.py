@@ -141,7 +141,7 @@ def open_session(region: str = "", profile: str = "") -> Session:
 
 def _reject_region(boto: Any, region: str) -> None:
     """Reject a name that has not the form of a region; one that boto3 does not know yet may exist."""
-    from botocore.exceptions import UnknownRegionError  # type: ignore[import-untyped]
+    from botocore.exceptions import UnknownRegionError
 
     try:
         boto.get_partition_for_region(region)
