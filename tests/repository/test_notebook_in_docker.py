@@ -77,5 +77,5 @@ def test_docker_runs_the_commands_of_this_machine(tmp_path: Path, monkeypatch: p
         *("train_locally", "serve_locally", "serve_locally", "train_locally", "train_locally"),
     ]
     for options, _, words in runs:
-        assert f"--volume {tmp_path}/work/" in options
+        assert f"--volume {tmp_path / 'work'}/" in options
         assert ("--publish 127.0.0.1:" in options) is words.startswith("serve_locally")
