@@ -12,7 +12,9 @@ from image_classifier.contract.json_objects import type_of
 _AGAIN = "Correct the file, or download or train the model again."
 _SPELLINGS = {"true": True, "false": False, "1": True, "0": False}
 _BOOLEANS = ("finetuned", "binary_mode")
-_TEXTS = ("signature", "output_key", "resize_method", "model_id", "source", "licence", "sha256")
+_TEXTS = ("signature", "output_key", "resize_method", "sha256")
+_NOTES = ("model_id", "source", "licence")
+"""Texts that are shown and decide nothing: of another type, they count as not recorded."""
 _SHOWN = 80
 """Characters of a value that a message repeats."""
 
@@ -42,13 +44,17 @@ def reject_unless_object(found: Any, where: str) -> None:
 
 
 def typed(values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the values of a model info without null, and with booleans decoded from text and 0 or 1.
+    """Return the values of a model info without null and unreadable notes, booleans decoded from text and 0 or 1.
 
     Raises:
         UserError: A value has another type than its key demands.
     """
     # Null stands for a value that is not recorded.
-    result = {key: value for key, value in values.items() if value is not None}
+    result = {
+        key: value
+        for key, value in values.items()
+        if value is not None and (key not in _NOTES or isinstance(value, str))
+    }
     for key in _BOOLEANS:
         if (text := str(result.get(key)).lower()) in _SPELLINGS:
             result[key] = _SPELLINGS[text]

@@ -44,7 +44,6 @@ def make_hostile(folder: Path) -> None:
     info = json.loads(path.read_text(encoding="utf-8")) | {
         "model_id": MARKUP,
         "source": ["a", "list"],
-        "finetuned": "yes",
         "metrics": {"val_accuracy": 0.875, "test_accuracy": float("nan"), "val_top_5_accuracy": MARKUP},
         "versions": {"numpy": MARKUP, "pillow": {"a": "mapping"}},
     }

@@ -65,7 +65,7 @@ def select(
     binary: bool = False,
     sample_weights: NDArray[np.float32] | None = None,
     extra: Sequence[NDArray[np.float32]] = (),
-    many: int = MANY,
+    many: int | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Selection:
     """Choose the strength and fit the head; equal arguments give equal bits, whatever the number of CPUs.
@@ -83,7 +83,7 @@ def select(
         sample_weights: Float32 (n,), 1 by default.
         extra: Further copies of the same rows, each (n, D), used for fitting alone: copies of a held-out row are held
             out with it. An image and its copies share the weight of one.
-        many: Rows from which `FOLDS_OF_MANY` folds suffice.
+        many: Rows from which `FOLDS_OF_MANY` folds suffice, `MANY` by default.
         check: Called before each pass over the rows; may raise.
 
     Raises:
@@ -91,7 +91,7 @@ def select(
     """
     outputs, count = 1 if binary else classes, len(labels)
     weights = np.ones(count, np.float32) if sample_weights is None else sample_weights
-    held_out, limit = _folds(count, many), _sample_limit(features.shape[1])
+    held_out, limit = _folds(count, MANY if many is None else many), _sample_limit(features.shape[1])
     fold = fold_table.deal(labels, FOLDS if held_out == 1 else held_out, seed, limit)
     found = _choose(_Rows((features, *extra), labels, weights, fold), held_out, outputs, check)
     strength, head = found.attempt.strength, found.head

@@ -196,6 +196,14 @@ def test_booleans_of_other_programs_are_decoded(tmp_path: Path, written: str, re
     assert (info.finetuned, info.binary_mode) == (read, False)
 
 
+def test_notes_of_another_type_keep_no_model_from_being_served(tmp_path: Path) -> None:
+    """Given a list as the source and a number as the model id -> they count as not recorded; the rest is read."""
+    content = '{"source": ["a", "list"], "model_id": 7, "licence": {}, "image_size": 64}'
+    (tmp_path / artifacts.MODEL_INFO_FILE).write_text(content)
+    found = artifacts.read_model_info(tmp_path)
+    assert (found.source, found.model_id, found.licence, found.image_size) == (None, None, None, (64, 64))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_json_in_any_unicode_encoding_is_read(tmp_path: Path, encoding: str) -> None:
     """Files that an editor saved with a byte order mark, or in UTF-16 -> read as those in UTF-8."""

@@ -106,7 +106,7 @@ def test_missing_options_say_where_they_come_from() -> None:
     assert "scripts/publish" in image
     assert "https://console.aws.amazon.com/iam/" in role
     assert options.missing(options.parse({"image": IMAGE, "role": ROLE})) == []
-    assert "is not an ARN" in options.missing(options.parse({"image": IMAGE, "role": "sagemaker"}))[0]
+    assert "is not the ARN of a role" in options.missing(options.parse({"image": IMAGE, "role": "sagemaker"}))[0]
 
 
 def test_values_that_the_service_model_rejects_are_listed() -> None:

@@ -208,7 +208,7 @@ def test_form_of_sagemaker_names_what_is_missing(client: FlaskClient, console: C
 def test_same_in_code(client: FlaskClient, way: str) -> None:
     """Given each way to deploy -> its code; Python parses."""
     page = client.get(f"/deployments?job=colours&where={way}&code=boto3").get_data(as_text=True)
-    code = re.findall(r"<pre[^>]*><code>(.*?)</code>", page, re.DOTALL)[-1]
+    code = re.findall(r"<pre[^>]*><code[^>]*>(.*?)</code>", page, re.DOTALL)[-1]
     text = code.replace("&#39;", "'").replace("&#34;", '"').replace("&gt;", ">").replace("&amp;", "&")
     if way in ("local", "docker"):
         assert "curl http://127.0.0.1:8080/invocations" in text
