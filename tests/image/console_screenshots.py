@@ -27,7 +27,7 @@ from tests.support.waiting import PATIENCE
 
 SAMPLE = "solar"
 """Name of the job on it."""
-HEIGHTS = {"result": 590, "data": 600, "train": 605, "try": 800}
+HEIGHTS = {"result": 590, "data": 600, "train": 605, "try": 820}
 """Pixels of each screen that are shown."""
 CLASSES = {"cat": "chelsea.png", "coffee": "coffee.png"}
 """Class, and the photograph that its images are parts of."""
