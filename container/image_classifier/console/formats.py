@@ -34,9 +34,10 @@ def machine_time(unix: float) -> str:
 
 
 def about(seconds: float) -> str:
-    """Return a duration that is only estimated, rounded: `5 s`, `40 s`, `3 min`, `1 h 20 min`."""
+    """Return a duration that is only estimated, rounded: `3 s`, `40 s`, `3 min`, `1 h 20 min`."""
     if seconds < 60:
-        return f"{max(5, 5 * round(seconds / 5))} s"
+        step = 1 if seconds < 10 else 5
+        return f"{max(1, step * round(seconds / step))} s"
     minutes = round(seconds / 60)
     step = 1 if minutes < 20 else 5 if minutes < 120 else 10
     minutes = step * round(minutes / step)

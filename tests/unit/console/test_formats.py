@@ -16,7 +16,7 @@ def test_sizes_have_two_digits_or_more(count: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "5 s"), (7, "5 s"), (43, "45 s"), (60, "1 min"), (200, "3 min"), (1500, "25 min"), (4700, "1 h 20 min")],
+    [(0, "1 s"), (7, "7 s"), (43, "45 s"), (60, "1 min"), (200, "3 min"), (1500, "25 min"), (4700, "1 h 20 min")],
 )
 def test_estimates_are_rounded(seconds: float, text: str) -> None:
     """Given an estimated duration -> no more digits than it deserves."""
