@@ -6,6 +6,7 @@ npm installs what `page_checks/package-lock.json` lists, with its digests, into 
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,10 +46,14 @@ def markup_errors(*pages: Path) -> list[str]:
     folder = installed()
     program = folder / "node_modules" / "html-validate" / "bin" / "html-validate.mjs"
     command = ["node", str(program), "--config", str(folder / ".htmlvalidate.json"), "--formatter", "json"]
-    done = subprocess.run([*command, *map(str, pages)], capture_output=True, text=True, check=False, timeout=120)
+    # Into a file: of a pipe's content node may lose what was not read when it exits.
+    with tempfile.TemporaryFile() as output:
+        subprocess.run([*command, *map(str, pages)], stdout=output, check=False, timeout=120)
+        output.seek(0)
+        found_by_page = json.load(output)
     return [
         f"{Path(page['filePath']).name}:{found['line']}: {found['ruleId']}: {found['message']}"
-        for page in json.loads(done.stdout)
+        for page in found_by_page
         for found in page["messages"]
     ]
 
