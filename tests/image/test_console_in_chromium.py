@@ -1,6 +1,5 @@
 """The Jobs screen in Debian's Chromium: it follows jobs by itself, and fits every width."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tests.support.consoles import ACCESS, make_console
 from tests.support.notebook_proxy import NotebookProxy
 from tests.support.scripted_runner import ScriptedRunner
 from tests.support.waiting import wait_until
+from tests.support.web_servers import in_a_thread
 
 LONG = "a-name-of-sixty-three-characters-that-was-chosen-for-this-job-1"
 
@@ -91,16 +91,15 @@ def shown(folder: Path, prefix: str = "") -> Iterator[Screen]:
     app = create_app(console, ACCESS)
     server = make_server("127.0.0.1", 0, NotebookProxy(app, prefix) if prefix else app, threaded=True)
     server.daemon_threads = True  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     origin = f"http://127.0.0.1:{server.port}{prefix}"
-    try:
-        with chromium.opened(f"{origin}/jobs/cells?token={ACCESS.token}", folder) as tab:
-            yield Screen(console, runner, tab, origin)
-            assert tab.complaints() == []
-            assert [one for one in tab.addresses() if not one.startswith((f"{origin}/", "about:"))] == []
-    finally:
-        console.events.close()
-        server.shutdown()
+    with in_a_thread(server):
+        try:
+            with chromium.opened(f"{origin}/jobs/cells?token={ACCESS.token}", folder) as tab:
+                yield Screen(console, runner, tab, origin)
+                assert tab.complaints() == []
+                assert [one for one in tab.addresses() if not one.startswith((f"{origin}/", "about:"))] == []
+        finally:
+            console.events.close()
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -175,6 +174,7 @@ def test_page_behind_a_proxy_follows_its_job(tmp_path: Path) -> None:
             screen.tab.wait_for("document.readyState === 'complete' && document.querySelector('nav') !== null")
             screen.tab.evaluate(f"[...document.querySelectorAll('nav a')].find(a => a.text === {title!r}).click()")
             screen.tab.wait_for(f"document.querySelector('nav [aria-current=page]').text === {title!r}")
+            assert screen.tab.evaluate("location.pathname").startswith("/user/ada/proxy/8000/")
 
 
 @pytest.mark.parametrize("path", ["/jobs", "/jobs?state=failed", "/jobs/cells", "/jobs/old-3", f"/jobs/{LONG}"])

@@ -1,6 +1,5 @@
 """The grid of the Data screen in a browser: few cells for many images, selection by keyboard and mouse, an upload."""
 
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tests.image import chromium
 from tests.image.chromium import Tab
 from tests.support.consoles import ACCESS, make_console
 from tests.support.data_folders import image_bytes
+from tests.support.web_servers import in_a_thread
 
 COUNT = 3000
 """Images, many more than fit on a screen."""
@@ -58,15 +58,14 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
             (folder / "photos" / name / f"{number:05}.png").write_bytes(content)
     key = known.add(console.home, "photos", {"training": folder / "photos"}).key
     server = make_server("127.0.0.1", 0, create_app(console, ACCESS), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     origin = f"http://127.0.0.1:{server.port}"
-    with chromium.opened(f"{origin}/data?token={ACCESS.token}", tmp_path_factory.mktemp("browser")) as tab:
+    address = f"{origin}/data?token={ACCESS.token}"
+    with in_a_thread(server), chromium.opened(address, tmp_path_factory.mktemp("browser")) as tab:
         tab.wait_for("document.title.startsWith('Data')")
         yield Shown(tab, console, origin, key, folder)
         # The browser reports the answer to the slower tab as an error.
         assert [said for said in tab.complaints() if "status of 409" not in said] == []
         assert [address for address in tab.addresses() if not address.startswith((origin, "about:"))] == []
-    server.shutdown()
     for data_set in known.every(console.home):
         tasks.cancel(health.folder(console.home, data_set.key))
 

@@ -1,6 +1,5 @@
 """The Result screen in a browser: accessible at every width, decisions by one key, a slider without requests."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +17,7 @@ from tests.image import chromium, page_tools
 from tests.image.chromium import Tab
 from tests.support import evaluations
 from tests.support.consoles import ACCESS, make_console
+from tests.support.web_servers import in_a_thread
 from tests.unit.console.judging import judged_jobs
 
 LOOKS = [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")]
@@ -44,9 +44,8 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Console:
 def base(console: Console) -> Iterator[str]:
     """The address of its server."""
     server = make_server("127.0.0.1", 0, create_app(console, ACCESS), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
+    with in_a_thread(server):
+        yield f"http://127.0.0.1:{server.port}"
 
 
 @pytest.fixture(scope="module")

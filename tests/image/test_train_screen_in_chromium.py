@@ -1,6 +1,5 @@
 """The console's Models and Train screens in a browser: live code and mistakes, without an error and accessible."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from image_classifier.model_hub import packages
 from tests.image import chromium, page_tools
 from tests.image.chromium import Tab
 from tests.support.consoles import ACCESS, make_console
+from tests.support.web_servers import in_a_thread
 
 WIDTHS = (360, 1280)
 CLASSES = 200
@@ -29,16 +29,14 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
     console = make_console(folder)
     key = known.add(console.home, "photos", {"training": folder / "photos"}).key
     server = make_server("127.0.0.1", 0, create_app(console, ACCESS), threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.port}/train?data={key}&token={ACCESS.token}"
-    with pytest.MonkeyPatch.context() as patch:
+    with in_a_thread(server), pytest.MonkeyPatch.context() as patch:
         patch.setenv(packages.CACHE_VARIABLE, str(folder / "cache"))
         with chromium.opened(address, tmp_path_factory.mktemp("browser")) as opened:
             opened.wait_for("document.body.classList.contains('scripted')")
             yield opened
             assert opened.complaints() == []
             assert all(address.startswith("http://127.0.0.1") for address in opened.addresses())
-    server.shutdown()
 
 
 def go(tab: Tab, path: str) -> None:

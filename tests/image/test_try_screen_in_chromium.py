@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.image import chromium, page_tools
 from tests.image.chromium import Tab
 from tests.support.consoles import ACCESS
 from tests.support.try_jobs import finished_job
+from tests.support.web_servers import in_a_thread
 
 WIDTHS = (360, 1280)
 LOOKS = [(width, scheme) for width in WIDTHS for scheme in ("light", "dark")]
@@ -46,15 +46,13 @@ def tab(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The Try page of the job, reached from the list of models by one click."""
     app = create_app(console, ACCESS)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.port}/deployments?token={ACCESS.token}"
-    with chromium.opened(address, tmp_path_factory.mktemp("browser")) as opened:
+    with in_a_thread(server), chromium.opened(address, tmp_path_factory.mktemp("browser")) as opened:
         opened.wait_for("document.querySelector('.models .action') !== null")
         opened.evaluate("document.querySelector('.models .action').click()")
         opened.wait_for("document.getElementById('made')?.hidden === false")
         yield opened
         assert opened.complaints() == []
-    server.shutdown()
     app.extensions[try_model.EVIDENCE].close()
 
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -28,9 +29,15 @@ def moto() -> DomainDispatcherApplication:
     return DomainDispatcherApplication(create_backend_app)
 
 
+def forget() -> None:
+    """Empty the AWS of this process."""
+    BackendDict.reset()
+
+
 @contextmanager
 def aws_on_this_machine() -> Iterator[str]:
-    """Run the server and yield its address, for AWS_ENDPOINT_URL."""
+    """Run the server of an empty AWS and yield its address, for AWS_ENDPOINT_URL."""
+    forget()
     server = make_server("127.0.0.1", 0, moto(), threaded=True, request_handler=MotoRequestHandler)
     with in_a_thread(server):
         yield f"http://127.0.0.1:{server.server_port}"

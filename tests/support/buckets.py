@@ -1,6 +1,5 @@
 """A bucket on this machine, kept by moto's server and reached as S3 is."""
 
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,8 +40,6 @@ class LocalBucket:
 def bucket_on_this_machine(monkeypatch: pytest.MonkeyPatch, name: str = "bucket-of-the-test") -> Iterator[LocalBucket]:
     """Run moto's server, point the environment at it and yield an empty bucket."""
     with aws_on_this_machine() as address:
-        # What moto holds belongs to the process, not to the server.
-        urllib.request.urlopen(urllib.request.Request(f"{address}/moto-api/reset", method="POST")).close()
         variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": REGION}
         for unwanted in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
             monkeypatch.delenv(unwanted, raising=False)

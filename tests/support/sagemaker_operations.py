@@ -1,6 +1,7 @@
 """Operations of SageMaker that moto lacks or does otherwise than AWS, as methods of its class of answers."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from moto.sagemaker.responses import SageMakerResponse
@@ -34,14 +35,14 @@ def _stop_processing_job(response: Any) -> str:
     return "{}"
 
 
-def _delete_processing_job(response: Any) -> str:
-    response.sagemaker_backend.processing_jobs.pop(response._get_param("ProcessingJobName"))
-    return "{}"
+def _deleting(kept: str, name: str) -> Callable[[Any], str]:
+    """Return an operation that removes what the parameter `name` names from one of moto's tables."""
 
+    def delete(response: Any) -> str:
+        getattr(response.sagemaker_backend, kept).pop(response._get_param(name))
+        return "{}"
 
-def _delete_training_job(response: Any) -> str:
-    response.sagemaker_backend.training_jobs.pop(response._get_param("TrainingJobName"))
-    return "{}"
+    return delete
 
 
 def _list_jobs_of_a_search(response: Any) -> str:
@@ -89,16 +90,6 @@ def _describe_model_package(response: Any) -> Any:
     return described
 
 
-def _delete_model_package(response: Any) -> str:
-    response.sagemaker_backend.model_packages.pop(response._get_param("ModelPackageName"))
-    return "{}"
-
-
-def _delete_model_package_group(response: Any) -> str:
-    response.sagemaker_backend.model_package_groups.pop(response._get_param("ModelPackageGroupName"))
-    return "{}"
-
-
 def _update_endpoint(response: Any) -> str:
     endpoint = response.sagemaker_backend.endpoints[response._get_param("EndpointName")]
     endpoint.endpoint_config_name = response._get_param("EndpointConfigName")
@@ -112,14 +103,14 @@ LACKING = {
     "list_pipeline_execution_steps": _list_steps,
     "stop_pipeline_execution": _stop_execution,
     "update_model_package": _update_model_package,
-    "delete_model_package": _delete_model_package,
-    "delete_model_package_group": _delete_model_package_group,
+    "delete_model_package": _deleting("model_packages", "ModelPackageName"),
+    "delete_model_package_group": _deleting("model_package_groups", "ModelPackageGroupName"),
     "list_training_jobs_for_hyper_parameter_tuning_job": _list_jobs_of_a_search,
     "stop_training_job": _stop_training_job,
     "stop_hyper_parameter_tuning_job": _stop_tuning_job,
     "stop_transform_job": _stop_transform_job,
     "stop_processing_job": _stop_processing_job,
-    "delete_training_job": _delete_training_job,
-    "delete_processing_job": _delete_processing_job,
+    "delete_training_job": _deleting("training_jobs", "TrainingJobName"),
+    "delete_processing_job": _deleting("processing_jobs", "ProcessingJobName"),
 }
 """Operations that moto lacks or does otherwise than AWS, by the names of its methods."""

@@ -19,11 +19,10 @@ import boto3
 import pytest
 from botocore.loaders import create_loader  # type: ignore[import-untyped]
 from moto.backends import get_backend
-from moto.core.base_backend import BackendDict
 from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tests.support.aws import ACCOUNT, CREDENTIALS, moto
+from tests.support.aws import ACCOUNT, CREDENTIALS, forget, moto
 from tests.support.sagemaker_operations import LACKING
 from tests.support.web_servers import in_a_thread
 
@@ -77,7 +76,7 @@ class SageMakerService:
 
     def reset(self) -> None:
         """Forget everything but an empty bucket."""
-        BackendDict.reset()
+        forget()
         self.requests.clear()
         self.faults.clear()
         self.before.clear()

@@ -1,7 +1,6 @@
 """scripts/publish against moto's AWS with a fake docker."""
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import boto3
 import pytest
 
 from image_classifier.contract.errors import UserError
-from tests.support.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine
+from tests.support.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine, forget
 from tests.support.recording_docker import COMMIT, DIGEST, LABELS, RecordingDocker, put_on_path
 from tests.support.waiting import free_port
 from tools.docker_image import publish
@@ -30,7 +29,7 @@ def aws_address() -> Iterator[str]:
 @pytest.fixture
 def aws(aws_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty AWS, credentials for it, and no settings of this machine."""
-    urllib.request.urlopen(urllib.request.Request(f"{aws_address}/moto-api/reset", method="POST")).close()
+    forget()
     for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

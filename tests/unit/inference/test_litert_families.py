@@ -8,8 +8,9 @@ import tf_keras
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference.litert_model import exchange, export, judgement
 from image_classifier.inference.litert_model.exchange import FLOAT32, INT8, Request
-from tests.families import bit, swin, trial, vision_transformer
+from tests.families import trial
 from tests.families.architectures import ARCHITECTURES, Size
+from tests.families.other_kinds import OTHER_KINDS
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
@@ -52,13 +53,8 @@ def test_family_is_converted(tmp_path: Path, name: str, precision: str) -> None:
     assert exported(tmp_path, family.build_small(), info, precision).objection is None
 
 
-@pytest.mark.parametrize("name", ["bit", "transformer", "swin"])
+@pytest.mark.parametrize("name", OTHER_KINDS)
 def test_other_kinds_of_networks_are_converted(tmp_path: Path, name: str) -> None:
     """Given GroupNorm, attention, and attention in shifted windows -> a LiteRT file that agrees with the model."""
-    size = (32, 64) if name == "swin" else (32, 48)
-    network = {
-        "bit": lambda: bit.build(repeats=(1, 1), width=8),
-        "transformer": lambda: vision_transformer.build(size, patch=16, width=32, heads=2, depth=2),
-        "swin": lambda: swin.build(size, width=16, depths=(2, 1), heads=(2, 4), window=4),
-    }[name]()
-    assert exported(tmp_path, network, ModelInfo(image_size=size), FLOAT32).objection is None
+    kind = OTHER_KINDS[name]
+    assert exported(tmp_path, kind.build(), ModelInfo(image_size=kind.size), FLOAT32).objection is None

@@ -9,8 +9,9 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.predictor import Predictor
-from tests.families import bit, swin, tf1_module, trial, vision_transformer
+from tests.families import tf1_module, trial, vision_transformer
 from tests.families.architectures import ARCHITECTURES
+from tests.families.other_kinds import OTHER_KINDS
 
 pytestmark = pytest.mark.no_cover
 
@@ -49,7 +50,7 @@ def test_family_is_trained_in_both_modes_and_served(tmp_path: Path, name: str) -
 @pytest.mark.every
 def test_big_transfer_takes_any_size(tmp_path: Path) -> None:
     """GroupNorm and weight-standardised convolutions, one module for two sizes -> trained at both, and served."""
-    network = bit.build(repeats=(1, 1), width=8)
+    network = OTHER_KINDS["bit"].build()
     staged = trial.stage(tmp_path / "staged", network, ModelInfo(image_size=SMALL))
     train_and_serve(staged, tmp_path / "model")
     artifacts.write_model_info(staged, ModelInfo(image_size=(40, 40)))
@@ -59,7 +60,7 @@ def test_big_transfer_takes_any_size(tmp_path: Path) -> None:
 @pytest.mark.every
 def test_transformer_that_answers_its_attention_too(tmp_path: Path) -> None:
     """A tuple of features and a mapping of attention, saved by Keras -> the features count, in both modes."""
-    network = vision_transformer.build(SMALL, patch=16, width=32, heads=2, depth=2)
+    network = OTHER_KINDS["transformer"].build()
     info = ModelInfo(image_size=SMALL, pixel_scaling_method="standardize_on_imagenet")
     staged = trial.stage(tmp_path / "staged", network, info)
     assert train_and_serve(staged, tmp_path / "model").loaded.feature_count == 32
@@ -68,7 +69,7 @@ def test_transformer_that_answers_its_attention_too(tmp_path: Path) -> None:
 @pytest.mark.every
 def test_windows_that_are_shifted(tmp_path: Path) -> None:
     """Attention in windows, shifted, neighbours merged, of an image that is not square -> trained and served."""
-    network = swin.build((32, 64), width=16, depths=(2, 1), heads=(2, 4), window=4)
+    network = OTHER_KINDS["swin"].build()
     staged = trial.stage(tmp_path / "staged", network, ModelInfo(image_size=(32, 64)))
     # Twice the width, since neighbours are merged once.
     assert train_and_serve(staged, tmp_path / "model", (32, 64)).loaded.feature_count == 32

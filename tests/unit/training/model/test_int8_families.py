@@ -12,8 +12,8 @@ from image_classifier.inference.openvino_model.nncf_network import FAST
 from image_classifier.inference.openvino_model.precision_gate import LEAST_IMAGES
 from tests.benchmarks import int8
 from tests.benchmarks.int8 import Extent
-from tests.families import bit, swin, vision_transformer
 from tests.families.architectures import ARCHITECTURES
+from tests.families.other_kinds import OTHER_KINDS
 
 pytestmark = [pytest.mark.no_cover, pytest.mark.every]
 
@@ -40,13 +40,8 @@ def test_family_is_judged(tmp_path: Path, name: str) -> None:
     assert_judged(entry, tmp_path / "model")
 
 
-@pytest.mark.parametrize("name", ["bit", "transformer", "swin"])
+@pytest.mark.parametrize("name", OTHER_KINDS)
 def test_other_kinds_of_networks_are_judged(tmp_path: Path, name: str) -> None:
     """GroupNorm, attention, and attention in shifted windows -> as above."""
-    size = (32, 64) if name == "swin" else (32, 48)
-    network = {
-        "bit": lambda: bit.build(repeats=(1, 1), width=8),
-        "transformer": lambda: vision_transformer.build(size, patch=16, width=32, heads=2, depth=2),
-        "swin": lambda: swin.build(size, width=16, depths=(2, 1), heads=(2, 4), window=4),
-    }[name]()
-    assert_judged(int8.judge(tmp_path, network, size, extent=EXTENT), tmp_path / "model")
+    kind = OTHER_KINDS[name]
+    assert_judged(int8.judge(tmp_path, kind.build(), kind.size, extent=EXTENT), tmp_path / "model")
