@@ -9,23 +9,16 @@ their CPU seconds, which tell more where other programs run. Exits with 1 above 
 """
 
 import argparse
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from image_classifier import PROGRAM
-from image_classifier.contract.opt_ml import OptMl
-from image_classifier.model_hub import packages, staging
-from image_classifier.photographs import sample_sets
+from tests.benchmarks import job_cost
 
 LARGEST_RATIO = 1.15
 SETTINGS = {"train_only_top_layer": "True", "epochs": "3"}
@@ -33,38 +26,23 @@ SETTINGS = {"train_only_top_layer": "True", "epochs": "3"}
 
 def write_photographs(folder: Path, count: int) -> None:
     """Write `count` distinct cuts of photographs of solar cells, in their class folders."""
-    solar = sample_sets.fetch("solar", packages.cache_folder() / "data" / "solar")
-    files = sorted(path for path in solar.rglob("*") if path.is_file())
-    draws = np.random.default_rng(0)
+    files, draws = job_cost.solar_cells(), np.random.default_rng(0)
     for number in range(count):
         path = files[number % len(files)]
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-        width, height = image.size
-        left, top = draws.integers(0, (width // 5, height // 5))
-        cut = image.crop((left, top, left + 4 * width // 5, top + 4 * height // 5))
+        image = job_cost.cut(path, draws)
         target = folder / path.parent.name / f"{number:05}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
-        (cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 2 else cut).save(target, quality=92)
+        shown = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number % 2 else image
+        shown.save(target, quality=job_cost.QUALITY)
 
 
 def measure(photographs: Path, recipe: str, report: bool) -> tuple[float, float]:
     """Run the job; return its seconds and its CPU seconds, those of its child processes included."""
-    with tempfile.TemporaryDirectory(prefix="report-cost-") as scratch:
-        tree = OptMl(Path(scratch))
-        given = {"train_only_top_layer": "True"} if recipe == "auto" else SETTINGS
-        tree.lay_out({**given, "recipe": recipe, "report": str(report)})
-        tree.channel_dir("training").symlink_to(photographs)
-        tree.channel_dir("model").mkdir()
-        staging.stage("lite0", tree.channel_dir("model") / "lite0.tar.gz")
-        environment = {**os.environ, "SAGEMAKER_BASE_DIR": scratch}
-        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        command = [sys.executable, str(PROGRAM / "train")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        seconds, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode or report != ("\nReport: " in done.stdout):
-            raise RuntimeError(f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-        return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    given = {"train_only_top_layer": "True"} if recipe == "auto" else SETTINGS
+    done = job_cost.run({**given, "recipe": recipe, "report": str(report)}, {"training": photographs})
+    if report != ("\nReport: " in done.log):
+        raise RuntimeError(done.log[-2000:])
+    return done.seconds, done.cpu_seconds
 
 
 def main(words: Sequence[str] | None = None) -> int:
