@@ -28,7 +28,7 @@ def test_complete_packages_pass_with_one_line() -> None:
     """Given the packages of the cpu image -> exit code 0 and one line, without TensorFlow's own output."""
     done = smoke_test("cpu")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "smoke-test cpu: 9 packages import, and 3 trials succeed.\n"
+    assert done.stdout == "smoke-test cpu: 12 packages import, and 3 trials succeed.\n"
     assert done.stderr == ""
 
 

@@ -31,6 +31,7 @@ def test_port_that_becomes_free_is_waited_for(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     threading.Timer(0.2, listener.close).start()
     listening.check("127.0.0.1", port, patience=30)
+    assert listener.fileno() == -1, "the check came back while the port was in use"
 
 
 @pytest.mark.parametrize("host", ["nosuch host", "256.1.1.1", "192.0.2.1", "127.0.0.1:80", "a..b", "x" * 70])

@@ -63,6 +63,8 @@ def test_result_of_an_earlier_job_is_replaced(tree: OptMl) -> None:
     (tree.model_dir / model_folder.UNFINISHED).unlink()
     put(tree, artifacts.MODEL_INFO_FILE, json.dumps(OF_A_JOB))
     model_folder.check(tree)
+    kept = sorted(path.relative_to(tree.model_dir).as_posix() for path in tree.model_dir.rglob("*") if path.is_file())
+    assert kept == sorted(["1/saved_model.pb", artifacts.MODEL_INFO_FILE, "notes.txt"])
 
 
 @pytest.mark.parametrize("name", ["1", "openvino", "labels_info.json"])
