@@ -149,9 +149,19 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def missing_model(model: Path) -> str:
-    """Return the sentence about a model that does not exist; `model` is what the user gave."""
-    return f"The model {model} does not exist. Give a model folder or a .tar.gz of one."
+def existing_model(model: Path) -> Path:
+    """Return the model that a user gave without links, so that a link to it is kept and its target used.
+
+    Raises:
+        UserError: It does not exist.
+    """
+    if not model.exists():
+        raise _missing(model)
+    return model.resolve()
+
+
+def _missing(model: Path) -> UserError:
+    return UserError(f"The model {model} does not exist. Give a model folder or a .tar.gz of one.")
 
 
 def materialise(model: Path, into: Path) -> Path:
@@ -164,7 +174,7 @@ def materialise(model: Path, into: Path) -> Path:
     if model.is_dir():
         return model
     if not model.is_file():
-        raise UserError(missing_model(model))
+        raise _missing(model)
     own_files.remove_empty(into)
     unpack(model, into)
     return into

@@ -62,10 +62,7 @@ def convert_model(artefact: Path, images: Path | None, trust: bool = False, quan
             with `quantize` too few of its classes.
         OSError: It cannot be written.
     """
-    if not artefact.exists():
-        raise UserError(archives.missing_model(artefact))
-    # The target of a link is converted; the link is kept.
-    artefact = artefact.resolve()
+    artefact = archives.existing_model(artefact)
     with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
         folder = archives.materialise(artefact, Path(scratch) / "model")
         try:

@@ -50,10 +50,9 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
     images = manifests.folder_of(images, "--images")
     reject_foreign(output, images)
     given = local_server.model_of(model)
-    if not given.exists():
-        raise UserError(archives.missing_model(given))
+    known = archives.existing_model(given)
     with tempfile.TemporaryDirectory(prefix="evaluate-") as scratch:
-        folder = archives.materialise(given.resolve(), Path(scratch) / "model")
+        folder = archives.materialise(known, Path(scratch) / "model")
         try:
             evaluation = _evaluate(model_layout.root(folder), images, trust)
         except UserError as error:

@@ -55,10 +55,9 @@ def run(options: Options) -> Judgement:
         _reject_existing(path, options.overwrite)
     calibration, verification = export.split(_images(options.images), options.precision)
     given = local_server.model_of(options.model)
-    if not given.exists():
-        raise UserError(archives.missing_model(given))
+    model = archives.existing_model(given)
     with tempfile.TemporaryDirectory(prefix="export-") as scratch:
-        folder = archives.materialise(given.resolve(), Path(scratch) / "model")
+        folder = archives.materialise(model, Path(scratch) / "model")
         request = Request(
             model=str(model_layout.root(folder)),
             precision=options.precision,

@@ -136,8 +136,7 @@ def _address(model: Path | None, url: str) -> Iterator[str]:
     if model is None:
         yield url
         return
-    if not model.exists():
-        raise UserError(archives.missing_model(model))
+    archives.existing_model(model)
     port = local_server.free_port()
     with local_server.serving(model, port, quiet=True):
         yield f"http://127.0.0.1:{port}/invocations"
