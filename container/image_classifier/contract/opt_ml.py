@@ -51,7 +51,13 @@ class OptMl:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "OptMl":
         """Take the root from `SAGEMAKER_BASE_DIR`, or `/opt/ml` when it is not set."""
         variables = os.environ if environment is None else environment
-        found = cls(Path(variables.get(BASE_DIR_VARIABLE) or "/opt/ml"))
+        return cls(Path(variables.get(BASE_DIR_VARIABLE) or "/opt/ml"))
+
+    @classmethod
+    def of_training_job(cls, environment: Mapping[str, str] | None = None) -> "OptMl":
+        """Do the same for a training job, whose hyperparameters tell whether a tuning job started it."""
+        variables = os.environ if environment is None else environment
+        found = cls.from_environment(variables)
         try:
             is_trial = TRIAL_MARK in found.read_hyperparameters()
         except ExplainedError:  # which the job itself reports

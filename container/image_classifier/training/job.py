@@ -259,7 +259,7 @@ def main(stop: StopSignal) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # In a locale without UTF-8 a file name in the log must not crash the job.
         sys.stdout.reconfigure(errors="backslashreplace")
-    opt_ml = OptMl.from_environment()
+    opt_ml = OptMl.of_training_job()
     try:
         run(opt_ml, stop)
     except stopping.JobStopped as stopped:

@@ -42,7 +42,7 @@ def test_trials_of_a_tuning_job_have_checkpoints_of_their_own(
     """Given a job of a tuning job -> a folder with its name, made where the platform keeps checkpoints alone."""
     opt_ml.hyperparameters_file.write_text(json.dumps(given))
     environment = {"SAGEMAKER_BASE_DIR": str(opt_ml.base), "TRAINING_JOB_NAME": name}
-    tree = OptMl.from_environment(environment)
+    tree = OptMl.of_training_job(environment)
     assert tree.checkpoints_dir == opt_ml.base / folder
     tree.make_checkpoints_dir()
     assert not (opt_ml.base / "checkpoints").exists()
