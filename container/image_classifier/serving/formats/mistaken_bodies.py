@@ -95,13 +95,16 @@ def _instead(body: bytes) -> str | None:
 
 def _as_text(body: bytes) -> str | None:
     """Return the beginning of a text in UTF-8; None for other content."""
+    words = (_beginning(body) or "").split()
+    return " ".join(words)[:_SHOWN] if words and "".join(words).isprintable() else None
+
+
+def _beginning(data: bytes) -> str | None:
+    """Return the first bytes as text; None if they are not UTF-8, but for a last character that is cut."""
     try:
-        # The last character may be cut.
-        text = codecs.getincrementaldecoder("utf-8")().decode(body[:_TEXT_BYTES])
+        return codecs.getincrementaldecoder("utf-8")().decode(data[:_TEXT_BYTES])
     except UnicodeDecodeError:
         return None
-    words = text.split()
-    return " ".join(words)[:_SHOWN] if words and "".join(words).isprintable() else None
 
 
 def _changed_signature(body: bytes) -> str | None:
@@ -125,9 +128,10 @@ def _conversion(image: bytes) -> str | None:
 
 
 def _is_utf_8(data: bytes) -> bool:
+    # Nearly every image ends here; decoding it whole would first allocate memory for all of it.
+    if _beginning(data) is None:
+        return False
     try:
-        # Nearly every image fails here; decoding it whole would first allocate memory for all of it.
-        codecs.getincrementaldecoder("utf-8")().decode(data[:_TEXT_BYTES])
         data.decode("utf-8")
     except UnicodeDecodeError:
         return False

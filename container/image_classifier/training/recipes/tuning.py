@@ -7,7 +7,7 @@ checkpoint store "race", the trainings in "tuning" and "tuning-2".
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,10 @@ class Finalist:
 
     settings: TuningSettings
     history: History
-    accuracies: Mapping[float, float]
-    """Validation accuracy by alpha."""
+    predictions: Predictions
+    """Of its last epoch."""
+    accuracies: Mapping[float, float] = field(default_factory=dict)
+    """Validation accuracy by alpha; known after the interpolation."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,6 @@ def tune(inputs: TuningInputs, seconds: float, store: Store) -> Tuned | NotTuned
     return result
 
 
-@dataclass(frozen=True)
-class _Trained:
-    settings: TuningSettings
-    history: History
-    predictions: Predictions
-    """Of its last epoch."""
-
-
 class _Tuning:
     def __init__(self, inputs: TuningInputs, backbone: Sequence[NDArray[Any]], store: Store) -> None:
         self._inputs, self._store = inputs, store
@@ -152,13 +146,13 @@ class _Tuning:
             return NotTuned(f"the loss became infinite in the first epoch with {which}")
         return self._chosen(trained, plan, runs, started, race_seconds)
 
-    def _trained(self, plan: Plan, entrants: Sequence[int], momenta: Sequence[float]) -> list[_Trained]:
+    def _trained(self, plan: Plan, entrants: Sequence[int], momenta: Sequence[float]) -> list[Finalist]:
         """Train with each of the settings, and return what did not diverge; after a stop, what there is.
 
         Raises:
             JobStopped: The job was stopped before an epoch of the first network ended.
         """
-        found: list[_Trained] = []
+        found: list[Finalist] = []
         for store, entrant in zip(STORES, entrants, strict=False):
             settings = plan.settings[entrant]
             epochs = (plan.epochs if len(entrants) == 1 else plan.shared_epochs)[entrant]
@@ -168,7 +162,7 @@ class _Tuning:
             except Diverged:
                 continue
             if history.predictions is not None:
-                found.append(_Trained(settings, history, history.predictions))
+                found.append(Finalist(settings, history, history.predictions))
             elif not found:
                 raise JobStopped
             if self._stop_requested():
@@ -197,7 +191,7 @@ class _Tuning:
         )
 
     def _chosen(
-        self, trained: Sequence[_Trained], plan: Plan, runs: Sequence[Run], started: float, race_seconds: float
+        self, trained: Sequence[Finalist], plan: Plan, runs: Sequence[Run], started: float, race_seconds: float
     ) -> Tuned:
         """Choose network and alpha, and compare with stage 0; after a stop only of ends, whose outputs are known."""
         inputs, rows = self._inputs, trained[-1].predictions.rows
@@ -208,8 +202,7 @@ class _Tuning:
             outputs |= self._between(trained, len(rows))
         found = interpolation.choose(outputs, labels, inputs.values.random_seed)
         finalists = [
-            Finalist(one.settings, one.history, self._accuracies(found.accuracies, index))
-            for index, one in enumerate(trained)
+            replace(one, accuracies=self._accuracies(found.accuracies, index)) for index, one in enumerate(trained)
         ]
         chosen, alpha = finalists[found.best.network], found.best.alpha
         return Tuned(
@@ -226,7 +219,7 @@ class _Tuning:
             stopped=next((one.history.stopped for one in finalists if one.history.stopped), None),
         )
 
-    def _between(self, trained: Sequence[_Trained], rows: int) -> dict[Mixture, NDArray[np.float32]]:
+    def _between(self, trained: Sequence[Finalist], rows: int) -> dict[Mixture, NDArray[np.float32]]:
         passes = len(interpolation.BETWEEN) * len(trained)
         log(f"Interpolation with the network of stage 0: {passes} passes over {rows:,} validation images.")
         found: dict[Mixture, NDArray[np.float32]] = {}
