@@ -182,4 +182,4 @@ def test_help_of_a_command_is_its_own(clone: Path) -> None:
     """scripts/help with a command -> its --help; with another word -> one sentence."""
     assert run_in_fresh_clone(clone, "help", "lock").stdout.startswith("usage: scripts/lock")
     done = run_in_fresh_clone(clone, "help", "nosuch")
-    assert (done.returncode, done.stderr) == (2, "scripts/help: nosuch is no command; scripts/help lists them.\n")
+    assert (done.returncode, done.stderr) == (2, "scripts/help: nosuch is not a command; scripts/help lists them.\n")

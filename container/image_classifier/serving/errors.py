@@ -12,7 +12,7 @@ log = logging.getLogger("image_classifier.serving")
 
 
 class TypedResponse(Response):
-    """A response without Content-Type unless it is given: what is empty is no page, as it is by default."""
+    """A response without Content-Type unless it is given: by default an empty one would be HTML."""
 
     default_mimetype = None
 

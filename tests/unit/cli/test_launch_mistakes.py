@@ -38,8 +38,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ([*TRAIN, *FLAGS, "--location", "my-bucket"], "location: 'my-bucket' is not an S3 address. Expected s3://"),
         (["train", "--training", "s3://", *FLAGS], "'s3://' is not an S3 address"),
         (["train", "--training", "empty", "--model", "model.tar.gz", *FLAGS], "Give a folder with files."),
-        (["deploy", "photos", *FLAGS], "photos is no model: expected a job's folder"),
-        (["deploy", "notes.txt", *FLAGS], "notes.txt is no model"),
+        (["deploy", "photos", *FLAGS], "photos is not a model: expected a job's folder"),
+        (["deploy", "notes.txt", *FLAGS], "notes.txt is not a model"),
         (["deploy", "s3://bucket/model.zip", *FLAGS], "is not an archive, and an endpoint takes nothing else"),
         (["deploy", "arn:aws:sagemaker:x", *FLAGS], "is not the ARN of a model package, such as arn:aws:sagemaker"),
         (

@@ -133,8 +133,8 @@ def _reject_other(model: Path, named: str) -> None:
         is_model = (model / artifacts.OPENVINO_DIR).is_dir() or any(model.glob("**/saved_model.pb"))
     if not is_model:
         raise UserError(
-            f"{named} is no model: expected a job's folder, a model folder with a SavedModel or an OpenVINO network, "
-            f"or a {_ARCHIVE} of one."
+            f"{named} is not a model: expected a job's folder, a model folder with a SavedModel or an OpenVINO IR, or "
+            f"a {_ARCHIVE} of one."
         )
 
 

@@ -63,7 +63,7 @@ def table(found: Imported) -> Table:
 def lines(found: Imported, output: str) -> list[str]:
     """Return the comparison of the answers, and the next commands."""
     answers = found.answers
-    engine = [f"There is no OpenVINO network: {found.reason}. TensorFlow serves the model."] if found.reason else []
+    engine = [f"The model gets no OpenVINO IR: {found.reason}. TensorFlow serves the model."] if found.reason else []
     if answers is None:
         said = "The artefact has no signature that takes image files, so its own answers cannot be compared."
     else:
