@@ -47,8 +47,8 @@ def cut(path: Path, draws: np.random.Generator) -> Image.Image:
     return image.crop((left, top, left + 4 * width // 5, top + 4 * height // 5))
 
 
-def run(settings: Mapping[str, str], channels: Mapping[str, Path]) -> Job:
-    """Run a job on EfficientNet-Lite0 with these hyperparameters and channels.
+def run(settings: Mapping[str, str], channels: Mapping[str, Path], program: Path = PROGRAM) -> Job:
+    """Run a job of a program on EfficientNet-Lite0 with these hyperparameters and channels.
 
     Raises:
         RuntimeError: It failed; the text is the end of its log.
@@ -60,9 +60,10 @@ def run(settings: Mapping[str, str], channels: Mapping[str, Path]) -> Job:
             tree.channel_dir(name).symlink_to(folder)
         tree.channel_dir("model").mkdir()
         staging.stage("lite0", tree.channel_dir("model") / "lite0.tar.gz")
-        environment = {**os.environ, "SAGEMAKER_BASE_DIR": scratch}
+        # PYTHONPATH may name this working tree, which another revision's program must not import.
+        environment = {**os.environ, "SAGEMAKER_BASE_DIR": scratch, "PYTHONPATH": os.fspath(program)}
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        command = [sys.executable, str(PROGRAM / "train")]
+        command = [sys.executable, str(program / "train")]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         seconds, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:

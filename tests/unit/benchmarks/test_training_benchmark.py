@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from tests.benchmarks.training import runs, table, watched
+from tests.benchmarks.job_cost import Job
+from tests.benchmarks.training import revisions, runs, table, watched
 from tests.benchmarks.training.runs import Case, Figures
 from tests.benchmarks.training.table import Pair
 from tests.benchmarks.training.watched import MEGABYTE, Line, Watched
@@ -123,3 +124,12 @@ def test_a_process_that_fails_is_no_measurement() -> None:
     """Given a process that exits with 3 -> the error has its code and what it wrote."""
     with pytest.raises(RuntimeError, match=r"ended with 3:\nbroken"):
         watched.watch([sys.executable, "-c", "import sys; sys.stderr.write('broken'); sys.exit(3)"], os.environ)
+
+
+def test_jobs_of_revisions_are_compared_round_by_round() -> None:
+    """Given a machine that gets twice as slow after a round -> the ratio of the revisions stays what it is."""
+    pairs = [(Job(slow * 20.0, slow * 33.0, ""), Job(slow * 16.0, slow * 30.0, "")) for slow in (1, 1, 2)]
+    assert revisions.rows("head", pairs) == [
+        "| head | seconds | 20.0 | 16.0 | 1.250 | 1.250 | 1.250 |",
+        "| head | CPU seconds | 33.0 | 30.0 | 1.100 | 1.100 | 1.100 |",
+    ]
