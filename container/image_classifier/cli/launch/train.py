@@ -84,27 +84,30 @@ def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
     Raises:
         UserError: The file or a word is invalid, or the training channel is missing.
     """
-    files = [word for word in given.words if "=" not in word]
+    # A file may lie in a folder such as lr=0.1.
+    files = [word for word in given.words if "=" not in word or word.endswith(".toml")]
     if len(files) > 1:
         raise UserError(f"Give one file with an experiment, not {', '.join(files)}.")
     typed = {name: getattr(given, name) for name in (*experiment.CHANNELS, "model", "name") if getattr(given, name)}
     for name in experiment.CHANNELS:
         if name in typed and not experiment.is_s3(typed[name]):
             typed[name] = str(manifests.folder_of(Path(typed[name]), f"--{name}"))
+    line = None
+    words = assignments.parse([word for word in given.words if word not in files])
     if files:
-        base = experiment.read(Path(files[0]))
+        # The file means the same on every runner: no recipe is chosen here.
+        base = experiment.with_hyperparameters(experiment.read(Path(files[0])), words)
     elif "training" in typed:
-        base = Experiment(name=experiment.name_from(Path(typed["training"].rstrip("/")).name), training="")
+        settings, line = train_locally.with_recipe(words)
+        name = experiment.name_from(Path(typed["training"].rstrip("/")).name)
+        base = Experiment(name=name, training="", hyperparameters=settings)
     else:
         raise UserError("Nothing to train on: give a job.toml, or --training with a folder or an s3:// URI.")
-    settings, line = train_locally.with_recipe(
-        {**base.hyperparameters, **assignments.parse([word for word in given.words if "=" in word])}
-    )
     table = arguments.merged(base.options.get(experiment.SAGEMAKER, {}), arguments.given_options(given))
     options = MappingProxyType({**base.options, experiment.SAGEMAKER: table})
     for name in experiment.CHANNELS:
         address = typed.get(name) or getattr(base, name)
         if address and experiment.is_s3(address):
             s3.parse(address)
-    made = replace(base, **typed, hyperparameters=settings, runner=experiment.SAGEMAKER, options=options)
+    made = replace(base, **typed, runner=experiment.SAGEMAKER, options=options)
     return experiment.absolute(made), line
