@@ -54,8 +54,8 @@ def centred(features: NDArray[np.float32]) -> CentredRows:
     """
     none = np.zeros(len(features), np.int64)
     with workers() as threads:
-        blocks = StreamedBlocks((features,), none, np.ones(len(features), np.float32))
+        blocks = StreamedBlocks(features, none, np.ones(len(features), np.float32))
         centre = row_blocks.centre(blocks, threads)
         copied = features - centre
-        scaling = row_blocks.scaling(StreamedBlocks((copied,), none, blocks.weights), threads)
+        scaling = row_blocks.scaling(StreamedBlocks(copied, none, blocks.weights), threads)
     return CentredRows(copied, scaling, centre)

@@ -1,6 +1,6 @@
 """Choice of the regularisation by stratified cross-validation, and the head fitted with it on all rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,6 @@ def select(
     *,
     binary: bool = False,
     sample_weights: NDArray[np.float32] | None = None,
-    extra: Sequence[NDArray[np.float32]] = (),
     many: int | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Selection:
@@ -81,8 +80,6 @@ def select(
         seed: Of the folds, at least 0.
         binary: One output, the logit of class 1; `classes` is 2.
         sample_weights: Float32 (n,), 1 by default.
-        extra: Further copies of the same rows, each (n, D), used for fitting alone: copies of a held-out row are held
-            out with it. An image and its copies share the weight of one.
         many: Rows from which `FOLDS_OF_MANY` folds suffice, `MANY` by default.
         check: Called before each pass over the rows; may raise.
 
@@ -93,7 +90,7 @@ def select(
     weights = np.ones(count, np.float32) if sample_weights is None else sample_weights
     held_out, limit = _folds(count, MANY if many is None else many), _sample_limit(features.shape[1])
     fold = fold_table.deal(labels, FOLDS if held_out == 1 else held_out, seed, limit)
-    found = _choose(_Rows((features, *extra), labels, weights, fold), held_out, outputs, check)
+    found = _choose(_Rows(features, labels, weights, fold), held_out, outputs, check)
     strength, head = found.attempt.strength, found.head
     if count > limit:
         head = linear_head.fit(
@@ -104,7 +101,6 @@ def select(
             binary=binary,
             sample_weights=weights,
             start=head,
-            extra=extra,
             check=check,
         )
     out_of_fold = np.full((count, outputs), np.nan, np.float32)
@@ -114,7 +110,7 @@ def select(
 
 @dataclass(frozen=True)
 class _Rows:
-    arrays: tuple[NDArray[np.float32], ...]
+    features: NDArray[np.float32]
     labels: NDArray[np.int64]
     weights: NDArray[np.float32]
     fold: NDArray[np.int64]
@@ -134,7 +130,7 @@ class _Chosen:
 def _choose(rows: _Rows, held_out: int, outputs: int, check: Callable[[], None]) -> _Chosen:
     scores: dict[float, Score] = {}
     with workers() as threads:
-        table = fold_table.build(rows.arrays, rows.labels, rows.weights, rows.fold, threads)
+        table = fold_table.build(rows.features, rows.labels, rows.weights, rows.fold, threads)
         problems = [table.problem(fold, outputs, threads, check) for fold in range(held_out)]
         chosen = RegularisationPath(table, problems).walk(lambda one: scores.update({one.strength: _score(one)}))
         whole = table.problem(None, outputs, threads, check)

@@ -1,6 +1,6 @@
 """Rows sorted by fold, centred, in one array: the training rows of a fold are views of the other folds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -34,30 +34,25 @@ class FoldTable:
     rows: tuple[NDArray[np.int64], ...]
     """Indices of each fold's rows in the caller's arrays, int64 (m,)."""
     blocks: tuple[tuple[Block, ...], ...]
-    """The images of each fold, in the order of `rows`."""
-    copies: tuple[tuple[Block, ...], ...]
-    """Further copies of the images of each fold, for fitting alone."""
+    """The rows of each fold, in the order of `rows`."""
     centre: NDArray[np.float32]
     """(D,) what was subtracted."""
 
     def problem(self, held_out: int | None, outputs: int, workers: Workers, check: Callable[[], None]) -> Problem:
         """Return the rows of all folds but one, or of all, to be scaled by these rows alone."""
-        folds = [fold for fold in range(len(self.blocks)) if fold != held_out]
-        blocks = [block for part in (self.blocks, self.copies) for fold in folds for block in part[fold]]
+        blocks = [block for fold, part in enumerate(self.blocks) if fold != held_out for block in part]
         total = sum(float(block.weights.sum(dtype=np.float64)) for block in blocks)
         return Problem(blocks, total, row_blocks.scaling(blocks, workers), outputs, workers, check)
 
 
 def build(
-    arrays: Sequence[NDArray[np.float32]],
+    features: NDArray[np.float32],
     labels: NDArray[np.int64],
     weights: NDArray[np.float32],
     folds: NDArray[np.int64],
     workers: Workers,
 ) -> FoldTable:
-    """Copy rows of `arrays` (n, D): the features of the images, and those of further copies of them.
-
-    `folds` is the result of `deal`. An image and its copies share the weight of one.
+    """Copy rows of `features` (n, D); `folds` is the result of `deal`.
 
     Raises:
         UserError: A feature is NaN or infinite.
@@ -65,16 +60,13 @@ def build(
     order = np.lexsort((np.arange(len(folds)), folds))[np.count_nonzero(folds < 0) :]
     bounds = np.searchsorted(folds[order], np.arange(folds.max() + 2))
     rows = tuple(order[start:stop] for start, stop in pairwise(bounds))
-    weights = weights / np.float32(len(arrays))
 
-    def gathered(array: NDArray[np.float32]) -> Iterator[tuple[Block, ...]]:
-        for part in rows:
-            cut = [part[piece] for piece in row_blocks.slices(0, len(part))]
-            yield tuple(workers.map(lambda some: Block(array[some], labels[some], weights[some]), cut))
+    def gathered(part: NDArray[np.int64]) -> tuple[Block, ...]:
+        cut = [part[piece] for piece in row_blocks.slices(0, len(part))]
+        return tuple(workers.map(lambda some: Block(features[some], labels[some], weights[some]), cut))
 
-    images, *others = (tuple(gathered(array)) for array in arrays)
-    copies = tuple(tuple(block for other in others for block in other[fold]) for fold in range(len(rows)))
-    everything = [block for part in (*images, *copies) for block in part]
+    blocks = tuple(gathered(part) for part in rows)
+    everything = [block for part in blocks for block in part]
     centre = row_blocks.centre(everything, workers)
 
     def subtract(block: Block) -> None:
@@ -82,4 +74,4 @@ def build(
 
     for _ in workers.map(subtract, everything):
         pass
-    return FoldTable(rows, images, copies, centre)
+    return FoldTable(rows, blocks, centre)

@@ -1,6 +1,6 @@
 """A linear classifier on features, fitted by convex optimisation: no learning rate, one optimum."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +71,6 @@ def fit(
     binary: bool = False,
     sample_weights: NDArray[np.float32] | None = None,
     start: LinearHead | None = None,
-    extra: Sequence[NDArray[np.float32]] = (),
     check: Callable[[], None] = lambda: None,
 ) -> LinearHead:
     """Fit multinomial logistic regression, or binary with one output, on features (n, D) in memory or in a file.
@@ -84,15 +83,13 @@ def fit(
         binary: One output, the logit of class 1; `classes` is 2.
         sample_weights: Float32 (n,), 1 by default.
         start: Where the optimiser starts, by default at zero. There is one optimum, whatever the start.
-        extra: Further copies of the same rows, each (n, D); an image and its copies share the weight of one.
         check: Called before each pass over the rows; may raise.
 
     Raises:
         UserError: A feature is NaN or infinite.
     """
     weights = np.ones(len(labels), np.float32) if sample_weights is None else sample_weights
-    arrays = (features, *extra)
-    raw = StreamedBlocks(arrays, labels, weights / np.float32(len(arrays)))
+    raw = StreamedBlocks(features, labels, weights)
     with workers() as threads:
         centre = row_blocks.centre(raw, threads)
         centred = raw.centred(centre)

@@ -13,9 +13,9 @@ from image_classifier.heads.row_blocks import Block
 
 @dataclass(frozen=True)
 class StreamedBlocks(Sequence[Block]):
-    """All rows of several arrays (n, D) with the same labels, a block at a time, centred when it is read."""
+    """All rows of an array (n, D), a block at a time, centred when it is read."""
 
-    arrays: tuple[NDArray[np.float32], ...]
+    features: NDArray[np.float32]
     labels: NDArray[np.int64]
     weights: NDArray[np.float32]
     centre: NDArray[np.float32] | None = None
@@ -26,7 +26,7 @@ class StreamedBlocks(Sequence[Block]):
         return replace(self, centre=centre)
 
     def __len__(self) -> int:
-        return len(self.arrays) * self._per_array
+        return -(-len(self.labels) // row_blocks.BLOCK)
 
     @overload
     def __getitem__(self, index: int) -> Block: ...
@@ -37,13 +37,8 @@ class StreamedBlocks(Sequence[Block]):
             return [self[number] for number in range(*index.indices(len(self)))]
         if index >= len(self):
             raise IndexError(index)
-        array, number = divmod(index, self._per_array)
-        rows = slice(number * row_blocks.BLOCK, (number + 1) * row_blocks.BLOCK)
-        features = np.asarray(self.arrays[array][rows])
+        rows = slice(index * row_blocks.BLOCK, (index + 1) * row_blocks.BLOCK)
+        features = np.asarray(self.features[rows])
         if self.centre is not None:
             features = features - self.centre
         return Block(features, self.labels[rows], self.weights[rows])
-
-    @property
-    def _per_array(self) -> int:
-        return -(-len(self.labels) // row_blocks.BLOCK)

@@ -121,13 +121,12 @@ def prepare_function(
     session: Session,
     network: FeatureNetwork | None,
     features_dir: Path | None = None,
-    decoder: Decoder | None = None,
 ) -> Callable[[Listing, str], Prepared]:
     """Return a function from a listing to its rows: features by `network`, or without one images decoded on demand.
 
-    Computed features are stored in `features_dir` and reused from there. `decoder` is by default that of the job.
+    Computed features are stored in `features_dir` and reused from there.
     """
-    decoder = decoder or Decoder(backbone.info.image_size, values.image_resize_interpolation)
+    decoder = Decoder(backbone.info.image_size, values.image_resize_interpolation)
 
     def prepare(listing: Listing, phase: str) -> Prepared:
         started = time.monotonic()

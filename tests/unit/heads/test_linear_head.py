@@ -130,13 +130,6 @@ def test_start_changes_the_way_but_not_the_head() -> None:
     assert len(again) < len(passes) / 2
 
 
-def test_copies_share_the_weight_of_their_image() -> None:
-    """Given each row again as a copy -> the head of the rows alone."""
-    features, labels = rows()
-    alone, doubled = (linear_head.fit(features, labels, 3, 0.1, extra=extra) for extra in ((), (features,)))
-    np.testing.assert_allclose(doubled.kernel, alone.kernel, atol=1e-3)
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_features_that_are_no_numbers_are_the_users_error(value: float) -> None:
     """Given NaN or infinity in one feature -> an error that counts such features."""

@@ -14,8 +14,6 @@ _FLOAT = 4
 """Bytes of a feature."""
 _COPIES = 3
 """Of the features that the cross-validation of a head holds at a time."""
-_VIEWS = 2
-"""Copies of the images that recipe=auto tries: flipped, and cropped to the middle."""
 _STEP_BY_PASS = 3.0
 """What a training step costs, in passes through the network: one forward and two back. Only splits a measured time."""
 
@@ -135,13 +133,7 @@ class _Work:
         marks, epochs = self._marks, self.measured.watched.epochs
         growth = self.sizes.training * self.sizes.classes / max(self._small.training * self._small.classes, 1)
         if self.values.recipe == contradictions.AUTO:
-            # The small job tries copies too, unless it has too few mistakes.
-            copies = self.measured.watched.copies
-            whole = marks[job.TRAINED] - marks[job.HEAD] - copies * self.row_seconds * self.measured.rows
-            once = max(whole, 0.0) / (1 + copies) * growth
-            if self.sizes.training > plan_rules.COPIED_IMAGES:
-                return once
-            return once * (1 + _VIEWS) + _VIEWS * self.row_seconds * self.sizes.total
+            return (marks[job.TRAINED] - marks[job.HEAD]) * growth
         begins = self._first_epoch_begins()
         if self.values.recipe == contradictions.SEARCH:
             trials = self.values.search_trials or DEFAULT_TRIALS

@@ -31,7 +31,6 @@ _LINES = {
     REPORTED: re.compile(r"Report: "),
 }
 """What the log says at the moment, see `training.job`."""
-_COPIES = re.compile(r"Recipe: cross-validation of the head on .* copies of each")
 _PROGRESS = re.compile(rf"({TRAINING}|{VALIDATION}): (\d+)/\d+ images")
 _EPOCH = re.compile(r"\d+/\d+ - \d+s - ")
 _POLL_SECONDS = 0.2
@@ -54,8 +53,6 @@ class Watched:
     """The same in CPU seconds of the job's processes: unlike the times, hardly more on a busy machine."""
     features: int = 0
     """Of an image, as the network computes them."""
-    copies: int = 0
-    """Cross-validations with copies of the images, beside the one without."""
     peak_bytes: int = 0
     """Resident memory of all its processes together, the largest of many looks."""
     code: int = 0
@@ -113,11 +110,8 @@ def _follow(
         {**found.marks, ENDED: ended},
         found.progress,
         found.epochs,
-        Watched(
-            {**of_cpu.marks, ENDED: _cpu_of_children() - before}, of_cpu.progress, of_cpu.epochs, copies=of_cpu.copies
-        ),
+        Watched({**of_cpu.marks, ENDED: _cpu_of_children() - before}, of_cpu.progress, of_cpu.epochs),
         found.features,
-        found.copies,
         memory.stop(),
         code,
         failure,
@@ -135,7 +129,7 @@ class _Notes:
         self.marks: dict[str, float] = {}
         self.progress: dict[str, list[tuple[float, int]]] = {}
         self.epochs: list[float] = []
-        self.features = self.copies = 0
+        self.features = 0
 
     def take(self, line: str) -> None:
         now = self._clock()
@@ -143,9 +137,7 @@ class _Notes:
             if name not in self.marks and (found := pattern.match(line)):
                 self.marks[name] = now
                 self.features = int(found[1]) if name == LOADED else self.features
-        if _COPIES.match(line):
-            self.copies += 1
-        elif progress := _PROGRESS.match(line):
+        if progress := _PROGRESS.match(line):
             self.progress.setdefault(progress[1], []).append((now, int(progress[2])))
         elif _EPOCH.match(line):
             self.epochs.append(now)

@@ -1,4 +1,4 @@
-"""Whether and how long stage 2 tunes the network: the rule of eligibility, and a plan from measured durations.
+"""Whether and how long stage 1 tunes the network: the rule of eligibility, and a plan from measured durations.
 
 Durations are measured once and the plan is stored with the job's checkpoints, so that a resumed job follows the same
 plan. Its numbers come from coarse ladders, so that noise in the durations mostly gives the same plan, and where the
@@ -37,7 +37,7 @@ _PASSES = 3
 
 @dataclass(frozen=True)
 class Allowance:
-    """The time that stage 2 may take."""
+    """The time that stage 1 may take."""
 
     seconds: float
     source: str
@@ -77,7 +77,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Plan:
-    """What stage 2 does."""
+    """What stage 1 does."""
 
     settings: tuple[TuningSettings, ...]
     """Entrants of the race; without a race, what is tuned."""
@@ -102,7 +102,7 @@ class Plan:
 
 
 def allowance(values: Hyperparameters, stop: StopSignal, has_gpu: bool) -> Allowance:
-    """Return the time that is left for stage 2.
+    """Return the time that is left for stage 1.
 
     With max_runtime all that remains of it, less the reserve for the export; else a default.
     """

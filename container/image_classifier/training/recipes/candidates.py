@@ -1,4 +1,4 @@
-"""What stage 3 chooses between: a network with weights, its predictions for the validation images and its metrics."""
+"""What stage 2 chooses between: a network with weights, its predictions for the validation images and its metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Stage 3: the paired comparison of the tuned network with the head of stage 0 on the validation images."""
+"""Stage 2: the paired comparison of the tuned network with the head of stage 0 on the validation images."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from image_classifier.heads import linear_head
 
 STANDARD_ERRORS = 1.0
-"""By how many standard errors the tuned network, or copies of the images, must win."""
+"""By how many standard errors the tuned network must win."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,13 @@ class Comparison:
 
     @property
     def tuned_wins(self) -> bool:
-        """Whether the tuned network wins, see `wins`; without any discordant pair the head stays."""
-        return wins(self.only_tuned, self.only_head)
+        """Whether the lead in discordant pairs exceeds `STANDARD_ERRORS` of it if both were equally good.
+
+        One image is taken off the lead: the continuity correction (Edwards, 1948), without which two discordant pairs
+        could decide. Without any discordant pair the head stays.
+        """
+        lead, discordant = self.only_tuned - self.only_head, self.only_tuned + self.only_head
+        return lead - 1 > STANDARD_ERRORS * math.sqrt(discordant)
 
     def rule(self) -> str:
         """Return the rule that fired, with its numbers, without a full stop."""
@@ -60,15 +65,6 @@ class Comparison:
             f"{self.standard_error:.4f}; {self.only_tuned} images only the network has right, {self.only_head} only "
             "the head"
         )
-
-
-def wins(gained: int, lost: int) -> bool:
-    """Return whether a lead in discordant pairs exceeds `STANDARD_ERRORS` of it if both were equally good.
-
-    One image is taken off the lead: the continuity correction (Edwards, 1948), without which two discordant pairs could
-    decide.
-    """
-    return gained - lost - 1 > STANDARD_ERRORS * math.sqrt(gained + lost)
 
 
 def compare(

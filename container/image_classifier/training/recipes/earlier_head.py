@@ -13,7 +13,7 @@ from image_classifier.training.recipes.record import EarlierRecord
 
 
 def considered(inputs: Inputs, fitted: FittedHead) -> FittedHead:
-    """Return `fitted` with the earlier head if there is one and it wins by the rule of stage 3. Collective."""
+    """Return `fitted` with the earlier head if there is one and it wins by the rule of stage 2. Collective."""
     kept = inputs.backbone.head
     if kept is None:
         return fitted

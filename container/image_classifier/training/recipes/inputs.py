@@ -1,4 +1,4 @@
-"""Inputs of a recipe: features of every image, computed once, and the pixels of the same images for stage 2."""
+"""Inputs of a recipe: features of every image, computed once, and the pixels of the same images for stage 1."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

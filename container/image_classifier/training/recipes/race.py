@@ -1,4 +1,4 @@
-"""The race: successive halving of the settings of stage 2, on a part of the training images and judged by another.
+"""The race: successive halving of the settings of stage 1, on a part of the training images and judged by another.
 
 Every run starts from a head that was fitted without the judging rows, and has a whole schedule of its own: warm-up,
 then a cosine to 0 at its last step, as the tuning will have. So a run is a small copy of the tuning, and a race that

@@ -1,7 +1,7 @@
 """recipe=auto: the story of its stages, in order.
 
-Stage 0 fits a convex head on features by cross-validation. Stage 1 keeps the enrichments that help it. Stage 2 tunes
-the network from that head. Stage 3 chooses between the two on the validation images.
+Stage 0 fits a convex head on features by cross-validation. Stage 1 tunes the network from that head. Stage 2 chooses
+between the two on the validation images.
 """
 
 import time
@@ -63,7 +63,6 @@ def train(
         rule=tuned.rule,
         features_seconds=job.training.seconds + job.validation.seconds,
         head=fitted.record,
-        enrichments=fitted.enrichments,
         earlier=fitted.earlier,
         tuning=tuned.record,
         refit=refitted.reason,

@@ -31,57 +31,6 @@ class HeadRecord:
 
 
 @dataclass(frozen=True)
-class CopiesRecord:
-    """Copies of the training images that were tried for the head."""
-
-    view: str
-    kept: bool
-    images: int
-    """That were held out in turn."""
-    agreement: float | None
-    """Share of the validation images of which the head says the same when they are flipped; None when not measured."""
-    gained: int | None
-    lost: int | None
-    """Held-out images that are right only with, or only without, the copies; None when they were not tried."""
-
-    def line(self) -> str:
-        """Return what the log says."""
-        if self.gained is None or self.lost is None:
-            return (
-                f"{self.view} no, the head says the same of only {self.agreement:.3f} of the flipped validation images"
-            )
-        verdict = "yes" if self.kept else "no"
-        return (
-            f"{self.view} {verdict}, {self.gained} of {self.images:,} held-out images are right only with them, "
-            f"{self.lost} only without"
-        )
-
-
-@dataclass(frozen=True)
-class EnrichmentRecord:
-    """Stage 1: copies of the training images."""
-
-    reason: str = ""
-    """Why none was tried; empty if they were."""
-    copies: tuple[CopiesRecord, ...] = ()
-    strength: float | None = None
-    """C of the head with the copies that were kept."""
-    score: Score | None = None
-    """Of that C."""
-    seconds: float = 0.0
-
-    def line(self) -> str:
-        """Return the line of the log."""
-        if self.reason:
-            return f"copies of the images: no, {self.reason}"
-        tried = "; ".join(one.line() for one in self.copies)
-        result = ""
-        if self.score and any(one.kept for one in self.copies):
-            result = f"; with them {shown(self.score)}, C={self.strength:g}"
-        return f"copies of the images: {tried}{result}; {self.seconds:.1f} s"
-
-
-@dataclass(frozen=True)
 class EarlierRecord:
     """The head of an earlier job, compared with the new one on the validation images."""
 
@@ -114,7 +63,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class ComparisonRecord:
-    """Stage 3: head and tuned network on the validation images."""
+    """Stage 2: head and tuned network on the validation images."""
 
     images: int
     only_head: int
@@ -141,7 +90,7 @@ class FinalistRecord:
 
 @dataclass(frozen=True)
 class TuningRecord:
-    """Stage 2: the tuned network."""
+    """Stage 1: the tuned network."""
 
     reason: str = ""
     """Why no network was tuned; empty if one was."""
@@ -201,7 +150,6 @@ class Record:
     features_seconds: float
     """Of the feature pass over training and validation images, in this run of the job."""
     head: HeadRecord
-    enrichments: EnrichmentRecord
     earlier: EarlierRecord | None
     tuning: TuningRecord
     refit: str
@@ -214,7 +162,6 @@ class Record:
             f"{what} is chosen, since {self.rule}",
             f"features: {self.features_seconds:.1f} s",
             self.head.line(),
-            self.enrichments.line(),
             *([self.earlier.line()] if self.earlier else []),
             self.tuning.line(),
             f"refit: {self.refit}",

@@ -1,6 +1,5 @@
 """Refit of the chosen head on training and validation images together."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,12 +32,7 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
     """Fit the head of stage 0 again where the hyperparameter `refit` says so. Collective."""
     if reason := _reason_against(inputs, fitted):
         return Refit(None, f"no, {reason}")
-    copies = (
-        []
-        if stages.get(STAGE)
-        else [_joined(fitted.views.training(view), fitted.views.validation(view)) for view in fitted.kept]
-    )
-    stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted, copies))
+    stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted))
     images = len(inputs.training.rows) + len(inputs.validation.rows)
     return Refit(
         linear_head.from_arrays(stage.arrays),
@@ -56,7 +50,7 @@ def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
     return "the job was stopped" if inputs.stop_requested() else None
 
 
-def _fit(inputs: Inputs, fitted: FittedHead, copies: Sequence[NDArray[np.float32]]) -> Stage:
+def _fit(inputs: Inputs, fitted: FittedHead) -> Stage:
     parts = (inputs.training.rows, inputs.validation.rows)
     features = _joined(*(np.asarray(rows.inputs) for rows in parts))
     labels = np.concatenate([rows.labels for rows in parts])
@@ -68,7 +62,6 @@ def _fit(inputs: Inputs, fitted: FittedHead, copies: Sequence[NDArray[np.float32
         binary=inputs.values.binary_mode,
         sample_weights=inputs.sample_weights(labels),
         start=fitted.head,
-        extra=copies,
     )
     return Stage({}, head.arrays)
 

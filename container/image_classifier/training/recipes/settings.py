@@ -1,4 +1,4 @@
-"""Settings of stage 2 that the race decides: learning rate, the part that is tuned, and the mode of BatchNorm."""
+"""Settings of stage 1 that the race decides: learning rate, the part that is tuned, and the mode of BatchNorm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Stage 2: tune the network from the head of stage 0 (LP-FT: Kumar and others, arXiv 2202.10054).
+"""Stage 1: tune the network from the head of stage 0 (LP-FT: Kumar and others, arXiv 2202.10054).
 
 Measure steps, plan, race the settings, train with the winner's, interpolate with the network of stage 0, and compare.
 After a short race two networks are trained, see `race.finalists`. The plan and every run of the race are stored in the
@@ -84,7 +84,7 @@ class NotTuned:
 
 
 def values_for(values: Hyperparameters) -> Hyperparameters:
-    """Return the hyperparameters of stage 2, also for building its network; the race sets the learning rate.
+    """Return the hyperparameters of stage 1, also for building its network; the race sets the learning rate.
 
     Adam, a cosine after 10 % of warm-up and gradients clipped to the norm 1, as AutoGluon MultiModal. Neither label
     smoothing nor dropout nor L2: they would first of all undo a head that is fitted already.

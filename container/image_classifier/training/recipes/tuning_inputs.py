@@ -1,4 +1,4 @@
-"""Inputs of stage 2."""
+"""Inputs of stage 1."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from image_classifier.training.model.classifier import Network
 
 @dataclass(frozen=True)
 class Stage0:
-    """What stage 0 leaves to stage 2."""
+    """What stage 0 leaves to stage 1."""
 
     head: LinearHead
     outputs: NDArray[np.float32]

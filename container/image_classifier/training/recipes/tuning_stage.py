@@ -1,4 +1,4 @@
-"""Stage 2 in the story of a recipe: whether the network is tuned, and the result as a candidate for stage 3."""
+"""Stage 1 in the story of a recipe: whether the network is tuned, and the result as a candidate for stage 2."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _WEIGHT = "weight-{:05d}"
 
 @dataclass(frozen=True)
 class TunedNetwork:
-    """What stage 2 left."""
+    """What stage 1 left."""
 
     record: TuningRecord
     candidate: Candidate | None = None
@@ -42,7 +42,7 @@ class TunedNetwork:
 
     @property
     def rule(self) -> str:
-        """The rule of stage 3 that fired, with its numbers."""
+        """The rule of stage 2 that fired, with its numbers."""
         compared = self.record.comparison
         return compared.rule if compared else f"no network was tuned: {self.record.reason}"
 

@@ -49,17 +49,6 @@ def test_time_grows_with_the_images_and_the_fixed_part_does_not() -> None:
     assert once.seconds == pytest.approx(sum(small.values()))
 
 
-def test_copies_that_the_small_job_tried_are_not_counted_twice() -> None:
-    """Given few images, and a small job with and without copies -> its cross-validations and passes are told apart."""
-    few, values = Sizes(200, 0, 0, 2, 100), values_of(recipe="auto", train_only_top_layer=True)
-    tried = replace(FEATURES.watched, copies=2, marks={**MARKS, "trained": 14.0 + 3 * 2.0 + 2 * 6.4})
-    heads = [
-        next(phase.seconds for phase in found.phases if phase.name == "head")
-        for found in (predicted(values, few), predicted(values, few, watched=tried))
-    ]
-    assert heads[1] == pytest.approx(heads[0], rel=0.02)
-
-
 def test_tuning_is_announced_where_the_recipe_may_tune() -> None:
     """Given enough images of each class, too few, or a frozen network -> up to ten minutes more, or none."""
     assert predicted(values_of(recipe="auto")).tuning_seconds == 600

@@ -1,4 +1,4 @@
-"""Eligibility of stage 2 and its plan, from durations that are given."""
+"""Eligibility of stage 1 and its plan, from durations that are given."""
 
 import json
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Stage 3's paired rule, on counts and on outputs."""
+"""Stage 2's paired rule, on counts and on outputs."""
 
 import numpy as np
 import pytest

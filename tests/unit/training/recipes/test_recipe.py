@@ -139,20 +139,6 @@ def test_finished_head_is_not_fitted_again(
         np.testing.assert_array_equal(ours, others)
 
 
-@pytest.mark.every
-def test_copies_are_tried_where_heads_are_wrong(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """Random colours -> flipped and cropped copies are tried, and recorded; separable ones -> they are not."""
-    random = train(read_data(small.write_images(tmp_path / "random", random=True)), backbone_folder)
-    flipped, cropped = random.recipe["enrichments"]["copies"]
-    assert (flipped["view"], cropped["view"]) == ("flipped", "cropped")
-    # Noise without a direction: a pooled convolution gives a flipped image other features, and the same class.
-    assert flipped["agreement"] > 0.5
-    assert cropped["gained"] is not None
-    easy = train(read_data(small.write_images(tmp_path / "easy")), backbone_folder)
-    assert easy.recipe["enrichments"]["copies"] == ()
-    assert "of 45 held-out images are wrong, too few" in easy.recipe["enrichments"]["reason"]
-
-
 def test_checkpoints_of_another_recipe_are_rejected(
     images: Path, tmp_path: Path, backbone_folder: Path, read_data: Reader
 ) -> None:

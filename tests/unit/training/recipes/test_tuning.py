@@ -1,4 +1,4 @@
-"""Stage 2 as a whole on a small network: the choice, killed and resumed runs, and stops."""
+"""Stage 1 as a whole on a small network: the choice, killed and resumed runs, and stops."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -21,7 +21,7 @@ def rows(count: int, seed: int) -> Rows:
 
 
 def inputs(folder: Path, session: Any = None, seed: int = 0, training: int = 48, **given: Any) -> Any:
-    """Return the inputs of stage 2: a head of small random weights on a backbone, and coloured images."""
+    """Return the inputs of stage 1: a head of small random weights on a backbone, and coloured images."""
     from image_classifier.heads.linear_head import LinearHead
     from image_classifier.training import fine_tuning
     from image_classifier.training.loop.fitting import Session
