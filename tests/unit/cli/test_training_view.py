@@ -45,6 +45,21 @@ def shown(log: str, width: int = 100) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.parametrize(("width", "expected"), [(100, True), (72, False)])
+def test_line_of_the_epochs_has_a_curve(width: int, expected: bool) -> None:
+    """Given validation accuracies of 0.7887, 0.8197 and 0.8000 -> their curve beside the best, where there is room."""
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width)
+    with TrainingView(console) as view:
+        for line in LOG.splitlines()[:14]:
+            view.show(line)
+        # Otherwise redrawn ten times a second.
+        view._progress.refresh()
+        assert isinstance(console.file, io.StringIO)
+        (*_, last) = [line for line in console.file.getvalue().splitlines() if "epoch 3/3, best 0.8197" in line]
+    assert ("best 0.8197 ▁█▄" in last) is expected
+    assert any(letter in last for letter in "▁▄█") is expected
+
+
 def test_terminal_shows_what_counts() -> None:
     """Given a job's log -> given values only, the data, numbered epochs with the best marked, the check, problems."""
     screen = shown(LOG)

@@ -1,5 +1,6 @@
 """A training job on a terminal: given settings, phases with rate and ETA, numbered epochs, the current activity."""
 
+import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from image_classifier.cli.terminal import consoles
+from image_classifier.cli.terminal import consoles, curve
 from image_classifier.contract import contradictions
 from image_classifier.runners import job_log
 from image_classifier.runners.job_log import Epoch, Note, Part, Problem, Resumed, Setting, Summary
@@ -17,6 +18,8 @@ from image_classifier.runners.job_phase import FIRST, PHASE_LINES, JobPhase, in_
 
 ALL_EPOCHS = 30
 """Jobs of up to so many epochs print each; longer ones print every tenth epoch and each that is the best so far."""
+_CURVE_COLUMNS, _LINE_COLUMNS = 16, 72
+"""Of the curve at most, and of what stands beside it in the same line."""
 _SHOWN_METRICS = ("loss", "accuracy", "val_loss", "val_accuracy", "val_auc")
 _DETAILS = (
     *PHASE_LINES,
@@ -60,6 +63,8 @@ class TrainingView:
         self._given: list[str] = []
         self._parts: list[Part] = []
         self._best = float("-inf")
+        self._values: list[float] = []
+        """The validation accuracy of each epoch so far."""
         self._job = JobPhase()
 
     def __enter__(self) -> Self:
@@ -130,8 +135,16 @@ class TrainingView:
         if self._phase != "epochs":
             self._phase = "epochs"
             self._run(self._job.name, epochs, epoch - 1)
-        count = f"epoch {epoch}/{epochs}, best {self._best:.4f}"
+        count = f"epoch {epoch}/{epochs}, best {self._best:.4f} {self._curve(value)}".rstrip()
         self._progress.update(self._task, completed=epoch, count=count, unit="epochs")
+
+    def _curve(self, value: float) -> str:
+        """Return the curve of the epochs so far with one more, as wide as the rest of the line leaves room for."""
+        if math.isfinite(value):
+            self._values.append(value)
+        if self._console.options.ascii_only:
+            return ""
+        return curve.of(self._values, min(_CURVE_COLUMNS, self._console.width - _LINE_COLUMNS))
 
     def _on_measured(self, metrics: Mapping[str, float]) -> None:
         """Show the metrics of a recipe's head or of an epoch, whose number the recipe chooses."""
