@@ -16,7 +16,7 @@ from PIL import Image
 
 from image_classifier import artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
-from image_classifier.cli import convert_model
+from image_classifier.cli import argument_types, convert_model
 from image_classifier.cli.predictions import image_files
 from image_classifier.cli.terminal import command, consoles, import_summary
 from image_classifier.cli.terminal.import_summary import AnswerComparison, Imported
@@ -52,6 +52,10 @@ def import_model(source: str, output: Path, images: Path | None, trust: bool = F
         OSError: The folder cannot be written.
     """
     _reject_output(output)
+    if "://" not in source and own_files.overlap(output, Path(source)):
+        raise UserError(f"--output {output} is inside the artefact {source}, which is only read. Give another folder.")
+    if images is not None and not images.is_dir():
+        raise UserError(f"--images {images} is not a folder. Give a folder of images like those that clients send.")
     with tempfile.TemporaryDirectory(prefix="import-") as scratch:
         given = source if "://" in source else str(local_server.model_of(Path(source)))
         fetched = sources.of_text(given, Origin(), Path(scratch))
@@ -60,13 +64,14 @@ def import_model(source: str, output: Path, images: Path | None, trust: bool = F
                 f"ARTEFACT {source} does not exist. Expected a folder or a .tar.gz that the built-in algorithm left, "
                 "or its s3:// or https:// address."
             )
+        # The folder into which an archive was unpacked is removed when a message is read.
+        unpacked = str(fetched.folder) if fetched.folder.is_relative_to(scratch) else source
         try:
             for note in model_layout.notes(fetched.folder):
-                consoles.announce(note.replace(str(fetched.folder), source))
+                consoles.announce(note.replace(unpacked, source))
             return _import(model_layout.root(fetched.folder), fetched.source, output, images, trust)
         except UserError as error:
-            # The folder into which an archive was unpacked is removed when this is read.
-            raise UserError(str(error).replace(str(fetched.folder), source)) from error
+            raise UserError(str(error).replace(unpacked, source)) from error
 
 
 def _reject_output(output: Path) -> None:
@@ -198,10 +203,18 @@ def main(words: Sequence[str] | None = None) -> int:
         "  scripts/import-model s3://my-bucket/job/output/model.tar.gz --output run/imported --images photos",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("artefact", metavar="ARTEFACT", help="a folder, a model.tar.gz or an s3:// address; only read")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="a new folder")
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="images like those that it classifies; else synthetic ones"
+        "artefact",
+        type=argument_types.some_text,
+        metavar="ARTEFACT",
+        help="a folder, a model.tar.gz or an s3:// address; only read",
+    )
+    parser.add_argument("--output", type=argument_types.some_path, required=True, metavar="DIR", help="a new folder")
+    parser.add_argument(
+        "--images",
+        type=argument_types.some_path,
+        metavar="DIR",
+        help="images like those that it classifies; else synthetic ones",
     )
     parser.add_argument(
         "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"

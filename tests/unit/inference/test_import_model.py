@@ -114,6 +114,44 @@ def test_missing_artefact_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "does not exist. Expected a folder or a .tar.gz" in complained
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--output", "artefact/new"), "--output artefact/new is inside the artefact artefact/, which is only read."),
+        (("--output", "out", "--images", "gone"), "--images gone is not a folder. Give a folder of images"),
+        (("--output", "out", "--images", "photo.txt"), "--images photo.txt is not a folder."),
+    ],
+)
+def test_folders_are_looked_at_first(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    sentence: str,
+) -> None:
+    """An output inside the artefact, images that are no folder -> one sentence, and nothing is made."""
+    (tmp_path / "artefact").mkdir()
+    (tmp_path / "photo.txt").write_text("text")
+    monkeypatch.chdir(tmp_path)
+    code, _, complained = run(capsys, "artefact/", *words)
+    assert (code, complained.count("\n")) == (1, 1)
+    assert sentence in complained
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["artefact", "photo.txt"]
+
+
+def test_messages_keep_the_artefact_as_it_was_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The working folder, given as ./ with two SavedModels -> each full stop of the message stays one."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").write_bytes(b"graph")
+    monkeypatch.chdir(tmp_path)
+    code, _, complained = run(capsys, "./", "--output", tmp_path.with_name("out"))
+    assert code == 1
+    assert complained.endswith("none of them under 1/. Keep one of them.\n")
+
+
 @pytest.mark.every
 def test_artefact_in_s3_is_imported(
     artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
