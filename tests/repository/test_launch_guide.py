@@ -15,6 +15,8 @@ from tests.support.guides import GUIDES
 
 TEXT = (GUIDES / "launch.md").read_text(encoding="utf-8")
 TEXTS = f"{TEXT}\n{(GUIDES / 'registry.md').read_text(encoding='utf-8')}"
+_SAY_IT_ALL = ("images",)
+"""Arguments that their names explain."""
 COMMANDS = sorted(set(re.findall(r"^scripts/launch (.+)$", TEXTS, re.MULTILINE)))
 
 
@@ -27,6 +29,34 @@ def test_guide_shows_every_verb() -> None:
 def test_command_is_accepted(command: str) -> None:
     """Given a command of the guide -> its verb's parser accepts it."""
     assert launch.parser().parse_args(shlex.split(command)).verb == command.split()[0]
+
+
+@pytest.mark.parametrize("verb", launch.VERBS)
+def test_help_of_each_verb_is_complete(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given --help -> what the verb does, a text for each flag with its choices, and examples that it accepts."""
+    with pytest.raises(SystemExit) as ended:
+        launch.main([verb, "--help"])
+    assert ended.value.code == 0
+    text, summary = " ".join(capsys.readouterr().out.split()), launch.VERBS[verb].SUMMARY
+    assert f"{summary[0].upper()}{summary[1:]}." in text
+    examples = re.findall(r"^  scripts/launch (.+?)(?: {3,}.*)?$", launch.VERBS[verb].EXAMPLES, re.MULTILINE)
+    assert len(examples) >= 1
+    for example in examples:
+        assert launch.parser().parse_args(shlex.split(example)).verb == verb
+    own = argparse.ArgumentParser()
+    launch.VERBS[verb].add_arguments(own)
+    assert [action.dest for action in own._actions if not action.help and action.dest not in _SAY_IT_ALL] == []
+
+
+def test_help_names_what_a_flag_takes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an option with a list of values, and one that is on or off -> the values, and which is the default."""
+    # Narrow terminals break a line at a hyphen.
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        launch.main(["deploy", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "one of real-time, serverless, asynchronous, multi-model (default: real-time)" in text
+    assert "Whether the container has no network (default: on)" in text
 
 
 def test_flags_of_the_tables_exist() -> None:

@@ -4,6 +4,7 @@ moto answers what a test queues. Here the artefact of an endpoint's model is fet
 """
 
 import io
+import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import boto3
 from flask import Flask
+from werkzeug.test import EnvironBuilder
 
 from image_classifier import archives
 from image_classifier.inference.predictor import Predictor
@@ -46,7 +48,7 @@ class Hosting:
         if not environment["PATH_INFO"].endswith("/async-invocations"):
             # The server reads to the end of the body, which here is that of the connection.
             body = io.BytesIO(environment["wsgi.input"].read(int(environment["CONTENT_LENGTH"])))
-            return app({**environment, "PATH_INFO": _PATH, "wsgi.input": body}, start)
+            return _invoked(app, {**environment, "PATH_INFO": _PATH, "wsgi.input": body}, start)
         source = environment["HTTP_X_AMZN_SAGEMAKER_INPUTLOCATION"]
         accept = environment["HTTP_X_AMZN_SAGEMAKER_ACCEPT"]
         folder = config.async_inference_config["OutputConfig"]["S3OutputPath"]
@@ -77,6 +79,18 @@ class Hosting:
             archives.unpack(packed, folder)
             self._apps[artefact] = create_app(_Loaded(Predictor.load(folder)), ServingSettings())
         return self._apps[artefact]
+
+
+def _invoked(app: Flask, environment: dict[str, Any], start: Any) -> Iterable[bytes]:
+    """Answer as the server does, or with the ModelError in which the platform wraps a rejection."""
+    answer = app.test_client().open(EnvironBuilder.from_environ(environment))
+    if answer.status_code < 400:
+        start(answer.status, list(answer.headers))
+        return [answer.data]
+    fault = "client" if answer.status_code < 500 else "server"
+    words = f'Received {fault} error ({answer.status_code}) from all with message "{answer.text}"'
+    start("424 Failed Dependency", [("Content-Type", "application/json"), ("X-Amzn-ErrorType", "ModelError")])
+    return [json.dumps({"Message": words, "OriginalStatusCode": answer.status_code}).encode()]
 
 
 def _ask(app: Flask, image: bytes, content_type: str, accept: str) -> bytes:

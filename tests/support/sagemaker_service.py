@@ -66,6 +66,8 @@ class SageMakerService:
     faults: dict[str, list[Fault]] = field(default_factory=lambda: defaultdict(list))
     before: dict[str, Callable[[dict[str, Any]], None]] = field(default_factory=dict)
     """What is called with the parameters of an operation before moto answers it."""
+    hidden: set[str] = field(default_factory=set)
+    """Buckets to which the caller has no access, as if their policies denied it."""
     hosting: Callable[[dict[str, Any], Any], Iterable[bytes]] | None = None
     """A WSGI application that answers the requests to endpoints in moto's place."""
 
@@ -80,6 +82,7 @@ class SageMakerService:
         self.requests.clear()
         self.faults.clear()
         self.before.clear()
+        self.hidden.clear()
         self.hosting = None
         boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
 
@@ -150,6 +153,10 @@ class _Front:
         target = environment.get("HTTP_X_AMZ_TARGET", "")
         if self._service.hosting and environment["PATH_INFO"].startswith("/endpoints/"):
             return self._service.hosting(environment, start)
+        bucket = environment["PATH_INFO"].split("/")[1]
+        if not target and bucket in self._service.hidden:
+            start("403 Forbidden", [("Content-Type", "application/xml"), ("x-amz-bucket-region", _region_of(bucket))])
+            return [b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"]
         if not target:
             return self._moto(environment, start)  # type: ignore[no-any-return]
         service, _, operation = target.partition(".")
@@ -177,6 +184,10 @@ class _Front:
                 for each in wanted
             )
         ]
+
+
+def _region_of(bucket: str) -> str:
+    return str(get_backend("s3")[ACCOUNT]["aws"].buckets[bucket].region_name)
 
 
 def _answer(start: Any, status: str, content: dict[str, Any]) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Translate the errors of AWS and of its library into sentences with an owner and a remedy."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,6 +72,14 @@ def explained(request: Request) -> Iterator[None]:
         if isinstance(error.__context__, exceptions.ClientError):  # an upload, whose error only quotes the cause
             raise _rejection(request, error.__context__) from error
         raise UserError(f"{request.target}: {first_line(error)}. Check the AWS configuration.") from error
+    except ValueError as error:
+        # boto3 reads the address when it makes a client.
+        if "endpoint" not in str(error).lower():
+            raise
+        raise UserError(
+            f"{first_line(error)}. Correct AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration: expected an "
+            "address such as https://sagemaker.eu-west-1.amazonaws.com."
+        ) from error
 
 
 def is_absent(error: Any) -> bool:
@@ -94,13 +103,22 @@ def _inside(target: str) -> str:
     return f"the {target.removeprefix('The ')}" if target.startswith("The ") else target
 
 
+def _plain_text(message: str) -> str:
+    """Return a message; of an HTML page, as proxies and load balancers answer, its title."""
+    if message.lstrip()[:1] != "<":
+        return message
+    title = re.search(r"<title>(.*?)</title>", message, re.IGNORECASE | re.DOTALL)
+    return f"an HTML page with the title {' '.join(title[1].split())!r}" if title else "an HTML page"
+
+
 def _rejection(request: Request, error: Any) -> ExplainedError:
     answer = error.response
-    code, message = str(answer["Error"]["Code"]), str(answer["Error"].get("Message", "")).rstrip(".")
+    code, message = str(answer["Error"]["Code"]), _plain_text(str(answer["Error"].get("Message", ""))).rstrip(".")
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 400))
     known = remedies.explain(Rejection(code, message, request.target, request.region))
     if known:
         return known
+    message = " ".join(message.split())
     if status >= 500 or status == 429:
         return PlatformError(f"{request.target}: AWS answered {code}: {message}. Try again later.")
     if is_absent(error):

@@ -1,5 +1,6 @@
 """Errors of AWS that users meet, each as a sentence with an owner and a remedy; the rest is in `errors`."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from image_classifier.contract.errors import ExplainedError, PlatformError, User
 
 _ACTION = re.compile(r"not authorized to perform: (?P<action>[\w:*-]+)(?: on resource: (?P<resource>[^\s,]+))?")
 _QUOTA = re.compile(r"service limit '(?P<quota>[^']+)' is (?P<limit>[^,]+),")
+_QUOTED = re.compile(r'with message "(?P<answer>\{.*\})"', re.DOTALL)
 _IMAGE = re.compile(r"(?P<image>\d{12}\.dkr\.ecr\.[\w./:@-]+)")
 
 
@@ -71,6 +73,11 @@ def _permission(rejection: Rejection) -> str:
     found = _ACTION.search(rejection.message)
     action, resource = (found["action"], found["resource"]) if found else ("", None)
     where = f" on {resource}" if resource else ""
+    if "explicit deny" in rejection.message:
+        return (
+            f"{rejection.target}: a policy explicitly denies {action}{where} ({_plain(rejection)}). No further "
+            "permission helps: ask who administers the account to change that policy."
+        )
     return (
         f"{rejection.target}: these credentials lack the permission {action}{where}. Add it to the policy of "
         "the user or role that runs this command."
@@ -127,6 +134,27 @@ def _expired(rejection: Rejection) -> str:
     return f"The AWS credentials have expired ({_plain(rejection)}). Run `aws sso login`, or renew them."
 
 
+def _invalid_credentials(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: AWS does not accept these credentials ({_plain(rejection)}). "
+        "`aws sts get-caller-identity` shows whose they are; run `aws configure` or `aws sso login`, or give --profile."
+    )
+
+
+def _clock(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: AWS rejects the time of the request ({_plain(rejection)}). Set this machine's clock, for "
+        "example with NTP."
+    )
+
+
+def _not_opened(rejection: Rejection) -> str:
+    return (
+        f"{rejection.target}: this account may not use the service here ({_plain(rejection)}). Complete the sign-up of "
+        "the account, or enable the region in the console under Account, or give another one with --region."
+    )
+
+
 def _throttled(rejection: Rejection) -> str:
     return (
         f"{rejection.target}: AWS throttles requests of this account ({_plain(rejection)}), after several attempts "
@@ -139,8 +167,18 @@ def _taken(rejection: Rejection) -> str:
 
 
 def _model_rejects(rejection: Rejection) -> str:
-    reason = _plain(rejection)
+    reason = _words_of_the_server(rejection.message) or _plain(rejection)
     return f"{rejection.target}: the server rejected the request ({reason}). Formats and limits: docs/reference/http.md"
+
+
+def _words_of_the_server(message: str) -> str:
+    """Return the sentence in the JSON that the server answered, which the platform quotes; empty without one."""
+    found = _QUOTED.search(message)
+    try:
+        answer = json.loads(found["answer"]) if found else {}
+    except ValueError:
+        return ""
+    return str(answer.get("message", "")).rstrip(".") if isinstance(answer, dict) else ""
 
 
 def _model_fails(rejection: Rejection) -> str:
@@ -153,12 +191,21 @@ def _plain(rejection: Rejection) -> str:
 
 _ACCESS = ("AccessDeniedException", "AccessDenied", "UnauthorizedOperation")
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired")
+_INVALID = (
+    *("UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+    *("InvalidSignatureException", "IncompleteSignature", "InvalidToken", "MissingAuthenticationToken"),
+)
+_CLOCK = r"signature (not yet current|expired)|time too skewed|difference between the request time"
+_NOT_OPENED = ("SubscriptionRequiredException", "OptInRequired", "NotSignedUp")
 _THROTTLED = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
 _ELSEWHERE = ("PermanentRedirect", "IllegalLocationConstraintException", "AuthorizationHeaderMalformed")
 REMEDIES = (
     Remedy(("ModelError",), r"client error", UserError, _model_rejects),
     Remedy(("ModelError",), "", PlatformError, _model_fails),
     Remedy(_EXPIRED, "", UserError, _expired),
+    Remedy((*_INVALID, "RequestTimeTooSkewed", "RequestExpired"), _CLOCK, UserError, _clock),
+    Remedy(_INVALID, "", UserError, _invalid_credentials),
+    Remedy(_NOT_OPENED, "", UserError, _not_opened),
     Remedy(_THROTTLED, "", PlatformError, _throttled),
     Remedy(("ResourceLimitExceeded",), "", UserError, _quota),
     Remedy((), r"service limit '", UserError, _quota),

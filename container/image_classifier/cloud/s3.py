@@ -1,10 +1,11 @@
 """S3: download and upload files through boto3's transfer manager, and list folders."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from image_classifier.cloud.errors import ABSENT, Request, explained
 from image_classifier.contract.addresses import without_secrets
@@ -13,6 +14,7 @@ from image_classifier.contract.errors import UserError
 _CONCURRENT_UPLOADS = 8
 _ATTEMPTS = 4
 """Of one HTTP request."""
+_HIDDEN = ("403", "AccessDenied")
 _WRITTEN_BY = "written-by"
 """Key of an object's user-defined metadata."""
 _EXAMPLE = "s3://my-bucket/models/lite0.tar.gz"
@@ -147,18 +149,28 @@ class S3Storage:
         """Return whether an object exists."""
         return self.written_by(location) is not None
 
-    def region_of(self, bucket: str) -> str:
-        """Return the region of a bucket.
+    def region_of(self, bucket: str) -> str | None:
+        """Return the region of a bucket as far as S3 tells it: empty without access, None if there is no bucket."""
+        with explained(_request(Location(bucket, ""))):
+            try:
+                return _region_in(self._client.head_bucket(Bucket=bucket))
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in ABSENT:
+                    return None
+                if error.response["Error"]["Code"] in _HIDDEN:
+                    return _region_in(error.response)
+                raise
 
-        Raises:
-            UserError: The bucket does not exist, or the credentials have no access to it.
-        """
-        location = Location(bucket, "")
-        with explained(_request(location)):
-            answer = self._client.head_bucket(Bucket=bucket)
-        return str(
-            answer.get("BucketRegion") or answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", "")
-        )
+    def has_objects(self, prefix: Location) -> bool:
+        """Return whether an object's key begins with a prefix; True where these credentials may not list the bucket."""
+        with explained(_request(prefix)):
+            try:
+                found = self._client.list_objects_v2(Bucket=prefix.bucket, Prefix=prefix.key, MaxKeys=1)
+            except self._client.exceptions.ClientError as error:
+                if error.response["Error"]["Code"] in _HIDDEN:
+                    return True
+                raise
+        return bool(found["KeyCount"])
 
     def put(self, file: Path, location: Location, writer: str | None = None) -> None:
         """Upload a file, in parts if it is large; `writer` is recorded in the object's metadata."""
@@ -185,6 +197,11 @@ class S3Storage:
             # Consuming the results raises the first error.
             list(threads.map(self.put, files, below))
         return len(files)
+
+
+def _region_in(answer: Mapping[str, Any]) -> str:
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(answer.get("BucketRegion") or headers.get("x-amz-bucket-region", ""))
 
 
 def _request(target: Location | str) -> Request:

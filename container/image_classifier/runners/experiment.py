@@ -41,6 +41,7 @@ _TEXTS = ("name", *CHANNELS, "model", "runner")
 _HYPERPARAMETERS = "hyperparameters"
 _KEYS = (*_TEXTS, _HYPERPARAMETERS, *RUNNERS)
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _S3, _FILE_URI = "s3://", "file://"
 
 Option = str | int | float | bool | Sequence[str] | Mapping[str, str]
@@ -82,6 +83,11 @@ def is_s3(address: str) -> bool:
     return address.startswith(_S3)
 
 
+def is_address(text: str) -> bool:
+    """Return whether a channel or a model is an address of any kind, such as https://..., and not a path."""
+    return _ADDRESS.match(text) is not None
+
+
 def name_from(text: str) -> str:
     """Return a valid name for an experiment that resembles `text`, such as a folder's name; `job` if nothing does."""
     return re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-")[:63].rstrip("-") or "job"
@@ -96,7 +102,9 @@ def problems(experiment: Experiment) -> list[str]:
             f"{name_from(experiment.name)}."
         )
     found += [
-        f"{name} is empty; expected a folder or an s3:// URI." for name, v in experiment.channels.items() if not v
+        f"{name} is {address or 'empty'}; expected a folder or an s3:// URI."
+        for name, address in experiment.channels.items()
+        if not address or (is_address(address) and not is_s3(address))
     ]
     if experiment.runner not in RUNNERS:
         found.append(f"runner is {_shown(experiment.runner)}; expected one of: {', '.join(RUNNERS)}.")
@@ -214,6 +222,8 @@ def _resolved(address: str, folder: Path, may_be_id: bool) -> str:
         return address
     if address.startswith(_FILE_URI):
         address = os.fsdecode(unquote_to_bytes(address.removeprefix(_FILE_URI)))
+    elif is_address(address):
+        return address
     home = address == "~" or address.startswith("~/")
     path = folder / (Path(address).expanduser() if home else address)
     if may_be_id and not path.exists():
@@ -224,7 +234,7 @@ def _resolved(address: str, folder: Path, may_be_id: bool) -> str:
 
 def _channel_folder(address: str, name: str, found: list[str]) -> str:
     """Return a channel's folder where the file names the manifest in it."""
-    if is_s3(address):
+    if is_address(address):
         return address
     try:
         return str(manifests.folder_of(Path(address), name))

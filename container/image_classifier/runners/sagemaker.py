@@ -45,7 +45,7 @@ def check(asked_for: Experiment, folder: Path) -> None:
     problems += [
         f"{name} is {address}, which is not a folder. Give a folder with one sub-folder per class, or an s3:// URI."
         for name, address in asked_for.channels.items()
-        if not experiment.is_s3(address) and not Path(address).is_dir()
+        if not experiment.is_address(address) and not Path(address).is_dir()
     ]
     for checked in (lambda: inputs.chosen(asked_for), lambda: _check_folder(folder)):
         try:

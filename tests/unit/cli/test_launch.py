@@ -158,7 +158,7 @@ def test_failed_job_is_a_failed_command(
         "s3://not-there/x",
     ]
     assert launch.main(words) == 1
-    assert "The job failed. UserError: s3://not-there/ does not exist" in capsys.readouterr().out
+    assert "The job failed. UserError: The bucket not-there does not exist" in capsys.readouterr().out
 
 
 def test_interrupted_command_leaves_the_job_running(

@@ -20,6 +20,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"content")
     (tmp_path / "empty").mkdir()
+    for name in ("texts/cat/1.txt", "texts/dog/1.txt", "one/cat/1.jpg", "job.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text('name = "flowers"\ntraining = "photos"\nmodel = "model.tar.gz"\n')
     monkeypatch.chdir(tmp_path)
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -37,7 +40,31 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ([*TRAIN, *FLAGS, "--profile", "absent"], "`aws configure list-profiles` lists those"),
         ([*TRAIN, *FLAGS, "--location", "my-bucket"], "location: 'my-bucket' is not an S3 address. Expected s3://"),
         (["train", "--training", "s3://", *FLAGS], "'s3://' is not an S3 address"),
-        (["train", "--training", "empty", "--model", "model.tar.gz", *FLAGS], "Give a folder with files."),
+        (["train", "--training", "S3://bucket/x", *FLAGS], "training is S3://bucket/x; expected a folder or an s3://"),
+        (["train", "--training", "empty", *FLAGS], "/empty/<class name>/<image>, one folder per class."),
+        (["train", "--training", "texts", *FLAGS], "has no image: cat holds 1 file(s) ending in .txt"),
+        (["tune", "--training", "one", *FLAGS], "has one class, cat; a classifier needs two."),
+        (["pipeline", "--training", "photos/cat", *FLAGS], "1 image lies directly in it; move it into a folder named"),
+        (["train", "job.toml", "epochs", *FLAGS], "not job.toml, epochs. Hyperparameters are written name=value."),
+        ([*TRAIN, *FLAGS, "--tags", "bad*tag=1"], "tags: bad*tag=1; allowed in names and values: letters, digits"),
+        ([*TRAIN, *FLAGS, "--tags", "AWS:x=1"], "tags: AWS:x; AWS keeps names that begin with aws: for itself."),
+        (
+            [*TRAIN, *FLAGS, "--tags", ",".join(f"tag{number}=x" for number in range(48))],
+            "tags are 48; allowed: 47, since AWS takes 50 with this program's.",
+        ),
+        ([*TRAIN, *FLAGS, "--image", "image-classifier:cpu"], "is not the URI of a Docker image in ECR, such as 1234"),
+        ([*TRAIN, *FLAGS, "--location", "s3://bucket//x"], "Write one slash between two names."),
+        (["deploy", "nowhere.tar.gz"], "nowhere.tar.gz does not exist on this machine."),
+        (
+            ["deploy", "model.tar.gz", "--kind", "serverless", "--instances", "3", *FLAGS],
+            "instances has no effect on an endpoint of the kind serverless.",
+        ),
+        (
+            ["deploy", "model.tar.gz", "--memory-mb", "4096", *FLAGS],
+            "memory_mb has no effect on an endpoint of the kind real-time.",
+        ),
+        (["deploy", "model.tar.gz", "--scale-at", "9", *FLAGS], "scale_at is for auto scaling: give max_instances"),
+        (["delete", "flowers", "--all", "--yes"], "Give names or --all, not both: --all takes more than flowers."),
         (["deploy", "photos", *FLAGS], "photos is not a model: expected a job's folder"),
         (["deploy", "notes.txt", *FLAGS], "notes.txt is not a model"),
         (["deploy", "s3://bucket/model.zip", *FLAGS], "is not an archive, and an endpoint takes nothing else"),
@@ -77,6 +104,30 @@ def test_mistake_is_one_sentence(words: list[str], part: str, capsys: pytest.Cap
     assert part in shown.err
     assert shown.err.startswith("UserError: ")
     assert len(shown.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        # As of an unset variable: with --yes it once meant everything.
+        (["delete", "", "--yes"], "argument NAME: is empty; give a name"),
+        (["invoke", "", "photos"], "argument ENDPOINT: is empty"),
+        (["deploy", ""], "argument JOB_OR_MODEL: is empty"),
+        (
+            ["deploy", "model.tar.gz", "--name", "My_Flowers"],
+            "argument --name: is 'My_Flowers'; allowed are 1 to 63 lower-case letters, digits and single hyphens, such "
+            "as my-flowers",
+        ),
+        (["train", "job.toml", "--epochs", "3"], "hyperparameters are written without dashes: write epochs=3"),
+        (["status", "--epochs=3"], "unrecognized arguments: --epochs=3"),
+    ],
+)
+def test_mistake_in_the_form_of_the_command(words: list[str], part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given words of another form -> exit code 2, and what is allowed."""
+    with pytest.raises(SystemExit) as ended:
+        launch.main(words)
+    assert ended.value.code == 2
+    assert part in capsys.readouterr().err
 
 
 def test_words_may_stand_behind_flags(capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,6 +110,23 @@ def test_search_is_detached_and_followed_again(
     assert "Best: learning_rate=0.01 optimizer=adam" in capsys.readouterr().out
 
 
+def test_dry_run_of_a_batch_prints_uploads_too(
+    service: SageMakerService, photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given --dry-run -> the uploads of model and images, the model, the job and the deletion; none is sent."""
+    assert launch.main(["batch", "model.tar.gz", "photos", "--csv", "answers.csv", "--dry-run", *FLAGS]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    made = ["CreateModel", "CreateTransformJob", "DeleteModel"]
+    assert [each["operation"] for each in planned] == ["PutObject", "PutObject", *made]
+    images = planned[1]["parameters"]
+    assert (images["from"], images["files"]) == ("photos", 2)
+    # A job reads what lies below a folder.
+    source = planned[3]["parameters"]["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
+    assert source == f"{images['to'].rstrip('/')}/"
+    assert service.requests == []
+    assert not Path("answers.csv").exists()
+
+
 @pytest.mark.every
 def test_batch_joins_answers_with_the_names_of_images(
     service: SageMakerService, photos: Path, capsys: pytest.CaptureFixture[str]

@@ -74,6 +74,36 @@ CASES = [
         "AWS rejected CreateTrainingJob for the training job flowers.*It requires sagemaker:CreateTrainingJob",
     ),
     (Fault("ResourceInUse", "Training job names must be unique"), UserError, "the name is taken .* another name"),
+    (
+        Fault("UnrecognizedClientException", "The security token included in the request is invalid.", 403),
+        UserError,
+        "AWS does not accept these credentials .*`aws sts get-caller-identity`",
+    ),
+    (
+        Fault("InvalidSignatureException", "Signature expired: 20261130T0000Z is now earlier than 20261201T0000Z", 403),
+        UserError,
+        r"rejects the time of the request .* Set this machine's clock",
+    ),
+    (
+        Fault("OptInRequired", "You are not subscribed to this service", 403),
+        UserError,
+        "this account may not use the service here .* enable the region",
+    ),
+    (
+        Fault(
+            "AccessDeniedException",
+            "User: arn:aws:iam::123456789012:user/me is not authorized to perform: sagemaker:CreateTrainingJob on "
+            "resource: arn:aws:sagemaker:eu-west-1:123456789012:training-job/x with an explicit deny in a service "
+            "control policy",
+        ),
+        UserError,
+        "a policy explicitly denies sagemaker:CreateTrainingJob on .*administers the account",
+    ),
+    (
+        Fault("ServiceUnavailable", "<html><head><title>503 Service\nUnavailable</title></head></html>", 503),
+        PlatformError,
+        r"AWS answered ServiceUnavailable: an HTML page with the title '503 Service Unavailable'\. Try again later",
+    ),
     (Fault("ExpiredTokenException", "The security token is expired"), UserError, "have expired .* `aws sso login`"),
 ]
 
@@ -105,6 +135,13 @@ def test_throttled_request_is_repeated(service: SageMakerService) -> None:
     service.faults["CreateTrainingJob"] = [throttled] * session.ATTEMPTS
     with pytest.raises(PlatformError, match=r"AWS throttles requests .* Try again in a few minutes"):
         session.open_session().send(create_training_job(replace(job(), name="another")))
+
+
+def test_address_without_a_scheme_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given an AWS_ENDPOINT_URL that is no URL -> a UserError that names the variable, not a traceback."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9")
+    with pytest.raises(UserError, match=r"Invalid endpoint: 127\.0\.0\.1:9\. Correct AWS_ENDPOINT_URL"):
+        session.open_session("eu-west-1").send(create_training_job(job()))
 
 
 def test_region_is_required(monkeypatch: pytest.MonkeyPatch) -> None:

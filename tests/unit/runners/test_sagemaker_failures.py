@@ -74,7 +74,7 @@ def test_bucket_of_another_region_is_found_before_the_upload(
     options = {experiment.SAGEMAKER: {**OPTIONS, "location": "s3://far-away/x"}}
     sagemaker.start(replace(asked_for, options=options), folder)
     process.run(folder)
-    assert "far-away is in us-west-2, and the job would run in eu-west-1" in str(sagemaker.status(folder).failure)
+    assert "far-away is in us-west-2, and SageMaker would work in eu-west-1" in str(sagemaker.status(folder).failure)
     assert boto3.client("s3").list_objects_v2(Bucket="far-away")["KeyCount"] == 0
 
 

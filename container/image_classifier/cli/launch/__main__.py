@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from image_classifier.cli import train_locally
 from image_classifier.cli.launch import (
     batch,
     delete,
@@ -36,6 +37,8 @@ VERBS = {
     "delete": delete,
 }
 
+_TRAINING = ("train", "tune", "pipeline")
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's arguments, with a sub-parser for each verb."""
@@ -65,7 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, rest = known.parse_known_args(arguments)
     # argparse takes words before the first flag alone where another argument comes before them.
     if rest and not (hasattr(given, "words") and all("=" in word and not word.startswith("-") for word in rest)):
-        known.error(f"unrecognized arguments: {' '.join(rest)}")
+        right = train_locally.misplaced_hyperparameter(rest) if given.verb in _TRAINING else None
+        known.error(
+            f"hyperparameters are written without dashes: write {right}"
+            if right
+            else f"unrecognized arguments: {' '.join(rest)}"
+        )
     if rest:
         given.words = [*given.words, *rest]
     try:

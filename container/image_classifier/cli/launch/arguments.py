@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from image_classifier.cloud.sagemaker import options
+from image_classifier.cloud.sagemaker import names, options
 from image_classifier.contract.declaration import Declaration
 
 PLACE = ("region", "profile")
@@ -26,10 +26,12 @@ def add_declared(parser: argparse.ArgumentParser, declarations: Sequence[Declara
         meaning = f"{declared.meaning.rstrip('.')}".replace("%", "%%")
         default = "" if declared.default == "" else f" (default: {declared.default})"
         if declared.kind is bool:
-            action = argparse.BooleanOptionalAction
-            group.add_argument(flag, action=action, default=None, dest=declared.name, help=meaning)
+            action, state = argparse.BooleanOptionalAction, "on" if declared.default else "off"
+            text = f"{meaning} (default: {state})"
+            group.add_argument(flag, action=action, default=None, dest=declared.name, help=text)
         else:
-            group.add_argument(flag, dest=declared.name, metavar="X", help=f"{meaning}{default}")
+            choices = f"; {declared.allowed}" if declared.choices else ""
+            group.add_argument(flag, dest=declared.name, metavar="X", help=f"{meaning}{choices}{default}")
 
 
 def given_options(
@@ -55,6 +57,21 @@ def add_price(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--price", type=_price, metavar="P", help="price of an instance per hour, from the AWS price list, for the cost"
     )
+
+
+def name(text: str) -> str:
+    """Return the name of something on AWS.
+
+    Raises:
+        argparse.ArgumentTypeError: AWS or this program would change it.
+    """
+    plain = names.plain(text)
+    if text != plain:
+        raise argparse.ArgumentTypeError(
+            f"is {text!r}; allowed are 1 to {names.LONGEST} lower-case letters, digits and single hyphens, such as "
+            f"{plain}"
+        )
+    return text
 
 
 def _price(text: str) -> float:

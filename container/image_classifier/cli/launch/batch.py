@@ -5,15 +5,17 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, models, printing
+from image_classifier.cli.launch.models import ServedModel
 from image_classifier.cli.predictions import answers, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cloud import s3, uploads
-from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import batch, calls, names, session, waiting
+from image_classifier.cloud.s3 import Access, Location, S3Storage
+from image_classifier.cloud.sagemaker import batch, calls, names, places, session, waiting
 from image_classifier.cloud.sagemaker.batch import Batch
 from image_classifier.cloud.sagemaker.kinds import TRANSFORM_JOB
 from image_classifier.cloud.sagemaker.session import Session
@@ -33,8 +35,15 @@ _OF_THE_JOB = ("image", "serve_image", "role", "location", "region", "profile", 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("model", metavar="JOB_OR_MODEL", help="a job's folder, a model folder or archive, s3://...")
-    parser.add_argument("images", metavar="DIR", help="a folder of images, or an s3:// URI")
+    parser.add_argument(
+        "model",
+        type=argument_types.some_text,
+        metavar="JOB_OR_MODEL",
+        help="a job's folder, a model folder or archive, s3://...",
+    )
+    parser.add_argument(
+        "images", type=argument_types.some_text, metavar="DIR", help="a folder of images, or an s3:// URI"
+    )
     parser.add_argument(
         "--csv",
         type=argument_types.some_path,
@@ -71,8 +80,9 @@ def run(given: argparse.Namespace) -> int:
     requests = batch.requests(found)
     calls.validate(requests)
     if given.dry_run:
-        printing.json_document([call.as_json() for call in requests])
+        printing.json_document([*_uploads(served, given.images, manifest, storage), *(c.as_json() for c in requests)])
         return 0
+    places.check(access, opened.region, storage, {} if manifest else {"DIR": f"{images.uri.rstrip('/')}/"})
     served.bring(storage, None)
     if manifest:
         uploads.upload_folder(access, Path(given.images), manifest, storage, lambda done, total: None)
@@ -81,6 +91,16 @@ def run(given: argparse.Namespace) -> int:
     answers.write_csv(given.csv, answered)
     printing.line(f"Classified {len(answered):,} images: {given.csv}   answers: {found.answers.uri}")
     return 0
+
+
+def _uploads(served: ServedModel, typed: str, manifest: Manifest | None, storage: Location) -> list[dict[str, Any]]:
+    """Return what a dry run prints for the uploads of the model and the images; without those that lie in S3."""
+    found = [served.upload_as_json(storage)]
+    if manifest:
+        to = uploads.location_of(manifest, storage).uri
+        parameters = {"from": typed, "to": to, "files": len(manifest.files), "bytes": manifest.size}
+        found.append({"service": "s3", "operation": "PutObject", "parameters": parameters})
+    return [each for each in found if each]
 
 
 def _images_of(folder: Path) -> Manifest:

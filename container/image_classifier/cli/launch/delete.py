@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, printing, status
 from image_classifier.cloud.sagemaker import deletion, inventory, names, session
 from image_classifier.cloud.sagemaker.inventory import Resource
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
         "names",
+        type=argument_types.some_text,
         nargs="*",
         metavar="NAME",
         help="of endpoints, with their configurations and models, of pipelines and jobs; a version as GROUP:VERSION",
@@ -41,6 +43,8 @@ def run(given: argparse.Namespace) -> int:
     """Run the verb and return the exit code: 1 if the deletion was not confirmed."""
     if not (given.names or given.all or given.experiment):
         raise UserError("Say what to delete: names, --experiment NAME or --all. scripts/launch status lists them.")
+    if given.names and given.all:
+        raise UserError(f"Give names or --all, not both: --all takes more than {', '.join(given.names)}.")
     opened = session.open_session(given.region or "", given.profile or "")
     found = _chosen(inventory.find(opened, given.experiment), given.names)
     steps = deletion.plan(found, given.records)
@@ -80,9 +84,9 @@ def _belongs_to(resource: Resource, name: str) -> bool:
     )
 
 
-def _watched_by(resource: Resource) -> str:
-    """Return the endpoint of a drift alarm or its topic; empty for anything else."""
-    return resource.name.removeprefix("drift-") if resource.kind in (ALARM, TOPIC) else ""
+def _watched_by(resource: Resource) -> str | None:
+    """Return the endpoint of a drift alarm or its topic; None for anything else."""
+    return resource.name.removeprefix("drift-") if resource.kind in (ALARM, TOPIC) else None
 
 
 def _confirmed(steps: int) -> bool:

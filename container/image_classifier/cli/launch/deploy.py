@@ -5,9 +5,11 @@ import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, held_out, models, printing
 from image_classifier.cli.launch.held_out import Known
 from image_classifier.cli.launch.models import ServedModel
+from image_classifier.cloud.s3 import Access, S3Storage
 from image_classifier.cloud.sagemaker import (
     calls,
     endpoint_options,
@@ -16,6 +18,7 @@ from image_classifier.cloud.sagemaker import (
     monitored,
     monitoring,
     names,
+    places,
     registry,
     session,
 )
@@ -44,9 +47,11 @@ _OF_THE_JOB = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("model", metavar="JOB_OR_MODEL", help=_MODEL)
+    parser.add_argument("model", type=argument_types.some_text, metavar="JOB_OR_MODEL", help=_MODEL)
     parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="environment variables of the server")
-    parser.add_argument("--name", metavar="NAME", help="of the endpoint (default: that of the experiment)")
+    parser.add_argument(
+        "--name", type=arguments.name, metavar="NAME", help="of the endpoint (default: that of the experiment)"
+    )
     parser.add_argument("--allow-unapproved", action="store_true", help="also a registered version without approval")
     arguments.add_dry_run(parser)
     arguments.add_price(parser)
@@ -82,6 +87,9 @@ def run(given: argparse.Namespace) -> int:
         upload = served.upload_as_json(storage)
         printing.json_document([*([upload] if upload else []), *(call.as_json() for call in planned)])
         return 0
+    uses_storage = served.path is not None or how.capture_percent or how.kind in (ASYNCHRONOUS, MULTI_MODEL)
+    if uses_storage:
+        places.check(S3Storage(Access(region=opened.region, profile=opened.profile or None)), opened.region, storage)
     served.bring(storage, many)
     exists = endpoints.exists(opened, name)
     _send(opened, hosting.requests(found, exists), found, given.json)

@@ -139,7 +139,8 @@ def _goes_on(folder: Path) -> bool:
 def closing_lines(folder: Path, status: JobStatus, price: float | None) -> list[str]:
     """Return the lines at the end of a job: its result, where it is, and what it cost."""
     if status.failure:
-        return [f"The job failed. {status.failure}", f"Its log: {folder}/{job_tree.LOG}", *_cost(folder, price)]
+        log = [f"Its log: {folder}/{job_tree.LOG}"] if (folder / job_tree.LOG).exists() else []
+        return [f"The job failed. {status.failure}", *log, *_cost(folder, price)]
     lines = [f"The job {status.state}."]
     if status.accuracy is not None:
         result = job_result.read(OptMl(folder))

@@ -26,7 +26,7 @@ _ACCEPT = "application/json;verbose"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("endpoint", metavar="ENDPOINT", help="its name")
+    parser.add_argument("endpoint", type=argument_types.some_text, metavar="ENDPOINT", help="its name")
     parser.add_argument("images", type=argument_types.some_path, nargs="+", metavar="IMAGE_OR_FOLDER")
     parser.add_argument("--target-model", default="", metavar="TAR", help="of an endpoint with many models")
     parser.add_argument("--accept", default=_ACCEPT, metavar="TYPE", help="response format (default: %(default)s)")

@@ -107,7 +107,6 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
     asked_for = experiment.read(path / experiment.FILE) if (path / experiment.FILE).is_file() else None
     table = asked_for.options.get(experiment.SAGEMAKER, {}) if asked_for else {}
     given = options.parse({**table, **flags})
-    _require(given)
     name = asked_for.name if asked_for else experiment.name_from(path.name.split(".")[0])
     model = path / "model" if (path / "model").is_dir() else path
     if not model.exists():
@@ -120,8 +119,10 @@ def find(named: str, flags: Mapping[str, Any]) -> ServedModel:
     if found is not None:
         if not found.platform.is_over:
             raise UserError(f"The job in {path} is still running. Deploy its model when it has finished.")
+        _require(given)
         return ServedModel(name, given, None, found.results.below("model.tar.gz").uri, has_openvino)
     _reject_other(model, named)
+    _require(given)
     return ServedModel(name, given, model, has_openvino=has_openvino)
 
 

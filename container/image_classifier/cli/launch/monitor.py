@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, printing
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, Location, S3Storage
@@ -47,7 +48,9 @@ _OF_THE_JOB = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("endpoint", metavar="ENDPOINT", help="an endpoint with data capture")
+    parser.add_argument(
+        "endpoint", type=argument_types.some_text, metavar="ENDPOINT", help="an endpoint with data capture"
+    )
     parser.add_argument("job", nargs="?", metavar="JOB", help="a job's folder or job.toml, for its options")
     parser.add_argument("--now", action="store_true", help="run once and print the verdict; no schedule")
     parser.add_argument("--stop", action="store_true", help="delete the schedule, the alarm and its topic")

@@ -3,9 +3,9 @@
 import argparse
 
 from image_classifier import PROGRAM
-from image_classifier.cli.launch import arguments, completion, printing, train
+from image_classifier.cli.launch import arguments, completion, images, printing, train
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import calls, executions, names, options, registry, session
+from image_classifier.cloud.sagemaker import calls, executions, names, options, places, registry, session
 from image_classifier.cloud.sagemaker.kinds import PIPELINE
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.pipelines import definition
@@ -42,12 +42,16 @@ def run(given: argparse.Namespace) -> int:
     """Run the verb and return the exit code; a model that is not good enough is a failed execution."""
     asked_for, _ = train.asked(given)
     how = definition.parse(arguments.given_options(given, definition.DECLARATIONS))
+    images.check(asked_for)
     sagemaker.check(asked_for, _UNUSED)
     typed = options.parse(asked_for.options[experiment.SAGEMAKER])
     opened = session.open_session(typed.region, typed.profile)
     storage = typed.storage(opened.region)
     model = inputs.chosen(asked_for)
+    access = S3Storage(Access(region=opened.region, profile=typed.profile or None))
     plans = given.dry_run or given.definition
+    if not plans:
+        places.check(access, opened.region, storage, inputs.in_s3(asked_for))
     path = model.path if plans else model.fetch()
     local = inputs.sources(asked_for, storage, path, needs_staging=bool(plans and model.model_id))
     found = _pipeline(asked_for, how, typed, storage, local)
@@ -63,7 +67,6 @@ def run(given: argparse.Namespace) -> int:
         requests = [call.as_json() for call in (group, create, *started)]
         printing.json_document([*(source.as_json() for source in local), *requests])
         return 0
-    access = S3Storage(Access(region=opened.region, profile=typed.profile or None))
     inputs.upload(access, local, storage, lambda done, total: None)
     if opened.find(registry.describe_group(found.group)) is None:
         opened.send(group)

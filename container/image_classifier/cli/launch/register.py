@@ -12,7 +12,7 @@ from image_classifier.cli.launch import arguments, completion, models, printing
 from image_classifier.cli.launch.models import ServedModel
 from image_classifier.cloud import uploads
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import calls, names, registry, session
+from image_classifier.cloud.sagemaker import calls, names, places, registry, session
 from image_classifier.cloud.sagemaker.registry import Registered, S3File, Version
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract import report_files
@@ -50,9 +50,14 @@ class _Upload:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     parser.add_argument(
-        "model", metavar="JOB_OR_VERSION", help="a job's folder, a model folder or archive; GROUP:VERSION or an ARN"
+        "model",
+        type=argument_types.some_text,
+        metavar="JOB_OR_VERSION",
+        help="a job's folder, a model folder or archive; GROUP:VERSION or an ARN",
     )
-    parser.add_argument("--group", metavar="NAME", help="of versions (default: the name of the experiment)")
+    parser.add_argument(
+        "--group", type=arguments.name, metavar="NAME", help="of versions (default: the name of the experiment)"
+    )
     parser.add_argument(
         "--evaluation",
         type=argument_types.some_path,
@@ -91,10 +96,11 @@ def run(given: argparse.Namespace) -> int:
         exists = opened.find(registry.describe_group(found.group)) is not None
         known = _known(opened, found) if exists else None
         if known is None:
+            access = S3Storage(Access(region=opened.region, profile=served.options.profile or None))
+            places.check(access, opened.region, storage)
             if not exists:
                 opened.send(group)
             served.bring(storage, None)
-            access = S3Storage(Access(region=opened.region, profile=served.options.profile or None))
             for file in files.values():
                 uploads.upload_file(access, file.file, storage)
             arn = str(opened.send(planned[-1])["ModelPackageArn"])

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from image_classifier import PROGRAM
 from image_classifier.class_folders import manifests
 from image_classifier.cli import argument_types, train_locally
-from image_classifier.cli.launch import arguments, following, printing
+from image_classifier.cli.launch import arguments, following, images, printing
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud import s3
 from image_classifier.contract import assignments
@@ -62,9 +62,11 @@ def run(given: argparse.Namespace) -> int:
     stamp = time.strftime("%Y%m%d-%H%M%S")
     output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / stamp))
     if given.dry_run:
+        images.check(asked_for)
         sagemaker.check(asked_for, output)
         printing.json_document(sagemaker.plan(asked_for))
         return 0
+    images.check(asked_for)
     sagemaker.start(asked_for, output)
     if given.json or given.detach:
         if not given.json:
@@ -87,10 +89,12 @@ def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
     # A file may lie in a folder such as lr=0.1.
     files = [word for word in given.words if "=" not in word or word.endswith(".toml")]
     if len(files) > 1:
-        raise UserError(f"Give one file with an experiment, not {', '.join(files)}.")
+        raise UserError(
+            f"Give one file with an experiment, not {', '.join(files)}. Hyperparameters are written name=value."
+        )
     typed = {name: getattr(given, name) for name in (*experiment.CHANNELS, "model", "name") if getattr(given, name)}
     for name in experiment.CHANNELS:
-        if name in typed and not experiment.is_s3(typed[name]):
+        if name in typed and not experiment.is_address(typed[name]):
             typed[name] = str(manifests.folder_of(Path(typed[name]), f"--{name}"))
     line = None
     words = assignments.parse([word for word in given.words if word not in files])

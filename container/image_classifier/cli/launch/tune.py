@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from image_classifier import PROGRAM, own_files
-from image_classifier.cli.launch import arguments, following, printing, train
+from image_classifier.cli.launch import arguments, following, images, printing, train
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import calls, names, options, session, tuning, waiting
+from image_classifier.cloud.sagemaker import calls, names, options, places, session, tuning, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB, TUNING_JOB
 from image_classifier.cloud.sagemaker.session import Session
@@ -53,6 +53,7 @@ def run(given: argparse.Namespace) -> int:
     asked_for = replace(asked_for, hyperparameters=kept)
     how = tuning.parse(arguments.given_options(given, tuning.DECLARATIONS))
     output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")))
+    images.check(asked_for)
     sagemaker.check(asked_for, output)
     typed = options.parse(asked_for.options[experiment.SAGEMAKER])
     if len(options.items(typed.instance_type)) > 1 or typed.retry_for:
@@ -70,9 +71,10 @@ def run(given: argparse.Namespace) -> int:
         call = _request(asked_for, how, made, local)
         printing.json_document([*(source.as_json() for source in local), call.as_json()])
         return 0
+    storage = S3Storage(Access(region=opened.region, profile=typed.profile or None))
+    places.check(storage, opened.region, made.location, inputs.in_s3(asked_for))
     local = inputs.sources(asked_for, made.location, inputs.chosen(asked_for).fetch(), needs_staging=False)
     call = _request(asked_for, how, made, local)
-    storage = S3Storage(Access(region=opened.region, profile=typed.profile or None))
     inputs.upload(storage, local, made.location, lambda done, total: None)
     opened.send(call)
     printing.line(f"Started the tuning job {made.job}. Ctrl-C detaches; scripts/launch delete {made.job} stops it.")

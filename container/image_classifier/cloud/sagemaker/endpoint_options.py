@@ -10,6 +10,8 @@ from image_classifier.contract.declaration import Declaration, declarations_of, 
 
 REAL_TIME, SERVERLESS, ASYNCHRONOUS, MULTI_MODEL = KINDS = ("real-time", "serverless", "asynchronous", "multi-model")
 _SINCE: dict[str, Any] = {"since": "0.5", "builtin": False}
+_OF_SERVERLESS = ("memory_mb", "max_concurrency")
+_OF_INSTANCES = ("endpoint_instance_type", "instances", "scale_at")
 _MEMORY = tuple(str(megabytes) for megabytes in range(1024, 6145, 1024))
 
 
@@ -74,12 +76,22 @@ def parse(given: Mapping[str, Any]) -> EndpointOptions:
     if found.kind == SERVERLESS and (found.max_instances or found.capture_percent):
         problems.append("kind is serverless, which scales by itself and captures nothing: leave those options out.")
     problems += _capacity_problems(found)
+    problems += _unused_problems(found, given)
     if found.max_instances and found.max_instances < found.instances:
         problems.append(f"max_instances is {found.max_instances}, less than instances, {found.instances}.")
     if found.kind != ASYNCHRONOUS and (found.success_topic or found.error_topic):
         problems.append("success_topic and error_topic are for kind = asynchronous.")
     reject(problems)
     return found
+
+
+def _unused_problems(found: EndpointOptions, given: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each given option that has no effect on the kind of endpoint."""
+    others = _OF_INSTANCES if found.kind == SERVERLESS else _OF_SERVERLESS
+    problems = [f"{name} has no effect on an endpoint of the kind {found.kind}." for name in others if name in given]
+    if "scale_at" in given and found.kind != SERVERLESS and not found.scales:
+        problems.append("scale_at is for auto scaling: give max_instances, more than instances, too.")
+    return problems
 
 
 def _capacity_problems(found: EndpointOptions) -> list[str]:

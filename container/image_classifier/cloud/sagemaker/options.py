@@ -8,6 +8,7 @@ from typing import Any
 
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Location
+from image_classifier.cloud.sagemaker.tags import OURS
 from image_classifier.contract import durations
 from image_classifier.contract.declaration import Declaration, Value, declarations_of, declare
 from image_classifier.contract.errors import UserError
@@ -19,6 +20,10 @@ MOST_TYPES = 5
 _LONGEST = 28 * 86_400
 """Seconds; MaxRuntimeInSeconds accepts no more."""
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/.+")
+_IMAGE = re.compile(r"[0-9]{12}\.dkr[.-]ecr[a-z0-9.-]*/.+")
+_TAG = re.compile(r"[\w .:/=+@-]*")
+"""The pattern of the API, in Python's terms."""
+_MOST_TAGS = 50 - len(OURS)
 _START_MARGIN = 600
 """Seconds between the platform's start of a job and that of the program: fetching the Docker image and the data."""
 
@@ -158,6 +163,13 @@ def missing(options: TrainingOptions) -> list[str]:
             "image: the URI of the Docker image is missing. scripts/publish --repository image-classifier pushes it "
             "and prints the URI."
         )
+    problems += [
+        f"image: {image!r} is not the URI of a Docker image in ECR, such as 123456789012.dkr.ecr.eu-west-1."
+        "amazonaws.com/image-classifier@sha256:…; SageMaker takes images from nowhere else. scripts/publish pushes one "
+        "and prints its URI."
+        for image in (options.image, options.serve_image)
+        if image and not _IMAGE.fullmatch(image)
+    ]
     if not options.role:
         problems.append(
             "role: the execution role is missing. Give the ARN of a role that SageMaker may assume and that has access "
@@ -193,18 +205,43 @@ def _contradictions(options: TrainingOptions) -> list[str]:
     if bool(options.subnets) != bool(options.security_groups):
         problems.append("subnets and security_groups belong together: give both, or neither.")
     if options.location:
-        try:
-            s3.parse(options.location)
-        except UserError as error:
-            problems.append(f"location: {error}")
-    if any("=" not in item for item in items(options.tags)):
-        problems.append(f"tags is {options.tags!r}; expected name=value, with commas between.")
+        problems += _location_problems(options.location)
+    problems += _tag_problems(options.tags)
     types = items(options.instance_type)
     if not 1 <= len(types) <= MOST_TYPES or len(set(types)) < len(types):
         problems.append(
             f"instance_type is {options.instance_type!r}; allowed: one type, or up to five different ones with commas."
         )
     problems += duration_problems("retry_for", options.retry_for)
+    return problems
+
+
+def _location_problems(text: str) -> list[str]:
+    try:
+        key = s3.parse(text).key
+    except UserError as error:
+        return [f"location: {error}"]
+    if key.startswith("/") or "//" in key:
+        return [f"location is {text!r}, with a folder that has no name. Write one slash between two names."]
+    return []
+
+
+def _tag_problems(text: str) -> list[str]:
+    """Return a sentence for each tag that AWS would reject."""
+    given = items(text)
+    if any("=" not in item for item in given):
+        return [f"tags is {text!r}; expected name=value, with commas between."]
+    names = [item.partition("=")[0] for item in given]
+    problems = []
+    if len(set(names)) > _MOST_TAGS:
+        problems.append(f"tags are {len(set(names))}; allowed: {_MOST_TAGS}, since AWS takes 50 with this program's.")
+    if wrong := [item for item in given if not _TAG.fullmatch(item) or item.startswith("=")]:
+        problems.append(
+            f"tags: {', '.join(wrong)}; allowed in names and values: letters, digits, spaces and _ . : / = + - @, and "
+            "names are not empty."
+        )
+    if reserved := [name for name in names if name.lower().startswith("aws:")]:
+        problems.append(f"tags: {', '.join(reserved)}; AWS keeps names that begin with aws: for itself.")
     return problems
 
 

@@ -78,13 +78,17 @@ def _source(channel: str, path: Path, project: Location) -> Source:
         raise UserError(f"{channel} is {path}, which cannot be read: {error.strerror}.") from error
 
 
+def in_s3(asked_for: Experiment) -> dict[str, str]:
+    """Return the URIs of the inputs that lie in S3 already, by channel."""
+    given = {**asked_for.channels, MODEL: asked_for.model or ""}
+    return {channel: address for channel, address in given.items() if experiment.is_s3(address)}
+
+
 def training_job(
     asked_for: Experiment, options: TrainingOptions, project: Location, local: list[Source], name: str, checkpoints: str
 ) -> TrainingJob:
     """Return the job with its channels in S3."""
-    channels = {channel: address for channel, address in asked_for.channels.items() if experiment.is_s3(address)}
-    if asked_for.model and experiment.is_s3(asked_for.model):
-        channels[MODEL] = asked_for.model
+    channels = in_s3(asked_for)
     channels |= {source.channel: source.location.uri for source in local}
     order = (*experiment.CHANNELS, MODEL)
     return TrainingJob(

@@ -13,7 +13,7 @@ from typing import Any
 
 from image_classifier.cloud.errors import is_shortage
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import calls, capacity, logs, options, session
+from image_classifier.cloud.sagemaker import calls, capacity, logs, options, places, session
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.session import Session
@@ -75,7 +75,7 @@ def _start(folder: Path, found: Record, opened: Session) -> Record:
     """Upload the inputs and create the job, with another attempt if there is no capacity; return its record."""
     asked_for, given = experiment.read(folder / experiment.FILE), _options(folder)
     storage = S3Storage(Access(region=found.region, profile=found.profile or None))
-    _reject_other_region(storage, found)
+    places.check(storage, found.region, found.location, inputs.in_s3(asked_for))
     model = inputs.chosen(asked_for).fetch()
     local = inputs.sources(asked_for, found.location, model, needs_staging=False)
     inputs.upload(storage, local, found.location, _progress(folder, found))
@@ -100,15 +100,6 @@ def _request(asked_for: experiment.Experiment, given: TrainingOptions, found: Re
     call = create_training_job(job)
     calls.validate([call])
     return call
-
-
-def _reject_other_region(storage: S3Storage, found: Record) -> None:
-    region = storage.region_of(found.location.bucket)
-    if region and region != found.region:
-        raise UserError(
-            f"The bucket {found.location.bucket} is in {region}, and the job would run in {found.region}: SageMaker "
-            f"reads buckets of its own region only. Give --region {region}, or a bucket in {found.region}: --location."
-        )
 
 
 def _progress(folder: Path, found: Record) -> Callable[[int, int], None]:

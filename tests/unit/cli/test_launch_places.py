@@ -1,0 +1,65 @@
+"""A bucket in another region than SageMaker: each verb says so before it uploads or creates anything."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from image_classifier.cli.launch import __main__ as launch
+from image_classifier.runners import sagemaker
+from image_classifier.runners.sagemaker_job import process
+from tests.support import registered
+from tests.support.sagemaker_service import IMAGE, ROLE, SageMakerService, sagemaker_on_this_machine
+
+FLAGS = ["--image", IMAGE, "--role", ROLE, "--location", "s3://far-away/image-classifier"]
+INPUTS = ["--training", "photos", "--model", "model.tar.gz"]
+VERBS = {
+    "train": ["train", *INPUTS, "--output", "run/a"],
+    "tune": ["tune", *INPUTS, "--output", "run/b"],
+    "pipeline": ["pipeline", *INPUTS],
+    "deploy": ["deploy", "model.tar.gz", "--name", "flowers"],
+    "multi-model": ["deploy", "s3://far-away/model.tar.gz", "--name", "flowers", "--kind", "multi-model"],
+    "batch": ["batch", "model.tar.gz", "photos", "--csv", "answers.csv"],
+    "register": ["register", "run/mine"],
+}
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
+    """SageMaker on this machine, a bucket in another region, and a working folder with images, a model and a job."""
+    for name in ("photos/cat/1.jpg", "photos/dog/1.jpg", "model.tar.gz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"\x1f\x8b")
+    registered.write_job(tmp_path / "run" / "mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sagemaker, "_follow", lambda folder, lock: process.run(folder))
+    with sagemaker_on_this_machine(monkeypatch) as found:
+        boto3.client("s3", region_name="us-west-2").create_bucket(
+            Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+        )
+        yield found
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_bucket_elsewhere_is_found_first(
+    service: SageMakerService, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    """Given a bucket in us-west-2 and a session in eu-west-1 -> one sentence; nothing is uploaded or created."""
+    assert launch.main([*VERBS[verb], *FLAGS]) == 1
+    shown = capsys.readouterr()
+    # What follows a job tells its failure as the job's.
+    said = shown.out if verb == "train" else shown.err
+    assert "The bucket far-away is in us-west-2, and SageMaker would work in eu-west-1" in said
+    assert "Give --region us-west-2, or another --location." in said
+    assert boto3.client("s3").list_objects_v2(Bucket="far-away")["KeyCount"] == 0
+    assert [name for name in service.operations() if name.startswith("Create")] == []
+    assert service.tagged() == []
+
+
+def test_input_elsewhere_is_found_first(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> None:
+    """Given images in a bucket of another region -> what to do about them, and no job is created."""
+    words = ["train", "--training", "s3://far-away/photos", "--model", "model.tar.gz", "--output", "run/c"]
+    assert launch.main([*words, *FLAGS[:4], "--location", "s3://bucket-of-the-test/x"]) == 1
+    assert "or copy training into a bucket there." in capsys.readouterr().out
+    assert service.operations() == ["DescribeTrainingJob"]
