@@ -92,7 +92,7 @@ def without_representation(model: TinyModel) -> TinyModel:
     return model
 
 
-def add_int8(model: TinyModel, first: int = 0, gate: Gate = PASSED) -> Path:
+def add_int8(model: TinyModel, first: int = 0, gate: Gate = PASSED, whole_range: bool = False) -> Path:
     """Add an int8 IR and its record; return its folder.
 
     In place of a quantised network it is one that is half as sure of its classes, so that responses tell them apart.
@@ -111,6 +111,7 @@ def add_int8(model: TinyModel, first: int = 0, gate: Gate = PASSED) -> Path:
         steps=(),
         statistics_images=0,
         seconds=0,
+        whole_range=whole_range,
     )
     artifacts.write_model_info(model.folder, precision_record.with_record(info, precision_record.INT8, record))
     return folder

@@ -24,6 +24,8 @@ class Ran:
     steps: list[str] = field(default_factory=list)
     statistics: list[np.ndarray] = field(default_factory=list)
     """The images for the ranges, uint8 (n, h, w, 3), of each network."""
+    whole_range: list[bool] = field(default_factory=list)
+    """Whether its weights were to use the whole 8-bit range."""
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, methods: Mapping[str, Method]) -> Ran:
@@ -34,10 +36,12 @@ def plant(monkeypatch: pytest.MonkeyPatch, methods: Mapping[str, Method]) -> Ran
         def __post_init__(self) -> None:
             """Import nothing."""
             ran.statistics.append(self.statistics)
+            ran.whole_range.append(self.whole_range)
 
-        def write(self, step: str, partial: Path) -> None:
+        def write(self, step: str, partial: Path) -> int:
             ran.steps.append(step)
             methods[step](self.source, partial)
+            return 0
 
     monkeypatch.setattr(quantisation, "Network", Planted)
     return ran

@@ -147,6 +147,19 @@ def test_int8_on_a_slow_cpu_gets_a_warning(gated: TinyModel, monkeypatch: pytest
     assert choose(gated, "int8").precision == "int8"
 
 
+def test_weights_of_the_whole_range_are_rejected_on_a_slow_cpu(
+    model: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An int8 network that plain AVX2 adds up wrongly -> int8 is rejected with three remedies, auto takes f32."""
+    tiny_models.add_int8(model, whole_range=True)
+    on(monkeypatch, MILAN)
+    with pytest.raises(UserError, match=r"none of amx_int8, .* wrongly\. Set it to f32 or auto, choose .*, or run"):
+        choose(model, "int8")
+    assert choose(model, "auto").precision == "f32"
+    on(monkeypatch, CASCADE_LAKE)
+    assert (choose(model, "int8").precision, choose(model, "int8").note) == ("int8", None)
+
+
 def test_bf16_without_a_passed_gate_is_served_with_a_warning(model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """bf16 requested from an older model, then failed, then passed -> served as before; a warning but for the last."""
     on(monkeypatch, COOPER_LAKE)

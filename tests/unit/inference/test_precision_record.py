@@ -31,6 +31,8 @@ QUANTISED = Quantised(
     steps=("fast bias correction",),
     statistics_images=300,
     seconds=1.5,
+    head_images=128,
+    whole_range=True,
 )
 FLOAT32 = Record(
     sha256="f",
@@ -68,6 +70,14 @@ def test_records_are_read_as_they_were_written(model: Path) -> None:
     assert precision_record.read_int8(model, info) == QUANTISED
     assert precision_record.read_bf16(model, info) == Gated(f32_sha256="f", gate=GATE)
     assert (info.extra["mine"], precision_record.left_out(info, INT8)) == (1, None)
+
+
+def test_record_of_an_earlier_version_is_read(model: Path) -> None:
+    """A record without the later fields -> half of the range and float32's last layer, as they were then."""
+    info = precision_record.with_record(ModelInfo(), INT8, QUANTISED)
+    for later in ("head_images", "whole_range"):
+        del info.extra["precisions"]["int8"][later]
+    assert precision_record.read_int8(model, info) == replace(QUANTISED, head_images=0, whole_range=False)
 
 
 def test_a_reason_stands_in_for_a_record_and_keeps_the_figures(model: Path) -> None:

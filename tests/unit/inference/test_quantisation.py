@@ -15,6 +15,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.inference.openvino_model import ir_record, nncf_network, precision_record, quantisation
 from image_classifier.inference.openvino_model.nncf_network import FAST, FULL, HISTOGRAM, NotQuantised
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
+from image_classifier.resources import processors
 from tests.unit.inference import convolutions, planted_methods
 from tests.unit.inference.planted_methods import Method, fails, good, slow
 
@@ -74,6 +75,17 @@ def test_first_method_that_passes_is_installed(folder: Path, plant: Callable[...
     assert record.f32_sha256 == artifacts.folder_sha256(folder / "openvino")
     assert record.tool.startswith("nncf 3.")
     assert not (folder / ".openvino_int8.partial").exists()
+
+
+@pytest.mark.parametrize(("flags", "whole"), [("avx2", False), ("avx2 avx512_vnni", True), ("asimd i8mm", True)])
+def test_whole_range_of_weights_is_for_cpus_that_do_not_saturate(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, flags: str, whole: bool
+) -> None:
+    """A CPU with and without instructions for int8 -> which range NNCF uses, and the record says it to the server."""
+    monkeypatch.setattr(processors, "features", lambda *_: frozenset(flags.split()))
+    ran = planted_methods.plant(monkeypatch, {FAST: good})
+    assert quantise(folder).whole_range == whole
+    assert ran.whole_range == [whole]
 
 
 def test_planted_bad_quantisation_is_rejected(folder: Path, plant: Callable[..., list[str]]) -> None:

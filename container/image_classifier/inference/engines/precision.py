@@ -107,6 +107,12 @@ def _required_int8(model: Path, info: ModelInfo, float32: Record) -> Quantised:
         raise UserError(
             f"SERVE_PRECISION is int8, but {lack}. Set it to f32 or auto, or run {precision_record.remedy(model)}."
         )
+    if record.whole_range and not processors.int8_features():
+        raise UserError(
+            f"SERVE_PRECISION is int8, but this CPU has none of {_int8_names()}, without which the int8 network of "
+            f"{model} is computed wrongly. Set it to f32 or auto, choose an instance type whose CPU has one, or run "
+            f"{precision_record.remedy(model)} on this one."
+        )
     return record
 
 
@@ -145,5 +151,8 @@ def _ungated_bf16(model: Path, info: ModelInfo, float32: Record) -> str | None:
 def _slow_int8() -> str | None:
     if processors.int8_features():
         return None
-    names = f"{', '.join(processors.INT8[:-1])} and {processors.INT8[-1]}"
-    return f"SERVE_PRECISION is int8, but this CPU has none of {names}: it gains less here."
+    return f"SERVE_PRECISION is int8, but this CPU has none of {_int8_names()}: it gains less here."
+
+
+def _int8_names() -> str:
+    return f"{', '.join(processors.INT8[:-1])} and {processors.INT8[-1]}"

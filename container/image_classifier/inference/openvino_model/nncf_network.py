@@ -17,13 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import artifacts, durable_files, own_files
+from image_classifier.evaluation import stratified
+from image_classifier.inference.openvino_model import head_refit
 from image_classifier.inference.openvino_model.agreement import two_columns
 from image_classifier.inference.openvino_model.precision_record import Gate
 
 Pixels = NDArray[np.uint8]
 
 STATISTICS_IMAGES = 300
-"""Most training images whose activations set the ranges; NNCF's own default."""
+"""Most training images that the last layer is refitted on, and that rank layers for accuracy control."""
+RANGE_IMAGES = 64
+"""Most of them whose activations set the ranges: more came no closer to float32, see note 38."""
 FAST, FULL, HISTOGRAM, CONTROL = STEPS = (
     "fast bias correction",
     "full bias correction",
@@ -35,8 +39,6 @@ FIRST_CONVOLUTIONS = 2
 """Convolutions next to the pixels that stay in float32: what they lose, all later layers see. See note 38."""
 _CONTROL_DROP = 0.01
 """Share of other top-1 predictions that accuracy control aims at: half of what the gate allows."""
-_SUBSET = {FULL: 150}
-"""Full bias correction runs the network once a layer: fewer images for it."""
 _TRANSFORMER = {"ScaledDotProductAttention"}
 _UNBOUNDED = {"Swish", "HSwish", "Gelu", "Elu", "Mish"}
 """Activations with negative values, for which asymmetric ranges lose less."""
@@ -57,14 +59,18 @@ class OutOfTime(Exception):  # noqa: N818 - ends a rung
 
 @dataclass(frozen=True)
 class Network:
-    """A float32 IR, and the images whose activations set its ranges."""
+    """A float32 IR, and the training images that it is quantised with."""
 
     source: Path
     """The folder of the IR."""
     statistics: Pixels
-    """uint8 (n, h, w, 3)."""
+    """uint8 (n, h, w, 3); evenly spaced ones of them, at most `RANGE_IMAGES`, set the ranges."""
     deadline: float
     """Time of `time.monotonic` when a method is given up."""
+    features: NDArray[np.float32] | None = None
+    """The float32 network's features of `statistics`, (n, D); computed when they are not given."""
+    whole_range: bool = False
+    """Whether weights use the whole 8-bit range, at which CPUs without instructions for int8 saturate."""
 
     def __post_init__(self) -> None:
         # Otherwise NNCF sends usage statistics.
@@ -75,8 +81,10 @@ class Network:
             raise NotQuantised("NNCF is not installed here") from error
         nncf.set_log_level(logging.ERROR)
 
-    def write(self, step: str, partial: Path) -> None:
-        """Quantise by one of `STEPS`, and write the IR into the folder `partial`.
+    def write(self, step: str, partial: Path) -> int:
+        """Quantise by one of `STEPS`, refit the last layer, and write the IR into the folder `partial`.
+
+        Returns the number of images that the last layer was refitted on, see `head_refit.refit`.
 
         Raises:
             NotQuantised: NNCF fails.
@@ -91,12 +99,14 @@ class Network:
             # NNCF draws progress bars, which are neither a command's output nor a job's log.
             with contextlib.redirect_stdout(io.StringIO()):
                 quantised = self._quantised(step)
+            images = head_refit.refit(quantised, self._model(), self.statistics, self.features, self._check_time)
             # Like every IR: serving compiles it for its own batch size.
             quantised.reshape([-1, *self.statistics.shape[1:]])
             own_files.remove_folder(partial)
             partial.mkdir()
             openvino.save_model(quantised, partial / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
             durable_files.sync_tree(partial)
+            return images
         except (OSError, OutOfTime):
             raise
         except Exception as error:  # NNCF fails with exceptions of many types; the float32 IR serves
@@ -106,8 +116,9 @@ class Network:
         import nncf
 
         model = self._model()
+        ranges = stratified.evenly_spaced(len(self.statistics), min(RANGE_IMAGES, len(self.statistics)))
         options: dict[str, Any] = {
-            "subset_size": min(_SUBSET.get(step, STATISTICS_IMAGES), len(self.statistics)),
+            "subset_size": len(ranges),
             "fast_bias_correction": step != FULL,
             "ignored_scope": nncf.IgnoredScope(
                 names=[*head_operations(model), *first_convolutions(model)], validate=False
@@ -115,13 +126,13 @@ class Network:
             **_traits(model),
         }
         advanced = self._advanced(histogram=step == HISTOGRAM)
-        dataset = nncf.Dataset(range(len(self.statistics)), self._one)
+        dataset = nncf.Dataset(ranges.tolist(), self._one)
         if step != CONTROL:
             return nncf.quantize(model, dataset, advanced_parameters=advanced, **options)
         return nncf.quantize_with_accuracy_control(
             model,
             dataset,
-            dataset,
+            nncf.Dataset(range(len(self.statistics)), self._one),
             self._similarity(model),
             max_drop=_CONTROL_DROP,
             drop_type=nncf.DropType.ABSOLUTE,
@@ -143,15 +154,17 @@ class Network:
 
         ranges = {"activations_range_estimator_params": RangeEstimatorParametersSet.HISTOGRAM} if histogram else {}
         return AdvancedQuantizationParameters(
-            # Half of the range for weights: CPUs without VNNI saturate beyond it, and the gate's CPU may be one.
-            overflow_fix=OverflowFix.ENABLE,
+            overflow_fix=OverflowFix.DISABLE if self.whole_range else OverflowFix.ENABLE,
             smooth_quant_alphas=AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
             **ranges,
         )
 
-    def _one(self, row: int) -> Pixels:
+    def _check_time(self) -> None:
         if time.monotonic() > self.deadline:
             raise OutOfTime
+
+    def _one(self, row: int) -> Pixels:
+        self._check_time()
         return self.statistics[row : row + 1]
 
     def _similarity(self, float32: Any) -> Callable[[Any, Iterable[Any]], tuple[float, list[float]]]:
@@ -179,18 +192,7 @@ class Network:
 
 def head_operations(model: Any) -> list[str]:
     """Return the names of the last matrix products or convolutions in front of the probabilities of an IR."""
-    found, waiting, seen = [], [model.output(artifacts.PROBABILITIES).get_node()], set()
-    while waiting:
-        node = waiting.pop()
-        name = node.get_friendly_name()
-        if name in seen:
-            continue
-        seen.add(name)
-        if node.get_type_name() in ("MatMul", "Convolution"):
-            found.append(name)
-        else:
-            waiting += [node.input_value(index).get_node() for index in range(node.get_input_size())]
-    return sorted(found)
+    return [node.get_friendly_name() for node in head_refit.head_nodes(model)]
 
 
 def first_convolutions(model: Any) -> list[str]:

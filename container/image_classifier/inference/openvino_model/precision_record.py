@@ -67,6 +67,10 @@ class Quantised(Gated):
     """Number of training images whose activations set the ranges."""
     seconds: float
     """Duration of quantisation and gate."""
+    head_images: int = 0
+    """Number of training images that the last layer was refitted on; 0 where it is that of float32."""
+    whole_range: bool = False
+    """Whether weights use the whole 8-bit range, which needs one of the instructions of `processors.INT8`."""
 
 
 _SHARE, _CHANGE = record_fields.number(0, 1), record_fields.number(-1, 1)
@@ -89,7 +93,11 @@ _QUANTISED = {
     "steps": record_fields.TEXTS,
     "statistics_images": record_fields.whole(0),
     "seconds": record_fields.number(0),
+    "head_images": record_fields.whole(0),
+    "whole_range": record_fields.BOOLEAN,
 }
+_OF_LATER_VERSIONS = {"head_images": 0, "whole_range": False}
+"""What an older record lacks, and what it means."""
 
 
 def folder_of(model: Path) -> Path:
@@ -121,7 +129,7 @@ def recorded_int8(info: ModelInfo, model: Path = Path()) -> Quantised | None:
     found = _entry(info, INT8)
     if not found or _LEFT_OUT in found:
         return None
-    values = _checked(found, _QUANTISED, model, INT8)
+    values = _checked({**_OF_LATER_VERSIONS, **found}, _QUANTISED, model, INT8)
     return Quantised(**{**values, "steps": tuple(values["steps"])})
 
 

@@ -14,9 +14,16 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts, durable_files, own_files
 from image_classifier.artifacts import ModelInfo
-from image_classifier.inference.openvino_model import conversion, ir_record, precision_gate, precision_record
+from image_classifier.inference.openvino_model import (
+    conversion,
+    ir_record,
+    nncf_network,
+    precision_gate,
+    precision_record,
+)
 from image_classifier.inference.openvino_model.nncf_network import STEPS, Network, NotQuantised, OutOfTime
 from image_classifier.inference.openvino_model.precision_record import Gate, Quantised
+from image_classifier.resources import processors
 
 Pixels = NDArray[np.uint8]
 
@@ -26,7 +33,7 @@ GATE_IMAGES = 500
 
 @dataclass(frozen=True)
 class QuantisationImages:
-    """What the ranges are set by and what the gate judges on."""
+    """What a network is quantised with and what the gate judges on."""
 
     statistics: Pixels
     """Of training images, uint8 (n, h, w, 3), n at least 1; at most `nncf_network.STATISTICS_IMAGES`."""
@@ -36,6 +43,16 @@ class QuantisationImages:
     """True classes of the latter, (m,)."""
     float32: NDArray[np.float32] | None = None
     """Probabilities of the float32 IR for `gate`, (m, K) or (m, 1); computed when they are not given."""
+    features: NDArray[np.float32] | None = None
+    """Features of the float32 IR for `statistics`, (n, D); computed when they are not given."""
+
+
+@dataclass(frozen=True)
+class _Climbed:
+    gate: Gate
+    """That was passed."""
+    tried: tuple[str, ...]
+    head_images: int
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,8 @@ def quantise(
     partial = partial_folder(folder)
     own_files.remove_folder(partial)
     try:
-        gate, tried = _climb(ir_record.folder_of(folder), partial, info, images, limits, steps)
+        whole_range = bool(processors.int8_features())
+        climbed = _climb(ir_record.folder_of(folder), partial, info, images, limits, steps, whole_range)
         sha256 = artifacts.folder_sha256(partial)
         own_files.remove_folder(target)
         durable_files.rename_folder(partial, target)
@@ -90,11 +108,13 @@ def quantise(
         own_files.remove_folder(partial)
     return Quantised(
         f32_sha256=float32.sha256,
-        gate=gate,
+        gate=climbed.gate,
         sha256=sha256,
         tool=f"nncf {metadata.version('nncf')}",
-        steps=tried,
-        statistics_images=len(images.statistics),
+        steps=climbed.tried,
+        statistics_images=min(len(images.statistics), nncf_network.RANGE_IMAGES),
+        head_images=climbed.head_images,
+        whole_range=whole_range,
         seconds=round(time.monotonic() - started, 2),
     )
 
@@ -124,10 +144,10 @@ def _climb(
     images: QuantisationImages,
     limits: TimeLimits,
     steps: Iterable[str],
-) -> tuple[Gate, tuple[str, ...]]:
-    """Return the gate that was passed, and the rungs that were tried."""
+    whole_range: bool,
+) -> _Climbed:
     started = time.monotonic()
-    network = Network(source, images.statistics, started + limits.whole)
+    network = Network(source, images.statistics, started + limits.whole, images.features, whole_range)
     expected = images.float32
     if expected is None:
         expected = conversion.answers(conversion.load(source, info), images.gate)
@@ -142,7 +162,7 @@ def _climb(
         begun = now
         tried.append(step)
         try:
-            network.write(step, partial)
+            head_images = network.write(step, partial)
             gate = precision_gate.judge(images.labels, expected, _answers(partial, info, images.gate))
         except OutOfTime:
             reasons.append(f"{step} takes too long")
@@ -151,7 +171,7 @@ def _climb(
             reasons.append(str(failure))
             continue
         if gate.passed:
-            return gate, tuple(tried)
+            return _Climbed(gate, tuple(tried), head_images)
         reasons.append(f"with {step} {precision_gate.objection(gate)}")
     raise NotQuantised("; ".join(reasons), gate)
 

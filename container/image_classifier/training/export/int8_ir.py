@@ -26,7 +26,7 @@ from image_classifier.contract.errors import first_line
 from image_classifier.evaluation import stratified
 from image_classifier.inference.openvino_model import bf16, precision_gate, precision_record, quantisation
 from image_classifier.inference.openvino_model.nncf_network import NotQuantised
-from image_classifier.inference.openvino_model.precision_record import BF16, INT8, PRECISIONS
+from image_classifier.inference.openvino_model.precision_record import BF16, INT8, PRECISIONS, Quantised
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from image_classifier.resources.processors import available_processors
 from image_classifier.training import stopping
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 OFF = "off"
 SHARE = 0.2
 """Part of the job's time so far that further methods may take; the first one is always tried."""
-STATISTICS_IMAGES, GATE_IMAGES = 64, 300
+STATISTICS_IMAGES, GATE_IMAGES = 128, 300
 """Most training and validation images of a job; the command takes more, since it has no job to delay."""
 LEAST_SECONDS = 30.0
 """Time left before max_runtime below which quantisation does not begin."""
 _NOT_YET = "the job was stopped before it"
-_RESULT, _FLOAT32 = "result.json", "float32.npy"
+_RESULT, _FLOAT32, _FEATURES = "result.json", "float32.npy", "features.npy"
 _SAME_ANSWERS = 1e-4
 """Largest |Δp| of the verification up to which training's predictions stand for those of the float32 IR."""
 
@@ -84,8 +84,12 @@ def _line(folder: Path, info: ModelInfo) -> str:
         return f"int8 IR left out: {reason}. The float32 IR serves this model."
     return (
         f"int8 IR: {precision_gate.sentence(found.gate)}; {found.steps[-1]} with {found.statistics_images} training "
-        f"images in {found.seconds:.1f} s"
+        f"images{_refitted(found)} in {found.seconds:.1f} s"
     )
+
+
+def _refitted(found: Quantised) -> str:
+    return f", last layer refitted on {found.head_images}" if found.head_images else ""
 
 
 def _bf16_reason(folder: Path, info: ModelInfo) -> str | None:
@@ -120,9 +124,10 @@ def _entries(folder: Path, info: ModelInfo, trained: "Trained", scratch: Path, s
         raise NotQuantised(f"{max(left, 0):.0f} s are left of max_runtime, and it takes at least {LEAST_SECONDS:g} s")
     so_far = time.monotonic() - stopping.process_start()
     statistics, gate = trained.training.examples, trained.validation.examples
+    chosen = stratified_rows(trained.training, STATISTICS_IMAGES)
     request = {
         "folder": str(folder),
-        "statistics": [str(statistics[row].path) for row in stratified_rows(trained.training, STATISTICS_IMAGES)],
+        "statistics": [str(statistics[row].path) for row in chosen],
         "gate": [[str(gate[row].path), gate[row].label] for row in rows],
         "another_rung": SHARE * so_far,
         # JSON has no infinity. The report, which comes after it, gets the other half.
@@ -130,6 +135,8 @@ def _entries(folder: Path, info: ModelInfo, trained: "Trained", scratch: Path, s
     }
     if _verified_by_the_ir(info):
         np.save(scratch / _FLOAT32, trained.expected[rows])
+        if trained.arrays is not None and trained.arrays.of_head:
+            np.save(scratch / _FEATURES, trained.arrays.training[chosen])
     with Child("image_classifier.training.export.int8_ir", scratch, request) as child:
         child.wait(stop)
     found: Mapping[str, Any] = json.loads((scratch / _RESULT).read_text(encoding="utf-8"))
@@ -152,12 +159,13 @@ def _verified_by_the_ir(info: ModelInfo) -> bool:
 def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
     folder = Path(request["folder"])
     info = artifacts.read_model_info(folder)
-    statistics, _ = _pixels(request["statistics"], info)
+    statistics, rows = _pixels(request["statistics"], info)
+    features = np.load(scratch / _FEATURES)[rows] if (scratch / _FEATURES).is_file() else None
     gate, rows = _pixels([path for path, _ in request["gate"]], info)
     labels = np.array([label for _, label in request["gate"]], np.int64)[rows]
     known = scratch / _FLOAT32
     float32 = np.load(known)[rows] if known.is_file() else quantisation.float32_answers(folder, info, gate)
-    images = QuantisationImages(statistics, gate, labels, float32)
+    images = QuantisationImages(statistics, gate, labels, float32, features)
     limits = TimeLimits(request["another_rung"], request["whole"])
     info = quantisation.with_result(folder, info, images, limits)
     info = bf16.with_result(folder, info, images)

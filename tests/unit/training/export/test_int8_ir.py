@@ -17,6 +17,7 @@ from image_classifier.resources import processors
 from image_classifier.training import stopping
 from image_classifier.training.export import int8_ir
 from image_classifier.training.export.child_process import Child, ChildKilled
+from image_classifier.training.fine_tuning import Features
 from image_classifier.training.stopping import StopSignal
 from tests.unit.inference import convolutions
 
@@ -70,7 +71,8 @@ def test_int8_is_added_with_its_figures(folder: Path, trained: Any, capsys: pyte
     precision_record.check_undamaged(folder, found)
     assert (found.gate.images, found.gate.passed, found.statistics_images) == (209, True, 60)
     assert line.startswith(f"int8 IR: on 209 validation images accuracy {found.gate.accuracy:.4f} (float32: 0.9")
-    assert f"{found.steps[-1]} with 60 training images" in line
+    assert f"{found.steps[-1]} with 60 training images, last layer refitted on {found.head_images} in " in line
+    assert found.head_images == 60
     if not processors.has_bfloat16():
         reason = "the CPU that would have judged it has no bfloat16 instructions"
         assert precision_record.left_out(info, "bf16") == reason
@@ -182,7 +184,7 @@ def test_sample_keeps_the_shares_of_the_classes(trained: Any) -> None:
 def test_verified_predictions_are_not_computed_again(
     folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch, verification: dict[str, Any], given: bool
 ) -> None:
-    """The float32 IR gave training's predictions, not quite, or another engine did -> the process gets them, or not."""
+    """The float32 IR gave training's predictions, or not quite -> the process gets them and features, or not."""
     # In the order of the images that it gets.
     info = artifacts.read_model_info(folder)
     artifacts.write_model_info(folder, replace(info, extra={**info.extra, "verification": verification}))
@@ -190,15 +192,23 @@ def test_verified_predictions_are_not_computed_again(
     found: list[Any] = []
 
     def start(child: Child, module: str, scratch: Path, request: Any) -> None:
-        answers = scratch / "float32.npy"
-        found.append((request["gate"], np.load(answers) if answers.is_file() else None))
+        known = [scratch / "float32.npy", scratch / "features.npy"]
+        found.append((request, *(np.load(path) if path.is_file() else None for path in known)))
         raise ChildKilled("enough")
 
     monkeypatch.setattr(Child, "__init__", start)
-    job: Any = SimpleNamespace(training=trained.training, validation=trained.validation, expected=expected)
+    arrays = Features(np.arange(len(trained.training.examples), dtype=np.float32)[:, np.newaxis], expected)
+    job: Any = SimpleNamespace(**{**vars(trained), "expected": expected, "arrays": arrays})
     assert int8_ir.add(folder, job, StopSignal())
-    ((gate, answers),) = found
-    assert (answers is not None) == given
+    job.arrays = replace(arrays, of_head=False)
+    assert int8_ir.add(folder, job, StopSignal())
+    (request, answers, features), (_, _, of_another_head) = found
+    assert [answers is not None, features is not None, of_another_head is None] == [given, given, True]
     if given:
-        paths = [str(trained.validation.examples[int(row)].path) for row in answers[:, 0]]
-        assert paths == [path for path, _ in gate]
+        examples = trained.validation.examples, trained.training.examples
+        gate, statistics = (
+            [str(listed[int(row)].path) for row in rows[:, 0]]
+            for listed, rows in zip(examples, (answers, features), strict=True)
+        )
+        assert gate == [path for path, _ in request["gate"]]
+        assert statistics == request["statistics"]
