@@ -1,11 +1,11 @@
-"""Labels to check: confident learning on predictions by heads that did not see the image (cleanlab)."""
+"""Labels to check: confident learning on predictions by heads that did not see the image."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from image_classifier.evaluation import confident_learning
 from image_classifier.evaluation.evidence import Split
 
 LEAST_LEAD = 0.5
@@ -33,23 +33,17 @@ class LabelIssue:
 def find(splits: Sequence[Split]) -> tuple[LabelIssue, ...]:
     """Find label issues in the splits that have probabilities, the most likely wrong first.
 
-    Northcutt, Jiang and Chuang, Confident learning (2021): those that pruning by noise rate finds, cleanlab's default,
-    and that have `LEAST_LEAD`. The splits are judged together: thresholds are by class.
+    Those of `confident_learning` that have `LEAST_LEAD`. The splits are judged together: thresholds are by class.
     Fewer than two classes have no issues.
     """
     judged = [(split, split.probabilities) for split in splits if split.probabilities is not None and len(split)]
     labels = np.concatenate([split.labels for split, _ in judged]) if judged else np.empty(0, np.int64)
     if len(np.unique(labels)) < 2:
         return ()
-    from cleanlab.filter import find_label_issues
-    from cleanlab.rank import get_label_quality_scores
-
     # Rounding in float32 may exceed 1.
     probabilities = np.concatenate([each for _, each in judged]).astype(np.float64).clip(0, 1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "May not flag all label issues in class", UserWarning)
-        found = find_label_issues(labels, probabilities, n_jobs=1)
-    scores = get_label_quality_scores(labels, probabilities, method="normalized_margin")
+    found = confident_learning.contradicted(labels, probabilities)
+    scores = confident_learning.label_quality(labels, probabilities)
     places = [(split.name, row) for split, _ in judged for row in range(len(split))]
     led = scores <= (1 - LEAST_LEAD) / 2
     ordered = sorted(np.flatnonzero(found & led).tolist(), key=lambda index: (scores[index], index))

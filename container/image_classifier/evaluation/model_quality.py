@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import threshold_curves
 from image_classifier.evaluation.evidence import Evidence
 from image_classifier.evaluation.mistakes import confusion_matrix
 
@@ -84,22 +85,35 @@ def _multiclass_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.flo
 
 def _weighted(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> dict[str, float]:
     """Averages of the classes, weighted by their images."""
-    from sklearn.metrics import fbeta_score, precision_score, recall_score
-
     if not len(labels):
         return dict.fromkeys(_names("weighted_"), math.nan)
-    average: dict[str, Any] = {"average": "weighted", "zero_division": 0}
+    size = int(max(labels.max(), answers.max())) + 1
+    labelled, answered, right = (
+        np.bincount(rows, minlength=size) for rows in (labels, answers, labels[labels == answers])
+    )
+    shares = labelled / len(labels)
+    averages = {name: float(shares @ each) for name, each in _of_classes(right, labelled, answered).items()}
+    return {"accuracy": float((labels == answers).mean())} | {
+        f"weighted_{name}": value for name, value in averages.items()
+    }
+
+
+def _of_classes(
+    right: NDArray[np.int64], labelled: NDArray[np.int64], answered: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return recall, precision and F of each class, (K,) by their name; 0 where nothing is labelled or answered so."""
+
+    def share(weight: float, of: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.asarray(weight * right / np.where(of > 0, of, 1), np.float64)
+
     return {
-        "accuracy": float((labels == answers).mean()),
-        "weighted_recall": recall_score(labels, answers, **average),
-        "weighted_precision": precision_score(labels, answers, **average),
-        **{f"weighted_{name}": fbeta_score(labels, answers, beta=beta, **average) for name, beta in _BETAS.items()},
+        "recall": share(1, labelled),
+        "precision": share(1, answered),
+        **{name: share(1 + beta**2, beta**2 * labelled + answered) for name, beta in _BETAS.items()},
     }
 
 
 def _binary_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, float]:
-    from sklearn.metrics import roc_auc_score
-
     positives, answers = labels.astype(bool), probabilities.argmax(axis=1).astype(bool)
     constant = _of_positives(positives, np.ones_like(positives))
     constant["accuracy"] = max(constant["accuracy"], 1 - constant["accuracy"])
@@ -113,21 +127,17 @@ def _binary_metrics(labels: NDArray[np.int64], probabilities: NDArray[np.float32
         "true_negative_rate": 1 - false_positive,
         "false_positive_rate": false_positive,
         "false_negative_rate": 1 - true_positive,
-        "auc": roc_auc_score(positives, probabilities[:, 1]) if both else math.nan,
+        "auc": threshold_curves.area(positives, probabilities[:, 1]) if both else math.nan,
     }
 
 
 def _of_positives(positives: NDArray[np.bool_], answers: NDArray[np.bool_]) -> dict[str, float]:
     """The metrics of the positive class; 0 where nothing is positive or answered so."""
-    from sklearn.metrics import fbeta_score, precision_score, recall_score
-
     if not len(positives):
         return dict.fromkeys(_names(""), math.nan)
-    return {
-        "accuracy": float((positives == answers).mean()),
-        "recall": recall_score(positives, answers, zero_division=0),
-        "precision": precision_score(positives, answers, zero_division=0),
-        **{name: fbeta_score(positives, answers, beta=beta, zero_division=0) for name, beta in _BETAS.items()},
+    counts = (np.array([rows.sum()]) for rows in (positives & answers, positives, answers))
+    return {"accuracy": float((positives == answers).mean())} | {
+        name: float(values[0]) for name, values in _of_classes(*counts).items()
     }
 
 
@@ -141,14 +151,11 @@ def _named_constant(metrics: Mapping[str, float]) -> dict[str, float]:
 
 def _curves(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, dict[str, list[float]]]:
     """The ROC and the precision-recall curve, both by ascending rates; empty where one of the classes has no image."""
-    from sklearn.metrics import precision_recall_curve, roc_curve
-
     empty = np.empty(0)
     false_rates = true_rates = precisions = recalls = empty
     if len(np.unique(labels)) == 2:
-        false_rates, true_rates, _ = roc_curve(labels, probabilities)
-        precisions, recalls, _ = precision_recall_curve(labels, probabilities, drop_intermediate=True)
-        precisions, recalls = precisions[::-1], recalls[::-1]
+        false_rates, true_rates = threshold_curves.roc(labels == 1, probabilities)
+        precisions, recalls = threshold_curves.precision_recall(labels == 1, probabilities)
     return {
         "receiver_operating_characteristic_curve": {
             "false_positive_rates": _thinned(false_rates),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.evaluation.evidence import Split
-from image_classifier.evaluation.statistics import Proportion, discoveries
+from image_classifier.evaluation.statistics import Proportion, difference_p_value, discoveries
 from image_classifier.evaluation.traits import Traits
 
 LEAST_IMAGES = 30
@@ -124,14 +124,11 @@ def _sub_folders(files: Sequence[str]) -> Iterator[_Candidate]:
 
 
 def _tested(candidate: _Candidate, right: NDArray[np.bool_]) -> Slice:
-    from scipy.stats import fisher_exact
-
     inside = candidate.inside
     accuracy = Proportion(int(right[inside].sum()), int(inside.sum()))
     rest = Proportion(int(right[~inside].sum()), int((~inside).sum()))
-    table = [[accuracy.count, accuracy.total - accuracy.count], [rest.count, rest.total - rest.count]]
     rows = tuple(np.flatnonzero(inside).tolist())
-    return Slice(candidate.trait, candidate.description, accuracy, rest, float(fisher_exact(table).pvalue), rows)
+    return Slice(candidate.trait, candidate.description, accuracy, rest, difference_p_value(accuracy, rest), rows)
 
 
 def _excludes_rest(one: Slice) -> bool:

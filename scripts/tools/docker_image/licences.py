@@ -51,7 +51,6 @@ _FILE = "its licence file"
 STATED = MappingProxyType(
     {
         "astunparse": Licence("BSD-3-Clause AND PSF-2.0", _OWN_FILE),
-        "cleanlab": Licence("Apache-2.0", "its licence file; the metadata name no version"),
         "contourpy": Licence("BSD-3-Clause", _FILE),
         "cycler": Licence("BSD-3-Clause", _FILE),
         "cykooz-resizer": Licence("Apache-2.0 OR MIT", "its licence files; the metadata name both"),

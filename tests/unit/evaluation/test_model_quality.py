@@ -54,6 +54,25 @@ def test_multiclass_metrics_agree_with_scikit_learn() -> None:
     assert found["confusion_matrix"]["class 1"]["class 0"] == int(((truth == 1) & (answers == 0)).sum())
 
 
+@pytest.mark.parametrize("images", [1, 5, 400])
+def test_binary_metrics_agree_with_scikit_learn(images: int) -> None:
+    """Few and many images of two classes -> scikit-learn's precision, recall and F of the second class, and its AUC."""
+    split = calibrated(images, 2)
+    truth, answers, found = split.labels, split.predicted, _metrics(split, 2)
+    assert split.probabilities is not None
+    expected = {
+        "precision": metrics.precision_score(truth, answers, zero_division=0),
+        "recall": metrics.recall_score(truth, answers, zero_division=0),
+        **{
+            name: metrics.fbeta_score(truth, answers, beta=beta, zero_division=0)
+            for name, beta in {"f0_5": 0.5, "f1": 1, "f2": 2}.items()
+        },
+    }
+    if len(set(truth.tolist())) == 2:
+        expected["auc"] = metrics.roc_auc_score(truth, split.probabilities[:, 1])
+    assert {name: found[name]["value"] for name in expected} == pytest.approx(expected)
+
+
 def test_the_best_constant_classifier_answers_the_most_frequent_class() -> None:
     """A class with 6 of 10 images -> accuracy and recall 0.6, precision 0.36."""
     found = _metrics(answers_of([0, 0, 1, 1, 1, 1, 1, 1, 2, 2], [0] * 10, 3), 3)

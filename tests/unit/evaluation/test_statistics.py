@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from image_classifier.evaluation.statistics import Interval, Proportion, discoveries
+from image_classifier.evaluation.statistics import Interval, Proportion, difference_p_value, discoveries
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 1), (1, 1), (0, 30), (30, 30), (3, 7), (95, 100), (88_123, 100_000)])
@@ -34,3 +34,13 @@ def test_discoveries_are_those_of_scipys_procedure(planted: int) -> None:
 def test_no_tests_give_no_discoveries() -> None:
     """An empty list -> an empty list."""
     assert discoveries([]) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [((3, 7), (9, 10)), ((0, 5), (0, 9)), ((5, 5), (5, 5)), ((30, 40), (450, 560)), ((120, 400), (5_000, 20_000))],
+)
+def test_the_difference_of_proportions_is_scipys_exact_test(first: tuple[int, int], second: tuple[int, int]) -> None:
+    """Few and many images, equal shares and different ones -> the p-value of SciPy's Fisher test."""
+    expected = stats.fisher_exact([[count, total - count] for count, total in (first, second)]).pvalue
+    assert difference_p_value(Proportion(*first), Proportion(*second)) == pytest.approx(expected, rel=1e-6)

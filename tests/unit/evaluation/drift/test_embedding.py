@@ -62,3 +62,16 @@ def test_mean_shift_of_the_same_distribution_is_small() -> None:
 def test_too_few_images_have_no_baseline() -> None:
     """Given 19 images -> no baseline, since two components need twenty."""
     assert embedding.fit(features(19), None) is None
+
+
+@pytest.mark.parametrize("rows", [40, 300, 2000])
+def test_the_basis_is_that_of_principal_components(rows: int) -> None:
+    """Features whose variance falls slowly -> as much of it as the exact components keep, and orthonormal columns."""
+    rng = np.random.default_rng(rows)
+    features = (rng.normal(size=(rows, 200)) / np.sqrt(1 + np.arange(200)) + 3).astype(np.float32)
+    fitted = embedding.fit(features, None)
+    assert fitted is not None
+    size = fitted.basis.shape[1]
+    np.testing.assert_allclose(fitted.basis.T @ fitted.basis, np.eye(size), atol=1e-5)
+    exact = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)[:size]
+    assert (fitted.project(features) ** 2).sum() == pytest.approx((exact**2).sum(), rel=0.005)
