@@ -105,6 +105,8 @@ class Evidence:
     """Metrics by epoch, named as in `contract.metrics`."""
     best_epoch: int | None = None
     """Index into `history`."""
+    temperature: float = 1.0
+    """By which the logits of all but the training images were divided: heads that did not see those have their own."""
     learning_curve: Sequence[LearningPoint] = ()
     model_info: Mapping[str, Any] = field(default_factory=dict)
     """Contents of the artefact's model info file."""

@@ -23,7 +23,7 @@ from image_classifier.evaluation import (
 )
 from image_classifier.evaluation.calibration import Calibration
 from image_classifier.evaluation.duplicates import Duplicates
-from image_classifier.evaluation.evidence import VALIDATION, Evidence, Split
+from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Evidence, Split
 from image_classifier.evaluation.familiarity import FamiliarityModel, Separation
 from image_classifier.evaluation.label_issues import LabelIssue
 from image_classifier.evaluation.mistakes import Mistakes
@@ -101,7 +101,7 @@ def of_arrays(
     """Judge a model by everything that takes no running network; the arguments are those of `evaluate`."""
     judged, left_out = evidence.judged, _lacking(evidence, known_images)
     check()
-    issues = _label_issues(evidence.splits)
+    issues = _label_issues(_before_calibration(evidence))
     of_splits = known_traits or {split.name: traits.read(split.paths, check) for split in evidence.splits}
     copies, groups = duplicates.find(evidence.splits, of_splits, check), slices.find(judged, of_splits[judged.name])
     check()
@@ -172,6 +172,22 @@ def _label_issues(splits: Sequence[Split]) -> tuple[LabelIssue, ...]:
     return tuple(replace(issue, row=int(known[issue.split][issue.row])) for issue in found)
 
 
+def _before_calibration(evidence: Evidence) -> list[Split]:
+    """Return the splits with the probabilities that their logits give before the division by the temperature.
+
+    Those of training images are as they are: of heads that were never calibrated. The thresholds of label issues are
+    means over all splits, and their bound was measured without a calibration.
+    """
+    found = []
+    for split in evidence.splits:
+        probabilities = split.probabilities
+        is_calibrated = split is evidence.judged or split.name != TRAINING
+        if probabilities is not None and is_calibrated and evidence.temperature != 1:
+            probabilities = calibration.apply_temperature(probabilities, 1 / evidence.temperature)
+        found.append(replace(split, probabilities=probabilities))
+    return found
+
+
 def _has_probabilities(split: Split) -> NDArray[np.bool_]:
     if split.probabilities is None:
         return np.zeros(len(split), bool)
@@ -186,11 +202,11 @@ def _fitted(evidence: Evidence) -> FamiliarityModel | None:
     return familiarity.fit(training.features, validation.features, evidence.head)
 
 
-def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> str:
+def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True, drawn: Mapping[str, str] | None = None) -> str:
     """Write `report.html`, `evaluation.json`, `model_card.json`, `issues.csv` and `evidence.npz` durably.
 
-    A link under one of these names is replaced, not followed. Returns why `evidence.npz` was left out, or the empty
-    string.
+    `drawn` are its charts, as `page.draw` returns them; by default they are drawn here. A link under one of these names
+    is replaced, not followed. Returns why `evidence.npz` was left out, or the empty string.
 
     Raises:
         OSError: The disk is full or not writable.
@@ -199,7 +215,7 @@ def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True) -> str:
     from image_classifier.evaluation import archive, issues, model_card, model_quality
     from image_classifier.evaluation.report import page
 
-    drawn = page.draw(evaluation)
+    drawn = page.draw(evaluation) if drawn is None else drawn
     html = page.build(evaluation, thumbnails, drawn)
     folder.mkdir(parents=True, exist_ok=True)
     for name in (report_files.MODEL_QUALITY, report_files.MODEL_CARD, report_files.REPORT):

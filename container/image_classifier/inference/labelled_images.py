@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.evaluation import network_forms
+from image_classifier.evaluation import calibration, network_forms
 from image_classifier.evaluation.evidence import Evidence, Split
 from image_classifier.evaluation.probes import Network
 from image_classifier.imaging import ImageRejected
@@ -67,10 +67,19 @@ def evidence(
     return Evidence(
         class_names=predictor.labels,
         judged=_split(images, np.array(rows, np.int64), predictions),
+        temperature=_temperature(predictor.info),
         model_info=artifacts.model_info_json(model),
         skipped=skipped,
         sizes=network_forms.sizes(model),
     )
+
+
+def _temperature(info: ModelInfo) -> float:
+    """Return what a job with calibration=temperature recorded, within the range that it fits; else 1."""
+    record = info.extra.get("calibration")
+    found = record.get("temperature") if isinstance(record, dict) else None
+    low, high = calibration.TEMPERATURE_RANGE
+    return float(found) if isinstance(found, int | float) and low <= found <= high else 1.0
 
 
 def network(engine: Engine, info: ModelInfo) -> Network:

@@ -124,6 +124,8 @@ class Trained:
     arrays: Features | None = None
     """What a feature pass computed; None when the job trained on pixels alone."""
     tables: tuple[Table, ...] = ()
+    temperature: float = 1.0
+    """By which the logits of `head`, `probabilities`, `expected` and `test` were divided to calibrate them."""
 
 
 def train(

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,8 @@ from image_classifier.contract.names import printable
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training import failures, stopping
 from image_classifier.training.data import preflight, splits
+from image_classifier.training.export import early_traits
+from image_classifier.training.export.early_traits import TraitReader
 from image_classifier.training.model import backbone, named_model, warm_start
 from image_classifier.training.model.warm_start import HeadPlan
 from image_classifier.training.progress import log
@@ -92,7 +95,11 @@ def _run(
     stop: StopSignal,
 ) -> None:
     data = splits.read(opt_ml, settings.values, cluster, scans)
-    with tempfile.TemporaryDirectory(prefix="job-") as scratch:
+    with ExitStack() as until_the_end:
+        scratch = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="job-"))
+        reader = None
+        if settings.values.report and (cluster is None or cluster.is_chief):
+            reader = until_the_end.enter_context(early_traits.reading(data, Path(scratch) / "traits"))
         values, choice = settings.values, None
         if values.model_id == contradictions.MODEL_ID_AUTO:
             cluster = cluster or _start(opt_ml, values)
@@ -108,7 +115,7 @@ def _run(
         for line in [*settings.log_lines(), *splits.describe(data), head_plan.line]:
             log(line)
         cluster = cluster or _start(opt_ml, settings.values)
-        _train_and_export(cluster, opt_ml, settings, data, _Model(folder, head_plan, choice), stop)
+        _train_and_export(cluster, opt_ml, settings, data, _Model(folder, head_plan, choice), stop, reader)
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,7 @@ def _train_and_export(
     data: splits.DataSplits,
     model: _Model,
     stop: StopSignal,
+    reader: TraitReader | None,
 ) -> None:
     from image_classifier.training import fine_tuning, preparation
     from image_classifier.training.devices import accelerators
@@ -160,6 +168,8 @@ def _train_and_export(
     if values.max_runtime and cluster.is_chief:
         finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
     trained = _training_of(settings, opt_ml)(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
+    if reader and stop.out_of_time():
+        reader.end()
     if model.choice:
         trained = replace(trained, recipe={**(trained.recipe or {}), "model_choice": model.choice.to_json()})
     if not values.report:
@@ -173,7 +183,7 @@ def _train_and_export(
         if cluster.replicas > 1:
             # Export from variables that belong to no strategy, as if a single device had trained them.
             trained = fine_tuning.rebuilt(trained, load())
-        finalisation.export_and_verify(finalisation.Job(opt_ml, settings, data, trained, results), stop)
+        finalisation.export_and_verify(finalisation.Job(opt_ml, settings, data, trained, results, traits=reader), stop)
     else:
         log(f"Waiting for {cluster.names[0]}, which writes the model.")
     # Version 2 of the SDK stops all containers of a local job when the first of them exits.

@@ -8,9 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier.evaluation import judgement
+from image_classifier.evaluation import calibration, judgement
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Evidence, Head, Split
 from image_classifier.evaluation.probes import Network
+from tests.unit.evaluation.labelled import split_of
 
 NAMES = ("dark", "grey", "bright")
 SIZE = (8, 8)
@@ -114,3 +115,29 @@ def test_known_traits_are_not_read_again(evidence: Evidence, tmp_path: Path) -> 
     second = judgement.evaluate(evidence, known_traits=first.traits)
     assert second.traits == first.traits
     assert second.slices == first.slices
+
+
+@pytest.mark.parametrize("temperature", [0.3, 3.0])
+def test_calibration_does_not_change_which_labels_are_doubted(temperature: float) -> None:
+    """Flipped labels in two splits, logits of validation divided -> the clear ones, as without the division."""
+    truth = np.arange(200) % 2
+    confidence = np.where(np.arange(200) % 4 < 2, 0.9, 0.7)
+    predicted = np.stack([np.where(truth == index, confidence, 1 - confidence) for index in (0, 1)], axis=1)
+    given = truth.copy()
+    given[:20:2] = 1 - given[:20:2]
+    uncalibrated = split_of(given, predicted), split_of(given, predicted, TRAINING)
+    validation, training = uncalibrated
+    assert validation.probabilities is not None
+    divided = replace(validation, probabilities=calibration.apply_temperature(validation.probabilities, temperature))
+
+    def doubted(judged: Split, temperature: float) -> set[tuple[str, int]]:
+        known = Evidence(("a", "b"), judged, (training,), temperature=temperature)
+        traits = {one.name: [None] * len(one) for one in known.splits}
+        issues = judgement.of_arrays(known, known_traits=traits).label_issues
+        assert issues is not None
+        return {(issue.split, issue.row) for issue in issues}
+
+    expected = {(name, row) for name in (TRAINING, VALIDATION) for row in range(0, 20, 4)}
+    assert doubted(validation, 1.0) == doubted(divided, temperature) == expected
+    # Judged by the calibrated probabilities, clear ones of validation are clear no more, or others are clear too.
+    assert doubted(divided, 1.0) != expected

@@ -70,6 +70,7 @@ def _with_temperature(trained: "Trained", temperature: float, head: list[NDArray
         probabilities=probabilities,
         expected=probabilities if same else _applied(trained.expected, temperature),
         test=replace(test, probabilities=_applied(test.probabilities, temperature)) if test else None,
+        temperature=temperature,
     )
 
 

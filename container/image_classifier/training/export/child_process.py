@@ -77,8 +77,10 @@ class Child:
                 self._process.kill()
                 self._process.wait()
 
-    def wait(self, stop: StopSignal) -> None:
+    def wait(self, stop: StopSignal, check: Callable[[], None] = lambda: None) -> None:
         """Wait for the process to exit successfully, with its result in the folder.
+
+        `check` is called while it runs; what it raises leaves the process running.
 
         Raises:
             ChildFailed: It exited with an error.
@@ -93,6 +95,7 @@ class Child:
             if time.monotonic() - started > LONGEST_SECONDS:
                 self.end()
                 raise ChildKilled(f"its process did not finish within {LONGEST_SECONDS:g} s")
+            check()
             try:
                 self._process.wait(_POLL_SECONDS)
             except subprocess.TimeoutExpired:

@@ -47,6 +47,7 @@ def collect(trained: "Trained", check: Callable[[], None]) -> Evidence:
         class_weights=_class_weights(trained),
         history=trained.history.epochs,
         best_epoch=trained.history.best_epoch,
+        temperature=trained.temperature,
         learning_curve=held_out.learning_curve(trained, known, check) if known else (),
         skipped=tuple((str(one.path).removeprefix(f"{channels}/"), one.reason) for one in trained.skipped),
     )

@@ -35,6 +35,7 @@ from image_classifier.training.export import (
     verification,
 )
 from image_classifier.training.export.child_process import ChildKilled, Interrupted
+from image_classifier.training.export.early_traits import TraitReader
 from image_classifier.training.export.finished_model import BytesPredictions, FinishedModel
 from image_classifier.training.export.job_report import Prepared
 from image_classifier.training.export.openvino_ir import IrConversion
@@ -91,6 +92,8 @@ class Job:
     """Contents of `metrics.json`."""
     calibration: Mapping[str, Any] = field(default_factory=dict)
     """Record of the calibration for the model info; empty without it."""
+    traits: TraitReader | None = None
+    """Reads what the report needs of the images; None: the report reads it."""
 
 
 def export_and_verify(job: Job, stop: StopSignal) -> None:
@@ -114,7 +117,7 @@ def export_and_verify(job: Job, stop: StopSignal) -> None:
         info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
         artifacts.write_model_info(folder, info)
     timings["export"] = time.monotonic() - started
-    with job_report.preparation(job.trained, stop) if values.report else nullcontext() as prepared:
+    with job_report.preparation(job.trained, stop, job.traits) if values.report else nullcontext() as prepared:
         metrics = {**job.metrics, **_finish_model(job, saved_model, info, stop)}
         timings["OpenVINO network and verification"] = time.monotonic() - started - timings["export"]
         _write_tables(job, metrics)

@@ -20,6 +20,8 @@ from image_classifier.evaluation import judgement
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.training import stopping
+from image_classifier.training.export import early_traits
+from image_classifier.training.export.early_traits import TraitReader
 from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from image_classifier.evaluation.drift.baseline import Baseline
     from image_classifier.evaluation.judgement import Evaluation
     from image_classifier.evaluation.probes import Network
+    from image_classifier.evaluation.traits import Traits
     from image_classifier.training.fine_tuning import Trained
 
 OCCLUSION_SHARE = 0.01
@@ -35,7 +38,7 @@ OCCLUSION_SHARE = 0.01
 
 _PARTS = ("waiting for what needs no network", "occlusion maps", "page")
 """Of the report, for the log; the first begins while the model is converted and verified."""
-_LIBRARIES = ("cleanlab.filter", "imagehash", "jinja2")
+_LIBRARIES = ("imagehash", "jinja2")
 """Take seconds to import."""
 
 
@@ -61,13 +64,15 @@ class Prepared:
     """Without what running the network shows; its evidence has no model info, timings and sizes."""
     baseline: "Baseline"
     """Of drift."""
+    charts: Mapping[str, str]
+    """As SVG by name."""
 
 
 @contextmanager
-def preparation(trained: "Trained", stop: StopSignal) -> Iterator[Future[Prepared]]:
+def preparation(trained: "Trained", stop: StopSignal, reader: TraitReader | None = None) -> Iterator[Future[Prepared]]:
     """Prepare the report in a thread while the block converts and verifies the model, mostly in other processes.
 
-    The thread ends with the block, finished or not.
+    The thread ends with the block, finished or not. `reader` reads the images' traits, by default the thread does.
     """
     is_over = threading.Event()
 
@@ -77,14 +82,17 @@ def preparation(trained: "Trained", stop: StopSignal) -> Iterator[Future[Prepare
 
     with ThreadPoolExecutor(1, "report") as pool:
         try:
-            yield pool.submit(_prepare, trained, check)
+            yield pool.submit(_prepare, trained, check, lambda: reader.wait(stop, check) if reader else {})
         finally:
             is_over.set()
 
 
-def _prepare(trained: "Trained", check: Callable[[], None]) -> Prepared:
+def _prepare(
+    trained: "Trained", check: Callable[[], None], known_traits: Callable[[], Mapping[Path, "Traits | None"]]
+) -> Prepared:
     from image_classifier.evaluation import charts
     from image_classifier.evaluation.drift import baseline
+    from image_classifier.evaluation.report import page
     from image_classifier.training.export import evidence
 
     for name in _LIBRARIES:
@@ -94,9 +102,11 @@ def _prepare(trained: "Trained", check: Callable[[], None]) -> Prepared:
     found = evidence.collect(trained, check)
     # Threads of small matrix products cost more than they gain, most of all beside other processes.
     with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
-        judged = judgement.of_arrays(found, check=check)
+        paths = {split.name: split.paths for split in found.splits}
+        traits = early_traits.of_splits(paths, known_traits(), check)
+        judged = judgement.of_arrays(found, known_traits=traits, check=check)
         check()
-        return Prepared(judged, baseline.build(found, judged.traits))
+        return Prepared(judged, baseline.build(found, judged.traits), page.draw(judged))
 
 
 def write(
@@ -162,7 +172,7 @@ def _write(
         array_file.write(model / artifacts.FAMILIARITY_FILE, evaluation.familiarity_model.arrays())
     baseline.write(model, found.baseline)
     laps.append(time.monotonic())
-    if reason := judgement.write(evaluation, folder, thumbnails):
+    if reason := judgement.write(evaluation, folder, thumbnails, found.charts):
         log(f"WARNING: No {report_files.EVIDENCE}, so the console cannot open this result: {reason}.")
     laps.append(time.monotonic())
     parts = ", ".join(f"{name} {end - start:.1f} s" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))

@@ -57,6 +57,7 @@ def test_head_predicts_what_is_recorded(trained: Any) -> None:
     np.testing.assert_allclose(found.trained.probabilities, predicted(found.trained), atol=1e-5)
     assert found.trained.expected is found.trained.probabilities
     temperature = np.float32(found.record["temperature"])
+    assert found.trained.temperature == found.record["temperature"]
     for old, new in zip(before.weights, found.trained.weights, strict=True):
         np.testing.assert_array_equal(old / temperature, new)
     same = (before.probabilities.argmax(axis=1), found.trained.probabilities.argmax(axis=1))
