@@ -5,7 +5,7 @@ from typing import Any
 
 from image_classifier.contract import metrics
 from image_classifier.contract.channels import CHANNELS, Channel
-from image_classifier.contract.declaration import Declaration
+from image_classifier.contract.declaration import Declaration, Value
 from image_classifier.contract.hyperparameters import DECLARATIONS
 from image_classifier.contract.value_forms import encode
 
@@ -64,6 +64,20 @@ def recommended_ranges() -> dict[str, list[dict[str, Any]]]:
             scale = "Logarithmic" if declared.logarithmic else "Linear"
             ranges[f"{_kind(declared)}ParameterRanges"].append(_tuning_range(declared, declared.recommended, scale))
     return ranges
+
+
+def search_range(declared: Declaration, searched: Sequence[Value]) -> tuple[str, dict[str, Any]]:
+    """Return the list of `ParameterRanges` for a hyperparameter, and the entry that searches other values there.
+
+    `searched`: the smallest and the largest number, or all values of a choice.
+    """
+    logarithmic = declared.logarithmic and all(isinstance(bound, int | float) and bound > 0 for bound in searched)
+    if _kind(declared) == "Categorical":
+        entry: dict[str, Any] = {"Name": declared.name, "Values": [encode(value) for value in searched]}
+    else:
+        bounds = [declared.kind(bound) for bound in searched]
+        entry = _tuning_range(declared, bounds, "Logarithmic" if logarithmic else "Auto")
+    return f"{_kind(declared)}ParameterRanges", entry
 
 
 def _no_ranges() -> dict[str, list[dict[str, Any]]]:

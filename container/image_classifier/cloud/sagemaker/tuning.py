@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from image_classifier.cloud.sagemaker import own_ranges
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.options import read_values, reject
+from image_classifier.cloud.sagemaker.options import items, read_values, reject
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import TrainingJob, definition, with_time_budget
 from image_classifier.contract import specification
@@ -25,12 +26,17 @@ class TuningOptions:
     strategy: str = declare(
         "Bayesian",
         **_SINCE,
-        choices=("Bayesian", "Random", "Hyperband", "Grid"),
+        choices=("Bayesian", "Random", "Hyperband"),
         meaning="How the next values are chosen.",
     )
     early_stopping: bool = declare(True, **_SINCE, meaning="Stop jobs that fall behind; not with Hyperband.")
     ranges: str = declare(
         RECOMMENDED, **_SINCE, choices=RANGES, meaning="Ranges: ours for a head alone, or the developer guide's."
+    )
+    own_ranges: str = declare(
+        "",
+        **_SINCE,
+        meaning=f"Ranges of yours in place of these or beside them, with commas, such as {own_ranges.EXAMPLE}.",
     )
     warm_start: str = declare("", **_SINCE, meaning="Earlier tuning jobs to learn from, with commas.")
 
@@ -48,8 +54,9 @@ def parse(given: Mapping[str, Any]) -> TuningOptions:
     # Each value has the type of its default, which mypy cannot see.
     typed: dict[str, Any] = dict(values)
     found = TuningOptions(**typed)
-    if found.strategy in ("Hyperband", "Grid") and given.get("early_stopping"):
+    if found.strategy == "Hyperband" and given.get("early_stopping"):
         problems.append(f"early_stopping is for Bayesian and Random, not for {found.strategy}.")
+    problems += own_ranges.parse(items(found.own_ranges))[1]
     if found.parallel_jobs > found.max_jobs:
         problems.append(f"parallel_jobs is {found.parallel_jobs}, more than max_jobs, {found.max_jobs}.")
     reject(problems)
@@ -62,9 +69,20 @@ def searched(ranges: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
 
 
 def ranges_without(how: TuningOptions, given: Mapping[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """Return the ranges of the hyperparameters whose values are not given."""
+    """Return the ranges of the hyperparameters whose values are not given; the user's own replace the declared ones.
+
+    Raises:
+        UserError: A hyperparameter has a value and a range of the user's.
+    """
+    own = own_ranges.parse(items(how.own_ranges))[0]
+    if both := [name for name in own if name in given]:
+        reject([f"{', '.join(both)} has a value and a range. Give one of them."])
     declared = specification.recommended_ranges() if how.ranges == RECOMMENDED else specification.parameter_ranges()
-    return {kind: [entry for entry in entries if entry["Name"] not in given] for kind, entries in declared.items()}
+    fixed = {*given, *own}
+    found = {kind: [entry for entry in entries if entry["Name"] not in fixed] for kind, entries in declared.items()}
+    for kind, entry in own.values():
+        found[kind].append(entry)
+    return found
 
 
 def create_tuning_job(job: TrainingJob, how: TuningOptions) -> Call:
@@ -77,10 +95,10 @@ def create_tuning_job(job: TrainingJob, how: TuningOptions) -> Call:
     if not searched(ranges):
         reject(["Every hyperparameter of the ranges is given, so that nothing is left to search. Leave some out."])
     static = with_time_budget(job)
-    if how.ranges == RECOMMENDED:
+    if how.ranges == RECOMMENDED and HEAD_ALONE not in searched(ranges):
         static = {HEAD_ALONE: "True", **static}
     common = definition(job)
-    stops = how.early_stopping and how.strategy in ("Bayesian", "Random")
+    stops = how.early_stopping and how.strategy != "Hyperband"
     parameters: dict[str, Any] = {
         "HyperParameterTuningJobName": job.name,
         "HyperParameterTuningJobConfig": {
