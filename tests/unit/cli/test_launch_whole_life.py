@@ -21,6 +21,8 @@ from image_classifier.runners.job import State
 from image_classifier.runners.sagemaker_job import process, record
 from tests.support.aws import ACCOUNT
 from tests.support.colour_jobs import Answers, finish, hosted_here, local_answers, write_inputs, write_model
+from tests.support.golden_files import assert_golden
+from tests.support.golden_requests import changing
 from tests.support.permissions import recorded
 from tests.support.pipeline_executions import JOB as JOB_OF_AN_EXECUTION
 from tests.support.pipeline_executions import Execution
@@ -41,6 +43,7 @@ image = "{IMAGE}"
 role = "{ROLE}"
 location = "s3://{BUCKET}/image-classifier"
 """
+GOLDEN = Path(__file__).parent / "golden"
 FOLDER, BEST = Path("run/colours"), Path("run/best")
 ARNS = [f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/colours/{version}" for version in (1, 2)]
 """Of the version of the job, and of that of the pipeline."""
@@ -55,6 +58,7 @@ ENDPOINTS = {
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
     """SageMaker on this machine; jobs are followed in this process."""
     monkeypatch.setattr(sagemaker, "_follow", lambda folder, lock: None)
+    monkeypatch.setattr("image_classifier.cloud.sagemaker.tags.__version__", "1.2.3")
     with hosted_here(monkeypatch, tmp_path) as found:
         yield found
 
@@ -86,6 +90,7 @@ def test_whole_life(
         assert launch.main(["monitor", "now", str(FOLDER), "--scheduler-role", f"{ROLE}-of-the-scheduler"]) == 0
         delete(service, capsys)
     calls.validate([Call(*request, "") for request in recorder.requests])
+    assert_golden(GOLDEN / "launch_whole_life.json", changing(recorder.requests))
 
 
 def train_through_an_interruption(
