@@ -102,7 +102,8 @@ def _image(rejection: Rejection) -> str:
 def _capacity(rejection: Rejection) -> str:
     return (
         f"{rejection.target}: AWS has no free capacity of this instance type now ({_plain(rejection)}). Try again "
-        "later, or choose another instance type, another region, or on-demand instead of spot instances (--no-spot)."
+        "later, or choose another instance type, another region, in a VPC subnets of several Availability Zones, or "
+        "on-demand instead of spot instances (--no-spot)."
     )
 
 
