@@ -42,6 +42,27 @@ def test_view_continues_after_a_question(screen: io.StringIO, tmp_path: Path) ->
     assert "Saving the best model" in shown
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_problem_is_told_once_while_it_lasts(
+    screen: io.StringIO,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_terminal: bool,
+) -> None:
+    """Given expired credentials for two looks, and again later -> a line each time, and what to do."""
+    monkeypatch.setattr(consoles, "is_interactive", lambda: is_terminal)
+    view = following._View(silent=False)
+    expired = JobStatus(State.RUNNING, extra={"problem": "The AWS credentials have expired. Run `aws sso login`."})
+    for status in (expired, expired, JobStatus(State.RUNNING), expired):
+        view.show(tmp_path, status)
+    view.close()
+    shown = " ".join(screen.getvalue().split())
+    sentence = (
+        "WARNING: the job cannot be looked at; trying again. The AWS credentials have expired. Run `aws sso login`."
+    )
+    assert shown.count(sentence) == 2
+
+
 def test_plain_output_names_each_phase_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

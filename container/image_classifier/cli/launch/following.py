@@ -14,7 +14,7 @@ from image_classifier.cloud.sagemaker import options
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.runners import experiment, job_result, job_tree, sagemaker
 from image_classifier.runners.job import JobStatus, State
-from image_classifier.runners.sagemaker_job import record
+from image_classifier.runners.sagemaker_job import outcome, record
 
 PAUSE = 1.0
 """Seconds between two looks at the job's folder."""
@@ -47,7 +47,7 @@ class _View:
 
     def __init__(self, silent: bool) -> None:
         self._silent = silent
-        self._phase = ""
+        self._phase = self._problem = ""
         self._offset = 0
         self._live: TrainingView | None = None
         self._shown = contextlib.ExitStack()
@@ -64,6 +64,8 @@ class _View:
             self._offset = part.offset
             for line in part.text.splitlines():
                 self._log(line)
+        if not self._silent:
+            self._on_problem(status.extra.get(outcome.PROBLEM, ""))
         if status.state != State.RUNNING and status.phase and not self._silent:
             self._on_phase(status)
 
@@ -76,6 +78,12 @@ class _View:
         self.close()
         self._shown.enter_context(view)
         self._is_drawn = True
+
+    def _on_problem(self, problem: str) -> None:
+        if problem and problem != self._problem:
+            text = f"WARNING: the job cannot be looked at; trying again. {problem}"
+            (self._live.announce if self._live else printing.line)(text)
+        self._problem = problem
 
     def _on_phase(self, status: JobStatus) -> None:
         if self._live or not consoles.is_interactive():

@@ -11,6 +11,8 @@ from image_classifier.runners.job import JobStatus, State
 from image_classifier.runners.sagemaker_job import shortage
 from image_classifier.runners.sagemaker_job.record import Record
 
+PROBLEM = "problem"
+"""The name of the fact that AWS could not be asked at the last look, which is repeated."""
 _WAITING = {
     "Starting": "Waiting for an instance",
     "Pending": "Waiting for an instance",
@@ -98,8 +100,11 @@ def _explained(found: Record) -> str:
 def _facts(found: Record) -> dict[str, str]:
     platform = found.platform
     host = f"https://{found.region}.console.aws.amazon.com/sagemaker"
-    facts = {"job": found.job, "region": found.region, "status": f"{platform.status} {platform.secondary}".strip()}
+    facts = {"job": found.job, "region": found.region}
+    if found.problem:
+        facts[PROBLEM] = found.problem
     if platform.status:
+        facts["status"] = f"{platform.status} {platform.secondary}".strip()
         facts["console"] = f"{host}/landing?region={found.region}#/jobs/{found.job}"
     if platform.is_over and platform.status != "Failed":
         facts["artefact"] = found.results.below("model.tar.gz").uri
