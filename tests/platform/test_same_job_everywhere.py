@@ -29,7 +29,7 @@ def test_sagemakers_request_trains_what_the_file_trains_here(
     service: SageMakerService, tiny_backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Given one file -> equal reports and weights here and by the platform; another seed gives others."""
-    file = same_job.write(tmp_path, tiny_backbone)
+    file = same_job.write(tmp_path, tiny_backbone, 24)
     here = same_job.here(file, tmp_path / "here")
     there = same_job.on_sagemaker(file, tmp_path / "there", service, monkeypatch, train)
     assert same_job.figures(there) == same_job.figures(here)

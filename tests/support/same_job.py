@@ -46,9 +46,9 @@ FIGURES = ("metrics.json", "history.csv", "predictions.csv", "evaluation.json", 
 _WEIGHTS = Path("model/1/variables/variables.data-00000-of-00001")
 
 
-def write(folder: Path, backbone: Path, image: str = "image-classifier:cpu") -> Path:
-    """Write the file, images of two classes and a backbone; return the file's path."""
-    stripes.write(folder / "photos", 24)
+def write(folder: Path, backbone: Path, count: int, image: str = "image-classifier:cpu") -> Path:
+    """Write the file, `count` images of each of two classes, and a backbone; return the file's path."""
+    stripes.write(folder / "photos", count)
     (folder / "backbone.tar.gz").write_bytes(backbone.read_bytes())
     file = folder / "job.toml"
     file.write_text(FILE.replace("DOCKER", image))
