@@ -149,12 +149,13 @@ def test_container_is_reached_from_this_machine_alone(tmp_path: Path) -> None:
 def test_endpoint_on_sagemaker_is_created_watched_and_deleted(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given image, role and bucket -> the endpoint exists and is ready; stopping deletes it and its model."""
+    """Given image, role and bucket -> an endpoint with a name that AWS keeps is ready; stopping deletes all of it."""
     model = tiny_models.write(tmp_path / "model", "tiny").folder
     monkeypatch.setattr(sagemaker, "_FRESH_SECONDS", 0.0)
     with sagemaker_on_this_machine(monkeypatch) as service:
         given = {"image": IMAGE, "role": ROLE, "location": f"s3://{BUCKET}/image-classifier", "region": REGION}
-        endpoint = servers.start(home, "cells", model, record.SERVERLESS, options={**given, "memory_mb": ""})
+        endpoint = servers.start(home, "Cells_1", model, record.SERVERLESS, options={**given, "memory_mb": ""})
+        assert endpoint.name == "cells-1"
         wait_for(home, endpoint, State.READY)
         assert len(service.tagged()) == 3
         assert "serverless" in servers.same_in_code(endpoint)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from image_classifier import durable_files
+from image_classifier.cloud.sagemaker import names
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.runners import experiment, local_server
 from image_classifier.runners.endpoints import docker, local, record, sagemaker
@@ -69,7 +70,8 @@ def start(
         options=chosen,
         is_trial=is_trial,
     )
-    folder = _new_folder(home, wanted)
+    # AWS keeps a name that scripts/launch would not change.
+    folder = _new_folder(home, names.plain(wanted) if kind in sagemaker.KINDS else experiment.name_from(wanted))
     endpoint = replace(given, name=folder.name)
     try:
         record.write(folder, endpoint)
@@ -159,11 +161,11 @@ def same_in_code(endpoint: Endpoint) -> Sequence[str]:
     return ["scripts/serve-locally", endpoint.model, "--port", str(endpoint.port)]
 
 
-def _new_folder(home: Path, wanted: str) -> Path:
+def _new_folder(home: Path, stem: str) -> Path:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    stem, number = experiment.name_from(wanted), 1
+    number = 1
     while True:
-        folder = home / (stem if number == 1 else f"{stem[:58]}-{number}")
+        folder = home / (stem if number == 1 else f"{stem[:58].rstrip('-')}-{number}")
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
