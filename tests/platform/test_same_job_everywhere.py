@@ -1,4 +1,7 @@
-"""One job.toml, trained on this machine and by the request that scripts/launch sends: the same figures, bit for bit."""
+"""One job.toml, trained on this machine and by the request that scripts/launch sends: the same figures, bit for bit.
+
+`tests/image/test_image_trains_the_same.py` does so in the Docker image too.
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
