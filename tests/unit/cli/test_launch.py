@@ -15,7 +15,7 @@ from image_classifier.runners import experiment, sagemaker
 from image_classifier.runners.sagemaker_job import process
 from tests.support.golden_files import assert_golden
 from tests.support.sagemaker_results import ACCURACY, LOG, put_results
-from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService, sagemaker_on_this_machine
+from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, Fault, SageMakerService, sagemaker_on_this_machine
 
 GOLDEN = Path(__file__).parent / "golden"
 NAME = "flowers-20261130-120000"
@@ -143,22 +143,15 @@ def test_programs_get_one_document(
 def test_failed_job_is_a_failed_command(
     service: SageMakerService, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given an upload into a bucket that does not exist -> exit code 1 and the sentence."""
+    """Given a role that cannot be assumed -> exit code 1 and the sentence."""
     monkeypatch.setattr(sagemaker, "_follow", lambda folder, lock: process.run(folder))
-    words = [
-        "train",
-        "job.toml",
-        "--output",
-        "run/mine",
-        "--image",
-        IMAGE,
-        "--role",
-        ROLE,
-        "--location",
-        "s3://not-there/x",
-    ]
-    assert launch.main(words) == 1
-    assert "The job failed. UserError: The bucket not-there does not exist" in capsys.readouterr().out
+    service.faults["CreateTrainingJob"] = [Fault("ValidationException", f"Could not assume role {ROLE}.")]
+    assert launch.main(["train", "job.toml", "--output", "run/mine", *FLAGS]) == 1
+    said = capsys.readouterr().out
+    assert "The job failed. UserError: The training job flowers-" in said
+    assert "trust policy" in said
+    # It has none.
+    assert "Its log" not in said
 
 
 def test_interrupted_command_leaves_the_job_running(

@@ -12,10 +12,13 @@ from image_classifier.cli import argument_types, train_locally
 from image_classifier.cli.launch import arguments, following, images, printing
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud import s3
+from image_classifier.cloud.s3 import Access, S3Storage
+from image_classifier.cloud.sagemaker import options, places, session
 from image_classifier.contract import assignments
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment, sagemaker
 from image_classifier.runners.experiment import Experiment
+from image_classifier.runners.sagemaker_job import inputs
 
 SUMMARY = "train on SageMaker"
 EXAMPLES = (
@@ -61,12 +64,12 @@ def run(given: argparse.Namespace) -> int:
     asked_for, recipe_line = asked(given)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / stamp))
+    images.check(asked_for)
+    sagemaker.check(asked_for, output)
     if given.dry_run:
-        images.check(asked_for)
-        sagemaker.check(asked_for, output)
         printing.json_document(sagemaker.plan(asked_for))
         return 0
-    images.check(asked_for)
+    _check_places(asked_for)
     sagemaker.start(asked_for, output)
     if given.json or given.detach:
         if not given.json:
@@ -78,6 +81,14 @@ def run(given: argparse.Namespace) -> int:
             printing.json_document({"folder": str(output)})
         return 0
     return following.follow(output, as_json=given.json, price=given.price)
+
+
+def _check_places(asked_for: Experiment) -> None:
+    """Look at the bucket and at inputs in S3 before the job has a folder, and before a detached one is left alone."""
+    typed = options.parse(asked_for.options[experiment.SAGEMAKER])
+    opened = session.open_session(typed.region, typed.profile)
+    storage = S3Storage(Access(region=opened.region, profile=typed.profile or None))
+    places.check(storage, opened.region, typed.storage(opened.region), inputs.in_s3(asked_for))
 
 
 def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
@@ -108,10 +119,10 @@ def asked(given: argparse.Namespace) -> tuple[Experiment, str | None]:
     else:
         raise UserError("Nothing to train on: give a job.toml, or --training with a folder or an s3:// URI.")
     table = arguments.merged(base.options.get(experiment.SAGEMAKER, {}), arguments.given_options(given))
-    options = MappingProxyType({**base.options, experiment.SAGEMAKER: table})
+    every = MappingProxyType({**base.options, experiment.SAGEMAKER: table})
     for name in experiment.CHANNELS:
         address = typed.get(name) or getattr(base, name)
         if address and experiment.is_s3(address):
             s3.parse(address)
-    made = replace(base, **typed, runner=experiment.SAGEMAKER, options=options)
+    made = replace(base, **typed, runner=experiment.SAGEMAKER, options=every)
     return experiment.absolute(made), line
