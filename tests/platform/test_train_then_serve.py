@@ -85,7 +85,7 @@ def test_served_model_tells_unfamiliar_photographs(job: Path, photographs: Path)
         unknown = familiarity(others)
     assert known == pytest.approx(np.arange(len(known)) / len(known), abs=0.05)
     assert np.median(held_out) > 0.2
-    assert max(unknown) <= 0.02
+    assert max(unknown) <= 0.05
 
 
 @pytest.mark.every

@@ -93,20 +93,19 @@ def _show(conclusion: Conclusion, output: Path, seconds: float, suggest_next: bo
 def with_recipe(settings: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
     """Return the hyperparameters with recipe=auto unless they say otherwise, and a line that says so.
 
-    They do by naming a recipe, or by giving what recipe=auto would choose, such as `epochs`.
+    They do by naming a recipe, or by giving what recipe=auto would choose, such as `epochs`, even with its default: on
+    a command line every value was typed, whereas a job gets those that an SDK fills in.
 
     Raises:
         UserError: A hyperparameter is invalid.
     """
     if any(name.strip() == contradictions.RECIPE for name in settings):
         return dict(settings), None
+    if typed := hyperparameters.given_for_recipe(settings):
+        hyperparameters.parse(dict(settings))
+        return dict(settings), f"Training with recipe=builtin, since {', '.join(typed)} is given."
     with_auto = {**settings, contradictions.RECIPE: contradictions.AUTO}
-    try:
-        hyperparameters.parse(with_auto)
-    except UserError:
-        # Either rejected with any recipe, or something is given that only the built-in way takes.
-        given = hyperparameters.parse(dict(settings)).against_recipe
-        return dict(settings), f"Training with recipe=builtin, since {', '.join(given)} is given."
+    hyperparameters.parse(with_auto)
     return with_auto, "Training with recipe=auto; recipe=builtin trains by the hyperparameters, as on the platform."
 
 

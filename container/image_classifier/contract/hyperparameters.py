@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from image_classifier.contract import contradictions, parsing
+from image_classifier.contract import parsing
 from image_classifier.contract.builtin_hyperparameters import BuiltinHyperparameters
 from image_classifier.contract.contradictions import AUTO, BUILTIN, SEARCH
 from image_classifier.contract.declaration import Declaration, Group, declarations_of, declare
@@ -253,12 +253,6 @@ class ResolvedHyperparameters:
         ]
         return [*lines, f"Not run: {self.script}. This image trains with its own program."] if self.script else lines
 
-    @property
-    def against_recipe(self) -> list[str]:
-        """Given values that recipe=auto would choose itself, as `name=value`."""
-        given = {name: getattr(self.values, name) for name, by in self.sources.items() if by == parsing.GIVEN}
-        return contradictions.set_by_user(DECLARATIONS, given)
-
     def with_chosen(self, values: Hyperparameters) -> "ResolvedHyperparameters":
         """Return the settings with the values that the job's recipe has chosen."""
         changed = {name for name in self.sources if getattr(values, name) != getattr(self.values, name)}
@@ -285,6 +279,13 @@ def parse(
 def resolve(given: Mapping[str, Any], model_defaults: Mapping[str, Any] = MappingProxyType({})) -> parsing.Resolved:
     """Resolve the values of a job as `parse` does, and return the problems instead of raising them."""
     return parsing.resolve(DECLARATIONS, given, model_defaults)
+
+
+def given_for_recipe(given: Mapping[str, Any]) -> list[str]:
+    """Return the given values that recipe=auto would choose itself, defaults too, as `name=value`; valid or not."""
+    found = resolve(given)
+    chosen = (declared.name for declared in DECLARATIONS if declared.chosen_by_recipe)
+    return [f"{name}={encode(found.values[name])}" for name in chosen if found.sources[name] == parsing.GIVEN]
 
 
 def _script(given: Mapping[str, Any]) -> str:

@@ -30,10 +30,10 @@ def test_advice_when_the_whole_network_would_be_tuned() -> None:
 
 
 @pytest.mark.parametrize(
-    "told", [{}, {"train_only_top_layer": "True"}, {"batch-size": "8"}, {"refit": "True"}, {"epochs": "3"}], ids=str
+    "told", [{}, {"train_only_top_layer": "True"}, {"batch-size": "8"}, {"refit": "True"}], ids=str
 )
 def test_recipe_auto_unless_told_otherwise(told: dict[str, str]) -> None:
-    """Given nothing that a recipe chooses, or its default -> recipe=auto, and one line that names both recipes."""
+    """Given nothing that a recipe chooses -> recipe=auto, and one line that names both recipes."""
     settings, line = train_locally.with_recipe(told)
     assert settings == {**told, "recipe": "auto"}
     assert line is not None
@@ -41,7 +41,11 @@ def test_recipe_auto_unless_told_otherwise(told: dict[str, str]) -> None:
 
 
 def test_values_that_a_recipe_chooses_ask_for_the_builtin_one() -> None:
-    """Given epochs and a learning rate -> the settings as they are, and a line that names both."""
+    """Given epochs and a learning rate, or a typed default -> the settings as they are, and a line that names them."""
+    assert train_locally.with_recipe({"epochs": "3"}) == (
+        {"epochs": "3"},
+        "Training with recipe=builtin, since epochs=3 is given.",
+    )
     told = {"epochs": "20", "learning-rate": "0.003"}
     line = "Training with recipe=builtin, since epochs=20, learning_rate=0.003 is given."
     assert train_locally.with_recipe(told) == (told, line)

@@ -119,7 +119,7 @@ def test_conversion_is_the_same_bytes_from_run_to_run(tmp_path: Path, monkeypatc
         "image_classifier.cli.stage_backbone",
         "lite0",
         "--output",
-        str(tmp_path / "first"),
+        str(tmp_path / "first.tar.gz"),
     ]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "container")})
     assert list((cache / "converted").glob("lite0-*.tar.gz"))

@@ -245,6 +245,7 @@ def test_job_that_a_command_runs_is_seen(tmp_path: Path, asked_for: Experiment) 
     assert local.status(folder).state == State.LOST
 
 
+@pytest.mark.no_cover
 def test_supervisor_is_small_and_starts_fast(tmp_path: Path, asked_for: Experiment, jobs: Jobs) -> None:
     """Given a running job -> the supervisor has imported none of the large libraries and needs less than 20 MB."""
     folder = jobs.start(asked_for, tmp_path / "job")
