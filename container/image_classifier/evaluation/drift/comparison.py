@@ -49,7 +49,8 @@ class Thresholds:
     """One image in ten has another category."""
     mean_shift: float = 0.5
     """Cohen's medium effect."""
-    rate: float = 0.05
+    rate: float = 0.02
+    """At most seven daily comparisons of a year raise an alarm without drift. The permutations allow no lower rate."""
 
 
 DEFAULT = Thresholds()

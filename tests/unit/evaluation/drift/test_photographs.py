@@ -46,7 +46,7 @@ class Photographs:
         """Return the baseline of 70 % of the images, the rows of the others, and the head of a random split."""
         rows = np.random.default_rng(seed).permutation(len(self.labels))
         training, validation, production = np.split(rows, [len(rows) // 2, len(rows) * 7 // 10])
-        head = make_pipeline(PCA(20), LogisticRegression(max_iter=200)).fit(
+        head = make_pipeline(PCA(20, svd_solver="full"), LogisticRegression(max_iter=200)).fit(
             self.features[training], self.labels[training]
         )
         names = tuple(f"class {index}" for index in range(int(self.labels.max()) + 1))
