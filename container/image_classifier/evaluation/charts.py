@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import logging
 import os
 import re
 import sys
@@ -63,6 +64,8 @@ def import_library() -> None:
     """
     if "matplotlib.font_manager" in sys.modules:
         return
+    # It warns when its list takes more than five seconds, as on a busy machine; a job's log shows warnings as problems.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="matplotlib-") as folder:
         given = os.environ.setdefault(_FOLDER_VARIABLE, folder)
         try:

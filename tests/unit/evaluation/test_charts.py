@@ -88,6 +88,21 @@ def test_matplotlib_is_imported_when_a_chart_is_drawn() -> None:
 
 
 @pytest.mark.every
+def test_slow_list_of_fonts_is_no_warning(tmp_path: Path) -> None:
+    """Given a machine on which the list of fonts takes too long -> nothing on standard error; without us, a warning."""
+    slow = "import threading; threading.Timer = lambda seconds, warn: (warn(), threading.Thread())[1]\n"
+    slow += "threading.Thread.cancel = lambda thread: None\n"
+    variables = {"PYTHONPATH": str(PROGRAM), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+
+    def errors(code: str) -> str:
+        command = [sys.executable, "-c", slow + code]
+        return subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stderr
+
+    assert errors("from image_classifier.evaluation import charts; charts.import_library()") == ""
+    assert "building the font cache" in errors("import matplotlib.font_manager")
+
+
+@pytest.mark.every
 def test_matplotlib_writes_nothing_to_the_home(tmp_path: Path) -> None:
     """Given an empty home -> importing matplotlib for a chart leaves it empty; its own import, a control, does not."""
     variables = {"PYTHONPATH": str(PROGRAM), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
