@@ -87,7 +87,9 @@ def plan(asked_for: Experiment) -> list[dict[str, Any]]:
     model = inputs.chosen(asked_for)
     local = inputs.sources(asked_for, project, model.path, needs_staging=model.model_id is not None)
     call = _request(asked_for, given, project, local)
-    return [*(source.as_json() for source in local), call.as_json()]
+    kept = inputs.experiment_file(project, call.parameters["TrainingJobName"]).uri
+    written = {"service": "s3", "operation": "PutObject", "parameters": {"from": experiment.FILE, "to": kept}}
+    return [*(source.as_json() for source in local), written, call.as_json()]
 
 
 def _request(

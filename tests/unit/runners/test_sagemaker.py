@@ -45,6 +45,9 @@ def test_inputs_are_uploaded_and_the_job_is_created(
         for channel in described["InputDataConfig"]
     }
     keys = [item["Key"] for item in boto3.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
+    kept = f"image-classifier/jobs/{job}/experiment.toml"
+    body = boto3.client("s3").get_object(Bucket=BUCKET, Key=kept)["Body"].read()
+    assert body == (tmp_path / "other" / experiment.FILE).read_bytes()
     training = channels["training"].removeprefix(f"s3://{BUCKET}/")
     assert [key for key in keys if key.startswith(training)] == [
         f"{training}/{name}" for name in ("cat/1.jpg", "cat/2.jpg", "dog/1.jpg")

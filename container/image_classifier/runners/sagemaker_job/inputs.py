@@ -102,6 +102,11 @@ def training_job(
     )
 
 
+def experiment_file(project: Location, job: str) -> Location:
+    """Return where the experiment of a job lies in S3: beside the folder of its artefact."""
+    return project.below(f"jobs/{job}/{experiment.FILE}")
+
+
 def chosen(asked_for: Experiment) -> chosen_model.ChosenModel:
     """Return the model of this machine; without a path and an id if it lies in S3 or the job fetches it itself.
 

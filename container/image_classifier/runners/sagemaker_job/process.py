@@ -83,6 +83,8 @@ def _start(folder: Path, found: Record, opened: Session) -> Record:
         found = record.read(folder) or found
         if job_record.stop_request(folder):
             raise UserError(shortage.STOPPED_BEFORE)
+        kept = inputs.experiment_file(found.location, found.job)
+        storage.write_bytes((folder / experiment.FILE).read_bytes(), kept)
         try:
             opened.send(_request(asked_for, capacity.attempts(given).variant(found.attempt), found, local))
             return found
