@@ -6,6 +6,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -67,8 +68,8 @@ def _check_folder(folder: Path) -> None:
     """Ensure that the folder is new, empty, or holds what was asked for, or an unfinished job of another runner."""
     if record.read(folder):
         raise UserError(
-            f"--output {folder} holds a job on SageMaker already. scripts/launch resume {folder} resumes one that was "
-            "stopped or failed; for another job give a new folder."
+            f"--output {folder} holds a job on SageMaker already. scripts/launch resume {shlex.quote(str(folder))} "
+            "resumes one that was stopped or failed; for another job give a new folder."
         )
     job_state.work_folder(folder, overwrite=False)
     if folder.is_dir() and {path.name for path in folder.iterdir()} <= {experiment.FILE}:

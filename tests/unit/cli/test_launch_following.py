@@ -63,6 +63,13 @@ def test_problem_is_told_once_while_it_lasts(
     assert shown.count(sentence) == 2
 
 
+def test_commands_to_copy_are_quoted(screen: io.StringIO, tmp_path: Path) -> None:
+    """Given a folder with a space in its name -> the commands after a detachment can be pasted into a shell."""
+    assert following._goes_on(tmp_path / "my run") is False
+    shown = " ".join(screen.getvalue().split())
+    assert f"scripts/launch status '{tmp_path}/my run' shows it" in shown.replace("/ ", "/")
+
+
 def test_plain_output_names_each_phase_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

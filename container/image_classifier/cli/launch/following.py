@@ -1,6 +1,7 @@
 """Follow a job on SageMaker on a terminal: its phases, its log as a live view, and a question on Ctrl-C."""
 
 import contextlib
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -124,8 +125,9 @@ def _counted(status: JobStatus) -> str:
 
 def _goes_on(folder: Path) -> bool:
     """Ask what to do after Ctrl-C; return whether the job is followed further."""
+    typed = shlex.quote(str(folder))
     detached = (
-        f"Detached; the job continues. scripts/launch status {folder} shows it, scripts/launch stop {folder} stops it."
+        f"Detached; the job continues. scripts/launch status {typed} shows it, scripts/launch stop {typed} stops it."
     )
     if not (sys.stdin.isatty() and consoles.is_interactive()):
         printing.line(detached)

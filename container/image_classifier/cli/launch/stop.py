@@ -1,6 +1,7 @@
 """`scripts/launch stop`: stop a training job; the platform saves its best model."""
 
 import argparse
+import shlex
 
 from image_classifier.cli import argument_types
 from image_classifier.cli.launch import printing
@@ -21,5 +22,6 @@ def run(given: argparse.Namespace) -> int:
         printing.line("The job is over.")
         return 0
     sagemaker.stop(given.folder)
-    printing.line(f"Stopping: the best model so far is being saved. scripts/launch status {given.folder} shows it.")
+    typed = shlex.quote(str(given.folder))
+    printing.line(f"Stopping: the best model so far is being saved. scripts/launch status {typed} shows it.")
     return 0

@@ -1,6 +1,7 @@
 """`scripts/launch train`: start a training job on SageMaker from `job.toml` and flags, and follow it."""
 
 import argparse
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
     sagemaker.start(asked_for, output)
     if given.json or given.detach:
         if not given.json:
-            printing.line(f"Started. scripts/launch status {output} shows the job.")
+            printing.line(f"Started. scripts/launch status {shlex.quote(str(output))} shows the job.")
     elif recipe_line:
         printing.line(recipe_line)
     if given.detach:

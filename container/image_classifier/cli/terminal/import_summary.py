@@ -1,5 +1,6 @@
 """What `scripts/import-model` prints: what changes for the clients and the operator of a model, with its answers."""
 
+import shlex
 from dataclasses import dataclass
 
 from rich import box
@@ -79,7 +80,7 @@ def lines(found: Imported, output: str) -> list[str]:
         *engine,
         said,
         "Next:",
-        f"  scripts/serve-locally {output}",
-        f"  scripts/train-locally --training NEW_IMAGES --model {output}",
-        f"  scripts/launch deploy {output} --name NAME",
+        f"  scripts/serve-locally {shlex.quote(output)}",
+        f"  scripts/train-locally --training NEW_IMAGES --model {shlex.quote(output)}",
+        f"  scripts/launch deploy {shlex.quote(output)} --name NAME",
     ]

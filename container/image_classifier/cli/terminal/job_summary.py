@@ -1,5 +1,7 @@
 """The closing lines of a job in a terminal: accuracy, baseline, weakest class, files, and the next commands."""
 
+import shlex
+
 from image_classifier.cli.terminal import report_page
 from image_classifier.runners.job_result import JobResult
 from image_classifier.runners.job_tree import LOG
@@ -19,7 +21,8 @@ def lines(summary: JobResult, seconds: float, output: str) -> list[str]:
         found.append(f"{_saved(summary)} The same command with --output {output} resumes the job.")
     if summary.left_out:
         left_out = f"{' and '.join(summary.left_out)} {'were' if len(summary.left_out) > 1 else 'was'} left out"
-        found.append(f"{left_out[0].upper()}{left_out[1:]}; scripts/convert-model {output}/model adds the network.")
+        model = shlex.quote(f"{output}/model")
+        found.append(f"{left_out[0].upper()}{left_out[1:]}; scripts/convert-model {model} adds the network.")
     if summary.verdict:
         found += report_page.lines(summary.verdict, f"{output}/output/data")
     return [
@@ -36,4 +39,4 @@ def _saved(summary: JobResult) -> str:
 
 def next_commands(output: str) -> list[str]:
     """Return the commands that serve and try the model, under a heading."""
-    return ["Next:", f"  scripts/serve-locally {output}", "  scripts/predict IMAGE_OR_FOLDER"]
+    return ["Next:", f"  scripts/serve-locally {shlex.quote(output)}", "  scripts/predict IMAGE_OR_FOLDER"]
