@@ -60,6 +60,12 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
     output.mkdir(parents=True, exist_ok=True)
     own_files.mark(output, WRITER)
     judgement.write(evaluation, output, thumbnails)
+    if skipped := evaluation.evidence.skipped:
+        consoles.print_text(
+            consoles.output(),
+            f"Skipped {len(skipped):,} unreadable image(s), listed in {report_files.ISSUES}; the first is "
+            f"{names.on_one_line(skipped[0][0])}: {skipped[0][1]}",
+        )
     return verdict.conclude(evaluation).text
 
 
@@ -95,14 +101,27 @@ def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
     if by_manifest := _by_manifest(folder, index):
         return by_manifest
     found = image_files.find([folder])
-    unknown = sorted({str(one.folder_name) for one in found} - set(index))
-    if unknown:
-        raise UserError(
-            f"--images {folder} has images in {names.listed(unknown, _SHOWN)}, which are no classes of the model. "
-            f"These are {names.listed(class_names, _SHOWN)}. Name the folders after them, or leave the others out."
-        )
+    if unknown := sorted({str(one.folder_name) for one in found} - set(index)):
+        raise UserError(_unknown_folders(folder, unknown, class_names, any(one.path.parent == folder for one in found)))
     labels = np.array([index[str(one.folder_name)] for one in found], np.int64)
     return LabelledImages(folder.name or "images", folder, tuple(_below(one.path, folder) for one in found), labels)
+
+
+def _unknown_folders(folder: Path, unknown: Sequence[str], class_names: Sequence[str], has_loose_images: bool) -> str:
+    classes = f"These are {names.listed(class_names, _SHOWN)}."
+    own_name = names.normalised(folder.resolve().name)
+    if has_loose_images and own_name in unknown:
+        return (
+            f"--images {folder} has images outside of class folders, and {own_name} is not a class of the model. "
+            f"{classes} Move the images into folders with these names."
+        )
+    by_likeness = {names.look_alike(name): name for name in class_names}
+    renamed = [f"{name} to {by_likeness[key]}" for name in unknown if (key := names.look_alike(name)) in by_likeness]
+    remedy = f"Rename {names.listed(renamed, _SHOWN)}" if renamed else "Name the folders after them"
+    return (
+        f"--images {folder} has images in {names.listed(unknown, _SHOWN)}, which are no classes of the model. "
+        f"{classes} {remedy}, or leave the others out."
+    )
 
 
 def _by_manifest(folder: Path, index: Mapping[str, int]) -> LabelledImages | None:

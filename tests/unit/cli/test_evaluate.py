@@ -93,6 +93,31 @@ def test_unknown_class_folders_are_one_error(
     assert not (tmp_path / "report").exists()
 
 
+def test_folder_whose_name_is_almost_a_class_is_to_be_renamed(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A class folder in capitals, and one that is no class -> the error says what the first one has to be called."""
+    (images / "tiny-red").rename(images / "Tiny-Red")
+    (images / "tiny-blue").rename(images / "sky")
+    code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / "report")
+    assert code == 1
+    assert complained.endswith("Rename Tiny-Red to tiny-red, or leave the others out.\n")
+
+
+def test_images_outside_of_class_folders_are_to_be_moved(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Images in the folder itself, whose name is not a class -> the error says where they belong."""
+    (images / "tiny-red" / "0.png").rename(images / "0.png")
+    code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / "report")
+    assert code == 1
+    assert "has images outside of class folders, and photos is not a class of the model" in complained
+    assert complained.endswith("Move the images into folders with these names.\n")
+    moved = images / "tiny-green"
+    code, said, _ = run(capsys, model.folder, "--images", moved, "--output", tmp_path / "report")
+    assert (code, "12 images of tiny-green" in said) == (0, True)
+
+
 def _made(folder: Path) -> Path:
     folder.mkdir()
     return folder
@@ -137,10 +162,13 @@ def test_files_of_others_are_never_overwritten(
 def test_unreadable_images_are_skipped(
     model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One corrupt image among 36 -> 35 are judged, and issues.csv has the other one."""
+    """One corrupt image among 36 -> 35 are judged, a line names the other one, and issues.csv has it."""
     (images / "tiny-green" / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     output = tmp_path / "report"
-    assert run(capsys, model.folder, "--images", images, "--output", output)[0] == 0
+    code, said, _ = run(capsys, model.folder, "--images", images, "--output", output)
+    assert code == 0
+    line = "Skipped 1 unreadable image(s), listed in issues.csv; the first is tiny-green/3.png: "
+    assert said.startswith(line)
     assert sum(sum(row.values()) for row in confusion(output).values()) == 35
     assert "tiny-green/3.png,unreadable" in (output / "issues.csv").read_text()
 
