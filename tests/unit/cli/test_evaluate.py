@@ -1,15 +1,18 @@
 """scripts/evaluate: the report of a model on labelled images, and what it rejects before it computes anything."""
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier import archives
+from image_classifier import archives, artifacts
 from image_classifier.cli import evaluate
 from image_classifier.contract import report_files
+from image_classifier.evaluation import archive
 from tests.support import tiny_models
 from tests.support.tiny_models import COLOURS, TinyModel
 
@@ -171,6 +174,22 @@ def test_unreadable_images_are_skipped(
     assert said.startswith(line)
     assert sum(sum(row.values()) for row in confusion(output).values()) == 35
     assert "tiny-green/3.png,unreadable" in (output / "issues.csv").read_text()
+
+
+@pytest.mark.parametrize(("recorded", "expected"), [(2.0, 2.0), (99.0, 1.0), ("hot", 1.0)])
+def test_labels_are_judged_before_the_calibration(
+    model: TinyModel, images: Path, tmp_path: Path, recorded: object, expected: float
+) -> None:
+    """A temperature in the model info, one out of range, one that is a word -> the report divides by it, or by 1."""
+    folder = Path(shutil.copytree(model.folder, tmp_path / "calibrated"))
+    info = artifacts.read_model_info(folder)
+    artifacts.write_model_info(
+        folder, dataclasses.replace(info, extra={**info.extra, "calibration": {"temperature": recorded}})
+    )
+    evaluate.run(folder, images, tmp_path / "report")
+    assert archive.read(tmp_path / "report" / "evidence.npz").evaluation.evidence.temperature == expected
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert ("before the calibration" in page) == (expected != 1)
 
 
 def test_only_unreadable_images_are_an_error(
