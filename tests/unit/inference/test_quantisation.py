@@ -181,13 +181,23 @@ def test_first_convolutions_stay_in_float32(count: int, expected: int) -> None:
 
 @pytest.mark.every
 @pytest.mark.parametrize("binary", [False, True])
-def test_nncf_quantises_what_serving_needs(tmp_path: Path, binary: bool) -> None:
-    """Softmax and sigmoid heads -> int8 convolutions, a float head, and features close to float32's."""
+def test_nncf_quantises_what_serving_needs(tmp_path: Path, binary: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Softmax and sigmoid heads -> int8 convolutions, a float head, features close to float32's; 64 images for it."""
     folder = convolutions.write(tmp_path / "model", binary)
     pixels, labels = convolutions.images(300, 2 if binary else 3)
-    found = QuantisationImages(convolutions.images(60, 2 if binary else 3, seed=1)[0], pixels, labels)
+    found = QuantisationImages(convolutions.images(90, 2 if binary else 3, seed=1)[0], pixels, labels)
+    asked, give = set(), nncf_network.Network._one
+
+    def one(network: nncf_network.Network, row: int) -> nncf_network.Pixels:
+        asked.add(row)
+        return give(network, row)
+
+    monkeypatch.setattr(nncf_network.Network, "_one", one)
     record = quantisation.quantise(folder, convolutions.info_of(folder), found, PATIENT)
     assert record.gate.passed
+    assert len(asked) == record.statistics_images == nncf_network.RANGE_IMAGES
+    assert 0 in asked
+    assert max(asked) > 90 - 3
     model = openvino.Core().read_model(folder / "openvino_int8" / "model.xml")
     weights = [operation for operation in model.get_ops() if operation.get_type_name() == "Constant"]
     assert any(str(constant.get_element_type()) == "<Type: 'int8_t'>" for constant in weights)
