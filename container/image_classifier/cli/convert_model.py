@@ -242,7 +242,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "--quantize",
         action="store_true",
         help="also add an int8 IR, if it passes the gate; takes --images with one folder for each class, of which up "
-        "to half judge and the others set the ranges",
+        "to half judge and up to 300 others quantise it",
     )
     given = parser.parse_args(words)
     if given.quantize and not given.images:
