@@ -186,7 +186,8 @@ def test_nncf_quantises_what_serving_needs(tmp_path: Path, binary: bool, monkeyp
     folder = convolutions.write(tmp_path / "model", binary)
     pixels, labels = convolutions.images(300, 2 if binary else 3)
     found = QuantisationImages(convolutions.images(90, 2 if binary else 3, seed=1)[0], pixels, labels)
-    asked, give = set(), nncf_network.Network._one
+    asked: set[int] = set()
+    give = nncf_network.Network._one
 
     def one(network: nncf_network.Network, row: int) -> nncf_network.Pixels:
         asked.add(row)
