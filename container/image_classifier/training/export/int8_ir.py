@@ -45,6 +45,8 @@ STATISTICS_IMAGES, GATE_IMAGES = 128, 300
 """Most training and validation images of a job; the command takes more, since it has no job to delay."""
 LEAST_SECONDS = 30.0
 """Time left before max_runtime below which quantisation does not begin."""
+_INT8_PASSED = "int8 passed its gate, and CPUs that have bfloat16 instructions have those of int8 too"
+"""Why a job then saves the time for bf16; the command judges both."""
 _NOT_YET = "the job was stopped before it"
 _RESULT, _FLOAT32, _FEATURES = "result.json", "float32.npy", "features.npy"
 _SAME_ANSWERS = 1e-4
@@ -168,7 +170,10 @@ def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
     images = QuantisationImages(statistics, gate, labels, float32, features)
     limits = TimeLimits(request["another_rung"], request["whole"])
     info = quantisation.with_result(folder, info, images, limits)
-    info = bf16.with_result(folder, info, images)
+    if precision_record.recorded_int8(info) is None:
+        info = bf16.with_result(folder, info, images)
+    else:
+        info = precision_record.with_reason(info, BF16, _INT8_PASSED)
     (scratch / _RESULT).write_text(json.dumps(info.extra[precision_record.KEY]), encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """The int8 IR that a job adds: in a child process with real NNCF once, and each way to be left out."""
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,14 @@ from PIL import Image
 
 from image_classifier import artifacts
 from image_classifier.class_folders.listing import Example, Listing
-from image_classifier.inference.openvino_model import precision_record
+from image_classifier.inference.openvino_model import nncf_network, precision_record
 from image_classifier.resources import processors
 from image_classifier.training import stopping
 from image_classifier.training.export import int8_ir
 from image_classifier.training.export.child_process import Child, ChildKilled
 from image_classifier.training.fine_tuning import Features
 from image_classifier.training.stopping import StopSignal
-from tests.unit.inference import convolutions
+from tests.unit.inference import convolutions, planted_methods
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +74,32 @@ def test_int8_is_added_with_its_figures(folder: Path, trained: Any, capsys: pyte
     assert line.startswith(f"int8 IR: on 209 validation images accuracy {found.gate.accuracy:.4f} (float32: 0.9")
     assert f"{found.steps[-1]} with 60 training images, last layer refitted on {found.head_images} in " in line
     assert found.head_images == 60
-    if not processors.has_bfloat16():
-        reason = "the CPU that would have judged it has no bfloat16 instructions"
-        assert precision_record.left_out(info, "bf16") == reason
-        assert line.splitlines()[1:] == [f"bf16 left out: {reason}."]
+    reason = "int8 passed its gate, and CPUs that have bfloat16 instructions have those of int8 too"
+    assert precision_record.left_out(info, "bf16") == reason
+    assert line.splitlines()[1:] == [f"bf16 left out: {reason}."]
     assert info.extra["openvino"]["sha256"] == found.f32_sha256
     assert sorted(path.name for path in folder.iterdir() if "int8" in path.name) == ["openvino_int8"]
+
+
+@pytest.mark.parametrize(("method", "judged"), [(planted_methods.good, False), (planted_methods.wrong, True)])
+def test_bf16_is_judged_where_int8_failed(
+    folder: Path,
+    trained: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    method: planted_methods.Method,
+    judged: bool,
+) -> None:
+    """A method that passes the gate, and methods that fail it -> the time for bf16 is spent for the latter alone."""
+    planted_methods.plant(monkeypatch, dict.fromkeys(nncf_network.STEPS, method))
+    monkeypatch.setattr(processors, "has_bfloat16", lambda *_: False)
+    statistics = [str(example.path) for example in trained.training.examples[:3]]
+    gate = [[str(example.path), example.label] for example in trained.validation.examples[1:]]
+    limits = {"another_rung": 100.0, "whole": 100.0}
+    int8_ir._quantise(tmp_path, {"folder": str(folder), "statistics": statistics, "gate": gate, **limits})
+    entries = json.loads((tmp_path / "result.json").read_text())
+    assert ("left_out" in entries["int8"]) == judged
+    assert entries["bf16"]["left_out"].startswith("the CPU that would have judged it" if judged else "int8 passed")
 
 
 @pytest.mark.usefixtures("no_process")
