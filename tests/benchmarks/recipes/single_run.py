@@ -33,6 +33,8 @@ class Run:
     """Peak of the process."""
     rule: str = ""
     """Which rule of a recipe fired."""
+    tuning_seconds: float | None = None
+    """Budget of the tuning, where it was not the default."""
 
     @property
     def key(self) -> tuple[str, int, int, str]:
@@ -40,7 +42,7 @@ class Run:
         return self.data, self.seed, self.fold, self.mode
 
 
-def train(data: str, seed: int, fold: int, mode: str) -> Run:
+def train(data: str, seed: int, fold: int, mode: str, tuning_seconds: float | None) -> Run:
     """Train once with EfficientNet-Lite0 and score the held-out images."""
     splits = data_sets.prepare(data, seed)[fold]
     settings = hyperparameters.parse({**MODES[mode], "random_seed": seed + 1})
@@ -48,7 +50,9 @@ def train(data: str, seed: int, fold: int, mode: str) -> Run:
     tensorflow_start.start()
     from image_classifier.training import fine_tuning
     from image_classifier.training.model import backbone
-    from image_classifier.training.recipes import recipe, searched
+    from image_classifier.training.recipes import budget, recipe, searched
+
+    budget.CPU_SECONDS = tuning_seconds or budget.CPU_SECONDS
 
     with tempfile.TemporaryDirectory() as scratch:
         archive = staging.stage("lite0", packages.cache_folder() / "lite0.tar.gz")
@@ -74,13 +78,14 @@ def train(data: str, seed: int, fold: int, mode: str) -> Run:
     }
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     rule = str((trained.recipe or {}).get("rule", ""))
-    return Run(data, seed, fold, mode, right, seconds, cpu_seconds, memory, rule)
+    return Run(data, seed, fold, mode, right, seconds, cpu_seconds, memory, rule, tuning_seconds)
 
 
 def main() -> None:
-    """Train as the arguments say and write the result as JSON: FILE DATA SEED FOLD MODE."""
-    file, data, seed, fold, mode = sys.argv[1:]
-    Path(file).write_text(json.dumps(asdict(train(data, int(seed), int(fold), mode))))
+    """Train as the arguments say and write the result as JSON: FILE DATA SEED FOLD MODE [TUNING_SECONDS]."""
+    file, data, seed, fold, mode, *budget = sys.argv[1:]
+    tuning_seconds = float(budget[0]) if budget else None
+    Path(file).write_text(json.dumps(asdict(train(data, int(seed), int(fold), mode, tuning_seconds))))
 
 
 if __name__ == "__main__":
