@@ -20,7 +20,7 @@ from tests.support.waiting import PATIENCE, free_port
 
 COMPOSE_PROJECT = f"image-classifier-test-{RUN}"
 """What the containers and networks that the SDKs leave behind are found by."""
-LONGEST = 240
+LONGEST = 480
 """Seconds after which a script is broken off."""
 ROLE = "arn:aws:iam::123456789012:role/sagemaker"
 
@@ -45,9 +45,9 @@ def sleeping_at_most(seconds: float) -> str:
     return f"import time\n_sleep = time.sleep\ntime.sleep = lambda seconds: _sleep(min(seconds, {seconds}))\n"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
-    """Address of an AWS on this machine."""
+    """Address of an AWS on this machine, which holds nothing at the start of a module."""
     with aws_on_this_machine() as address:
         yield address
 
