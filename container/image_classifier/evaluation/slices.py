@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.evaluation.evidence import Split
-from image_classifier.evaluation.statistics import Proportion, difference_p_value, discoveries
+from image_classifier.evaluation.exact_test import difference_p_value
+from image_classifier.evaluation.statistics import Proportion, discoveries
 from image_classifier.evaluation.traits import Traits
 
 LEAST_IMAGES = 30

@@ -237,6 +237,7 @@ def test_scheduler_starts_what_a_page_asked_for(tmp_path: Path, runner: Scripted
         console.queue.add(Experiment("a", str(tmp_path)))
         wait_until(lambda: ("start", "a") in runner.calls, 5, "the job was started")
         wait_until(lambda: not console.queue.in_queue(), 5, "the job left the queue")
+        running = [("a", State.RUNNING)]
+        wait_until(lambda: [(job.name, job.status.state) for job in console.queue.live()] == running, 5, "the job runs")
     finally:
         scheduler.stop()
-    assert [(job.name, job.status.state) for job in console.queue.live()] == [("a", State.RUNNING)]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from image_classifier.evaluation.statistics import Interval, Proportion, difference_p_value, discoveries
+from image_classifier.evaluation.exact_test import difference_p_value
+from image_classifier.evaluation.statistics import Interval, Proportion, discoveries
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 1), (1, 1), (0, 30), (30, 30), (3, 7), (95, 100), (88_123, 100_000)])
