@@ -77,13 +77,13 @@ def _adopted(folder: Path) -> JobRecord | None:
     if record is None or record.ended is not None:
         return record
     tree, log = OptMl(folder), folder / job_tree.LOG
-    code = 0 if _is_complete(tree, record) else None
+    code = 0 if is_complete(tree, record) else None
     ended = log.stat().st_mtime if log.exists() else record.started
     return job_process.record_end(folder, record, code, ended)
 
 
-def _is_complete(tree: OptMl, record: JobRecord) -> bool:
-    """Return whether the job has written the last of its files before it ended."""
+def is_complete(tree: OptMl, record: JobRecord) -> bool:
+    """Return whether a job that a signal ended, or that ended unseen, had written the last of its files."""
     if job_record.report_identity(tree) == record.report_before or tree.failure_file.exists():
         return False
     try:

@@ -93,15 +93,18 @@ def supervise(folder: Path, commands: Sequence[Sequence[str]], lock: int, ready:
 def record_end(folder: Path, record: JobRecord, code: int | None, ended: float) -> JobRecord:
     """Record the end of a job, and before that its result, and return the new record.
 
-    `code` is the exit code, or None if it was not seen; `ended` a Unix time in seconds.
+    `code` is the exit code, or None if it was not seen; `ended` a Unix time in seconds. A job that a signal ended after
+    the last of its files, such as a second request to stop while Python exits, counts as ended by itself.
 
     Raises:
         OSError: The folder cannot be written to.
     """
-    if code == 0:
-        # Only now: the supervisor stays small while the job runs.
-        from image_classifier.runners import conclusion
+    # Only now: the supervisor stays small while the job runs.
+    from image_classifier.runners import conclusion, folder_status
 
+    if code is not None and code < 0 and folder_status.is_complete(OptMl(folder), record):
+        code = 0
+    if code == 0:
         try:
             conclusion.conclude(OptMl(folder), folder, record.report_before)
         except ExplainedError as error:

@@ -255,6 +255,16 @@ def test_supervisor_is_small_and_starts_fast(tmp_path: Path, asked_for: Experime
     assert [name for name in ("numpy", "tensorflow", "PIL", "openvino") if name in mapped] == []
 
 
+@pytest.mark.parametrize("state", [State.FINISHED, State.STOPPED])
+def test_signal_after_the_last_file(tmp_path: Path, asked_for: Experiment, jobs: Jobs, state: State) -> None:
+    """Given a second SIGTERM when all is written -> the job has ended as without it, with its accuracy."""
+    folder = jobs.start(asked_for, tmp_path / "job", seconds=0.5, how="late")
+    if state is State.STOPPED:
+        local.stop(folder)
+    assert jobs.wait_for(folder, state).accuracy == fake_training.ACCURACY
+    assert jobs.record(folder).exit_code == 0
+
+
 def test_stop_without_a_job(tmp_path: Path) -> None:
     """Given a folder without a job, or no folder -> one sentence each."""
     actions: list[Callable[[Path], object]] = [local.stop, local.status]
