@@ -1,6 +1,7 @@
 """The report of a job, the last thing that it writes: all else is worth more to a job that is short of time."""
 
 import importlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -81,6 +82,8 @@ def preparation(trained: "Trained", stop: StopSignal, reader: TraitReader | None
             raise _OutOfTime
 
     with ThreadPoolExecutor(1, "report") as pool:
+        # Linux has a priority for each thread: the model, for which the job waits, goes first.
+        pool.submit(os.setpriority, os.PRIO_PROCESS, 0, early_traits.NICE)
         try:
             yield pool.submit(_prepare, trained, check, lambda: reader.wait(stop, check) if reader else {})
         finally:
