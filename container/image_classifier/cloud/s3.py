@@ -150,7 +150,7 @@ class S3Storage:
         return self.written_by(location) is not None
 
     def region_of(self, bucket: str) -> str | None:
-        """Return the region of a bucket as far as S3 tells it: empty without access, None if there is no bucket."""
+        """Return the region of a bucket as far as S3 tells it: empty without access, None if it does not exist."""
         with explained(_request(Location(bucket, ""))):
             try:
                 return _region_in(self._client.head_bucket(Bucket=bucket))

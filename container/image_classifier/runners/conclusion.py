@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from image_classifier.contract import hyperparameters
+from image_classifier.contract.errors import ExplainedError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.runners import job_record, job_result, job_state, job_tree
-from image_classifier.runners.job_record import Identity
+from image_classifier.runners.job_record import Identity, JobRecord
 from image_classifier.runners.job_result import JobResult
 
 
@@ -42,3 +44,15 @@ def conclude(tree: OptMl, output: Path, before: Identity | None) -> Conclusion |
     state = job_state.STOPPED if result.was_stopped else job_state.FINISHED
     job_state.record(tree.base, state, result.accuracy)
     return Conclusion(tree, result)
+
+
+def is_complete(tree: OptMl, record: JobRecord) -> bool:
+    """Return whether a job that a signal ended, or that ended unseen, had written the last of its files."""
+    if job_record.report_identity(tree) == record.report_before or tree.failure_file.exists():
+        return False
+    try:
+        result = job_result.read(tree)
+        wants_report = hyperparameters.parse(tree.read_hyperparameters()).values.report
+    except ExplainedError:
+        return False
+    return result.was_stopped or result.verdict is not None or not wants_report

@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from image_classifier import own_files
-from image_classifier.contract import hyperparameters
-from image_classifier.contract.errors import ExplainedError, UserError
+from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
-from image_classifier.runners import job_process, job_record, job_result, job_state, job_tree, log_reading
+from image_classifier.runners import job_process, job_record, job_state, job_tree, log_reading
 from image_classifier.runners.job import JobStatus, State
 from image_classifier.runners.job_record import JobRecord
 from image_classifier.runners.job_state import JobState
@@ -76,22 +75,9 @@ def _adopted(folder: Path) -> JobRecord | None:
     record = job_record.read(folder)
     if record is None or record.ended is not None:
         return record
-    tree, log = OptMl(folder), folder / job_tree.LOG
-    code = 0 if is_complete(tree, record) else None
+    log = folder / job_tree.LOG
     ended = log.stat().st_mtime if log.exists() else record.started
-    return job_process.record_end(folder, record, code, ended)
-
-
-def is_complete(tree: OptMl, record: JobRecord) -> bool:
-    """Return whether a job that a signal ended, or that ended unseen, had written the last of its files."""
-    if job_record.report_identity(tree) == record.report_before or tree.failure_file.exists():
-        return False
-    try:
-        result = job_result.read(tree)
-        wants_report = hyperparameters.parse(tree.read_hyperparameters()).values.report
-    except ExplainedError:
-        return False
-    return result.was_stopped or result.verdict is not None or not wants_report
+    return job_process.record_end(folder, record, None, ended)
 
 
 def reject_resuming(folder: Path, state: State) -> None:

@@ -93,16 +93,16 @@ def supervise(folder: Path, commands: Sequence[Sequence[str]], lock: int, ready:
 def record_end(folder: Path, record: JobRecord, code: int | None, ended: float) -> JobRecord:
     """Record the end of a job, and before that its result, and return the new record.
 
-    `code` is the exit code, or None if it was not seen; `ended` a Unix time in seconds. A job that a signal ended after
-    the last of its files, such as a second request to stop while Python exits, counts as ended by itself.
+    `code` is the exit code, or None if it was not seen; `ended` a Unix time in seconds. A job that ended unseen, or by
+    a signal such as a second request to stop while Python exits, counts as ended by itself if its last file is there.
 
     Raises:
         OSError: The folder cannot be written to.
     """
     # Only now: the supervisor stays small while the job runs.
-    from image_classifier.runners import conclusion, folder_status
+    from image_classifier.runners import conclusion
 
-    if code is not None and code < 0 and folder_status.is_complete(OptMl(folder), record):
+    if (code is None or code < 0) and conclusion.is_complete(OptMl(folder), record):
         code = 0
     if code == 0:
         try:

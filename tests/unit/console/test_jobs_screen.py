@@ -241,3 +241,4 @@ def test_scheduler_starts_what_a_page_asked_for(tmp_path: Path, runner: Scripted
         wait_until(lambda: [(job.name, job.status.state) for job in console.queue.live()] == running, 5, "the job runs")
     finally:
         scheduler.stop()
+    assert [(job.name, job.status.state) for job in console.queue.live()] == running
