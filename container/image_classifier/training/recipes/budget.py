@@ -7,7 +7,7 @@ budget suffices for the longest plan that the data justify, durations decide not
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from image_classifier.contract.hyperparameters import Hyperparameters
@@ -61,7 +61,7 @@ class Durations:
     steps: Mapping[Mode, float]
     """Seconds of a training step by mode."""
     row: float
-    """Seconds of a prediction per row."""
+    """Seconds of a prediction per row, in float32."""
     spent: float
     """Seconds that measuring took."""
 
@@ -71,6 +71,8 @@ class Sizes:
     """Sizes of the work."""
 
     steps_per_epoch: int
+    step_rows: int
+    """Of all hosts together."""
     validation_rows: int
     judging_rows: int
 
@@ -125,6 +127,17 @@ def reason_against(tunable: bool, counts: Mapping[str, int], accuracy: float) ->
     if accuracy >= ACCURATE:
         return f"the head's accuracy in cross-validation is {accuracy:.4f}, at least {ACCURATE}"
     return None
+
+
+def least_seconds(mode: Mode, durations: Durations, sizes: Sizes) -> float:
+    """Return what the shortest tuning of a mode takes at least, before its own steps are measured.
+
+    A training step takes no less than the prediction of its rows, and one of the whole network no less than one of a
+    part. In mixed precision the former need not hold: then `durations.row` has to be 0.
+    """
+    parts = [seconds for measured, seconds in durations.steps.items() if mode.part == WHOLE != measured.part]
+    step = max(durations.row * sizes.step_rows, *parts, 0.0)
+    return _tuning_seconds(MIN_EPOCHS, mode, replace(durations, steps={mode: step}), sizes)
 
 
 def plan(candidates: Sequence[TuningSettings], durations: Durations, sizes: Sizes, seconds: float) -> Plan | str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -51,6 +51,8 @@ class StoredRace:
         started = time.monotonic()
         entrants = tuning_settings.candidates(self._inputs.network)
         durations = self._measure(entrants, started, seconds)
+        if isinstance(durations, str):
+            return durations
         entrants = tuple(one for one in entrants if one.mode in durations.steps)
         plan = budget.plan(entrants, durations, self._sizes(), seconds)
         if isinstance(plan, Plan):
@@ -74,25 +76,45 @@ class StoredRace:
         self._short_runs = None
         return runs
 
-    def _measure(self, entrants: Sequence[TuningSettings], started: float, seconds: float) -> Durations:
-        runs, spent = self._runs(), 0.0
-        steps: dict[Mode, float] = {}
-        for mode in dict.fromkeys(one.mode for one in entrants):
-            if steps and spent > budget.MEASURING_SHARE * seconds:
-                log(f"Tuning: {mode} is left out of the race, since measuring the others already took {spent:.0f} s.")
-                continue
-            try:
-                steps[mode] = runs.step_seconds(mode)
-                if mode.batch_statistics and not self.momenta:
-                    self.momenta = runs.momenta(mode)
-            except NotDeterministic:
-                log(
-                    f"Tuning: {mode} is left out of the race, since deterministic=True and the backbone draws random "
-                    "numbers in training."
-                )
-            spent = self._of_chief(time.monotonic() - started)
+    def _measure(self, entrants: Sequence[TuningSettings], started: float, seconds: float) -> Durations | str:
+        """Return the durations, without those of modes that cannot fit; or why none can, without a full stop."""
+        runs, sizes = self._runs(), self._sizes()
         row = runs.row_seconds()
-        return Durations(steps, row, self._of_chief(time.monotonic() - started))
+        spent = self._of_chief(time.monotonic() - started)
+        known = Durations({}, row if self._inputs.session.precision == "off" else 0.0, spent)
+        dearer: dict[Mode, float] = {}
+        for mode in dict.fromkeys(one.mode for one in entrants):
+            least, left = budget.least_seconds(mode, known, sizes), seconds - known.spent
+            if least > left:
+                dearer[mode] = least
+                continue
+            if known.steps and known.spent > budget.MEASURING_SHARE * seconds:
+                log(
+                    f"Tuning: {mode} is left out of the race, since measuring the others already took "
+                    f"{known.spent:.0f} s."
+                )
+                continue
+            measured = self._measured(mode, runs)
+            known = replace(known, steps={**known.steps, **measured}, spent=self._of_chief(time.monotonic() - started))
+        if dearer and not known.steps:
+            return (
+                f"{budget.MIN_EPOCHS} epochs would take at least {min(dearer.values()):.0f} s, by measured "
+                f"predictions, and {max(seconds - known.spent, 0):.0f} s of {seconds:.0f} s are left"
+            )
+        return replace(known, row=row)
+
+    def _measured(self, mode: Mode, runs: ShortRuns) -> dict[Mode, float]:
+        try:
+            seconds = runs.step_seconds(mode)
+            if mode.batch_statistics and not self.momenta:
+                self.momenta = runs.momenta(mode)
+        except NotDeterministic:
+            log(
+                f"Tuning: {mode} is left out of the race, since deterministic=True and the backbone draws random "
+                "numbers in training."
+            )
+            return {}
+        return {mode: seconds}
 
     def _of_chief(self, seconds: float) -> float:
         return float(self._inputs.session.cluster.gather_json(seconds)[0])
@@ -105,7 +127,7 @@ class StoredRace:
     def _sizes(self) -> Sizes:
         images, values, cluster = self._inputs.images, self._inputs.values, self._inputs.session.cluster
         steps = batches.steps_per_epoch(images.training, values, cluster)
-        return Sizes(steps, len(images.validation), len(self._parts.judging))
+        return Sizes(steps, values.batch_size, len(images.validation), len(self._parts.judging))
 
     def _runs(self) -> ShortRuns:
         if self._short_runs is None:

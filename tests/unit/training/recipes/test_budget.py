@@ -14,7 +14,7 @@ from tests.unit.training import small
 
 DEAR, CHEAP = Mode(WHOLE, True), Mode(LAST_THIRD, False)
 SETTINGS = tuple(TuningSettings(mode, rate) for rate in (1e-3, 3e-4, 1e-4) for mode in (DEAR, CHEAP))
-SIZES = Sizes(steps_per_epoch=50, validation_rows=400, judging_rows=100)
+SIZES = Sizes(steps_per_epoch=50, step_rows=32, validation_rows=400, judging_rows=100)
 
 
 def plan(seconds: float, step: float = 1.0, spent: float = 10.0) -> Any:
@@ -53,6 +53,25 @@ def test_less_than_two_epochs_is_no_plan() -> None:
     """Given 10 s spent, and 40 s or 45 s left -> two epochs of the cheapest mode do not fit, or just fit."""
     assert isinstance(plan(55), Plan)
     assert plan(50) == "2 epochs would take 45 s by measured steps, and 40 s of 50 s are left"
+
+
+@pytest.mark.parametrize(
+    ("row", "measured", "mode", "step"),
+    [
+        (0.01, {}, CHEAP, 0.32),
+        (0.01, {CHEAP: 0.5}, DEAR, 0.5),
+        (0.01, {CHEAP: 0.1}, DEAR, 0.32),
+        (0.01, {DEAR: 5.0}, CHEAP, 0.32),
+        (0.01, {DEAR: 5.0}, Mode(WHOLE, False), 0.32),
+        (0.0, {}, DEAR, 0.0),
+    ],
+)
+def test_a_step_takes_no_less_than_its_predictions_and_than_a_part(
+    row: float, measured: dict[Mode, float], mode: Mode, step: float
+) -> None:
+    """Given a prediction's duration and measured steps -> two epochs of the least step, and passes of validation."""
+    least = budget.least_seconds(mode, Durations(measured, row, 1.0), SIZES)
+    assert least == pytest.approx(2 * 50 * step + (2 + 3) * 400 * row)
 
 
 def test_modes_that_do_not_fit_are_left_out() -> None:

@@ -149,11 +149,16 @@ def test_stop_during_the_training_returns_the_last_epoch(tune: Callable[..., Any
     assert found.comparison.rows == 30
 
 
-def test_too_little_time_is_said_with_what_was_measured(tune: Callable[..., Any]) -> None:
-    """Given a budget of 0 s -> no tuned network, and how long two epochs would take."""
+def test_too_little_time_for_predictions_costs_no_training_step(
+    tune: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a budget of 0 s -> no tuned network, and how long two epochs of predictions take; no step is built."""
+    from image_classifier.training.recipes.short_runs import ShortRuns
+
+    monkeypatch.delattr(ShortRuns, "step_seconds")
     found, _ = tune(seconds=0)
-    assert found.reason.startswith("2 epochs would take ")
-    assert found.reason.endswith("0 s of 0 s are left")
+    assert found.reason.startswith("2 epochs would take at least ")
+    assert found.reason.endswith(" s, by measured predictions, and 0 s of 0 s are left")
 
 
 @pytest.mark.every
