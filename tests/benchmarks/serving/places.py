@@ -14,6 +14,8 @@ from tests.benchmarks.serving import benchmark_images, load
 from tests.support import python_environments
 
 ROOT = PROGRAM.parent
+ARCHIVE = "lite0.tar.gz"
+"""Of the staged model, in the scratch folder."""
 PEERS_LOCK = Path(__file__).with_name("requirements-peers.txt")
 SERVE_LOCK, PROGRAM_LOCK = ROOT / "docker" / "requirements-serve.txt", ROOT / "docker" / "requirements-cpu.txt"
 
@@ -73,7 +75,7 @@ def model_and_photographs() -> Iterator[tuple[Path, list[bytes]]]:
 
 def make_model(scratch: Path, photographs: Path) -> Path:
     """Make the model folder: EfficientNet-Lite0 with its ImageNet head, and an IR made now, not a cached one."""
-    archive, folder = scratch / "lite0.tar.gz", scratch / "ml" / "model"
+    archive, folder = scratch / ARCHIVE, scratch / "ml" / "model"
     commands: list[list[str | Path]] = [
         [ROOT / "scripts" / "stage-backbone", "lite0", "--with-head", "--output", archive],
         [ROOT / "scripts" / "convert-model", folder, "--images", photographs],

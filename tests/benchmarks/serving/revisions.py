@@ -2,10 +2,11 @@
 
     scripts/benchmark serving.revisions REVISION [--rounds N] [--seconds S]
 
-Model, images, load and Python environment are those of the serving benchmark (see `__main__.py`). Both servers run
-throughout; in every round each load is put first on one and then on the other, and the order changes from round to
-round, so that whatever slows the machine down for longer than a burst slows both. Printed: for each figure the medians
-of both, and the median of the ratios of the rounds with its 95 % confidence interval (bootstrap, 2,000 resamples).
+Model, images, load and Python environment are those of the serving benchmark (see `__main__.py`); each revision
+converts the model itself, since the records of a conversion have changed. Both servers run throughout; in every round
+each load is put first on one and then on the other, and the order changes from round to round, so that whatever slows
+the machine down for longer than a burst slows both. Printed: for each figure the medians of both, and the median of the
+ratios of the rounds with its 95 % confidence interval (bootstrap, 2,000 resamples).
 """
 
 import argparse
@@ -19,9 +20,10 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
-from image_classifier import PROGRAM
+from image_classifier import PROGRAM, archives
 from tests.benchmarks.serving import load, markdown, page, places, rows, servers
 from tests.benchmarks.serving.places import ROOT, Places
 from tests.benchmarks.serving.servers import Running
@@ -43,7 +45,8 @@ def main() -> int:
         try:
             other = export(given.revision, Path(scratch) / "other")
             prepared = places.prepare(Path(scratch))
-            with _server(PROGRAM, prepared) as here, _server(other, prepared) as there:
+            theirs = _converted_by(other, prepared)
+            with _server(PROGRAM, prepared) as here, _server(other, theirs) as there:
                 for server in (here, there):
                     load.put(server.url, 4, 2, prepared.small)
                 for number in range(given.rounds):
@@ -68,6 +71,18 @@ def export(revision: str, into: Path) -> Path:
     with tarfile.open(archive) as tar:
         tar.extractall(into, filter="data")
     return into / "container"
+
+
+def _converted_by(program: Path, prepared: Places) -> Places:
+    """Return the places with a model of their own, which another revision's program has converted."""
+    tree = prepared.scratch / "other-ml"
+    archives.unpack(prepared.scratch / places.ARCHIVE, tree / "model")
+    # Where the command was before it had a package of its own, and where it is.
+    package = "cli" if (program / "image_classifier" / "cli" / "convert_model.py").is_file() else "inference"
+    command = [sys.executable, "-m", f"image_classifier.{package}.convert_model", os.fspath(tree / "model")]
+    environment = {**os.environ, "PYTHONPATH": os.fspath(program)}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return replace(prepared, tree=tree)
 
 
 def table(pairs: Sequence[Pair], revision: str) -> list[str]:
