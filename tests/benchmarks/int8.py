@@ -1,9 +1,10 @@
 """The gate of int8 for every family that OpenVINO converts, with random weights: which method passes, and the figures.
 
-    scripts/benchmark int8 [--only NAME ...] [--small] [--json FILE]
+    scripts/benchmark int8 [--only NAME ...] [--small] [--json FILE] [--keep FOLDER]
 
 A line a network, each in a fresh process. The head is fitted on features of synthetic images of three colours, so that
 the classes are apart as in a real job; the weights before it are random. `--small` takes the first blocks of each.
+`--keep` leaves the models, for example for `scripts/benchmark serving.precisions FOLDER/NAME/model --engine-only`.
 """
 
 import argparse
@@ -84,16 +85,20 @@ def judge(folder: Path, network: Any, size: Size, scaling: str = "normalize", ex
     return asdict(record)
 
 
-def _judge_by_name(name: str, small: bool) -> dict[str, Any]:
+def _judge_by_name(name: str, small: bool, keep: Path | None) -> dict[str, Any]:
     tensorflow_start.start()
     from tests.families.architectures import ARCHITECTURES
 
-    with tempfile.TemporaryDirectory(prefix="int8-") as folder:
+    with tempfile.TemporaryDirectory(prefix="int8-") as scratch:
+        folder = Path(scratch)
+        if keep:
+            folder = keep / name.replace(" ", "-")
+            folder.mkdir(parents=True)
         if small:
             found = ARCHITECTURES[name]
-            return judge(Path(folder), found.build_small(), found.small_size)
+            return judge(folder, found.build_small(), found.small_size)
         case = families.network_of(name)
-        return judge(Path(folder), case.build(None), case.size, case.scaling)
+        return judge(folder, case.build(None), case.size, case.scaling)
 
 
 def line(name: str, entry: Mapping[str, Any]) -> str:
@@ -113,14 +118,16 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=families.ALL, metavar="NAME", help=", ".join(families.ALL))
     parser.add_argument("--small", action="store_true", help="the first blocks of each network, on small images")
     parser.add_argument("--json", type=Path, help="write the entries there too")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the models in a new folder each below it")
     parser.add_argument("--process", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.process:
-        print(json.dumps(_judge_by_name(given.process, given.small)))
+        print(json.dumps(_judge_by_name(given.process, given.small, given.keep)))
         return
     rows: dict[str, Any] = {}
     for name in given.only or [name for name in families.CASES if name != families.TF1]:
         command = [sys.executable, "-m", "tests.benchmarks.int8", "--process", name, *(["--small"] * given.small)]
+        command += ["--keep", str(given.keep)] if given.keep else []
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]

@@ -37,7 +37,7 @@ from image_classifier.inference.openvino_model import (
 from image_classifier.model_hub import packages, staging
 from image_classifier.photographs import sample_sets
 from image_classifier.resources import processors
-from image_classifier.training.export import int8_ir
+from image_classifier.training.export import quantiser
 from tests.benchmarks.serving import markdown
 
 MODELS, DATA = ("lite0", "mobilenetv2-160"), ("solar", "stamps", "fashion")
@@ -130,7 +130,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--models", nargs="+", default=MODELS, metavar="NAME")
     parser.add_argument("--data", nargs="+", default=DATA, choices=DATA)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--statistics", type=int, default=int8_ir.STATISTICS_IMAGES, help="training images to quantise")
+    most = quantiser.STATISTICS_IMAGES
+    parser.add_argument("--statistics", type=int, default=most, help="training images to quantise with")
     given = parser.parse_args(words)
     ranges = [True, False] if processors.int8_features() else [False]
     print("\n".join(markdown.head(*COLUMNS)), flush=True)

@@ -94,7 +94,8 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool, quantize: bo
     artifacts.write_model_info(folder, info)
     if labelled:
         chosen = _quantisation_images(labelled, info)
-        chosen = replace(chosen, float32=quantisation.float32_answers(folder, info, chosen.gate))
+        answers = quantisation.float32_answers(folder, info, chosen.gate)
+        chosen = replace(chosen, float32=lambda: answers)
         info = quantisation.with_result(folder, info, chosen, _LIMITS)
         info = bf16.with_result(folder, info, chosen)
         artifacts.write_model_info(folder, info)

@@ -89,7 +89,8 @@ def test_given_answers_are_not_computed_again(model: Path, images: Any, monkeypa
     stand_in(monkeypatch, flipped=1)
     pixels, labels = images
     info = artifacts.read_model_info(model)
-    given = QuantisationImages(pixels[:1], pixels, labels, quantisation.float32_answers(model, info, pixels))
+    answers = quantisation.float32_answers(model, info, pixels)
+    given = QuantisationImages(pixels[:1], pixels, labels, lambda: answers)
     stand_in_load, wanted = openvino.load_engine, []
 
     def load(folder: Path, found: Any, precision: str = "f32", **options: Any) -> Any:

@@ -52,7 +52,7 @@ def judge(folder: Path, info: ModelInfo, images: QuantisationImages) -> Gated:
     lower = _engine(network, info, "bf16")
     if lower.precision != "bf16":
         raise NotJudged(f"OpenVINO computes in {lower.precision} on the CPU that would have judged it")
-    expected = images.float32
+    expected = images.float32()
     if expected is None:
         expected = conversion.answers(_engine(network, info, "f32"), images.gate)
     gate = precision_gate.judge(labels, expected, conversion.answers(lower, images.gate))

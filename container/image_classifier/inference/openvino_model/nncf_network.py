@@ -44,6 +44,14 @@ _UNBOUNDED = {"Swish", "HSwish", "Gelu", "Elu", "Mish"}
 """Activations with negative values, for which asymmetric ranges lose less."""
 
 
+def load() -> None:
+    """Import NNCF, which takes seconds, before a network is there; without it `Network` says so."""
+    # Otherwise NNCF sends usage statistics.
+    os.environ.setdefault("NNCF_CI", "1")
+    with contextlib.suppress(ImportError):
+        import nncf  # noqa: F401
+
+
 class NotQuantised(Exception):  # noqa: N818 - for a job it is no error
     """There is no int8 IR; the text is the reason, without a full stop."""
 

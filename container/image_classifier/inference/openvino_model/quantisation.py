@@ -4,7 +4,7 @@ Needs NNCF, which the serve image lacks: imported by nothing that serves, and be
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -41,8 +41,8 @@ class QuantisationImages:
     """Of validation images, uint8 (m, h, w, 3); at most `GATE_IMAGES`."""
     labels: NDArray[np.int64]
     """True classes of the latter, (m,)."""
-    float32: NDArray[np.float32] | None = None
-    """Probabilities of the float32 IR for `gate`, (m, K) or (m, 1); computed when they are not given."""
+    float32: Callable[[], NDArray[np.float32] | None] = lambda: None
+    """Gives the float32 IR's probabilities for `gate`, (m, K) or (m, 1), and may wait for them; None: not known."""
     features: NDArray[np.float32] | None = None
     """Features of the float32 IR for `statistics`, (n, D); computed when they are not given."""
 
@@ -148,12 +148,9 @@ def _climb(
 ) -> _Climbed:
     started = time.monotonic()
     network = Network(source, images.statistics, started + limits.whole, images.features, whole_range)
-    expected = images.float32
-    if expected is None:
-        expected = conversion.answers(conversion.load(source, info), images.gate)
     tried: list[str] = []
     reasons: list[str] = []
-    gate, begun = None, started
+    gate, begun, expected = None, started, None
     for step in steps:
         now = time.monotonic()
         if tried and (now - started) + (now - begun) > limits.another_rung:
@@ -163,6 +160,11 @@ def _climb(
         tried.append(step)
         try:
             head_images = network.write(step, partial)
+            if expected is None:
+                written = time.monotonic()
+                expected = _expected(source, info, images)
+                # That is no part of a rung.
+                begun += time.monotonic() - written
             gate = precision_gate.judge(images.labels, expected, _answers(partial, info, images.gate))
         except OutOfTime:
             reasons.append(f"{step} takes too long")
@@ -174,6 +176,11 @@ def _climb(
             return _Climbed(gate, tuple(tried), head_images)
         reasons.append(f"with {step} {precision_gate.objection(gate)}")
     raise NotQuantised("; ".join(reasons), gate)
+
+
+def _expected(source: Path, info: ModelInfo, images: QuantisationImages) -> NDArray[np.float32]:
+    known = images.float32()
+    return conversion.answers(conversion.load(source, info), images.gate) if known is None else known
 
 
 def _answers(partial: Path, info: ModelInfo, pixels: Pixels) -> NDArray[np.float32]:

@@ -39,6 +39,7 @@ from image_classifier.training.export.early_traits import TraitReader
 from image_classifier.training.export.finished_model import BytesPredictions, FinishedModel
 from image_classifier.training.export.job_report import Prepared
 from image_classifier.training.export.openvino_ir import IrConversion
+from image_classifier.training.export.quantiser import Quantiser
 from image_classifier.training.export.verification import NothingToCompare
 from image_classifier.training.model import classifier, model_folder, warm_start
 from image_classifier.training.model.backbone import Backbone
@@ -94,6 +95,8 @@ class Job:
     """Record of the calibration for the model info; empty without it."""
     traits: TraitReader | None = None
     """Reads what the report needs of the images; None: the report reads it."""
+    quantiser: Quantiser | None = None
+    """Of `export_and_verify`, which starts it; None without quantization=auto."""
 
 
 def export_and_verify(job: Job, stop: StopSignal) -> None:
@@ -110,19 +113,21 @@ def export_and_verify(job: Job, stop: StopSignal) -> None:
     job = replace(job, trained=calibrated.trained, calibration=calibrated.record)
     timings = {"training": job.trained.seconds}
     started = time.monotonic()
-    with model_folder.unfinished(folder):
-        saved_model = saved_model_export.save(folder, job.trained.backbone, job.trained.head, values)
-        stop.reserve_export_time(0)
-        artifacts.write_labels(folder, job.data.training.class_names)
-        info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
-        artifacts.write_model_info(folder, info)
-    timings["export"] = time.monotonic() - started
-    with job_report.preparation(job.trained, stop, job.traits) if values.report else nullcontext() as prepared:
-        metrics = {**job.metrics, **_finish_model(job, saved_model, info, stop)}
-        timings["OpenVINO network and verification"] = time.monotonic() - started - timings["export"]
-        _write_tables(job, metrics)
-        left_out = _quantise(job, timings, stop)
-        left_out += _report(job, metrics, prepared, timings, stop) if prepared else ()
+    with int8_ir.beginning(folder, job.trained, values.quantization, stop) as quantiser:
+        job = replace(job, quantiser=quantiser)
+        with model_folder.unfinished(folder):
+            saved_model = saved_model_export.save(folder, job.trained.backbone, job.trained.head, values)
+            stop.reserve_export_time(0)
+            artifacts.write_labels(folder, job.data.training.class_names)
+            info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
+            artifacts.write_model_info(folder, info)
+        timings["export"] = time.monotonic() - started
+        with job_report.preparation(job.trained, stop, job.traits) if values.report else nullcontext() as prepared:
+            metrics = {**job.metrics, **_finish_model(job, saved_model, info, stop)}
+            timings["OpenVINO network and verification"] = time.monotonic() - started - timings["export"]
+            _write_tables(job, metrics)
+            left_out = _quantise(job, timings, stop)
+            left_out += _report(job, metrics, prepared, timings, stop) if prepared else ()
     if stop.reason:
         _record_left_out(folder, stop, left_out)
 
@@ -144,10 +149,10 @@ def _finish_model(job: Job, saved_model: Path, info: ModelInfo, stop: StopSignal
 
 def _quantise(job: Job, timings: dict[str, float], stop: StopSignal) -> tuple[str, ...]:
     """Add the int8 IR if it was asked for; return what a stop left out."""
-    if job.settings.values.quantization == int8_ir.OFF:
+    if not job.quantiser:
         return ()
     started = time.monotonic()
-    in_time = int8_ir.add(job.opt_ml.model_dir, job.trained, stop)
+    in_time = int8_ir.add(job.opt_ml.model_dir, job.quantiser, stop)
     timings["int8 network"] = time.monotonic() - started
     return () if in_time else ("the int8 IR",)
 
@@ -239,6 +244,8 @@ def _convert_and_verify(
             expected = _in_float32(few, model, job, stop)
             info = ir_conversion.add(info, expected, stop, lambda: model.write_graph(scratch / "graph.pb"))
         artifacts.write_model_info(folder, info)
+        if job.quantiser:
+            int8_ir.begin(folder, info, job.quantiser, stop)
         if job.trained.expected is not job.trained.probabilities:
             log(
                 "The refitted head was fitted on these images too: the verification compares predictions, and its "

@@ -13,13 +13,14 @@ from PIL import Image
 
 from image_classifier import artifacts
 from image_classifier.class_folders.listing import Example, Listing
-from image_classifier.inference.openvino_model import nncf_network, precision_record
+from image_classifier.inference.openvino_model import nncf_network, precision_record, quantisation
 from image_classifier.resources import processors
 from image_classifier.training import stopping
-from image_classifier.training.export import int8_ir
+from image_classifier.training.export import int8_ir, quantiser
 from image_classifier.training.export.child_process import Child, ChildKilled
 from image_classifier.training.fine_tuning import Features
 from image_classifier.training.stopping import StopSignal
+from tests.support.waiting import wait_until
 from tests.unit.inference import convolutions, planted_methods
 
 
@@ -27,7 +28,9 @@ from tests.unit.inference import convolutions, planted_methods
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What a job of 60 training and 210 validation images leaves to the quantisation."""
     folder = tmp_path_factory.mktemp("data")
-    return SimpleNamespace(training=listing(folder / "training", 60, 1), validation=listing(folder / "validation", 210))
+    info = artifacts.read_model_info(convolutions.write(folder / "model"))
+    training, validation = listing(folder / "training", 60, 1), listing(folder / "validation", 210)
+    return SimpleNamespace(backbone=SimpleNamespace(info=info), training=training, validation=validation, arrays=None)
 
 
 def listing(folder: Path, count: int, seed: int = 0) -> Listing:
@@ -56,15 +59,31 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Child, "__init__", start)
 
 
+def add(folder: Path, trained: Any, stop: StopSignal) -> bool:
+    """Add it as a job does that begins with it here."""
+    with int8_ir.beginning(folder, trained, "auto", stop) as found:
+        assert found
+        return int8_ir.add(folder, found, stop)
+
+
 def left_out(folder: Path) -> str | None:
     """Return the recorded reason."""
     return precision_record.left_out(artifacts.read_model_info(folder), "int8")
 
 
 def test_int8_is_added_with_its_figures(folder: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    """Enough images, one of them unreadable by now -> the IR, its record, and one line with the same figures."""
+    """Enough images, one unreadable by now -> quantised before the verification, judged after it; one line says so."""
     trained.validation.examples[0].path.write_bytes(b"no image any more")
-    assert int8_ir.add(folder, trained, StopSignal())
+    verified = artifacts.read_model_info(folder)
+    artifacts.write_model_info(folder, replace(verified, extra={**verified.extra, "verified": False}))
+    with int8_ir.beginning(folder, trained, "auto", StopSignal()) as begun:
+        assert begun
+        int8_ir.begin(folder, artifacts.read_model_info(folder), begun, StopSignal())
+        written = quantisation.partial_folder(folder) / artifacts.OPENVINO_FILES[0]
+        wait_until(written.is_file, 60, "the quantised network")
+        assert not precision_record.folder_of(folder).exists()
+        artifacts.write_model_info(folder, verified)
+        assert int8_ir.add(folder, begun, StopSignal())
     info = artifacts.read_model_info(folder)
     found = precision_record.read_int8(folder, info)
     line = capsys.readouterr().out
@@ -93,10 +112,16 @@ def test_bf16_is_judged_where_int8_failed(
     """A method that passes the gate, and methods that fail it -> the time for bf16 is spent for the latter alone."""
     planted_methods.plant(monkeypatch, dict.fromkeys(nncf_network.STEPS, method))
     monkeypatch.setattr(processors, "has_bfloat16", lambda *_: False)
-    statistics = [str(example.path) for example in trained.training.examples[:3]]
-    gate = [[str(example.path), example.label] for example in trained.validation.examples[1:]]
-    limits = {"another_rung": 100.0, "whole": 100.0}
-    int8_ir._quantise(tmp_path, {"folder": str(folder), "statistics": statistics, "gate": gate, **limits})
+    info = trained.backbone.info
+    request = {
+        **{name: getattr(info, name) for name in ("image_size", "resize_method", "imaging_version")},
+        "statistics": [str(example.path) for example in trained.training.examples[:3]],
+        "gate": [[str(example.path), example.label] for example in trained.validation.examples[1:]],
+    }
+    network = {"folder": str(folder), "another_rung": 100.0, "whole": 100.0}
+    (tmp_path / "network.json").write_text(json.dumps(network))
+    (tmp_path / "verified.json").write_text("{}")
+    quantiser._quantise(tmp_path, request)
     entries = json.loads((tmp_path / "result.json").read_text())
     assert ("left_out" in entries["int8"]) == judged
     assert entries["bf16"]["left_out"].startswith("the CPU that would have judged it" if judged else "int8 passed")
@@ -106,7 +131,7 @@ def test_bf16_is_judged_where_int8_failed(
 def test_small_validation_set_leaves_it_out(folder: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """199 validation images -> one line that says how many it takes, the same in the model info, and no process."""
     few = Listing(trained.validation.folder, convolutions.COLOURS, trained.validation.examples[:199])
-    assert int8_ir.add(folder, SimpleNamespace(training=trained.training, validation=few), StopSignal())  # type: ignore[arg-type]
+    assert add(folder, SimpleNamespace(**{**vars(trained), "validation": few}), StopSignal())
     reason = "199 validation images are fewer than the 200 that its gate takes"
     assert left_out(folder) == reason
     assert capsys.readouterr().out == f"int8 IR left out: {reason}. The float32 IR serves this model.\n"
@@ -117,7 +142,7 @@ def test_stopped_job_does_not_begin(folder: Path, trained: Any, capsys: pytest.C
     """SIGTERM came before -> False, the reason in the model info, and no line of its own."""
     stop = StopSignal()
     stop.set()
-    assert not int8_ir.add(folder, trained, stop)
+    assert not add(folder, trained, stop)
     assert left_out(folder) == "the job was stopped before it: SIGTERM"
     assert capsys.readouterr().out == ""
 
@@ -127,7 +152,7 @@ def test_little_time_left_does_not_begin(folder: Path, trained: Any) -> None:
     """35 s before max_runtime -> left out in favour of the report."""
     stop = StopSignal()
     stop.set_time_limit(35 + _age())
-    assert int8_ir.add(folder, trained, stop)
+    assert add(folder, trained, stop)
     assert "s are left of max_runtime, and it takes at least 30 s" in str(left_out(folder))
 
 
@@ -135,13 +160,13 @@ def _age() -> float:
     return time.monotonic() - stopping.process_start()
 
 
-@pytest.mark.usefixtures("no_process")
-def test_unverified_model_is_not_quantised(folder: Path, trained: Any) -> None:
-    """The verification was left out -> so is int8."""
+def test_unverified_model_is_not_quantised(folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verification was left out -> so is int8, and the process that was started ends unused."""
+    monkeypatch.setattr(Child, "wait", lambda *given: pytest.fail("the process got the network"))
     info = artifacts.read_model_info(folder)
     info.extra["verified"] = False  # type: ignore[index]
     artifacts.write_model_info(folder, info)
-    assert int8_ir.add(folder, trained, StopSignal())
+    assert add(folder, trained, StopSignal())
     assert left_out(folder) == "the model is not verified"
 
 
@@ -156,80 +181,111 @@ def test_stop_while_quantising_ends_the_process(folder: Path, trained: Any, monk
         wait(child, given)
 
     monkeypatch.setattr(Child, "wait", stopped)
-    assert not int8_ir.add(folder, trained, stop)
+    assert not add(folder, trained, stop)
     assert sorted(folder.iterdir()) == before
     assert started[0]._process.poll() is not None
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("method", "error", "reason"),
     [
-        (ChildKilled("its process was killed by SIGKILL"), "its process was killed by SIGKILL"),
-        (OSError("the disk is full"), "OSError: the disk is full"),
+        ("wait", ChildKilled("its process was killed by SIGKILL"), "its process was killed by SIGKILL"),
+        ("__init__", OSError("the disk is full"), "OSError: the disk is full"),
     ],
 )
 def test_failure_is_a_reason_and_never_an_error(
-    folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+    folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, reason: str
 ) -> None:
     """The process crashes, or its folder cannot be written -> the reason, and the job goes on."""
 
     def fail(*given: Any) -> None:
         raise error
 
-    monkeypatch.setattr(Child, "__init__", fail)
-    assert int8_ir.add(folder, trained, StopSignal())
+    monkeypatch.setattr(Child, method, fail)
+    assert add(folder, trained, StopSignal())
     assert left_out(folder) == reason
 
 
-def test_sample_keeps_the_shares_of_the_classes(trained: Any) -> None:
-    """30 of 210 images -> ten of each class, the same each time; images of other hosts are not among them."""
-    examples = trained.validation.examples
-    few = int8_ir.stratified_rows(trained.validation, 30)
-    assert np.bincount([examples[row].label for row in few]).tolist() == [10, 10, 10]
-    assert few.tolist() == int8_ir.stratified_rows(trained.validation, 30).tolist()
-    others = tuple(Example(example.path, example.label, owner=1) for example in examples[:100])
-    shared = Listing(trained.validation.folder, convolutions.COLOURS, others + examples[100:])
-    found = int8_ir.stratified_rows(shared, 200)
-    assert (len(found), found.min()) == (110, 100)
+@pytest.mark.parametrize(
+    ("quantization", "seconds", "started"), [("auto", None, 1), ("auto", 25, 0), ("auto", -5, 0), ("off", None, 0)]
+)
+def test_process_starts_before_the_model_is_there(
+    tmp_path: Path,
+    trained: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    quantization: str,
+    seconds: int | None,
+    started: int,
+) -> None:
+    """Time enough -> a process that waits for the network and ends with the job; little, no time, or off -> none."""
+    children: list[Child] = []
+    start = Child.__init__
+
+    def starting(child: Child, *given: Any) -> None:
+        children.append(child)
+        start(child, *given)
+
+    monkeypatch.setattr(Child, "__init__", starting)
+    stop = StopSignal()
+    if seconds is not None:
+        stop.set_time_limit(seconds + _age())
+    with int8_ir.beginning(tmp_path, trained, quantization, stop) as found:
+        assert (found is None) == (quantization == "off")
+        assert [child._process.poll() for child in children] == [None] * started
+    assert all(child._process.poll() is not None for child in children)
 
 
 @pytest.mark.parametrize(
-    ("verification", "given"),
+    ("ir", "verification", "given"),
     [
-        ({"engine": "openvino", "largest_difference": 1e-6}, True),
-        ({"engine": "openvino", "largest_difference": 5e-4}, False),
-        ({"engine": "tensorflow", "largest_difference": 0.0}, False),
-        ({"left_out": "none could be read"}, False),
+        (1e-6, {"engine": "openvino", "largest_difference": 1e-6}, [True, True]),
+        (1e-6, {"engine": "openvino", "largest_difference": 5e-4}, [False, True]),
+        (5e-4, {"engine": "openvino", "largest_difference": 1e-6}, [True, False]),
+        (1e-6, {"engine": "tensorflow", "largest_difference": 0.0}, [False, True]),
+        (1e-6, {"left_out": "none could be read"}, [False, True]),
     ],
 )
 def test_verified_predictions_are_not_computed_again(
-    folder: Path, trained: Any, monkeypatch: pytest.MonkeyPatch, verification: dict[str, Any], given: bool
+    folder: Path,
+    trained: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    ir: float,
+    verification: dict[str, Any],
+    given: list[bool],
 ) -> None:
     """The float32 IR gave training's predictions, or not quite -> the process gets them and features, or not."""
     # In the order of the images that it gets.
     info = artifacts.read_model_info(folder)
-    artifacts.write_model_info(folder, replace(info, extra={**info.extra, "verification": verification}))
+    known = {**info.extra, "openvino": {**info.extra["openvino"], "largest_difference": ir}}
+    artifacts.write_model_info(folder, replace(info, extra={**known, "verification": verification}))
     expected = np.arange(len(trained.validation.examples), dtype=np.float32)[:, np.newaxis]
     found: list[Any] = []
+    requests: list[Any] = []
 
     def start(child: Child, module: str, scratch: Path, request: Any) -> None:
-        known = [scratch / "float32.npy", scratch / "features.npy"]
-        found.append((request, *(np.load(path) if path.is_file() else None for path in known)))
+        requests.append(request)
+        child._stderr = scratch / "stderr"
+
+    def wait(child: Child, stop: StopSignal) -> None:
+        known = [child._stderr.with_name(name) for name in ("float32.npy", "features.npy")]
+        found.append([np.load(path) if path.is_file() else None for path in known])
         raise ChildKilled("enough")
 
     monkeypatch.setattr(Child, "__init__", start)
+    monkeypatch.setattr(Child, "wait", wait)
+    monkeypatch.setattr(Child, "end", lambda child: None)
     arrays = Features(np.arange(len(trained.training.examples), dtype=np.float32)[:, np.newaxis], expected)
     job: Any = SimpleNamespace(**{**vars(trained), "expected": expected, "arrays": arrays})
-    assert int8_ir.add(folder, job, StopSignal())
+    assert add(folder, job, StopSignal())
     job.arrays = replace(arrays, of_head=False)
-    assert int8_ir.add(folder, job, StopSignal())
-    (request, answers, features), (_, _, of_another_head) = found
-    assert [answers is not None, features is not None, of_another_head is None] == [given, given, True]
-    if given:
+    assert add(folder, job, StopSignal())
+    (answers, features), (_, of_another_head) = found
+    assert [answers is not None, features is not None, of_another_head is None] == [*given, True]
+    if all(given):
         examples = trained.validation.examples, trained.training.examples
         gate, statistics = (
             [str(listed[int(row)].path) for row in rows[:, 0]]
             for listed, rows in zip(examples, (answers, features), strict=True)
         )
-        assert gate == [path for path, _ in request["gate"]]
-        assert statistics == request["statistics"]
+        assert gate == [path for path, _ in requests[0]["gate"]]
+        assert statistics == requests[0]["statistics"]
