@@ -129,8 +129,9 @@ PRECISION = word(
     "SERVE_PRECISION",
     ("f32", "bf16", "int8", "auto"),
     "Precision in which OpenVINO computes. auto: int8 if the model has an int8 network that passed its gate and the "
-    "CPU has VNNI or AMX, else bf16 if it passed its gate and the CPU has AVX-512 BF16 or AMX, else f32. int8 without "
-    "such a network and bf16 without such a CPU are rejected; bf16 without a passed gate is served with a warning.",
+    "CPU has VNNI or AMX, else bf16 if it passed its gate and the CPU has AMX, or AVX-512 BF16 of AMD, else f32. int8 "
+    "without such a network and bf16 on a CPU without bfloat16 are rejected; bf16 without a passed gate, or where it "
+    "is slower, is served with a warning.",
 )
 PROGRAM = text(
     "SAGEMAKER_PROGRAM",

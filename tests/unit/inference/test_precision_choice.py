@@ -19,7 +19,9 @@ from tests.support import tiny_models
 from tests.support.tiny_models import TinyModel
 
 MILAN, CASCADE_LAKE = "avx2", "avx2 avx512f avx512_vnni"
-COOPER_LAKE, SAPPHIRE_RAPIDS = "avx512_bf16", "avx512_vnni avx512_bf16 amx_bf16 amx_int8"
+BF16_ALONE, SAPPHIRE_RAPIDS = "avx512_bf16", "avx512_vnni avx512_bf16 amx_bf16 amx_int8"
+INTEL, AMD, ARM = "GenuineIntel", "AuthenticAMD", ""
+SLOW = "this CPU has avx512_bf16 without amx_bf16, by which bf16 is faster than f32 on CPUs of AMD alone"
 FAILED = replace(tiny_models.PASSED, accuracy=0.8, passed=False, failed_on=("accuracy", "label_flips"))
 
 
@@ -37,9 +39,10 @@ def gated(model: TinyModel) -> TinyModel:
     return model
 
 
-def on(monkeypatch: pytest.MonkeyPatch, flags: str) -> None:
+def on(monkeypatch: pytest.MonkeyPatch, flags: str, vendor: str = INTEL) -> None:
     """Compute on a CPU with these flags."""
     monkeypatch.setattr(processors, "features", lambda *_: frozenset(flags.split()))
+    monkeypatch.setattr(processors, "vendor", lambda *_: vendor)
 
 
 def select(model: TinyModel, wanted: str) -> EngineSelection:
@@ -55,21 +58,24 @@ def choose(model: TinyModel, wanted: str) -> PrecisionChoice:
 
 
 @pytest.mark.parametrize(
-    ("flags", "chosen", "why"),
+    ("flags", "vendor", "chosen", "why"),
     [
-        (MILAN, "f32", "this CPU has no fast int8 instructions; no bf16, since this CPU has no bfloat16 instructions"),
-        (CASCADE_LAKE, "int8", "int8 passed its gate, and this CPU has avx512_vnni"),
-        (COOPER_LAKE, "bf16", "bf16 passed its gate, and this CPU has avx512_bf16"),
-        (SAPPHIRE_RAPIDS, "int8", "int8 passed its gate, and this CPU has amx_int8"),
-        ("asimd asimddp", "f32", "this CPU has no fast int8 instructions"),
-        ("asimd i8mm bf16", "int8", "this CPU has i8mm"),
+        (MILAN, AMD, "f32", "no fast int8 instructions; no bf16, since this CPU has no bfloat16 instructions"),
+        (CASCADE_LAKE, INTEL, "int8", "int8 passed its gate, and this CPU has avx512_vnni"),
+        (BF16_ALONE, AMD, "bf16", "bf16 passed its gate, and this CPU has avx512_bf16"),
+        (BF16_ALONE, INTEL, "f32", f"no fast int8 instructions; no bf16, since {SLOW}"),
+        ("avx512_bf16 amx_bf16", INTEL, "bf16", "bf16 passed its gate, and this CPU has amx_bf16"),
+        (SAPPHIRE_RAPIDS, INTEL, "int8", "int8 passed its gate, and this CPU has amx_int8"),
+        ("asimd asimddp", ARM, "f32", "this CPU has no fast int8 instructions"),
+        ("asimd i8mm bf16", ARM, "int8", "this CPU has i8mm"),
+        ("asimd bf16", ARM, "bf16", "bf16 passed its gate, and this CPU has bf16"),
     ],
 )
 def test_auto_takes_what_the_cpu_computes_fast(
-    gated: TinyModel, monkeypatch: pytest.MonkeyPatch, flags: str, chosen: str, why: str
+    gated: TinyModel, monkeypatch: pytest.MonkeyPatch, flags: str, vendor: str, chosen: str, why: str
 ) -> None:
-    """A model that passed both gates on various CPUs -> int8 before bf16 before f32, never int8 on plain AVX2."""
-    on(monkeypatch, flags)
+    """A model that passed both gates on various CPUs -> int8, bf16 or f32, whichever is the fastest on it."""
+    on(monkeypatch, flags, vendor)
     found = choose(gated, "auto")
     assert (found.precision, found.note) == (chosen, None)
     assert found.reason.startswith("SERVE_PRECISION is auto: ")
@@ -162,7 +168,7 @@ def test_weights_of_the_whole_range_are_rejected_on_a_slow_cpu(
 
 def test_bf16_without_a_passed_gate_is_served_with_a_warning(model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """bf16 requested from an older model, then failed, then passed -> served as before; a warning but for the last."""
-    on(monkeypatch, COOPER_LAKE)
+    on(monkeypatch, BF16_ALONE, AMD)
     assert (choose(model, "bf16").precision, choose(model, "bf16").note) == (
         "bf16",
         f"SERVE_PRECISION is bf16, but {model.folder} has no passed gate for bf16. Its predictions may be less "
@@ -172,6 +178,20 @@ def test_bf16_without_a_passed_gate_is_served_with_a_warning(model: TinyModel, m
     assert "did not pass its gate in bf16 (accuracy, label_flips). Its" in (choose(model, "bf16").note or "")
     tiny_models.add_bf16(model)
     assert (choose(model, "bf16").precision, choose(model, "bf16").note) == ("bf16", None)
+
+
+def test_slow_bf16_is_served_with_a_warning(model: TinyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """bf16 requested on a CPU that computes it slowly, after a passed gate and without -> served; the note has each."""
+    on(monkeypatch, BF16_ALONE, INTEL)
+    lack = f"{model.folder} has no passed gate for bf16"
+    assert select(model, "bf16").note == (
+        f"SERVE_PRECISION is bf16, but {lack}, and {SLOW}. Its predictions may be less accurate and slower than those "
+        "of f32."
+    )
+    tiny_models.add_bf16(model)
+    found = choose(model, "bf16")
+    slower = f"SERVE_PRECISION is bf16, but {SLOW}. Its predictions may be slower than those of f32."
+    assert (found.precision, found.note) == ("bf16", slower)
 
 
 def test_default_reads_no_record(model: TinyModel) -> None:

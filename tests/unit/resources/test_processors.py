@@ -8,9 +8,11 @@ import pytest
 from image_classifier.resources.processors import (
     available_processors,
     bfloat16_features,
+    fast_bfloat16,
     has_bfloat16,
     has_gpu,
     int8_features,
+    vendor,
 )
 
 HERE = len(os.sched_getaffinity(0))
@@ -79,6 +81,43 @@ def test_instructions_of_low_precision(
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{flags}\nprocessor\t: 1\nflags\t\t: avx_vnni bf16\n")
     assert int8_features(tmp_path / "cpuinfo") == int8
     assert bfloat16_features(tmp_path / "cpuinfo") == bfloat16
+
+
+@pytest.mark.parametrize(
+    ("lines", "fast"),
+    [
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: avx2 avx512_vnni avx512_bf16", "avx512_bf16"),
+        ("vendor_id\t: GenuineIntel\nflags\t\t: avx2 avx512_vnni avx512_bf16", None),
+        ("vendor_id\t: GenuineIntel\nflags\t\t: avx512_bf16 amx_bf16 amx_tile", "amx_bf16"),
+        ("vendor_id\t: CentaurHauls\nflags\t\t: avx512_bf16", None),
+        ("vendor_id\t:\nflags\t\t: avx512_bf16", None),
+        ("vendor_id\t: AuthenticAMD\nflags\t\t: avx2", None),
+        ("CPU implementer\t: 0x41\nFeatures\t: fp asimd i8mm bf16", "bf16"),
+        ("CPU implementer\t: 0x41\nFeatures\t: fp asimd", None),
+    ],
+    ids=[
+        "Zen 4",
+        "Xeon, AMX hidden",
+        "Sapphire Rapids",
+        "another vendor",
+        "hidden vendor",
+        "Milan",
+        "Arm",
+        "older Arm",
+    ],
+)
+def test_bfloat16_counts_as_fast_where_it_was_measured(tmp_path: Path, lines: str, fast: str | None) -> None:
+    """AVX-512 BF16 of AMD and of others, AMX, and BF16 of Arm -> the instruction by which bf16 is faster than f32."""
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{lines}\nprocessor\t: 1\nvendor_id\t: GenuineIntel\n")
+    assert fast_bfloat16(tmp_path / "cpuinfo") == fast
+
+
+def test_vendor_is_the_first_cpus(tmp_path: Path) -> None:
+    """Two CPUs, and the file of an Arm -> the vendor of the first, and none."""
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n")
+    assert vendor(tmp_path / "cpuinfo") == "AuthenticAMD"
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nCPU implementer\t: 0x41\n")
+    assert vendor(tmp_path / "cpuinfo") == ""
 
 
 def test_gpu_is_seen_by_its_device_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,8 +48,9 @@ class PrecisionChoice:
 def choose(model: Path, info: ModelInfo, float32: Record, wanted: str) -> PrecisionChoice:
     """Choose the precision of a model folder whose float32 IR, recorded in `float32`, is usable.
 
-    `auto` takes int8 where its file passed its gate and this CPU has instructions for it, else bf16 on the same terms,
-    else f32. `bf16` is served without a passed gate too, with a note.
+    `auto` takes int8 where its file passed its gate and this CPU has instructions for it, else bf16 where it passed its
+    gate and is faster on this CPU (`processors.fast_bfloat16`), else f32. `bf16` is served without either too, with a
+    note.
 
     Raises:
         UserError: This CPU or the model does not have the requested precision, or its record is incomplete.
@@ -58,7 +59,7 @@ def choose(model: Path, info: ModelInfo, float32: Record, wanted: str) -> Precis
         return _int8(model, _required_int8(model, info, float32), "SERVE_PRECISION is int8", _slow_int8())
     if wanted == BF16:
         require_bfloat16()
-        return _float(model, float32, BF16, "SERVE_PRECISION is bf16", _ungated_bf16(model, info, float32))
+        return _float(model, float32, BF16, "SERVE_PRECISION is bf16", _bf16_note(model, info, float32))
     if wanted == AUTO:
         return _fastest(model, info, float32)
     return _float(model, float32, F32, reason="")
@@ -85,11 +86,11 @@ def _fastest(model: Path, info: ModelInfo, float32: Record) -> PrecisionChoice:
     stale = int8 is None and precision_record.read_int8(model, info) is not None
     note = f"SERVE_PRECISION is auto, but {lack}. Run {precision_record.remedy(model)}." if stale else None
     why = [f"no int8, since {lack or 'this CPU has no fast int8 instructions'}"]
-    lack, fast = _bf16_lack(model, info, float32), processors.bfloat16_features()
-    if lack is None and fast:
-        reason = f"bf16 passed its gate, and this CPU has {fast[0]}; {why[0]}"
+    lack, slow = _bf16_lack(model, info, float32), _slow_bf16()
+    if lack is None and slow is None:
+        reason = f"bf16 passed its gate, and this CPU has {processors.fast_bfloat16()}; {why[0]}"
         return _float(model, float32, BF16, f"SERVE_PRECISION is auto: {reason}", note)
-    why.append(f"no bf16, since {lack if fast else 'this CPU has no bfloat16 instructions'}")
+    why.append(f"no bf16, since {slow or lack}")
     return _float(model, float32, F32, f"SERVE_PRECISION is auto: {'; '.join(why)}", note)
 
 
@@ -143,9 +144,22 @@ def _bf16_lack(model: Path, info: ModelInfo, float32: Record) -> str | None:
     return None
 
 
-def _ungated_bf16(model: Path, info: ModelInfo, float32: Record) -> str | None:
-    lack = _bf16_lack(model, info, float32)
-    return lack and f"SERVE_PRECISION is bf16, but {lack}. Its predictions may be less accurate than those of f32."
+def _slow_bf16() -> str | None:
+    """Return why bf16 is not faster than f32 on this CPU, as a clause; None where it is."""
+    if processors.fast_bfloat16():
+        return None
+    if found := processors.bfloat16_features():
+        return f"this CPU has {found[0]} without amx_bf16, by which bf16 is faster than f32 on CPUs of AMD alone"
+    return "this CPU has no bfloat16 instructions"
+
+
+def _bf16_note(model: Path, info: ModelInfo, float32: Record) -> str | None:
+    """Return what speaks against bf16, which was asked for."""
+    lack, slow = _bf16_lack(model, info, float32), _slow_bf16()
+    against = [clause for clause in (lack, slow) if clause]
+    worse = [word for word, clause in (("less accurate", lack), ("slower", slow)) if clause]
+    found = f"SERVE_PRECISION is bf16, but {', and '.join(against)}. Its predictions may be {' and '.join(worse)} "
+    return f"{found}than those of f32." if against else None
 
 
 def _slow_int8() -> str | None:

@@ -34,7 +34,8 @@ def judge(folder: Path, info: ModelInfo, images: QuantisationImages) -> Gated:
     """Run the float32 IR in float32, unless its answers are given, and in bfloat16; compare both on the gate's images.
 
     OpenVINO computes in float32, and says so, where it is asked for bfloat16 on a CPU without instructions for it; its
-    answers would pass any gate.
+    answers would pass any gate. A CPU on which bfloat16 is slower than float32 judges as well as others
+    (`processors.fast_bfloat16`): the gate is about answers, and the CPU that serves may be another one.
 
     Raises:
         NotJudged: There are too few images, no float32 IR or no such instructions, or bf16 does not pass.
