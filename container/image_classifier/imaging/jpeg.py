@@ -195,7 +195,8 @@ def _check_scans(data: bytes, position: int, frame: _Frame, segments: int) -> bo
     Returns whether they end, after so little work that a corrupt file may be decoded twice.
     """
     scans = visits = 0
-    blocks = dict(frame.blocks())
+    # Of components with one identifier a decoder takes the first; sorted, the largest is the one that counts.
+    blocks = dict(sorted(frame.blocks()))
     while found := _NEXT_MARKER.search(data, position):
         position = found.start()
         marker = data[position + 1]

@@ -122,8 +122,12 @@ def into_png(*chunks: bytes, before: bytes = b"IDAT") -> bytes:
     return data[:position] + b"".join(chunks) + data[position:]
 
 
-def progressive(side: int, scans: int) -> bytes:
-    """Make a grey progressive JPEG of one DC scan, then scans of nothing but end-of-band runs."""
+def progressive(side: int, scans: int, components: bytes = b"\1\x11\0") -> bytes:
+    """Make a progressive JPEG, by default grey, of one DC scan, then scans of nothing but end-of-band runs.
+
+    `components` are those of the frame, three bytes each: identifier, sampling factors, table. The scans have the one
+    with the identifier 1.
+    """
 
     def table(kind: int, symbols: list[int]) -> bytes:
         return segment(0xC4, bytes([kind << 4, *7 * [0], len(symbols), *8 * [0], *symbols]))
@@ -137,7 +141,9 @@ def progressive(side: int, scans: int) -> bytes:
         left -= run
     bits += "1" * (-len(bits) % 8)
     entropy = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
-    frame = segment(0xDB, bytes([0, *64 * [1]])) + segment(0xC2, struct.pack(">BHHB", 8, side, side, 1) + b"\1\x11\0")
+    frame = segment(0xDB, bytes([0, *64 * [1]])) + segment(
+        0xC2, struct.pack(">BHHB", 8, side, side, len(components) // 3) + components
+    )
     first = table(0, [0]) + segment(0xDA, bytes([1, 1, 0, 0, 0, 0])) + bytes(blocks)
     more = segment(0xDA, bytes([1, 1, 0, 1, 1, 0])) + entropy
     return b"\xff\xd8" + frame + first + table(1, [size << 4 for size in range(15)]) + more * scans + b"\xff\xd9"

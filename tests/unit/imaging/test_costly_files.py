@@ -133,6 +133,16 @@ def test_more_scans_than_pixels_are_worth_are_rejected(side: int, scans: int) ->
     assert time.process_time() - began < 0.5
 
 
+def test_scans_count_for_the_largest_of_components_with_one_identifier() -> None:
+    """Three components called 1, of which a decoder takes the first and largest -> rejected as its scans alone are."""
+    components = b"\1\x44\0" + b"\1\x11\0" * 2
+    assert imaging.load_pixels(progressive(64, 3, components), SIZE).shape == (*SIZE, 3)
+    began = time.process_time()
+    with pytest.raises(imaging.ImageRejected, match="scans; allowed"):
+        imaging.load_pixels(progressive(4096, 450, components), SIZE)
+    assert time.process_time() - began < 0.5
+
+
 def test_scans_within_the_limits_are_decoded() -> None:
     """A progressive JPEG of as many scans as are allowed -> its pixels: grey, and all the same."""
     pixels = imaging.load_pixels(progressive(64, jpeg.MAX_SCANS - 1), SIZE)
