@@ -69,23 +69,39 @@ def add(folder: Path, quantiser: Quantiser, stop: StopSignal) -> bool:
     Lower precisions are optional: without them, the log and the model info say why, and the job continues. Returns
     False when the job had no time left for them, which the caller logs.
     """
-    info, in_time = artifacts.read_model_info(folder), True
+    before, in_time = artifacts.read_model_info(folder), True
+    lines: list[str] = []
     try:
-        info = _with_entries(info, _entries(folder, info, quantiser, stop))
+        info = _with_entries(before, _entries(folder, before, quantiser, stop))
+        lines = _lines(folder, info)
     except Interrupted:
-        info, in_time = _left_out(info, f"{_NOT_YET}: {stop.reason}"), False
+        info, in_time = _left_out(before, f"{_NOT_YET}: {stop.reason}"), False
     except (NotQuantised, ChildFailed, ChildKilled) as failure:
-        info = _left_out(info, str(failure))
+        info = _left_out(before, str(failure))
     except Exception as error:  # whatever fails in it, the job has its model
-        info = _left_out(info, f"{type(error).__name__}: {first_line(error)}".rstrip("."))
+        info = _left_out(before, _reason(error))
     finally:
         _end(folder, quantiser)
-    artifacts.write_model_info(folder, info)
-    if in_time:
-        log(_line(folder, info))
-        if reason := _bf16_reason(folder, info):
-            log(reason)
+    try:
+        artifacts.write_model_info(folder, info)
+    except (OSError, ValueError) as error:
+        info, lines = before, [_no_int8(_reason(error))]
+    if precision_record.recorded_int8(info) is None:
+        # The process may have been ended when its files were in place.
+        shutil.rmtree(precision_record.folder_of(folder), ignore_errors=True)
+    for line in lines or (_lines(folder, info) if in_time else ()):
+        log(line)
     return in_time
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {first_line(error)}".rstrip(".")
+
+
+def _lines(folder: Path, info: ModelInfo) -> list[str]:
+    """Return the lines about both; also checks the records."""
+    about_bf16 = _bf16_reason(folder, info)
+    return [_line(folder, info), *([about_bf16] if about_bf16 else [])]
 
 
 def _end(folder: Path, quantiser: Quantiser) -> None:
@@ -96,12 +112,15 @@ def _end(folder: Path, quantiser: Quantiser) -> None:
 def _line(folder: Path, info: ModelInfo) -> str:
     found = precision_record.read_int8(folder, info)
     if found is None:
-        reason = precision_record.left_out(info, INT8)
-        return f"int8 IR left out: {reason}. The float32 IR serves this model."
+        return _no_int8(str(precision_record.left_out(info, INT8)))
     return (
         f"int8 IR: {precision_gate.sentence(found.gate)}; {found.steps[-1]} with {found.statistics_images} training "
         f"images{_refitted(found)} in {found.seconds:.1f} s"
     )
+
+
+def _no_int8(reason: str) -> str:
+    return f"int8 IR left out: {reason}. The float32 IR serves this model."
 
 
 def _refitted(found: Quantised) -> str:
