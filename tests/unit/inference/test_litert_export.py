@@ -1,5 +1,7 @@
 """The export to LiteRT around the conversion: the images of each kind, the reasons, and the child's files."""
 
+import errno
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -117,6 +119,26 @@ def test_crash_of_the_child_is_explained(
     with pytest.raises(owner, match=r"^The conversion of model to LiteRT ") as raised:
         export.convert(REQUEST, tmp_path)
     assert words in str(raised.value)
+
+
+def test_full_disk_of_the_child_is_not_the_networks_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given a full disk under the LiteRT file -> the platform's error; any other error of a file stays a crash."""
+    exchange.write_request(tmp_path, REQUEST)
+
+    def fail(code: int) -> None:
+        def raise_it(*_: object) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(conversion, "run", raise_it)
+
+    fail(errno.ENOSPC)
+    assert conversion.main(tmp_path) == 1
+    found = exchange.read_error(tmp_path)
+    assert isinstance(found, PlatformError)
+    assert str(found).startswith(f"The LiteRT file cannot be written to {tmp_path}: No space left on device. Make room")
+    fail(errno.ENOENT)
+    with pytest.raises(FileNotFoundError):
+        conversion.main(tmp_path)
 
 
 def test_hanging_child_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

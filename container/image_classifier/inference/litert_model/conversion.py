@@ -4,6 +4,7 @@
 of its process, and aborts it on some graphs.
 """
 
+import errno
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import artifacts, tensorflow_start
-from image_classifier.contract.errors import ExplainedError, UserError, first_line
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, cause, first_line
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.litert_model import exchange
@@ -25,6 +26,7 @@ from image_classifier.inference.predictor import Predictor
 from image_classifier.resources.processors import available_processors
 
 Pixels = NDArray[np.uint8]
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _LACKING = re.compile(r"(?:TF Select|Custom) ops: (.+)")
 """How the converter lists the operations that LiteRT's own runtime lacks."""
 
@@ -210,6 +212,12 @@ def main(folder: Path) -> int:
         converted = run(exchange.read_request(folder), exchange.file_of(folder))
     except ExplainedError as error:
         exchange.write_error(folder, error)
+        return 1
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        full = f"The LiteRT file cannot be written to {folder}: {cause(error)}. Make room there, or set TMPDIR."
+        exchange.write_error(folder, PlatformError(full))
         return 1
     exchange.write_converted(folder, converted)
     return 0
