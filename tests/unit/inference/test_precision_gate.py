@@ -104,13 +104,13 @@ def test_199_images_are_too_few() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_number_that_is_no_probability_fails_and_leaves_finite_figures(bad: float) -> None:
-    """NaN and infinity fail, and the figures can be written as JSON."""
+    """NaN and infinity of either fail, and the figures can be written as JSON."""
     labels, table = calibrated(400)
     broken = table.copy()
     broken[7] = bad
-    gate = judge(labels, table, broken)
-    assert "numbers" in gate.failed_on
-    assert np.isfinite([gate.accuracy, gate.calibration_change, gate.largest_difference]).all()
+    for gate in (judge(labels, table, broken), judge(labels, broken, table), judge(labels, broken, broken)):
+        assert "numbers" in gate.failed_on
+        assert np.isfinite([gate.accuracy, gate.calibration_change, gate.largest_difference]).all()
 
 
 def test_a_sigmoid_output_is_judged_like_two_classes() -> None:

@@ -24,7 +24,7 @@ LARGEST_FLIPS = 0.02
 LARGEST_CALIBRATION_CHANGE = 0.01
 """Largest accepted rise of the expected calibration error, both in float32's bins."""
 IMAGES, NUMBERS, ACCURACY, LABEL_FLIPS, CALIBRATION = "images", "numbers", "accuracy", "label_flips", "calibration"
-"""Names of the bounds in `Gate.failed_on`; numbers: a probability is NaN or infinite."""
+"""Names of the bounds in `Gate.failed_on`; numbers: a probability of either is NaN or infinite."""
 _ROUNDING = 1e-9
 _Z_95_ONE_SIDED = 1.644854
 """95 % quantile of the normal distribution."""
@@ -40,8 +40,8 @@ def judge(labels: NDArray[np.int64], float32: NDArray[np.float32], lower: NDArra
     """
     if float32.shape != lower.shape or len(labels) != len(float32) or not len(labels):
         raise ValueError(f"probabilities {float32.shape} and {lower.shape} of {len(labels)} labels")
-    finite = bool(np.isfinite(lower).all())
-    expected, found = two_columns(float32), two_columns(np.where(np.isfinite(lower), lower, np.float32(0)))
+    finite = bool(np.isfinite(float32).all() and np.isfinite(lower).all())
+    expected, found = (two_columns(np.where(np.isfinite(table), table, np.float32(0))) for table in (float32, lower))
     predicted, changed = expected.argmax(axis=1), found.argmax(axis=1)
     compared = paired.count(predicted == labels, changed == labels)
     flips = float((predicted != changed).mean())
@@ -87,7 +87,7 @@ def objection(gate: Gate) -> str:
     """Return which bounds a gate exceeds, as a clause for the log and the report; empty when it passed."""
     clauses = {
         IMAGES: f"{gate.images} validation images are fewer than the {LEAST_IMAGES} that it takes",
-        NUMBERS: "it returns numbers that are no probabilities",
+        NUMBERS: "it or float32 returns numbers that are no probabilities",
         ACCURACY: f"accuracy falls from {gate.accuracy_f32:.4f} to {gate.accuracy:.4f}, by more than {LARGEST_DROP}",
         LABEL_FLIPS: f"{100 * gate.label_flips:.2f} % of the predictions differ, more than {100 * LARGEST_FLIPS:g} %",
         CALIBRATION: f"the calibration error rises by {gate.calibration_change:.4f}, more than "
