@@ -10,32 +10,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import archives, artifacts, imaging, model_layout, own_files
+from image_classifier import archives, artifacts, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli.terminal import command
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line, report_and_exit_code
-from image_classifier.evaluation import stratified
-from image_classifier.imaging import ImageRejected
-from image_classifier.inference.labelled_images import LabelledImages
+from image_classifier.inference import predictor
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.openvino_model import (
     bf16,
     conversion,
+    given_images,
     ir_record,
     nncf_network,
     precision_gate,
     precision_record,
     quantisation,
 )
-from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
+from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.inference.openvino_model.ir_record import Record
 from image_classifier.inference.openvino_model.precision_record import BF16, INT8, Gated
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from image_classifier.untrusted_models import assumptions
 
-SEED = 0
-LEAST_STATISTICS = 20
-"""Images for the ranges of int8 beside those of its gate."""
 _LIMITS = TimeLimits(another_rung=900.0, whole=3600.0)
 
 
@@ -85,21 +81,35 @@ def _convert_folder(folder: Path, images: Path | None, trust: bool, quantize: bo
         print(warning, flush=True)
     for target, recorded in _targets(folder, info):
         _reject_foreign_ir(target, recorded)
-    labelled = _labelled(images, folder) if quantize and images else None
+    chosen = _quantisation_images(images, folder, info) if quantize and images else None
     try:
         info, record = with_network(folder, info, images, trust)
     except NotConverted as failure:
         raise UserError(f"{folder} gets no OpenVINO IR: {failure}. TensorFlow still serves it.") from failure
     info = _without_stale(folder, info, record)
     artifacts.write_model_info(folder, info)
-    if labelled:
-        chosen = _quantisation_images(labelled, info)
-        answers = quantisation.float32_answers(folder, info, chosen.gate)
-        chosen = replace(chosen, float32=lambda: answers)
-        info = quantisation.with_result(folder, info, chosen, _LIMITS)
-        info = bf16.with_result(folder, info, chosen)
-        artifacts.write_model_info(folder, info)
-    return Converted(record, info)
+    return Converted(record, _with_lower_precisions(folder, info, chosen) if chosen else info)
+
+
+def _with_lower_precisions(folder: Path, info: ModelInfo, images: QuantisationImages) -> ModelInfo:
+    float32 = quantisation.float32_answers(folder, info, images.gate)
+    assert float32 is not None
+    images = replace(images, float32=lambda: float32, labels=_of_outputs(images.labels, folder, info, float32.shape[1]))
+    info = quantisation.with_result(folder, info, images, _LIMITS)
+    # The files are replaced already, and an interrupt while bf16 is judged must not leave them without their record.
+    artifacts.write_model_info(folder, info)
+    info = bf16.with_result(folder, info, images)
+    artifacts.write_model_info(folder, info)
+    return info
+
+
+def _of_outputs(labels: NDArray[np.int64], folder: Path, info: ModelInfo, outputs: int) -> NDArray[np.int64]:
+    """Return true classes as indices of the network's outputs, given those of the label file, which may name more."""
+    names = artifacts.read_labels(folder)
+    dropped = len(names) - len(predictor.labels_of_outputs(names, info, outputs, folder))
+    if (labels < dropped).any():
+        raise UserError(f"--images has images of {names[0]}, of which {folder} has no output. Leave them out.")
+    return labels - dropped
 
 
 def with_network(folder: Path, info: ModelInfo, images: Path | None, trust: bool) -> tuple[ModelInfo, Record]:
@@ -115,7 +125,7 @@ def with_network(folder: Path, info: ModelInfo, images: Path | None, trust: bool
         NotConverted: There cannot be an IR; the text says why.
         UserError: None of the files in `images` is an image.
     """
-    sample = comparison_images(images, info) if images else conversion.synthetic_images(info, SEED)
+    sample = given_images.to_compare(images, info) if images else conversion.synthetic_images(info, given_images.SEED)
     record = conversion.convert(folder, info, sample, trust)
     return ir_record.with_record(info, record), record
 
@@ -147,46 +157,22 @@ def _without_stale(folder: Path, info: ModelInfo, record: Record) -> ModelInfo:
     return info
 
 
-def _labelled(images: Path, folder: Path) -> LabelledImages:
+def _quantisation_images(images: Path, folder: Path, info: ModelInfo) -> QuantisationImages:
     # It imports what draws on terminals, which a plain conversion does without.
     from image_classifier.cli import evaluate
 
-    labelled = evaluate.labelled_folder(images, artifacts.read_labels(folder))
-    least = precision_gate.LEAST_IMAGES + LEAST_STATISTICS
-    if len(labelled.files) < least:
+    if not nncf_network.is_installed():
         raise UserError(
-            f"--images {images} has {len(labelled.files)} images, and --quantize takes at least {least}: "
-            f"{precision_gate.LEAST_IMAGES} for the gate, and others for the ranges. Give more images."
+            "--quantize needs NNCF, which is not installed here. Run it in the environment of scripts/setup, or in the "
+            "cpu target of the Docker image."
         )
-    return labelled
-
-
-def _quantisation_images(labelled: LabelledImages, info: ModelInfo) -> QuantisationImages:
-    """Hold out up to half of the images for the gate, stratified; the same ones each time."""
-    order, total = stratified.by_class(labelled.labels, SEED), len(labelled.files)
-    count = max(precision_gate.LEAST_IMAGES, min(quantisation.GATE_IMAGES, total // 2))
-    gate = order[stratified.evenly_spaced(total, count)]
-    # In the order of the classes, so that equal spacing keeps their shares.
-    rest = order[~np.isin(order, gate)]
-    statistics = rest[stratified.evenly_spaced(len(rest), min(nncf_network.STATISTICS_IMAGES, len(rest)))]
-    pixels, rows = _decoded(labelled, gate, info)
-    return QuantisationImages(_decoded(labelled, statistics, info)[0], pixels, labelled.labels[rows])
-
-
-def _decoded(
-    labelled: LabelledImages, rows: NDArray[np.int64], info: ModelInfo
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the pixels of the rows that hold an image, and these rows."""
-    found: dict[int, NDArray[np.uint8]] = {}
-    for row in rows.tolist():
-        content, version = (labelled.folder / labelled.files[row]).read_bytes(), info.imaging_version
-        try:
-            found[row] = imaging.load_pixels(content, info.image_size, info.resize_method, version=version)
-        except ImageRejected:
-            continue
-    if not found:
-        raise UserError(f"None of the {len(rows)} images chosen from {labelled.folder} is readable.")
-    return np.stack(list(found.values())), np.array(list(found), np.int64)
+    labelled = evaluate.labelled_folder(images, artifacts.read_labels(folder))
+    given_images.check_count(images, len(labelled.files))
+    found = given_images.to_quantise(labelled, info)
+    if found.skipped:
+        name, reason = next(iter(found.skipped.items()))
+        print(f"Skipped {len(found.skipped)} unreadable image(s); the first is {name}: {reason}.", flush=True)
+    return found.images
 
 
 def _reject_foreign_ir(target: Path, recorded: bool) -> None:
@@ -198,27 +184,6 @@ def _reject_foreign_ir(target: Path, recorded: bool) -> None:
             f"{target} {reason}, so this program did not write it and does not replace it. Move it away, and convert "
             "again."
         )
-
-
-def comparison_images(images: Path, info: ModelInfo) -> ComparisonImages:
-    """Return the pixels of some images below a folder, chosen by `SEED`.
-
-    Raises:
-        UserError: None of its files is an image.
-    """
-    files = sorted(path for path in images.rglob("*") if path.is_file())
-    found: list[NDArray[np.uint8]] = []
-    for index in np.random.default_rng(SEED).permutation(len(files)):
-        if len(found) == conversion.IMAGES:
-            break
-        try:
-            content, version = files[index].read_bytes(), info.imaging_version
-            found.append(imaging.load_pixels(content, info.image_size, info.resize_method, version=version))
-        except ImageRejected:
-            continue
-    if not found:
-        raise UserError(f"{images} holds no image among {len(files)} files. Give another folder, or leave it out.")
-    return ComparisonImages(np.stack(found), synthetic=False)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -253,9 +218,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except ExplainedError as error:
         return report_and_exit_code(error)
     except OSError as error:
-        return report_and_exit_code(
-            PlatformError(f"{given.artefact} is unchanged, since it cannot be written: {first_line(error)}.")
-        )
+        # In a folder networks are replaced one after the other.
+        what = "" if given.artefact.is_dir() else " is unchanged, since it"
+        return report_and_exit_code(PlatformError(f"{given.artefact}{what} cannot be written: {first_line(error)}."))
     record = converted.record
     kind = "synthetic images (--images DIR takes real ones)" if record.synthetic else f"images of {given.images}"
     print(

@@ -23,7 +23,7 @@ from image_classifier.cli.terminal.import_summary import AnswerComparison, Impor
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.layout import check_layout
-from image_classifier.inference.openvino_model import agreement, conversion, ir_record
+from image_classifier.inference.openvino_model import agreement, conversion, given_images, ir_record
 from image_classifier.inference.openvino_model.conversion import NotConverted
 from image_classifier.inference.prediction import Prediction
 from image_classifier.inference.predictor import BACKGROUND, Predictor
@@ -152,7 +152,7 @@ def _image_files(images: Path | None, info: ModelInfo) -> tuple[list[bytes], boo
         made = conversion.synthetic_images(replace(info, image_size=_SYNTHETIC_SIZE)).pixels
         return list(map(_jpeg, made)), True
     found = image_files.find([images])
-    order = np.random.default_rng(convert_model.SEED).permutation(len(found))[:IMAGES]
+    order = np.random.default_rng(given_images.SEED).permutation(len(found))[:IMAGES]
     return [found[index].path.read_bytes() for index in sorted(order)], False
 
 

@@ -65,15 +65,7 @@ class Predictor:
         info, labels = artifacts.read_model_info(folder), artifacts.read_labels(folder)
         info, warning = engines.completed(folder, info, options)
         engine = engines.load(folder, info, trust, options)
-        binary = engine.outputs == 1 and len(labels) == 2
-        if not binary and not info.finetuned and len(labels) == engine.outputs + 1 and labels[0] == BACKGROUND:
-            labels = labels[1:]
-        if len(labels) != engine.outputs and not binary:
-            raise UserError(
-                f"The label file of {folder} names {len(labels)} classes, but the model returns {engine.outputs} "
-                f"{'probability' if engine.outputs == 1 else 'probabilities'} per image. Replace "
-                f"{artifacts.LABELS_FILE} with the one that was written with this model."
-            )
+        labels = labels_of_outputs(labels, info, engine.outputs, folder)
         return cls(info, labels, engine, warning, familiarity_file.load(folder))
 
     def pixels(self, data: bytes) -> NDArray[np.uint8]:
@@ -219,6 +211,26 @@ class Predictor:
             self.with_familiarity(self.predict([_photograph()]))
         except AlgorithmError as error:
             raise UserError(f"{error} Its weights are corrupt or its training diverged. Train it again.") from error
+
+
+def labels_of_outputs(labels: tuple[str, ...], info: ModelInfo, outputs: int, folder: Path) -> tuple[str, ...]:
+    """Return the names of a network's classes, given those of its label file: without `BACKGROUND` where it has none.
+
+    `outputs` is the number of its probabilities; a single one stands for two classes. `folder` is for the error.
+
+    Raises:
+        UserError: Their number does not match.
+    """
+    binary = outputs == 1 and len(labels) == 2
+    if not binary and not info.finetuned and len(labels) == outputs + 1 and labels[0] == BACKGROUND:
+        return labels[1:]
+    if len(labels) != outputs and not binary:
+        raise UserError(
+            f"The label file of {folder} names {len(labels)} classes, but the model returns {outputs} "
+            f"{'probability' if outputs == 1 else 'probabilities'} per image. Replace "
+            f"{artifacts.LABELS_FILE} with the one that was written with this model."
+        )
+    return labels
 
 
 def _photograph() -> bytes:

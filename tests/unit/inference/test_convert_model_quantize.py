@@ -1,5 +1,6 @@
 """`scripts/convert-model --quantize`: int8 added to an older artefact, by planted methods and once by NNCF itself."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from PIL import Image
 from image_classifier import archives, artifacts, durable_files
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
-from image_classifier.inference.openvino_model import nncf_network, precision_record
+from image_classifier.inference.openvino_model import bf16, nncf_network, precision_record, quantisation
 from image_classifier.inference.openvino_model.nncf_network import FAST, FULL
 from image_classifier.resources import processors
 from tests.unit.inference import colours, planted_methods
@@ -152,6 +153,98 @@ def test_unusable_int8_is_removed(
     assert f"Removed the int8 IR, {why}." in said
     assert not (model / artifacts.OPENVINO_INT8_DIR).exists()
     assert "int8" not in artifacts.read_model_info(model).extra["precisions"]
+
+
+def test_background_that_is_no_output_moves_no_class(
+    model: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels that begin with background, for which there is no output -> the accuracy of serving; its images: none."""
+    artifacts.write_labels(model, ("background", *colours.LABELS))
+    planted_methods.plant(monkeypatch, {FAST: planted_methods.good})
+    assert run(capsys, model, "--images", photographs, "--quantize")[0] == 0
+    found = precision_record.read_int8(model, artifacts.read_model_info(model))
+    assert found is not None
+    assert found.gate.accuracy_f32 == 1.0
+    others = Path(shutil.copytree(photographs, tmp_path / "others"))
+    (others / "red").rename(others / "background")
+    code, _, complained = run(capsys, model, "--images", others, "--quantize")
+    assert code == 1
+    assert "has images of background, of which" in complained
+
+
+def test_unreadable_images_are_skipped_and_said(
+    model: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Texts among 440 images -> a line about them; as many among 240 leave too few for the gate: nothing changes."""
+    planted_methods.plant(monkeypatch, {FAST: planted_methods.good})
+    many = Path(shutil.copytree(photographs, tmp_path / "many"))
+    for path in sorted(photographs.rglob("*.png"))[:200]:
+        shutil.copyfile(path, many / path.parent.name / f"again-{path.name}")
+    before = artifacts.folder_sha256(model)
+    few = Path(shutil.copytree(photographs, tmp_path / "few"))
+    for folder in (few, many):
+        for path in sorted((folder / "red").iterdir())[:9]:
+            path.write_text("no image")
+    code, _, complained = run(capsys, model, "--images", few, "--quantize")
+    assert code == 1
+    assert complained.startswith("UserError: Only 1")
+    assert "for its gate are readable, and it takes at least 200; the first of the others, red/" in complained
+    assert "known format" in complained
+    assert len(complained.splitlines()) == 1
+    assert artifacts.folder_sha256(model) == before
+    code, said, complained = run(capsys, model, "--images", many, "--quantize")
+    assert (code, complained) == (0, "")
+    assert said.startswith("Skipped 9 unreadable image(s); the first is red/")
+
+
+def test_without_nncf_an_earlier_int8_stays(
+    model: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model with int8, where NNCF is not installed -> one sentence, and every file as it was."""
+    planted_methods.plant(monkeypatch, {FAST: planted_methods.good})
+    assert run(capsys, model, "--images", photographs, "--quantize")[0] == 0
+    before = artifacts.folder_sha256(model)
+    monkeypatch.setattr(nncf_network, "is_installed", lambda: False)
+    code, said, complained = run(capsys, model, "--images", photographs, "--quantize")
+    assert (code, said) == (1, "")
+    assert complained.startswith("UserError: --quantize needs NNCF, which is not installed here. ")
+    assert artifacts.folder_sha256(model) == before
+
+
+def test_interrupt_after_int8_leaves_it_with_its_record(
+    model: Path, photographs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C while bf16 is judged -> the new int8 IR is in place and recorded, and is served."""
+    planted_methods.plant(monkeypatch, {FAST: planted_methods.good})
+
+    def interrupt(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bf16, "with_result", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(capsys, model, "--images", photographs, "--quantize")
+    found = precision_record.read_int8(model, artifacts.read_model_info(model))
+    assert found is not None
+    precision_record.check_undamaged(model, found)
+
+
+def test_full_disk_is_no_claim_about_what_a_folder_holds(
+    model: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The disk is full after float32 was added -> an archive is said to be unchanged, and is; a folder is not."""
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(quantisation, "with_result", full)
+    archive = tmp_path / "model.tar.gz"
+    archives.pack(model, archive)
+    before = archive.read_bytes()
+    for given, words in ((archive, "is unchanged, since it cannot be written"), (model, "cannot be written")):
+        code, _, complained = run(capsys, given, "--images", photographs, "--quantize")
+        assert (code, complained) == (1, f"PlatformError: {given} {words}: [Errno 28] No space left on device.\n")
+    assert archive.read_bytes() == before
+    assert engines.load(model, artifacts.read_model_info(model), False).name == "openvino"
 
 
 @pytest.mark.every

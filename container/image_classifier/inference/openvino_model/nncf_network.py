@@ -4,6 +4,7 @@ The only module that imports NNCF, which the serve image lacks.
 """
 
 import contextlib
+import importlib.util
 import io
 import logging
 import os
@@ -50,6 +51,11 @@ def load() -> None:
     os.environ.setdefault("NNCF_CI", "1")
     with contextlib.suppress(ImportError):
         import nncf  # noqa: F401
+
+
+def is_installed() -> bool:
+    """Return whether NNCF is installed, without importing it."""
+    return importlib.util.find_spec("nncf") is not None
 
 
 class NotQuantised(Exception):  # noqa: N818 - for a job it is no error
