@@ -16,6 +16,7 @@ import numpy as np
 
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.system_names import is_ignored
+from image_classifier.monitoring import captured_json
 
 SUFFIX = ".jsonl"
 MAX_LINE_BYTES = 160 * 1024 * 1024
@@ -119,7 +120,9 @@ def endpoint_of(source: Path, paths: Sequence[Path]) -> str | None:
 
 
 def read(paths: Sequence[Path], window: Window, limit: int, reading: Reading, seed: int = 0) -> Iterator[Captured]:
-    """Yield the captured requests, or of more than `limit` lines a random sample of so many, in order.
+    """Yield the captured requests in random order, the same for each `seed`; of more than `limit` lines so many.
+
+    Requests may have several images: the first `limit` images in the order of time would be those of the beginning.
 
     Raises:
         PlatformError: A file cannot be read.
@@ -128,11 +131,8 @@ def read(paths: Sequence[Path], window: Window, limit: int, reading: Reading, se
     try:
         positions = [position for path in paths for position in _positions(path)]
         reading.lines = len(positions)
-        if len(positions) > limit:
-            chosen = np.sort(np.random.default_rng(seed).choice(len(positions), limit, replace=False))
-            positions = [positions[index] for index in chosen]
-        for position in positions:
-            yield from _one(position, window, reading)
+        for index in np.random.default_rng(seed).permutation(len(positions))[:limit].tolist():
+            yield from _one(positions[index], window, reading)
     except OSError as error:
         raise PlatformError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
@@ -176,11 +176,11 @@ def parse(line: bytes) -> Captured:
         ValueError: It is not a captured request.
     """
     try:
-        found = json.loads(line)
+        found = captured_json.parse(line)
         captured = found["captureData"]
         request, response = (_payload(captured.get(name)) for name in ("endpointInput", "endpointOutput"))
         return Captured(_time(found.get("eventMetadata") or {}), request, response)
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a captured request: {error!r}") from error
 
 

@@ -1,10 +1,10 @@
 """The images of a captured request, in any form that the server accepts."""
 
-import json
 from typing import Any
 
 from image_classifier import imaging
 from image_classifier.contract import base64_text
+from image_classifier.monitoring import captured_json
 
 
 def images(body: bytes) -> list[bytes]:
@@ -16,12 +16,12 @@ def images(body: bytes) -> list[bytes]:
     if imaging.sniff(body):
         return [body]
     try:
-        found = json.loads(body)
+        found = captured_json.parse(body)
         entries = _entries(found) if isinstance(found, dict) else None
     except ValueError:
         entries = None
     if entries is None:
-        entries = [json.loads(line) for line in body.splitlines() if line.strip()]
+        entries = [captured_json.parse(line) for line in body.splitlines() if line.strip()]
     return [_image(entry) for entry in entries]
 
 

@@ -1,6 +1,5 @@
 """The predictions of a captured response, in every format that the server offers."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.evaluation.drift.profile import UNKNOWN
+from image_classifier.monitoring import captured_json
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ def answers(body: bytes, class_names: Sequence[str]) -> list[Answer]:
         ValueError: It is not JSON of such a form.
     """
     try:
-        found = json.loads(body)
+        found = captured_json.parse(body)
         entries = _entries(found)
     except ValueError:
-        entries = [json.loads(line) for line in body.splitlines() if line.strip()]
+        entries = [captured_json.parse(line) for line in body.splitlines() if line.strip()]
     return [_answer(entry, class_names) for entry in entries]
 
 
@@ -96,5 +96,9 @@ def _numbers(found: Any) -> NDArray[np.float32] | None:
         return None
     if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in found):
         return None
-    numbers = np.array(found, np.float32)
+    try:
+        numbers = np.array(found, np.float32)
+    except OverflowError:
+        # An integer of more digits than any float has.
+        return None
     return numbers if np.isfinite(numbers).all() else None

@@ -40,7 +40,13 @@ def test_images_of_each_form(body: bytes, count: int) -> None:
     assert requests.images(body) == [PNG] * count
 
 
-@pytest.mark.parametrize("body", [b"", b"text", b"[[1, 2]]", b'{"instances": [[1, 2]]}', b'{"b64": "%%%"}', b"{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"text", b"[[1, 2]]", b'{"instances": [[1, 2]]}', b'{"b64": "%%%"}', b"{}"),
+        *(b"[" * 100_000, b'{"instances": ' + b"[" * 100_000, b"{}\n" + b"[" * 100_000),
+    ],
+)
 def test_other_bodies_have_no_images(body: bytes) -> None:
     """Given a body without an image -> ValueError or no image, never another exception."""
     with contextlib.suppress(ValueError):
@@ -96,6 +102,7 @@ def test_lines_with_an_error_have_no_answer() -> None:
         {"probabilities": "0.9"},
         {"probabilities": [None, 0.5, 0.5]},
         {"probabilities": [math.inf, 0.5, 0.5]},
+        {"probabilities": [10**400, 0.5, 0.5]},
         {"error": "busy"},
         5,
         None,
@@ -109,7 +116,7 @@ def test_answer_that_names_no_class_is_unknown(entry: Any) -> None:
     assert isinstance(found, Answer)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[" * 100_000, b'{"predictions": ' + b"[" * 100_000])
 def test_response_that_is_no_json_is_rejected(body: bytes) -> None:
     """Given another document -> ValueError, or no answer for an empty one."""
     with contextlib.suppress(ValueError):
