@@ -78,6 +78,12 @@ def names(path: Path) -> set[str]:
         return {name.removesuffix(_SUFFIX) for name in archive.namelist()}
 
 
+def compact(values: NDArray[np.floating[Any]]) -> NDArray[np.float16 | np.float32]:
+    """Return values as they are stored: in float16, or in float32 where one of them exceeds its range of 65,504."""
+    is_small = np.abs(values).max(initial=0) <= np.finfo(np.float16).max
+    return values.astype(np.float16 if is_small else np.float32)
+
+
 def corrupt(path: Path, reason: str) -> UserError:
     """Return the error of a file whose content is unusable; `reason` is without a full stop."""
     return UserError(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from image_classifier.evaluation.drift.comparison import DEFAULT
 from image_classifier.monitoring import page
 from tests.support import drift_analyses
 from tests.support.drift_analyses import HOSTILE
@@ -34,6 +35,7 @@ def test_page_says_what_it_found(pages: dict[str, str]) -> None:
     assert "drifted</span>" not in pages["same"]
     assert "Production differs from the training data in" in pages["darker"]
     assert "drifted</span>" in pages["darker"]
+    assert f"false discovery rate {DEFAULT.rate:.1%}".replace("%", "\N{NO-BREAK SPACE}%") in pages["darker"]
     for state in ("few", "nothing"):
         assert "It is unknown whether production is different." in pages[state]
         assert Page(pages[state]).all("table") == []

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import artifacts
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, first_line
 from image_classifier.evaluation import array_file, mistakes
 from image_classifier.evaluation.drift import embedding
 from image_classifier.evaluation.drift.embedding import EmbeddingBaseline
@@ -47,8 +47,8 @@ class Baseline:
             stored["confusion"] = self.confusion
         if self.embedding is not None:
             found = self.embedding
-            stored |= {"origin": found.origin, "basis": found.basis.astype(np.float16), "mean": found.mean}
-            stored |= {"covariance": found.covariance, "sample": found.sample.astype(np.float16)}
+            stored |= {"origin": found.origin, "basis": array_file.compact(found.basis), "mean": found.mean}
+            stored |= {"covariance": found.covariance, "sample": array_file.compact(found.sample)}
         return stored
 
     def _description(self) -> dict[str, object]:
@@ -79,14 +79,21 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> Baseline:
         }
         found = Baseline(
             class_names=tuple(map(str, described["class_names"])),
-            profile=Profile(int(described["images"]), scalars, described["categories"]),
+            profile=Profile(int(described["images"]), scalars, _categories(described["categories"])),
             confusion=np.asarray(arrays["confusion"], np.int64) if "confusion" in arrays else None,
             embedding=_stored_embedding(arrays, described["embedded_images"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{error} is missing or has another form") from error
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(f"{first_line(error)} is missing or has another form") from error
     _check(found)
     return found
+
+
+def _categories(found: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    counts = {str(name): {str(value): int(count) for value, count in values.items()} for name, values in found.items()}
+    if any(min(values.values(), default=0) < 0 or not sum(values.values()) for values in counts.values()):
+        raise ValueError("the numbers of images by category are none")
+    return counts
 
 
 def _stored_embedding(arrays: Mapping[str, NDArray[np.generic]], images: int | None) -> EmbeddingBaseline | None:

@@ -4,6 +4,7 @@ A feature has drifted if its test is significant and its effect is large enough 
 significant, with few a large effect may be chance.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +22,8 @@ from image_classifier.evaluation.statistics import discoveries
 LEAST_IMAGES = 30
 """Images of production below which nothing is compared."""
 EMBEDDING = "embedding"
+EVERYTHING = "everything"
+"""In `Comparison.left_out`, where there are too few images."""
 
 
 class Method(StrEnum):
@@ -78,6 +81,11 @@ class Check:
         """Whether it is both significant and large."""
         return self.significant and self.effect >= self.threshold
 
+    @property
+    def relative_effect(self) -> float:
+        """Effect by threshold; infinite for a threshold of 0, which constraints of Model Monitor may have."""
+        return self.effect / self.threshold if self.threshold > 0 else math.inf
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -90,6 +98,8 @@ class Comparison:
     label_shift: LabelShift | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Feature to reason, without a full stop."""
+    rate: float = DEFAULT.rate
+    """False discovery rate of the checks."""
 
     @property
     def drifted(self) -> tuple[Check, ...]:
@@ -111,16 +121,17 @@ def compare(
 ) -> Comparison:
     """Compare a profile, and embeddings (m, D) where some were captured, with the baseline."""
     if current.images < LEAST_IMAGES:
-        few = f"{current.images} images can be compared, and at least {LEAST_IMAGES} are needed"
-        return Comparison(current.images, baseline.profile.images, left_out={"everything": few})
+        few = f"{wording.counted(current.images, 'image')} can be compared, and at least {LEAST_IMAGES} are needed"
+        return Comparison(current.images, baseline.profile.images, left_out={EVERYTHING: few}, rate=thresholds.rate)
     left_out: dict[str, str] = {}
     checks = _scalars(baseline.profile, current, thresholds, left_out)
     checks += _categories(baseline.profile, current, thresholds, left_out)
     checks += _embedding(baseline, embeddings, thresholds, left_out, seed)
     found = discoveries([check.p_value for check in checks], thresholds.rate)
     judged = [replace(check, significant=one) for check, one in zip(checks, found, strict=True)]
-    judged.sort(key=lambda check: (not check.drifted, -check.effect / check.threshold))
-    return Comparison(current.images, baseline.profile.images, tuple(judged), _shift(baseline, current), left_out)
+    judged.sort(key=lambda check: (not check.drifted, -check.relative_effect))
+    shift = _shift(baseline, current)
+    return Comparison(current.images, baseline.profile.images, tuple(judged), shift, left_out, thresholds.rate)
 
 
 def shown(value: float) -> str:
@@ -133,7 +144,7 @@ def _scalars(baseline: Profile, current: Profile, thresholds: Thresholds, left_o
     for name, before in baseline.scalars.items():
         now = current.scalars.get(name)
         if now is None or now.total < LEAST_IMAGES:
-            left_out[name] = f"{now.total if now else 0} production images have it"
+            left_out[name] = _too_few(now.total if now else 0)
             continue
         statistic, p_value = distances.kolmogorov_smirnov(before, now)
         effect = distances.population_stability(before, now)
@@ -159,7 +170,7 @@ def _categories(baseline: Profile, current: Profile, thresholds: Thresholds, lef
         now = current.categories.get(name, {})
         total = sum(now.values())
         if total < LEAST_IMAGES:
-            left_out[name] = f"{total} production images have it"
+            left_out[name] = _too_few(total)
             continue
         statistic, p_value = distances.chi_squared(before, now)
         effect = distances.total_variation(before, now)
@@ -167,6 +178,11 @@ def _categories(baseline: Profile, current: Profile, thresholds: Thresholds, lef
         check = Check(name, Method.CHI_SQUARED, statistic, p_value, kind, effect, limit, detail=_largest(before, now))
         checks.append(check)
     return checks
+
+
+def _too_few(images: int) -> str:
+    having = {0: "no captured image has", 1: "1 captured image has"}.get(images, f"{images} captured images have")
+    return f"{having} it, and at least {LEAST_IMAGES} are needed"
 
 
 def _largest(before: Mapping[str, int], now: Mapping[str, int]) -> str:
@@ -189,8 +205,8 @@ def _embedding(
     if found is None:
         left_out[EMBEDDING] = "the baseline has no embeddings"
     elif embeddings is None or len(embeddings) < LEAST_IMAGES:
-        count = 0 if embeddings is None else len(embeddings)
-        left_out[EMBEDDING] = f"{count} captured responses have one; clients request it with Accept: …;embedding"
+        few = _too_few(0 if embeddings is None else len(embeddings))
+        left_out[EMBEDDING] = f"{few}; clients request it with Accept: …;embedding"
     elif embeddings.shape[1] != len(found.origin):
         left_out[EMBEDDING] = f"captured ones have {embeddings.shape[1]} numbers, the baseline's {len(found.origin)}"
     else:

@@ -30,11 +30,14 @@ def population_stability(baseline: Distribution, current: Distribution) -> float
     """Return the population stability index: the sum over bins of (q - p) ln(q / p).
 
     Ten bins of equal mass in the baseline, or one for each value if it has at most ten. Half an image is added to each
-    bin, so that an empty one does not make it infinite. By convention below 0.1 is stable, 0.2 and more a shift
-    (Siddiqi, Credit Risk Scorecards, 2006).
+    bin that one of the two has images in, so that an empty one does not make it infinite; to bins that are empty in
+    both it would give shares that differ by the number of images alone. By convention below 0.1 is stable, 0.2 and
+    more a shift (Siddiqi, Credit Risk Scorecards, 2006).
     """
     edges = _edges(baseline.values)
-    p, q = (_shares(one, edges) for one in (baseline, current))
+    counts = np.stack([_counts(one, edges) for one in (baseline, current)])
+    counts = counts[:, counts.any(axis=0)] + 0.5
+    p, q = counts / counts.sum(axis=1, keepdims=True)
     return float(((q - p) * np.log(q / p)).sum())
 
 
@@ -47,11 +50,9 @@ def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return quantiles
 
 
-def _shares(distribution: Distribution, edges: NDArray[np.float32]) -> NDArray[np.float64]:
+def _counts(distribution: Distribution, edges: NDArray[np.float32]) -> NDArray[np.float64]:
     kept = np.bincount(np.searchsorted(edges, distribution.values, "left"), minlength=len(edges) + 1)
-    counts = kept * (distribution.total / len(distribution.values)) + 0.5
-    shares: NDArray[np.float64] = counts / counts.sum()
-    return shares
+    return np.asarray(kept * (distribution.total / len(distribution.values)), np.float64)
 
 
 def chi_squared(baseline: Mapping[str, int], current: Mapping[str, int]) -> tuple[float, float]:

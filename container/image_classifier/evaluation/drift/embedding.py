@@ -21,25 +21,26 @@ class EmbeddingBaseline:
     origin: NDArray[np.float32]
     """(D,): what is subtracted before the projection."""
     basis: NDArray[np.float32]
-    """(D, P), orthonormal. float16 when stored."""
+    """(D, P), orthonormal. float16 when stored, like `sample`."""
     mean: NDArray[np.float32]
     """(P,) of the projected embeddings."""
     covariance: NDArray[np.float32]
     """(P, P) of the projected embeddings."""
     sample: NDArray[np.float32]
-    """(s, P): projected embeddings, at most `MOST_ROWS`. float16 when stored."""
+    """(s, P): projected embeddings, at most `MOST_ROWS`."""
     images: int
     """That `mean` is of."""
 
     @property
     def is_consistent(self) -> bool:
-        """Whether the shapes fit together."""
+        """Whether the shapes fit together, and the embeddings vary."""
         if self.basis.ndim != 2 or min(self.basis.shape) < 1 or self.images < 1:
             return False
         width, size = self.basis.shape
         shapes = (self.origin.shape, self.mean.shape, self.covariance.shape)
         is_sample = self.sample.ndim == 2 and self.sample.shape[1] == size and len(self.sample) > 1
-        return is_sample and shapes == ((width,), (size,), (size, size))
+        fit = is_sample and shapes == ((width,), (size,), (size, size))
+        return fit and bool(np.trace(self.covariance) > 0)
 
     def project(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the coordinates (n, P) of embeddings (n, D)."""
@@ -59,7 +60,7 @@ class EmbeddingBaseline:
 
 
 def fit(held_out: NDArray[np.float32], training: NDArray[np.float32] | None, seed: int = 0) -> EmbeddingBaseline | None:
-    """Fit the baseline; None with fewer than 20 images.
+    """Fit the baseline; None with fewer than 20 images, and where all embeddings are the same.
 
     Basis and covariance are of all embeddings; mean and sample of the held-out ones, since training may have moved the
     others, unless they are fewer than 100.
@@ -75,12 +76,15 @@ def fit(held_out: NDArray[np.float32], training: NDArray[np.float32] | None, see
         return None
     own = held_out if len(held_out) >= 100 else everything
     origin, basis = _principal_components(_drawn(everything, _FITTED_ROWS, seed), size, seed)
+    covariance = np.cov((everything - origin) @ basis, rowvar=False).astype(np.float32)
+    if not np.trace(covariance) > 0:
+        return None
     coordinates = np.asarray((own - origin) @ basis, np.float32)
     return EmbeddingBaseline(
         origin=origin,
         basis=basis,
         mean=coordinates.mean(axis=0),
-        covariance=np.cov((everything - origin) @ basis, rowvar=False).astype(np.float32),
+        covariance=covariance,
         sample=_drawn(coordinates, MOST_ROWS, seed),
         images=len(own),
     )
@@ -106,8 +110,8 @@ def _principal_components(
 def mmd_test(first: NDArray[np.float32], second: NDArray[np.float32], seed: int = 0) -> tuple[float, float]:
     """Return the unbiased squared maximum mean discrepancy of two samples (n, P), and its p-value by permutation.
 
-    Gretton et al., A kernel two-sample test (2012): Gaussian kernel, bandwidth the median distance of the pooled
-    sample. Of each sample at most `MOST_ROWS` rows count.
+    Gretton et al., A kernel two-sample test (2012): Gaussian kernel exp(-d² / m), m the median squared distance of the
+    pooled sample. Of each sample at most `MOST_ROWS` rows count.
     """
     first, second = _drawn(first, MOST_ROWS, seed), _drawn(second, MOST_ROWS, seed)
     pooled = np.concatenate([first, second]).astype(np.float64)

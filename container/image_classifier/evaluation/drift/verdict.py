@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from image_classifier.evaluation import wording
-from image_classifier.evaluation.drift.comparison import EMBEDDING, Check, Comparison
+from image_classifier.evaluation.drift.comparison import EMBEDDING, EVERYTHING, Check, Comparison
 from image_classifier.evaluation.drift.profile import CONFIDENCE, FORMAT, PREDICTED_LABEL
 
 _NOUNS = {
@@ -17,6 +17,8 @@ _NOUNS = {
 _LIGHT = frozenset({"brightness", "contrast", "sharpness", "colourfulness"})
 _FILES = frozenset({"width", "height", "aspect_ratio", "bytes", FORMAT})
 _NAMED = 3
+_CAPTURE_MORE = "Capture more requests, or take a longer period."
+_CAPTURE_BOTH = "Check that both requests and responses are captured, and that the images can be decoded."
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,14 @@ def noun(feature: str) -> str:
 def conclude(comparison: Comparison) -> DriftVerdict:
     """Return the verdict on a comparison."""
     if not comparison.is_conclusive:
-        reason = next(iter(comparison.left_out.values()), "nothing was captured")
-        return DriftVerdict("warn", "It is unknown whether production is different.", f"{reason}.", _capture_more())
+        unknown = "It is unknown whether production is different."
+        if EVERYTHING in comparison.left_out:
+            return DriftVerdict("warn", unknown, f"{comparison.left_out[EVERYTHING]}.", _CAPTURE_MORE)
+        measured = f"None of {wording.counted(comparison.images, 'image')} has a feature to compare."
+        return DriftVerdict("warn", unknown, measured, _CAPTURE_BOTH)
+    features, images = len(comparison.checks), wording.counted(comparison.images, "image")
     tests = (
-        f"{len(comparison.checks)} features of {wording.counted(comparison.images, 'image')} were compared with those "
+        f"{wording.counted(features, 'feature')} of {images} {'was' if features == 1 else 'were'} compared with those "
         f"of {comparison.baseline_images:,} in the baseline."
     )
     drifted = comparison.drifted
@@ -54,10 +60,6 @@ def conclude(comparison: Comparison) -> DriftVerdict:
         return DriftVerdict("good", "Production looks like the training data.", tests, "")
     finding = f"Production differs from the training data in {_listed(drifted)}."
     return DriftVerdict("bad", finding, tests, _first_step({check.feature for check in drifted}))
-
-
-def _capture_more() -> str:
-    return "Capture more requests, or take a longer period."
 
 
 def _listed(drifted: Iterable[Check]) -> str:

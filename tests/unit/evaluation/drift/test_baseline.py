@@ -1,6 +1,7 @@
 """The drift baseline of an artefact: what it holds, its size, and that only a valid one is read."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from image_classifier.evaluation.drift import baseline
 from image_classifier.evaluation.drift.baseline import Baseline
 from image_classifier.evaluation.evidence import Evidence
 from tests.unit.evaluation.drift import observed
+
+NO_CATEGORIES: tuple[Any, ...] = ([1], {"format": 3}, {"format": {"png": "x"}}, {"format": {"png": -1}}, {"format": {}})
 
 
 def built(evidence: Evidence) -> Baseline:
@@ -102,13 +105,37 @@ def test_model_without_a_baseline_names_the_hyperparameter(tmp_path: Path) -> No
         ("mean", np.zeros(3, np.float32)),
         ("basis", np.zeros(3, np.float16)),
         ("origin", None),
+        ("covariance", "zeros"),
+        ("description", np.frombuffer(b"[" * 100_000, np.uint8)),
+        *(("description", {"categories": value}) for value in NO_CATEGORIES),
+        ("description", {"images": float("inf")}),
     ],
 )
 def test_baseline_with_a_wrong_array_is_corrupt(tmp_path: Path, name: str, value: Any) -> None:
     """Given one array of another shape or content, or none -> a sentence that names the file, and no comparison."""
-    arrays = built(observed.evidence(np.random.default_rng(0))).arrays() | {name: value}
+    known = built(observed.evidence(np.random.default_rng(0))).arrays()
+    if isinstance(value, dict):
+        described = json.loads(np.asarray(known[name], np.uint8).tobytes()) | value
+        value = np.frombuffer(json.dumps(described).encode(), np.uint8)
+    if isinstance(value, str):
+        value = np.zeros_like(known[name])
+    arrays = known | {name: value}
     if value is None:
         del arrays[name]
     array_file.write(tmp_path / artifacts.DRIFT_BASELINE_FILE, arrays)
     with pytest.raises(UserError, match=f"{artifacts.DRIFT_BASELINE_FILE} is corrupt"):
         baseline.read(tmp_path)
+
+
+def test_large_features_are_read_again(tmp_path: Path) -> None:
+    """Given features beyond what half precision holds -> the same baseline is read, not a corrupt one."""
+    given = observed.evidence(np.random.default_rng(0))
+    assert given.judged.features is not None
+    judged = dataclasses.replace(given.judged, features=given.judged.features * np.float32(1e5))
+    known = built(Evidence(given.class_names, judged))
+    baseline.write(tmp_path, known)
+    read = baseline.read(tmp_path)
+    assert known.embedding is not None
+    assert read.embedding is not None
+    assert np.abs(known.embedding.sample).max() > np.finfo(np.float16).max
+    np.testing.assert_allclose(read.embedding.sample, known.embedding.sample)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from image_classifier.evaluation.drift import baseline, comparison
+from image_classifier.evaluation.drift import baseline, comparison, verdict
 from image_classifier.evaluation.drift.baseline import Baseline
 from image_classifier.evaluation.drift.comparison import Comparison, Thresholds, compare
 from image_classifier.evaluation.drift.profile import Observations
@@ -81,7 +81,7 @@ def test_few_images_are_not_compared(known: Baseline) -> None:
     """Given 29 images -> no checks, no alarm, and the reason."""
     found = compared(known, observed.production(np.random.default_rng(10), 29, darker=0.2))
     assert (found.checks, found.is_conclusive, found.drifted) == ((), False, ())
-    assert "at least 30" in found.left_out["everything"]
+    assert found.left_out == {"everything": "29 images can be compared, and at least 30 are needed"}
 
 
 def test_what_was_not_captured_is_left_out_with_its_reason(known: Baseline) -> None:
@@ -104,3 +104,31 @@ def test_embeddings_of_another_network_are_left_out(known: Baseline) -> None:
     seen = observed.production(np.random.default_rng(12), 100)
     other = Observations(seen.traits, seen.predicted, seen.confidence, np.zeros((100, 7), np.float32))
     assert "7 numbers, the baseline's 32" in compared(known, other).left_out[comparison.EMBEDDING]
+
+
+def test_a_threshold_of_zero_calls_every_significant_change_drift(known: Baseline) -> None:
+    """Given thresholds of 0, as constraints of Model Monitor may have -> significant features have drifted."""
+    seen = observed.production(np.random.default_rng(13), 250, darker=0.9)
+    found = compare(known, seen.profile(known.class_names), thresholds=Thresholds(psi=0, total_variation=0))
+    assert {check.feature for check in found.drifted} == {check.feature for check in found.checks if check.significant}
+    assert "brightness" in {check.feature for check in found.drifted}
+
+
+def test_images_without_any_feature_are_no_reason_to_capture_more(known: Baseline) -> None:
+    """Given 40 requests that can neither be decoded nor have an answer -> unknown, and what to check."""
+    blind = Observations([None] * 40, np.full(40, -1), np.full(40, np.nan, np.float32))
+    found = compared(known, blind)
+    assert found.left_out["brightness"] == "no captured image has it, and at least 30 are needed"
+    assert verdict.conclude(found).text == (
+        "It is unknown whether production is different. None of 40 images has a feature to compare. Check that both "
+        "requests and responses are captured, and that the images can be decoded."
+    )
+
+
+def test_features_of_few_images_are_left_out_with_their_number(known: Baseline) -> None:
+    """Given 100 images, of which 99 have no answer -> predictions are left out, and one image is in the singular."""
+    seen = observed.production(np.random.default_rng(14), 100)
+    predicted, confidence = np.full(100, -1), np.full(100, np.nan, np.float32)
+    predicted[0], confidence[0] = 1, 0.9
+    found = compared(known, Observations(seen.traits, predicted, confidence))
+    assert found.left_out["confidence"] == "1 captured image has it, and at least 30 are needed"

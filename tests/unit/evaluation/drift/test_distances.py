@@ -75,3 +75,10 @@ def test_stability_index_of_equal_distributions_is_small() -> None:
     before = Distribution.of(RANDOM.normal(size=1000))
     assert distances.population_stability(before, Distribution.of(RANDOM.normal(size=300))) < 0.1
     assert distances.population_stability(before, Distribution.of(RANDOM.normal(1, size=300))) > 0.5
+
+
+@pytest.mark.parametrize("values", [[300.0], [120.0 * number for number in range(1, 11)]], ids=["one", "ten"])
+def test_stability_index_of_equal_shares_is_zero_for_any_number_of_images(values: list[float]) -> None:
+    """Given 5,000 and 40 images with the same shares of one width, or of ten -> 0: empty bins add nothing."""
+    before, now = Distribution.of(values * (5000 // len(values))), Distribution.of(values * (40 // len(values)))
+    assert distances.population_stability(before, now) == pytest.approx(0, abs=1e-3)

@@ -75,3 +75,8 @@ def test_the_basis_is_that_of_principal_components(rows: int) -> None:
     np.testing.assert_allclose(fitted.basis.T @ fitted.basis, np.eye(size), atol=1e-5)
     exact = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)[:size]
     assert (fitted.project(features) ** 2).sum() == pytest.approx((exact**2).sum(), rel=0.005)
+
+
+def test_embeddings_that_are_all_the_same_have_no_baseline() -> None:
+    """Given a network that answers every image alike -> no baseline: nothing can be told from it."""
+    assert embedding.fit(np.full((100, 40), 0.1, np.float32), None) is None
