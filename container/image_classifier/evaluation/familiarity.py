@@ -45,7 +45,7 @@ class FamiliarityModel:
     """(D, P): the principal subspace, orthonormal up to rounding; zeros beyond the rank of the training features."""
     kernel: NDArray[np.float16 | np.float32]
     """(D, K) of the head, its mean over the classes subtracted. (D, 0) where it has no place in `MAX_BYTES` beside
-    `LEAST_DIRECTIONS`: the score is the residual alone then."""
+    `LEAST_DIRECTIONS`, or in the range of float16: the score is the residual alone then."""
     bias: NDArray[np.float32]
     """(K,) of the head, its mean subtracted; (0,) without a kernel."""
     scale: float
@@ -122,7 +122,7 @@ def fit(training: NDArray[np.float32], validation: NDArray[np.float32], head: He
     features, classes = kernel.shape
     wanted = max(1, min(MAX_DIRECTIONS, features // 2, len(training) // 4))
     columns = (MAX_BYTES - 4 * (features + classes + _LEVELS + 1)) // (2 * features)
-    if columns - classes < min(LEAST_DIRECTIONS, wanted):
+    if columns - classes < min(LEAST_DIRECTIONS, wanted) or not _fits_float16(kernel):
         kernel, bias = kernel[:, :0], bias[:0]
     origin = training.mean(axis=0, dtype=np.float64).astype(np.float32)
     basis = _principal_directions(training, origin, min(wanted, columns - kernel.shape[1]))
@@ -159,6 +159,13 @@ def _centred(head: Head) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     if not kernel.shape[1]:
         return kernel, bias
     return kernel - kernel.mean(axis=1, keepdims=True), bias - bias.mean()
+
+
+def _fits_float16(kernel: NDArray[np.float32]) -> bool:
+    """Return whether rounding keeps a kernel: not where tiny features made its weights huge, or the reverse."""
+    with np.errstate(over="ignore"):
+        rounded = kernel.astype(np.float16)
+    return np.allclose(rounded, kernel, rtol=1e-3, atol=1e-3 * float(np.abs(kernel).max(initial=0)))
 
 
 def _principal_directions(

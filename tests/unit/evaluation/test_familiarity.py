@@ -183,3 +183,15 @@ def test_separation_counts_ties_by_half() -> None:
     """Scores compared by hand -> the share of pairs in order, ties by half; nothing to compare -> NaN."""
     assert familiarity.separation(np.array([1, 2, 3], np.float32), np.array([2, 4], np.float32)) == (1.5 + 3) / 6
     assert np.isnan(familiarity.separation(np.empty(0, np.float32), np.ones(1, np.float32)))
+
+
+@pytest.mark.parametrize("factor", [1e7, 1e-9])
+def test_kernel_beyond_half_precision_is_left_out(factor: float, training: Split, head: Head) -> None:
+    """Features so small or large that the kernel leaves the range of float16 -> the residual alone, finite scores."""
+    assert training.features is not None
+    rows = training.features / np.float32(factor)
+    model = familiarity.fit(rows, rows[:100], Head(head.kernel * np.float32(factor), head.bias))
+
+    assert model.kernel.shape[1] == 0
+    assert all(np.isfinite(array).all() for array in model.arrays().values())
+    assert np.isfinite(model.score(rows)).all()
