@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from image_classifier.evaluation import stratified
 from image_classifier.evaluation.evidence import Split
+from image_classifier.evaluation.scores import log_loss
 from image_classifier.evaluation.statistics import Interval, Proportion
 
 LEAST_IMAGES = 100
@@ -63,7 +64,7 @@ class Calibration:
     About `ece` and not as it is, since ECE is larger on a resample: it has the noise twice.
     """
     nll: float
-    """Mean negative log-likelihood, nats."""
+    """Mean negative log-likelihood, nats: `scores.log_loss`."""
     brier: float
     """Mean squared distance of the probabilities from the one-hot label, summed over classes, [0, 2]."""
     temperature: float | None
@@ -89,13 +90,13 @@ def measure(split: Split) -> Calibration:
     if len(split) >= LEAST_IMAGES:
         temperature = fit_temperature(probabilities, labels)
         after = _cross_fitted(probabilities, labels)
-        ece_after, nll_after = expected_calibration_error(after, labels), _nll(_logits(after), labels, 1.0)
+        ece_after, nll_after = expected_calibration_error(after, labels), log_loss(after, labels)
     return Calibration(
         bins=_bins(probabilities, labels),
         ece=expected_calibration_error(probabilities, labels),
         ece_by_chance=by_chance,
         ece_interval=_ece_interval(probabilities, labels, by_chance),
-        nll=_nll(_logits(probabilities), labels, 1.0),
+        nll=log_loss(probabilities, labels),
         brier=_brier(probabilities, labels),
         temperature=temperature,
         ece_after=ece_after,

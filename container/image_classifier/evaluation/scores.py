@@ -92,7 +92,7 @@ def measure(split: Split, class_names: tuple[str, ...]) -> Score:
         baseline=Proportion(int(labelled[most_frequent]), len(split)),
         baseline_class=class_names[most_frequent],
         macro_f1=sum(f1) / len(f1) if f1 else math.nan,
-        log_loss=_log_loss(split),
+        log_loss=math.nan if split.probabilities is None else log_loss(split.probabilities, split.labels),
         classes=scores,
     )
 
@@ -106,8 +106,9 @@ def _f1(overlap: float) -> float:
     return 2 * overlap / (1 + overlap)
 
 
-def _log_loss(split: Split) -> float:
-    if not len(split) or split.probabilities is None:
+def log_loss(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the mean cross-entropy of (n, K) in nats; NaN without images."""
+    if not len(labels):
         return math.nan
-    of_label = split.probabilities[np.arange(len(split)), split.labels].astype(np.float64)
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return float(-np.log(of_label.clip(_LEAST_PROBABILITY, 1)).mean())

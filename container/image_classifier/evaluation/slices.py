@@ -97,6 +97,8 @@ def _quarters(traits: Sequence[Traits | None]) -> Iterator[_Candidate]:
         # Values that many images share, such as one size, leave fewer edges, or none.
         edges = np.unique(np.quantile(values[known], [0.25, 0.5, 0.75]))
         edges = edges[edges > values[known].min()]
+        if not len(edges):
+            continue
         quarters = np.searchsorted(edges, values, side="right")
         for quarter in range(len(edges) + 1):
             yield _Candidate(name, _described(measure, edges, quarter), known & (quarters == quarter))
@@ -105,7 +107,7 @@ def _quarters(traits: Sequence[Traits | None]) -> Iterator[_Candidate]:
 def _described(measure: _Measure, edges: NDArray[np.float64], quarter: int) -> str:
     bounds = [measure.shown.format(edge) for edge in edges]
     if quarter == 0:
-        return f"{measure.low} ({measure.quantity} below {bounds[0]})" if bounds else "all images"
+        return f"{measure.low} ({measure.quantity} below {bounds[0]})"
     if quarter == len(edges):
         return f"{measure.high} ({measure.quantity} of {bounds[-1]} or more)"
     return f"images with {measure.quantity} from {bounds[quarter - 1]} to {bounds[quarter]}"

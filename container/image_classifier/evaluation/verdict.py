@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from image_classifier.contract import names
 from image_classifier.evaluation import wording
 from image_classifier.evaluation.duplicates import Group
 from image_classifier.evaluation.judgement import Evaluation
@@ -68,14 +69,17 @@ def _how_good(evaluation: Evaluation) -> tuple[Level, str]:
         return Level.BAD, f"Worse than {constant}."
     if low <= baseline:
         return Level.BAD, f"Not shown to be better than {constant}."
-    if len(_leaked(evaluation)) >= LEAKS * accuracy.total:
-        return Level.BAD, "Not fairly measured: some of the judged images are in another split too."
+    leaks = len(_leaked(evaluation))
+    if leaks >= LEAKS * accuracy.total:
+        some = "all" if leaks == accuracy.total else "some"
+        return Level.BAD, f"Not fairly measured: {some} of the judged images are in another split too."
     if accuracy.total < FEW_IMAGES:
         return Level.CAUTION, "Promising, but judged on too few images to rely on."
     failed = [one for one in score.classes if one.recall.total >= CLASS_IMAGES and one.recall.value < FAILED_CLASS]
     if failed and low >= ASSISTING:
         others = f" and {counted(len(failed) - 1, 'other class', 'other classes')}" if len(failed) > 1 else ""
-        return Level.CAUTION, f"Good overall, but it misses most images of {quoted(score.weakest.name)}{others}."
+        worst = min(failed, key=lambda one: one.recall.value)
+        return Level.CAUTION, f"Good overall, but it misses most images of {quoted(worst.name)}{others}."
     if low >= RELIABLE:
         return Level.GOOD, "Reliable on images like these."
     if low >= ASSISTING:
@@ -99,16 +103,21 @@ def _measured(evaluation: Evaluation) -> str:
 
 def _images(count: int, split: str) -> str:
     """Return a number of images of a split, or of a folder that scripts/evaluate judges, which may have any name."""
-    return counted(count, f"{split} image") if split in _SPLITS else f"{counted(count, 'image')} of {split}"
+    if split in _SPLITS:
+        return counted(count, f"{split} image")
+    return f"{counted(count, 'image')} of {names.on_one_line(split)}"
 
 
 def _first_steps(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
-    """Yield sections and what to do, the most urgent first; the last applies always."""
+    """Yield sections and what to do, the most urgent first; the last applies always.
+
+    A model that is not better than a constant is no witness against a label.
+    """
     score = evaluation.score
     leaks, few_leaks = _about_leaks(evaluation), len(_leaked(evaluation)) < LEAKS * score.accuracy.total
     yield from () if few_leaks else leaks
     yield from _about_contradictions(evaluation)
-    yield from _about_labels(evaluation)
+    yield from _about_labels(evaluation) if score.accuracy.interval.low > score.baseline.value else ()
     yield from leaks if few_leaks else ()
     if score.accuracy.total < FEW_IMAGES:
         needed = f"it takes at least {FEW_IMAGES} to tell whether the model is good enough"
@@ -119,10 +128,15 @@ def _first_steps(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
 
 def _about_leaks(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     leaked, found = _leaked(evaluation), evaluation.duplicates
-    if found and leaked:
-        images = f"{_images(len(leaked), evaluation.score.split)} that another split also holds"
-        without = f": without them {percent(found.accuracy_without.value)} are right" if found.accuracy_without else ""
-        yield "duplicates", f"First remove the {images}{without}."
+    if not found or not leaked:
+        return
+    if len(leaked) == evaluation.score.accuracy.total:
+        yield "duplicates", "First give other images to judge it by: another split holds all of these."
+        return
+    images = f"{_images(len(leaked), evaluation.score.split)} that another split also holds"
+    them = "it" if len(leaked) == 1 else "them"
+    without = f": without {them} {percent(found.accuracy_without.value)} are right" if found.accuracy_without else ""
+    yield "duplicates", f"First remove the {images}{without}."
 
 
 def _about_contradictions(evaluation: Evaluation) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
-from image_classifier.evaluation import calibration
+from image_classifier.evaluation import calibration, scores
 from image_classifier.evaluation.evidence import Split
 from image_classifier.evaluation.statistics import Proportion
 from tests.unit.evaluation.labelled import answers_of, calibrated, split_of
@@ -156,3 +156,11 @@ def test_a_split_without_probabilities_is_rejected() -> None:
 def _probabilities(split: Split) -> NDArray[np.float32]:
     assert split.probabilities is not None
     return split.probabilities
+
+
+def test_nll_is_the_log_loss_of_the_score() -> None:
+    """A certain answer that is wrong, whose logarithm has to be bounded -> the same number in both sections."""
+    split = split_of([0] * 99 + [1], [[1.0, 0.0]] * 100)
+    found = calibration.measure(split)
+    assert found.nll == scores.measure(split, ("a", "b")).log_loss
+    assert found.nll_after is not None

@@ -109,3 +109,12 @@ def test_limit_keeps_the_largest_differences() -> None:
 
     assert two == everything[:2]
     assert differences == sorted(differences, reverse=True)
+
+
+def test_images_without_traits_are_no_slice_of_a_trait_that_all_others_share() -> None:
+    """40 images that are gone, all wrong, and others of one size -> no slice that calls the others all images."""
+    known = [replace(one, width=240, height=240) for one in random_traits(9)]
+    traits = [None if row < 40 else one for row, one in enumerate(known)]
+    found = slices.find(split(np.arange(COUNT) >= 40), traits)
+
+    assert not {"size", "aspect ratio"} & {one.trait for one in found}

@@ -33,7 +33,8 @@ def judged(matrix: list[list[int]], names: tuple[str, ...] | None = None) -> Eva
 def with_leaks(count: int) -> Evaluation:
     """Return an evaluation of 200 images of which some are leaked."""
     rows = tuple(range(count))
-    return replace(judged([[95, 5], [5, 95]]), duplicates=Duplicates((), rows, Proportion(185 - count, 200 - count)))
+    right = max(185 - count, 0)
+    return replace(judged([[95, 5], [5, 95]]), duplicates=Duplicates((), rows, Proportion(right, 200 - count)))
 
 
 def with_label_issues(count: int) -> Evaluation:
@@ -107,6 +108,13 @@ SITUATIONS: dict[str, tuple[Callable[[], Evaluation], Level, str, str, str]] = {
         "96.0 % of 630",
         "mistakes",
     ),
+    "a class is missed, and one of two images has no right answer": (
+        lambda: judged([[300, 0, 0, 0], [0, 300, 0, 0], [20, 5, 5, 0], [2, 0, 0, 0]]),
+        Level.CAUTION,
+        'Good overall, but it misses most images of "c".',
+        "95.7 % of 632",
+        "mistakes",
+    ),
     "perfect": (
         lambda: judged([[200, 0], [0, 200]]),
         Level.GOOD,
@@ -118,6 +126,13 @@ SITUATIONS: dict[str, tuple[Callable[[], Evaluation], Level, str, str, str]] = {
         lambda: with_leaks(12),
         Level.BAD,
         "Not fairly measured",
+        "95.0 % of 200",
+        "duplicates",
+    ),
+    "leaks alone": (
+        lambda: with_leaks(200),
+        Level.BAD,
+        "Not fairly measured: all of the judged images are in another split too.",
         "95.0 % of 200",
         "duplicates",
     ),
@@ -152,6 +167,15 @@ def test_verdict_of_a_situation(name: str) -> None:
             with_leaks(12),
             "First remove the 12 test images that another split also holds: without them 92.0 % are right.",
         ),
+        (
+            with_leaks(1),
+            "First remove the 1 test image that another split also holds: without it 92.5 % are right.",
+        ),
+        (
+            replace(judged([[5, 95], [95, 5]]), label_issues=with_label_issues(14).label_issues),
+            'First look at the 95 images of "a" that it calls "b": they are 95 of its 190 mistakes.',
+        ),
+        (with_leaks(200), "First give other images to judge it by: another split holds all of these."),
         (with_label_issues(14), "First check the 14 labels that confident predictions contradict."),
         (
             judged([[57, 43], [13, 287]], ("defective", "functional")),
@@ -166,7 +190,7 @@ def test_verdict_of_a_situation(name: str) -> None:
             "First set aside more labelled images: it takes at least 100 to tell whether the model is good enough.",
         ),
     ],
-    ids=["leaks", "labels", "confusion", "perfect", "few"],
+    ids=["leaks", "one leak", "labels of a bad model", "leaks alone", "labels", "confusion", "perfect", "few"],
 )
 def test_first_step(evaluation: Evaluation, first_step: str) -> None:
     """Given leaks, label issues, one frequent confusion, no mistake, or few images -> that is what to do first."""
@@ -189,7 +213,11 @@ def test_very_long_class_name_is_shortened() -> None:
 
 @pytest.mark.parametrize(
     ("split", "words"),
-    [("test", "95.0 % of 200 test images are right"), ("photos", "95.0 % of 200 images of photos are")],
+    [
+        ("test", "95.0 % of 200 test images are right"),
+        ("photos", "95.0 % of 200 images of photos are"),
+        ("caf\udce9\n", "95.0 % of 200 images of caf\\xe9\\x0a are"),
+    ],
 )
 def test_images_of_a_folder_are_those_of_the_folder(split: str, words: str) -> None:
     """Images of a split, and of a folder that scripts/evaluate judges -> a phrase that reads well with either name."""
