@@ -4,16 +4,16 @@ The schema and its limits: https://docs.aws.amazon.com/sagemaker/latest/dg/model
 """
 
 import math
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from image_classifier.evaluation import network_forms
+from image_classifier.evaluation import network_forms, precisions
 from image_classifier.evaluation.calibration import Calibration
 from image_classifier.evaluation.evidence import VALIDATION, Evidence
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.scores import Score
 from image_classifier.evaluation.statistics import Interval, Proportion
+from image_classifier.evaluation.wording import counted
 
 MAX_LENGTH = 100_000
 """Characters of a model card that SageMaker accepts."""
@@ -70,9 +70,9 @@ def _training_details(evidence: Evidence) -> dict[str, Any]:
     metrics = _best_epoch(evidence) or _recorded(evidence, "metrics")
     details = {
         "user_provided_training_metrics": [
-            {"name": _text(name, _METRIC_NAME), "value": float(value)}
+            {"name": _text(name, _METRIC_NAME), "value": known}
             for name, value in metrics.items()
-            if name and isinstance(value, numbers.Real) and math.isfinite(value)
+            if name and (known := precisions.finite(value)) is not None
         ][:_METRICS],
         "user_provided_hyper_parameters": [
             {"name": _text(name, _METRIC_NAME), "value": _text(str(value), _METRIC_NAME)}
@@ -95,11 +95,13 @@ def _best_epoch(evidence: Evidence) -> Mapping[str, float]:
 
 
 def _data_sentence(evidence: Evidence) -> str:
-    counts = _recorded(evidence, "data").get("classes")
-    if not isinstance(counts, Mapping):
+    classes = _recorded(evidence, "data").get("classes")
+    counts = [precisions.finite(count) for count in classes.values()] if isinstance(classes, Mapping) else []
+    known = [int(count) for count in counts if count is not None]
+    if not known or len(known) < len(counts):
         return "The training images are not recorded."
     skipped = f" Unreadable files that were skipped: {len(evidence.skipped)}." if evidence.skipped else ""
-    return f"{_counted(sum(counts.values()), 'training image')} of {len(counts)} classes.{skipped}"
+    return f"{counted(sum(known), 'training image')} of {counted(len(known), 'class', 'classes')}.{skipped}"
 
 
 def _evaluation_details(evaluation: Evaluation) -> dict[str, Any]:
@@ -144,9 +146,12 @@ def _class_metrics(evaluation: Evaluation) -> list[dict[str, Any]]:
     charts: list[dict[str, Any]] = []
     if len(names) <= _BARS:
         for name in ("recall", "precision"):
-            shares = [getattr(each, name).value for each in evaluation.score.classes]
-            values = [0.0 if math.isnan(share) else share for share in shares]
-            charts.append({"name": name, "type": "bar_chart", "value": values, "x_axis_name": names})
+            shares = zip(names, (getattr(each, name) for each in evaluation.score.classes), strict=True)
+            # A class without an image has no recall, and one that is never answered no precision: neither is 0.
+            known = [(label, share.value) for label, share in shares if share.total]
+            if known:
+                labels, values = map(list, zip(*known, strict=True))
+                charts.append({"name": name, "type": "bar_chart", "value": values, "x_axis_name": labels})
     if len(names) <= _MATRIX_SIDE:
         matrix = {"name": "confusion_matrix", "type": "matrix", "value": evaluation.mistakes.matrix.tolist()}
         charts.append({**matrix, "x_axis_name": names, "y_axis_name": names, "notes": "Columns: answers; rows: labels"})
@@ -171,7 +176,7 @@ def _caveats(evaluation: Evaluation) -> list[str]:
             "optimistic; a test channel gives an independent one."
         )
     if score.accuracy.total < _FEW_IMAGES:
-        found.append(f"It rests on {_counted(score.accuracy.total, 'image')} ({_interval(score.accuracy.interval)}).")
+        found.append(f"It rests on {counted(score.accuracy.total, 'image')} ({_interval(score.accuracy.interval)}).")
     if evaluation.duplicates and evaluation.duplicates.leaked:
         found.append(f"Of its images, {len(evaluation.duplicates.leaked)} also occur in another split.")
     if evaluation.label_issues:
@@ -206,10 +211,6 @@ def _recorded(evidence: Evidence, key: str) -> Mapping[str, Any]:
 
 def _described(share: Proportion) -> str:
     return f"{share.value:.3f} ({share.count} of {share.total}, {_interval(share.interval)})"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _interval(interval: Interval) -> str:

@@ -55,5 +55,11 @@ def _judged(entry: Mapping[str, Any]) -> Judged | None:
 
 def finite(value: Any) -> float | None:
     """Return a number that is finite; None for anything else."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if is_number else None
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        # An integer of more digits than any float has.
+        return None
+    return number if math.isfinite(number) else None

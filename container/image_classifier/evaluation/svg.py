@@ -15,7 +15,7 @@ _STYLES = frozenset(
     }
 )
 _OTHERS = frozenset({"id", "class", "role", "aria-label", "href"})
-_VALUE = re.compile(r"(?!.*(?:url\((?!#)|javascript:|expression)).*", re.DOTALL | re.IGNORECASE)
+_VALUE = re.compile(r"(?!.*(?:url\((?!#)|javascript:|expression|\\)).*", re.DOTALL | re.IGNORECASE)
 
 
 def inline_styles(root: ElementTree.Element) -> None:

@@ -127,6 +127,10 @@ HOSTILE: dict[str, tuple[Callable[[Any, Arrays], Any], str]] = {
         set_at("charts", value={"loss": '<svg xmlns="http://www.w3.org/2000/svg"><use href="//a/b#c"/></svg>'}),
         "refers to another file",
     ),
+    "a foreign reference in a disguise of CSS": (
+        set_at("charts", value={"loss": '<svg xmlns="http://www.w3.org/2000/svg" fill="u\\72l(//a/b#c)"/>'}),
+        "attribute that no chart has",
+    ),
     "a wrong type": (set_at("evaluation", "evidence", "class_names", value="ab"), "expected a list"),
     "a row beyond the split": (set_at("evaluation", "label_issues", 0, "row", value=10**6), "an image that it does"),
     "a class beyond the classes": (set_at("evaluation", "label_issues", 0, "suggested", value=99), "a class that it"),

@@ -32,7 +32,15 @@ def test_the_card_follows_the_documented_schema(classes: int) -> None:
     assert len(json.dumps(card, allow_nan=False)) < model_card.MAX_LENGTH
 
 
-@pytest.mark.parametrize("info", [{}, {"data": ["a"], "metrics": 3, "hyperparameters": None, "versions": "1"}])
+@pytest.mark.parametrize(
+    "info",
+    [
+        {},
+        {"data": ["a"], "metrics": 3, "hyperparameters": None, "versions": "1"},
+        {"data": {"classes": {"ant": "many"}}, "metrics": {"loss": 10**400, "accuracy": True}},
+        {"data": {"classes": {"ant": None, "bee": 10**400}}},
+    ],
+)
 def test_a_model_of_unknown_origin_has_a_valid_card(info: dict[str, Any]) -> None:
     """An empty model info, or another program's; one image -> valid, and what is unknown is called so."""
     card = model_card.build(_evaluation(answers_of([1], [0], 2), info))
@@ -115,3 +123,12 @@ def _caveats(card: dict[str, Any]) -> str:
     caveats = card["additional_information"]["caveats_and_recommendations"]
     assert isinstance(caveats, str)
     return caveats
+
+
+def test_a_class_that_was_not_measured_has_no_bar() -> None:
+    """A class without an image, and one that is never answered -> no recall of the one, no precision of the other."""
+    split = answers_of([0, 0, 2, 2], [0, 1, 0, 1], 3)
+    details = model_card.build(_evaluation(split, _INFO))["evaluation_details"][0]
+    charts = {each["name"]: each for group in details["metric_groups"] for each in group["metric_data"]}
+    assert (charts["recall"]["x_axis_name"], charts["recall"]["value"]) == (["0000", "0002"], [0.5, 0.0])
+    assert (charts["precision"]["x_axis_name"], charts["precision"]["value"]) == (["0000", "0001"], [0.5, 0.0])

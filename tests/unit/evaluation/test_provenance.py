@@ -47,6 +47,16 @@ def test_given_hyperparameters_alone_are_listed() -> None:
             "1 of 1 answer equal, largest difference of a probability 0",
         ),
         ({"left_out": "the job was stopped"}, None, "the job was stopped"),
+        (
+            {"images": float("inf"), "other_answers": 0, "largest_difference": 0.0},
+            None,
+            "the verification's record is incomplete",
+        ),
+        (
+            {"images": 10**400, "other_answers": 0, "largest_difference": 0.0},
+            None,
+            "the verification's record is incomplete",
+        ),
         ({"images": "many"}, None, "the verification's record is incomplete"),
         ({}, None, "the model info has no verification"),
         ("nonsense", None, "the model info has no verification"),
@@ -67,6 +77,8 @@ def test_hostile_model_info_is_shown_as_text() -> None:
         "data": None,
         "hyperparameters": {"a": {"b": "c" * 10_000}},
         "metrics": {"parameters": "many"},
+        "calibration": {"temperature": 10**400},
+        "openvino": {"images": 10**400, "other_answers": 10**400, "largest_difference": 0.1},
     }
     found = described(info)
     assert len(found.name) < 400
@@ -80,3 +92,16 @@ def test_model_without_info_has_a_name_and_its_data() -> None:
     assert found.name == "Image classifier"
     assert ("Classes", "2") in found.facts
     assert found.hyperparameters == ()
+
+
+def test_regularisation_that_is_no_number_is_left_out() -> None:
+    """Given a strength beyond every float, or not finite -> no fact about it; given a number -> as a number."""
+    for strength, shown in ((10**400, None), (float("nan"), None), (True, None), (0.3, "C = 0.3, by cross-validation")):
+        assert dict(described({"recipe": {"head": {"strength": strength}}}).facts).get("Regularisation") == shown
+
+
+def test_names_of_folders_keep_their_capitals() -> None:
+    """Given a folder with capitals -> its name as it is, with a capital in front."""
+    judged = replace(EVIDENCE.judged, name="myIMAGES")
+    facts = dict(provenance.describe(replace(EVIDENCE, judged=judged)).facts)
+    assert "MyIMAGES data" in facts

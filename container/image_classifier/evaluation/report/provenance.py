@@ -83,11 +83,12 @@ def _facts(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if recipe.get("chosen"):
         rule = f", since {recipe['rule']}" if recipe.get("rule") else ""
         yield "Recipe", _text(f"{_CHOICES.get(str(recipe['chosen']), recipe['chosen'])}{rule}")
-    strength = _mapping(recipe, "head").get("strength")
-    if isinstance(strength, int | float):
+    strength = precisions.finite(_mapping(recipe, "head").get("strength"))
+    if strength is not None:
         yield "Regularisation", f"C = {strength:g}, by cross-validation"
     for split in evidence.splits:
-        yield f"{split.name.capitalize()} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
+        name = f"{split.name[:1].upper()}{split.name[1:]}"
+        yield f"{name} data", _text(f"{counted(len(split), 'image')} in {split.folder}")
     yield "Classes", f"{len(evidence.class_names):,}"
     if digest := _mapping(info, "data").get("sha256"):
         yield "Fingerprint of the training data", _text(digest)
@@ -106,12 +107,12 @@ def _hyperparameters(info: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _parity(found: Mapping[str, Any]) -> Parity:
     if found.get("left_out") or not found:
         return Parity(None, _text(found.get("left_out") or "the model info has no verification"))
-    try:
-        images, others = int(found["images"]), int(found["other_answers"])
-        difference = float(found["largest_difference"])
-    except (KeyError, TypeError, ValueError):
+    images, others, difference = (
+        precisions.finite(found.get(name)) for name in ("images", "other_answers", "largest_difference")
+    )
+    if images is None or others is None or difference is None:
         return Parity(None, "the verification's record is incomplete")
-    same = f"{images - others:,} of {counted(images, 'answer')} equal"
+    same = f"{int(images - others):,} of {counted(int(images), 'answer')} equal"
     return Parity(others == 0, f"{same}, largest difference of a probability {wording.power(difference)}")
 
 
