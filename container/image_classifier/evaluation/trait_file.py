@@ -38,7 +38,8 @@ def read(path: Path) -> list[Traits | None]:
     Raises:
         OSError: The file cannot be read.
     """
-    with np.load(path, allow_pickle=False) as file:
+    # Of a path that is no archive np.load leaves the file open.
+    with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
         count, *rows = file[_ROWS].tolist()
         names = [field.name for field in fields(Traits) if field.name != _LUMA]
         columns = [file[name].tolist() for name in names]

@@ -40,7 +40,7 @@ class TraitReader:
 
         `check` is called while it waits; may raise.
         """
-        from image_classifier.evaluation import trait_file
+        from image_classifier.evaluation import array_file, trait_file
 
         try:
             self._child.wait(stop, check)
@@ -48,7 +48,7 @@ class TraitReader:
         except Interrupted:
             # The report ends at its next check.
             return {}
-        except (ChildFailed, ChildKilled, OSError, ValueError) as failure:
+        except (ChildFailed, ChildKilled, KeyError, *array_file.UNREADABLE) as failure:
             log(f"The report reads the traits of the images again: {first_line(failure).rstrip('.')}.")
             return {}
 

@@ -16,7 +16,7 @@ import threadpoolctl
 
 from image_classifier import artifacts
 from image_classifier.contract import report_files
-from image_classifier.contract.errors import ExplainedError, first_line
+from image_classifier.contract.errors import ExplainedError, UserError, first_line
 from image_classifier.evaluation import judgement
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
@@ -103,6 +103,8 @@ def _prepare(
         importlib.import_module(name)
     charts.import_library()
     found = evidence.collect(trained, check)
+    if not len(found.judged):
+        raise UserError("This host has neither validation nor test images. Do not shard both channels over the hosts.")
     # Threads of small matrix products cost more than they gain, most of all beside other processes.
     with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
         paths = {split.name: split.paths for split in found.splits}

@@ -67,6 +67,19 @@ def test_traits_are_read_again_after_a_failure(
     assert early_traits.of_splits({"training": paths}, known, nothing) == {"training": traits.read(paths)}
 
 
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"neither"])
+def test_result_that_is_corrupt_is_read_again(
+    data: DataSplits, tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a file that is empty, cut off or something else -> one line in the log, and no traits."""
+    with early_traits.reading(data, tmp_path / "work") as reader:
+        assert reader
+        assert child_of(reader).wait() == 0
+        (tmp_path / "work" / "traits.npz").write_bytes(content)
+        assert reader.wait(StopSignal(), nothing) == {}
+    assert capsys.readouterr().out.startswith("The report reads the traits of the images again: ")
+
+
 def test_known_traits_are_not_read_again(data: DataSplits) -> None:
     """Given the traits of some images, of which the files are gone -> those, and None for the others."""
     first, second, _ = paths = [example.path for example in data.training.examples]

@@ -6,12 +6,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import report_files
 from image_classifier.contract.errors import UserError
+from image_classifier.evaluation.evidence import Evidence, Split
 from image_classifier.training.export import evidence, job_report
 from image_classifier.training.export.job_report import JobReport
 from image_classifier.training.stopping import StopSignal
@@ -92,3 +94,16 @@ def test_failure_is_one_warning(model: Path, capsys: pytest.CaptureFixture[str],
     assert capsys.readouterr().out == (
         f"WARNING: No report: {shown}. The model and the CSV files are complete without it.\n"
     )
+
+
+def test_host_without_images_to_judge_says_so(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No validation image on this host of a sharded channel -> a warning that says that, and no report."""
+    nothing: Any = None
+    empty = Split("validation", Path("x"), (), np.empty(0, np.int64), np.empty((0, 2), np.float32))
+    monkeypatch.setattr(evidence, "collect", lambda *_: Evidence(("a", "b"), empty))
+    with job_report.preparation(nothing, StopSignal()) as prepared:
+        found = job_report.write(model.parent / "data", model, prepared, {}, True, StopSignal())
+    assert found == JobReport()
+    assert "WARNING: No report: This host has neither validation nor test images." in capsys.readouterr().out
