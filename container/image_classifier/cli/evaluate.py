@@ -18,6 +18,7 @@ from image_classifier.cli.terminal import command, consoles, report_page, typed_
 from image_classifier.contract import names, report_files
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
 from image_classifier.evaluation import judgement, verdict
+from image_classifier.evaluation.evidence import TRAINING, VALIDATION
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.inference import labelled_images
 from image_classifier.inference.engines import EngineOptions
@@ -59,7 +60,8 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
             raise UserError(str(error).replace(str(folder), str(given))) from error
     output.mkdir(parents=True, exist_ok=True)
     own_files.mark(output, WRITER)
-    judgement.write(evaluation, output, thumbnails)
+    if reason := judgement.write(evaluation, output, thumbnails):
+        consoles.announce(f"No {report_files.EVIDENCE}, so the console cannot open this result: {reason}.")
     if skipped := evaluation.evidence.skipped:
         consoles.print_text(
             consoles.output(),
@@ -104,7 +106,13 @@ def labelled_folder(folder: Path, class_names: Sequence[str]) -> LabelledImages:
     if unknown := sorted({str(one.folder_name) for one in found} - set(index)):
         raise UserError(_unknown_folders(folder, unknown, class_names, any(one.path.parent == folder for one in found)))
     labels = np.array([index[str(one.folder_name)] for one in found], np.int64)
-    return LabelledImages(folder.name or "images", folder, tuple(_below(one.path, folder) for one in found), labels)
+    return LabelledImages(_shown_name(folder), folder, tuple(_below(one.path, folder) for one in found), labels)
+
+
+def _shown_name(folder: Path) -> str:
+    """Return a folder's name for the report: in quotes if it is that of a split, which the report knows more about."""
+    name = names.on_one_line(folder.name) or "images"
+    return f'"{name}"' if name in (TRAINING, VALIDATION) else name
 
 
 def _unknown_folders(folder: Path, unknown: Sequence[str], class_names: Sequence[str], has_loose_images: bool) -> str:
@@ -139,7 +147,7 @@ def _by_manifest(folder: Path, index: Mapping[str, int]) -> LabelledImages | Non
     of_split = f" of the split {split}, not the other lines" if split else ""
     consoles.print_text(consoles.output(), f"Judging {len(judged):,} images of {scan.manifest}{of_split}.")
     labels = np.array([index[listing.class_names[example.label]] for example in judged], np.int64)
-    return LabelledImages(folder.name or "images", folder, tuple(map(listing.name, judged)), labels)
+    return LabelledImages(_shown_name(folder), folder, tuple(map(listing.name, judged)), labels)
 
 
 def reject_foreign(output: Path, images: Path) -> None:

@@ -13,6 +13,11 @@ from image_classifier.evaluation.statistics import Proportion
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 
 
+def from_parent(folder: Path, file: str) -> str:
+    """Return the path of a file below a split's folder from the folder that holds it: `training/cat/1.jpg`."""
+    return f"{folder.name}/{file}" if folder.name else file
+
+
 @dataclass(frozen=True)
 class Split:
     """Labelled images of one part of the data; row i of every array is of the i-th file."""
@@ -111,7 +116,7 @@ class Evidence:
     model_info: Mapping[str, Any] = field(default_factory=dict)
     """Contents of the artefact's model info file."""
     skipped: Sequence[tuple[str, str]] = ()
-    """Unreadable files and the reason."""
+    """Unreadable files, see `from_parent`, and the reason."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Seconds by the name of a phase, in order."""
     sizes: Mapping[str, int] = field(default_factory=dict)

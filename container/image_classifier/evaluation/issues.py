@@ -12,7 +12,7 @@ from image_classifier import durable_files, own_files
 from image_classifier.contract import csv_cells, report_files
 from image_classifier.evaluation.duplicates import Group, Member
 from image_classifier.evaluation.duplicates import Kind as Likeness
-from image_classifier.evaluation.evidence import Split
+from image_classifier.evaluation.evidence import Split, from_parent
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.traits import Traits
 
@@ -43,7 +43,7 @@ class Issue:
 
 def file_name(split: Split, row: int) -> str:
     """Return the path of an image from the folder that holds its split's folder."""
-    return f"{split.folder.name}/{split.files[row]}" if split.folder.name else split.files[row]
+    return from_parent(split.folder, split.files[row])
 
 
 def collect(evaluation: Evaluation) -> list[Issue]:

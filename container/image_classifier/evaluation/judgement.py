@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import durable_files, own_files
+from image_classifier import durable_files
 from image_classifier.contract import report_files
 from image_classifier.evaluation import (
     calibration,
@@ -205,8 +205,9 @@ def _fitted(evidence: Evidence) -> FamiliarityModel | None:
 def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True, drawn: Mapping[str, str] | None = None) -> str:
     """Write `report.html`, `evaluation.json`, `model_card.json`, `issues.csv` and `evidence.npz` durably.
 
-    `drawn` are its charts, as `page.draw` returns them; by default they are drawn here. A link under one of these names
-    is replaced, not followed. Returns why `evidence.npz` was left out, or the empty string.
+    `drawn` are its charts, as `page.draw` returns them; by default they are drawn here. Those of an earlier evaluation
+    are removed first; a link under one of these names is replaced, not followed. Returns why `evidence.npz` was left
+    out, or the empty string.
 
     Raises:
         OSError: The disk is full or not writable.
@@ -218,8 +219,9 @@ def write(evaluation: Evaluation, folder: Path, thumbnails: bool = True, drawn: 
     drawn = page.draw(evaluation) if drawn is None else drawn
     html = page.build(evaluation, thumbnails, drawn)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (report_files.MODEL_QUALITY, report_files.MODEL_CARD, report_files.REPORT):
-        own_files.remove_link(folder / name)
+    for name in report_files.ALL:
+        # One that cannot be replaced now would stand beside files of another evaluation.
+        (folder / name).unlink(missing_ok=True)
     durable_files.write_json(folder / report_files.MODEL_QUALITY, model_quality.build(evaluation.evidence))
     durable_files.write_json(folder / report_files.MODEL_CARD, model_card.build(evaluation))
     issues.write(folder, issues.collect(evaluation))

@@ -12,7 +12,7 @@ from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.evaluation import calibration, network_forms
-from image_classifier.evaluation.evidence import Evidence, Split
+from image_classifier.evaluation.evidence import Evidence, Split, from_parent
 from image_classifier.evaluation.probes import Network
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.engines.engine import Engine
@@ -60,7 +60,7 @@ def evidence(
                     rows.append(row)
                     predictions.append(one)
                 else:
-                    skipped.append((images.files[row], str(one)))
+                    skipped.append((from_parent(images.folder, images.files[row]), str(one)))
             done(len(found))
     if not predictions:
         raise UserError(f"None of the {len(images.files):,} images in {images.folder} is readable: {skipped[0][1]}")

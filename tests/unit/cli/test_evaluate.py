@@ -170,10 +170,10 @@ def test_unreadable_images_are_skipped(
     output = tmp_path / "report"
     code, said, _ = run(capsys, model.folder, "--images", images, "--output", output)
     assert code == 0
-    line = "Skipped 1 unreadable image(s), listed in issues.csv; the first is tiny-green/3.png: "
+    line = "Skipped 1 unreadable image(s), listed in issues.csv; the first is photos/tiny-green/3.png: "
     assert said.startswith(line)
     assert sum(sum(row.values()) for row in confusion(output).values()) == 35
-    assert "tiny-green/3.png,unreadable" in (output / "issues.csv").read_text()
+    assert "\nphotos/tiny-green/3.png,unreadable" in (output / "issues.csv").read_text()
 
 
 @pytest.mark.parametrize(("recorded", "expected"), [(2.0, 2.0), (99.0, 1.0), ("hot", 1.0)])
@@ -201,3 +201,31 @@ def test_only_unreadable_images_are_an_error(
     code, _, complained = run(capsys, model.folder, "--images", tmp_path / "photos", "--output", tmp_path / "report")
     assert code == 1
     assert complained.startswith(f"UserError: None of the 1 images in {tmp_path / 'photos'} is readable: ")
+
+
+@pytest.mark.parametrize(("name", "said"), [("training", '"training"'), ("validation", '"validation"')])
+def test_folder_that_is_called_like_a_split_is_none(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    """A folder called training or validation -> in quotes, and nothing is said that only a job knows of its split."""
+    shutil.copy(images / "tiny-red" / "0.png", images / "tiny-blue" / "red.png")
+    folder = images.rename(tmp_path / name)
+    output = tmp_path / "report"
+    code, out, _ = run(capsys, model.folder, "--images", folder, "--output", output)
+    page = (output / "report.html").read_text()
+    assert (code, f"37 images of {said} are right" in out) == (0, True)
+    assert "predictions.csv" not in page
+    assert "also used to select the epoch" not in page
+    assert "it takes at least four training images" not in page
+    assert f"\n{name}/tiny-red/0.png,contradiction," in (output / "issues.csv").read_text()
+
+
+def test_folder_whose_name_is_not_utf_8_is_judged(
+    model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder in Latin-1 -> a report with its name escaped."""
+    folder = images.rename(tmp_path / "caf\udce9")
+    code, said, complained = run(capsys, model.folder, "--images", folder, "--output", tmp_path / "report")
+    assert (code, complained) == (0, "")
+    assert "36 images of caf\\xe9 are right" in said
+    assert "caf\\xe9" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
