@@ -1,6 +1,7 @@
 """Making an OpenVINO IR: of every form of model, checked, whole or not at all."""
 
 import math
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.inference import engines
 from image_classifier.inference.openvino_model import conversion
 from image_classifier.inference.openvino_model.conversion import ComparisonImages, NotConverted
+from tests.support import tiny_models
 from tests.unit.inference import colours
 
 INFO = ModelInfo(image_size=colours.SIZE)
@@ -181,3 +183,21 @@ def test_synthetic_images_are_reproducible_and_cover_the_range() -> None:
     assert not np.array_equal(first, other)
     assert (first.min(axis=(0, 1, 2)) == 0).all()
     assert (first.max(axis=(0, 1, 2)) == 255).all()
+
+
+def test_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    """Files of at most a megabyte, and a network of 4 -> an OSError with the free space; without the limit, a file."""
+    import openvino
+
+    source = tiny_models.write(tmp_path / "model", "a", megabytes=4).folder / artifacts.OPENVINO_DIR
+    model = openvino.Core().read_model(source / "model.xml")
+    # In the place of a full disk, which for OpenVINO is the same: a stream that fails.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"OpenVINO cannot write all of it \(.*\); [0-9,]+ bytes are free"):
+            conversion.save(model, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    conversion.save(model, tmp_path)
+    assert (tmp_path / "model.bin").stat().st_size > 3_000_000

@@ -1,5 +1,6 @@
 """Convert a model folder's network to OpenVINO IR and verify it against TensorFlow before it is installed."""
 
+import errno
 import shutil
 import tempfile
 import time
@@ -115,8 +116,6 @@ def write(network: Path, partial: Path) -> None:
         NotConverted: OpenVINO cannot convert it.
         OSError: The disk is full or not writable.
     """
-    import openvino
-
     # Not `openvino.convert_model`, which a serving process does not import; see engines/openvino.py.
     from openvino.tools.ovc import convert_model
 
@@ -135,9 +134,27 @@ def write(network: Path, partial: Path) -> None:
         raise
     except Exception as error:  # TensorFlow still serves a network that the converter fails on
         raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
-    # Weights compressed to 16 bits would give other probabilities than TensorFlow.
-    openvino.save_model(model, partial / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
-    durable_files.sync_tree(partial)
+    save(model, partial)
+
+
+def save(model: Any, folder: Path) -> None:
+    """Write an IR into an existing folder, with weights as they are: 16 bits would give other probabilities.
+
+    Raises:
+        OSError: The disk is full or not writable.
+    """
+    import openvino
+
+    from image_classifier.inference.engines.openvino import reason
+
+    try:
+        openvino.save_model(model, folder / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
+    except RuntimeError as error:
+        # Whatever the operating system said, it has this type.
+        free = shutil.disk_usage(folder).free
+        message = f"OpenVINO cannot write all of it ({reason(error)}); {free:,} bytes are free"
+        raise OSError(errno.EIO, message, str(folder)) from error
+    durable_files.sync_tree(folder)
 
 
 def _named(model: Any) -> Any:

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts, durable_files, own_files
+from image_classifier import artifacts, own_files
 from image_classifier.evaluation import stratified
-from image_classifier.inference.openvino_model import head_refit
+from image_classifier.inference.openvino_model import conversion, head_refit
 from image_classifier.inference.openvino_model.agreement import two_columns
 from image_classifier.inference.openvino_model.precision_record import Gate
 
@@ -105,8 +105,6 @@ class Network:
             OutOfTime: The deadline has passed.
             OSError: The disk is full or not writable.
         """
-        import openvino
-
         from image_classifier.inference.engines.openvino import reason
 
         try:
@@ -118,8 +116,7 @@ class Network:
             quantised.reshape([-1, *self.statistics.shape[1:]])
             own_files.remove_folder(partial)
             partial.mkdir()
-            openvino.save_model(quantised, partial / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
-            durable_files.sync_tree(partial)
+            conversion.save(quantised, partial)
             return images
         except (OSError, OutOfTime):
             raise
