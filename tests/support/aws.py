@@ -1,9 +1,14 @@
 """An AWS on this machine: moto's server on loopback, asked through boto3 as AWS would be."""
 
 import functools
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import pytest
+from botocore import hooks  # type: ignore[import-untyped]
+from botocore.loaders import create_loader  # type: ignore[import-untyped]
 from moto.core.base_backend import BackendDict
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
@@ -18,6 +23,31 @@ CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 """Any key does; what is not given is not looked for on the network."""
+
+
+_LOADER = functools.cache(create_loader)
+_ALIASES: dict[str, str] = {}
+
+
+def share_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let boto3's sessions share what each would make again: service models, aliases of events, checks of handlers.
+
+    A client of SageMaker takes a fifth of a second otherwise, and each request of most tests has its own session.
+    """
+    named, checked = hooks.EventAliaser._alias_event_name, hooks.accepts_kwargs
+
+    def alias(aliaser: Any, name: str) -> str:
+        if name not in _ALIASES:
+            _ALIASES[name] = named(aliaser, name)
+        return _ALIASES[name]
+
+    def accepts_kwargs(handler: Callable[..., Any]) -> Any:
+        code = getattr(getattr(handler, "__func__", handler), "__code__", None)
+        return checked(handler) if code is None else bool(code.co_flags & inspect.CO_VARKEYWORDS)
+
+    monkeypatch.setattr("botocore.session.create_loader", _LOADER)
+    monkeypatch.setattr(hooks.EventAliaser, "_alias_event_name", alias)
+    monkeypatch.setattr(hooks, "accepts_kwargs", accepts_kwargs)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.aws import CREDENTIALS, aws_on_this_machine
+from tests.support.aws import CREDENTIALS, aws_on_this_machine, share_sessions
 
 REGION = "us-east-1"
 
@@ -39,6 +39,7 @@ class LocalBucket:
 @contextmanager
 def bucket_on_this_machine(monkeypatch: pytest.MonkeyPatch, name: str = "bucket-of-the-test") -> Iterator[LocalBucket]:
     """Run moto's server, point the environment at it and yield an empty bucket."""
+    share_sessions(monkeypatch)
     with aws_on_this_machine() as address:
         variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": REGION}
         for unwanted in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):

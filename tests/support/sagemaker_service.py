@@ -5,7 +5,6 @@ cannot delete registered versions, and its tagging service does not know SageMak
 in front of an operation; every request is recorded.
 """
 
-import functools
 import io
 import json
 import time
@@ -17,12 +16,11 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.loaders import create_loader  # type: ignore[import-untyped]
 from moto.backends import get_backend
 from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tests.support.aws import ACCOUNT, CREDENTIALS, forget, moto
+from tests.support.aws import ACCOUNT, CREDENTIALS, forget, moto, share_sessions
 from tests.support.sagemaker_operations import LACKING
 from tests.support.web_servers import in_a_thread
 
@@ -42,9 +40,6 @@ _TAGGED = {
     "pipeline": "pipelines",
 }
 """Kinds of resources, as ARNs name them, and the attribute of moto's backend that holds them."""
-
-LOADER = functools.cache(create_loader)
-"""One for all tests: each session would read the service model of SageMaker again, which takes a third of a second."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +198,7 @@ def sagemaker_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageM
     service = SageMakerService()
     server: BaseWSGIServer = make_server("127.0.0.1", 0, _Front(service), threaded=True, request_handler=_Handler)
     service.address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr("botocore.session.create_loader", LOADER)
+    share_sessions(monkeypatch)
     for unwanted in ("AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(unwanted, raising=False)
     variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": service.address, "AWS_DEFAULT_REGION": REGION}

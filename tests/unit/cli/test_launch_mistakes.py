@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from tests.support.sagemaker_service import IMAGE, LOADER, REGION, ROLE
+from tests.support.aws import share_sessions
+from tests.support.sagemaker_service import IMAGE, REGION, ROLE
 
 FLAGS = ["--image", IMAGE, "--role", ROLE, "--region", REGION, "--dry-run"]
 TRAIN = ["train", "--training", "photos", "--model", "model.tar.gz"]
@@ -29,7 +30,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "absent"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("botocore.session.create_loader", LOADER)
+    share_sessions(monkeypatch)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from image_classifier.cli.launch import __main__ as launch
 from image_classifier.contract import hyperparameters
 from image_classifier.runners import docker, experiment, workplace
 from tests.support import fake_training, pretended_docker
-from tests.support.sagemaker_service import BUCKET, IMAGE, LOADER, REGION, ROLE
+from tests.support.aws import share_sessions
+from tests.support.sagemaker_service import BUCKET, IMAGE, REGION, ROLE
 from tests.support.waiting import wait_until
 
 FILE = f"""\
@@ -45,7 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).write_bytes(b"content")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMAGE_CLASSIFIER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("botocore.session.create_loader", LOADER)
+    share_sessions(monkeypatch)
     for module in (workplace, docker):
         monkeypatch.setattr(module, "TRAIN", fake_training.command(0.0, 1))
     return tmp_path

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from image_classifier.contract.errors import UserError
-from tests.support.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine, forget
+from tests.support.aws import ACCOUNT, CREDENTIALS, aws_on_this_machine, forget, share_sessions
 from tests.support.recording_docker import COMMIT, DIGEST, LABELS, RecordingDocker, put_on_path
 from tests.support.waiting import free_port
 from tools.docker_image import publish
@@ -30,6 +30,7 @@ def aws_address() -> Iterator[str]:
 def aws(aws_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """An empty AWS, credentials for it, and no settings of this machine."""
     forget()
+    share_sessions(monkeypatch)
     for name in ("AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
