@@ -8,6 +8,7 @@ import numpy as np
 
 from image_classifier import tensorflow_start
 from image_classifier.contract.opt_ml import Resources
+from tests.unit.training import optimizing
 
 
 def two_processors() -> None:
@@ -43,6 +44,7 @@ def observe() -> dict[str, Any]:
         "traced": triple_and_tell.experimental_get_tracing_count(),
         "gathered": cluster.gather(inputs).tolist(),
         "told": cluster.gather_json({"a": [1]}),
+        "steps": {name: vars(optimizing.run(cluster.strategy, **case)) for name, case in optimizing.CASES.items()},
     }
 
 

@@ -1,14 +1,12 @@
-"""Steps of the optimizers on gradients that are given, on one device or, as a program of its own, on two."""
+"""Steps of the optimizers on gradients that are given, on the devices of a strategy."""
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tests.unit.training import on_devices, small
+from tests.unit.training import small
 
 HEAD, BACKBONE = (1.0, -2.0), (0.5, 4.0, -1.0)
 """Where the two variables start."""
@@ -71,16 +69,3 @@ CASES: dict[str, dict[str, Any]] = {
     "clipped": {"precision": "off", "gradients": RANDOM, "optimizer": "sgd", "gradient_clip_norm": 0.5},
     "float16": {"precision": "float16", "gradients": OVERFLOW, "optimizer": "adam", "gradient_clip_norm": 0.5},
 }
-
-
-def main() -> None:
-    """Run all cases on two devices and print what they left."""
-    on_devices.two_processors()
-    import tensorflow as tf
-
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    json.dump({name: vars(run(strategy, **case)) for name, case in CASES.items()}, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()

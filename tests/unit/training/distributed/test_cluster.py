@@ -2,6 +2,7 @@ import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,14 +124,24 @@ def test_hosts_tell_each_other_json(hosts: list[dict[str, Any]]) -> None:
     assert [host["told"] for host in hosts] == [expected, expected]
 
 
+def assert_steps_of_one_device(names: Iterable[str], *observed: dict[str, Any]) -> None:
+    """Compare what several processes or devices left in the named cases with what one device leaves."""
+    for name in names:
+        alone = vars(optimizing.run(tf.distribute.get_strategy(), **optimizing.CASES[name]))
+        for each, (part, expected) in itertools.product(observed, alone.items()):
+            both = (tf.nest.flatten(each["steps"][name][part]), tf.nest.flatten(expected))
+            np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-7, err_msg=f"{name}: {part}")
+    assert observed[0]["steps"]["float16"]["scale"] == [2**15, 2**14, 2**14, 2**14]
+
+
 def test_two_hosts_take_the_steps_of_one(hosts: list[dict[str, Any]]) -> None:
     """Each image's gradient on its own host -> the weights, slots and scales of one host, on both."""
-    for name in on_hosts.STEPS:
-        alone = vars(optimizing.run(tf.distribute.get_strategy(), **optimizing.CASES[name]))
-        for host, (part, expected) in itertools.product(hosts, alone.items()):
-            both = (tf.nest.flatten(host["steps"][name][part]), tf.nest.flatten(expected))
-            np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-7, err_msg=f"{name}: {part}")
-    assert hosts[0]["steps"]["float16"]["scale"] == [2**15, 2**14, 2**14, 2**14]
+    assert_steps_of_one_device(on_hosts.STEPS, *hosts)
+
+
+def test_two_devices_give_the_result_of_one(devices: dict[str, Any]) -> None:
+    """Each image's gradient on its own device -> the weights, slots and scales of one device, in every case."""
+    assert_steps_of_one_device(optimizing.CASES, devices)
 
 
 def test_shares_cover_every_row_once(hosts: list[dict[str, Any]]) -> None:

@@ -1,18 +1,12 @@
 """What one step does to the weights, against steps computed by hand."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from image_classifier import PROGRAM
 from image_classifier.training.loop.optimization import FusedAdam, Optimizers, build_optimizer
-from tests.support.environments import unmeasured
 from tests.unit.training import optimizing, small
 from tests.unit.training.optimizing import BACKBONE, HEAD, OVERFLOW, RANDOM
 
@@ -191,16 +185,3 @@ def test_scale_doubles_after_two_thousand_finite_steps() -> None:
     scale.assign(1.0)
     optimizers.apply([tf.constant([float("nan")])])
     assert (float(scale), int(good_steps)) == (1, 0)
-
-
-def test_two_devices_give_the_result_of_one() -> None:
-    """Each image's gradient on its own device -> the weights, slots and scales of one device, in every case."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.unit.training.optimizing"]
-    environment = unmeasured(PYTHONPATH=f"{PROGRAM}:{Path(__file__).parents[4]}")
-    found = json.loads(subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout)
-    for name, case in optimizing.CASES.items():
-        alone = vars(optimizing.run(tf.distribute.get_strategy(), **case))
-        for part, expected in alone.items():
-            both = (tf.nest.flatten(found[name][part]), tf.nest.flatten(expected))
-            np.testing.assert_allclose(*both, rtol=1e-6, atol=1e-7, err_msg=f"{name}: {part}")
-    assert found["float16"]["scale"] == [2**15, 2**14, 2**14, 2**14]
