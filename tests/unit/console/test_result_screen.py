@@ -1,7 +1,10 @@
 """The Result screen by its forms and links, without a browser."""
 
+import functools
 import json
 import re
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +25,21 @@ from tests.support import evaluations
 from tests.support.consoles import client_of, make_console
 from tests.unit.console.judging import judged_jobs
 
+Complete = Callable[[int], Evaluation]
 LARGEST = 150_000
 """Bytes of a page without its images."""
 
 
+@pytest.fixture(scope="module")
+def images_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the images of the evaluations are that tests only read."""
+    return tmp_path_factory.mktemp("evaluated")
+
+
 @pytest.fixture
-def console(tmp_path: Path) -> Console:
+def console(tmp_path: Path, images_folder: Path) -> Console:
     """A console with the local runner, which starts nothing here."""
-    return make_console(tmp_path, runners={"local": local})
+    return make_console(tmp_path, [images_folder], {"local": local})
 
 
 @pytest.fixture
@@ -38,20 +48,46 @@ def client(console: Console) -> FlaskClient:
     return client_of(console)
 
 
-def complete(console: Console, folder: Path, classes: int, images: int = 200) -> Evaluation:
-    """Leave a job with every section."""
-    found = evaluations.complete(folder, classes, images)
-    data = console.jobs / f"job-{classes}" / "output" / "data"
+def write(folder: Path, images: Path, classes: int) -> Evaluation:
+    """Write what a job with every section leaves, and the images that it is about; return the evaluation."""
+    found = evaluations.complete(images, classes, 200)
+    data = folder / "output" / "data"
     data.mkdir(parents=True)
     archive.write(data / report_files.EVIDENCE, found, page.draw(found))
     (data / "metrics.json").write_text(json.dumps({"val_accuracy": 0.8, "verdict": "Good enough to assist."}))
     return found
 
 
-@pytest.mark.parametrize("classes", [2, 10, 200])
-def test_every_tab_opens_within_its_weight(classes: int, console: Console, client: FlaskClient, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def evaluated(
+    images_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[int], tuple[Evaluation, Path]]:
+    """Return a function from a number of classes to an evaluation and what its job left; each is made once."""
+
+    @functools.cache
+    def of(classes: int) -> tuple[Evaluation, Path]:
+        job = tmp_path_factory.mktemp("job") / "left"
+        return write(job, images_folder / str(classes), classes), job
+
+    return of
+
+
+@pytest.fixture
+def complete(console: Console, evaluated: Callable[[int], tuple[Evaluation, Path]]) -> Complete:
+    """Return a function from a number of classes to an evaluation with every section, which the console's job has."""
+
+    def leave(classes: int) -> Evaluation:
+        found, left = evaluated(classes)
+        shutil.copytree(left, console.jobs / f"job-{classes}")
+        return found
+
+    return leave
+
+
+@pytest.mark.parametrize("classes", [2, pytest.param(10, marks=pytest.mark.every), 200])
+def test_every_tab_opens_within_its_weight(classes: int, client: FlaskClient, complete: Complete) -> None:
     """Given few and many classes -> all tabs answer, are light, and hold no inline script or style."""
-    complete(console, tmp_path / "data", classes)
+    complete(classes)
     for tab in result_frame.TABS:
         answer = client.get(f"/jobs/job-{classes}/result/{tab}")
         assert answer.status_code == 200, tab
@@ -60,9 +96,9 @@ def test_every_tab_opens_within_its_weight(classes: int, console: Console, clien
     assert "Good enough to assist." in client.get("/results").text
 
 
-def test_cells_of_the_matrix_lead_to_their_images(console: Console, client: FlaskClient, tmp_path: Path) -> None:
+def test_cells_of_the_matrix_lead_to_their_images(client: FlaskClient, complete: Complete) -> None:
     """Given the mistakes -> each cell with images is a link, whose page shows as many images."""
-    found = complete(console, tmp_path / "data", 3)
+    found = complete(3)
     text = client.get("/jobs/job-3/result/mistakes").text
     cells = re.findall(r'<a href="\./(mistakes/images\?label=(\d)&amp;answer=(\d))"', text)
     assert len(cells) == (found.mistakes.matrix > 0).sum()
@@ -71,9 +107,9 @@ def test_cells_of_the_matrix_lead_to_their_images(console: Console, client: Flas
         assert shown.count("<figure>") == min(found.mistakes.matrix[int(label), int(answer)], 48)
 
 
-def test_whole_matrix_of_many_classes_is_in_parts(console: Console, client: FlaskClient, tmp_path: Path) -> None:
+def test_whole_matrix_of_many_classes_is_in_parts(client: FlaskClient, complete: Complete) -> None:
     """Given 200 classes -> a link to the matrix, whose five parts hold every image once."""
-    found = complete(console, tmp_path / "data", 200)
+    found = complete(200)
     assert 'href="./mistakes/matrix"' in client.get("/jobs/job-200/result/mistakes").text
     total = 0
     for number in range(1, 6):
@@ -83,9 +119,9 @@ def test_whole_matrix_of_many_classes_is_in_parts(console: Console, client: Flas
     assert total == len(found.evidence.judged)
 
 
-def test_images_are_those_of_the_job(console: Console, client: FlaskClient, tmp_path: Path) -> None:
+def test_images_are_those_of_the_job(client: FlaskClient, complete: Complete) -> None:
     """Given an image of a split -> WebP, small and large; an unknown row or split is not found."""
-    complete(console, tmp_path / "data", 2)
+    complete(2)
     answer = client.get("/jobs/job-2/result/images/validation/3")
     assert (answer.status_code, answer.mimetype) == (200, "image/webp")
     assert client.get("/jobs/job-2/result/images/validation/3?size=large").status_code == 200
@@ -97,16 +133,18 @@ def test_image_outside_the_allowed_folders_is_not_shown(
     console: Console, client: FlaskClient, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Given an image that is a link to a file elsewhere -> not found."""
-    found = complete(console, tmp_path / "data", 2)
+    found = write(console.jobs / "job-2", tmp_path / "data", 2)
     outside = tmp_path_factory.mktemp("outside") / "secret.png"
     found.evidence.judged.path(3).rename(outside)
     found.evidence.judged.path(3).symlink_to(outside)
     assert client.get("/jobs/job-2/result/images/validation/3").status_code == 404
 
 
-def test_files_are_those_that_a_job_writes(console: Console, client: FlaskClient, tmp_path: Path) -> None:
+def test_files_are_those_that_a_job_writes(
+    console: Console, client: FlaskClient, complete: Complete, tmp_path: Path
+) -> None:
     """Given the job's folder -> listed files are sent as downloads; any other path and links are not found."""
-    complete(console, tmp_path / "data", 2)
+    complete(2)
     job = console.jobs / "job-2"
     (tmp_path / "secret").write_text("secret")
     (job / "job.log").symlink_to(tmp_path / "secret")
@@ -195,9 +233,9 @@ def test_job_without_a_result_says_why(
     assert expected in answer.text
 
 
-def test_unknown_job_or_tab_is_not_found(console: Console, client: FlaskClient, tmp_path: Path) -> None:
+def test_unknown_job_or_tab_is_not_found(client: FlaskClient, complete: Complete) -> None:
     """Given names that do not exist -> 404."""
-    complete(console, tmp_path / "data", 2)
+    complete(2)
     for address in ("/jobs/unknown/result/overview", "/jobs/job-2/result/nothing", "/jobs/../result/overview"):
         assert client.get(address).status_code == 404
 
@@ -215,9 +253,9 @@ def test_results_are_compared_on_the_same_images(console: Console, client: Flask
     assert "judged on different images" in client.get("/jobs/second/result/compare?with=other").text
 
 
-def test_threshold_works_as_a_form(console: Console, client: FlaskClient, tmp_path: Path) -> None:
+def test_threshold_works_as_a_form(client: FlaskClient, complete: Complete) -> None:
     """Given costs and a threshold in the address -> the figures are computed without a script."""
-    complete(console, tmp_path / "data", 3)
+    complete(3)
     text = client.get("/jobs/job-3/result/calibration?threshold=0&error=8&check=1").text
     assert '<dd class="big" id="coverage">100.0 %</dd>' in text
     assert 'name="error" min="0" max="1000000000" step="any" value="8"' in text

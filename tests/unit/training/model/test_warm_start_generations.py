@@ -1,10 +1,12 @@
 """Training on what an earlier job saved: the same answers to begin with, and no larger from one to the next."""
 
+import functools
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -41,6 +43,33 @@ def generation(model: Path, data: DataSplits, folder: Path, given: Mapping[str, 
     extra = warm_start.lineage(loaded.info)
     artifacts.write_model_info(folder, replace(info, sha256=artifacts.folder_sha256(saved), extra=extra))
     return trained
+
+
+class Earlier(NamedTuple):
+    """A job whose network was tuned, for tests that read it."""
+
+    folder: Path
+    data: DataSplits
+    trained: Any
+
+
+EarlierJob = Callable[[bool], Earlier]
+
+
+@pytest.fixture(scope="module")
+def earlier_job(
+    tmp_path_factory: pytest.TempPathFactory, backbone_folder: Path, read_data: Callable[..., DataSplits]
+) -> EarlierJob:
+    """Return a function from binary mode to a job on two classes; each is trained once."""
+
+    @functools.cache
+    def of(binary: bool) -> Earlier:
+        base = tmp_path_factory.mktemp("earlier")
+        data = read_data(small.write_images(base / "data", classes=2))
+        given = {**WHOLE, "binary_mode": binary}
+        return Earlier(base / "model", data, generation(backbone_folder, data, base / "model", given))
+
+    return of
 
 
 def milliseconds(folder: Path) -> float:
@@ -81,14 +110,11 @@ def test_three_generations_stay_as_small_and_as_fast(
 
 
 @pytest.mark.parametrize("binary", [False, pytest.param(True, marks=pytest.mark.every)], ids=["classes", "binary"])
-def test_kept_head_begins_where_the_earlier_job_ended(
-    binary: bool, tmp_path: Path, backbone_folder: Path, read_data: Callable[..., DataSplits]
-) -> None:
+def test_kept_head_begins_where_the_earlier_job_ended(binary: bool, tmp_path: Path, earlier_job: EarlierJob) -> None:
     """Given an earlier job with a tuned network and a learning rate of 0 -> its answers, image for image."""
-    data = read_data(small.write_images(tmp_path / "data", classes=2))
-    first = generation(backbone_folder, data, tmp_path / "first", {**WHOLE, "binary_mode": binary})
-    second = generation(tmp_path / "first", data, tmp_path / "second", {**FROZEN, "binary_mode": binary})
-    np.testing.assert_allclose(second.probabilities, first.probabilities, atol=1e-5)
+    first = earlier_job(binary)
+    second = generation(first.folder, first.data, tmp_path / "second", {**FROZEN, "binary_mode": binary})
+    np.testing.assert_allclose(second.probabilities, first.trained.probabilities, atol=1e-5)
 
 
 @pytest.mark.every
@@ -143,13 +169,13 @@ def test_other_mode_is_rejected(tmp_path: Path, backbone_folder: Path, read_data
 
 
 def test_head_that_does_not_fit_its_labels_is_rejected(
-    tmp_path: Path, backbone_folder: Path, images: Path, read_data: Callable[..., DataSplits]
+    tmp_path: Path, earlier_job: EarlierJob, read_data: Callable[..., DataSplits]
 ) -> None:
     """Given an earlier model whose label file is another model's -> rejected with both shapes."""
-    generation(backbone_folder, read_data(images), tmp_path / "first", FROZEN)
-    four = read_data(small.write_images(tmp_path / "four", classes=4))
+    shutil.copytree(earlier_job(False).folder, tmp_path / "first")
+    four = read_data(small.write_images(tmp_path / "four", classes=4, count=4))
     artifacts.write_labels(tmp_path / "first", four.training.class_names)
-    with pytest.raises(UserError, match=r"kernel of shape \(12, 3\); expected \(12, 4\)"):
+    with pytest.raises(UserError, match=r"kernel of shape \(12, 2\); expected \(12, 4\)"):
         generation(tmp_path / "first", four, tmp_path / "never", FROZEN)
 
 
