@@ -5,7 +5,10 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from image_classifier.resources import garbage_collection
+from tests.support import iri_grammar
 from tests.support.environments import coverage_variables
+
+iri_grammar.defer()
 
 JOBS = "tests/platform/test_train_"
 
