@@ -72,7 +72,7 @@ def bill_of_materials(image: BuiltImage, found: Installed) -> str:
     bom.metadata.component = root
     bom.metadata.timestamp = _moment(image.created)
     bom.register_dependency(root, bom.components)
-    return JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
+    return str(JsonV1Dot6(bom).output_as_string(indent=2) + "\n")
 
 
 def _python_component(package: PythonPackage, pins: Sequence[locks.Pin]) -> Component:
