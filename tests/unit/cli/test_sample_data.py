@@ -18,6 +18,7 @@ def counts(folder: Path) -> dict[str, int]:
     return found
 
 
+@pytest.mark.every
 def test_solar_cells_are_the_sure_ones_and_the_licence_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ def test_solar_cells_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "Licence: CC-BY-NC-SA-4.0, non-commercial." in said
     assert "2,223 images (defective 715, functional 1,508)" in said
     assert sorted(path.name for path in to.iterdir()) == ["held-out", "train"]
+    assert len(list(to.glob("held-out/*/*"))) == 302 + 143
     assert sample_data.main(["solar", "--to", str(to)]) == 1
     assert "exists and is not empty" in capsys.readouterr().err
 

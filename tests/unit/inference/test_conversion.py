@@ -84,7 +84,7 @@ def test_folder_with_a_comma_in_its_name(tmp_path: Path) -> None:
     assert convert(save(tmp_path / "one, two", means)).other_answers == 0
 
 
-@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("scaled", [pytest.param(False, marks=pytest.mark.every), True])
 def test_graph_that_decodes_is_cut_behind_its_decoder(tmp_path: Path, halves: NDArray[np.uint8], scaled: bool) -> None:
     """Bytes decoded to float images, scaled in the map or after it, no other way to call -> TensorFlow's answers."""
 

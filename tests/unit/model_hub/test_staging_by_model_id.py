@@ -191,6 +191,7 @@ def test_model_without_a_package_is_said(tmp_path: Path) -> None:
         stage(tmp_path, name="package")
 
 
+@pytest.mark.every
 def test_package_under_its_catalogue_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lite0 by its catalogue id and by its short name -> the same bytes; with --mirror -> the mirror's."""
     monkeypatch.delenv(packages.CACHE_VARIABLE)

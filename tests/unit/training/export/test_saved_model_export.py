@@ -64,6 +64,7 @@ def test_both_signatures_answer_as_training_did(job: tuple[Path, Any, Any]) -> N
     assert from_pixels["logits"].shape == trained.probabilities.shape
 
 
+@pytest.mark.every
 def test_bytes_signature_works_without_our_code(job: tuple[Path, Any, Any], tmp_path: Path) -> None:
     """A process that has TensorFlow and not this program -> loads the folder and answers bytes with probabilities."""
     folder, trained, _ = job

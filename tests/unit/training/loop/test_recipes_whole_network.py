@@ -53,6 +53,7 @@ def test_backbone_is_frozen_until_unfreeze_after(train_whole: Callable[..., Any]
         np.testing.assert_allclose(ours, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.every
 def test_backbone_trains_at_its_share_of_the_rate(train_whole: Callable[..., Any]) -> None:
     """Factors 1, 0.25 and 0 -> full, quarter and no steps of the backbone; head and statistics are equal."""
     whole, quarter, none = (moved(train_whole(backbone_learning_rate_factor=factor)) for factor in (1, 0.25, 0))
