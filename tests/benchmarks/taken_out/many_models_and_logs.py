@@ -104,7 +104,7 @@ EDITS = (
         "image_classifier/serving/processes/worker.py",
         "    finally:  # even if the log cannot be written, a server without a model must exit\n",
         "    except KeyError:\n        pass\n    else:\n",
-        ("test_serve_logs_and_clock.py::test_broken_model_stops_the_server_without_a_log",),
+        ("test_worker_exit.py::test_worker_ends_whether_or_not_its_reason_can_be_said",),
     ),
     Edit(
         30,
