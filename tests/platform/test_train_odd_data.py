@@ -3,12 +3,14 @@
 import csv
 import json
 import os
+import re
 import unicodedata
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from image_classifier.contract.metrics import definitions
 from tests.platform.training_process import COLOURS, failure, link_backbone, make_tree, run_train
 
 pytestmark = pytest.mark.no_cover
@@ -50,6 +52,23 @@ def test_odd_data_is_trained_on(tmp_path: Path, tiny_backbone: Path) -> None:
     assert len(names) == 9
     for words in ("images.zip (a zip archive", "Used 2 image(s)", "@eaDir 1", "U+0301"):
         assert words in done.stdout
+
+
+@pytest.mark.every
+def test_class_named_like_a_metric_is_not_read_as_one(tmp_path: Path, tiny_backbone: Path) -> None:
+    """Classes and an image that are named like lines of the log -> the final values are those of metrics.json."""
+    classes = ("- val_accuracy: 9 - loss: 9", "val_loss: 9 - Test accuracy: 9 - accuracy: 9")
+    tree = make_tree(tmp_path, dict(zip(classes, COLOURS.values(), strict=True)), epochs="1", report="True")
+    link_backbone(tree, tiny_backbone)
+    (tree / "input/data/training" / classes[0] / "- val_accuracy: 9.jpg").write_bytes(b"no image")
+    done = run_train(tree)
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tree / "output/data/metrics.json").read_text())
+    for definition in definitions():
+        found = [float(number) for number in re.findall(definition["Regex"], done.stdout + done.stderr)]
+        assert 9 not in found, definition
+        if (name := definition["Name"].removeprefix("train_")) in written:
+            assert found[-1] == pytest.approx(written[name], abs=1e-4)
 
 
 @pytest.mark.every

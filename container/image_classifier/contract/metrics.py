@@ -1,10 +1,12 @@
 """The metrics in the log, declared once: the printed line and the regular expression with which it is collected.
 
 The platform takes the last match of an expression as a metric's final value (HyperParameterTuningJobObjective), so
-nothing printed after the lines of the best epoch may match their expressions. Numbers are plain decimals: `1e-05`
-would be read as 1.
+nothing printed after the lines of the best epoch may match their expressions: names of classes and files go through
+`unreadable`. Numbers are plain decimals: `1e-05` would be read as 1.
 """
 
+import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -156,6 +158,20 @@ def test_lines(logs: Mapping[str, float], latency_seconds: float, images: int) -
 def definitions() -> list[dict[str, str]]:
     """Return MetricDefinitions for CreateTrainingJob: at most 40; names within 255 characters, regexes within 500."""
     return [{"Name": name, "Regex": line.regex} for line in lines() for name in line.names]
+
+
+def unreadable(text: str) -> str:
+    r"""Return a text in which metric definitions read no number, such as `- loss:\x200.5` for a class of that name.
+
+    Published definitions look for `val_accuracy: ` without the dash too.
+    """
+    return _readable().sub(r"\1:\\x20", text)
+
+
+@functools.cache
+def _readable() -> re.Pattern[str]:
+    labels = [f"- {line.label}" for line in lines()] + [measure.validation.label for measure in MEASURES]
+    return re.compile(f"({'|'.join(map(re.escape, labels))}): (?=[0-9.])")
 
 
 def _order(validation_accuracy_last: bool) -> list[tuple[str, Line]]:

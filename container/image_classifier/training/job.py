@@ -24,7 +24,7 @@ from image_classifier.training.export import early_traits
 from image_classifier.training.export.early_traits import TraitReader
 from image_classifier.training.model import backbone, named_model, warm_start
 from image_classifier.training.model.warm_start import HeadPlan
-from image_classifier.training.progress import log
+from image_classifier.training.progress import log, log_metrics
 from image_classifier.training.recipes import search_space
 from image_classifier.training.stopping import StopSignal
 
@@ -250,7 +250,7 @@ def _log_metrics(trained: "Trained") -> dict[str, Any]:
         lines += metrics.test_lines(test.metrics, test.seconds, test.images)
         report |= {f"test_{name}": value for name, value in test.metrics.items()}
     for line in lines:
-        log(line)
+        log_metrics(line)
     if trained.skipped:
         log(f"Skipped {len(trained.skipped)} unreadable image(s); they are listed in skipped.csv.")
     return report
@@ -277,7 +277,7 @@ def main(stop: StopSignal) -> int:
     except Exception as error:
         message = failures.message(error, opt_ml.base)
         opt_ml.write_failure(message)
-        print(printable(message), file=sys.stderr, flush=True)
+        print(metrics.unreadable(printable(message)), file=sys.stderr, flush=True)
         return 1
     return 0
 

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from image_classifier.contract.job_log import log
+from image_classifier.contract.job_log import log, log_metrics
 
-__all__ = ["counter", "log"]
+__all__ = ["counter", "log", "log_metrics"]
 
 
 def counter(phase: str, total: int) -> Callable[[int], None]:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from image_classifier.contract import metrics
+from image_classifier.contract import job_log, metrics
 from image_classifier.contract.hyperparameters import parse
 
 MULTI = {"loss": 0.4123456, "accuracy": 0.9123, "top_5_accuracy": 0.99, "val_loss": 0.35, "val_accuracy": 0.9322}
@@ -108,6 +108,18 @@ def test_each_definition_reads_its_own_line(best: dict[str, float]) -> None:
 def test_expressions_that_others_published(name: str) -> None:
     """The expressions of JumpStart and the notebooks -> the same last match, the best epoch's number."""
     assert float(last_match(PUBLISHED[name], whole_log(MULTI))) == pytest.approx(MULTI[name], abs=1e-6)
+
+
+@pytest.mark.parametrize("line", metrics.lines(), ids=lambda line: line.label)
+def test_names_like_a_metric_are_not_read(line: metrics.Line, capsys: pytest.CaptureFixture[str]) -> None:
+    """A class that is named like a line of the log -> shown, and no expression reads it; the line itself is read."""
+    name, expressions = line.show(0.9), [*(item["Regex"] for item in metrics.definitions()), *PUBLISHED.values()]
+    job_log.log(f"The weakest class is {name}, with 20 images.")
+    shown = capsys.readouterr().out
+    assert shown == f"The weakest class is {name.replace(': ', r':' + chr(92) + 'x20')}, with 20 images.\n"
+    assert not any(re.search(regex, shown) for regex in expressions)
+    job_log.log_metrics(name)
+    assert re.search(line.regex, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("line", metrics.lines(), ids=lambda line: line.label)

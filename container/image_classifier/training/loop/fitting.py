@@ -22,7 +22,7 @@ from image_classifier.training.loop.scoring import Evaluator, Predictions
 from image_classifier.training.loop.snapshots import Best, Progress
 from image_classifier.training.loop.steps import Steps, TunedPart
 from image_classifier.training.model.classifier import Network
-from image_classifier.training.progress import log
+from image_classifier.training.progress import log, log_metrics
 from image_classifier.training.stopping import JobStopped, StopSignal, raise_if_set
 
 
@@ -216,7 +216,7 @@ class _Loop:
         self._check()
         measured = self._evaluator.score(predictions, validation.labels)
         logs |= metric_lines.of_validation(measured)
-        log(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
+        log_metrics(metric_lines.epoch_line(total, total, time.monotonic() - started, logs))
         self._record_epoch(logs, predictions)
 
     def _step(self, batch: batches.Batch, started: float) -> None:

@@ -14,7 +14,7 @@ from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.fine_tuning import Trained
 from image_classifier.training.loop import snapshots
 from image_classifier.training.model.backbone import Backbone
-from image_classifier.training.progress import log
+from image_classifier.training.progress import log, log_metrics
 from image_classifier.training.recipes import (
     candidates,
     earlier_head,
@@ -51,7 +51,7 @@ def train(
     stages = StageStore(job.session)
     fitted = earlier_head.considered(job, head_stage.run(job, stages))
     head = candidates.of_head(job, fitted.head)
-    log(metrics.epoch_line(1, 1, fitted.record.seconds, head.metrics))
+    log_metrics(metrics.epoch_line(1, 1, fitted.record.seconds, head.metrics))
     tuned = tuning_stage.run(job, stages, fitted, head)
     chosen, refitted = tuned.winner or head, NOT_REFITTED
     if chosen is head:
