@@ -18,7 +18,7 @@ from types import FrameType
 
 from image_classifier import PROGRAM, durable_files
 from image_classifier.contract.addresses import without_secrets
-from image_classifier.contract.errors import ExplainedError, first_line
+from image_classifier.contract.errors import ExplainedError, first_line, reported
 from image_classifier.runners import processes
 
 PROCESS, _PROGRESS, _OUTCOME, LOG = "process.json", "progress.json", "outcome.json", "log.txt"
@@ -27,7 +27,6 @@ _EXIT_SECONDS = 5.0
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Variables of a task that divides its work among processes and threads of its own: one thread a library."""
 _LONGEST_MESSAGE = 1000
-_OWNERS = ("UserError: ", "PlatformError: ", "AlgorithmError: ")
 _NICENESS = 10
 _INTERVAL = 0.25
 """Seconds between two records of progress."""
@@ -237,10 +236,8 @@ def _locked(descriptor: int) -> bool:
 
 def _error(lines: Sequence[str]) -> str:
     """Return the sentence of the error that a log ends with, without the name of its kind."""
-    for line in reversed(lines):
-        for owner in _OWNERS:
-            if line.startswith(owner):
-                return _shown(line.removeprefix(owner))
+    if found := reported("\n".join(lines)):
+        return _shown(str(found))
     return f"It ended without a result; its last line: {_shown(lines[-1]) if lines else 'it wrote nothing'}"
 
 

@@ -1,5 +1,6 @@
 """Errors named after their owner: the user, this program or the platform."""
 
+import itertools
 import sys
 
 from image_classifier.contract.addresses import without_secrets
@@ -24,10 +25,27 @@ class PlatformError(ExplainedError):
     """Owned by the platform, which lacks a resource: memory, disk space, a device, a host, the network."""
 
 
+_OWNERS: dict[str, type[ExplainedError]] = {kind.__name__: kind for kind in (UserError, AlgorithmError, PlatformError)}
+
+
 def report_and_exit_code(error: Exception) -> int:
     """Print an error with its owner on standard error and return the exit code of a failed command."""
     print(f"{type(error).__name__}: {without_secrets(str(error))}", file=sys.stderr)
     return 1
+
+
+def reported(output: str) -> ExplainedError | None:
+    """Return the last error that `report_and_exit_code` wrote to a program's output, without secrets; None: none.
+
+    Its text is the line with its owner, and the lines of a list that follow.
+    """
+    lines = output.splitlines()
+    for number in reversed(range(len(lines))):
+        name, _, text = lines[number].partition(": ")
+        if text and (owner := _OWNERS.get(name)):
+            listed = itertools.takewhile(lambda line: line.startswith("- "), lines[number + 1 :])
+            return owner(without_secrets("\n".join([text, *listed])))
+    return None
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:

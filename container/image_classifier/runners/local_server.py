@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from image_classifier import PROGRAM, archives
-from image_classifier.contract.errors import PlatformError, UserError, cause, last_line
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, cause, last_line, reported
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.resources.ports import bind_error
 
@@ -55,10 +55,11 @@ def model_of(given: Path) -> Path:
 def serving(model: Path, port: int, quiet: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     """Serve a model folder on a port of 127.0.0.1 until the block is left.
 
-    Its log goes to standard error, or with `quiet` nowhere but for the last line when it does not start.
+    Its log goes to standard error, or with `quiet` nowhere.
 
     Raises:
-        PlatformError: The server exits, or does not answer in time.
+        ExplainedError: With `quiet`, the error for which the server exits: of the user, if the model cannot be served.
+        PlatformError: The server exits otherwise, or does not answer in time.
     """
     command = [str(PROGRAM.parent / "scripts" / "serve-locally"), str(model), "--port", str(port)]
     # Requests that succeed are the command's own: their log lines would hide what it prints.
@@ -85,7 +86,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise PlatformError(f"The server exited with code {process.returncode}. {_reason(log)}")
+            raise _exited(process.returncode, log)
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5).close()
         except (urllib.error.URLError, ConnectionError, TimeoutError):
@@ -97,8 +98,11 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: IO[bytes
     )
 
 
-def _reason(log: IO[bytes] | None) -> str:
+def _exited(code: int, log: IO[bytes] | None) -> ExplainedError:
     if log is None:
-        return "Its message is above."
+        return PlatformError(f"The server exited with code {code}. Its message is above.")
     log.seek(0)
-    return f"Its last message: {last_line(log.read().decode(errors='replace'))}"
+    output = log.read().decode(errors="replace")
+    return reported(output) or PlatformError(
+        f"The server exited with code {code}. Its last message: {last_line(output)}"
+    )
