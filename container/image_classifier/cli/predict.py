@@ -20,6 +20,7 @@ from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import answers, explaining, image_files, scoring
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
+from image_classifier.cli.predictions.rejections import Rejections
 from image_classifier.cli.terminal import command, consoles
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 from image_classifier.contract.json_objects import type_of
@@ -130,8 +131,8 @@ def _address(model: Path | None, url: str) -> Iterator[str]:
     """Yield `url`, or the address of a server of `model` that ends with the block.
 
     Raises:
-        UserError: The model does not exist.
-        PlatformError: The server does not start.
+        UserError: The model does not exist, or cannot be served.
+        PlatformError: The server does not start for another reason.
     """
     if model is None:
         yield url
@@ -147,22 +148,22 @@ def _show(
 ) -> tuple[list[Answer], int]:
     """Print predictions as they arrive; return them, and how many images had none."""
     found: list[Answer] = []
-    errors = 0
+    rejected = Rejections()
     width = max(len(_shown(image)) for image in images)
     summarised = len(images) > LISTED and consoles.is_interactive() and not as_json
     if summarised:
         outcomes = iter(track(outcomes, "Classifying", len(images), console=consoles.output(), transient=True))
-    for outcome in outcomes:
+    for image, outcome in zip(images, outcomes, strict=True):
         if isinstance(outcome, ExplainedError):
-            errors += 1
-            consoles.report_and_exit_code(outcome)
+            rejected.add(image, outcome)
             continue
         found.append(outcome)
         if as_json:
-            print(json.dumps({"file": str(outcome.image.path), **outcome.raw}), flush=True)
+            print(json.dumps({"file": str(image.path), **outcome.raw}), flush=True)
         elif not summarised:
-            print(f"{_shown(outcome.image):<{width}}  {outcome.summary}", flush=True)
-    return found, errors
+            print(f"{_shown(image):<{width}}  {outcome.summary}", flush=True)
+    rejected.print_others()
+    return found, rejected.count
 
 
 def _shown(image: ImageFile) -> str:

@@ -158,6 +158,31 @@ def test_images_are_classified_and_scored(
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 3
 
 
+def test_rejection_of_many_images_is_said_once(
+    service: SageMakerService, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given 12 images that the endpoint rejects, and one that cannot be read -> two errors, and the others' names."""
+    launch.main(["deploy", str(job)])
+    images = [write_plain_image(tmp_path / "photos" / f"{number:02}.bmp") for number in range(12)]
+    said = json.dumps({"message": "Accept '*' is not offered."})
+    answer = json.dumps({"Message": f'Received client error (406) from all with message "{said}"'})
+
+    def reject(environment: dict[str, Any], start: Any) -> list[bytes]:
+        environment["wsgi.input"].read(int(environment["CONTENT_LENGTH"]))
+        start("424 Failed Dependency", [("X-Amzn-ErrorType", "ModelError")])
+        return [answer.encode()]
+
+    service.hosting = reject
+    capsys.readouterr()
+    assert launch.main(["invoke", "flowers", str(tmp_path / "photos"), str(tmp_path / "absent.jpg")]) == 1
+    first, unreadable, others = capsys.readouterr().err.splitlines()
+    rejected = f"{images[0]}: the endpoint flowers: the server rejected the request (Accept '*' is not offered)"
+    assert first == f"UserError: {rejected}. Formats and limits: docs/reference/http.md"
+    assert unreadable == f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory."
+    listed = ", ".join(map(str, images[1:9]))
+    assert others == f"The error of {images[0]} is that of 11 other images too: {listed} and 3 more."
+
+
 def test_asynchronous_endpoint_answers_through_s3(
     service: SageMakerService, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

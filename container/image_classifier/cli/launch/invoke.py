@@ -10,12 +10,14 @@ from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, printing
 from image_classifier.cli.predictions import answers, image_files, scoring
 from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.predictions.rejections import Rejections
 from image_classifier.cli.terminal import consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.sagemaker import endpoints, session
 from image_classifier.cloud.sagemaker.kinds import ENDPOINT_CONFIG
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.names import on_one_line
 
 SUMMARY = "classify images with an endpoint; class folders, or a manifest, give the accuracy"
 EXAMPLES = (
@@ -43,23 +45,23 @@ def run(given: argparse.Namespace) -> int:
     images = image_files.find(given.images, lambda text: consoles.print_text(consoles.errors(), text))
     opened = session.open_session(given.region or "", given.profile or "")
     ask = _asking(opened, given)
-    found, rejected = [], 0
+    found, rejected = [], Rejections()
     for image in images:
         try:
             answer = Answer.of(image, ask(image.path))
         except UserError as error:
-            consoles.report_and_exit_code(error)
-            rejected += 1
+            rejected.add(image, error)
             continue
         found.append(answer)
-        shown = json.dumps({"file": str(image.path), **answer.raw}) if given.json else f"{image.path}  {answer.summary}"
-        print(shown, flush=True)
+        line = f"{on_one_line(str(image.path))}  {answer.summary}"
+        print(json.dumps({"file": str(image.path), **answer.raw}) if given.json else line, flush=True)
+    rejected.print_others()
     if given.csv:
         answers.write_csv(given.csv, found)
     scored = answers.score(found)
     if scored is not None and not given.json:
         printing.line(scoring.headline(scored), "bold")
-    return 1 if rejected else 0
+    return 1 if rejected.count else 0
 
 
 def _asking(opened: Session, given: argparse.Namespace) -> Callable[[Path], dict[str, Any]]:
