@@ -1,7 +1,7 @@
 """Environment variables that are called like those of a verb and that nothing reads: misspelt, or renamed since."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from image_classifier.contract import monitoring_variables, serving_variables
@@ -13,23 +13,33 @@ _OF_KUBERNETES = re.compile(r"[A-Z]+_(SERVICE|PORT)(_.*)?")
 
 def of_serving(environment: Mapping[str, str]) -> list[str]:
     """Return a log line for each variable in `SERVE_` that `serve` does not read, with the name that was meant."""
-    return _warnings(environment, "SERVE_", serving_variables.VARIABLES, "serving-settings.md")
+    return _warnings(for_server(filter(_is_not_of_kubernetes, environment)))
+
+
+def for_server(names: Iterable[str]) -> list[str]:
+    """Return a sentence for each name in `SERVE_`, given by a user, that `serve` does not read."""
+    return _sentences(names, "SERVE_", serving_variables.VARIABLES, "serving-settings.md")
 
 
 def of_monitoring(environment: Mapping[str, str]) -> list[str]:
     """Return a log line for each variable in `MONITOR_` that `monitor` does not read, with the name that was meant."""
-    return _warnings(environment, "MONITOR_", monitoring_variables.VARIABLES, "monitoring-settings.md")
+    names = filter(_is_not_of_kubernetes, environment)
+    return _warnings(_sentences(names, "MONITOR_", monitoring_variables.VARIABLES, "monitoring-settings.md"))
 
 
-def _warnings(environment: Mapping[str, str], prefix: str, variables: Sequence[Variable[Any]], page: str) -> list[str]:
+def _is_not_of_kubernetes(name: str) -> bool:
+    return not _OF_KUBERNETES.fullmatch(name)
+
+
+def _warnings(sentences: Iterable[str]) -> list[str]:
+    return [f"WARNING: {sentence}" for sentence in sentences]
+
+
+def _sentences(names: Iterable[str], prefix: str, variables: Sequence[Variable[Any]], page: str) -> list[str]:
     # Other prefixes are not ours: SageMaker and its SDK set variables that begin with SAGEMAKER_.
     known = [variable.name for variable in variables if variable.name.startswith(prefix)]
-    found = sorted(
-        name
-        for name in environment
-        if name.upper().startswith(prefix) and name not in known and not _OF_KUBERNETES.fullmatch(name)
-    )
-    return [f"WARNING: The environment variable {name} is not read. {_hint(name, known, page)}" for name in found]
+    unread = sorted(name for name in names if name.upper().startswith(prefix) and name not in known)
+    return [f"The environment variable {name} is not read. {_hint(name, known, page)}" for name in unread]
 
 
 def _hint(name: str, known: Sequence[str], page: str) -> str:

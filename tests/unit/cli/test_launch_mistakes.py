@@ -72,7 +72,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["deploy", "arn:aws:sagemaker:x", *FLAGS], "is not the ARN of a model package, such as arn:aws:sagemaker"),
         (
             ["deploy", "model.tar.gz", *FLAGS, "SERVE_MAX_BODY=9"],
-            "no variable SERVE_MAX_BODY; did you mean SERVE_MAX_BODY_MB?",
+            "variable SERVE_MAX_BODY is not read. Did you mean SERVE_MAX_BODY_MB?",
         ),
         (
             ["deploy", "model.tar.gz", *FLAGS, "SERVE_MAX_BODY_MB=x"],

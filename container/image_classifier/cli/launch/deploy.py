@@ -1,7 +1,6 @@
 """`scripts/launch deploy`: serve the model of a job, or any other one, on SageMaker."""
 
 import argparse
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract import assignments, serving_variables
+from image_classifier.contract import assignments, serving_variables, unread_variables
 from image_classifier.contract.errors import ExplainedError, UserError
 
 SUMMARY = "serve a model: real-time, serverless, asynchronous, or many models behind one endpoint"
@@ -37,7 +36,6 @@ EXAMPLES = (
     "NAME=VALUE words become environment variables of the server: docs/reference/serving-settings.md\n"
     "Deploying again under the same name replaces the model without a pause."
 )
-_OF_THE_SERVER = "SERVE_"
 _MODEL = "a job's folder, a model folder or archive, s3://..., or a registered version: its ARN, GROUP or GROUP:VERSION"
 _OF_THE_JOB = (
     *("image", "serve_image", "role", "location", "region", "profile", "network_isolation", "subnets"),
@@ -107,18 +105,14 @@ def _environment(words: list[str]) -> dict[str, str]:
     """Return the environment variables of the server; its own ones are checked here, not minutes later on AWS.
 
     Raises:
-        UserError: A word has no `=`; a variable that begins with `SERVE_` is unknown; a value is not allowed.
+        UserError: A word has no `=`; a name that begins with `SERVE_` is unknown; a value is not allowed.
     """
     found = assignments.parse(words, "Environment variables", "SERVE_PRECISION=bf16")
-    declared = {variable.name: variable for variable in serving_variables.VARIABLES}
-    for name in found:
-        if name in declared:
-            declared[name].read(found)
-        elif name.startswith(_OF_THE_SERVER):
-            near = difflib.get_close_matches(name, declared, n=1, cutoff=0)
-            raise UserError(
-                f"The server has no variable {name}; did you mean {near[0]}? All: docs/reference/serving-settings.md."
-            )
+    if unread := unread_variables.for_server(found):
+        raise UserError(" ".join(unread))
+    for variable in serving_variables.VARIABLES:
+        if variable.name in found:
+            variable.read(found)
     return found
 
 
