@@ -165,8 +165,8 @@ def missing(options: TrainingOptions) -> list[str]:
         )
     problems += [
         f"image: {image!r} is not the URI of a Docker image in ECR, such as 123456789012.dkr.ecr.eu-west-1."
-        "amazonaws.com/image-classifier@sha256:…; SageMaker takes images from nowhere else. scripts/publish pushes one "
-        "and prints its URI."
+        "amazonaws.com/image-classifier@sha256:…. This program does not set up the access to a private registry in a "
+        "VPC, which SageMaker offers besides. scripts/publish pushes one to ECR and prints its URI."
         for image in (options.image, options.serve_image)
         if image and not _IMAGE.fullmatch(image)
     ]
