@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.progress import track
 
 from image_classifier import PROGRAM
-from image_classifier.cli import predict, train_locally
-from image_classifier.cli.predictions import answers, image_files
+from image_classifier.cli import train_locally
+from image_classifier.cli.predictions import answers, asking, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.scoring import Score
 from image_classifier.cli.terminal import command, consoles, report_page, typed_paths
@@ -18,6 +18,7 @@ from image_classifier.cli.terminal.steps import Steps
 from image_classifier.contract import report_files
 from image_classifier.contract.errors import AlgorithmError, ExplainedError, UserError
 from image_classifier.contract.opt_ml import OptMl
+from image_classifier.contract.payload_types import EVERY_CLASS
 from image_classifier.model_hub import packages
 from image_classifier.photographs import sample_sets
 from image_classifier.runners import chosen_model, job_result, local_server
@@ -78,12 +79,12 @@ def _photographs(data: str) -> tuple[Path, Path]:
 
 def _classify(held_out: Path, port: int) -> Score:
     images = image_files.find([held_out])
-    found = predict.predict(images, f"http://127.0.0.1:{port}/invocations", predict.EVERY_CLASS)
+    found = asking.predict(images, f"http://127.0.0.1:{port}/invocations", EVERY_CLASS)
     if consoles.is_interactive():
         description = "Classifying held-out images over HTTP"
         found = iter(track(found, description, len(images), console=consoles.output(), transient=True))
     outcomes = list(found)
-    for error in (outcome for outcome in outcomes if isinstance(outcome, ExplainedError)):
+    for error in (outcome for outcome in outcomes if isinstance(outcome, UserError)):
         raise error
     score = answers.score(outcome for outcome in outcomes if isinstance(outcome, Answer))
     if score is None:

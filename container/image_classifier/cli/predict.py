@@ -4,112 +4,28 @@ import argparse
 import contextlib
 import json
 import sys
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from rich.progress import track
 
 from image_classifier import archives
 from image_classifier.cli import argument_types
-from image_classifier.cli.predictions import answers, explaining, image_files, scoring
+from image_classifier.cli.predictions import answers, asking, explaining, image_files, scoring
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.rejections import Rejections
 from image_classifier.cli.terminal import command, consoles
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
-from image_classifier.contract.json_objects import type_of
+from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.contract.names import on_one_line
+from image_classifier.contract.payload_types import EVERY_CLASS
 from image_classifier.runners import local_server
 
 URL = "http://127.0.0.1:8080/invocations"
-EVERY_CLASS = "application/json;verbose"
-BEST_THREE = "application/json;verbose;n_predictions=3"
+BEST_THREE = f"{EVERY_CLASS};n_predictions=3"
 LISTED = 20
 """Up to so many images of folders get a line each on a terminal; of more, only so many wrong answers are listed."""
-TIMEOUT, EXPLANATION_TIMEOUT = 60.0, 300.0
-"""Seconds until the server must answer."""
-PATIENCE = 60.0
-"""Seconds for which a server that is loading or busy is asked again."""
-
-
-def ask(image: Path, url: str, accept: str, timeout: float = TIMEOUT) -> dict[str, Any]:
-    """Send an image and return the answer; a server that is loading or busy is asked again when it says so.
-
-    Raises:
-        UserError: The image cannot be read, or the server rejects it.
-        PlatformError: No server answers there, it stays busy, or its answer is not JSON.
-    """
-    try:
-        data = image.read_bytes()
-    except OSError as error:
-        raise UserError(f"{image} cannot be read: {error.strerror}. Give image files, or folders of them.") from error
-    headers = {"Content-Type": "application/x-image", "Accept": accept}
-    deadline = time.monotonic() + PATIENCE
-    try:
-        while (found := _answered(urllib.request.Request(url, data, headers), deadline, timeout)) is None:
-            pass
-    except urllib.error.HTTPError as error:
-        owner = PlatformError if error.code == HTTPStatus.SERVICE_UNAVAILABLE else UserError
-        raise owner(f"{image}: {_reason(error)}") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise PlatformError(
-            f"No server answers as expected at {url}: {reason}. scripts/serve-locally starts one; --url names another."
-        ) from error
-    if not isinstance(found, dict):
-        raise PlatformError(
-            f"The server at {url} answers {type_of(found)}, not an object. Give the address of /invocations."
-        )
-    return found
-
-
-def _answered(request: urllib.request.Request, deadline: float, timeout: float) -> Any:
-    """Return the decoded answer; None after the pause that a server asks for that is loading or busy."""
-    try:
-        with _opener(request.full_url).open(request, timeout=timeout) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        pause = error.headers.get("Retry-After", "")
-        wanted = error.code == HTTPStatus.SERVICE_UNAVAILABLE and pause.isdecimal()
-        if not wanted or time.monotonic() + int(pause) > deadline:
-            raise
-        error.close()
-        time.sleep(int(pause))
-        return None
-
-
-def _opener(url: str) -> urllib.request.OpenerDirector:
-    # Proxies from the environment are for remote servers.
-    local = urllib.parse.urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-    return urllib.request.build_opener(*([urllib.request.ProxyHandler({})] if local else []))
-
-
-def _reason(error: urllib.error.HTTPError) -> str:
-    try:
-        return f"rejected with {error.code}: {json.load(error)['message']}"
-    except (ValueError, KeyError, TypeError):
-        return f"rejected with {error.code} {error.reason}"
-
-
-def predict(images: Sequence[ImageFile], url: str, accept: str) -> Iterator[Answer | ExplainedError]:
-    """Classify the images in turn; an image that cannot be read or is rejected yields its error.
-
-    Raises:
-        PlatformError: No server answers.
-    """
-    for image in images:
-        try:
-            yield Answer.of(image, ask(image.path, url, accept))
-        except PlatformError:
-            raise
-        except ExplainedError as error:
-            yield error
 
 
 def _explain(images: Sequence[ImageFile], url: str, output: Path | None) -> None:
@@ -118,7 +34,7 @@ def _explain(images: Sequence[ImageFile], url: str, output: Path | None) -> None
         raise UserError(f"--explain takes one image, not {len(images):,}. Name one file.")
     (image,) = images
     target = explaining.output_for(image.path, output)
-    raw = ask(image.path, url, explaining.ACCEPT, EXPLANATION_TIMEOUT)
+    raw = asking.ask(image.path, url, explaining.ACCEPT, asking.EXPLANATION_TIMEOUT)
     found = explaining.map_of(raw, url)
     explaining.write(image.path, found, target)
     print(f"{_shown(image)}  {Answer.of(image, raw).summary}")
@@ -144,7 +60,7 @@ def _address(model: Path | None, url: str) -> Iterator[str]:
 
 
 def _show(
-    images: Sequence[ImageFile], outcomes: Iterator[Answer | ExplainedError], as_json: bool
+    images: Sequence[ImageFile], outcomes: Iterator[Answer | UserError], as_json: bool
 ) -> tuple[list[Answer], int]:
     """Print predictions as they arrive; return them, and how many images had none."""
     found: list[Answer] = []
@@ -154,7 +70,7 @@ def _show(
     if summarised:
         outcomes = iter(track(outcomes, "Classifying", len(images), console=consoles.output(), transient=True))
     for image, outcome in zip(images, outcomes, strict=True):
-        if isinstance(outcome, ExplainedError):
+        if isinstance(outcome, UserError):
             rejected.add(image, outcome)
             continue
         found.append(outcome)
@@ -253,7 +169,7 @@ def _on_standard_error(text: str) -> None:
 def _classify(images: Sequence[ImageFile], url: str, given: argparse.Namespace) -> int:
     has_folders = any(image.folder_name for image in images)
     accept = given.accept or (EVERY_CLASS if given.json or has_folders else BEST_THREE)
-    found, errors = _show(images, predict(images, url, accept), given.json)
+    found, errors = _show(images, asking.predict(images, url, accept), given.json)
     if given.csv:
         answers.write_csv(given.csv, found)
     if has_folders and not given.json:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from image_classifier.cli import predict
+from image_classifier.cli.predictions import asking
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.contract.errors import PlatformError, UserError
@@ -67,7 +68,7 @@ def test_strange_answers_are_said(
     """Given a list, HTML, or an error in HTML as the answer -> one sentence, no traceback."""
     (tmp_path / "a.jpg").write_bytes(b"image")
     with pytest.raises(kind, match=message):
-        predict.ask(tmp_path / "a.jpg", strange_server + path, "*/*")
+        asking.ask(tmp_path / "a.jpg", strange_server + path, "*/*")
 
 
 def test_addresses_that_are_none_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,11 +111,11 @@ def test_server_that_is_loading_is_asked_again(tmp_path: Path) -> None:
     with in_a_thread(server):
         url = f"http://127.0.0.1:{server.server_port}/invocations"
         BusyServer.waits[:] = ["0", "0"]
-        assert predict.ask(tmp_path / "a.jpg", url, "*/*") == {}
+        assert asking.ask(tmp_path / "a.jpg", url, "*/*") == {}
         for wait in ("3600", ""):
             BusyServer.waits[:] = [wait]
             with pytest.raises(PlatformError, match="rejected with 503: The model is still being loaded"):
-                predict.ask(tmp_path / "a.jpg", url, "*/*")
+                asking.ask(tmp_path / "a.jpg", url, "*/*")
 
 
 def test_environment_proxies_are_not_for_this_machine(
@@ -124,7 +125,7 @@ def test_environment_proxies_are_not_for_this_machine(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     (tmp_path / "a.jpg").write_bytes(b"image")
     with pytest.raises(PlatformError, match="answers a list"):
-        predict.ask(tmp_path / "a.jpg", strange_server + "/list", "*/*")
+        asking.ask(tmp_path / "a.jpg", strange_server + "/list", "*/*")
 
 
 def test_names_cannot_control_the_terminal(
@@ -135,7 +136,7 @@ def test_names_cannot_control_the_terminal(
     for name in names:
         (tmp_path / name).touch()
     answer = {"probabilities": [0.9, 0.1], "labels": ["\x1bcat", "dog"]}
-    monkeypatch.setattr(predict, "ask", lambda *_: answer)
+    monkeypatch.setattr(asking, "ask", lambda *_: answer)
     assert predict.main([str(tmp_path / name) for name in names]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("/")[-1].split()[0] for line in lines] == ["\\x1b[31mred.jpg", "a\\x0ab.jpg", "caf\\xe9.jpg"]

@@ -21,6 +21,7 @@ from image_classifier.cloud.sagemaker.kinds import TRANSFORM_JOB
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.cloud.uploads import Manifest
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.payload_types import EVERY_CLASS
 from image_classifier.imaging import FORMATS
 from image_classifier.runners import experiment
 
@@ -29,7 +30,6 @@ EXAMPLES = (
     "examples:\n  scripts/launch batch run/flowers photos --csv answers.csv\n"
     "  scripts/launch batch run/flowers s3://my-bucket/new --csv answers.csv"
 )
-_ACCEPT = "application/json;verbose"
 _OF_THE_JOB = ("image", "serve_image", "role", "location", "region", "profile", "network_isolation", "kms_key", "tags")
 
 
@@ -73,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
         image=served.image(),
         images=images,
         storage=storage,
-        accept=_ACCEPT,
+        accept=EVERY_CLASS,
         options=served.options,
         how=how,
     )

@@ -25,7 +25,7 @@ from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, REAL_TIME, SERVERLESS
 from image_classifier.cloud.sagemaker.hosting import Deployment
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract import assignments, serving_variables, unread_variables
+from image_classifier.contract import assignments, payload_types, serving_variables, unread_variables
 from image_classifier.contract.errors import ExplainedError, UserError
 
 SUMMARY = "serve a model: real-time, serverless, asynchronous, or many models behind one endpoint"
@@ -141,7 +141,7 @@ def _package(opened: Session, served: ServedModel, given: argparse.Namespace) ->
 
 
 def _checked(opened: Session, name: str, known: Known) -> tuple[str, bool]:
-    return held_out.compared(known, endpoints.invoke(opened, name, known.image, "application/json;verbose"))
+    return held_out.compared(known, endpoints.invoke(opened, name, known.image, payload_types.EVERY_CLASS))
 
 
 def _send(opened: Session, requests: Sequence[Call], found: Deployment, silent: bool) -> None:

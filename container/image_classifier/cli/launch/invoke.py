@@ -18,12 +18,12 @@ from image_classifier.cloud.sagemaker.kinds import ENDPOINT_CONFIG
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import on_one_line
+from image_classifier.contract.payload_types import EVERY_CLASS
 
 SUMMARY = "classify images with an endpoint; class folders, or a manifest, give the accuracy"
 EXAMPLES = (
     "examples:\n  scripts/launch invoke flowers photo.jpg\n  scripts/launch invoke flowers photos --csv answers.csv"
 )
-_ACCEPT = "application/json;verbose"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("endpoint", type=argument_types.some_text, metavar="ENDPOINT", help="its name")
     parser.add_argument("images", type=argument_types.some_path, nargs="+", metavar="IMAGE_OR_FOLDER")
     parser.add_argument("--target-model", default="", metavar="TAR", help="of an endpoint with many models")
-    parser.add_argument("--accept", default=_ACCEPT, metavar="TYPE", help="response format (default: %(default)s)")
+    parser.add_argument("--accept", default=EVERY_CLASS, metavar="TYPE", help="response format (default: %(default)s)")
     parser.add_argument(
         "--csv", type=argument_types.some_path, metavar="FILE", help="a new file with a row for each image"
     )

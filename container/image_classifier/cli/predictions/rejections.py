@@ -2,7 +2,7 @@
 
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.terminal import consoles
-from image_classifier.contract.errors import ExplainedError
+from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import listed, on_one_line
 
 
@@ -12,7 +12,7 @@ class Rejections:
     def __init__(self) -> None:
         self._names: dict[str, list[str]] = {}
 
-    def add(self, image: ImageFile, error: ExplainedError) -> None:
+    def add(self, image: ImageFile, error: UserError) -> None:
         """Count an image, and print the error if no image before had the same, but for the name of the image."""
         name = str(image.path)
         names = self._names.setdefault(str(error).replace(name, "", 1), [])

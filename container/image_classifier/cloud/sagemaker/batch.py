@@ -10,6 +10,7 @@ from image_classifier.cloud.sagemaker.kinds import MODEL
 from image_classifier.cloud.sagemaker.options import TrainingOptions, read_values, reject
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
+from image_classifier.contract.payload_types import ANY_IMAGE
 
 LOG_GROUP = "/aws/sagemaker/TransformJobs"
 SUFFIX = ".out"
@@ -82,7 +83,7 @@ def create_transform_job(found: Batch) -> Call:
         "ModelClientConfig": {"InvocationsTimeoutInSeconds": how.timeout_seconds, "InvocationsMaxRetries": 2},
         "TransformInput": {
             "DataSource": {"S3DataSource": source},
-            "ContentType": "application/x-image",
+            "ContentType": ANY_IMAGE,
             "SplitType": "None",
         },
         "TransformOutput": {"S3OutputPath": found.answers.uri, "Accept": found.accept, **encrypted},

@@ -16,8 +16,8 @@ from image_classifier.cloud.sagemaker.kinds import ENDPOINT
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError, UserError
 from image_classifier.contract.json_objects import type_of
+from image_classifier.contract.payload_types import ANY_IMAGE
 
-_CONTENT_TYPE = "application/x-image"
 _ASYNCHRONOUS_PAUSE = 1.0
 _ASYNCHRONOUS_PATIENCE = 900.0
 """Seconds until an asynchronous endpoint must answer: the platform's default."""
@@ -87,7 +87,7 @@ def invoke(session: Session, endpoint: str, image: Path, accept: str, model: str
     parameters: dict[str, Any] = {
         "EndpointName": endpoint,
         "Body": _read(image),
-        "ContentType": _CONTENT_TYPE,
+        "ContentType": ANY_IMAGE,
         "Accept": accept,
         **({"TargetModel": model} if model else {}),
     }
@@ -105,7 +105,7 @@ def invoke_through_s3(session: Session, endpoint: str, image: Path, accept: str,
     storage = S3Storage(Access(region=session.region, profile=session.profile or None))
     source = folder.below(f"{uuid.uuid4()}-{image.name}")
     storage.write_bytes(_read(image), source)
-    parameters = {"EndpointName": endpoint, "InputLocation": source.uri, "ContentType": _CONTENT_TYPE, "Accept": accept}
+    parameters = {"EndpointName": endpoint, "InputLocation": source.uri, "ContentType": ANY_IMAGE, "Accept": accept}
     call = Call("sagemaker-runtime", "InvokeEndpointAsync", parameters, f"{image}: the endpoint {endpoint}")
     accepted = session.send(call)
 

@@ -13,6 +13,7 @@ from image_classifier.console import tasks
 from image_classifier.console.tasks import CommandStatus
 from image_classifier.contract.declaration import Declaration
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.payload_types import EVERY_CLASS
 from image_classifier.runners import experiment
 
 _FOLDER, _REQUEST, _TASK = "batch", "request.json", "task"
@@ -98,7 +99,7 @@ def described(name: str, artefact: str, images: str, given: Mapping[str, str]) -
         image=of_the_job.image,
         images=s3.parse(images),
         storage=s3.parse(of_the_job.location),
-        accept="application/json;verbose",
+        accept=EVERY_CLASS,
         options=of_the_job,
         how=batch.parse(_of(batch.DECLARATIONS, given)),
     )

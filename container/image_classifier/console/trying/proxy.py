@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.payload_types import ANY_IMAGE
 from image_classifier.contract.serving_variables import MAX_BODY
 
 MOST_BODY = MAX_BODY.default * 1024 * 1024
@@ -55,7 +56,7 @@ def classify(port: int, image: bytes, accept: str) -> Answer:
         raise UserError(
             f"The file has {len(image):,} bytes; at most {MOST_BODY:,} are classified. Choose a smaller one."
         )
-    return _ask(port, "POST", "/invocations", image, {"Content-Type": "application/x-image", "Accept": accept})
+    return _ask(port, "POST", "/invocations", image, {"Content-Type": ANY_IMAGE, "Accept": accept})
 
 
 def _ask(port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
