@@ -9,7 +9,7 @@ from typing import Any
 from image_classifier import archives, artifacts
 from image_classifier.cloud import s3, uploads
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import options, registry
+from image_classifier.cloud.sagemaker import option_reading, options, registry
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.registry import Reference
 from image_classifier.contract.errors import UserError
@@ -83,7 +83,7 @@ def find_any(named: str, flags: Mapping[str, Any]) -> ServedModel:
     if asked is None:
         return find(named, flags)
     given = options.parse(flags)
-    options.reject([problem for problem in options.missing(given) if not problem.startswith("image:")])
+    option_reading.reject([problem for problem in options.missing(given) if not problem.startswith("image:")])
     return ServedModel(asked.group, given, None, registered=asked)
 
 
@@ -143,7 +143,7 @@ def _require(given: TrainingOptions) -> None:
     problems = options.missing(given)
     if given.serve_image:
         problems = [problem for problem in problems if not problem.startswith("image:")]
-    options.reject(problems)
+    option_reading.reject(problems)
 
 
 def _archive(path: Path, scratch: Path) -> Path:

@@ -18,6 +18,7 @@ from image_classifier.cloud.sagemaker import (
     monitor_options,
     monitored,
     monitoring,
+    option_reading,
     options,
     session,
     waiting,
@@ -92,7 +93,7 @@ def _complete(typed: TrainingOptions, target: Monitored, region: str) -> Trainin
             "or the job's folder behind the endpoint's name."
         )
     found = replace(typed, image=image, role=typed.role or target.role, region=region)
-    options.reject(options.missing(found))
+    option_reading.reject(options.missing(found))
     return found
 
 

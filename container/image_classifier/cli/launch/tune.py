@@ -11,7 +11,7 @@ from image_classifier import PROGRAM, own_files
 from image_classifier.cli.launch import arguments, following, images, printing, train
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import calls, names, options, places, session, tuning, waiting
+from image_classifier.cloud.sagemaker import calls, names, option_reading, options, places, session, tuning, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB, TUNING_JOB
 from image_classifier.cloud.sagemaker.session import Session
@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
     images.check(asked_for)
     sagemaker.check(asked_for, output)
     typed = options.parse(asked_for.options[experiment.SAGEMAKER])
-    if len(options.items(typed.instance_type)) > 1 or typed.retry_for:
+    if len(option_reading.items(typed.instance_type)) > 1 or typed.retry_for:
         raise UserError("A search takes one instance type, and no retry_for: give --instance-type TYPE.")
     if given.attach and given.dry_run:
         raise UserError("--attach follows what was started, and a dry run sends nothing: leave one of them out.")

@@ -7,7 +7,8 @@ from typing import Any
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.kinds import MODEL
-from image_classifier.cloud.sagemaker.options import TrainingOptions, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import read_values, reject
+from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 from image_classifier.contract.payload_types import ANY_IMAGE

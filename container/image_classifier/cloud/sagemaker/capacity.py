@@ -7,7 +7,8 @@ spot instances, so that each type is a job of its own there.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from image_classifier.cloud.sagemaker.options import TrainingOptions, items
+from image_classifier.cloud.sagemaker.option_reading import items
+from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.session import pause_before
 from image_classifier.contract import durations
 

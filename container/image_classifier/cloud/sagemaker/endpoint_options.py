@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.cloud.sagemaker.options import MOST_TYPES, duration_problems, items, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import duration_problems, items, read_values, reject
+from image_classifier.cloud.sagemaker.options import MOST_TYPES
 from image_classifier.contract import durations
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 

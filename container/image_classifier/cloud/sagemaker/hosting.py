@@ -7,7 +7,8 @@ from typing import Any
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.endpoint_options import ASYNCHRONOUS, MULTI_MODEL, SERVERLESS, EndpointOptions
-from image_classifier.cloud.sagemaker.options import TrainingOptions, items
+from image_classifier.cloud.sagemaker.option_reading import items
+from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import vpc
 

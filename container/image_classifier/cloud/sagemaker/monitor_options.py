@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.cloud.sagemaker.options import read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import read_values, reject
 from image_classifier.contract import durations
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 

@@ -1,18 +1,16 @@
 """What a job on SageMaker needs beside its experiment, declared once: file, flags, messages and form come from it."""
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Location
+from image_classifier.cloud.sagemaker.option_reading import duration_problems, items, read_values, reject
 from image_classifier.cloud.sagemaker.tags import OURS
-from image_classifier.contract import durations
-from image_classifier.contract.declaration import Declaration, Value, declarations_of, declare
+from image_classifier.contract.declaration import Declaration, declarations_of, declare
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.value_forms import decode
 
 _SINCE: dict[str, Any] = {"since": "0.5", "builtin": False}
 MOST_TYPES = 5
@@ -106,11 +104,6 @@ class TrainingOptions:
 DECLARATIONS: tuple[Declaration, ...] = declarations_of(TrainingOptions)
 
 
-def items(text: str) -> list[str]:
-    """Return the items of a text with commas."""
-    return [item.strip() for item in text.split(",") if item.strip()]
-
-
 def parse(given: Mapping[str, Any]) -> TrainingOptions:
     """Return the options with defaults for those that are not given.
 
@@ -124,35 +117,6 @@ def parse(given: Mapping[str, Any]) -> TrainingOptions:
     problems += _contradictions(found)
     reject(problems)
     return found
-
-
-def read_values(declarations: Sequence[Declaration], given: Mapping[str, Any]) -> tuple[dict[str, Value], list[str]]:
-    """Return the values of given options, and a sentence for each unknown name and each value that is not allowed."""
-    declared = {declaration.name: declaration for declaration in declarations}
-    problems: list[str] = []
-    values: dict[str, Value] = {}
-    for name, written in given.items():
-        if name not in declared:
-            near = difflib.get_close_matches(name, declared, n=1) or [", ".join(declared)]
-            problems.append(f"Unknown option {name}; did you mean {near[0]}?")
-            continue
-        try:
-            values[name] = decode(declared[name], _with_commas(written))
-        except ValueError as reason:
-            because = f", {reason}" if str(reason) else ""
-            problems.append(f"{name} is {written!r}{because}; allowed: {declared[name].allowed}.")
-    return values, problems
-
-
-def reject(problems: Sequence[str]) -> None:
-    """Raise one error with all problems, if there are any.
-
-    Raises:
-        UserError: There are.
-    """
-    if problems:
-        listed = problems[0] if len(problems) == 1 else "".join(f"\n- {problem}" for problem in problems)
-        raise UserError(f"The options for SageMaker are invalid: {listed}")
 
 
 def missing(options: TrainingOptions) -> list[str]:
@@ -182,15 +146,6 @@ def missing(options: TrainingOptions) -> list[str]:
             "twelve digits of your account. `aws iam list-roles` lists them."
         )
     return problems
-
-
-def _with_commas(written: Any) -> Any:
-    """Return an array or a table of the experiment's file as the text that a flag gives."""
-    if isinstance(written, Mapping):
-        return ",".join(f"{name}={value}" for name, value in written.items())
-    if isinstance(written, Sequence) and not isinstance(written, str):
-        return ",".join(written)
-    return written
 
 
 def _contradictions(options: TrainingOptions) -> list[str]:
@@ -243,13 +198,3 @@ def _tag_problems(text: str) -> list[str]:
     if reserved := [name for name in names if name.lower().startswith("aws:")]:
         problems.append(f"tags: {', '.join(reserved)}; AWS keeps names that begin with aws: for itself.")
     return problems
-
-
-def duration_problems(name: str, text: str) -> list[str]:
-    """Return a sentence if an optional duration cannot be read."""
-    try:
-        if text:
-            durations.seconds(text)
-    except ValueError as error:
-        return [f"{name}: {error}."]
-    return []

@@ -6,7 +6,7 @@ from typing import Any
 
 from image_classifier.cloud.sagemaker import own_ranges
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.options import items, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import items, read_values, reject
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import TrainingJob, definition, with_time_budget
 from image_classifier.contract import specification

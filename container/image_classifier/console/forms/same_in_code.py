@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from image_classifier.cloud.s3 import Location
+from image_classifier.cloud.sagemaker import option_reading
 from image_classifier.cloud.sagemaker import options as sagemaker_options
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.training import TrainingJob, create_training_job
@@ -92,7 +93,7 @@ class _Addresses:
 def _addresses(asked: Experiment) -> _Addresses:
     given = sagemaker_options.parse(asked.options.get(SAGEMAKER, {}))
     # The SDKs take one instance type.
-    first = sagemaker_options.items(given.instance_type)[0]
+    first = option_reading.items(given.instance_type)[0]
     shown = replace(given, image=given.image or _URI, role=given.role or _ROLE, location=given.location or _LOCATION)
     options = replace(shown, instance_type=first)
     location = options.storage("")

@@ -7,7 +7,7 @@ from typing import Any
 
 from image_classifier.cloud.sagemaker import registry
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.options import items, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import items, read_values, reject
 from image_classifier.cloud.sagemaker.pipelines import judging, references
 from image_classifier.cloud.sagemaker.pipelines.judging import TRAIN
 from image_classifier.cloud.sagemaker.registry import APPROVED, PENDING, REJECTED
