@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import calls, registry, tags, waiting
+from image_classifier.cloud.sagemaker import calls, registering, tags, waiting
 from image_classifier.cloud.sagemaker.session import Session
 from tests.support.aws import ACCOUNT
 from tests.support.sagemaker_service import BUCKET, REGION, ROLE, SageMakerService, sagemaker_on_this_machine
@@ -134,7 +134,7 @@ def test_endpoint_of_a_registered_version_is_monitored(service: SageMakerService
     sagemaker.create_model_package_group(ModelPackageGroupName=group)
     artefact = f"s3://{BUCKET}/registered/model.tar.gz"
     package = sagemaker.create_model_package(
-        ModelPackageGroupName=group, InferenceSpecification=registry.inference(IMAGE, artefact)
+        ModelPackageGroupName=group, InferenceSpecification=registering.inference(IMAGE, artefact)
     )["ModelPackageArn"]
     sagemaker.delete_model(ModelName="flowers")
     sagemaker.create_model(ModelName="flowers", ExecutionRoleArn=ROLE, PrimaryContainer={"ModelPackageName": package})

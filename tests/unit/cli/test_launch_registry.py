@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import registry, waiting
+from image_classifier.cloud.sagemaker import registering, waiting
 from image_classifier.contract.errors import UserError
 from tests.support import registered
 from tests.support.golden_files import assert_golden
@@ -190,7 +190,7 @@ def test_status_and_deletion_know_versions(
     """Given two versions, one of another program -> ours is listed and deleted, and the group stays with theirs."""
     launch.main(["register", str(job)])
     theirs = boto3.client("sagemaker").create_model_package(
-        ModelPackageGroupName="flowers", InferenceSpecification=registry.inference("image", "s3://b/m")
+        ModelPackageGroupName="flowers", InferenceSpecification=registering.inference("image", "s3://b/m")
     )["ModelPackageArn"]
     capsys.readouterr()
     assert launch.main(["status"]) == 0

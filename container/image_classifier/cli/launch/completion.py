@@ -10,7 +10,7 @@ from pathlib import Path
 
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import registry
+from image_classifier.cloud.sagemaker import registering, registry
 from image_classifier.cloud.sagemaker.registry import Registered
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract import gate_files, report_files
@@ -48,5 +48,5 @@ def complete(opened: Session, found: Registered) -> Registered | None:
         score = figures.read(Path(scratch))
         card = package_card.read(Path(scratch), found.artefact)
     verdict = str(json.loads(files[gate_files.FIGURES]).get(gate_files.VERDICT, ""))
-    opened.send(registry.complete(found, card, replace(score, verdict=verdict).as_properties()))
+    opened.send(registering.complete(found, card, replace(score, verdict=verdict).as_properties()))
     return registry.find(opened, found.arn)

@@ -5,7 +5,7 @@ import argparse
 from image_classifier import PROGRAM
 from image_classifier.cli.launch import arguments, completion, images, printing, train
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import calls, executions, names, options, places, registry, session
+from image_classifier.cloud.sagemaker import calls, executions, names, options, places, registering, registry, session
 from image_classifier.cloud.sagemaker.kinds import PIPELINE
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.pipelines import definition
@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
     local = inputs.sources(asked_for, storage, path, needs_staging=bool(plans and model.model_id))
     found = _pipeline(asked_for, how, typed, storage, local)
     made = definition.build(found)
-    group = registry.create_group(found.group, asked_for.name, typed)
+    group = registering.create_group(found.group, asked_for.name, typed)
     create = definition.upsert(found, made, exists=False)
     calls.validate([*definition.requests(made), group, create])
     if given.definition:

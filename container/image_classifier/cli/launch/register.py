@@ -12,8 +12,9 @@ from image_classifier.cli.launch import arguments, completion, models, printing
 from image_classifier.cli.launch.models import ServedModel
 from image_classifier.cloud import uploads
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import calls, names, places, registry, session
-from image_classifier.cloud.sagemaker.registry import Registered, S3File, Version
+from image_classifier.cloud.sagemaker import calls, names, places, registering, registry, session
+from image_classifier.cloud.sagemaker.registering import S3File, Version
+from image_classifier.cloud.sagemaker.registry import Registered
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract import report_files
 from image_classifier.contract.errors import UserError
@@ -85,8 +86,8 @@ def run(given: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         files = _files(given, served, Path(scratch), storage)
         found = _version(given, served, storage, files)
-        group = registry.create_group(found.group, served.experiment, served.options)
-        planned = [group, registry.create_version(found)]
+        group = registering.create_group(found.group, served.experiment, served.options)
+        planned = [group, registering.create_version(found)]
         calls.validate(planned)
         if given.dry_run:
             upload = served.upload_as_json(storage)

@@ -1,62 +1,20 @@
-"""The model registry: a group of versions, each an artefact with its image, its evaluation and its approval."""
+"""The model registry: groups of versions, how a user names a version, and which of them is deployed."""
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
 from image_classifier.cloud.sagemaker import tags
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import UserError
-from image_classifier.contract.payload_types import REQUEST_TYPES, RESPONSE_TYPES
 
 APPROVED, PENDING, REJECTED = STATUSES = ("Approved", "PendingManualApproval", "Rejected")
 _REFERENCE = re.compile(r"(?P<group>[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62})(:(?P<version>[1-9][0-9]{0,8}))?")
 _ARN = re.compile(
     r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:model-package/(?P<name>[a-zA-Z0-9-]{1,63})/[0-9]{1,9}"
 )
-_BRACKETS = dict.fromkeys(map(ord, "()[]“”"))
-_LONGEST_VALUE, _LONGEST_DESCRIPTION = 256, 1024
-
-
-@dataclass(frozen=True)
-class S3File:
-    """A JSON file of a version in S3."""
-
-    uri: str
-    sha256: str = ""
-    """Hexadecimal; empty: not known."""
-
-    def as_source(self) -> dict[str, str]:
-        """Return the file as the API names it."""
-        digest = {"ContentDigest": f"sha256:{self.sha256}"} if self.sha256 else {}
-        return {"ContentType": "application/json", "S3Uri": self.uri, **digest}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """A model that is to be registered."""
-
-    group: str
-    experiment: str
-    artefact: str
-    """URI of its archive."""
-    image: str
-    approval: str
-    """One of `STATUSES`."""
-    description: str
-    evaluation: S3File
-    """`evaluation.json`."""
-    statistics: S3File | None = None
-    """`statistics.json` of its drift baseline."""
-    constraints: S3File | None = None
-    card: str = ""
-    """Content of the model card; empty without one."""
-    properties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    options: TrainingOptions
 
 
 @dataclass(frozen=True)
@@ -141,67 +99,6 @@ def reference(text: str) -> Reference | None:
     return Reference(found["group"], found["version"] or "") if found else None
 
 
-def create_group(group: str, experiment: str, options: TrainingOptions) -> Call:
-    """Return the request that makes a group, which gives its tags to its versions."""
-    parameters = {
-        "ModelPackageGroupName": group,
-        "ModelPackageGroupDescription": f"Image classifiers of the experiment {experiment}",
-        "Tags": tags.tags(experiment, options.tag_mapping),
-    }
-    return Call("sagemaker", "CreateModelPackageGroup", parameters, f"The model package group {group}")
-
-
-def create_version(found: Version) -> Call:
-    """Return the request that registers a version; versions of a group take no tags."""
-    card = {"ModelCard": _draft(found.card)} if found.card else {}
-    parameters = {
-        "ModelPackageGroupName": found.group,
-        "ModelPackageDescription": found.description[:_LONGEST_DESCRIPTION],
-        "InferenceSpecification": inference(found.image, found.artefact),
-        "ModelMetrics": {"ModelQuality": {"Statistics": found.evaluation.as_source()}},
-        **drift_baselines(found.statistics, found.constraints),
-        **card,
-        "ModelApprovalStatus": found.approval,
-        "Domain": "COMPUTER_VISION",
-        "Task": "IMAGE_CLASSIFICATION",
-        "CustomerMetadataProperties": properties(found.experiment, found.properties),
-    }
-    return Call("sagemaker", "CreateModelPackage", parameters, f"A version of {found.group}")
-
-
-def _draft(card: str) -> dict[str, str]:
-    return {"ModelCardContent": card, "ModelCardStatus": "Draft"}
-
-
-def inference(image: Any, artefact: Any) -> dict[str, Any]:
-    """Return the InferenceSpecification of one container; in a pipeline its parts may be references."""
-    return {
-        "Containers": [{"Image": image, "ModelDataUrl": artefact}],
-        "SupportedContentTypes": list(REQUEST_TYPES),
-        "SupportedResponseMIMETypes": list(RESPONSE_TYPES),
-    }
-
-
-def drift_baselines(statistics: S3File | None, constraints: S3File | None) -> dict[str, Any]:
-    """Return DriftCheckBaselines, if there are files."""
-    if statistics is None or constraints is None:
-        return {}
-    files = {"Statistics": statistics.as_source(), "Constraints": constraints.as_source()}
-    return {"DriftCheckBaselines": {"ModelDataQuality": files}}
-
-
-def properties(experiment: str, others: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata of a version, whose values may have letters, digits, spaces and a few signs alone."""
-    ours = {tag["Key"]: tag["Value"] for tag in tags.tags(experiment, {})}
-    return {name: _plain(value) for name, value in {**ours, **others}.items() if _plain(value)}
-
-
-def _plain(value: str) -> str:
-    written = value.replace("%", "percent").translate(_BRACKETS)
-    kept = "".join(sign if sign.isalnum() or sign in "_.:/=+-@" else " " for sign in written)
-    return " ".join(kept.split())[:_LONGEST_VALUE].rstrip()
-
-
 def describe_group(group: str) -> Call:
     """Return the request that describes a group."""
     parameters = {"ModelPackageGroupName": group}
@@ -217,17 +114,6 @@ def approve(arn: str, status: str) -> Call:
     """Return the request that gives a version another approval status."""
     parameters = {"ModelPackageArn": arn, "ModelApprovalStatus": status}
     return Call("sagemaker", "UpdateModelPackage", parameters, f"The model package {arn}")
-
-
-def complete(found: Registered, card: str, others: Mapping[str, str]) -> Call:
-    """Return the request that adds a model card and metadata to a version that lacks them."""
-    parameters: dict[str, Any] = {
-        "ModelPackageArn": found.arn,
-        "CustomerMetadataProperties": {**found.metadata, **properties(found.experiment, others)},
-    }
-    if card:
-        parameters["ModelCard"] = _draft(card)
-    return Call("sagemaker", "UpdateModelPackage", parameters, f"The model package {found.arn}")
 
 
 def versions(session: Session, group: str, approval: str = "") -> Iterator[Registered]:

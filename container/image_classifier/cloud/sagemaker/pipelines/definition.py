@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.cloud.sagemaker import registry
+from image_classifier.cloud.sagemaker import registering
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.option_reading import items, read_values, reject
 from image_classifier.cloud.sagemaker.pipelines import judging, references
@@ -160,14 +160,14 @@ def _register(found: Pipeline, name: str, image: str) -> dict[str, Any]:
     statistics, constraints = (_source(one) for one in gate_files.BASELINES)
     arguments = {
         "ModelPackageGroupName": found.group,
-        "InferenceSpecification": registry.inference(
+        "InferenceSpecification": registering.inference(
             image, references.get(f"Steps.{TRAIN}.ModelArtifacts.S3ModelArtifacts")
         ),
         "ModelMetrics": {"ModelQuality": {"Statistics": _source(report_files.MODEL_QUALITY)}},
         "DriftCheckBaselines": {"ModelDataQuality": {"Statistics": statistics, "Constraints": constraints}},
         "ModelApprovalStatus": references.parameter(_STATUS),
         "MetadataProperties": {"GeneratedBy": references.get("Execution.PipelineExecutionArn")},
-        "CustomerMetadataProperties": registry.properties(found.job.experiment, {}),
+        "CustomerMetadataProperties": registering.properties(found.job.experiment, {}),
     }
     return {"Name": name, "Type": "RegisterModel", "Arguments": arguments}
 
