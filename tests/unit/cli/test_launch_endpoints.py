@@ -1,4 +1,4 @@
-"""scripts/launch deploy and invoke, over HTTP."""
+"""scripts/launch deploy, over HTTP."""
 
 import json
 import time
@@ -142,59 +142,6 @@ def test_failed_endpoint_shows_its_last_log_lines(
     assert "UserError: no model in /opt/ml/model" in shown
 
 
-def test_images_are_classified_and_scored(
-    service: SageMakerService, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Given two class folders -> a line for each image, a table, and the accuracy."""
-    launch.main(["deploy", str(job)])
-    for name in ("cat", "dog"):
-        write_plain_image(tmp_path / "photos" / name / f"{name}.bmp")
-    answer_with(ANSWER)
-    capsys.readouterr()
-    assert launch.main(["invoke", "flowers", str(tmp_path / "photos"), "--csv", str(tmp_path / "answers.csv")]) == 0
-    shown = capsys.readouterr().out
-    assert "cat.bmp  cat 90.0 %   dog 10.0 %" in shown
-    assert "50" in shown.splitlines()[-1]
-    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 3
-
-
-def test_rejection_of_many_images_is_said_once(
-    service: SageMakerService, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Given 12 images that the endpoint rejects, and one that cannot be read -> two errors, and the others' names."""
-    launch.main(["deploy", str(job)])
-    images = [write_plain_image(tmp_path / "photos" / f"{number:02}.bmp") for number in range(12)]
-    said = json.dumps({"message": "Accept '*' is not offered."})
-    answer = json.dumps({"Message": f'Received client error (406) from all with message "{said}"'})
-
-    def reject(environment: dict[str, Any], start: Any) -> list[bytes]:
-        environment["wsgi.input"].read(int(environment["CONTENT_LENGTH"]))
-        start("424 Failed Dependency", [("X-Amzn-ErrorType", "ModelError")])
-        return [answer.encode()]
-
-    service.hosting = reject
-    capsys.readouterr()
-    assert launch.main(["invoke", "flowers", str(tmp_path / "photos"), str(tmp_path / "absent.jpg")]) == 1
-    first, unreadable, others = capsys.readouterr().err.splitlines()
-    rejected = f"{images[0]}: the endpoint flowers: the server rejected the request (Accept '*' is not offered)"
-    assert first == f"UserError: {rejected}. Formats and limits: docs/reference/http.md"
-    assert unreadable == f"UserError: {tmp_path / 'absent.jpg'} cannot be read: No such file or directory."
-    listed = ", ".join(map(str, images[1:9]))
-    assert others == f"The error of {images[0]} is that of 11 other images too: {listed} and 3 more."
-
-
-def test_asynchronous_endpoint_answers_through_s3(
-    service: SageMakerService, job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Given an asynchronous endpoint -> the image goes to S3, and its answer is printed."""
-    launch.main(["deploy", str(job), "--kind", "asynchronous"])
-    get_backend("sagemaker-runtime")[ACCOUNT][REGION].async_results_queue.append((False, json.dumps(ANSWER)))
-    image = write_plain_image(tmp_path / "one.bmp")
-    capsys.readouterr()
-    assert launch.main(["invoke", "flowers", str(image), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["predicted_label"] == "cat"
-
-
 @pytest.mark.parametrize(("predicted", "code", "part"), [("cat", 0, "Checked with"), ("dog", 1, "WARNING: for")])
 def test_answer_is_compared_with_that_of_the_job(
     service: SageMakerService,
@@ -215,14 +162,6 @@ def test_answer_is_compared_with_that_of_the_job(
     answer_with(ANSWER)
     assert launch.main(["deploy", str(job)]) == code
     assert part in capsys.readouterr().out
-
-
-def test_endpoint_that_does_not_exist_is_named(
-    service: SageMakerService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Given a mistyped name -> an error that says how to list endpoints."""
-    assert launch.main(["invoke", "flower", str(write_plain_image(tmp_path / "one.bmp"))]) == 1
-    assert "The endpoint flower does not exist in the region eu-west-1" in capsys.readouterr().err
 
 
 def test_second_deployment_replaces_the_first(service: SageMakerService, job: Path) -> None:
