@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.platform import backbones
+from tests.platform import backbones, sample_images
 from tests.platform.serving import Server, start_server
 from tests.platform.training_process import FinishedJob, finish_job
 from tests.support.made_once import made_once
@@ -28,6 +28,14 @@ def finished_job(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) 
 def colour_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The classifier of colours in several forms, a folder each, with an OpenVINO IR where its name ends so."""
     return made_once(tmp_path_factory, "colour-models", colours.save_forms)
+
+
+@pytest.fixture(scope="session")
+def green_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image that is green on its left half, in a file."""
+    path = tmp_path_factory.mktemp("images") / "green.png"
+    path.write_bytes(sample_images.encode(sample_images.plain(), "PNG"))
+    return path
 
 
 @pytest.fixture

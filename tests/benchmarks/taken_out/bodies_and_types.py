@@ -62,7 +62,7 @@ EDITS = (
         "            return _parse(media_type, accept)\n    raise _not_offered(accept)",
         "            return _parse(media_type, accept)\n    return default",
         (
-            "test_codecs.py::test_unsupported_accept_is_rejected_with_the_offers",
+            "test_response_formats.py::test_unsupported_accept_is_rejected_with_the_offers",
             "test_serve_http.py::test_unsupported_types_are_rejected",
         ),
     ),
@@ -72,7 +72,7 @@ EDITS = (
         _FORMS,
         "Offered: {', '.join(OFFERS)}; k is",
         "k is",
-        ("test_codecs.py::test_unsupported_accept_is_rejected_with_the_offers",),
+        ("test_response_formats.py::test_unsupported_accept_is_rejected_with_the_offers",),
     ),
     Edit(
         3,
@@ -80,7 +80,7 @@ EDITS = (
         _FORMS,
         'if media_type.name in ("*/*", "application/*", "*"):',
         "if False:",
-        ("test_codecs.py::test_wildcards_select_the_default",),
+        ("test_response_formats.py::test_wildcards_select_the_default",),
     ),
     Edit(
         3,
@@ -88,7 +88,7 @@ EDITS = (
         _FORMS,
         "    if accept is None or not accept.strip():\n        return default",
         '    accept = accept or ""',
-        ("test_codecs.py::test_wildcards_select_the_default",),
+        ("test_response_formats.py::test_wildcards_select_the_default",),
     ),
     Edit(
         4,
