@@ -29,7 +29,8 @@ from image_classifier.runners import (
     processes,
     workplace,
 )
-from image_classifier.runners.experiment import Experiment, Option
+from image_classifier.runners.experiment import Experiment
+from image_classifier.runners.experiment_values import Option
 from image_classifier.runners.job import JobStatus, LogPart
 from image_classifier.runners.job_tree import LocalJob
 

@@ -14,7 +14,6 @@ The same file trains on this machine, in Docker and on SageMaker. A job keeps it
     instance_type = "ml.m5.xlarge"
 """
 
-import json
 import os
 import re
 import tomllib
@@ -29,9 +28,9 @@ from image_classifier import durable_files
 from image_classifier.class_folders import manifests
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.errors import ExplainedError, UserError
-from image_classifier.contract.names import is_utf8, on_one_line, printable
-from image_classifier.contract.value_forms import encode
-from image_classifier.runners import toml_writing, unknown_keys
+from image_classifier.contract.names import is_utf8, printable
+from image_classifier.runners import experiment_values, toml_writing, unknown_keys
+from image_classifier.runners.experiment_values import Option, shown
 
 FILE = "experiment.toml"
 """The name of the file in a job's folder."""
@@ -43,9 +42,6 @@ _KEYS = (*_TEXTS, _HYPERPARAMETERS, *RUNNERS)
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _S3, _FILE_URI = "s3://", "file://"
-
-Option = str | int | float | bool | Sequence[str] | Mapping[str, str]
-"""The value of a runner's option: a scalar, an array of texts or a table of texts."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ def problems(experiment: Experiment) -> list[str]:
     found = []
     if not _NAME.fullmatch(experiment.name):
         found.append(
-            f"name is {_shown(experiment.name)}; expected 1 to 63 letters, digits and hyphens, such as "
+            f"name is {shown(experiment.name)}; expected 1 to 63 letters, digits and hyphens, such as "
             f"{name_from(experiment.name)}."
         )
     found += [
@@ -107,7 +103,7 @@ def problems(experiment: Experiment) -> list[str]:
         if not address or (is_address(address) and not is_s3(address))
     ]
     if experiment.runner not in RUNNERS:
-        found.append(f"runner is {_shown(experiment.runner)}; expected one of: {', '.join(RUNNERS)}.")
+        found.append(f"runner is {shown(experiment.runner)}; expected one of: {', '.join(RUNNERS)}.")
     try:
         hyperparameters.parse(dict(experiment.hyperparameters))
     except ExplainedError as error:
@@ -121,7 +117,7 @@ def unknown_options(experiment: Experiment, runner: str, allowed: Sequence[str])
 
 
 def _keys(given: Iterable[str]) -> list[tuple[str, str]]:
-    return [(name, _shown(name)) for name in given]
+    return [(name, shown(name)) for name in given]
 
 
 def read(path: Path) -> Experiment:
@@ -147,10 +143,13 @@ def of_table(given: Mapping[str, Any], path: Path) -> Experiment:
     texts = {name: given[name] for name in _TEXTS if name in given}
     for name, value in texts.items():
         if not isinstance(value, str):
-            found.append(f"{name} is {_shown(value)}; expected a text in quotes.")
+            found.append(f"{name} is {shown(value)}; expected a text in quotes.")
     found += [f'{name} is missing. Write {name} = "photos".' for name in ("name", "training") if name not in given]
-    settings = _table(given, _HYPERPARAMETERS, found)
-    options = {name: _options(name, _table(given, name, found), found) for name in RUNNERS if name in given}
+    settings = {
+        name: experiment_values.hyperparameter(value)
+        for name, value in experiment_values.table(given, _HYPERPARAMETERS, found).items()
+    }
+    options = {name: experiment_values.options(given, name, found) for name in RUNNERS if name in given}
     texts = {name: value for name, value in texts.items() if isinstance(value, str)}
     folder = path.absolute().parent
     for name in (*CHANNELS, "model"):
@@ -160,7 +159,7 @@ def of_table(given: Mapping[str, Any], path: Path) -> Experiment:
                 texts[name] = _channel_folder(texts[name], name, found)
     made = Experiment(
         **{"name": "name", "training": ".", **texts},
-        hyperparameters=MappingProxyType({name: _hyperparameter(value) for name, value in settings.items()}),
+        hyperparameters=MappingProxyType(settings),
         options=MappingProxyType(options),
     )
     found += problems(made)
@@ -185,7 +184,8 @@ def text(experiment: Experiment) -> str:
     top = {name: getattr(experiment, name) for name in _TEXTS}
     tables: dict[str, Any] = {
         _HYPERPARAMETERS: {
-            printable(name): _native(printable(value)) for name, value in experiment.hyperparameters.items()
+            printable(name): experiment_values.native(printable(value))
+            for name, value in experiment.hyperparameters.items()
         },
         **experiment.options,
     }
@@ -246,54 +246,3 @@ def _channel_folder(address: str, name: str, found: list[str]) -> str:
 def _writable(value: str) -> str:
     # TOML is UTF-8: any other path is written as a URI, whose escapes stand for bytes.
     return value if is_utf8(value) else Path(value).as_uri()
-
-
-def _table(given: Mapping[str, Any], name: str, found: list[str]) -> Mapping[str, Any]:
-    value = given.get(name, {})
-    if isinstance(value, Mapping):
-        return value
-    found.append(f"{name} is {_shown(value)}; expected a table, [{name}].")
-    return {}
-
-
-def _options(runner: str, table: Mapping[str, Any], found: list[str]) -> Mapping[str, Option]:
-    for name, value in table.items():
-        if not _is_option(value):
-            found.append(
-                f"{name} in [{runner}] is {_shown(value)}; expected a text, a number, true or false, an array of texts "
-                "or a table of texts."
-            )
-    return MappingProxyType({name: value for name, value in table.items() if _is_option(value)})
-
-
-def _is_option(value: object) -> bool:
-    if isinstance(value, list):
-        return all(isinstance(item, str) for item in value)
-    if isinstance(value, dict):
-        return all(isinstance(item, str) for item in value.values())
-    return isinstance(value, str | int | float | bool)
-
-
-def _hyperparameter(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return encode(value) if isinstance(value, int | float | bool) and value == value else str(value)
-
-
-def _native(written: str) -> str | int | float | bool:
-    """Return the TOML value that `_hyperparameter` turns into the same text, a plain number or boolean if there is."""
-    if written in ("True", "False"):
-        return written == "True"
-    for kind in (int, float):
-        try:
-            value: int | float = kind(written)
-        except ValueError:
-            continue
-        if abs(value) < 1e15 and _hyperparameter(value) == written:
-            return value
-    return written
-
-
-def _shown(value: object) -> str:
-    shown = on_one_line(json.dumps(value, ensure_ascii=False, default=str))
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
