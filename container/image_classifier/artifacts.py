@@ -15,6 +15,7 @@ from typing import Any
 from image_classifier import artifact_json, durable_files
 from image_classifier.contract import addresses, imaging_versions
 from image_classifier.contract.errors import UserError
+from image_classifier.contract.names import is_utf8
 from image_classifier.contract.system_names import is_system_name
 
 SAVED_MODEL_DIR = "1"
@@ -191,7 +192,7 @@ def read_labels(folder: Path) -> tuple[str, ...]:
 
 def _is_text(name: object) -> bool:
     # JSON can contain a lone surrogate ("\\ud83c"), which a response in UTF-8 cannot.
-    return isinstance(name, str) and not any("\ud800" <= character <= "\udfff" for character in name)
+    return isinstance(name, str) and is_utf8(name)
 
 
 def write_labels(folder: Path, labels: Sequence[str]) -> None:
