@@ -109,21 +109,22 @@ class S3Storage:
 
     def list(self, folder: Location) -> Iterator[ObjectEntry]:
         """Yield the objects of a folder and of its subfolders in the order of their names."""
+        for name, item in self._contents(folder):
+            if name and not name.endswith("/"):
+                yield ObjectEntry(name, int(item["Size"]))
+
+    def newest(self, folder: Location, limit: int) -> tuple[str, ...]:
+        """Return the names of the objects of a folder that were written last, the newest first."""
+        found = sorted(((item["LastModified"], name) for name, item in self._contents(folder)), reverse=True)
+        return tuple(name for _, name in found[:limit])
+
+    def _contents(self, folder: Location) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the objects below a folder: the name relative to it, empty for the folder itself, and S3's entry."""
         prefix = f"{folder.key.rstrip('/')}/".lstrip("/")
         with explained(_request(folder)):
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=prefix):
                 for item in page.get("Contents", []):
-                    if not item["Key"].endswith("/"):
-                        yield ObjectEntry(item["Key"][len(prefix) :], int(item["Size"]))
-
-    def newest(self, folder: Location, limit: int) -> tuple[str, ...]:
-        """Return the names of the objects of a folder that were written last, the newest first."""
-        prefix = f"{folder.key.rstrip('/')}/"
-        found = []
-        with explained(_request(folder)):
-            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=prefix):
-                found += [(item["LastModified"], item["Key"][len(prefix) :]) for item in page.get("Contents", [])]
-        return tuple(name for _, name in sorted(found, reverse=True)[:limit])
+                    yield item["Key"][len(prefix) :], item
 
     def read_bytes(self, location: Location) -> bytes | None:
         """Return the content of a small object; None if it does not exist."""

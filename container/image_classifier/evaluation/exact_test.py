@@ -1,4 +1,4 @@
-"""Fisher's exact test of two proportions; imports NumPy, which pages with intervals alone do without."""
+"""Fisher's exact test of two proportions. Not in `statistics`, which pages import that start without NumPy."""
 
 import numpy as np
 

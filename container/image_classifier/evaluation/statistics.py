@@ -1,4 +1,4 @@
-"""Proportions with intervals, and tests that correct for their number."""
+"""Proportions with intervals, and a correction for the number of tests."""
 
 import math
 from collections.abc import Sequence
@@ -40,7 +40,10 @@ class Proportion:
 
 
 def discoveries(p_values: Sequence[float], rate: float = 0.05) -> list[bool]:
-    """Return which tests are rejected at a false discovery rate (Benjamini and Hochberg, 1995)."""
+    """Return for each test whether its null hypothesis is rejected at a false discovery rate.
+
+    Benjamini and Hochberg, Controlling the false discovery rate (1995).
+    """
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
     passed = [rank for rank, index in enumerate(order, start=1) if p_values[index] <= rate * rank / len(order)]
     accepted = set(order[: max(passed, default=0)])

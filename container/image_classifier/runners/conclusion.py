@@ -28,7 +28,8 @@ def conclude(tree: OptMl, output: Path, before: Identity | None) -> Conclusion |
     Args:
         tree: Where the job worked.
         output: The folder that was asked for.
-        before: Of the report before the job: one that is stopped before its first epoch leaves the earlier reports.
+        before: Identity of the report that was there before the job. A job that is stopped before its first epoch
+            leaves that one.
 
     Raises:
         AlgorithmError: A report is missing or incomplete.

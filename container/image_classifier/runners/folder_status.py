@@ -33,16 +33,8 @@ def of_running(folder: Path, record: JobRecord | None) -> JobStatus:
     state = State.RUNNING if progress.offset else State.STARTING
     if job_record.stop_request(folder):
         state = State.STOPPING
-    phase = progress.phase
-    return replace(
-        _with_history(JobStatus(state), progress, record),
-        phase=phase.name,
-        done=phase.done,
-        total=phase.total,
-        unit="epochs" if phase.counts_epochs else "images",
-        rate=progress.units_per_second(),
-        eta_seconds=progress.eta_seconds(),
-    )
+    found = progress.with_phase(progress.with_history(JobStatus(state)))
+    return replace(found, started=record.started if record else None)
 
 
 def of_silent(folder: Path) -> JobStatus:
@@ -92,8 +84,8 @@ def reject_resuming(folder: Path, state: State) -> None:
 
 def of_ended(folder: Path, record: JobRecord | None, state: JobState | None) -> JobStatus:
     """Return the status of a job that has ended; `state` is that of a job that left a model."""
-    found = _with_history(_outcome(folder, record, state), _progress(folder), record)
-    return replace(found, ended=record.ended if record else None)
+    found = _progress(folder).with_history(_outcome(folder, record, state))
+    return replace(found, started=record.started, ended=record.ended) if record else found
 
 
 def _outcome(folder: Path, record: JobRecord | None, state: JobState | None) -> JobStatus:
@@ -135,13 +127,3 @@ def _failure(folder: Path) -> str | None:
 
 def _progress(folder: Path) -> LogProgress:
     return log_reading.follow(folder / job_tree.LOG, folder / log_reading.FILE)
-
-
-def _with_history(status: JobStatus, progress: LogProgress, record: JobRecord | None) -> JobStatus:
-    return replace(
-        status,
-        epochs=tuple(progress.epochs),
-        planned_epochs=progress.phase.planned_epochs,
-        warnings=tuple(progress.warnings),
-        started=record.started if record else None,
-    )

@@ -94,7 +94,7 @@ def record_end(folder: Path, record: JobRecord, code: int | None, ended: float) 
     """Record the end of a job, and before that its result, and return the new record.
 
     `code` is the exit code, or None if it was not seen; `ended` a Unix time in seconds. A job that ended unseen, or by
-    a signal such as a second request to stop while Python exits, counts as ended by itself if its last file is there.
+    a signal such as a second request to stop while Python exits, counts as finished if its last file is there.
 
     Raises:
         OSError: The folder cannot be written to.

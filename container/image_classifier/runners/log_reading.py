@@ -6,14 +6,14 @@ The file `log-progress.json` is a cache of that: it may be removed at any time.
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from image_classifier import durable_files
 from image_classifier.contract import contradictions
 from image_classifier.runners import job_log
-from image_classifier.runners.job import EpochMetrics, LogPart
+from image_classifier.runners.job import EpochMetrics, JobStatus, LogPart
 from image_classifier.runners.job_log import Epoch, Problem, Setting
 from image_classifier.runners.job_phase import FIRST, JobPhase
 
@@ -84,6 +84,27 @@ class LogProgress:
         if not rate or self.phase.total is None:
             return None
         return (self.phase.total - self.phase.done) / rate
+
+    def with_history(self, status: JobStatus) -> JobStatus:
+        """Return a status with the epochs and the warnings of the log."""
+        return replace(
+            status,
+            epochs=tuple(self.epochs),
+            planned_epochs=self.phase.planned_epochs,
+            warnings=tuple(self.warnings),
+        )
+
+    def with_phase(self, status: JobStatus) -> JobStatus:
+        """Return a status with the phase that the log has reached, and how far that is."""
+        return replace(
+            status,
+            phase=self.phase.name,
+            done=self.phase.done,
+            total=self.phase.total,
+            unit="epochs" if self.phase.counts_epochs else "images",
+            rate=self.units_per_second(),
+            eta_seconds=self.eta_seconds(),
+        )
 
 
 def follow(log: Path, cache: Path) -> LogProgress:

@@ -131,7 +131,7 @@ def start(asked_for: Experiment, folder: Path) -> None:
 
 
 def _follow(folder: Path, lock: int) -> None:
-    """Start the process that follows the job; it inherits the lock of the folder, which therefore no other one has."""
+    """Start the process that follows the job; it inherits the folder's lock, so that no other one does."""
     paths = os.pathsep.join(filter(None, (str(PROGRAM), os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONPATH": paths}
     processes.start([*_COMMAND, str(folder.resolve())], environment, folder / PROCESS_LOG, kept_open=(lock,))

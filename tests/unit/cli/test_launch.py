@@ -170,10 +170,10 @@ def test_interrupted_command_leaves_the_job_running(
 
 
 @pytest.mark.parametrize(
-    ("answer", "stops", "goes_on"), [("s", 1, True), ("c", 0, True), ("d", 0, False), ("", 0, False)]
+    ("answer", "stops", "is_followed"), [("s", 1, True), ("c", 0, True), ("d", 0, False), ("", 0, False)]
 )
 def test_interrupted_user_is_asked(
-    here: Path, monkeypatch: pytest.MonkeyPatch, answer: str, stops: int, goes_on: bool
+    here: Path, monkeypatch: pytest.MonkeyPatch, answer: str, stops: int, is_followed: bool
 ) -> None:
     """Given Ctrl-C on a terminal and an answer -> the job is stopped or not, and followed further or not."""
     stopped: list[Path] = []
@@ -181,7 +181,7 @@ def test_interrupted_user_is_asked(
     monkeypatch.setattr("image_classifier.cli.terminal.consoles.is_interactive", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: answer)
     monkeypatch.setattr(sagemaker, "stop", stopped.append)
-    assert following._goes_on(here) is goes_on
+    assert following._is_followed_further(here) is is_followed
     assert len(stopped) == stops
 
 

@@ -65,7 +65,7 @@ def test_problem_is_told_once_while_it_lasts(
 
 def test_commands_to_copy_are_quoted(screen: io.StringIO, tmp_path: Path) -> None:
     """Given a folder with a space in its name -> the commands after a detachment can be pasted into a shell."""
-    assert following._goes_on(tmp_path / "my run") is False
+    assert following._is_followed_further(tmp_path / "my run") is False
     shown = " ".join(screen.getvalue().split())
     assert f"scripts/launch status '{tmp_path}/my run' shows it" in shown.replace("/ ", "/")
 

@@ -33,7 +33,7 @@ def follow(folder: Path, as_json: bool = False, price: float | None = None) -> i
                 break
             except KeyboardInterrupt:
                 view.close()
-                if not _goes_on(folder):
+                if not _is_followed_further(folder):
                     return 0
     if as_json:
         printing.job_document(status, folder)
@@ -54,7 +54,7 @@ class _View:
         self._shown = contextlib.ExitStack()
         """What redraws lines of the terminal at the moment."""
         self._is_drawn = False
-        """Whether the live view is among it."""
+        """Whether the live view is among what redraws."""
         self._spinner: Status | None = None
 
     def show(self, folder: Path, status: JobStatus) -> None:
@@ -123,8 +123,8 @@ def _counted(status: JobStatus) -> str:
     return status.phase
 
 
-def _goes_on(folder: Path) -> bool:
-    """Ask what to do after Ctrl-C; return whether the job is followed further."""
+def _is_followed_further(folder: Path) -> bool:
+    """Ask what to do after Ctrl-C, and do it; return whether the job is followed further."""
     typed = shlex.quote(str(folder))
     detached = (
         f"Detached; the job continues. scripts/launch status {typed} shows it, scripts/launch stop {typed} stops it."

@@ -12,7 +12,7 @@ from image_classifier.runners.sagemaker_job import shortage
 from image_classifier.runners.sagemaker_job.record import Record
 
 PROBLEM = "problem"
-"""The name of the fact that AWS could not be asked at the last look, which is repeated."""
+"""Name of the fact that the last look at the job failed, which is repeated."""
 _WAITING = {
     "Starting": "Waiting for an instance",
     "Pending": "Waiting for an instance",
@@ -34,27 +34,15 @@ def status(folder: Path, found: Record) -> JobStatus:
         OSError: The log cannot be read.
     """
     progress = log_reading.follow(folder / job_tree.LOG, folder / log_reading.FILE)
+    made = progress.with_history(_now(folder, found))
     made = replace(
-        _now(folder, found),
-        epochs=tuple(progress.epochs),
-        planned_epochs=progress.phase.planned_epochs,
-        warnings=(*progress.warnings, *([found.problem] if found.problem else [])),
+        made,
+        warnings=(*made.warnings, *([found.problem] if found.problem else [])),
         started=found.requested,
         ended=found.platform.ended,
         extra=MappingProxyType(_facts(found)),
     )
-    if made.state != State.RUNNING or made.phase:
-        return made
-    phase = progress.phase
-    return replace(
-        made,
-        phase=phase.name,
-        done=phase.done,
-        total=phase.total,
-        unit="epochs" if phase.counts_epochs else "images",
-        rate=progress.units_per_second(),
-        eta_seconds=progress.eta_seconds(),
-    )
+    return made if made.state != State.RUNNING or made.phase else progress.with_phase(made)
 
 
 def _now(folder: Path, found: Record) -> JobStatus:

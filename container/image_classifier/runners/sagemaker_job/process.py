@@ -119,7 +119,7 @@ def _progress(folder: Path, found: Record) -> Callable[[int, int], None]:
 
 
 def _followed(folder: Path, found: Record, opened: Session) -> Record:
-    """Look at the job once; what cannot be asked for now is asked for again later."""
+    """Look at the job once; a request that fails is recorded, and repeated at the next look."""
     try:
         # The log is read after the status, so that a job that has ended has its whole log.
         platform = platform_of(opened.send(TRAINING_JOB.call("Describe", found.job)))
@@ -147,7 +147,7 @@ def _with_new_log(folder: Path, opened: Session, found: Record) -> Record:
     lines, position = logs.read_new(opened, LOG_GROUP, f"{found.job}/", logs.Position(found.tokens))
     path = folder / job_tree.LOG
     with path.open("ab") as log:
-        # What a process wrote that was killed before it wrote the record is read again.
+        # Lines of a process that was killed before it wrote the record are read again.
         log.truncate(found.log_bytes)
         log.seek(0, 2)
         log.write("".join(f"{line}\n" for line in lines).encode(errors="backslashreplace"))

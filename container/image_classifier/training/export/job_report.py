@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 OCCLUSION_SHARE = 0.01
 """Part of the job's time so far that its occlusion maps may take."""
-
-
 _PARTS = ("waiting for what needs no network", "occlusion maps", "page")
 """Of the report, for the log; the first begins while the model is converted and verified."""
 _LIBRARIES = ("imagehash", "jinja2")
