@@ -48,7 +48,7 @@ def _wrong_counts(
 ) -> NDArray[np.int64]:
     """Return (K, K): images of a given class (row) that are of another one (column); 0 in the diagonal."""
     joint = _calibrated(_confident_joint(labels, probabilities, counts), counts)
-    # Of each class one image at least is right; the others are so many fewer.
+    # At least one label of each class counts as right: what the diagonal lacks is taken from the rest of the row.
     missing = np.maximum(1 - joint.diagonal(), 0)
     others = np.maximum(np.count_nonzero(joint, axis=1) - 1, 1)
     wrong = np.maximum(joint - (missing / others)[:, np.newaxis], 0).astype(np.int64)

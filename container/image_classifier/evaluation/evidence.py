@@ -111,7 +111,7 @@ class Evidence:
     best_epoch: int | None = None
     """Index into `history`."""
     temperature: float = 1.0
-    """By which the logits of all but the training images were divided: heads that did not see those have their own."""
+    """By which the logits were divided, but for those of training images: their heads were never calibrated."""
     learning_curve: Sequence[LearningPoint] = ()
     model_info: Mapping[str, Any] = field(default_factory=dict)
     """Contents of the artefact's model info file."""

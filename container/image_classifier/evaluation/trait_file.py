@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from image_classifier.evaluation.traits import LUMA_SIDE, Traits
 
 _ROWS, _LUMA, _HASH = "rows", "luma", "perceptual_hash"
+"""Arrays of the file; the first has the number of images, and then the rows of those that have traits."""
 
 
 def write(path: Path, found: Sequence[Traits | None]) -> None:

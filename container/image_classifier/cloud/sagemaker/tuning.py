@@ -114,7 +114,7 @@ def create_tuning_job(job: TrainingJob, how: TuningOptions) -> Call:
         "TrainingJobDefinition": {"StaticHyperParameters": static, "RoleArn": job.options.role, **common},
         "Tags": tags(job.experiment, job.options.tag_mapping),
     }
-    if parents := [name.strip() for name in how.warm_start.split(",") if name.strip()]:
+    if parents := items(how.warm_start):
         parameters["WarmStartConfig"] = {
             "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": name} for name in parents],
             "WarmStartType": "IdenticalDataAndAlgorithm",
