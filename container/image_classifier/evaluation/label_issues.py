@@ -11,9 +11,10 @@ from image_classifier.evaluation.evidence import Split
 LEAST_LEAD = 0.5
 """By which the probability of the suggested class exceeds that of the given one, at least.
 
-Without it a hard data set has a long list of images that the heads are merely unsure of. Precision / recall with 5 % of
-the labels flipped, without the lead -> with it: 133 stamps in 10 draws 0.89 / 0.67 -> 0.94 / 0.67; scikit-learn's digits
-0.88 / 0.87 -> 0.96 / 0.84; solar cells, of which the heads get 12 % wrong anyway, 0.40 / 0.74 -> 0.51 / 0.71.
+Without it a hard data set has a long list of images that the heads are merely unsure of. Precision / recall with 5 %
+of the labels flipped, without the lead -> with it: 133 stamps in 10 draws 0.89 / 0.67 -> 0.94 / 0.67; the digits of
+scikit-learn 0.88 / 0.87 -> 0.96 / 0.84; solar cells, of which the heads get 12 % wrong anyway, 0.40 / 0.74 ->
+0.51 / 0.71.
 """
 
 

@@ -64,7 +64,7 @@ def written(model: Path, info: ModelInfo) -> ModelInfo:
 
 
 def test_records_are_read_as_they_were_written(model: Path) -> None:
-    """Both precisions survive the file, beside other entries."""
+    """Records of int8 and bf16 beside a foreign entry -> all three are the same in the file."""
     info = precision_record.with_record(ModelInfo(extra={"mine": 1}), INT8, QUANTISED)
     info = written(model, precision_record.with_record(info, BF16, Gated(f32_sha256="f", gate=GATE)))
     assert precision_record.read_int8(model, info) == QUANTISED
@@ -81,7 +81,7 @@ def test_record_of_an_earlier_version_is_read(model: Path) -> None:
 
 
 def test_a_reason_stands_in_for_a_record_and_keeps_the_figures(model: Path) -> None:
-    """A failed gate leaves its reason and its figures."""
+    """A failed gate -> no record, but the reason and the figures of the gate."""
     failed = replace(GATE, passed=False, failed_on=("accuracy",))
     info = written(model, precision_record.with_reason(ModelInfo(), INT8, "accuracy falls", failed))
     assert precision_record.read_int8(model, info) is None
@@ -90,7 +90,7 @@ def test_a_reason_stands_in_for_a_record_and_keeps_the_figures(model: Path) -> N
 
 
 def test_without_a_file_or_an_entry_there_is_no_record(model: Path) -> None:
-    """An older artefact has no lower precision."""
+    """A model info without an entry, with one of another type, or without the files -> no record, and no error."""
     assert precision_record.read_int8(model, ModelInfo()) is None
     assert precision_record.read_bf16(model, ModelInfo(extra={"precisions": "no mapping"})) is None
     info = precision_record.with_record(ModelInfo(), INT8, QUANTISED)
@@ -98,7 +98,7 @@ def test_without_a_file_or_an_entry_there_is_no_record(model: Path) -> None:
 
 
 def test_removing_one_precision_keeps_the_other() -> None:
-    """The key disappears with its last entry."""
+    """One of two entries is removed -> the other stays; the last one is removed -> the key goes too."""
     info = precision_record.with_record(ModelInfo(), INT8, QUANTISED)
     both = precision_record.with_reason(info, BF16, "no such CPU")
     assert set(precision_record.without(both, INT8).extra["precisions"]) == {BF16}
@@ -106,7 +106,7 @@ def test_removing_one_precision_keeps_the_other() -> None:
 
 
 def test_a_record_of_another_float32_ir_is_stale() -> None:
-    """A figure belongs to the float32 IR that it was measured against."""
+    """The float32 IR that was measured against, another one, none -> valid, stale, stale."""
     assert not precision_record.is_stale(QUANTISED, FLOAT32)
     assert precision_record.is_stale(QUANTISED, replace(FLOAT32, sha256="other"))
     assert precision_record.is_stale(QUANTISED, None)
@@ -114,7 +114,7 @@ def test_a_record_of_another_float32_ir_is_stale() -> None:
 
 @pytest.mark.parametrize("lost", ["sha256", "gate"])
 def test_an_invalid_record_is_an_error_with_a_remedy(model: Path, lost: str) -> None:
-    """A lost entry is named with the command that makes it new."""
+    """A record without its digest or its gate -> an error that names it and the command that writes it again."""
     info = precision_record.with_record(ModelInfo(), INT8, QUANTISED)
     del info.extra["precisions"]["int8"][lost]
     with pytest.raises(UserError, match=r"precisions\.int8 .* invalid.*convert-model .* --quantize"):
@@ -122,7 +122,7 @@ def test_an_invalid_record_is_an_error_with_a_remedy(model: Path, lost: str) -> 
 
 
 def test_damage_of_the_files_is_found(model: Path) -> None:
-    """A changed and a missing file are told apart."""
+    """A changed file and a missing one -> one sentence each that says which of both it is."""
     intact = replace(QUANTISED, sha256=artifacts.folder_sha256(precision_record.folder_of(model)))
     precision_record.check_undamaged(model, intact)
     (precision_record.folder_of(model) / "model.bin").write_bytes(b"other")
