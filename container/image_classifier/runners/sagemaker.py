@@ -40,7 +40,7 @@ def check(asked_for: Experiment, folder: Path) -> None:
     """
     problems = experiment.problems(asked_for)
     try:
-        problems += options.missing(_options(asked_for))
+        problems += options.missing(inputs.options_of(asked_for))
     except UserError as error:
         problems.append(str(error))
     problems += [
@@ -55,13 +55,9 @@ def check(asked_for: Experiment, folder: Path) -> None:
             problems.append(str(error))
     if problems:
         raise UserError(" ".join(problems))
-    given = _options(asked_for)
+    given = inputs.options_of(asked_for)
     project = given.storage(session.open_session(given.region, given.profile).region)
     _request(asked_for, given, project, inputs.unread_sources(asked_for, project))
-
-
-def _options(asked_for: Experiment) -> TrainingOptions:
-    return options.parse(asked_for.options.get(experiment.SAGEMAKER, {}))
 
 
 def _check_folder(folder: Path) -> None:
@@ -83,7 +79,7 @@ def plan(asked_for: Experiment) -> list[dict[str, Any]]:
     Raises:
         UserError: An option is invalid, an input cannot be read, or AWS would reject the request.
     """
-    given = _options(asked_for)
+    given = inputs.options_of(asked_for)
     project = given.storage(session.open_session(given.region, given.profile).region)
     model = inputs.chosen(asked_for)
     local = inputs.sources(asked_for, project, model.path, needs_staging=model.model_id is not None)
@@ -108,7 +104,7 @@ def start(asked_for: Experiment, folder: Path) -> None:
     """See `Runner.start`."""
     asked_for = experiment.absolute(asked_for)
     check(asked_for, folder)
-    given = _options(asked_for)
+    given = inputs.options_of(asked_for)
     region = session.open_session(given.region, given.profile).region
     name = names.unique(asked_for.name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,10 @@ from rich.status import Status
 from image_classifier.cli.launch import printing
 from image_classifier.cli.terminal import consoles, report_page
 from image_classifier.cli.terminal.training_view import TrainingView
-from image_classifier.cloud.sagemaker import options
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.runners import experiment, job_result, job_tree, sagemaker
 from image_classifier.runners.job import JobStatus, State
-from image_classifier.runners.sagemaker_job import outcome, record
+from image_classifier.runners.sagemaker_job import inputs, outcome, record
 
 PAUSE = 1.0
 """Seconds between two looks at the job's folder."""
@@ -175,5 +174,5 @@ def _cost(folder: Path, price: float | None) -> list[str]:
         billed += f" of {trained:,} s, {1 - seconds / trained:.0%} saved by spot instances"
     if price is None:
         return [billed]
-    instances = options.parse(experiment.read(folder / experiment.FILE).options[experiment.SAGEMAKER]).instance_count
+    instances = inputs.options_of(experiment.read(folder / experiment.FILE)).instance_count
     return [f"{billed}, about {printing.cost(price, seconds, instances)} at {price} per instance and hour"]

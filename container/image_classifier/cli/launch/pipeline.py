@@ -5,14 +5,14 @@ import argparse
 from image_classifier import PROGRAM
 from image_classifier.cli.launch import arguments, completion, images, printing, train
 from image_classifier.cloud.s3 import Access, Location, S3Storage
-from image_classifier.cloud.sagemaker import calls, executions, names, options, places, registering, registry, session
+from image_classifier.cloud.sagemaker import calls, executions, names, places, registering, registry, session
 from image_classifier.cloud.sagemaker.kinds import PIPELINE
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.pipelines import definition
 from image_classifier.cloud.sagemaker.pipelines.definition import Pipeline, PipelineOptions
 from image_classifier.cloud.sagemaker.registry import Registered
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.runners import experiment, sagemaker
+from image_classifier.runners import sagemaker
 from image_classifier.runners.experiment import Experiment
 from image_classifier.runners.sagemaker_job import inputs
 from image_classifier.runners.sagemaker_job.inputs import Source
@@ -44,7 +44,7 @@ def run(given: argparse.Namespace) -> int:
     how = definition.parse(arguments.given_options(given, definition.DECLARATIONS))
     images.check(asked_for)
     sagemaker.check(asked_for, _UNUSED)
-    typed = options.parse(asked_for.options[experiment.SAGEMAKER])
+    typed = inputs.options_of(asked_for)
     opened = session.open_session(typed.region, typed.profile)
     storage = typed.storage(opened.region)
     model = inputs.chosen(asked_for)

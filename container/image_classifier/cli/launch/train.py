@@ -14,7 +14,7 @@ from image_classifier.cli.launch import arguments, following, images, printing
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import options, places, session
+from image_classifier.cloud.sagemaker import places, session
 from image_classifier.contract import assignments
 from image_classifier.contract.errors import UserError
 from image_classifier.runners import experiment, sagemaker
@@ -86,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _check_places(asked_for: Experiment) -> None:
     """Look at the bucket and at inputs in S3 before the job has a folder, and before a detached one is left alone."""
-    typed = options.parse(asked_for.options[experiment.SAGEMAKER])
+    typed = inputs.options_of(asked_for)
     opened = session.open_session(typed.region, typed.profile)
     storage = S3Storage(Access(region=opened.region, profile=typed.profile or None))
     places.check(storage, opened.region, typed.storage(opened.region), inputs.in_s3(asked_for))

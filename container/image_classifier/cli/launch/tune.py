@@ -11,7 +11,7 @@ from image_classifier import PROGRAM, own_files
 from image_classifier.cli.launch import arguments, following, images, printing, train
 from image_classifier.cli.terminal import typed_paths
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import calls, names, option_reading, options, places, session, tuning, waiting
+from image_classifier.cloud.sagemaker import calls, names, option_reading, places, session, tuning, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB, TUNING_JOB
 from image_classifier.cloud.sagemaker.session import Session
@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
     output = given.output or Path(typed_paths.shortest(PROGRAM.parent / "run" / time.strftime("%Y%m%d-%H%M%S")))
     images.check(asked_for)
     sagemaker.check(asked_for, output)
-    typed = options.parse(asked_for.options[experiment.SAGEMAKER])
+    typed = inputs.options_of(asked_for)
     if len(option_reading.items(typed.instance_type)) > 1 or typed.retry_for:
         raise UserError("A search takes one instance type, and no retry_for: give --instance-type TYPE.")
     if given.attach and given.dry_run:
@@ -95,7 +95,7 @@ def _follow(opened: Session, asked_for: Experiment, made: Record, output: Path) 
 
 
 def _request(asked_for: Experiment, how: TuningOptions, made: Record, local: list[inputs.Source]) -> Call:
-    typed = options.parse(asked_for.options[experiment.SAGEMAKER])
+    typed = inputs.options_of(asked_for)
     job = inputs.training_job(asked_for, typed, made.location, local, made.job, made.job)
     call = tuning.create_tuning_job(job, how)
     calls.validate([call])

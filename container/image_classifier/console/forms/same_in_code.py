@@ -9,12 +9,12 @@ from typing import Any
 
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker import option_reading
-from image_classifier.cloud.sagemaker import options as sagemaker_options
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.training import TrainingJob, create_training_job
 from image_classifier.contract import metrics
 from image_classifier.runners import docker, experiment
-from image_classifier.runners.experiment import DOCKER, SAGEMAKER, Experiment
+from image_classifier.runners.experiment import DOCKER, Experiment
+from image_classifier.runners.sagemaker_job.inputs import options_of
 
 _URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/image-classifier:latest-cpu"
 _ROLE = "arn:aws:iam::123456789012:role/sagemaker"
@@ -91,7 +91,7 @@ class _Addresses:
 
 
 def _addresses(asked: Experiment) -> _Addresses:
-    given = sagemaker_options.parse(asked.options.get(SAGEMAKER, {}))
+    given = options_of(asked)
     # The SDKs take one instance type.
     first = option_reading.items(given.instance_type)[0]
     shown = replace(given, image=given.image or _URI, role=given.role or _ROLE, location=given.location or _LOCATION)
@@ -113,7 +113,7 @@ def _addresses(asked: Experiment) -> _Addresses:
 
 def _head(found: _Addresses, asked: Experiment) -> str:
     """Return the lines that hold what is the user's own."""
-    typed = sagemaker_options.parse(asked.options.get(SAGEMAKER, {}))
+    typed = options_of(asked)
     lines = [f"# First, in a shell:  {command}" for command in map(_one_line, found.uploads)]
     for name, value, own, hint in (
         ("image_uri", found.options.image, typed.image, "printed by scripts/publish"),

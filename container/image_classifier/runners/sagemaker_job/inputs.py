@@ -7,6 +7,7 @@ from typing import Any
 
 from image_classifier.cloud import uploads
 from image_classifier.cloud.s3 import Location, S3Storage
+from image_classifier.cloud.sagemaker import options
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.training import TrainingJob
 from image_classifier.contract.errors import UserError
@@ -42,6 +43,15 @@ class Source:
             "operation": "PutObject",
             "parameters": {**parameters, "files": files, "bytes": size},
         }
+
+
+def options_of(asked_for: Experiment) -> TrainingOptions:
+    """Return the options of an experiment for SageMaker, with defaults for those that it does not give.
+
+    Raises:
+        UserError: One message with every problem of its table `[sagemaker]`.
+    """
+    return options.parse(asked_for.options.get(experiment.SAGEMAKER, {}))
 
 
 def sources(asked_for: Experiment, project: Location, model: Path | None, needs_staging: bool) -> list[Source]:
@@ -85,7 +95,7 @@ def in_s3(asked_for: Experiment) -> dict[str, str]:
 
 
 def training_job(
-    asked_for: Experiment, options: TrainingOptions, project: Location, local: list[Source], name: str, checkpoints: str
+    asked_for: Experiment, given: TrainingOptions, project: Location, local: list[Source], name: str, checkpoints: str
 ) -> TrainingJob:
     """Return the job with its channels in S3."""
     channels = in_s3(asked_for)
@@ -98,7 +108,7 @@ def training_job(
         hyperparameters=asked_for.hyperparameters,
         storage=project,
         checkpoints=checkpoints,
-        options=options,
+        options=given,
     )
 
 

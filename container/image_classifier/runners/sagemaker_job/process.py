@@ -13,7 +13,7 @@ from typing import Any
 
 from image_classifier.cloud.errors import is_shortage
 from image_classifier.cloud.s3 import Access, S3Storage
-from image_classifier.cloud.sagemaker import calls, capacity, logs, options, places, session
+from image_classifier.cloud.sagemaker import calls, capacity, logs, places, session
 from image_classifier.cloud.sagemaker.kinds import TRAINING_JOB
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.session import Session
@@ -94,7 +94,7 @@ def _start(folder: Path, found: Record, opened: Session) -> Record:
 
 
 def _options(folder: Path) -> TrainingOptions:
-    return options.parse(experiment.read(folder / experiment.FILE).options.get(experiment.SAGEMAKER, {}))
+    return inputs.options_of(experiment.read(folder / experiment.FILE))
 
 
 def _request(asked_for: experiment.Experiment, given: TrainingOptions, found: Record, local: Any) -> calls.Call:
