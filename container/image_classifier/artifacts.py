@@ -5,7 +5,6 @@ what an evaluation left for serving and monitoring. Training jobs write it, endp
 contains it.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -66,7 +65,7 @@ class ModelInfo:
     source: str | None = None
     licence: str | None = None
     sha256: str | None = None
-    """Digest of the SavedModel's folder, see `folder_sha256`."""
+    """Digest of the SavedModel's folder, see `artifact_checksums.folder_sha256`."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     """A backbone's own defaults, or the values of the job that fine-tuned the model."""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -234,46 +233,3 @@ def model_files(folder: Path) -> list[Path]:
         return path.is_file() and not any(map(is_system_name, path.relative_to(folder).parts))
 
     return sorted(filter(is_content, folder.rglob("*")))
-
-
-def folder_sha256(folder: Path) -> str:
-    """Hash the names and contents of `model_files` in sorted order."""
-    digest = hashlib.sha256()
-    for path in model_files(folder):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def network_sha256(saved_model: Path) -> str:
-    """Return a fingerprint of a SavedModel without reading its weights.
-
-    It covers the graph and the index of the weights, in which TensorFlow stores a checksum of each weight.
-    """
-    digest = hashlib.sha256()
-    for path in (saved_model / "saved_model.pb", saved_model / "variables" / "variables.index"):
-        content = path.read_bytes() if path.is_file() else b""
-        digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
-
-
-def undamaged_sha256(saved_model: Path, info: ModelInfo, what: str) -> str:
-    """Return the SavedModel's `folder_sha256`; `what` names the model in the error.
-
-    Raises:
-        UserError: It differs from the one in the model info.
-    """
-    found = folder_sha256(saved_model)
-    if info.sha256 not in (None, found):
-        others = [path.name for path in version_folders(saved_model.parent) if path != saved_model]
-        remedy = (
-            f"The highest of several versions is used: keep {saved_model.name}/ with its own model info, or remove it."
-            if others
-            else "Download or stage it again."
-        )
-        raise UserError(
-            f"{what} is corrupt: its SavedModel has sha256 {found}, but its model info records {info.sha256}. {remedy}"
-        )
-    return found

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import hyperparameters
 from image_classifier.contract.hyperparameters import Hyperparameters
@@ -108,7 +108,7 @@ def write(done: Trial, folder: Path) -> Path:
         pixel_scaling_method=done.loaded.info.pixel_scaling_method,
         finetuned=True,
         output="probabilities",
-        sha256=artifacts.folder_sha256(saved_model),
+        sha256=artifact_checksums.folder_sha256(saved_model),
     )
     artifacts.write_model_info(folder, info)
     return folder

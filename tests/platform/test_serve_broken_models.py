@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from tests.platform.serving import Server
 from tests.support.representatives import some_of
 from tests.unit.inference import colours
@@ -114,7 +114,7 @@ def test_ir_with_nan_outputs_is_not_served(start: StartServer, tree_with_ir: Pat
     assert weights.read_bytes().count(sharpness) == 1
     weights.write_bytes(weights.read_bytes().replace(sharpness, nan))
     info = json.loads(info_file.read_text())
-    info["openvino"]["sha256"] = artifacts.folder_sha256(weights.parent)
+    info["openvino"]["sha256"] = artifact_checksums.folder_sha256(weights.parent)
     info_file.write_text(json.dumps(info))
     server = start(tree_with_ir)
     assert server.end(60) != 0

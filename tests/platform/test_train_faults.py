@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifact_checksums
 from tests.platform import backbones
 from tests.platform.serving import ROOT
 from tests.platform.training_process import COLOURS, RunningJob, failure, link_backbone, make_tree, run_train
@@ -61,13 +61,13 @@ def test_full_disk_at_a_checkpoint(tmp_path: Path, tiny_backbone: Path) -> None:
         job.wait_for("val_accuracy")
         job.terminate()
         assert job.exit_code(60) == 0, job.log()
-    before = artifacts.folder_sha256(tree / "checkpoints")
+    before = artifact_checksums.folder_sha256(tree / "checkpoints")
     done = run_with_small_files(tree, 1)
     assert done.returncode == 1, done.stdout
     assert "Resuming from a checkpoint: " in done.stdout
     assert failure(tree).startswith(f"PlatformError: {tree / 'checkpoints'}/.checkpoint-")
     assert "bytes are free there" in failure(tree)
-    assert artifacts.folder_sha256(tree / "checkpoints") == before
+    assert artifact_checksums.folder_sha256(tree / "checkpoints") == before
 
 
 @pytest.mark.every

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums
 from tests.platform.training_process import COLOURS, RunningJob, add_large_images, link_backbone, make_tree
 from tests.support.waiting import free_port
 
@@ -40,7 +40,7 @@ def assert_whole(tree: Path) -> None:
     """Check that the model folder holds a complete model and no partial files, and that the reports are there."""
     folder = tree / "model"
     assert not [path.name for path in folder.iterdir() if "partial" in path.name]
-    assert info_of(tree)["sha256"] == artifacts.folder_sha256(folder / "1")
+    assert info_of(tree)["sha256"] == artifact_checksums.folder_sha256(folder / "1")
     assert (tree / "output" / "data" / "metrics.json").is_file()
     assert len((tree / "output" / "data" / "predictions.csv").read_text().splitlines()) > 1
 

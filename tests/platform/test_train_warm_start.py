@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier import archives, artifacts, tensorflow_start
+from image_classifier import archives, artifact_checksums, artifacts, tensorflow_start
 from tests.platform.training_process import COLOURS, FinishedJob, failure, link_backbone, make_tree, run_train
 from tests.support import builtin_artifact
 
@@ -129,7 +129,7 @@ def test_builtin_artefact_is_trained_further(tmp_path: Path, tiny_backbone: Path
     assert done.returncode == 0, done.stderr
     after = info_of(tree)
     assert after["head"] == "kept"
-    assert after["parents"] == [artifacts.folder_sha256(tmp_path / "builtin" / "1")]
+    assert after["parents"] == [artifact_checksums.folder_sha256(tmp_path / "builtin" / "1")]
     assert after["verified"] is True
     served = json.loads((tree / "output/data/metrics.json").read_text())["verification"]["served_accuracy"]
     assert np.isclose(served, after["metrics"]["val_accuracy"])

@@ -11,7 +11,7 @@ import numpy as np
 import openvino
 from openvino import opset13 as operations
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.evaluation import array_file, familiarity
 from image_classifier.evaluation.evidence import Head
@@ -68,8 +68,8 @@ def write(
     )
     artifacts.write_labels(folder, [model.label(COLOURS[index]) for index in order])
     record = Record(
-        sha256=artifacts.folder_sha256(representation),
-        network_sha256=artifacts.network_sha256(saved_model),
+        sha256=artifact_checksums.folder_sha256(representation),
+        network_sha256=artifact_checksums.network_sha256(saved_model),
         version=metadata.version("openvino"),
         images=0,
         synthetic=True,
@@ -106,7 +106,7 @@ def add_int8(model: TinyModel, first: int = 0, gate: Gate = PASSED, whole_range:
     record = Quantised(
         f32_sha256=float32.sha256,
         gate=gate,
-        sha256=artifacts.folder_sha256(folder),
+        sha256=artifact_checksums.folder_sha256(folder),
         tool="none",
         steps=(),
         statistics_images=0,

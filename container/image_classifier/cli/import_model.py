@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier import artifacts, durable_files, model_layout, own_files
+from image_classifier import artifact_checksums, artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli import argument_types, convert_model
 from image_classifier.cli.predictions import image_files
@@ -121,7 +121,7 @@ def _check(folder: Path) -> None:
 
 def _copy(folder: Path, target: Path, info: ModelInfo, labels: Sequence[str]) -> ModelInfo:
     saved_model = artifacts.saved_model_folder(folder)
-    artifacts.undamaged_sha256(saved_model, info, f"The model in {folder}")
+    artifact_checksums.undamaged_sha256(saved_model, info, f"The model in {folder}")
     copy = target / artifacts.SAVED_MODEL_DIR
     for path in artifacts.model_files(saved_model):
         to = copy / path.relative_to(saved_model)
@@ -129,7 +129,7 @@ def _copy(folder: Path, target: Path, info: ModelInfo, labels: Sequence[str]) ->
         to.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, to, follow_symlinks=False)
     artifacts.write_labels(target, labels)
-    info = replace(info, sha256=artifacts.folder_sha256(copy))
+    info = replace(info, sha256=artifact_checksums.folder_sha256(copy))
     artifacts.write_model_info(target, info)
     return info
 

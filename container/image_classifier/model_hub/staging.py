@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from image_classifier import archives, artifacts, durable_files, model_layout, own_files
+from image_classifier import archives, artifact_checksums, artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.addresses import without_secrets
 from image_classifier.contract.errors import UserError, cause
@@ -136,7 +136,7 @@ def _copy(found: FetchedModel, model: CatalogueModel | None, folder: Path, optio
             image_size=options.image_size or info.image_size,
             pixel_scaling_method=options.pixel_scaling_method or info.pixel_scaling_method,
             source=info.source or found.source,
-            sha256=artifacts.undamaged_sha256(folder / artifacts.SAVED_MODEL_DIR, info, found.source),
+            sha256=artifact_checksums.undamaged_sha256(folder / artifacts.SAVED_MODEL_DIR, info, found.source),
             extra={**info.extra, **recorded},
         ),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from image_classifier import artifacts, tensorflow_start
+from image_classifier import artifact_checksums, artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
 from image_classifier.untrusted_models import operations
@@ -29,7 +29,7 @@ def load_untrusted(saved_model: Path, trust: bool, info: ModelInfo | None = None
             _check_links(saved_model)
         operations.check(saved_model, trust)
         if info is not None and info.sha256 is not None:
-            artifacts.undamaged_sha256(saved_model, info, f"The model in {saved_model.parent}")
+            artifact_checksums.undamaged_sha256(saved_model, info, f"The model in {saved_model.parent}")
         try:
             return _loaded(saved_model)
         except Exception as error:  # TensorFlow raises any exception for a corrupt file

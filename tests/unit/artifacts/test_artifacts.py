@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 
@@ -151,7 +151,7 @@ def test_folder_hash_depends_on_names_and_content(tmp_path: Path) -> None:
         folder = tmp_path / str(index)
         folder.mkdir()
         (folder / name).write_text(content)
-        hashes.add(artifacts.folder_sha256(folder))
+        hashes.add(artifact_checksums.folder_sha256(folder))
     assert len(hashes) == 3
 
 
@@ -161,12 +161,12 @@ def test_folder_hash_depends_on_names_and_content(tmp_path: Path) -> None:
 def test_files_of_systems_are_no_content(tmp_path: Path, name: str) -> None:
     """A SavedModel, and what macOS or Windows leaves in it -> the same checksum, the same SavedModel."""
     put_saved_model(tmp_path / "1")
-    before = artifacts.folder_sha256(tmp_path / "1")
+    before = artifact_checksums.folder_sha256(tmp_path / "1")
     (tmp_path / "1" / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / "1" / name).write_bytes(b"\0\5\26\7")
-    assert artifacts.folder_sha256(tmp_path / "1") == before
+    assert artifact_checksums.folder_sha256(tmp_path / "1") == before
     (tmp_path / "1" / "weights").write_bytes(b"x")
-    assert artifacts.folder_sha256(tmp_path / "1") != before
+    assert artifact_checksums.folder_sha256(tmp_path / "1") != before
 
 
 def test_checksum_names_the_versions(tmp_path: Path) -> None:
@@ -174,9 +174,9 @@ def test_checksum_names_the_versions(tmp_path: Path) -> None:
     for name in ("1", "2"):
         put_saved_model(tmp_path / name)
         (tmp_path / name / "weights").write_text(name)
-    info = ModelInfo(sha256=artifacts.folder_sha256(tmp_path / "1"))
+    info = ModelInfo(sha256=artifact_checksums.folder_sha256(tmp_path / "1"))
     with pytest.raises(UserError, match=r"The highest of several versions is used: keep 2/ with its own model info"):
-        artifacts.undamaged_sha256(tmp_path / "2", info, "The model")
+        artifact_checksums.undamaged_sha256(tmp_path / "2", info, "The model")
 
 
 def test_unrecorded_keys_are_told(tmp_path: Path) -> None:

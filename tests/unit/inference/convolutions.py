@@ -8,7 +8,7 @@ import openvino
 from numpy.typing import NDArray
 from openvino import opset13 as operations
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference.openvino_model import ir_record
 from tests.support import tiny_models
@@ -26,7 +26,7 @@ def write(folder: Path, binary: bool = False) -> Path:
     info = artifacts.read_model_info(folder)
     record = ir_record.read_record(folder, info)
     assert record
-    info = ir_record.with_record(info, replace(record, sha256=artifacts.folder_sha256(ir)))
+    info = ir_record.with_record(info, replace(record, sha256=artifact_checksums.folder_sha256(ir)))
     artifacts.write_model_info(folder, replace(info, binary_mode=binary, extra={**info.extra, "verified": True}))
     artifacts.write_labels(folder, COLOURS[: 2 if binary else 3])
     return folder

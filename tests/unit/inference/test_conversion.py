@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference import engines
 from image_classifier.inference.openvino_model import conversion
@@ -49,8 +49,8 @@ def test_every_form_is_converted_and_measured(tmp_path: Path, form: str) -> None
     assert sorted(path.name for path in (folder / "openvino").iterdir()) == ["model.bin", "model.xml"]
     assert record.largest_difference < 1e-4
     assert (record.other_answers, record.images, record.synthetic) == (0, 50, True)
-    assert record.sha256 == artifacts.folder_sha256(folder / "openvino")
-    assert record.network_sha256 == artifacts.network_sha256(folder / "1")
+    assert record.sha256 == artifact_checksums.folder_sha256(folder / "openvino")
+    assert record.network_sha256 == artifact_checksums.network_sha256(folder / "1")
 
 
 @pytest.mark.parametrize(("form", "names"), [("pixels", ["probabilities", "features"]), ("both", ["probabilities"])])
@@ -148,11 +148,11 @@ def test_failed_conversion_keeps_the_ir_that_was_there(tmp_path: Path) -> None:
     """A second conversion against a model that answers at random -> the first IR as it was."""
     folder = save(tmp_path / "model", means)
     convert(folder)
-    before = artifacts.folder_sha256(folder / "openvino")
+    before = artifact_checksums.folder_sha256(folder / "openvino")
     save(tmp_path / "model", random_answer)
     with pytest.raises(NotConverted):
         convert(folder)
-    assert artifacts.folder_sha256(folder / "openvino") == before
+    assert artifact_checksums.folder_sha256(folder / "openvino") == before
 
 
 def test_second_conversion_replaces_the_first(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_second_conversion_replaces_the_first(tmp_path: Path) -> None:
     colours.save(tmp_path, sharpness=3.0)
     second = convert(folder)
     assert first.network_sha256 != second.network_sha256
-    assert artifacts.folder_sha256(folder / "openvino") == second.sha256 != first.sha256
+    assert artifact_checksums.folder_sha256(folder / "openvino") == second.sha256 != first.sha256
 
 
 def test_weights_are_not_compressed(tmp_path: Path, halves: NDArray[np.uint8]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifact_checksums, artifacts
 from image_classifier.cli import convert_model
 from image_classifier.inference.predictor import Predictor
 from tests.unit.inference import colours
@@ -55,7 +55,9 @@ def test_archive_gets_an_ir_in_place(
     assert run(capsys, archive)[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == beside
     archives.unpack(archive, tmp_path / "after")
-    assert artifacts.folder_sha256(tmp_path / "after" / "1") == artifacts.folder_sha256(tmp_path / "before" / "1")
+    assert artifact_checksums.folder_sha256(tmp_path / "after" / "1") == artifact_checksums.folder_sha256(
+        tmp_path / "before" / "1"
+    )
     assert Predictor.load(tmp_path / "after").engine.name == "openvino"
 
 
@@ -126,22 +128,22 @@ def test_ir_of_another_program_is_kept(model: Path, capsys: pytest.CaptureFixtur
     """A folder openvino/ that the model info does not record -> exit 1, and every file as it was."""
     (model / "openvino").mkdir()
     (model / "openvino" / "model.xml").write_text("mine")
-    before = artifacts.folder_sha256(model)
+    before = artifact_checksums.folder_sha256(model)
     code, _, complained = run(capsys, model)
     assert code == 1
     assert f"{model}/openvino is not in the model info, so this program did not write it" in complained
-    assert artifacts.folder_sha256(model) == before
+    assert artifact_checksums.folder_sha256(model) == before
 
 
 def test_file_beside_the_ir_is_kept(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A converted model with a file of the user's in openvino/ -> exit 1 with its name, and every file as it was."""
     assert run(capsys, model)[0] == 0
     (model / "openvino" / "notes.txt").write_text("mine")
-    before = artifacts.folder_sha256(model)
+    before = artifact_checksums.folder_sha256(model)
     code, _, complained = run(capsys, model)
     assert code == 1
     assert "openvino holds notes.txt" in complained
-    assert artifacts.folder_sha256(model) == before
+    assert artifact_checksums.folder_sha256(model) == before
 
 
 def test_link_in_the_place_of_the_ir_is_not_followed(

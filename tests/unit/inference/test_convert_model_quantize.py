@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier import archives, artifacts, durable_files
+from image_classifier import archives, artifact_checksums, artifacts, durable_files
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.openvino_model import bf16, nncf_network, precision_record, quantisation
@@ -104,7 +104,7 @@ def test_too_few_images_change_nothing(
     model: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """219 images, a class that the model lacks, no --images -> one sentence each, and every file as it was."""
-    before = artifacts.folder_sha256(model)
+    before = artifact_checksums.folder_sha256(model)
     few = Path(shutil.copytree(photographs, tmp_path / "few"))
     for path in sorted(few.rglob("*.png"))[: COUNT - 219]:
         path.unlink()
@@ -123,7 +123,7 @@ def test_too_few_images_change_nothing(
     with pytest.raises(SystemExit):
         run(capsys, model, "--quantize")
     assert "--quantize needs --images DIR with one folder for each class" in capsys.readouterr().err
-    assert artifacts.folder_sha256(model) == before
+    assert artifact_checksums.folder_sha256(model) == before
 
 
 @pytest.mark.parametrize(

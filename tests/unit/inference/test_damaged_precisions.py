@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier import artifacts, durable_files
+from image_classifier import artifact_checksums, artifacts, durable_files
 from image_classifier.contract.errors import UserError
 from image_classifier.inference import engines
 from image_classifier.inference.engines import EngineOptions
@@ -73,7 +73,7 @@ def model_info(folder: Path) -> dict[str, Any]:
 def record_anew(folder: Path) -> None:
     """Record the digest of the int8 files as they are now, as one who plants them would."""
     info = model_info(folder)
-    info["precisions"]["int8"]["sha256"] = artifacts.folder_sha256(precision_record.folder_of(folder))
+    info["precisions"]["int8"]["sha256"] = artifact_checksums.folder_sha256(precision_record.folder_of(folder))
     durable_files.write_json(folder / artifacts.MODEL_INFO_FILE, info)
 
 

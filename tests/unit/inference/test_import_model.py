@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli import import_model
 from image_classifier.inference.predictor import Predictor
@@ -66,7 +66,7 @@ def test_artefact_becomes_a_model_folder(
     assert "Not run: code/inference.py" in said
     labels = (artifacts.LABELS_FILE, artifacts.CLASS_INDEX_FILE)
     assert {path.name for path in output.iterdir()} == {"1", "openvino", artifacts.MODEL_INFO_FILE, *labels}
-    assert artifacts.folder_sha256(output / "1") == artifacts.folder_sha256(artefact / "1")
+    assert artifact_checksums.folder_sha256(output / "1") == artifact_checksums.folder_sha256(artefact / "1")
     info = artifacts.read_model_info(output)
     assert (info.finetuned, info.source) == (True, str(archive))
     for row in ("labels             3 ", "the same order", "24x32, normalize", "OpenVINO; GPU: TensorFlow"):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.openvino_model import precision_record
@@ -123,7 +123,7 @@ def test_an_invalid_record_is_an_error_with_a_remedy(model: Path, lost: str) -> 
 
 def test_damage_of_the_files_is_found(model: Path) -> None:
     """A changed file and a missing one -> one sentence each that says which of both it is."""
-    intact = replace(QUANTISED, sha256=artifacts.folder_sha256(precision_record.folder_of(model)))
+    intact = replace(QUANTISED, sha256=artifact_checksums.folder_sha256(precision_record.folder_of(model)))
     precision_record.check_undamaged(model, intact)
     (precision_record.folder_of(model) / "model.bin").write_bytes(b"other")
     with pytest.raises(UserError, match=r"int8 OpenVINO IR .* is corrupt: it has sha256"):

@@ -10,7 +10,7 @@ import openvino
 import pytest
 from openvino import opset13 as operations
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.openvino_model import ir_record, nncf_network, precision_record, quantisation
 from image_classifier.inference.openvino_model.nncf_network import FAST, FULL, HISTOGRAM, NotQuantised
@@ -71,8 +71,8 @@ def test_first_method_that_passes_is_installed(folder: Path, plant: Callable[...
     record = quantise(folder)
     assert (ran, record.steps, record.gate.passed) == ([FAST], (FAST,), True)
     assert record.gate.accuracy == record.gate.accuracy_f32 > 0.9
-    assert record.sha256 == artifacts.folder_sha256(folder / "openvino_int8")
-    assert record.f32_sha256 == artifacts.folder_sha256(folder / "openvino")
+    assert record.sha256 == artifact_checksums.folder_sha256(folder / "openvino_int8")
+    assert record.f32_sha256 == artifact_checksums.folder_sha256(folder / "openvino")
     assert record.tool.startswith("nncf 3.")
     assert not (folder / ".openvino_int8.partial").exists()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifact_checksums, artifacts
 from image_classifier.cli import stage_backbone
 from image_classifier.contract.errors import UserError
 from image_classifier.model_hub import staging
@@ -29,7 +29,7 @@ def test_folder_and_archive_become_the_same_archive(model_folder: Path, tmp_path
         folder = staged(str(source), tmp_path / str(number))
         info = artifacts.read_model_info(folder)
         assert (folder / "1" / "saved_model.pb").is_file()
-        assert info.sha256 == artifacts.folder_sha256(model_folder / "1")
+        assert info.sha256 == artifact_checksums.folder_sha256(model_folder / "1")
         assert (info.image_size, info.pixel_scaling_method, info.licence) == ((32, 40), "center", "MIT")
         assert info.source == str(source)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifact_checksums, artifacts
 from image_classifier.cli import stage_backbone
 from image_classifier.cloud.s3 import Access
 from image_classifier.contract.errors import PlatformError, UserError
@@ -66,7 +66,7 @@ def assert_described(folder: Path, source: str) -> None:
     """Hold the model info against the catalogue."""
     info = artifacts.read_model_info(folder)
     assert (folder / "1" / "saved_model.pb").is_file()
-    assert info.sha256 == artifacts.folder_sha256(folder / "1")
+    assert info.sha256 == artifact_checksums.folder_sha256(folder / "1")
     assert (info.model_id, info.image_size, info.pixel_scaling_method, info.licence, info.source) == (
         MODEL.model_id,
         MODEL.image_size,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.untrusted_models import loader, operations
@@ -31,7 +31,7 @@ def answer(loaded: Any) -> list[float]:
 
 def test_recorded_checksum_is_compared(folder: Path) -> None:
     """The recorded checksum -> loaded; another one -> both in the message, trusted or not; none -> loaded."""
-    right, wrong = ModelInfo(sha256=artifacts.folder_sha256(folder)), ModelInfo(sha256="0" * 64)
+    right, wrong = ModelInfo(sha256=artifact_checksums.folder_sha256(folder)), ModelInfo(sha256="0" * 64)
     assert answer(loader.load_untrusted(folder, trust=False, info=right)) == [12, 0, 0]
     for trust in (False, True):
         with pytest.raises(UserError, match=f"is corrupt.*{right.sha256}.*{wrong.sha256}"):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts, durable_files, own_files, tensorflow_start
+from image_classifier import artifact_checksums, artifacts, durable_files, own_files, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.inference.engines.engine import Engine
@@ -201,12 +201,12 @@ def install(
         UserError: A link or a file lies in the IR's place.
     """
     agreed = _agreed(expected, found)
-    sha256, target = artifacts.folder_sha256(partial), ir_record.folder_of(folder)
+    sha256, target = artifact_checksums.folder_sha256(partial), ir_record.folder_of(folder)
     own_files.remove_folder(target)
     durable_files.rename_folder(partial, target)
     return Record(
         sha256=sha256,
-        network_sha256=artifacts.network_sha256(artifacts.saved_model_folder(folder)),
+        network_sha256=artifact_checksums.network_sha256(artifacts.saved_model_folder(folder)),
         version=metadata.version("openvino"),
         images=len(expected),
         synthetic=synthetic,

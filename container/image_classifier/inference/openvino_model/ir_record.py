@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 
@@ -17,9 +17,9 @@ class Record:
     """What the model info records about the IR beside it."""
 
     sha256: str
-    """Digest of the IR's folder, see `artifacts.folder_sha256`."""
+    """Digest of the IR's folder, see `artifact_checksums.folder_sha256`."""
     network_sha256: str
-    """Digest of the SavedModel that it was converted from, see `artifacts.network_sha256`."""
+    """Digest of the SavedModel that it was converted from, see `artifact_checksums.network_sha256`."""
     version: str
     """Version of OpenVINO that converted it."""
     images: int
@@ -71,7 +71,7 @@ def with_reason(info: ModelInfo, reason: str) -> ModelInfo:
 
 def is_stale(model: Path, record: Record) -> bool:
     """Return whether the SavedModel differs from the one that the IR was converted from."""
-    return artifacts.network_sha256(artifacts.saved_model_folder(model)) != record.network_sha256
+    return artifact_checksums.network_sha256(artifacts.saved_model_folder(model)) != record.network_sha256
 
 
 def check_undamaged(model: Path, record: Record) -> None:
@@ -90,7 +90,7 @@ def check_files(folder: Path, sha256: str, what: str, command: str) -> None:
         UserError: A file is missing, or the checksum differs.
     """
     missing = [name for name in artifacts.OPENVINO_FILES if not (folder / name).is_file()]
-    found = f"lacks {' and '.join(missing)}" if missing else artifacts.folder_sha256(folder)
+    found = f"lacks {' and '.join(missing)}" if missing else artifact_checksums.folder_sha256(folder)
     if found != sha256:
         how = f"it {found}" if missing else f"it has sha256 {found}, but the model info records {sha256}"
         raise UserError(f"The {what} in {folder} is corrupt: {how}. Copy the model again, or run {command}.")

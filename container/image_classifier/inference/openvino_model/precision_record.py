@@ -58,7 +58,7 @@ class Quantised(Gated):
     """The int8 IR beside the float32 one."""
 
     sha256: str
-    """Digest of its folder, see `artifacts.folder_sha256`."""
+    """Digest of its folder, see `artifact_checksums.folder_sha256`."""
     tool: str
     """The program that quantised it, with its version: "nncf 3.4.0"."""
     steps: tuple[str, ...]

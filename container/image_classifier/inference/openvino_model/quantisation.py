@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts, durable_files, own_files
+from image_classifier import artifact_checksums, artifacts, durable_files, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference.openvino_model import (
     conversion,
@@ -101,7 +101,7 @@ def quantise(
     try:
         whole_range = bool(processors.int8_features())
         climbed = _climb(ir_record.folder_of(folder), partial, info, images, limits, steps, whole_range)
-        sha256 = artifacts.folder_sha256(partial)
+        sha256 = artifact_checksums.folder_sha256(partial)
         own_files.remove_folder(target)
         durable_files.rename_folder(partial, target)
     finally:

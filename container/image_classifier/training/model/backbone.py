@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from image_classifier import archives, artifacts, model_layout
+from image_classifier import archives, artifact_checksums, artifacts, model_layout
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import ExplainedError, UserError, first_line
 from image_classifier.contract.opt_ml import OptMl
@@ -154,7 +154,7 @@ def load(folder: Path, trainable: bool | None, trust: bool) -> Backbone:
 def _loaded(folder: Path, trust: bool) -> tuple[ModelInfo, str | None, Any]:
     info, saved_model = artifacts.read_model_info(folder), artifacts.saved_model_folder(folder)
     with loader.unchanged(saved_model):
-        sha256 = artifacts.undamaged_sha256(saved_model, info, f"The backbone in {folder}")
+        sha256 = artifact_checksums.undamaged_sha256(saved_model, info, f"The backbone in {folder}")
         loaded = loader.load_untrusted(saved_model, trust, where=folder)
         info, warning = assumptions.complete(folder, info)
         return replace(info, sha256=sha256), warning, loaded

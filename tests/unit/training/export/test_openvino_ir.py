@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.inference.predictor import Predictor
 from image_classifier.training.data import validation_sample
 from image_classifier.training.data.splits import DataSplits
@@ -62,7 +62,7 @@ def test_ir_is_added_with_its_figures(
     with begin(folder, asked) as conversion:
         found = add(conversion, folder, asked)
     assert (found["images"], found["synthetic"], found["other_answers"]) == (15, False, 0)
-    assert found["sha256"] == artifacts.folder_sha256(folder / "openvino")
+    assert found["sha256"] == artifact_checksums.folder_sha256(folder / "openvino")
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 1
     assert said[0].startswith("OpenVINO IR: on 15 validation images its probabilities differ from TensorFlow's by at")

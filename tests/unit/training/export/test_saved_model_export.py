@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier import artifacts, imaging
+from image_classifier import artifact_checksums, artifacts, imaging
 from image_classifier.contract.errors import PlatformError
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
@@ -119,7 +119,7 @@ def test_full_disk_leaves_the_old_model(job: tuple[Path, Any, Any], limit: int) 
     from image_classifier.training.export import saved_model_export
 
     folder, trained, values = job
-    before, names = artifacts.folder_sha256(folder / "1"), sorted(path.name for path in folder.iterdir())
+    before, names = artifact_checksums.folder_sha256(folder / "1"), sorted(path.name for path in folder.iterdir())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
@@ -127,5 +127,5 @@ def test_full_disk_leaves_the_old_model(job: tuple[Path, Any, Any], limit: int) 
             saved_model_export.save(folder, trained.backbone, trained.head, values)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert artifacts.folder_sha256(folder / "1") == before
+    assert artifact_checksums.folder_sha256(folder / "1") == before
     assert sorted(path.name for path in folder.iterdir()) == names

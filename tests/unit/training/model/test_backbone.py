@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from image_classifier import archives, artifacts
+from image_classifier import archives, artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
@@ -178,7 +178,7 @@ def test_outputs_that_are_no_features_are_said(tmp_path: Path) -> None:
 def test_changed_file_is_found_by_the_recorded_checksum(tmp_path: Path) -> None:
     """A staged backbone with one byte changed -> rejected with both checksums; unchanged -> its checksum is kept."""
     folder = small.save_backbone(tmp_path, ModelInfo(image_size=SIZE), small.build_network(SIZE))
-    sha256 = artifacts.folder_sha256(folder / "1")
+    sha256 = artifact_checksums.folder_sha256(folder / "1")
     put(folder, sha256=sha256)
     assert backbone.load(folder, trainable=False, trust=False).info.sha256 == sha256
     data = next((folder / "1" / "variables").glob("*.data*"))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from image_classifier import artifacts
+from image_classifier import artifact_checksums, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.training.data.splits import DataSplits
@@ -41,7 +41,7 @@ def generation(model: Path, data: DataSplits, folder: Path, given: Mapping[str, 
     artifacts.write_labels(folder, names)
     info = ModelInfo(image_size=loaded.info.image_size, finetuned=True, binary_mode=values.binary_mode)
     extra = warm_start.lineage(loaded.info)
-    artifacts.write_model_info(folder, replace(info, sha256=artifacts.folder_sha256(saved), extra=extra))
+    artifacts.write_model_info(folder, replace(info, sha256=artifact_checksums.folder_sha256(saved), extra=extra))
     return trained
 
 
@@ -104,9 +104,9 @@ def test_three_generations_stay_as_small_and_as_fast(
     assert accuracies[2] >= accuracies[0]
     assert milliseconds(model) < 3 * milliseconds(tmp_path / "0") + 1
     info = artifacts.read_model_info(model)
-    first, second = (artifacts.folder_sha256(tmp_path / f"{n}" / "1") for n in range(2))
+    first, second = (artifact_checksums.folder_sha256(tmp_path / f"{n}" / "1") for n in range(2))
     assert info.extra["parents"] == [first, second]
-    assert info.extra["backbone_sha256"] == artifacts.folder_sha256(backbone_folder / "1")
+    assert info.extra["backbone_sha256"] == artifact_checksums.folder_sha256(backbone_folder / "1")
 
 
 @pytest.mark.parametrize("binary", [False, pytest.param(True, marks=pytest.mark.every)], ids=["classes", "binary"])
