@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from moto.backends import get_backend
 from moto.sagemaker.responses import SageMakerResponse
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import endpoints, waiting
+from image_classifier.cloud.sagemaker import endpoints
 from image_classifier.runners import experiment
 from image_classifier.runners.experiment import Experiment
 from image_classifier.runners.sagemaker_job import record
@@ -27,20 +26,11 @@ from tests.support.sagemaker_service import (
     ROLE,
     Fault,
     SageMakerService,
-    sagemaker_on_this_machine,
 )
 
 SERVE = IMAGE.replace("image-classifier@", "serve@")
 FLAGS = ["--image", IMAGE, "--role", ROLE, "--location", f"s3://{BUCKET}/image-classifier"]
 ANSWER = {"probabilities": [0.9, 0.1], "labels": ["cat", "dog"], "predicted_label": "cat"}
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
-    """SageMaker on this machine."""
-    monkeypatch.setattr(waiting, "PAUSE", 0.0)
-    with sagemaker_on_this_machine(monkeypatch) as found:
-        yield found
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """scripts/launch invoke, over HTTP."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +8,11 @@ import pytest
 from moto.backends import get_backend
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import waiting
 from tests.support.aws import ACCOUNT
 from tests.support.guides import write_plain_image
-from tests.support.sagemaker_service import BUCKET, IMAGE, REGION, ROLE, SageMakerService, sagemaker_on_this_machine
+from tests.support.sagemaker_service import BUCKET, IMAGE, REGION, ROLE, SageMakerService
 
 ANSWER = {"probabilities": [0.9, 0.1], "labels": ["cat", "dog"], "predicted_label": "cat"}
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
-    """SageMaker on this machine, without an endpoint."""
-    monkeypatch.setattr(waiting, "PAUSE", 0.0)
-    with sagemaker_on_this_machine(monkeypatch) as found:
-        yield found
 
 
 def deploy(folder: Path, *words: str) -> None:

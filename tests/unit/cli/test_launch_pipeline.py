@@ -1,27 +1,18 @@
 """scripts/launch pipeline, over HTTP: make, update, start, follow, delete."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from image_classifier.cli.launch import __main__ as launch
-from image_classifier.cloud.sagemaker import executions, waiting
-from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService, sagemaker_on_this_machine
+from image_classifier.cloud.sagemaker import executions
+from tests.support.sagemaker_service import BUCKET, IMAGE, ROLE, SageMakerService
 
 FLAGS = ["--image", IMAGE, "--role", ROLE, "--location", f"s3://{BUCKET}/image-classifier"]
 WORDS = ["pipeline", "--name", "flowers", "--training", "photos", "--model", "model.tar.gz", "epochs=3", *FLAGS]
 REASON = "The model is not registered: the lower bound of its accuracy is below MinimumAccuracy, 0.9"
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SageMakerService]:
-    """SageMaker on this machine."""
-    monkeypatch.setattr(waiting, "PAUSE", 0.0)
-    with sagemaker_on_this_machine(monkeypatch) as found:
-        yield found
 
 
 @pytest.fixture(autouse=True)
