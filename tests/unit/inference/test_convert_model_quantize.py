@@ -180,7 +180,7 @@ def test_unreadable_images_are_skipped_and_said(
     many = Path(shutil.copytree(photographs, tmp_path / "many"))
     for path in sorted(photographs.rglob("*.png"))[:200]:
         shutil.copyfile(path, many / path.parent.name / f"again-{path.name}")
-    before = artifacts.folder_sha256(model)
+    before = artifact_checksums.folder_sha256(model)
     few = Path(shutil.copytree(photographs, tmp_path / "few"))
     for folder in (few, many):
         for path in sorted((folder / "red").iterdir())[:9]:
@@ -191,7 +191,7 @@ def test_unreadable_images_are_skipped_and_said(
     assert "for its gate are readable, and it takes at least 200; the first of the others, red/" in complained
     assert "known format" in complained
     assert len(complained.splitlines()) == 1
-    assert artifacts.folder_sha256(model) == before
+    assert artifact_checksums.folder_sha256(model) == before
     code, said, complained = run(capsys, model, "--images", many, "--quantize")
     assert (code, complained) == (0, "")
     assert said.startswith("Skipped 9 unreadable image(s); the first is red/")
@@ -203,12 +203,12 @@ def test_without_nncf_an_earlier_int8_stays(
     """A model with int8, where NNCF is not installed -> one sentence, and every file as it was."""
     planted_methods.plant(monkeypatch, {FAST: planted_methods.good})
     assert run(capsys, model, "--images", photographs, "--quantize")[0] == 0
-    before = artifacts.folder_sha256(model)
+    before = artifact_checksums.folder_sha256(model)
     monkeypatch.setattr(nncf_network, "is_installed", lambda: False)
     code, said, complained = run(capsys, model, "--images", photographs, "--quantize")
     assert (code, said) == (1, "")
     assert complained.startswith("UserError: --quantize needs NNCF, which is not installed here. ")
-    assert artifacts.folder_sha256(model) == before
+    assert artifact_checksums.folder_sha256(model) == before
 
 
 def test_interrupt_after_int8_leaves_it_with_its_record(
