@@ -38,12 +38,16 @@ def info_of(tree: Path) -> Any:
 
 @pytest.mark.parametrize(
     "given",
-    [{"train_only_top_layer": "True"}, pytest.param({"learning_rate": "0.001"}, marks=pytest.mark.every)],
-    ids=["head", "whole"],
+    [
+        {"train_only_top_layer": "True"},
+        pytest.param({"train_only_top_layer": "True", "report": "True"}, marks=pytest.mark.every),
+        pytest.param({"learning_rate": "0.001", "report": "True"}, marks=pytest.mark.every),
+    ],
+    ids=["head", "head and report", "whole and report"],
 )
 def test_second_job_leaves_as_much_as_the_first(tmp_path: Path, first: Path, packed: Path, given: Any) -> None:
     """Given an earlier job's model.tar.gz -> head kept, artefact as complete, verified, its parent's sha256 in it."""
-    tree = make_tree(tmp_path, COLOURS, **{"epochs": "2", "report": "True", **given})
+    tree = make_tree(tmp_path, COLOURS, **{"epochs": "2", **given})
     link_backbone(tree, packed)
     done = run_train(tree)
     assert done.returncode == 0, done.stderr
@@ -52,8 +56,10 @@ def test_second_job_leaves_as_much_as_the_first(tmp_path: Path, first: Path, pac
     def files(model: Path) -> set[str]:
         return {path.relative_to(model).as_posix() for path in model.rglob("*")}
 
-    # Features of a network that is trained as a whole are not kept.
-    without = set() if "train_only_top_layer" in given else {artifacts.FAMILIARITY_FILE}
+    without = set() if "report" in given else set(artifacts.EVALUATION_FILES)
+    if "train_only_top_layer" not in given:
+        # Features of a network that is trained as a whole are not kept.
+        without.add(artifacts.FAMILIARITY_FILE)
     assert files(tree / "model") == files(first / "model") - without
     before, after = info_of(first), info_of(tree)
     assert (after["head"], before["head"]) == ("kept", "new")
