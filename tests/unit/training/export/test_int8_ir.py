@@ -30,7 +30,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("data")
     info = artifacts.read_model_info(convolutions.write(folder / "model"))
     training, validation = listing(folder / "training", 60, 1), listing(folder / "validation", 210)
-    return SimpleNamespace(backbone=SimpleNamespace(info=info), training=training, validation=validation, arrays=None)
+    inputs = {"training": training, "validation": validation, "arrays": None, "precision": "off"}
+    return SimpleNamespace(backbone=SimpleNamespace(info=info), **inputs)
 
 
 def listing(folder: Path, count: int, seed: int = 0) -> Listing:
@@ -277,10 +278,12 @@ def test_verified_predictions_are_not_computed_again(
     arrays = Features(np.arange(len(trained.training.examples), dtype=np.float32)[:, np.newaxis], expected)
     job: Any = SimpleNamespace(**{**vars(trained), "expected": expected, "arrays": arrays})
     assert add(folder, job, StopSignal())
-    job.arrays = replace(arrays, of_head=False)
+    job.precision = "bfloat16"
     assert add(folder, job, StopSignal())
-    (answers, features), (_, of_another_head) = found
-    assert [answers is not None, features is not None, of_another_head is None] == [*given, True]
+    job.precision, job.arrays = "off", replace(arrays, of_head=False)
+    assert add(folder, job, StopSignal())
+    (answers, features), (_, rounded), (_, of_another_head) = found
+    assert [answers is not None, features is not None, rounded is None, of_another_head is None] == [*given, True, True]
     if all(given):
         examples = trained.validation.examples, trained.training.examples
         gate, statistics = (
