@@ -18,10 +18,19 @@ class Interval:
 
 @dataclass(frozen=True)
 class Proportion:
-    """Successes among trials."""
+    """Successes among trials.
+
+    Raises:
+        ValueError: There are more successes than trials, or fewer than none.
+    """
 
     count: int
     total: int
+
+    def __post_init__(self) -> None:
+        """Reject what a file may claim."""
+        if not 0 <= self.count <= self.total:
+            raise ValueError(f"a share of {self.count} in {self.total} is impossible")
 
     @property
     def value(self) -> float:

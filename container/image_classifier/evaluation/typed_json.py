@@ -120,13 +120,20 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise WrongTypeError("expected a number within the range of float") from error
+
+
 def _scalar(kind: Any, value: Any) -> Any:
     if kind is Path or (isinstance(kind, type) and issubclass(kind, Enum)):
         if not isinstance(value, str):
             raise WrongTypeError(f"expected {kind.__name__}, found {type(value).__name__}")
         return kind(value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise WrongTypeError(f"expected {kind.__name__}, found {type(value).__name__}")
     return value

@@ -109,7 +109,7 @@ def read(path: Path) -> Baseline:
     found = read_json(path, "the statistics of a baseline job")
     try:
         return _baseline(found)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise UserError(
             f"{path} is not a {FILE} of this program: {error!r}. Run the baseline job again (docs/guides/drift.md)."
         ) from error
@@ -133,6 +133,8 @@ def _distribution(found: Mapping[str, Any]) -> Distribution:
     levels = found["distribution"]["kll"]["sketch"]["data"]
     values = np.concatenate([np.asarray(level, np.float32) for level in levels])
     weights = np.concatenate([np.full(len(level), 2.0**height) for height, level in enumerate(levels)])
+    if not np.isfinite(values).all():
+        raise ValueError("a distribution has values that are not finite")
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     total = int(found["common"]["num_present"])

@@ -131,6 +131,12 @@ HOSTILE: dict[str, tuple[Callable[[Any, Arrays], Any], str]] = {
         set_at("charts", value={"loss": '<svg xmlns="http://www.w3.org/2000/svg" fill="u\\72l(//a/b#c)"/>'}),
         "attribute that no chart has",
     ),
+    "a share above one": (set_at("evaluation", "slices", 0, "accuracy", "count", value=10**6), "in .* is impossible"),
+    "a share below none": (set_at("evaluation", "calibration", "bins", 0, "accuracy", "count", value=-1), "impossible"),
+    "a number beyond every float": (
+        set_at("evaluation", "occlusion_maps", 0, 1, "probability", value=10**400),
+        "within the range of float",
+    ),
     "a wrong type": (set_at("evaluation", "evidence", "class_names", value="ab"), "expected a list"),
     "a row beyond the split": (set_at("evaluation", "label_issues", 0, "row", value=10**6), "an image that it does"),
     "a class beyond the classes": (set_at("evaluation", "label_issues", 0, "suggested", value=99), "a class that it"),

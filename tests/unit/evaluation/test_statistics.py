@@ -22,6 +22,13 @@ def test_a_proportion_of_nothing_is_unknown() -> None:
     assert Proportion(0, 0).interval == Interval(0.0, 1.0)
 
 
+@pytest.mark.parametrize(("count", "total"), [(2, 1), (-1, 1), (0, -1)])
+def test_an_impossible_proportion_is_rejected(count: int, total: int) -> None:
+    """More successes than trials, or fewer than none, as a file may claim -> an error."""
+    with pytest.raises(ValueError, match="is impossible"):
+        Proportion(count, total)
+
+
 @pytest.mark.parametrize("planted", [0, 1, 20])
 def test_discoveries_are_those_of_scipys_procedure(planted: int) -> None:
     """Uniform p-values with and without small ones among them -> the tests that SciPy's adjusted p-values accept."""

@@ -1,6 +1,7 @@
 """statistics.json: the documented schema, and a baseline that survives it."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,25 @@ from tests.support import monitored
 from tests.unit.monitoring.validated import validate
 
 RANDOM = np.random.default_rng(0)
+
+
+def of_one_image(images: float = 1, brightness: float = 0.25) -> str:
+    """Return statistics of one image as JSON, in which numbers may be infinite or of any length."""
+    sketch = {"kll": {"sketch": {"data": [[brightness]]}}}
+    numbers = {"common": {"num_present": 1, "num_missing": 0}, "distribution": sketch}
+    labels = {"distribution": {"categorical": {"buckets": [{"value": "a", "count": 1}]}}}
+    features = [
+        {"name": "brightness", "numerical_statistics": numbers},
+        {"name": "predicted_label", "string_statistics": labels},
+    ]
+    return json.dumps({"dataset": {"item_count": images}, "features": features})
+
+
+def test_smallest_statistics_are_read(tmp_path: Path) -> None:
+    """Given statistics of one image -> its brightness."""
+    path = tmp_path / "statistics.json"
+    path.write_text(of_one_image())
+    assert statistics.read(path).profile.scalars["brightness"].values.tolist() == [0.25]
 
 
 @pytest.mark.parametrize("count", [1, 10, 1001, 1002, 1500, 2002, 5000, 123_457])
@@ -62,7 +82,15 @@ def test_thinned_distribution_survives_its_statistics(tmp_path: Path) -> None:
     assert found == pytest.approx(np.quantile(column.values, [0.1, 0.5, 0.9]), abs=0.03)
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", '{"features": [{"name": "x"}], "dataset": {"item_count": 1}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("{}", "[]", '{"features": [{"name": "x"}], "dataset": {"item_count": 1}}'),
+        of_one_image(images=math.inf),
+        of_one_image(brightness=math.inf),
+        of_one_image(brightness=10**400),
+    ],
+)
 def test_other_json_is_explained(tmp_path: Path, content: str) -> None:
     """Given another JSON file, or none -> a sentence that names the file."""
     path = tmp_path / "statistics.json"
