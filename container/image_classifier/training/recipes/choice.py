@@ -60,9 +60,9 @@ class Comparison:
         """Return the rule that fired, with its numbers, without a full stop."""
         verdict = "more than one" if self.tuned_wins else "no more than one"
         return (
-            f"the tuned network's lead on {self.rows:,} validation images is {verdict} standard error: accuracy "
-            f"{self.tuned_accuracy:.4f} against {self.head_accuracy:.4f}, difference {self.difference:+.4f} ± "
-            f"{self.standard_error:.4f}; {self.only_tuned} images only the network has right, {self.only_head} only "
+            f"the tuned network's lead on {self.rows:,} validation images, less one image, is {verdict} standard error"
+            f": accuracy {self.tuned_accuracy:.4f} against {self.head_accuracy:.4f}, difference {self.difference:+.4f} "
+            f"± {self.standard_error:.4f}; {self.only_tuned} images only the network has right, {self.only_head} only "
             "the head"
         )
 

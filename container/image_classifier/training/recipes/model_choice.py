@@ -31,7 +31,7 @@ from image_classifier.training.data import dataset, decoding
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster
 from image_classifier.training.features import feature_network
-from image_classifier.training.loop import snapshots
+from image_classifier.training.loop import class_weights, snapshots
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model import backbone, warm_start
 from image_classifier.training.progress import log
@@ -102,6 +102,8 @@ def choose(job: Job, scratch: Path) -> ModelChoice:
         UserError: There is a model channel, none or more than `MOST` are staged, or none is within `max_latency_ms`.
         JobStopped: The job was stopped meanwhile.
     """
+    # Set again for the rest of the job: the chosen model may have another default.
+    job.stop.set_time_limit(job.values.max_runtime)
     names = _names(job)
     some = sample(job.data.training, job.values.random_seed)
     checkpoints = None
@@ -165,12 +167,15 @@ def _features(
 def _measured(
     job: Job, features: NDArray[np.float32], labels: NDArray[np.int64], loaded: backbone.Backbone, started: float
 ) -> Stage:
+    names, counts = job.data.training.class_names, job.data.training.counts()
+    weights = class_weights.weights(job.values, names, [counts[name] for name in names])
     selection = cross_validation.select(
         features,
         labels,
-        len(job.data.training.class_names),
+        len(names),
         job.values.random_seed,
         binary=job.values.binary_mode,
+        sample_weights=weights[labels],
         check=lambda: raise_if_set(job.stop),
     )
     score = selection.scores[selection.strength]

@@ -24,8 +24,9 @@ class HeadRecord:
 
     def line(self) -> str:
         """Return the line of the log."""
+        judged = f"in {self.folds}-fold cross-validation" if self.folds > 1 else "on one held-out part"
         return (
-            f"head: {shown(self.score)} in {self.folds}-fold cross-validation of {self.images:,} images with "
+            f"head: {shown(self.score)} {judged} of {self.images:,} images with "
             f"{self.features:,} features, C={self.strength:g} of {len(self.scores)}; {self.seconds:.1f} s"
         )
 

@@ -42,8 +42,8 @@ class SearchResult:
     metric: str
     """`eval_metric`, by which the trials were judged."""
     folds: int
-    stopped: bool
-    """Whether a stop was requested before the last trial."""
+    stopped: str = ""
+    """Why the search ended before its last trial, without a full stop; empty if it did not."""
 
     @property
     def best(self) -> Trial | None:
@@ -61,12 +61,12 @@ def search(
     names: Sequence[str],
     trials: int,
     folder: Path | None,
-    stopped: Callable[[], bool] = lambda: False,
+    stopped: Callable[[], str] = lambda: "",
 ) -> SearchResult:
     """Run `trials` trials over the hyperparameters `names`, the first of them with the job's own `values`.
 
     Trials are stored in `folder`, the job's checkpoint folder, and reused from there; None: neither. `stopped` is
-    called after every epoch; once it returns True the search ends, and the trial that is running does not count.
+    called after every epoch; once it returns a reason the search ends, and the trial that is running does not count.
 
     Raises:
         OSError: `folder` is full or not writable.
@@ -85,16 +85,16 @@ def search(
                 if store:
                     store.write(done)
                 _log_progress(done, trials)
-    except _Stopped:
-        pass
-    return SearchResult(tuple(done), values.eval_metric, len(task.folds), len(done) < trials)
+    except _Stopped as reason:
+        return SearchResult(tuple(done), values.eval_metric, len(task.folds), str(reason))
+    return SearchResult(tuple(done), values.eval_metric, len(task.folds))
 
 
 class _Runner:
     """Runs the next trial after those that are done."""
 
     def __init__(
-        self, task: Task, values: Hyperparameters, space: Sequence[Declaration], stopped: Callable[[], bool]
+        self, task: Task, values: Hyperparameters, space: Sequence[Declaration], stopped: Callable[[], str]
     ) -> None:
         self._task, self._values, self._space, self._stopped = task, values, space, stopped
         self._known: list[optuna.trial.FrozenTrial] = []
@@ -104,7 +104,7 @@ class _Runner:
         """Return the trial that follows `done`, which grows by one from call to call.
 
         Raises:
-            _Stopped: A stop was requested.
+            _Stopped: `stopped` returned a reason.
         """
         drawn: dict[str, Any] = {item.name: getattr(self._values, item.name) for item in self._space}
         asked = self._ask(done) if done else None
@@ -112,8 +112,8 @@ class _Runner:
             drawn = {item.name: search_space.rounded(item, asked.params[item.name]) for item in self._space}
 
         def prune(epoch: int, score: Score) -> bool:
-            if self._stopped():
-                raise _Stopped
+            if reason := self._stopped():
+                raise _Stopped(reason)
             if asked is None:
                 return False
             asked.report(score.objective, epoch)

@@ -24,7 +24,7 @@ def lines(result: "SearchResult") -> list[str]:
         f"{states[DIVERGED]} diverged; judged by {result.metric} in {judged} of the training images"
     ]
     if result.stopped:
-        found.append("Search: stopped early, since a stop was requested")
+        found.append(f"Search: stopped early, since {result.stopped}")
     best = result.best
     if best is None:
         return [*found, "Search: no trial reached its last epoch, so the job's own values stay"]
@@ -44,7 +44,7 @@ def to_json(result: "SearchResult") -> dict[str, Any]:
         "trials": len(result.trials),
         "pruned": states[PRUNED],
         "diverged": states[DIVERGED],
-        "stopped": result.stopped,
+        "stopped": bool(result.stopped),
         "seconds": _seconds(result),
         "metric": result.metric,
         "folds": result.folds,

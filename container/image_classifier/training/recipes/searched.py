@@ -1,7 +1,7 @@
 """recipe=search: features once, trials of the head's hyperparameters on them, then a training with the best values."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster, single_host
 from image_classifier.training.fine_tuning import Table, Trained
 from image_classifier.training.loop import class_weights
+from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.progress import log
 from image_classifier.training.recipes import inputs, search, search_report, search_space, stage_store, trial
@@ -25,6 +26,8 @@ from image_classifier.training.stopping import StopSignal
 
 TRIALS = 100
 """Trials where `search_trials` is 0."""
+SHARE = 1 / 2
+"""Of the time that max_runtime leaves: the training with the best values needs the rest."""
 
 
 def train(
@@ -68,7 +71,24 @@ def _search(job: Inputs, names: tuple[str, ...], folder: Path | None) -> SearchR
         start=np.vstack([kernel, bias]),
     )
     log(f"Recipe: search for the head's hyperparameters: {', '.join(names) or 'all of them are given'}")
-    result = search.search(task, values, names, values.search_trials or TRIALS, folder, job.session.stop.is_set)
+    trials, stopped = values.search_trials or TRIALS, stop_condition(job.session, values.max_runtime)
+    result = search.search(task, values, names, trials, folder, stopped)
     for line in search_report.lines(result):
         log(line)
     return result
+
+
+def stop_condition(session: Session, max_runtime: int) -> Callable[[], str]:
+    """Return a function that returns why a search that starts now must end, or an empty text while it need not."""
+    started, allowed = time.monotonic(), SHARE * session.stop.training_seconds()
+    reason = f"half of the time that max_runtime={max_runtime} left is over; the rest is for the training"
+    if session.cluster.count > 1 and allowed > stage_store.LONGEST_SECONDS:
+        allowed = stage_store.LONGEST_SECONDS
+        reason = f"the other hosts wait {allowed:.0f} s and no longer"
+
+    def condition() -> str:
+        if session.stop.is_set():
+            return f"a stop was requested ({session.stop.reason})"
+        return reason if time.monotonic() - started > allowed else ""
+
+    return condition

@@ -34,7 +34,8 @@ class ShortRuns:
         network, images, values, session = inputs.network, inputs.images, inputs.values, inputs.session
         self._network, self._start, self._values, self._session = network, start, values, session
         self._training, self._judging = images.training.part(parts.training), images.training.part(parts.judging)
-        counts = np.bincount(self._training.labels, minlength=len(images.class_names))
+        # Of all training images, as the tuning counts them: a rare class may have no row among those that race.
+        counts = np.bincount(images.training.labels, minlength=len(images.class_names))
         self._weights = class_weights.weights(values, images.class_names, counts.tolist())
         self._evaluator = Evaluator(network, values, session.cluster)
         # Of each mode, with the state of a new optimizer.

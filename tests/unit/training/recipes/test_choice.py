@@ -34,8 +34,8 @@ def test_numbers_of_a_comparison() -> None:
     assert (found.head_accuracy, found.tuned_accuracy) == pytest.approx((0.84, 0.92))
     assert (found.difference, found.standard_error) == pytest.approx((0.08, 0.04))
     assert found.rule() == (
-        "the tuned network's lead on 100 validation images is more than one standard error: accuracy 0.9200 against "
-        "0.8400, difference +0.0800 ± 0.0400; 12 images only the network has right, 4 only the head"
+        "the tuned network's lead on 100 validation images, less one image, is more than one standard error: accuracy "
+        "0.9200 against 0.8400, difference +0.0800 ± 0.0400; 12 images only the network has right, 4 only the head"
     )
 
 

@@ -11,7 +11,7 @@ from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.data.splits import DataSplits
-from image_classifier.training.stopping import StopSignal
+from image_classifier.training.stopping import JobStopped, StopSignal
 from tests.unit.training import small
 
 Reader = Callable[..., DataSplits]
@@ -56,6 +56,12 @@ def test_better_backbone_is_chosen_and_kept_on_resume(
     assert choice.rule == "its cross-validated accuracy is the best of 2"
     monkeypatch.setattr(cross_validation, "select", lambda *_, **__: pytest.fail("compared again"))
     assert choose(read_data(images), tmp_path) == choice
+
+
+def test_time_limit_of_the_job_holds(hub: Path, images: Path, tmp_path: Path, read_data: Reader) -> None:
+    """A process that is older than max_runtime -> the comparison stops, as a training would."""
+    with pytest.raises(JobStopped):
+        choose(read_data(images), tmp_path, max_runtime=1)
 
 
 def test_backbones_that_are_too_slow_do_not_count() -> None:

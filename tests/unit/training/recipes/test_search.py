@@ -18,13 +18,13 @@ TRIALS = 24
 VALUES = small.settings(random_seed=5)
 
 
-def after(calls: int) -> Callable[[], bool]:
+def after(calls: int) -> Callable[[], str]:
     """Return a function that requests a stop when it is called once more than `calls` times."""
     left = [calls]
 
-    def stopped() -> bool:
+    def stopped() -> str:
         left[0] -= 1
-        return left[0] < 0
+        return "a test stops it" if left[0] < 0 else ""
 
     return stopped
 
@@ -112,7 +112,7 @@ def test_names_that_are_not_searched_keep_their_value() -> None:
 def test_search_without_a_result_has_no_best_trial() -> None:
     """Given a stop in the first trial, and data on which all trials diverge -> no best trial."""
     stopped = search.search(searching.task(), VALUES, NAMES, 2, None, after(0))
-    assert (stopped.trials, stopped.best, stopped.stopped) == ((), None, True)
+    assert (stopped.trials, stopped.best, stopped.stopped) == ((), None, "a test stops it")
     task = searching.task()
     huge = LabelledFeatures(np.full_like(task.data.features, 3e38), task.data.labels)
     diverged = search.search(dataclasses.replace(task, data=huge), VALUES, NAMES, 2, None)
@@ -123,4 +123,4 @@ def test_search_without_a_result_has_no_best_trial() -> None:
 def test_pruned_trial_is_not_the_best() -> None:
     """Given a pruned trial with the highest score -> the best is the first of the finished ones with the highest."""
     trials = (finished(0, [0.5]), finished(1, [0.9], trial.PRUNED), finished(2, [0.7]), finished(3, [0.7]))
-    assert SearchResult(trials, "accuracy", 5, False).best == trials[2]
+    assert SearchResult(trials, "accuracy", 5).best == trials[2]

@@ -19,7 +19,7 @@ TRIALS = (
     finished(2, [0.25], trial.PRUNED),
     finished(3, [], trial.DIVERGED),
 )
-RESULT = SearchResult(TRIALS, "accuracy", 5, False)
+RESULT = SearchResult(TRIALS, "accuracy", 5)
 
 
 def test_block_says_what_is_best_and_compared_with_what() -> None:
@@ -45,10 +45,10 @@ def test_values_by_hand_are_the_best_trials() -> None:
 
 def test_block_of_a_search_that_was_stopped() -> None:
     """Given a stop with and without a finished trial -> the block says so, and which values stay."""
-    some = search_report.lines(SearchResult(TRIALS[:2], "accuracy", 1, True))
+    some = search_report.lines(SearchResult(TRIALS[:2], "accuracy", 1, "a stop was requested"))
     assert "in a held-out 33% of the training images" in some[0]
     assert some[1] == "Search: stopped early, since a stop was requested"
-    nothing = search_report.lines(SearchResult((), "accuracy", 1, True))
+    nothing = search_report.lines(SearchResult((), "accuracy", 1, "a stop was requested"))
     assert nothing[-1] == "Search: no trial reached its last epoch, so the job's own values stay"
 
 
@@ -58,7 +58,9 @@ def test_record_is_json() -> None:
     assert (record["trials"], record["pruned"], record["diverged"], record["best_trial"]) == (4, 1, 1, 1)
     assert (record["best_score"], record["own_score"]) == (0.875, 0.5)
     assert record["best_values"] == TRIALS[1].values
-    empty = search_report.to_json(SearchResult((), "accuracy", 1, True))
+    assert record["stopped"] is False
+    empty = search_report.to_json(SearchResult((), "accuracy", 1, "a stop was requested"))
+    assert empty["stopped"] is True
     assert (empty["best_trial"], empty["best_values"], empty["own_score"]) == (None, {}, None)
 
 

@@ -1,6 +1,7 @@
 """Runs of a few steps: what each setting changes, the moving statistics, and which setting is better."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from image_classifier.training.recipes import race
+from image_classifier.training.recipes.race import Parts
 from image_classifier.training.recipes.settings import LAST_THIRD, SCALES, WHOLE, Mode, TuningSettings
 from tests.unit.training.recipes import tuning_small
 
@@ -66,6 +68,16 @@ def test_a_better_learning_rate_scores_better(runs: Any) -> None:
     assert wild > good or math.isinf(wild)
     # From the same start and with a new optimizer, whatever ran before.
     assert runs.score(rates[1], 24) == pytest.approx(good, abs=1e-4)
+
+
+def test_class_without_a_row_in_the_race(inputs: Any) -> None:
+    """Given class_weights=auto and parts without a row of one class -> the weights are those of all training images."""
+    from image_classifier.training.recipes.short_runs import ShortRuns
+
+    weighted = replace(inputs, values=replace(inputs.values, class_weights="auto"))
+    two = np.flatnonzero(inputs.images.training.labels < 2)
+    runs = ShortRuns(weighted, tuning_small.weights(inputs.network), Parts(two[8:], two[:8]))
+    assert math.isfinite(runs.score(None))
 
 
 def test_momentum_is_measured_and_the_start_is_taken_out_of_the_statistics(inputs: Any, runs: Any) -> None:
