@@ -69,9 +69,9 @@ def select(
 ) -> Selection:
     """Choose the strength and fit the head; equal arguments give equal bits, whatever the number of CPUs.
 
-    The folds follow from `labels` and `seed` alone, so that two selections on the same rows can be compared row by
-    row. Of more rows than `SAMPLE_ROWS` only a stratified sample is copied into memory, to choose the strength; the
-    head is then fitted on all rows, block by block, so that `features` can be a file larger than memory (np.memmap).
+    The folds follow from `labels`, `seed` and which rows are copies of each other; copies are in one fold. Of more
+    rows than `SAMPLE_ROWS` only a stratified sample is copied into memory, to choose the strength; the head is then
+    fitted on all rows, block by block, so that `features` can be a file larger than memory (np.memmap).
 
     Args:
         features: (n, D), raw; each head scales them by the rows that it is fitted on.
@@ -89,7 +89,7 @@ def select(
     outputs, count = 1 if binary else classes, len(labels)
     weights = np.ones(count, np.float32) if sample_weights is None else sample_weights
     held_out, limit = _folds(count, MANY if many is None else many), _sample_limit(features.shape[1])
-    fold = fold_table.deal(labels, FOLDS if held_out == 1 else held_out, seed, limit)
+    fold = fold_table.deal_copies_together(features, labels, FOLDS if held_out == 1 else held_out, seed, limit)
     found = _choose(_Rows(features, labels, weights, fold), held_out, outputs, check)
     strength, head = found.attempt.strength, found.head
     if count > limit:

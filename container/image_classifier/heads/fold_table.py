@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier.evaluation import stratified
-from image_classifier.heads import row_blocks
+from image_classifier.heads import copies, row_blocks
 from image_classifier.heads.logistic_regression import Problem
 from image_classifier.heads.row_blocks import Block
 from image_classifier.heads.workers import Workers
@@ -24,6 +24,23 @@ def deal(labels: NDArray[np.int64], folds: int, seed: int, limit: int | None = N
     order = np.lexsort((np.random.default_rng(seed).random(count), labels))[stratified.evenly_spaced(count, sample)]
     fold = np.full(count, -1)
     fold[order] = np.arange(sample) % folds
+    return fold
+
+
+def deal_copies_together(
+    features: NDArray[np.float32], labels: NDArray[np.int64], folds: int, seed: int, limit: int | None = None
+) -> NDArray[np.int64]:
+    """Deal rows of features (n, D) as `deal` does, but the copies of an image to one fold, see `copies`.
+
+    Else a head would be judged by images that it was fitted on. With fewer different rows than folds, as those of a
+    backbone that sees nothing, copies are dealt like other rows.
+    """
+    fold = deal(labels, folds, seed, limit)
+    rows = np.flatnonzero(fold >= 0)
+    first = copies.first_copies(features, rows)
+    different = np.unique(first)
+    if folds <= len(different) < len(rows):
+        fold[rows] = deal(labels[rows[different]], folds, seed)[np.searchsorted(different, first)]
     return fold
 
 

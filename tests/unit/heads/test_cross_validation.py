@@ -114,6 +114,29 @@ def test_few_rows_and_missing_classes_are_enough(labels: list[int]) -> None:
     assert found.folds == min(5, len(labels))
 
 
+@pytest.mark.parametrize("rounding", [0, 1e-6])
+def test_copies_of_an_image_do_not_judge_a_head_that_saw_it(rounding: float) -> None:
+    """Given noise in three copies, equal or up to rounding -> still predicted like a coin; copies share a fold."""
+    features, labels = noise(60)
+    three, order = np.repeat(features, 3, axis=0), np.random.default_rng(1).permutation(180)
+    three *= 1 + rounding * np.random.default_rng(2).uniform(-1, 1, three.shape).astype(np.float32)
+    found = cross_validation.select(three[order], np.repeat(labels, 3)[order], 2, seed=0)
+    assert found.score.accuracy < 0.7
+    fold = fold_table.deal_copies_together(three[order], np.repeat(labels, 3)[order], 5, seed=0)
+    of_image = fold[np.argsort(order)].reshape(60, 3)
+    assert (of_image == of_image[:, :1]).all()
+    assert np.bincount(of_image[:, 0]).tolist() == [12] * 5
+
+
+def test_different_rows_are_dealt_as_without_a_look_for_copies() -> None:
+    """Given rows without copies, or all the same -> the folds of `deal`, also of a sample."""
+    features, labels = noise(60)
+    for limit in (None, 30):
+        expected = fold_table.deal(labels, 5, seed=3, limit=limit)
+        for some in (features, np.zeros_like(features), np.full_like(features, np.nan)):
+            np.testing.assert_array_equal(fold_table.deal_copies_together(some, labels, 5, 3, limit), expected)
+
+
 def test_deal_is_stratified() -> None:
     """Given classes of several sizes -> folds and their classes differ by one row at most; the seed decides which."""
     labels = np.repeat([0, 1, 2], [13, 4, 1])

@@ -74,6 +74,21 @@ def test_refit_uses_validation_images_and_is_reported(tmp_path: Path, backbone_f
     assert kept.recipe["refit"] == "no, there is a validation channel (refit=Auto)"
 
 
+@pytest.mark.every
+def test_copies_of_a_file_have_the_features_of_copies(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
+    """Each file three times, in other batches -> the features of equal files count as copies, those of others not."""
+    from image_classifier.heads import copies
+
+    folder = small.write_images(tmp_path / "images", random=True, count=30)
+    for path in sorted(folder.glob("*/*.png")):
+        for number in (1, 2):
+            (path.parent / f"{number}-{path.name}").write_bytes(path.read_bytes())
+    trained = train(read_data(folder), backbone_folder)
+    contents = [example.path.read_bytes() for example in trained.training.examples]
+    found = copies.first_copies(trained.arrays.training, np.arange(len(contents)))
+    assert found.tolist() == [contents.index(content) for content in contents]
+
+
 def test_binary_mode(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
     """Two classes in binary mode -> one probability, large for class 1, and the binary metrics."""
     data = read_data(small.write_images(tmp_path / "two", classes=2))
