@@ -38,7 +38,7 @@ EDITS = (
         9,
         "counting the labels",
         "image_classifier/inference/predictor.py",
-        "if len(labels) != engine.outputs and not binary:",
+        "if len(labels) != outputs and not binary:",
         "if False:",
         (
             "test_serve_broken_models.py::test_number_of_labels_is_checked",
