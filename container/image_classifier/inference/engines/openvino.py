@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -93,26 +94,35 @@ class OpenVinoEngine:
     def run(self, pixels: NDArray[np.uint8]) -> Outputs:
         """Run RGB pixels, uint8 (n, height, width, 3).
 
-        Several images use the idle requests and release them in between, so that other callers are served too.
+        Several images use the idle requests, each refilled as soon as it is finished, so that no stream idles. While
+        other callers wait, the requests are released instead.
         """
         ports = [port for port in (self.answer, self.pooled) if port]
         found = [np.empty((len(pixels), port.width), np.float32) for port in ports]
-        first = 0
-        while first < len(pixels):
-            with self.pool.taken(len(pixels) - first) as requests, _awaited(requests):
-                for row, request in enumerate(requests, first):
-                    request.get_input_tensor().data[0] = pixels[row]
-                    request.start_async()
-                for row, request in enumerate(requests, first):
+        rows = iter(range(len(pixels)))
+        left = len(pixels)
+        while left:
+            with self.pool.taken(left) as requests, _awaited(requests):
+                running = deque((request, _start(request, pixels, next(rows))) for request in requests)
+                while running:
+                    request, row = running.popleft()
                     request.wait()
-                    for port, rows in zip(ports, found, strict=True):
-                        rows[row] = request.get_output_tensor(port.index).data[0]
-            first += len(requests)
+                    left -= 1
+                    for port, outputs in zip(ports, found, strict=True):
+                        outputs[row] = request.get_output_tensor(port.index).data[0]
+                    if left > len(running) and not self.pool.waiting:
+                        running.append((request, _start(request, pixels, next(rows))))
         return Outputs(*found)
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return only the probabilities of `run`, float32 (n, outputs)."""
         return self.run(pixels).probabilities
+
+
+def _start(request: Any, pixels: NDArray[np.uint8], row: int) -> int:
+    request.get_input_tensor().data[0] = pixels[row]
+    request.start_async()
+    return row
 
 
 @contextlib.contextmanager
