@@ -82,7 +82,7 @@ def judge(folder: Path, network: Any, size: Size, scaling: str = "normalize", ex
         record = quantisation.quantise(model, info, given, LIMITS, extent.steps)
     except NotQuantised as failure:
         return {"left_out": str(failure), "gate": asdict(failure.gate) if failure.gate else None}
-    # For whoever keeps the model.
+    # A model that is kept is served with it.
     artifacts.write_model_info(model, precision_record.with_record(info, precision_record.INT8, record))
     return asdict(record)
 
