@@ -45,14 +45,6 @@ _UNBOUNDED = {"Swish", "HSwish", "Gelu", "Elu", "Mish"}
 """Activations with negative values, for which asymmetric ranges lose less."""
 
 
-def load() -> None:
-    """Import NNCF, which takes seconds, before a network is there; without it `Network` says so."""
-    # Otherwise NNCF sends usage statistics.
-    os.environ.setdefault("NNCF_CI", "1")
-    with contextlib.suppress(ImportError):
-        import nncf  # noqa: F401
-
-
 def is_installed() -> bool:
     """Return whether NNCF is installed, without importing it."""
     return importlib.util.find_spec("nncf") is not None
@@ -65,6 +57,21 @@ class NotQuantised(Exception):  # noqa: N818 - for a job it is no error
         super().__init__(reason)
         self.gate = gate
         """Figures of the last rung that was judged."""
+
+
+def load() -> None:
+    """Import NNCF, which takes seconds: before the first `Network` where that is not there yet.
+
+    Raises:
+        NotQuantised: It is not installed.
+    """
+    # Otherwise NNCF sends usage statistics.
+    os.environ.setdefault("NNCF_CI", "1")
+    try:
+        import nncf
+    except ImportError as error:
+        raise NotQuantised("NNCF is not installed here") from error
+    nncf.set_log_level(logging.ERROR)
 
 
 class OutOfTime(Exception):  # noqa: N818 - ends a rung
@@ -87,13 +94,7 @@ class Network:
     """Whether weights use the whole 8-bit range, at which CPUs without instructions for int8 saturate."""
 
     def __post_init__(self) -> None:
-        # Otherwise NNCF sends usage statistics.
-        os.environ.setdefault("NNCF_CI", "1")
-        try:
-            import nncf
-        except ImportError as error:
-            raise NotQuantised("NNCF is not installed here") from error
-        nncf.set_log_level(logging.ERROR)
+        load()
 
     def write(self, step: str, partial: Path) -> int:
         """Quantise by one of `STEPS`, refit the last layer, and write the IR into the folder `partial`.

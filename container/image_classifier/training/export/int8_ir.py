@@ -7,7 +7,7 @@ any time, and a crash costs only the int8 IR.
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,8 @@ def beginning(folder: Path, trained: "Trained", quantization: str, stop: StopSig
     if quantization == OFF:
         yield None
         return
-    with Quantiser(trained) as quantiser:
+    with ExitStack() as opened:
+        quantiser = Quantiser(trained, opened)
         if _has_time(stop):
             with suppress(NotQuantised, OSError):
                 quantiser.start()

@@ -11,8 +11,9 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,40 +48,30 @@ _SAME_ANSWERS = 1e-4
 
 
 class Quantiser:
-    """Quantises the float32 IR of a job in a child process, which ends with the block."""
+    """Quantises the float32 IR of a job in a child process, which ends when `opened` is closed."""
 
-    def __init__(self, trained: "Trained") -> None:
-        self._trained = trained
+    def __init__(self, trained: "Trained", opened: ExitStack) -> None:
+        self._trained, self._opened = trained, opened
         self._gate = stratified_rows(trained.validation, GATE_IMAGES)
         self._statistics = stratified_rows(trained.training, STATISTICS_IMAGES)
-        self._scratch = tempfile.TemporaryDirectory(prefix="quantising-")
-        self._child: Child | None = None
+        self._started: _Started | None = None
         self._begun = False
-
-    def __enter__(self) -> "Quantiser":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()
-        self._scratch.cleanup()
 
     def end(self) -> None:
         """End the process, which may be writing into the model folder."""
-        if self._child:
-            self._child.end()
+        if self._started:
+            self._started.child.end()
 
-    def start(self) -> None:
+    def start(self) -> "_Started":
         """Start the process unless it runs: it reads its images, and waits for the network.
 
         Raises:
             NotQuantised: The gate takes more validation images.
-            OSError: The process cannot be started.
+            OSError: The process cannot be started, or the disk is full.
         """
         quantisation.check_images(len(self._gate))
-        if self._child:
-            return
+        if self._started:
+            return self._started
         backbone = self._trained.backbone.info
         statistics, gate = self._trained.training.examples, self._trained.validation.examples
         request = {
@@ -90,7 +81,10 @@ class Quantiser:
             "statistics": [str(statistics[row].path) for row in self._statistics],
             "gate": [[str(gate[row].path), gate[row].label] for row in self._gate],
         }
-        self._child = Child(__name__, Path(self._scratch.name), request)
+        scratch = tempfile.TemporaryDirectory(prefix="quantising-", ignore_cleanup_errors=True)
+        folder = Path(self._opened.enter_context(scratch))
+        self._started = _Started(folder, self._opened.enter_context(Child(__name__, folder, request)))
+        return self._started
 
     def begin(self, folder: Path, info: ModelInfo, limits: TimeLimits) -> None:
         """Begin to quantise the float32 IR of a model folder, unless that was done; it need not be verified yet.
@@ -99,10 +93,9 @@ class Quantiser:
             NotQuantised: The gate takes more validation images.
             OSError: The process cannot be started, or the disk is full.
         """
-        self.start()
+        scratch, arrays = self.start().folder, self._trained.arrays
         if self._begun:
             return
-        scratch, arrays = Path(self._scratch.name), self._trained.arrays
         # In mixed precision the IR is compared with the SavedModel in float32, which says nothing about the features.
         exact = self._trained.precision == "off" and _close(info, "openvino")
         if arrays is not None and arrays.of_head and exact:
@@ -120,15 +113,22 @@ class Quantiser:
             Interrupted: The job has no time left.
             OSError: The disk is full.
         """
-        assert self._child
         assert self._begun
-        scratch = Path(self._scratch.name)
+        assert self._started
+        scratch = self._started.folder
         if (info.extra.get("verification") or {}).get("engine") == "openvino" and _close(info, "verification"):
             np.save(scratch / _FLOAT32, self._trained.expected[self._gate])
         durable_files.write_json(scratch / _VERIFIED, {})
-        self._child.wait(stop)
+        self._started.child.wait(stop)
         found: Mapping[str, Any] = json.loads((scratch / _RESULT).read_text(encoding="utf-8"))
         return found
+
+
+@dataclass(frozen=True)
+class _Started:
+    folder: Path
+    """Of the files that the job and the process exchange."""
+    child: Child
 
 
 def stratified_rows(listing: Listing, count: int) -> NDArray[np.int64]:
@@ -147,7 +147,9 @@ def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
     statistics, statistics_rows = _pixels(request["statistics"], request)
     gate, rows = _pixels([path for path, _ in request["gate"]], request)
     labels = np.array([label for _, label in request["gate"]], np.int64)[rows]
-    nncf_network.load()
+    with suppress(NotQuantised):
+        # Without NNCF bf16 is judged all the same.
+        nncf_network.load()
     _wait_for(scratch / _NETWORK)
     network = json.loads((scratch / _NETWORK).read_text(encoding="utf-8"))
     folder, features = Path(network["folder"]), scratch / _FEATURES

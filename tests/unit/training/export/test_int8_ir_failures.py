@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,6 +52,18 @@ def test_files_without_a_valid_record_are_removed(
     assert add(folder)
     assert str(precision_record.left_out(artifacts.read_model_info(folder), "int8")).startswith(reason)
     assert not precision_record.folder_of(folder).exists()
+
+
+def test_full_disk_before_the_process_costs_no_job(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder for the process cannot be made, at the start and again -> the reason, and the job has its model."""
+
+    def full(*given: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
+    assert add(folder)
+    reason = precision_record.left_out(artifacts.read_model_info(folder), "int8")
+    assert reason == "OSError: [Errno 28] No space left on device"
 
 
 def test_full_disk_under_the_record_costs_no_job(
