@@ -8,12 +8,12 @@ from lzma import LZMAError
 from pathlib import Path
 
 from image_classifier import durable_files, own_files, tar_stream
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.contract.errors import UNWRITABLE, ExplainedError, PlatformError, UserError, first_line
 from image_classifier.tar_stream import MAX_MEMBERS, MAX_UNPACKED_BYTES, ArchiveRejected
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """File name suffixes of model archives."""
-_MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+_MACHINE_ERRORS = (*UNWRITABLE, errno.EROFS, errno.EACCES, errno.EPERM)
 _CORRUPT = (tarfile.TarError, gzip.BadGzipFile, zlib.error, LZMAError, EOFError, ValueError, OverflowError)
 """Exceptions that the libraries raise for a corrupt archive."""
 

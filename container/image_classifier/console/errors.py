@@ -1,13 +1,12 @@
 """Every failure of a request as a page: what happened, and what to do."""
 
-import errno
 import logging
 
 from flask import Flask, render_template
 from werkzeug.exceptions import HTTPException
 
 from image_classifier.console.rejection import RejectedError
-from image_classifier.contract.errors import ExplainedError, PlatformError
+from image_classifier.contract.errors import DISK_IS_FULL, ExplainedError, PlatformError
 
 _LOG = logging.getLogger(__name__)
 _REMEDIES = {
@@ -16,7 +15,6 @@ _REMEDIES = {
     405: "Go back and use the page's own buttons.",
     413: "Give the folder's path instead of uploading it.",
 }
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def register(app: Flask) -> None:
@@ -38,7 +36,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(OSError)
     def disk(error: OSError) -> tuple[str, int]:
-        if error.errno in _NO_SPACE:
+        if error.errno in DISK_IS_FULL:
             reason = f"The disk of {error.filename or 'the console'} is full, so nothing was changed."
             return _page(507, "The disk is full", reason, "Free some space there and repeat the step.")
         return unexpected(error)

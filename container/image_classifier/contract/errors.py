@@ -1,9 +1,15 @@
 """Errors named after their owner: the user, this program or the platform."""
 
+import errno
 import itertools
 import sys
 
 from image_classifier.contract.addresses import without_secrets
+
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""`errno` values: no space, no quota, or a file larger than the process may write."""
+UNWRITABLE = (*DISK_IS_FULL, errno.EIO)
+"""`errno` values of a disk, or of what is behind an open file, that takes no more."""
 
 
 class ExplainedError(Exception):

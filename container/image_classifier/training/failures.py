@@ -7,11 +7,8 @@ import traceback
 from pathlib import Path
 
 from image_classifier.contract.addresses import without_secrets
-from image_classifier.contract.errors import ExplainedError, PlatformError
+from image_classifier.contract.errors import DISK_IS_FULL, ExplainedError, PlatformError
 from image_classifier.contract.names import on_one_line
-
-DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""`errno` values: no space, no quota, or a file larger than the process may write."""
 
 ACCESS_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ESTALE)
 """`errno` values: no permission, a read-only file system, or failing storage."""

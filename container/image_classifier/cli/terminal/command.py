@@ -1,13 +1,13 @@
 """The outermost part of every command: what is left of interrupts and of output that cannot be written."""
 
-import errno
 import os
 import sys
 from collections.abc import Callable
 
+from image_classifier.contract.errors import UNWRITABLE
+
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended, as shells report it."""
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
 
 
 def run(main: Callable[[], int]) -> int:
@@ -27,7 +27,7 @@ def run(main: Callable[[], int]) -> int:
         return INTERRUPTED
     except OSError as error:
         # Files of ours have names; a stream has none.
-        if error.errno not in _UNWRITABLE or error.filename is not None:
+        if error.errno not in UNWRITABLE or error.filename is not None:
             raise
         _close_output()
         print(f"PlatformError: Standard output cannot be written: {error.strerror}.", file=sys.stderr)

@@ -4,7 +4,6 @@
 of its process, and aborts it on some graphs.
 """
 
-import errno
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import artifacts, tensorflow_start
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, cause, first_line
+from image_classifier.contract.errors import UNWRITABLE, ExplainedError, PlatformError, UserError, cause, first_line
 from image_classifier.imaging import ImageRejected
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.litert_model import exchange
@@ -26,7 +25,6 @@ from image_classifier.inference.predictor import Predictor
 from image_classifier.resources.processors import available_processors
 
 Pixels = NDArray[np.uint8]
-_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _LACKING = re.compile(r"(?:TF Select|Custom) ops: (.+)")
 """How the converter lists the operations that LiteRT's own runtime lacks."""
 
@@ -214,7 +212,7 @@ def main(folder: Path) -> int:
         exchange.write_error(folder, error)
         return 1
     except OSError as error:
-        if error.errno not in _UNWRITABLE:
+        if error.errno not in UNWRITABLE:
             raise
         full = f"The LiteRT file cannot be written to {folder}: {cause(error)}. Make room there, or set TMPDIR."
         exchange.write_error(folder, PlatformError(full))

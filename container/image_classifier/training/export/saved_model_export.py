@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from image_classifier import artifacts, durable_files, own_files
+from image_classifier.contract.errors import DISK_IS_FULL
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import failures
 from image_classifier.training.data.in_graph_imaging import decode_and_resize
@@ -38,7 +39,7 @@ def save(folder: Path, backbone: Backbone, head: tf_keras.Sequential, values: Hy
     try:
         _write(root, partial, signatures)
     except OSError as error:
-        full = failures.disk_is_full(error, folder) if error.errno in failures.DISK_IS_FULL else error
+        full = failures.disk_is_full(error, folder) if error.errno in DISK_IS_FULL else error
         # Free the space, which the failure file may need.
         shutil.rmtree(partial, ignore_errors=True)
         raise full from error
@@ -116,7 +117,7 @@ def _write(root: Any, partial: Path, signatures: dict[str, Any]) -> None:
         tf.saved_model.save(root, str(partial), signatures=signatures)
     except tf.errors.OpError as error:
         # TensorFlow writes files itself and reports a full disk by an error of its own.
-        code = next((code for code in failures.DISK_IS_FULL if os.strerror(code) in str(error)), None)
+        code = next((code for code in DISK_IS_FULL if os.strerror(code) in str(error)), None)
         if code is None:
             raise
         raise OSError(code, os.strerror(code), str(partial)) from error
