@@ -140,6 +140,11 @@ def least_seconds(mode: Mode, durations: Durations, sizes: Sizes) -> float:
     return _tuning_seconds(MIN_EPOCHS, mode, replace(durations, steps={mode: step}), sizes)
 
 
+def too_long(needed: str, left: float, seconds: float) -> str:
+    """Return why the network is not tuned with a budget of `seconds`, of which `left` are left, without a full stop."""
+    return f"{MIN_EPOCHS} epochs would take {needed}, and {max(left, 0):.0f} s of {seconds:.0f} s are left"
+
+
 def plan(candidates: Sequence[TuningSettings], durations: Durations, sizes: Sizes, seconds: float) -> Plan | str:
     """Return the plan for a budget of `seconds`; or why fewer than two epochs of any mode fit, without a full stop."""
     if not candidates:
@@ -148,10 +153,7 @@ def plan(candidates: Sequence[TuningSettings], durations: Durations, sizes: Size
     fitting = [one for one in candidates if _tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) <= left]
     if not fitting:
         quickest = min(_tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) for one in candidates)
-        return (
-            f"{MIN_EPOCHS} epochs would take {quickest:.0f} s by measured steps, and {max(left, 0):.0f} s of "
-            f"{seconds:.0f} s are left"
-        )
+        return too_long(f"{quickest:.0f} s by measured steps", left, seconds)
     dearest = max(_tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) for one in fitting)
     for_race = min(seconds * RACE_SHARE - durations.spent, left - dearest)
     longest = sizes.steps_per_epoch * _epochs(fitting[0].mode, durations, sizes, left)

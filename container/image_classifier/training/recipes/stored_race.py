@@ -82,11 +82,11 @@ class StoredRace:
         row = runs.row_seconds()
         spent = self._of_chief(time.monotonic() - started)
         known = Durations({}, row if self._inputs.session.precision == "off" else 0.0, spent)
-        dearer: dict[Mode, float] = {}
+        unmeasured: list[float] = []
         for mode in dict.fromkeys(one.mode for one in entrants):
             least, left = budget.least_seconds(mode, known, sizes), seconds - known.spent
             if least > left:
-                dearer[mode] = least
+                unmeasured.append(least)
                 continue
             if known.steps and known.spent > budget.MEASURING_SHARE * seconds:
                 log(
@@ -96,11 +96,9 @@ class StoredRace:
                 continue
             measured = self._measured(mode, runs)
             known = replace(known, steps={**known.steps, **measured}, spent=self._of_chief(time.monotonic() - started))
-        if dearer and not known.steps:
-            return (
-                f"{budget.MIN_EPOCHS} epochs would take at least {min(dearer.values()):.0f} s, by measured "
-                f"predictions, and {max(seconds - known.spent, 0):.0f} s of {seconds:.0f} s are left"
-            )
+        if unmeasured and not known.steps:
+            needed = f"at least {min(unmeasured):.0f} s, by measured predictions"
+            return budget.too_long(needed, seconds - known.spent, seconds)
         return replace(known, row=row)
 
     def _measured(self, mode: Mode, runs: ShortRuns) -> dict[Mode, float]:
