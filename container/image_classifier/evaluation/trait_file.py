@@ -39,7 +39,7 @@ def read(path: Path) -> list[Traits | None]:
     Raises:
         OSError: The file cannot be read.
     """
-    # Of a path that is no archive np.load leaves the file open.
+    # Given a path, np.load leaves a file open that it cannot read as an archive.
     with path.open("rb") as content, np.load(content, allow_pickle=False) as file:
         count, *rows = file[_ROWS].tolist()
         names = [field.name for field in fields(Traits) if field.name != _LUMA]

@@ -111,7 +111,7 @@ def _images(count: int, split: str) -> str:
 def _first_steps(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     """Yield sections and what to do, the most urgent first; the last applies always.
 
-    A model that is not better than a constant is no witness against a label.
+    A model that is not better than a constant says nothing against a label.
     """
     score = evaluation.score
     leaks, few_leaks = _about_leaks(evaluation), len(_leaked(evaluation)) < LEAKS * score.accuracy.total

@@ -47,7 +47,7 @@ def name(information: Path = CPU_INFORMATION) -> str:
 
 
 def vendor(information: Path = CPU_INFORMATION) -> str:
-    """Return the vendor of the first CPU in Linux's name, such as `AMD`; empty on Arm, where Linux lists none."""
+    """Return the vendor of the first CPU, such as `GenuineIntel`; empty on Arm, where Linux lists none."""
     return _first(information, "vendor_id")
 
 

@@ -163,7 +163,7 @@ def _climb(
             if expected is None:
                 written = time.monotonic()
                 expected = _expected(source, info, images)
-                # That is no part of a rung.
+                # A rung does not include it.
                 begun += time.monotonic() - written
             gate = precision_gate.judge(images.labels, expected, _answers(partial, info, images.gate))
         except OutOfTime:
