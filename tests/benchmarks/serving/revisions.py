@@ -45,7 +45,7 @@ def main() -> int:
         try:
             other = export(given.revision, Path(scratch) / "other")
             prepared = places.prepare(Path(scratch))
-            theirs = _converted_by(other, prepared)
+            theirs = converted_by(other, prepared)
             with _server(PROGRAM, prepared) as here, _server(other, theirs) as there:
                 for server in (here, there):
                     load.put(server.url, 4, 2, prepared.small)
@@ -59,22 +59,26 @@ def main() -> int:
     return 0
 
 
-def export(revision: str, into: Path) -> Path:
-    """Write a revision's program into a folder and return it; the working tree stays as it is.
+def export(revision: str, into: Path, part: str = "container") -> Path:
+    """Write a part of a revision, its program or `.`, into a folder and return it; the working tree stays as it is.
 
     Raises:
         subprocess.CalledProcessError: Git does not know the revision.
     """
     into.mkdir(parents=True)
-    archive = into / "program.tar"
-    subprocess.run(["git", "-C", ROOT, "archive", f"--output={archive}", revision, "container"], check=True)
+    archive = into / "revision.tar"
+    subprocess.run(["git", "-C", ROOT, "archive", f"--output={archive}", revision, part], check=True)
     with tarfile.open(archive) as tar:
         tar.extractall(into, filter="data")
-    return into / "container"
+    return into / part
 
 
-def _converted_by(program: Path, prepared: Places) -> Places:
-    """Return the places with a model of their own, which another revision's program has converted."""
+def converted_by(program: Path, prepared: Places) -> Places:
+    """Return the places with a model of their own, which another revision's program has converted.
+
+    Raises:
+        subprocess.CalledProcessError: The revision cannot convert it.
+    """
     tree = prepared.scratch / "other-ml"
     archives.unpack(prepared.scratch / places.ARCHIVE, tree / "model")
     # Where the command was before it had a package of its own, and where it is.
