@@ -17,7 +17,7 @@ from image_classifier.cli.predictions import image_files
 from image_classifier.cli.terminal import command, consoles, report_page, typed_paths
 from image_classifier.contract import names, report_files
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
-from image_classifier.evaluation import judgement, verdict
+from image_classifier.evaluation import judgement, report_folder, verdict
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.inference import labelled_images
@@ -60,7 +60,7 @@ def run(model: Path, images: Path, output: Path, thumbnails: bool = True, trust:
             raise UserError(str(error).replace(str(folder), str(given))) from error
     output.mkdir(parents=True, exist_ok=True)
     own_files.mark(output, WRITER)
-    if reason := judgement.write(evaluation, output, thumbnails):
+    if reason := report_folder.write(evaluation, output, thumbnails):
         consoles.announce(f"No {report_files.EVIDENCE}, so the console cannot open this result: {reason}.")
     if skipped := evaluation.evidence.skipped:
         consoles.print_text(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from image_classifier.contract import report_files
-from image_classifier.evaluation import calibration, judgement, mistakes, model_card, scores
+from image_classifier.evaluation import calibration, mistakes, model_card, report_folder, scores
 from image_classifier.evaluation.evidence import VALIDATION
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.report import page
@@ -98,5 +98,5 @@ def test_files_of_an_earlier_evaluation_do_not_survive_a_failure(
 
     monkeypatch.setattr(model_card, "build", fail)
     with pytest.raises(OSError, match="No space left"):
-        judgement.write(complete, tmp_path)
+        report_folder.write(complete, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [report_files.MODEL_QUALITY]

@@ -16,6 +16,7 @@ from image_classifier.evaluation.familiarity import Separation
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.label_issues import LabelIssue
 from image_classifier.evaluation.report import images, page
+from image_classifier.evaluation.report_folder import write
 from tests.support import evaluations
 from tests.support.html_page import Page
 
@@ -236,7 +237,7 @@ def test_all_files_are_written(complete: Evaluation, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / report_files.REPORT).symlink_to(outside)
-    judgement.write(complete, folder)
+    write(complete, folder)
     assert sorted(path.name for path in folder.iterdir()) == [
         "evaluation.json",
         "evidence.npz",

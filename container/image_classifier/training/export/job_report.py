@@ -91,6 +91,7 @@ def preparation(trained: "Trained", stop: StopSignal, reader: TraitReader | None
 def _prepare(
     trained: "Trained", check: Callable[[], None], known_traits: Callable[[], Mapping[Path, "Traits | None"]]
 ) -> Prepared:
+    # In this thread, beside the conversion, like the libraries below.
     from image_classifier.evaluation import charts
     from image_classifier.evaluation.drift import baseline
     from image_classifier.evaluation.report import page
@@ -155,7 +156,8 @@ def _write(
     thumbnails: bool,
     check: Callable[[], None],
 ) -> str:
-    from image_classifier.evaluation import array_file, network_forms, verdict
+    # `_prepare` has imported most of what these need.
+    from image_classifier.evaluation import array_file, network_forms, report_folder, verdict
     from image_classifier.evaluation.drift import baseline
 
     laps = [time.monotonic()]
@@ -175,7 +177,7 @@ def _write(
         array_file.write(model / artifacts.FAMILIARITY_FILE, evaluation.familiarity_model.arrays())
     baseline.write(model, found.baseline)
     laps.append(time.monotonic())
-    if reason := judgement.write(evaluation, folder, thumbnails, found.charts):
+    if reason := report_folder.write(evaluation, folder, thumbnails, found.charts):
         log(f"WARNING: No {report_files.EVIDENCE}, so the console cannot open this result: {reason}.")
     laps.append(time.monotonic())
     parts = ", ".join(f"{name} {end - start:.1f} s" for name, (start, end) in zip(_PARTS, pairwise(laps), strict=True))
@@ -185,6 +187,7 @@ def _write(
 
 def _network(model: Path) -> "Network | None":
     """Return the finished model in the engine that serves it; None without an OpenVINO IR, as loading takes long."""
+    # As above: only a report that has an OpenVINO IR needs it.
     from image_classifier.inference import labelled_images
 
     info = artifacts.read_model_info(model)
