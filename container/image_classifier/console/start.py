@@ -1,4 +1,7 @@
-"""`scripts/console`, and `console` of the image: check, print one address, serve until Ctrl-C."""
+"""`scripts/console`, and `console` of the image: check, print one address, serve until Ctrl-C.
+
+`--help` and a wrong option need nothing of the application, whose import takes most of a second.
+"""
 
 import argparse
 import importlib.util

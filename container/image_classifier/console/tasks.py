@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -186,8 +187,6 @@ def run(folder: Path, work: Callable[[Reporter], None]) -> int:
     except (ExplainedError, OSError) as error:
         outcome = {"state": State.FAILED.value, "message": str(error)}
     except Exception as error:  # shown on the page, with the details in the log
-        import traceback
-
         traceback.print_exc()
         outcome = {"state": State.FAILED.value, "message": f"{type(error).__name__}: {first_line(error)}."}
     else:

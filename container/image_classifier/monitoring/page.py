@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from image_classifier.evaluation.drift import verdict
 from image_classifier.evaluation.drift.comparison import Check, shown
 from image_classifier.evaluation.drift.profile import Distribution
+from image_classifier.evaluation.report import page as report
 from image_classifier.monitoring.analysis import Analysis
 
 _BINS = 24
@@ -52,15 +53,13 @@ class Bar:
 
 def build(analysis: Analysis) -> str:
     """Return the page."""
-    from image_classifier.evaluation.report import page
-
     shift = analysis.comparison.label_shift
     classes = sorted(shift.classes, key=lambda one: -abs(one.estimated - one.baseline)) if shift else []
     sections = {"features": "Features", "classes": "Classes", "captured": "Captured requests"}
-    return page.render(
+    return report.render(
         "drift.html.j2",
         analysis=analysis,
-        entries=[page.Entry(anchor, title) for anchor, title in sections.items()],
+        entries=[report.Entry(anchor, title) for anchor, title in sections.items()],
         rows=[_row(analysis, check) for check in analysis.comparison.checks],
         left_out={verdict.noun(name): reason for name, reason in analysis.comparison.left_out.items()},
         classes=classes[:MOST_CLASSES],

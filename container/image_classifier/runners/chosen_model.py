@@ -33,6 +33,7 @@ class ChosenModel:
             print(self.note, flush=True)
         if self.model_id is None:
             return self.path
+        # Here: with its downloads it takes a tenth of a second, and most models are staged already.
         from image_classifier.model_hub import staging
 
         model = catalogue.find(self.model_id)

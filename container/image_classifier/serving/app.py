@@ -61,6 +61,7 @@ def create_app(model: Model, settings: ServingSettings) -> Flask:
     instrumentation.instrument(app, metrics, settings, admission, update_model_info)
     routes = _ROUTES
     if settings.page:
+        # A server without the page loads neither Jinja2 nor the page's files.
         from image_classifier.serving import page
 
         page.add_to(app, lambda: _ready(model), settings)

@@ -1,6 +1,7 @@
 """Measure how fast a staged backbone is on this machine: `python -m image_classifier.training.backbone_speed`.
 
-A program of its own, so that the process that starts it needs neither TensorFlow nor its memory.
+A program of its own, so that the process that starts it needs neither TensorFlow nor its memory. TensorFlow is
+imported after `tensorflow_start.start` has prepared it.
 """
 
 import resource

@@ -1,4 +1,7 @@
-"""The training job from its first file to its last: check, list, load, train, export."""
+"""The training job from its first file to its last: check, list, load, train, export.
+
+TensorFlow takes seconds to import: what needs it is imported after the checks.
+"""
 
 import io
 import sys

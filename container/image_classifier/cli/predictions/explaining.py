@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from image_classifier import imaging
 from image_classifier.contract.errors import PlatformError, UserError
@@ -74,8 +75,6 @@ def write(image: Path, found: OcclusionMap, output: Path) -> None:
     Raises:
         UserError: The image cannot be decoded, or the file cannot be written.
     """
-    from PIL import Image
-
     try:
         header = imaging.read_header(image.read_bytes())
         size = imaging.reduced_size(imaging.upright_size(header), LONGEST_SIDE)

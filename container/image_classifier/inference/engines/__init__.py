@@ -1,6 +1,7 @@
 """Inference engines, one per module. This one selects the engine before any slow import.
 
-Not even NumPy is imported: `serve` needs the selection before it starts the server.
+Not even NumPy is imported: `serve` needs the selection before it starts the server. An engine and its library are
+imported when a model is loaded.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from image_classifier import artifacts, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
-from image_classifier.inference.engines import precision
+from image_classifier.inference.engines import execution_mode, precision
 from image_classifier.inference.engines.precision import PrecisionChoice
 from image_classifier.inference.openvino_model import ir_record
 from image_classifier.inference.openvino_model.ir_record import Record
@@ -117,6 +118,7 @@ def completed(folder: Path, info: ModelInfo, options: EngineOptions = DEFAULT_OP
     """
     if not artifacts.unrecorded(folder) or choose(folder, info, options).engine != "tensorflow":
         return info, None
+    # Only a SavedModel of another program comes this far.
     from image_classifier.untrusted_models import assumptions
 
     return assumptions.complete(folder, info)
@@ -144,7 +146,6 @@ def load(folder: Path, info: ModelInfo, trust: bool, options: EngineOptions = DE
         )
     tensorflow_start.start()
     from image_classifier.inference.engines import tensorflow
-    from image_classifier.inference.engines.execution_mode import execution_mode_of
 
-    mode = execution_mode_of(info, tensorflow.has_gpu(), options.force_float32)
+    mode = execution_mode.execution_mode_of(info, tensorflow.has_gpu(), options.force_float32)
     return tensorflow.load_engine(folder, info, mode, trust)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, first_line
+from image_classifier.inference.engines import openvino_errors
 from image_classifier.inference.engines.engine import Outputs
 from image_classifier.inference.engines.request_pool import RequestPool
 from image_classifier.resources.optional_imports import hidden
@@ -39,14 +40,6 @@ MAX_BODIES = 100
 """Limit for bodies of loops and branches in model.xml. 3,000 nested ones overflow the stack; image models have few."""
 _BODY = re.compile(rb"<(?:then_|else_)?body[\s>]")
 _Made = TypeVar("_Made")
-_SOURCE_REFERENCES = (
-    "Exception from ",
-    "Check '",
-    "Converting input model",
-    "FrontEnd API failed",
-    "Model wasn't fully converted",
-    "Summary:",
-)
 
 
 @dataclass(frozen=True)
@@ -169,7 +162,7 @@ def load_engine(
             lambda: [core.compile_model(model, "CPU", chosen) for chosen in configurations]
         )
     except RuntimeError as error:
-        raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {reason(error)}.") from error
+        raise UserError(f"The OpenVINO IR in {folder} cannot be loaded: {openvino_errors.reason(error)}.") from error
     pool = RequestPool([_request(throughput) for _ in range(processors + _QUEUED_REQUESTS)], *map(_request, latency))
     widths = [int(output.partial_shape[1].get_length()) for output in throughput.outputs]
     return OpenVinoEngine(
@@ -212,13 +205,6 @@ def _request(compiled: Any) -> Any:
     # OpenVINO's binding imports NumPy at the first use of `data`; two threads doing so at once deadlock.
     _ = request.get_input_tensor().data
     return request
-
-
-def reason(error: BaseException) -> str:
-    """Return the message of an OpenVINO error without its references to OpenVINO's source files."""
-    lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines()]
-    kept = [line for line in lines if line and not line.startswith(_SOURCE_REFERENCES)]
-    return first_line(ValueError(kept[0].rstrip(".!") if kept else str(error)))
 
 
 def _ports(model: Any) -> tuple[int, int | None]:

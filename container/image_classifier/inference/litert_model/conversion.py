@@ -1,7 +1,7 @@
 """Convert a model folder's network to a LiteRT file and run both on the same images; runs as a child process.
 
 `python -m` this module with a folder, see `litert_model.export`: TensorFlow's converter prints to the file descriptors
-of its process, and aborts it on some graphs.
+of its process, and aborts it on some graphs. TensorFlow is imported after `tensorflow_start.start` has prepared it.
 """
 
 import re

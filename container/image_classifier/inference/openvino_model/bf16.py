@@ -63,6 +63,7 @@ def judge(folder: Path, info: ModelInfo, images: QuantisationImages) -> Gated:
 
 
 def _engine(network: Path, info: ModelInfo, precision: str) -> Engine:
+    # A job whose bfloat16 is not judged does without it.
     from image_classifier.inference.engines import openvino
 
     try:

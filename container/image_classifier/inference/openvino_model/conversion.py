@@ -1,4 +1,8 @@
-"""Convert a model folder's network to OpenVINO IR and verify it against TensorFlow before it is installed."""
+"""Convert a model folder's network to OpenVINO IR and verify it against TensorFlow before it is installed.
+
+The steps import the libraries that they need: most callers need one of both, and TensorFlow has to be imported by
+`tensorflow_start.start`.
+"""
 
 import errno
 import shutil
@@ -15,6 +19,7 @@ from numpy.typing import NDArray
 from image_classifier import artifact_checksums, artifacts, durable_files, own_files, tensorflow_start
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError
+from image_classifier.inference.engines import openvino_errors
 from image_classifier.inference.engines.engine import Engine
 from image_classifier.inference.openvino_model import agreement, ir_record
 from image_classifier.inference.openvino_model.agreement import Agreement
@@ -94,12 +99,11 @@ def answers(engine: Engine, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _write_function(function: Any, partial: Path) -> None:
     from image_classifier.inference.engines import pixel_functions
-    from image_classifier.inference.engines.openvino import reason
 
     try:
         serialized = pixel_functions.serialized(function)
     except Exception as error:  # TensorFlow still serves a network that it cannot freeze
-        raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
+        raise NotConverted(f"OpenVINO cannot convert it: {openvino_errors.reason(error)}") from error
     with tempfile.TemporaryDirectory(prefix="graph-") as scratch:
         graph = Path(scratch) / "graph.pb"
         graph.write_bytes(serialized)
@@ -119,8 +123,6 @@ def write(network: Path, partial: Path) -> None:
     # Not `openvino.convert_model`, which a serving process does not import; see engines/openvino.py.
     from openvino.tools.ovc import convert_model
 
-    from image_classifier.inference.engines.openvino import reason
-
     own_files.remove_folder(partial)
     partial.mkdir()
     try:
@@ -133,7 +135,7 @@ def write(network: Path, partial: Path) -> None:
     except OSError:
         raise
     except Exception as error:  # TensorFlow still serves a network that the converter fails on
-        raise NotConverted(f"OpenVINO cannot convert it: {reason(error)}") from error
+        raise NotConverted(f"OpenVINO cannot convert it: {openvino_errors.reason(error)}") from error
     save(model, partial)
 
 
@@ -145,14 +147,12 @@ def save(model: Any, folder: Path) -> None:
     """
     import openvino
 
-    from image_classifier.inference.engines.openvino import reason
-
     try:
         openvino.save_model(model, folder / artifacts.OPENVINO_FILES[0], compress_to_fp16=False)
     except RuntimeError as error:
         # Whatever the operating system said, it has this type.
         free = shutil.disk_usage(folder).free
-        message = f"OpenVINO cannot write all of it ({reason(error)}); {free:,} bytes are free"
+        message = f"OpenVINO cannot write all of it ({openvino_errors.reason(error)}); {free:,} bytes are free"
         raise OSError(errno.EIO, message, str(folder)) from error
     durable_files.sync_tree(folder)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from image_classifier import artifacts, own_files
 from image_classifier.evaluation import stratified
+from image_classifier.inference.engines import openvino_errors
 from image_classifier.inference.openvino_model import conversion, head_refit
 from image_classifier.inference.openvino_model.agreement import two_columns
 from image_classifier.inference.openvino_model.precision_record import Gate
@@ -106,8 +107,6 @@ class Network:
             OutOfTime: The deadline has passed.
             OSError: The disk is full or not writable.
         """
-        from image_classifier.inference.engines.openvino import reason
-
         try:
             # NNCF draws progress bars, which are neither a command's output nor a job's log.
             with contextlib.redirect_stdout(io.StringIO()):
@@ -122,7 +121,7 @@ class Network:
         except (OSError, OutOfTime):
             raise
         except Exception as error:  # NNCF fails with exceptions of many types; the float32 IR serves
-            raise NotQuantised(f"NNCF cannot quantise it with {step}: {reason(error)}") from error
+            raise NotQuantised(f"NNCF cannot quantise it with {step}: {openvino_errors.reason(error)}") from error
 
     def _quantised(self, step: str) -> Any:
         import nncf

@@ -1,4 +1,7 @@
-"""The backbones that install from a Python package, and how each is converted to a model folder."""
+"""The backbones that install from a Python package, and how each is converted to a model folder.
+
+Commands list them, so that TensorFlow is imported by the conversions.
+"""
 
 import json
 from collections.abc import Callable

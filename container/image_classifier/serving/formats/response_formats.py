@@ -104,6 +104,7 @@ def _reject_misspelt(parameter: str) -> None:
 
     Any other one is ignored (RFC 9110, 8.3.1): charset, odata and the like.
     """
+    # For a mistake alone, not at the start of every server.
     import difflib
 
     near = difflib.get_close_matches(parameter, _PARAMETERS, n=1, cutoff=0.75)

@@ -1,4 +1,7 @@
-"""A worker after the fork: load the model in the background, serve, exit if the model cannot be loaded."""
+"""A worker after the fork: load the model in the background, serve, exit if the model cannot be loaded.
+
+The loading thread imports what the model needs, while the main thread imports the application.
+"""
 
 import logging
 import os
@@ -31,10 +34,7 @@ BOOT_FAILURE = 3
 
 
 def application() -> "Flask":
-    """Start loading the model and return the application; called by gunicorn in each worker.
-
-    The loading thread imports what the model needs, while this one imports the application.
-    """
+    """Start loading the model and return the application; called by gunicorn in each worker."""
     chosen = settings.read(os.environ)
     # Our own log at the configured level; TensorFlow's Python log only from warnings on.
     lines = log_stream.to_standard_error()

@@ -1,7 +1,8 @@
 """Traits of the job's images, read by a child process of low priority from the moment that they are listed.
 
 While a job imports TensorFlow and loads its backbone, all CPUs but one are idle. What is left runs beside training on
-what it leaves, and the report waits for the rest.
+what it leaves, and the report waits for the rest. What reads traits is imported by the child, once its priority is
+low, and by the report, not at the start of the job.
 """
 
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_classifier.contract.errors import first_line
+from image_classifier.resources.processors import available_processors
 from image_classifier.training.export import child_process
 from image_classifier.training.export.child_process import Child, ChildFailed, ChildKilled, Interrupted
 from image_classifier.training.progress import log
@@ -85,7 +87,6 @@ def of_splits(
 def _read(folder: Path, request: Mapping[str, Any]) -> None:
     os.nice(NICE)
     from image_classifier.evaluation import trait_file, traits
-    from image_classifier.resources.processors import available_processors
 
     # One CPU is the job's.
     found = traits.read([Path(path) for path in request["paths"]], threads=max(1, available_processors() - 1))

@@ -1,4 +1,7 @@
-"""Heads on features, fitted for the report: predictions for training images, and the learning curve."""
+"""Heads on features, fitted for the report: predictions for training images, and the learning curve.
+
+`heads` needs SciPy, which is imported by the jobs that fit heads.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Verify the exported model: predict in a fresh process with the serving code, and compare with training."""
+"""Verify the exported model: predict in a fresh process with the serving code, and compare with training.
+
+That process alone imports the serving code.
+"""
 
 import sys
 from collections.abc import Mapping

@@ -1,4 +1,7 @@
-"""The pre-trained network under the head: locate it, load it, compute features with it."""
+"""The pre-trained network under the head: locate it, load it, compute features with it.
+
+A job finds the folder before it starts TensorFlow, which is therefore imported by the functions that need it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +16,7 @@ from image_classifier.contract.errors import ExplainedError, UserError, first_li
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.contract.system_names import is_ignored
 from image_classifier.contract.training_variables import HUB_DIR
+from image_classifier.model_hub import download_s3
 from image_classifier.training.model import model_channel
 from image_classifier.training.progress import log
 from image_classifier.untrusted_models import assumptions, loader
@@ -63,8 +67,6 @@ def staged() -> list[str]:
 
 
 def _fetched(uri: str, into: Path) -> Path:
-    from image_classifier.model_hub import download_s3
-
     log(f"Model: fetching {uri}")
     try:
         download_s3.fetch_model(uri, into)
