@@ -9,13 +9,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from image_classifier import artifact_json, durable_files
+from image_classifier import artifact_json, durable_files, imaging
 from image_classifier.contract import addresses, imaging_versions
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import is_utf8
 from image_classifier.contract.system_names import is_system_name
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 SAVED_MODEL_DIR = "1"
 SAVED_MODEL_FILE = "saved_model.pb"
@@ -70,6 +74,15 @@ class ModelInfo:
     """A backbone's own defaults, or the values of the job that fine-tuned the model."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """All other recorded entries by key."""
+
+    def load_pixels(self, content: bytes) -> "NDArray[np.uint8]":
+        """Decode an image file to the pixels that the model takes: upright RGB, (height, width, 3) of `image_size`.
+
+        Raises:
+            ImageRejected: The image is corrupt or too large.
+            PlatformError: There is not enough memory for it.
+        """
+        return imaging.load_pixels(content, self.image_size, self.resize_method, version=self.imaging_version)
 
 
 def read_model_info(folder: Path) -> ModelInfo:

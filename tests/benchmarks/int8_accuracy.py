@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import PROGRAM, artifacts, imaging
+from image_classifier import PROGRAM, artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.evaluation import paired, stratified
@@ -83,9 +83,7 @@ def train(model: str, training: Sequence[tuple[Path, str]], epochs: int, scratch
 
 def pixels(images: Sequence[tuple[Path, str]], info: ModelInfo) -> NDArray[np.uint8]:
     """Return the pixels of images as the model takes them."""
-    contents = [path.read_bytes() for path, _ in images]
-    size, method, version = info.image_size, info.resize_method, info.imaging_version
-    return np.stack([imaging.load_pixels(content, size, method, version=version) for content in contents])
+    return np.stack([info.load_pixels(path.read_bytes()) for path, _ in images])
 
 
 def row(name: str, model: Path, data: Path, statistics: int, whole_range: bool) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from image_classifier import imaging
-from image_classifier.contract import imaging_versions
 from image_classifier.evaluation import familiarity, occlusion
 from image_classifier.evaluation.evidence import Evidence, Split
 from image_classifier.evaluation.familiarity import FamiliarityModel, Separation
@@ -32,8 +31,8 @@ class Network:
     """From pixels (n, height, width, 3) to probabilities (n, K) and the inputs of the head (n, D) if it has them."""
     image_size: tuple[int, int]
     """Height and width in pixels."""
-    resize_method: str
-    imaging_version: int = imaging_versions.VERSION
+    load_pixels: Callable[[bytes], NDArray[np.uint8]]
+    """From an image file to its pixels (height, width, 3); raises `ImageRejected`."""
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probabilities alone."""
@@ -52,10 +51,7 @@ def occlusion_maps(
         if passed + passed / max(len(found), 1) > seconds:
             break
         try:
-            content = split.path(row).read_bytes()
-            pixels = imaging.load_pixels(
-                content, network.image_size, network.resize_method, version=network.imaging_version
-            )
+            pixels = network.load_pixels(split.path(row).read_bytes())
         except (OSError, imaging.ImageRejected):
             continue
         found[row] = occlusion.explain(pixels, network.probabilities)

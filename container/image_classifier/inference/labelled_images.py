@@ -89,7 +89,7 @@ def network(engine: Engine, info: ModelInfo) -> Network:
         found = engine.run(pixels)
         return agreement.two_columns(found.probabilities), found.features
 
-    return Network(run, info.image_size, info.resize_method, info.imaging_version)
+    return Network(run, info.image_size, info.load_pixels)
 
 
 def _some(predictor: Predictor, images: LabelledImages, start: int) -> list[Prediction | OSError | ImageRejected]:

@@ -1,6 +1,7 @@
 """The whole evaluation: every section that the evidence allows, and a reason for each that it does not."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from image_classifier import imaging
 from image_classifier.evaluation import calibration, judgement
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION, Evidence, Head, Split
 from image_classifier.evaluation.probes import Network
@@ -31,7 +33,9 @@ def probabilities(found: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
 
 
-NETWORK = Network(lambda pixels: (probabilities(features(pixels)), features(pixels)), SIZE, "bilinear")
+NETWORK = Network(
+    lambda pixels: (probabilities(features(pixels)), features(pixels)), SIZE, partial(imaging.load_pixels, size=SIZE)
+)
 
 
 def split(folder: Path, name: str, count: int, seed: int) -> Split:

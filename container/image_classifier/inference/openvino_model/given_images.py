@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import imaging
 from image_classifier.artifacts import ModelInfo
 from image_classifier.contract.errors import UserError, cause
 from image_classifier.evaluation import stratified
@@ -110,6 +109,6 @@ def _decoded(
 def _pixels(path: Path, info: ModelInfo) -> NDArray[np.uint8] | str:
     """Return the pixels of an image file, or why it cannot be read, without a full stop."""
     try:
-        return imaging.load_pixels(path.read_bytes(), info.image_size, info.resize_method, version=info.imaging_version)
+        return info.load_pixels(path.read_bytes())
     except (OSError, ImageRejected) as error:
         return cause(error)

@@ -88,10 +88,7 @@ def measure(
     function = _load(model, precision, device)
     info = artifacts.read_model_info(model)
     paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in imaging.EXTENSIONS)
-    pixels = [
-        imaging.load_pixels(path.read_bytes(), info.image_size, info.resize_method, version=info.imaging_version)
-        for path in paths
-    ]
+    pixels = [info.load_pixels(path.read_bytes()) for path in paths]
     rows = [function(np.stack(pixels[start : start + 16])) for start in range(0, len(pixels), 16)]
     noise = np.random.default_rng(0).integers(0, 256, (max(batch_sizes), *info.image_size, 3), dtype=np.uint8)
     speeds = {size: size * _times_per_second(partial(function, noise[:size]), seconds) for size in batch_sizes}

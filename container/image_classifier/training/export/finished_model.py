@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from image_classifier import imaging, tensorflow_start
+from image_classifier import tensorflow_start
 from image_classifier.artifacts import FEATURES, PROBABILITIES, ModelInfo
 from image_classifier.contract.errors import AlgorithmError, UserError, first_line
 from image_classifier.inference.engines import pixel_functions, tensorflow
@@ -68,13 +68,10 @@ class FinishedModel:
 
         They are fewer when the job runs out of time.
         """
-        function, size, method = self.function(), self.info.image_size, self.info.resize_method
+        function = self.function()
 
         def predict(some: Sequence[Path]) -> Any:
-            version = self.info.imaging_version
-            return function(
-                np.stack([imaging.load_pixels(path.read_bytes(), size, method, version=version) for path in some])
-            )
+            return function(np.stack([self.info.load_pixels(path.read_bytes()) for path in some]))
 
         return _in_batches(predict, paths, stop)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier import artifacts, imaging
+from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
 from image_classifier.inference.openvino_model import conversion, ir_record
 from image_classifier.inference.openvino_model.conversion import NotConverted
@@ -97,10 +97,7 @@ def _convert(scratch: Path, request: Mapping[str, Any]) -> None:
     engine = conversion.load(partial, info)
 
     def predict(path: str) -> NDArray[np.float32]:
-        pixels = imaging.load_pixels(
-            Path(path).read_bytes(), info.image_size, info.resize_method, version=info.imaging_version
-        )
-        return engine.probabilities(pixels[np.newaxis])
+        return engine.probabilities(info.load_pixels(Path(path).read_bytes())[np.newaxis])
 
     with ThreadPoolExecutor(available_processors()) as pool:
         np.save(scratch / _PREDICTIONS, np.concatenate(list(pool.map(predict, request["paths"]))))

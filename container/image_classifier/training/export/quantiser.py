@@ -179,12 +179,15 @@ def _wait_for(path: Path) -> None:
 
 def _pixels(paths: Sequence[str], request: Mapping[str, Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the pixels of the images that can still be read, and their rows."""
-    storage, size = Storage(), tuple(request["image_size"])
+    storage = Storage()
+    height, width = request["image_size"]
+    method, version = request["resize_method"], request["imaging_version"]
+    info = ModelInfo(image_size=(height, width), resize_method=method, imaging_version=version)
 
     def load(path: str) -> NDArray[np.uint8] | None:
         content = storage.read_if_there(Path(path))
         try:
-            return imaging.load_pixels(content, size, request["resize_method"], version=request["imaging_version"])
+            return info.load_pixels(content)
         except imaging.ImageRejected:
             return None
 
