@@ -4,11 +4,12 @@ Links are removed as links, never followed. What each command removes: docs/deci
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from image_classifier import durable_files
@@ -61,6 +62,21 @@ def _same(one: Path, other: Path) -> bool:
 def overlap(one: Path, other: Path) -> bool:
     """Return whether one of two paths contains the other."""
     return holds(one, other) or holds(other, one)
+
+
+def new_folder(parent: Path, names: Iterable[str]) -> Path:
+    """Make a folder of the first of `names` that no other process has taken, closed to other users, and return it.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in names:
+        with contextlib.suppress(FileExistsError):
+            (parent / name).mkdir(mode=0o700)
+            durable_files.sync_names(parent)
+            return parent / name
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(parent))
 
 
 def remove_folder(folder: Path) -> None:

@@ -4,9 +4,10 @@ The schema and its limits: https://docs.aws.amazon.com/sagemaker/latest/dg/model
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from image_classifier.contract.names import listed
 from image_classifier.evaluation import network_forms, precisions
 from image_classifier.evaluation.calibration import Calibration
 from image_classifier.evaluation.evidence import VALIDATION, Evidence
@@ -19,6 +20,7 @@ MAX_LENGTH = 100_000
 """Characters of a model card that SageMaker accepts."""
 _LONG, _MEDIUM, _NAME, _METRIC_NAME = 2048, 1024, 63, 255
 _MATRIX_SIDE, _BARS, _METRICS, _HYPERPARAMETERS = 20, 100, 50, 100
+_LISTED = 20
 _UNKNOWN = "not recorded"
 _FEW_IMAGES = 200
 _CONFIDENCE = "95 % interval"
@@ -41,9 +43,9 @@ def build(evaluation: Evaluation) -> dict[str, Any]:
 
 def _overview(evidence: Evidence) -> dict[str, Any]:
     names, backbone = evidence.class_names, evidence.model_info.get("model_id")
-    tuned = f" Fine-tuned from {backbone}." if backbone else ""
+    classes, tuned = listed(names, _LISTED), f" Fine-tuned from {backbone}." if backbone else ""
     return {
-        "model_description": _text(f"Classifies an image as one of {len(names)} classes: {_listed(names)}.{tuned}"),
+        "model_description": _text(f"Classifies an image as one of {len(names)} classes: {classes}.{tuned}"),
         "problem_type": "Binary Classification" if len(names) == 2 else "Multiclass Classification",
         "algorithm_type": "Image classification by transfer learning from a TensorFlow Hub model",
     }
@@ -215,11 +217,6 @@ def _described(share: Proportion) -> str:
 
 def _interval(interval: Interval) -> str:
     return f"{_CONFIDENCE} {interval.low:.3f} to {interval.high:.3f}"
-
-
-def _listed(names: Sequence[str], limit: int = 20) -> str:
-    rest = f" and {len(names) - limit} others" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + rest
 
 
 def _text(text: str, limit: int = _MEDIUM) -> str:

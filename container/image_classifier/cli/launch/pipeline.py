@@ -3,7 +3,7 @@
 import argparse
 
 from image_classifier import PROGRAM
-from image_classifier.cli.launch import arguments, completion, images, printing, train
+from image_classifier.cli.launch import arguments, completion, images, printing, register, train
 from image_classifier.cloud.s3 import Access, Location, S3Storage
 from image_classifier.cloud.sagemaker import calls, executions, names, places, registering, registry, session
 from image_classifier.cloud.sagemaker.kinds import PIPELINE
@@ -108,8 +108,4 @@ def _follow(opened: Session, found: Pipeline, detach: bool) -> int:
 
 def _report(found: Registered) -> None:
     printing.line(f"Registered {found.name}, {found.approval}: {found.artefact}")
-    printing.line("Next:")
-    if found.approval == registry.APPROVED:
-        printing.line(f"  scripts/launch deploy {found.name} --role ARN")
-    else:
-        printing.line(f"  scripts/launch register {found.name} --approve")
+    register.print_next(found)

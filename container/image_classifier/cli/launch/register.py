@@ -216,9 +216,14 @@ def _report(given: argparse.Namespace, found: Registered, sentence: str) -> int:
         printing.json_document({"version": found.name, "arn": found.arn, "approval": found.approval})
         return 0
     printing.line(sentence)
+    print_next(found)
+    return 0
+
+
+def print_next(found: Registered) -> None:
+    """Print the command that deploys a version, or approves it first."""
     printing.line("Next:")
     if found.approval == registry.APPROVED:
         printing.line(f"  scripts/launch deploy {found.name} --role ARN")
     else:
         printing.line(f"  scripts/launch register {found.name} --approve")
-    return 0

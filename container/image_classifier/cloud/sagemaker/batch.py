@@ -7,7 +7,7 @@ from typing import Any
 from image_classifier.cloud.s3 import Location
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.kinds import MODEL
-from image_classifier.cloud.sagemaker.option_reading import read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import read, reject
 from image_classifier.cloud.sagemaker.options import TrainingOptions
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
@@ -63,11 +63,9 @@ def parse(given: Mapping[str, Any]) -> BatchOptions:
     Raises:
         UserError: One message with every problem.
     """
-    values, problems = read_values(DECLARATIONS, given)
+    found, problems = read(BatchOptions, given)
     reject(problems)
-    # Each value has the type of its default, which mypy cannot see.
-    typed: dict[str, Any] = dict(values)
-    return BatchOptions(**typed)
+    return found
 
 
 def create_transform_job(found: Batch) -> Call:

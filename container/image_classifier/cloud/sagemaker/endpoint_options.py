@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.cloud.sagemaker.option_reading import duration_problems, items, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import duration_problems, items, read, reject
 from image_classifier.cloud.sagemaker.options import MOST_TYPES
 from image_classifier.contract import durations
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
@@ -70,10 +70,7 @@ def parse(given: Mapping[str, Any]) -> EndpointOptions:
     Raises:
         UserError: One message with every problem: unknown names, values that are not allowed, contradictions.
     """
-    values, problems = read_values(DECLARATIONS, given)
-    # Each value has the type of its default, which mypy cannot see.
-    typed: dict[str, Any] = dict(values)
-    found = EndpointOptions(**typed)
+    found, problems = read(EndpointOptions, given)
     if found.kind == SERVERLESS and (found.max_instances or found.capture_percent):
         problems.append("kind is serverless, which scales by itself and captures nothing: leave those options out.")
     problems += _capacity_problems(found)

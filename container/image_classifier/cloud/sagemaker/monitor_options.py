@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from image_classifier.cloud.sagemaker.option_reading import read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import read, reject
 from image_classifier.contract import durations
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 
@@ -76,10 +76,7 @@ def parse(given: Mapping[str, Any]) -> MonitorOptions:
     Raises:
         UserError: One message with every problem: unknown names, values that are not allowed.
     """
-    values, problems = read_values(DECLARATIONS, given)
-    # Each value has the type of its default, which mypy cannot see.
-    typed: dict[str, Any] = dict(values)
-    found = MonitorOptions(**typed)
+    found, problems = read(MonitorOptions, given)
     if not _is_period(found.every) and not re.fullmatch(r"cron\(\S+( \S+){5}\)", found.every):
         problems.append(
             f"every is {found.every!r}; allowed: whole hours from 1h to 7d, or cron(...) with six fields, such as "

@@ -2,17 +2,30 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from image_classifier.contract import durations
-from image_classifier.contract.declaration import Declaration, Value
+from image_classifier.contract.declaration import Declaration, Value, declarations_of
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.value_forms import decode
+
+_Options = TypeVar("_Options")
 
 
 def items(text: str) -> list[str]:
     """Return the items of a text with commas."""
     return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def read(kind: type[_Options], given: Mapping[str, Any]) -> tuple[_Options, list[str]]:
+    """Return options of a declared class, with defaults for those that are not given, and the problems of the others.
+
+    See `read_values`.
+    """
+    values, problems = read_values(declarations_of(kind), given)
+    # Each value has the type of its default, which mypy cannot see.
+    typed: dict[str, Any] = dict(values)
+    return kind(**typed), problems
 
 
 def read_values(declarations: Sequence[Declaration], given: Mapping[str, Any]) -> tuple[dict[str, Value], list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from image_classifier.cloud import s3
 from image_classifier.cloud.s3 import Location
-from image_classifier.cloud.sagemaker.option_reading import duration_problems, items, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import duration_problems, items, read, reject
 from image_classifier.cloud.sagemaker.tags import OURS
 from image_classifier.contract.declaration import Declaration, declarations_of, declare
 from image_classifier.contract.errors import UserError
@@ -110,10 +110,7 @@ def parse(given: Mapping[str, Any]) -> TrainingOptions:
     Raises:
         UserError: One message with every problem: unknown names, values that are not allowed, contradictions.
     """
-    values, problems = read_values(DECLARATIONS, given)
-    # Each value has the type of its default, which mypy cannot see.
-    typed: dict[str, Any] = dict(values)
-    found = TrainingOptions(**typed)
+    found, problems = read(TrainingOptions, given)
     problems += _contradictions(found)
     reject(problems)
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 from image_classifier.cloud.sagemaker import own_ranges
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.option_reading import items, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import items, read, reject
 from image_classifier.cloud.sagemaker.tags import tags
 from image_classifier.cloud.sagemaker.training import TrainingJob, definition, with_time_budget
 from image_classifier.contract import specification
@@ -50,10 +50,7 @@ def parse(given: Mapping[str, Any]) -> TuningOptions:
     Raises:
         UserError: One message with every problem.
     """
-    values, problems = read_values(DECLARATIONS, given)
-    # Each value has the type of its default, which mypy cannot see.
-    typed: dict[str, Any] = dict(values)
-    found = TuningOptions(**typed)
+    found, problems = read(TuningOptions, given)
     if found.strategy == "Hyperband" and given.get("early_stopping"):
         problems.append(f"early_stopping is for Bayesian and Random, not for {found.strategy}.")
     problems += own_ranges.parse(items(found.own_ranges))[1]

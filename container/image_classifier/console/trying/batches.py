@@ -1,11 +1,12 @@
 """Batch transform from the Deploy form: `scripts/launch batch` as a task in the home folder, and its answers as CSV."""
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from image_classifier import durable_files
+from image_classifier import durable_files, own_files
 from image_classifier.cloud import s3
 from image_classifier.cloud.sagemaker import batch, options
 from image_classifier.cloud.sagemaker.batch import Batch
@@ -115,7 +116,8 @@ def start(home: Path, job: str, model: Path, images: str, given: Mapping[str, st
         OSError: The disk is full or not writable.
     """
     check(images, given)
-    folder = _new_folder(home / _FOLDER, f"{experiment.name_from(job)}-batch")
+    stem = experiment.name_from(job)
+    folder = own_files.new_folder(home / _FOLDER, (f"{stem}-batch-{number}" for number in itertools.count(1)))
     durable_files.write_json(folder / _REQUEST, {"job": job, "images": images})
     tasks.start(folder / _TASK, _MODULE, arguments(model, images, folder / ANSWERS, given))
     return folder.name
@@ -136,19 +138,6 @@ def _row(folder: Path) -> BatchRow:
     asked, found = json.loads((folder / _REQUEST).read_bytes()), folder / ANSWERS
     status = tasks.command_status(folder / _TASK, found.is_file())
     return BatchRow(folder.name, asked["job"], asked["images"], status, found if found.is_file() else None)
-
-
-def _new_folder(parent: Path, name: str) -> Path:
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = parent / f"{name}-{number}"
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            number += 1
-        else:
-            return folder
 
 
 def _of(declarations: tuple[Declaration, ...], given: Mapping[str, str]) -> dict[str, str]:

@@ -3,13 +3,14 @@
 HOME/NAME/endpoint.json, endpoint.log, process.json, ...
 """
 
+import itertools
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from image_classifier import durable_files
+from image_classifier import own_files
 from image_classifier.cloud.sagemaker import names
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.runners import experiment, local_server
@@ -70,8 +71,7 @@ def start(
         options=chosen,
         is_trial=is_trial,
     )
-    # AWS keeps a name that scripts/launch would not change.
-    folder = _new_folder(home, names.plain(wanted) if kind in sagemaker.KINDS else experiment.name_from(wanted))
+    folder = own_files.new_folder(home, _names(kind, wanted))
     endpoint = replace(given, name=folder.name)
     try:
         record.write(folder, endpoint)
@@ -161,15 +161,8 @@ def same_in_code(endpoint: Endpoint) -> Sequence[str]:
     return ["scripts/serve-locally", endpoint.model, "--port", str(endpoint.port)]
 
 
-def _new_folder(home: Path, stem: str) -> Path:
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = home / (stem if number == 1 else f"{stem[:58].rstrip('-')}-{number}")
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            number += 1
-        else:
-            durable_files.sync_names(home)
-            return folder
+def _names(kind: str, wanted: str) -> Iterator[str]:
+    # AWS keeps a name that scripts/launch would not change.
+    stem = names.plain(wanted) if kind in sagemaker.KINDS else experiment.name_from(wanted)
+    yield stem
+    yield from (f"{stem[:58].rstrip('-')}-{number}" for number in itertools.count(2))

@@ -7,7 +7,7 @@ from typing import Any
 
 from image_classifier.cloud.sagemaker import registering
 from image_classifier.cloud.sagemaker.calls import Call
-from image_classifier.cloud.sagemaker.option_reading import items, read_values, reject
+from image_classifier.cloud.sagemaker.option_reading import items, read, reject
 from image_classifier.cloud.sagemaker.pipelines import judging, references
 from image_classifier.cloud.sagemaker.pipelines.judging import TRAIN
 from image_classifier.cloud.sagemaker.registry import APPROVED, PENDING, REJECTED
@@ -62,11 +62,9 @@ def parse(given: Mapping[str, Any]) -> PipelineOptions:
     Raises:
         UserError: One message with every problem.
     """
-    values, problems = read_values(DECLARATIONS, given)
+    found, problems = read(PipelineOptions, given)
     reject(problems)
-    # Each value has the type of its default, which mypy cannot see.
-    typed: dict[str, Any] = dict(values)
-    return PipelineOptions(**typed)
+    return found
 
 
 def build(found: Pipeline) -> dict[str, Any]:
