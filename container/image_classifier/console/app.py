@@ -9,6 +9,7 @@ from image_classifier.console import context, errors, formats, links, screens, s
 from image_classifier.console.context import Console
 from image_classifier.console.queueing import wording
 from image_classifier.console.security import Access
+from image_classifier.evaluation.wording import counted
 from image_classifier.resources import processors
 
 MOST_BODY = 2 << 30
@@ -57,8 +58,8 @@ def _add_own_pages(app: Flask) -> None:
 
 def _machine() -> str:
     """Return what the foot of the navigation says about this machine."""
-    count = processors.available_processors()
-    return f"This machine · {count} {'CPU' if count == 1 else 'CPUs'} · {'GPU' if processors.has_gpu() else 'no GPU'}"
+    cpus = counted(processors.available_processors(), "CPU")
+    return f"This machine · {cpus} · {'GPU' if processors.has_gpu() else 'no GPU'}"
 
 
 def _busy() -> int:

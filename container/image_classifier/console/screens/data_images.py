@@ -23,6 +23,7 @@ from image_classifier.console.datasets import (
     thumbnails,
 )
 from image_classifier.console.datasets.contents import Contents
+from image_classifier.console.datasets.finding import Finding
 from image_classifier.console.datasets.health import Facts
 from image_classifier.console.datasets.known import DataSet
 from image_classifier.console.datasets.labels import Action, ChangedMeanwhileError, Edit, Overlay
@@ -31,6 +32,7 @@ from image_classifier.console.datasets.thumbnail_store import Store
 from image_classifier.console.screens import data_pages
 from image_classifier.contract.errors import UserError
 from image_classifier.contract.names import on_one_line
+from image_classifier.evaluation.wording import counted
 
 PAGE = 120
 """Images of a page without script: whole rows of 2, 3, 4, 5, 6 and 8."""
@@ -54,7 +56,7 @@ class _Shown:
     selection: Selection
     filters: Mapping[str, str]
     """The query of the address, without the page."""
-    finding: findings.Finding | None
+    finding: Finding | None
 
 
 def add_to(blueprint: Blueprint) -> None:
@@ -156,8 +158,7 @@ def described(edit: Edit | None) -> str:
     """Say in a few words what an edit did; empty for None."""
     if edit is None:
         return ""
-    count = len(edit.images)
-    images = f"{count:,} {'image' if count == 1 else 'images'}"
+    images = counted(len(edit.images), "image")
     match edit.action:
         case Action.MOVE:
             return f"{images} moved to {on_one_line(edit.to)}"

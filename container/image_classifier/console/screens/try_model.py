@@ -15,6 +15,7 @@ from image_classifier.console.rejection import not_found
 from image_classifier.console.trying import corrections, label_edits, proxy, trials
 from image_classifier.console.trying.evidence import Evidence
 from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
+from image_classifier.evaluation.wording import counted
 from image_classifier.imaging import sniff
 from image_classifier.pages import try_page
 from image_classifier.pages.try_page import TryPage
@@ -150,8 +151,7 @@ def _correct(name: str) -> Response:
         corrections.take_back(home, job.name, image)
         return _json({"message": "It is noted in the CSV file."})
     corrections.record(home, job.name, image, right_class)
-    count = corrections.count(home, job.name)
-    kept = f"{count} corrected {'image' if count == 1 else 'images'}"
+    kept = counted(corrections.count(home, job.name), "corrected image")
     return _json({"message": f"Kept with {kept}; reload the page to add them to your data."})
 
 

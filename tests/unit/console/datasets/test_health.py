@@ -14,7 +14,7 @@ from image_classifier.console.datasets import (
     labels,
     selections,
 )
-from image_classifier.console.datasets.findings import Finding
+from image_classifier.console.datasets.finding import Finding, Severity
 from image_classifier.console.datasets.health import Facts
 from image_classifier.console.datasets.known import DataSet
 from image_classifier.console.datasets.labels import Action, Edit
@@ -64,7 +64,7 @@ def test_each_flaw_is_found_once_with_its_images(flawed: DataSet, tmp_path: Path
     assert found["blank"].images == ("training/a/blank.png",)
     assert "few (2)" in found["few"].sentence
     assert any(".txt" in line for line in found["unused"].lines)
-    severities = [list(findings.Severity).index(one.severity) for one in found.values()]
+    severities = [list(Severity).index(one.severity) for one in found.values()]
     assert severities == sorted(severities)
 
 
