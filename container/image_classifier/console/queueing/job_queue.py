@@ -13,6 +13,7 @@ from image_classifier.console.index import statuses
 from image_classifier.console.index.database import Index
 from image_classifier.console.queueing import waiting
 from image_classifier.console.queueing.job import Job
+from image_classifier.console.queueing.stored_jobs import StoredJobs
 from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.runners import experiment as experiments
 from image_classifier.runners.experiment import Experiment
@@ -27,14 +28,15 @@ class JobQueue:
     """Every job of a console; the folders are the truth, this is what is known of them."""
 
     def __init__(self, home: Path, runners: Mapping[str, Runner], index: Index, events: EventHub):
-        self._home, self._runners, self._index, self._events = home, runners, index, events
+        self._home, self._index, self._events = home, index, events
+        self._stored = StoredJobs(home, runners, index)
         self._lock = threading.RLock()
         self.wake = threading.Event()
         """Set when a scheduler has something to do at once."""
-        self._jobs: dict[str, Job] = {}
+        self._jobs = self._stored.read()
         self._unwanted: set[str] = set()
         """Jobs that are to be stopped as soon as they have started."""
-        self._load()
+        self._renumber()
 
     # What is there
 
@@ -55,21 +57,14 @@ class JobQueue:
         Raises:
             UserError: This console has no such runner.
         """
-        return self._runner(job.experiment)
-
-    def _runner(self, asked: Experiment) -> Runner:
-        if asked.runner not in self._runners:
-            raise UserError(
-                f"Runner {asked.runner} is not available here; expected one of: {', '.join(self._runners)}."
-            )
-        return self._runners[asked.runner]
+        return self._stored.runner(job.experiment)
 
     def free_name(self, wanted: str) -> str:
         """Return a name for a new job that resembles `wanted`: itself, or with a number behind it."""
         stem = experiments.name_from(wanted)
         number, name = 1, stem
         with self._lock:
-            while name in self._jobs or (self._home / "jobs" / name).exists():
+            while name in self._jobs or self._stored.folder(name).exists():
                 number += 1
                 name = f"{stem[: 63 - len(str(number)) - 1].rstrip('-')}-{number}"
         return name
@@ -86,8 +81,8 @@ class JobQueue:
             OSError: The disk is full or not writable; nothing was changed.
         """
         asked = experiments.absolute(asked)
-        folder = self._home / "jobs" / asked.name
-        self._runner(asked).check(asked, folder)
+        folder = self._stored.folder(asked.name)
+        self._stored.runner(asked).check(asked, folder)
         with self._lock:
             if asked.name in self._jobs or folder.exists():
                 raise UserError(f"A job named {asked.name} exists. Choose another name.")
@@ -138,7 +133,7 @@ class JobQueue:
         waiting.remove(self._home, job.name)
         del self._jobs[job.name]
         if job.folder.exists():
-            self._jobs[job.name] = self._of_folder(job.folder, {})
+            self._jobs[job.name] = self._stored.of_folder(job.folder, {})
         self._renumber()
         self._tell(job.name, STATE)
 
@@ -222,7 +217,7 @@ class JobQueue:
         if status.state.is_over:
             statuses.save(self._index, job.name, job.folder, status)
 
-    # Index and folders
+    # The order of the queue
 
     def _in_queue(self) -> list[Job]:
         found = [job for job in self._jobs.values() if job.is_waiting]
@@ -238,51 +233,6 @@ class JobQueue:
 
     def _tell(self, name: str, kind: str) -> None:
         self._events.publish(f"{TOPIC}/{name}/", kind)
-
-    def _load(self) -> None:
-        known = statuses.load(self._index)
-        folders = sorted(path.parent for path in (self._home / "jobs").glob(f"*/{experiments.FILE}"))
-        self._jobs = {folder.name: self._of_folder(folder, known) for folder in folders}
-        order = dict(self._index.read("SELECT name, position FROM queue"))
-        asked = waiting.read(self._home)
-        for one in asked:
-            self._jobs[one.name] = self._of_queue(one, order.get(one.name, len(asked)))
-        self._renumber()
-        if gone := [name for name in known if name not in self._jobs]:
-            statuses.forget(self._index, gone)
-
-    def _of_folder(self, folder: Path, known: Mapping[str, tuple[str, JobStatus]]) -> Job:
-        try:
-            asked = experiments.read(folder / experiments.FILE)
-            requested = (folder / experiments.FILE).stat().st_mtime
-        except (ExplainedError, OSError) as error:
-            unknown = Experiment(folder.name, "")
-            return Job(folder.name, folder, unknown, JobStatus(State.LOST, failure=str(error)), 0.0)
-        signed, status = known.get(folder.name, ("", None))
-        if status is None or signed != statuses.signature(folder):
-            status = self._status(asked, folder)
-        return Job(folder.name, folder, asked, status, requested)
-
-    def _of_queue(self, one: waiting.Waiting, position: int) -> Job:
-        folder = self._home / "jobs" / one.name
-        if one.failure is not None:
-            return Job(one.name, folder, one.experiment, JobStatus(State.FAILED, failure=one.failure), one.requested)
-        found = self._jobs.get(one.name)
-        if found is not None and (found.is_live or found.status.state == State.FINISHED):
-            # The console was killed between the start of the job and the removal from the queue.
-            with contextlib.suppress(OSError):
-                waiting.remove(self._home, one.name)
-            return found
-        return Job(one.name, folder, one.experiment, JobStatus(State.QUEUED), one.requested, position)
-
-    def _status(self, asked: Experiment, folder: Path) -> JobStatus:
-        try:
-            status = self._runner(asked).status(folder)
-        except (ExplainedError, OSError) as error:
-            return JobStatus(State.LOST, failure=str(error))
-        if status.state.is_over:
-            statuses.save(self._index, folder.name, folder, status)
-        return status
 
 
 def _order(job: Job) -> tuple[int, float]:
