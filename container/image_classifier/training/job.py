@@ -156,7 +156,8 @@ def _train_and_export(
 ) -> None:
     from image_classifier.training import fine_tuning, preparation
     from image_classifier.training.devices import accelerators
-    from image_classifier.training.export import finalisation
+    from image_classifier.training.export import dry_run, finalisation
+    from image_classifier.training.export.finalisation_job import Job
     from image_classifier.training.features import feature_chunks
 
     values, class_names = settings.values, data.training.class_names
@@ -169,7 +170,7 @@ def _train_and_export(
     if loaded.warning:
         log(loaded.warning)
     if values.max_runtime and cluster.is_chief:
-        finalisation.dry_run_export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
+        dry_run.export(opt_ml, loaded if cluster.replicas == 1 else load(), len(class_names), values, stop)
     trained = _training_of(settings, opt_ml)(data, loaded, values, stop, cluster, _checkpoints_dir(opt_ml))
     if reader and stop.out_of_time():
         reader.end()
@@ -186,7 +187,7 @@ def _train_and_export(
         if cluster.replicas > 1:
             # Export from variables that belong to no strategy, as if a single device had trained them.
             trained = fine_tuning.rebuilt(trained, load())
-        finalisation.export_and_verify(finalisation.Job(opt_ml, settings, data, trained, results, traits=reader), stop)
+        finalisation.export_and_verify(Job(opt_ml, settings, data, trained, results, traits=reader), stop)
     else:
         log(f"Waiting for {cluster.names[0]}, which writes the model.")
     # Version 2 of the SDK stops all containers of a local job when the first of them exits.
@@ -276,23 +277,10 @@ def main(stop: StopSignal) -> int:
     try:
         run(opt_ml, stop)
     except stopping.JobStopped as stopped:
-        log(_stopped_without_model(opt_ml, stop, str(stopped)))
+        log(stopping.without_model(stop, str(stopped), opt_ml.checkpoints_dir))
     except Exception as error:
         message = failures.message(error, opt_ml.base)
         opt_ml.write_failure(message)
         print(metrics.unreadable(printable(message)), file=sys.stderr, flush=True)
         return 1
     return 0
-
-
-def _stopped_without_model(opt_ml: OptMl, stop: StopSignal, doing: str) -> str:
-    where = f"; {doing}" if doing else ""
-    newest = max((path.name for path in opt_ml.checkpoints_dir.glob("checkpoint-*")), default=None)
-    if newest:
-        kept = f"the same job will resume from {opt_ml.checkpoints_dir / newest}"
-    elif any(opt_ml.checkpoints_dir.glob("*")):
-        kept = f"the same job will resume with the features in {opt_ml.checkpoints_dir}, which holds no checkpoint yet"
-    else:
-        kept = f"there is no checkpoint in {opt_ml.checkpoints_dir} to resume from"
-    more = " Raise max_runtime." if stop.reason.startswith(stopping.MAX_RUNTIME) else ""
-    return f"Stopped ({stop.reason}{where}) before the first epoch finished. No model was saved, and {kept}.{more}"

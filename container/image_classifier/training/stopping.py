@@ -211,3 +211,20 @@ def raise_if_set(stop: StopSignal, doing: str = "") -> None:
     """
     if stop.is_set():
         raise JobStopped(doing)
+
+
+def without_model(stop: StopSignal, doing: str, checkpoints: Path) -> str:
+    """Return what a job says that was stopped before it had a model.
+
+    `doing` is what it did then, or empty; `checkpoints` the folder from which it may resume.
+    """
+    where = f"; {doing}" if doing else ""
+    newest = max((path.name for path in checkpoints.glob("checkpoint-*")), default=None)
+    if newest:
+        kept = f"the same job will resume from {checkpoints / newest}"
+    elif any(checkpoints.glob("*")):
+        kept = f"the same job will resume with the features in {checkpoints}, which holds no checkpoint yet"
+    else:
+        kept = f"there is no checkpoint in {checkpoints} to resume from"
+    more = " Raise max_runtime." if stop.reason.startswith(MAX_RUNTIME) else ""
+    return f"Stopped ({stop.reason}{where}) before the first epoch finished. No model was saved, and {kept}.{more}"
