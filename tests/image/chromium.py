@@ -107,7 +107,7 @@ class Tab:
         missing: an exception counts as "not yet", and is shown when the time is over.
 
         Raises:
-            AssertionError: It stays false or throws to the end, or is no JavaScript.
+            AssertionError: It stays false or throws to the end, or is not JavaScript.
         """
         thrown = ""
 

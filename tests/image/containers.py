@@ -95,7 +95,7 @@ class Container:
         return docker("exec", self.name, "cat", "/proc/1/cmdline").strip("\0").split("\0")
 
     def changed_files(self) -> list[str]:
-        """Return what was added, changed or deleted in its own file system; volumes and tmpfs are none of it."""
+        """Return what was added, changed or deleted in its own file system, without volumes and tmpfs."""
         return [line[2:] for line in docker("diff", self.name).splitlines()]
 
     def ask(

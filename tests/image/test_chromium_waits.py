@@ -1,4 +1,4 @@
-"""Waiting for a page in Chromium: what does not exist yet is waited for, what is no JavaScript fails at once."""
+"""Waiting for a page in Chromium: what does not exist yet is waited for, what is not JavaScript fails at once."""
 
 from collections.abc import Iterator
 

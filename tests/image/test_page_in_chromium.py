@@ -74,7 +74,7 @@ def shown(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sho
         tab.choose_files("#files", *(folder / name for name in (*IMAGES, "broken.jpg")))
         found.wait_until_answered(3)
         yield found
-        # Whatever the tests did to the page; that half an image was rejected and the server away once is no fault.
+        # Whatever the tests did to the page; that half an image was rejected and the server away once is not a fault.
         expected = ("status of 400", "ERR_INTERNET_DISCONNECTED")
         assert [text for text in tab.complaints() if not any(word in text for word in expected)] == []
 

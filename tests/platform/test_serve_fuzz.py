@@ -177,7 +177,7 @@ def test_work_that_never_ends_stops_the_attack(costly: Oracle, monkeypatch: pyte
 
 
 def test_slow_clients_that_stay_are_seen(costly: Oracle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given a server that waits for its clients for ever -> named, and the connections that it closed are none."""
+    """Given a server that waits for its clients for ever -> named, and it closed no connection."""
     monkeypatch.setattr("tests.benchmarks.fuzz.slow_clients.SERVER_SECONDS", 0.3)
     monkeypatch.setattr("tests.benchmarks.fuzz.slow_clients.GRACE", 0.3)
     (fault,) = besiege(costly.server, clients=6).faults

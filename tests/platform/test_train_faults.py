@@ -1,4 +1,4 @@
-"""Faults in the middle of a job: a full disk, an image that cannot be read, a loss that is no number."""
+"""Faults in the middle of a job: a full disk, an image that cannot be read, a loss that is not a number."""
 
 import json
 import os

@@ -23,7 +23,7 @@ MODULES = {name: found[1] for name in COMMANDS if (found := _RUN.search((SCRIPTS
 """Commands that need the environment of scripts/setup for everything but a short --help, and what they run."""
 IN_PYTHON = list(MODULES)
 STARTED = {"launch", "predict", "train-locally", *(set(COMMANDS) - set(MODULES))}
-"""Commands whose long help a default run asks for as users do: a package, two modules, and all that are no Python."""
+"""Commands whose long help a default run asks for as users do: a package, two modules, and all that are not Python."""
 
 
 @pytest.fixture(scope="module")

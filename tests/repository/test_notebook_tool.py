@@ -72,7 +72,7 @@ def test_too_large_a_notebook_is_rejected() -> None:
 def test_file_that_is_no_notebook_is_named(tmp_path: Path) -> None:
     """Given a text file -> one sentence."""
     (tmp_path / "a.ipynb").write_text("print()")
-    with pytest.raises(UserError, match="is no notebook of nbformat 4"):
+    with pytest.raises(UserError, match="is not a notebook of nbformat 4"):
         notebook.read(tmp_path / "a.ipynb")
 
 

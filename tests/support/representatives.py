@@ -7,7 +7,7 @@ import pytest
 
 
 def some_of(cases: Iterable[Any], representatives: Collection[Any], name: Callable[[Any], str] = str) -> list[Any]:
-    """Return pytest's parameters for the cases; those that are no representatives are marked `every`.
+    """Return pytest's parameters for the cases; those that are not representatives are marked `every`.
 
     A tuple is a case of several arguments.
     """

@@ -55,7 +55,7 @@ def in_folder(folder: Path) -> list[str]:
 
 
 def folder_of(given: Path, option: str) -> Path:
-    """Return the folder that a user names by its manifest, or the given path if that is no file.
+    """Return the folder that a user names by its manifest, or the given path if that is not a file.
 
     Args:
         given: A folder, or the manifest in it.

@@ -127,7 +127,7 @@ def _unknown_folders(folder: Path, unknown: Sequence[str], class_names: Sequence
     renamed = [f"{name} to {by_likeness[key]}" for name in unknown if (key := names.look_alike(name)) in by_likeness]
     remedy = f"Rename {names.listed(renamed, _SHOWN)}" if renamed else "Name the folders after them"
     return (
-        f"--images {folder} has images in {names.listed(unknown, _SHOWN)}, which are no classes of the model. "
+        f"--images {folder} has images in {names.listed(unknown, _SHOWN)}, which are not classes of the model. "
         f"{classes} {remedy}, or leave the others out."
     )
 
@@ -140,7 +140,7 @@ def _by_manifest(folder: Path, index: Mapping[str, int]) -> LabelledImages | Non
     listing = scan.listing
     if unknown := sorted(set(listing.class_names) - set(index)):
         raise UserError(
-            f"--images {folder / scan.manifest} has the labels {names.listed(unknown, _SHOWN)}, which are no classes "
+            f"--images {folder / scan.manifest} has the labels {names.listed(unknown, _SHOWN)}, which are not classes "
             f"of the model. These are {names.listed(list(index), _SHOWN)}. Correct them, or leave these lines out."
         )
     split, judged = manifest_scan.held_out(listing)

@@ -1,6 +1,6 @@
 """`evidence.npz`: an evaluation as a file, so that it can be opened again without images, network and libraries.
 
-An .npz archive without pickle. `document` is JSON in UTF-8: the format's version and everything that is no array; the
+An .npz archive without pickle. `document` is JSON in UTF-8: the format's version and everything but arrays; the
 other members are arrays that it names, and `features-SPLIT`, the inputs of the head, from which heads are fitted again.
 Confusion matrix and scores are computed when it is opened. A file is untrusted: see `typed_json` and `svg.checked`.
 """
@@ -32,7 +32,7 @@ MAX_BYTES = 256 * 2**20
 
 52,000 images of 1,280 features fit."""
 _LARGEST = 2**30
-"""Bytes of a file that is opened: names and sections come to the arrays."""
+"""Bytes of a file that is opened: beside the arrays it has names and sections."""
 _DOCUMENT, _FEATURES = "document", "features-"
 FEATURES = "features"
 """Entry of `Evaluation.left_out` of a file without features because of their size."""

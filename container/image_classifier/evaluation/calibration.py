@@ -50,7 +50,7 @@ class Calibration:
     """Calibration of a split's probabilities."""
 
     bins: tuple[Bin, ...]
-    """Equal-mass bins: 15, fewer below 150 images and where images of equal confidence would be parted."""
+    """Equal-mass bins: 15, fewer below 150 images, and where images of equal confidence would be separated."""
     ece: float
     """Expected calibration error of the top-1 confidence over `bins`."""
     ece_by_chance: float
@@ -139,7 +139,7 @@ def change_of_calibration_error(
 ) -> float:
     """Return by how much the ECE of `after`, (n, K), exceeds that of `before`, of the same images and in its bins.
 
-    In bins of its own, images at the edges would change places, which alone moves the ECE of some hundred images by a
+    In bins of its own, images at the edges would change bins, which alone moves the ECE of some hundred images by a
     point or two. So without other answers the change is at most the mean change of the confidence.
     """
     (confidence, right), (later, later_right) = _top(before, labels), _top(after, labels)
@@ -157,7 +157,7 @@ def _top(
 def _bin_of(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the equal-mass bin of each image; images of equal confidence share one.
 
-    Files are sorted by class, so parting equal confidences by row would measure classes instead of confidences.
+    Files are sorted by class, so separating equal confidences by row would measure classes instead of confidences.
     """
     count = len(confidence)
     bins = max(min(_BINS, count // _IMAGES_OF_A_BIN), 1)

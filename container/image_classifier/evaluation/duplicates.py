@@ -128,7 +128,7 @@ def _group(
 
 
 def _are_equal(paths: Iterable[Path]) -> bool:
-    """Return whether all images have equal pixels; reads no further than the first other one."""
+    """Return whether all images have equal pixels; stops reading at the first that differs."""
     digests = (pixels_sha256(path) for path in paths)
     first = next(digests)
     return first is not None and all(digest == first for digest in digests)

@@ -1,4 +1,4 @@
-"""What an evaluation starts from: images with labels, and what the model computed of them."""
+"""What an evaluation starts from: images with labels, and what the model computed for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Fisher's exact test of two proportions. Not in `statistics`, which pages import that start without NumPy."""
+"""Fisher's exact test of two proportions. Apart from `statistics`, which the console imports without NumPy."""
 
 import numpy as np
 

@@ -44,7 +44,7 @@ class FamiliarityModel:
     basis: NDArray[np.float16 | np.float32]
     """(D, P): the principal subspace, orthonormal up to rounding; zeros beyond the rank of the training features."""
     kernel: NDArray[np.float16 | np.float32]
-    """(D, K) of the head, its mean over the classes subtracted. (D, 0) where it has no place in `MAX_BYTES` beside
+    """(D, K) of the head, its mean over the classes subtracted. (D, 0) where it does not fit into `MAX_BYTES` beside
     `LEAST_DIRECTIONS`, or in the range of float16: the score is the residual alone then."""
     bias: NDArray[np.float32]
     """(K,) of the head, its mean subtracted; (0,) without a kernel."""

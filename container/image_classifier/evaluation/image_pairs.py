@@ -28,7 +28,7 @@ MAX_DIFFERENCE = 1
 LEAST_ALIGNED_CORRELATION = 0.97
 """Of look-alikes after the best of some crops: 99 % of the stamps cropped by 2.5 %, 87 % of those by 5 %."""
 MAX_LOOK_ALIKES = 3
-"""Look-alikes of an image above which being alike is usual for it, and crops are not searched."""
+"""Look-alikes of an image above which they say nothing, and its crops are not searched."""
 MAX_LOOK_ALIKE_SHARE = 0.25
 """Share of the images with look-alikes above which the same holds for all. Solar cells: 0.72, of 100 of them 0.31 or
 more; stamps: 0. Without this bound 65 pairs of different solar cells would pass for crops."""

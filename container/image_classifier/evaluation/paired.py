@@ -1,4 +1,4 @@
-"""Two models on the same images: which of them is right where, and whether the difference may be chance."""
+"""Two models on the same images: on which each of them is right, and whether the difference may be chance."""
 
 import math
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Paired:
 
     @property
     def p_value(self) -> float:
-        """McNemar's exact test, two-sided: how often a fair coin is as one-sided on the images that differ."""
+        """McNemar's exact test, two-sided: how often chance splits the images that one of both gets right so unevenly."""
         differing, fewer = self.only_first + self.only_second, min(self.only_first, self.only_second)
         if not differing:
             return 1.0

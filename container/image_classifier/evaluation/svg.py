@@ -21,7 +21,7 @@ _VALUE = re.compile(r"(?!.*(?:url\((?!#)|javascript:|expression|\\)).*", re.DOTA
 def inline_styles(root: ElementTree.Element) -> None:
     """Replace style attributes by presentation attributes, in place, and remove style elements.
 
-    What matplotlib's style element says of all shapes is said of the root, from which they inherit it.
+    The rules for all shapes in matplotlib's style element become attributes of the root, which shapes inherit.
     """
     for parent in root.iter():
         for child in parent.findall(f"{{{NAMESPACE}}}style"):

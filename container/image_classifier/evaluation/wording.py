@@ -14,7 +14,7 @@ _ROUNDING = 1e-9
 
 
 def percent(value: float) -> str:
-    """Return a share as a percentage with one decimal; 100.0 and 0.0 are said of exactly 1 and 0 alone."""
+    """Return a share as a percentage with one decimal; 100.0 % and 0.0 % mean exactly 1 and 0."""
     return UNDEFINED if math.isnan(value) else f"{_percentage(value)} %"
 
 

@@ -70,7 +70,7 @@ class CatalogueModel:
     def training_defaults(self) -> Mapping[str, str]:
         """Return every hyperparameter that a job of this model trains with when nothing is given, as text.
 
-        Those whose default is no text at all, such as where to find the model, are left out.
+        Those whose default is not text at all, such as where to find the model, are left out.
         """
         ours = {item.name: encode(item.default) for item in DECLARATIONS if item.default != ""}
         return MappingProxyType({**ours, **self.hyperparameters})

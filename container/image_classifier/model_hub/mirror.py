@@ -34,7 +34,7 @@ def find(folder: Path, model_id: str, handles: Sequence[str]) -> Path | None:
         UserError: There is no such folder.
     """
     if not folder.is_dir():
-        raise UserError(f"The mirror {folder} is no folder. Give --mirror a folder or the address of a server.")
+        raise UserError(f"The mirror {folder} is not a folder. Give --mirror a folder or the address of a server.")
     for handle in handles:
         if found := hub_handle.cached(folder, handle):
             return found.folder

@@ -82,7 +82,7 @@ class Reading:
 
 
 def files(source: Path, window: Window) -> list[Path]:
-    """Return the files of a folder whose hour touches the window, in order; a file stands for itself.
+    """Return the files of a folder whose hour touches the window, in order; a single file is returned as it is.
 
     Raises:
         UserError: The file or folder does not exist.
@@ -120,7 +120,7 @@ def endpoint_of(source: Path, paths: Sequence[Path]) -> str | None:
 
 
 def read(paths: Sequence[Path], window: Window, limit: int, reading: Reading, seed: int = 0) -> Iterator[Captured]:
-    """Yield the captured requests in random order, the same for each `seed`; of more than `limit` lines so many.
+    """Yield the captured requests in random order, the same for each `seed`; at most `limit` of them.
 
     Requests may have several images: the first `limit` images in the order of time would be those of the beginning.
 

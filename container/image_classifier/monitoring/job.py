@@ -1,4 +1,4 @@
-"""The verb `monitor`: one Processing job, on the plain road or under Model Monitor's container contract."""
+"""The verb `monitor`: one Processing job, of its own or under Model Monitor's container contract."""
 
 import importlib.util
 import json
@@ -33,7 +33,7 @@ _MESSAGE_BYTES = 1024
 
 
 def main() -> int:
-    """Run the job; return its exit code. Drift does not fail a job: alarms and the exit message tell it."""
+    """Run the job; return its exit code. Drift does not fail a job: alarms and the exit message report it."""
     termination.exit_on_sigterm()
     opt_ml = OptMl.from_environment()
     try:

@@ -14,7 +14,7 @@ def write(model: Path, folder: Path) -> None:
     """Write `statistics.json` and `constraints.json` of a model folder, or of an archive, into `folder`.
 
     Raises:
-        UserError: The model has no drift baseline, or is no model.
+        UserError: The model has no drift baseline, or is not a model.
         OSError: The disk is full or not writable.
     """
     with tempfile.TemporaryDirectory() as scratch:

@@ -14,7 +14,7 @@ from image_classifier.untrusted_models.meta_graph import MetaGraph
 MAX_GRAPH_BYTES = 2**31 - 1
 """Limit of saved_model.pb: that of a protocol buffer (https://protobuf.dev/overview/#limits)."""
 MAX_CONSTANT_BYTES = 2**31 - 1
-"""Limit of one constant in memory. One stored value may fill a tensor of any shape, so the file size is no limit."""
+"""Limit of one constant in memory. One stored value may fill a tensor of any shape, so the file size is not a limit."""
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,14 @@ def read(path: Path) -> Notebook:
     """Return a notebook.
 
     Raises:
-        UserError: The file is no notebook.
+        UserError: The file is not a notebook.
     """
     try:
         found: Notebook = json.loads(path.read_text(encoding="utf-8"))
         if found["nbformat"] != 4:
             raise ValueError(f"nbformat {found['nbformat']}")
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} is no notebook of nbformat 4: {error!r}.") from error
+        raise UserError(f"{path} is not a notebook of nbformat 4: {error!r}.") from error
     return found
 
 

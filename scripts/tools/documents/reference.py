@@ -56,7 +56,7 @@ given twice with different values is rejected, and so is a name that is not in t
 SDK add are ignored: `sagemaker_*`, `_tuning_objective_metric`, `default_user_module_name`, `model_dir`.
 
 A value may be raw (`0.001`, `adam`), JSON (`true`), JSON inside a string (`"\\"adam\\""`) or a real JSON type. Booleans
-and choices are taken in any case, whole numbers also as `32.0`. What is no finite number is rejected.
+and choices are taken in any case, whole numbers also as `32.0`. What is not a finite number is rejected.
 
 The tuning range is the developer guide's for a tuning job. The recommended range is what `recipe=search` and a tuning
 job should search for a head alone, with `train_only_top_layer=True`: [why, and how](../guides/tuning.md).
@@ -146,7 +146,7 @@ def run_notebook(root: Path) -> Path:
     """Run the notebook in this process, whose working folder changes, and keep its outputs; return its path.
 
     Raises:
-        UserError: It is no notebook, or too large with its outputs.
+        UserError: It is not a notebook, or too large with its outputs.
         Exception: What a cell raises.
     """
     path = root / NOTEBOOK

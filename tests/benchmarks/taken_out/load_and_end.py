@@ -116,7 +116,7 @@ EDITS = (
     ),
     Edit(
         11,
-        "an answer to what is no HTTP",
+        "an answer to what is not HTTP",
         _LOOP,
         "self._reject(connection, malformed(error))",
         "self.connections.close(connection)",

@@ -12,7 +12,7 @@ _BROKEN = "test_serve_broken_models.py::test_broken_model_stops_the_server_with_
 EDITS = (
     Edit(
         9,
-        "the look for numbers that are none",
+        "the check for probabilities that are not numbers",
         "image_classifier/inference/predictor.py",
         "if not all(np.isfinite(part).all() for part in (rows, features) if part is not None):",
         "if False:",

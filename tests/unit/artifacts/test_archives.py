@@ -68,7 +68,7 @@ def test_too_many_members_are_rejected(tmp_path: Path, monkeypatch: pytest.Monke
     "content", [b"", b"no archive at all", b"\x1f\x8b\x08\x00rubbish"], ids=["empty", "text", "gzip"]
 )
 def test_file_that_is_no_archive_is_rejected(tmp_path: Path, content: bytes) -> None:
-    """A file that is no tar archive -> one sentence that names it."""
+    """A file that is not a tar archive -> one sentence that names it."""
     archive = tmp_path / "model.tar.gz"
     archive.write_bytes(content)
     with pytest.raises(UserError, match=r"model\.tar\.gz is not a complete tar archive"):

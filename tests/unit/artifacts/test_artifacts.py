@@ -218,7 +218,7 @@ def test_json_in_any_unicode_encoding_is_read(tmp_path: Path, encoding: str) -> 
     ['{"a": 0, "b": 0}', '{"a": 1, "b": 2}', '{"a": -1, "b": 0}', '{"a": "first"}', '{"0": "a"}', '{"a": null}', "[]"],
 )
 def test_class_index_with_gaps_is_rejected(tmp_path: Path, content: str) -> None:
-    """Indices that repeat, do not begin at 0 or are no numbers -> rejected; no class gets the number of another."""
+    """Indices that repeat, do not begin at 0 or are not numbers -> rejected; no class gets the number of another."""
     (tmp_path / artifacts.CLASS_INDEX_FILE).write_text(content)
     with pytest.raises(UserError, match="must contain each name with its index from 0"):
         artifacts.read_labels(tmp_path)

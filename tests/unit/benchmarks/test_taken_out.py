@@ -110,7 +110,7 @@ def test_unchanged_program_has_to_pass() -> None:
 
 
 def test_what_pytest_says_is_read() -> None:
-    """Given pytest's exit codes -> passed, failed with its line; anything else is no result."""
+    """Given pytest's exit codes -> passed, failed with its line; anything else is not a result."""
     line = "FAILED tests/a.py::b - assert 1 == 2"
     assert trial.read(0, "1 passed") == Ran(True, "")
     assert trial.read(1, f"ERROR in its log\n{line}\n1 failed") == Ran(False, line)

@@ -56,7 +56,7 @@ def test_our_log_comes_apart_into_phases(pair: Pair) -> None:
 
 
 def test_whole_network_decodes_in_its_first_epoch() -> None:
-    """Given the log of a job that trains the whole network -> decoding is no phase, but part of the first epoch."""
+    """Given the log of a job that trains the whole network -> decoding is not a phase, but part of the first epoch."""
     figures = runs.read_job(seen(JOB, 22.0), exported=16.0, whole=True)
     assert figures.epochs == (8.0, 1.0)
     assert figures.phases["epochs"] == 9.0

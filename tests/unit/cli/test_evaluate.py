@@ -85,12 +85,12 @@ def test_archive_is_judged_and_its_report_lies_beside_it(
 def test_unknown_class_folders_are_one_error(
     model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two folders that are no classes -> one sentence with both and the classes; no folder is made."""
+    """Two folders that are not classes -> one sentence with both and the classes; no folder is made."""
     for name in ("purple", "cyan"):
         (images / model.label("red") / f"{len(name)}.png").rename(_made(images / name) / "1.png")
     code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / "report")
     assert code == 1
-    assert complained.startswith(f"UserError: --images {images} has images in cyan, purple, which are no classes")
+    assert complained.startswith(f"UserError: --images {images} has images in cyan, purple, which are not classes")
     assert "tiny-red, tiny-green, tiny-blue" in complained
     assert complained.count("\n") == 1
     assert not (tmp_path / "report").exists()
@@ -99,7 +99,7 @@ def test_unknown_class_folders_are_one_error(
 def test_folder_whose_name_is_almost_a_class_is_to_be_renamed(
     model: TinyModel, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A class folder in capitals, and one that is no class -> the error says what the first one has to be called."""
+    """A class folder in capitals, and one that is not a class -> the error says what the first one has to be called."""
     (images / "tiny-red").rename(images / "Tiny-Red")
     (images / "tiny-blue").rename(images / "sky")
     code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / "report")
@@ -144,7 +144,7 @@ def test_manifest_names_the_classes_and_the_split(
     manifest.write_text("\n".join(row.replace(",tiny-red,", ",pink,") for row in rows))
     code, _, complained = run(capsys, model.folder, "--images", images, "--output", tmp_path / "other")
     assert code == 1
-    assert "has the labels pink, which are no classes of the model" in complained
+    assert "has the labels pink, which are not classes of the model" in complained
 
 
 @pytest.mark.parametrize("place", ["mine", "photos/tiny-red", "link"])

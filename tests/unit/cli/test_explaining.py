@@ -103,7 +103,7 @@ def test_existing_files_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_undrawable_image_is_said(tmp_path: Path) -> None:
-    """Given a file that is no image, and a folder that does not exist -> one sentence each."""
+    """Given a file that is not an image, and a folder that does not exist -> one sentence each."""
     (tmp_path / "a.jpg").write_text("text")
     with pytest.raises(UserError, match=r"a\.jpg cannot be drawn"):
         explaining.write(tmp_path / "a.jpg", FOUND, tmp_path / "out.png")

@@ -66,7 +66,7 @@ def test_held_out_images_of_a_manifest_are_taken(tmp_path: Path) -> None:
 
 
 def test_mistakes_of_a_manifest_are_named(tmp_path: Path) -> None:
-    """Given a line without a file, and a table that is no manifest -> a sentence each."""
+    """Given a line without a file, and a table that is not a manifest -> a sentence each."""
     make_image(tmp_path / "1.jpg")
     (tmp_path / "list.csv").write_text("path,label\n1.jpg,cat\nabsent.jpg,dog\n")
     with pytest.raises(UserError, match=r"absent\.jpg"):

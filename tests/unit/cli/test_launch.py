@@ -214,7 +214,7 @@ def test_status_lists_what_was_made(service: SageMakerService, capsys: pytest.Ca
 
 
 def test_deletion_asks_and_is_idempotent(service: SageMakerService, capsys: pytest.CaptureFixture[str]) -> None:
-    """Given an endpoint -> a dry run deletes nothing, no terminal needs --yes, and twice is no error."""
+    """Given an endpoint -> a dry run deletes nothing, no terminal needs --yes, and twice is not an error."""
     deploy("mine")
     assert launch.main(["delete"]) == 1
     assert "Say what to delete" in capsys.readouterr().err

@@ -132,7 +132,7 @@ def test_mistake_in_the_form_of_the_command(words: list[str], part: str, capsys:
 
 
 def test_words_may_stand_behind_flags(capsys: pytest.CaptureFixture[str]) -> None:
-    """Given variables of the server behind a flag -> they are the model's; a word that is none is an error."""
+    """Given variables of the server behind a flag -> they are the model's; any other word is an error."""
     assert launch.main(["deploy", "model.tar.gz", *FLAGS, "SERVE_MAX_BODY_MB=50"]) == 0
     planned = json.loads(capsys.readouterr().out)
     assert planned[1]["parameters"]["PrimaryContainer"]["Environment"] == {"SERVE_MAX_BODY_MB": "50"}

@@ -135,7 +135,7 @@ def test_batch_joins_answers_with_the_names_of_images(
     for name in ("cat/1.jpg", "dog/1.jpg"):
         key = f"image-classifier/batch/model-1/{name}.out"
         boto3.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(ANSWER).encode())
-    (photos / "list.csv").write_text("a table, which is no image")
+    (photos / "list.csv").write_text("a table, which is not an image")
     assert launch.main(["batch", "model.tar.gz", "photos", "--csv", "answers.csv", *FLAGS]) == 0
     with Path("answers.csv").open() as file:
         rows = [(row["file"], row["label"], row["predicted"]) for row in csv.DictReader(file)]

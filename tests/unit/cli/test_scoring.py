@@ -92,6 +92,6 @@ def test_folders_that_are_no_class_are_named() -> None:
 
 
 def test_wrong_answers_are_those_of_class_folders() -> None:
-    """Given a wrong answer, a right one, one in a folder that is no class, one without a folder -> the first alone."""
+    """Given answers: wrong, right, in a folder that is not a class, and without a folder -> the first alone."""
     given = [answer("1", "a", "b"), answer("2", "a", "a"), answer("3", "holiday", "a"), answer("4", None, "a")]
     assert [one.is_wrong for one in given] == [True, False, False, False]

@@ -138,7 +138,7 @@ def test_throttled_request_is_repeated(service: SageMakerService) -> None:
 
 
 def test_address_without_a_scheme_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given an AWS_ENDPOINT_URL that is no URL -> a UserError that names the variable, not a traceback."""
+    """Given an AWS_ENDPOINT_URL that is not a URL -> a UserError that names the variable, not a traceback."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9")
     with pytest.raises(UserError, match=r"Invalid endpoint: 127\.0\.0\.1:9\. Correct AWS_ENDPOINT_URL"):
         session.open_session("eu-west-1").send(create_training_job(job()))

@@ -50,7 +50,7 @@ class Notebook:
         return self.client.post(address.removeprefix(HOST), base_url=HOST, data=data, headers={"Origin": origin})
 
     def kind(self, address: str) -> tuple[str, str]:
-        """Return what an address leads to: a route, and its tab where it has some; empty for what is no page."""
+        """Return what an address leads to: a route, and its tab where it has some; empty for what is not a page."""
         path = urlsplit(address).path.removeprefix(PREFIX)
         try:
             endpoint, values = self.app.url_map.bind(NAME).match(path, "GET")

@@ -117,7 +117,7 @@ def test_instance_types_with_a_gpu(opt_ml: OptMl, instance_type: str | None, exp
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"epochs"'])
 def test_broken_hyperparameters(opt_ml: OptMl, text: str) -> None:
-    """A file that is no JSON object -> an error of the user's that names it and what is expected."""
+    """A file that is not a JSON object -> an error of the user's that names it and what is expected."""
     opt_ml.hyperparameters_file.write_text(text)
     with pytest.raises(UserError, match=r"hyperparameters\.json .* object such as \{\}"):
         opt_ml.read_hyperparameters()

@@ -7,7 +7,7 @@ from image_classifier.evaluation import trait_file, traits
 
 
 def test_traits_are_the_same_after_the_file(tmp_path: Path) -> None:
-    """Given images of several forms and a file that is none -> all traits equal, with None in its row."""
+    """Given images of several forms and a text -> all traits equal, with None in its row."""
     paths = [tmp_path / name for name in ("a.png", "b.jpg", "c.webp", "none.png", "grey.png")]
     draws = np.random.default_rng(0)
     for path in paths:

@@ -1,4 +1,4 @@
-"""What is no image, or too much of one: rejected by a code, cheaply, and by no other exception."""
+"""What is not an image, or too much of one: rejected by a code, cheaply, and by no other exception."""
 
 import os
 import subprocess

@@ -23,7 +23,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Four images of each class in class folders, and one that is none."""
+    """Four images of each class in class folders, and a text."""
     noise = np.random.default_rng(0)
     for index, name in enumerate(colours.LABELS):
         (tmp_path / "photos" / name).mkdir(parents=True)

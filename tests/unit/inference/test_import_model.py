@@ -129,7 +129,7 @@ def test_folders_are_looked_at_first(
     words: tuple[str, ...],
     sentence: str,
 ) -> None:
-    """An output inside the artefact, images that are no folder -> one sentence, and nothing is made."""
+    """An output inside the artefact, images that are not a folder -> one sentence, and nothing is made."""
     (tmp_path / "artefact").mkdir()
     (tmp_path / "photo.txt").write_text("text")
     monkeypatch.chdir(tmp_path)

@@ -189,7 +189,7 @@ def two_outputs(folder: Path, order: tuple[str, str]) -> None:
 
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_precision_is_the_one_that_was_asked_for(representation: Path, precision: str) -> None:
-    """An engine in f32 and in bf16 -> compiled for it; f32 is no default of OpenVINO's on every CPU."""
+    """An engine in f32 and in bf16 -> compiled for it; f32 is not a default of OpenVINO's on every CPU."""
     if precision == "bf16" and not has_bfloat16():
         pytest.skip("this CPU does not compute in bfloat16")
     engine = openvino.load_engine(representation, INFO, precision)

@@ -80,7 +80,7 @@ def test_hub_handle_is_fetched_compressed(hub: str, tmp_path: Path) -> None:
     ],
 )
 def test_server_that_rejects_is_said(hub: str, tmp_path: Path, path: str, message: str) -> None:
-    """403, 404, or an answer that is no archive -> one sentence with the handle and what to do."""
+    """403, 404, or an answer that is not an archive -> one sentence with the handle and what to do."""
     with pytest.raises(UserError, match=message):
         staging.stage(f"{hub}/{path}", tmp_path / "x.tar.gz")
     assert not (tmp_path / "x.tar.gz").exists()

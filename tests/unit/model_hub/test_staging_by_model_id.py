@@ -166,7 +166,7 @@ def test_mirror_without_the_model_asks_no_other_source(tmp_path: Path, monkeypat
     (tmp_path / "mirror").mkdir()
     with pytest.raises(UserError, match=rf"has no {MODEL.model_id}\. Looked for .*{HANDLE}"):
         stage(tmp_path, mirror=str(tmp_path / "mirror"))
-    with pytest.raises(UserError, match="absent is no folder"):
+    with pytest.raises(UserError, match="absent is not a folder"):
         stage(tmp_path, mirror=str(tmp_path / "absent"))
     with pytest.raises(UserError, match="A mirror is not named: give --mirror"):
         stage(tmp_path, name="mirror")
@@ -285,7 +285,7 @@ def test_foreign_object_is_not_replaced(
 
 
 def test_cache_folder_with_foreign_files(server: FaultyServer, tmp_path: Path, own_cache: Path) -> None:
-    """Files or a link under a handle's name in the cache that are no model -> rejected, and they stay."""
+    """Files or a link under a handle's name in the cache that are not a model -> rejected, and they stay."""
     handle = f"{server.address}{PATH}"
     folder = own_cache / "hub" / hashlib.sha1(handle.encode()).hexdigest()
     folder.mkdir(parents=True)

@@ -103,7 +103,7 @@ def test_pickle_that_would_run_code_is_rejected(tmp_path: Any) -> None:
 @pytest.mark.parametrize("data", [b"", b"text", pickle.dumps(MAGIC), pickle.dumps([1, 2])])
 def test_other_files_are_rejected(data: bytes) -> None:
     """Empty, text, or pickles of something else -> one sentence."""
-    with pytest.raises(UserError, match="is no PyTorch weight file"):
+    with pytest.raises(UserError, match="is not a PyTorch weight file"):
         torch_weights.read(data)
 
 

@@ -104,7 +104,7 @@ def _uploads(served: ServedModel, typed: str, manifest: Manifest | None, storage
 
 
 def _images_of(folder: Path) -> Manifest:
-    """Return the images below a folder: one file that is none, such as a table beside them, would fail the job."""
+    """Return the images below a folder: any other file, such as a table beside them, would fail the job."""
     if not folder.is_dir():
         raise UserError(f"DIR {folder} is not a folder. Give a folder of images, or their s3:// address.")
     if not any(image_files.is_image(path) for path in folder.rglob("*") if path.is_file()):

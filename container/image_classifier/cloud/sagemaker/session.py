@@ -127,7 +127,7 @@ def open_session(region: str = "", profile: str = "") -> Session:
     """Return the session of a region, by default the one of the AWS configuration; sends nothing.
 
     Raises:
-        UserError: The profile does not exist, or no region is set, or one that is none.
+        UserError: The profile does not exist, or no region is set, or an invalid one.
     """
     with explained(Request("AWS", "a profile")):
         import boto3

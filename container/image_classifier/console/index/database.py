@@ -78,7 +78,7 @@ class Index:
             try:
                 found = work(self._connection())
             except sqlite3.DatabaseError as error:
-                # Busy, full and read-only are OperationalError; what remains is a file that is no database.
+                # Busy, full and read-only are OperationalError; what remains is a file that is not a database.
                 if not isinstance(error, sqlite3.OperationalError) and attempt == 0:
                     self._put_aside(generation)
                     continue

@@ -78,7 +78,7 @@ def step(threshold: float) -> int:
 
 
 def number(given: str | None, usual: float, most: float) -> float:
-    """Return a number of a form, from 0 to `most`; the usual one if it is none."""
+    """Return a number of a form, from 0 to `most`; the usual one if it is not a number."""
     try:
         found = float((given or "").replace(",", "."))
     except ValueError:

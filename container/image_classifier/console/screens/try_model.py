@@ -164,7 +164,7 @@ def _image(name: str, split: str, row: int) -> Response:
     content = path.read_bytes()
     kind = sniff(content)
     if kind is None:
-        raise not_found(f"Image {row} of {split}", "Its file is no image any more.")
+        raise not_found(f"Image {row} of {split}", "Its file is not an image any more.")
     return Response(content, mimetype=f"image/{kind.lower()}")
 
 

@@ -92,7 +92,7 @@ def from_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> Baseline:
 def _categories(found: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
     counts = {str(name): {str(value): int(count) for value, count in values.items()} for name, values in found.items()}
     if any(min(values.values(), default=0) < 0 or not sum(values.values()) for values in counts.values()):
-        raise ValueError("the numbers of images by category are none")
+        raise ValueError("the images by category are not counts")
     return counts
 
 
@@ -144,7 +144,7 @@ def read(folder: Path) -> Baseline:
 def build(evidence: Evidence, traits: Mapping[str, Sequence[Traits | None]]) -> Baseline:
     """Build the baseline of a model from its evidence; `traits` by the name of the split.
 
-    Predictions count on the judged images alone, which the model was not trained on; traits on those of every split.
+    Predictions are those for the judged images alone, which the model was not trained on; traits are of every split.
     """
     judged, names = evidence.judged, evidence.class_names
     assert judged.probabilities is not None

@@ -1,7 +1,7 @@
 """Compare production with the baseline: one test for each feature, corrected for their number, with effect sizes.
 
-A feature has drifted if its test is significant and its effect is large enough to matter: with many images a trifle is
-significant, with few a large effect may be chance.
+A feature has drifted if its test is significant and its effect is large enough to matter: with many images a
+negligible change is significant, with few a large one may be chance.
 """
 
 import math

@@ -80,7 +80,7 @@ def context(
 
     Args:
         evaluation: What they are of.
-        chosen: Its sections, or those of another bound.
+        chosen: What its sections show, see `sections.choose`.
         shown: Captions and thumbnails by photo, such as `images.Images`.
         drawn: Charts as SVG.
         cell_link: Where a cell of the confusion matrix leads, or the empty string; by default to its images in the

@@ -11,7 +11,7 @@ from image_classifier.inference.openvino_model.quantisation import QuantisationI
 from image_classifier.resources import processors
 
 
-class NotJudged(Exception):  # noqa: N818 - for a job it is no error
+class NotJudged(Exception):  # noqa: N818 - for a job it is not an error
     """bf16 was not judged, or did not pass; the text is the reason, without a full stop."""
 
     def __init__(self, reason: str, gate: Gate | None = None) -> None:

@@ -30,7 +30,7 @@ IMAGES = 100
 _BATCH = 20
 
 
-class NotConverted(Exception):  # noqa: N818 - for a job it is no error
+class NotConverted(Exception):  # noqa: N818 - for a job it is not an error
     """The network could not be converted; the text is the reason, without a full stop."""
 
 

@@ -51,7 +51,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("nncf") is not None
 
 
-class NotQuantised(Exception):  # noqa: N818 - for a job it is no error
+class NotQuantised(Exception):  # noqa: N818 - for a job it is not an error
     """There is no int8 IR; the text is the reason, without a full stop."""
 
     def __init__(self, reason: str, gate: Gate | None = None) -> None:

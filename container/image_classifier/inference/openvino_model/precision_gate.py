@@ -87,7 +87,7 @@ def objection(gate: Gate) -> str:
     """Return which bounds a gate exceeds, as a clause for the log and the report; empty when it passed."""
     clauses = {
         IMAGES: f"{gate.images} validation images are fewer than the {LEAST_IMAGES} that it takes",
-        NUMBERS: "it or float32 returns numbers that are no probabilities",
+        NUMBERS: "it or float32 returns numbers that are not probabilities",
         ACCURACY: f"accuracy falls from {gate.accuracy_f32:.4f} to {gate.accuracy:.4f}, by more than {LARGEST_DROP}",
         LABEL_FLIPS: f"{100 * gate.label_flips:.2f} % of the predictions differ, more than {100 * LARGEST_FLIPS:g} %",
         CALIBRATION: f"the calibration error rises by {gate.calibration_change:.4f}, more than "

@@ -63,7 +63,7 @@ def read(data: bytes) -> dict[str, NDArray[Any]]:
             raise ValueError("bytes are left over at its end")
         return {name: _view(tensor, storages[tensor.storage[2]]) for name, tensor in state.items()}
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise UserError(f"This is no PyTorch weight file of the layout before version 1.6: {error}.") from error
+        raise UserError(f"This is not a PyTorch weight file of the layout before version 1.6: {error}.") from error
 
 
 def _read_storage(file: io.BytesIO, dtype: str) -> NDArray[Any]:

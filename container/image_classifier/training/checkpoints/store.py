@@ -103,7 +103,7 @@ class Checkpoints:
         return sorted(found, key=_numbers, reverse=True)
 
     def _prune(self) -> None:
-        # A corrupt checkpoint is no fallback and does not count.
+        # A corrupt checkpoint is not a fallback and does not count.
         kept = [path for path in self._newest_first() if path not in self._corrupt][:KEPT]
         for path in self._newest_first():
             if path not in kept:

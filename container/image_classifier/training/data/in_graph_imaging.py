@@ -76,7 +76,7 @@ def _decode(encoded: Any, channels: int = 3) -> Any:
 
 
 def _has(encoded: Any, position: int, word: bytes) -> Any:
-    # Shorter bytes than this are no image; the filling keeps `substr` inside them.
+    # Fewer bytes than this are never an image; the padding keeps `substr` inside them.
     return tf.strings.substr(tf.strings.join([encoded, "\0" * 16]), position, len(word)) == word
 
 

@@ -103,7 +103,7 @@ def test_dropped_folder_becomes_a_data_set(tmp_path: Path) -> None:
 
 
 def test_corrupt_archive_says_so_and_leaves_no_data_set(tmp_path: Path) -> None:
-    """Given half of an archive -> the import fails with a sentence, is no data set, and can be removed."""
+    """Given half of an archive -> the import fails with a sentence, is not a data set, and can be removed."""
     console = make_console(tmp_path)
     what = imports.begin(console.home, "x", Source.UPLOAD, "x.zip")
     imports.receive(io.BytesIO(packed()[:300]), imports.folder(console.home, what.id) / imports.ARCHIVE, 1000)

@@ -64,7 +64,7 @@ def test_line_that_was_cut_off_does_not_count(tmp_path: Path) -> None:
 
 
 def test_foreign_line_is_named(tmp_path: Path) -> None:
-    """Given a whole line that is no edit -> an error that names file and line, instead of other labels."""
+    """Given a whole line that is not an edit -> an error that names file and line, instead of other labels."""
     labels.edit(tmp_path, "flowers", MOVE, 0)
     with labels.path(tmp_path, "flowers").open("ab") as file:
         file.write(b'{"action": "burn"}\n')

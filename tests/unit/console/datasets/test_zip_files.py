@@ -81,7 +81,7 @@ def test_announced_size_that_is_wrong_writes_no_more(tmp_path: Path, target: Pat
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more", b"\x1f\x8b tar"])
 def test_other_file_is_named(content: bytes, tmp_path: Path, target: Path) -> None:
-    """Given a file that is no zip archive -> one sentence."""
+    """Given a file that is not a zip archive -> one sentence."""
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(UserError, match="not a whole zip archive"):
         zip_files.unpack(tmp_path / "x.zip", target)

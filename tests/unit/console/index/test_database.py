@@ -29,7 +29,7 @@ def test_rows_are_written_all_or_not_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
 def test_corrupt_file_is_put_aside(content: bytes, tmp_path: Path) -> None:
-    """Given a file that is no database -> it is kept under another name, and a new index works."""
+    """Given a file that is not a database -> it is kept under another name, and a new index works."""
     (tmp_path / FILE).write_bytes(content)
     index = Index(tmp_path / FILE)
     assert index.read(SELECT) == []

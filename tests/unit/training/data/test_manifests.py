@@ -152,7 +152,7 @@ def test_manifest_in_utf16_is_explained(tmp_path: Path) -> None:
 
 
 def test_two_manifests_are_rejected(tmp_path: Path) -> None:
-    """A second manifest -> both by name; a table that is none beside it -> used as before."""
+    """A second manifest -> both by name; another table beside it -> used as before."""
     put(channel(tmp_path, "\n".join(ROWS)), "notes.csv", content=b"when,what\n1,x")
     assert labels(listed(tmp_path)) == EXPECTED
     put(tmp_path, "old.csv", content=ROWS[0].encode())

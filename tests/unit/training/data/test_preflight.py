@@ -173,7 +173,7 @@ def test_sub_folders_that_all_classes_share_are_a_warning(
 
 
 def test_table_beside_the_only_folder_is_named(opt_ml: OptMl, training: Path) -> None:
-    """Images in one folder and their labels in a table that is no manifest -> the table is named, with its format."""
+    """Images in one folder, and labels in a table that is not a manifest -> the table is named, with its format."""
     training.rename(training.with_name("old"))
     put(training, "images/1.jpg", "images/2.jpg")
     (training / "train.csv").write_text("image_id,breed\n1,cat\n2,dog\n")

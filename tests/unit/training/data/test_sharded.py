@@ -32,7 +32,7 @@ def test_a_tree_without_the_file_has_no_shards(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_is_said(tmp_path: Path) -> None:
-    """Given an inputdataconfig.json that is no JSON -> UserError with its path."""
+    """Given an inputdataconfig.json that is not JSON -> UserError with its path."""
     file = tmp_path / "inputdataconfig.json"
     file.write_text("{")
     with pytest.raises(UserError, match=r"inputdataconfig\.json is not valid JSON"):

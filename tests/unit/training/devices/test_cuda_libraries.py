@@ -31,7 +31,7 @@ def test_a_library_that_is_nowhere_is_explained_without_its_name() -> None:
     ("content", "reason"), [(b"version https://a-pointer\n" * 9, "invalid ELF header"), (b"", "file too short")]
 )
 def test_a_damaged_library_is_no_library(tmp_path: Path, content: bytes, reason: str) -> None:
-    """Given a file that is there but is none -> the loader's reason, not success."""
+    """Given a file that is not a library -> the loader's reason, not success."""
     library = tmp_path / "libcudnn.so.9"
     library.write_bytes(content)
     found = cuda_libraries.open_library(str(library))
@@ -67,7 +67,7 @@ def test_ptxas_is_found_beside_tensorflow_and_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "reason"), [("#!/bin/false\n", "non-zero exit status 1"), ("?", "cannot be run")])
 def test_ptxas_that_does_not_run_is_missing(tmp_path: Path, text: str, reason: str) -> None:
-    """Given a program that fails or is none -> of no use, with the reason."""
+    """Given a program that fails, and a text in its place -> of no use, with the reason."""
     write_ptxas(tmp_path / "root", text)
     (tmp_path / "tensorflow").mkdir()
     found = cuda_libraries.find_ptxas(tmp_path / "tensorflow", ("../root",))

@@ -46,7 +46,7 @@ def test_contradicting_resources_are_rejected(current: str, hosts: tuple[str, ..
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
 def test_timeouts_come_from_the_environment(text: str) -> None:
-    """Given HOSTS_WAIT_SECONDS -> its value, 15 minutes when it is unset, UserError for what is no duration."""
+    """Given HOSTS_WAIT_SECONDS -> its value, 15 minutes when it is unset, UserError for what is not a duration."""
     assert HOSTS_WAIT.read({"HOSTS_WAIT_SECONDS": " 2.5 "}) == 2.5
     assert HOSTS_WAIT.read({}) == 900
     with pytest.raises(UserError, match=f"HOSTS_WAIT_SECONDS is '{text}'; allowed: a number of seconds above 0"):

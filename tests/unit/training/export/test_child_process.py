@@ -42,7 +42,7 @@ def begun(folder: Path) -> bool:
 
 
 def is_alive(process: int) -> bool:
-    """Say whether a process exists and is no zombie."""
+    """Say whether a process exists and is not a zombie."""
     try:
         return ") Z " not in Path(f"/proc/{process}/stat").read_text()
     except FileNotFoundError:

@@ -70,7 +70,7 @@ def test_other_answers_fail_the_job(folder: Path, asked: ValidationSample, tmp_p
 
 
 def test_folder_that_cannot_be_loaded_fails_the_job(asked: ValidationSample, tmp_path: Path) -> None:
-    """A folder without its graph -> the job fails with the reason, which is no trace."""
+    """A folder without its graph -> the job fails with the reason, which is not a trace."""
     broken = colours.save(tmp_path / "broken")
     (broken / "1" / "saved_model.pb").unlink()
     with pytest.raises(AlgorithmError, match=r"cannot be loaded and run by a new process: .* contains no SavedModel"):
@@ -78,7 +78,7 @@ def test_folder_that_cannot_be_loaded_fails_the_job(asked: ValidationSample, tmp
 
 
 def test_told_to_stop_while_verifying(folder: Path, asked: ValidationSample, tmp_path: Path) -> None:
-    """No time is left -> Interrupted, which is no failure."""
+    """No time is left -> Interrupted, which is not a failure."""
     stop = StopSignal()
     stop.set()
     with pytest.raises(Interrupted):

@@ -1,4 +1,4 @@
-// What a file is, by its first bytes, and what to do when it is no image that the server reads.
+// What a file is, by its first bytes, and what to do when it is not an image that the server reads.
 
 const READ = "JPEG, PNG, WebP, BMP and GIF can be classified.";
 const SAMPLE = 512; // bytes that are looked at

@@ -90,6 +90,6 @@ function leftOut(left) {
     counts.set(ending, (counts.get(ending) ?? 0) + 1);
   }
   const kinds = [...counts].sort(([, one], [, other]) => other - one).map(([ending, count]) => `${count} ${ending}`);
-  const what = left.length === 1 ? "1 file is no image and was" : `${left.length} files are no images and were`;
+  const what = left.length === 1 ? "1 file is not an image and was" : `${left.length} files are not images and were`;
   return `${what} left out: ${listed(kinds, 5)}.`;
 }
