@@ -31,7 +31,9 @@ RETIRED = {
     r"(?<![a-z])whoever(?![a-z])|\bwho asks\b|\bwho waits\b": "name the client, the request, the worker",
     r"\b(?:who|that) (?:is|are) alone\b|\bfor company\b": "latency mode, throughput mode",
     r"\bthere (?:is|are|was|were) none\b|\bis there none\b": "say what is missing, and where",
-    r"\bis no hyperparameter\b|\bis none of\b|\bnames no\b": "unknown, not one of, does not name",
+    r"\bis none of\b|\bnames no\b": "not one of, does not name",
+    r"(?<!there )\b(?:is|are|was|were) no (?!longer|more|less|other|one\b|[a-z]+er\b)": "is not a, unknown, missing",
+    r"\b(?:that|which|what|and|or|but) (?:is|are) none\b": "name what it is instead",
     r"\bputs? up with\b": "tolerate",
     r"\bbehind the server's back\b": "in the background",
     r"\btakes (?:its|another's|the other's) place\b": "restart",
@@ -103,6 +105,8 @@ def test_no_text_holds_a_retired_word() -> None:
         ("ConnectionRefusedError: [Errno 111] Connection refused", 0),
         ("the manner of it; Manner.HALF", 1),
         ("a corrupt image is skipped; the request is rejected", 0),
+        ("a file that is no image, one that is none", 2),
+        ("There is no checkpoint; it is no longer there, and is no larger", 0),
     ],
 )
 def test_retired_words_are_found(line: str, count: int) -> None:

@@ -46,7 +46,7 @@ class Paired:
 
     @property
     def p_value(self) -> float:
-        """McNemar's exact test, two-sided: how often chance splits the images that one of both gets right so unevenly."""
+        """McNemar's exact test, two-sided, on the images that only one of both gets right."""
         differing, fewer = self.only_first + self.only_second, min(self.only_first, self.only_second)
         if not differing:
             return 1.0

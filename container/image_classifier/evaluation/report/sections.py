@@ -13,7 +13,7 @@ from image_classifier.evaluation.slices import Slice
 MATRIX_CLASSES = 20
 """Classes up to which the whole confusion matrix is drawn."""
 LEAST_CONFUSIONS, MOST_CONFUSIONS, CONFUSIONS_WITH_IMAGES = 40, 60, 40
-"""Rows of the table of confusions: those of more than one image, at least and at most; and those with images."""
+"""Rows of the table of confusions: all of several images, but at least and at most so many; and rows with images."""
 MOST_FREQUENT = 15
 """Confusions that are listed at once; the others are folded."""
 WEAKEST = 20
