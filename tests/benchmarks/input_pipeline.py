@@ -58,7 +58,7 @@ def with_pillow(path: Path) -> object:
 
 
 def be_the_workers(folder: Path, decode: Callable[[Path], object], seconds: float) -> None:
-    """Decode the files of a folder over and over, in a thread a CPU, and print how many a second."""
+    """Decode the files of a folder over and over, in one thread per CPU, and print how many a second."""
     files = sorted(folder.iterdir())
     for path in files[: len(files) // 8]:
         decode(path)  # warm: files in the page cache, plug-ins imported

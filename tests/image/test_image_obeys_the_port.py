@@ -9,7 +9,7 @@ from tests.support.waiting import free_port
 
 @pytest.mark.parametrize("target", ["serve", "cpu"])
 def test_requests_arrive_at_the_port_that_was_asked_for(target: str, start: Start, trained: Job, photo: bytes) -> None:
-    """Given SAGEMAKER_BIND_TO_PORT and the host's network -> an image sent to it gets one probability a class."""
+    """Given SAGEMAKER_BIND_TO_PORT and the host's network -> an image sent to it gets one probability per class."""
     port = free_port()
     environment = ("--network", "host", "--env", f"SAGEMAKER_BIND_TO_PORT={port}")
     container = start("serve", image=name_of_image(target), options=(*environment, *trained.model_mounted()))

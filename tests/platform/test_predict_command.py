@@ -80,7 +80,7 @@ def labelled(green_image: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_class_folders_give_the_accuracy(url: str, labelled: Path, tmp_path: Path) -> None:
-    """Given a folder of class folders -> a line an image, recall by class, the matrix, accuracy and its baseline."""
+    """Given a folder of class folders -> one line per image, recall by class, the matrix, accuracy and its baseline."""
     done = run("predict", labelled, "--csv", tmp_path / "answers.csv", "--url", url)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

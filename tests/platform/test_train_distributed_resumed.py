@@ -1,4 +1,4 @@
-"""A job of two hosts that is killed goes on from the chief's checkpoint, on both."""
+"""A job of two hosts that is killed resumes from the chief's checkpoint, on both."""
 
 import json
 from pathlib import Path

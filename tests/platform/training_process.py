@@ -27,7 +27,7 @@ def run_train(tree: Path, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 def make_tree(base: Path, classes: dict[str, tuple[int, int, int]], count: int = 12, **hyperparameters: Any) -> Path:
-    """Lay out a tree whose training channel has images of one colour a class; without a report unless it is asked for.
+    """Lay out a tree whose training channel has images of one colour per class; a report is left out by default.
 
     A report costs such a job half of its time.
     """

@@ -31,9 +31,14 @@ RETIRED = {
     r"(?<![a-z])whoever(?![a-z])|\bwho asks\b|\bwho waits\b": "name the client, the request, the worker",
     r"\b(?:who|that) (?:is|are) alone\b|\bfor company\b": "latency mode, throughput mode",
     r"\bthere (?:is|are|was|were) none\b|\bis there none\b": "say what is missing, and where",
+    r"\b(?:file|folder|line|module|request|stream|thread) an? (?:class|cpu|image|job|row|verb)\b": "per",
+    r"\b(?:two|many) looks\b": "polls, checks, samples",
+    r"\b(?:jobs|runs?) go on\b|\bgo(?:es)? on (?:from|when|while)\b": "continue, resume",
     r"\bis none of\b|\bnames no\b": "not one of, does not name",
-    r"(?<!there )\b(?:is|are|was|were) no (?!longer|more|less|other|one\b|[a-z]+er\b)": "is not a, unknown, missing",
-    r"\b(?:that|which|what|and|or|but) (?:is|are) none\b": "name what it is instead",
+    r"\b(?:is|are|was|were)(?<!there is|here are|here was|ere were) no (?!longer|more|less|other|one\b|[a-z]+er\b)": (
+        "is not a, unknown, missing"
+    ),
+    r"\b(?:that|which|what|and|or|but) (?:is|are) (?-i:none)\b": "name what it is instead",
     r"\bputs? up with\b": "tolerate",
     r"\bbehind the server's back\b": "in the background",
     r"\btakes (?:its|another's|the other's) place\b": "restart",
@@ -106,6 +111,7 @@ def test_no_text_holds_a_retired_word() -> None:
         ("the manner of it; Manner.HALF", 1),
         ("a corrupt image is skipped; the request is rejected", 0),
         ("a file that is no image, one that is none", 2),
+        ("one folder a class, between two looks; the job goes on when it is asked", 3),
         ("There is no checkpoint; it is no longer there, and is no larger", 0),
     ],
 )

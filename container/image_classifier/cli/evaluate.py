@@ -190,7 +190,7 @@ def main(words: Sequence[str] | None = None) -> int:
         type=argument_types.some_path,
         required=True,
         metavar="DIR",
-        help="labelled images: one sub-folder a class, or a manifest",
+        help="labelled images: one sub-folder per class, or a manifest",
     )
     parser.add_argument(
         "--output",

@@ -158,7 +158,7 @@ def parser() -> argparse.ArgumentParser:
         "--training",
         type=argument_types.some_path,
         metavar="DIR",
-        help="one folder a class, or a manifest; needed without --job",
+        help="one folder per class, or a manifest; needed without --job",
     )
     found.add_argument(
         "--validation", type=argument_types.some_path, metavar="DIR", help="the same layout; else a part is split off"

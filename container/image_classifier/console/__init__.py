@@ -1,1 +1,1 @@
-"""The console: a local web application to look at data, train, judge, try and deploy. One module a screen."""
+"""The console: a local web application to look at data, train, judge, try and deploy. One module per screen."""

@@ -39,7 +39,7 @@ class Console:
 
     @property
     def jobs(self) -> Path:
-        """One folder a job, see `runners.job_tree`."""
+        """One folder per job, see `runners.job_tree`."""
         return self.home / _JOBS
 
     @property

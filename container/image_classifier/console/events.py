@@ -93,7 +93,7 @@ class EventHub:
         return sorted(found.values(), key=lambda event: event.id)
 
     def is_open(self, stream: "Stream") -> bool:
-        """Return whether a stream goes on."""
+        """Return whether a stream is still open."""
         return stream in self._open
 
     def release(self, stream: "Stream") -> None:

@@ -1,4 +1,4 @@
-"""One console a home folder: its lock, its address for a second start, and its secrets."""
+"""One console per home folder: its lock, its address for a second start, and its secrets."""
 
 import fcntl
 import os

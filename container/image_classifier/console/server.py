@@ -18,7 +18,7 @@ _LAST_PORT = 65535
 
 class _Arbiter(Arbiter):  # type: ignore[misc, unused-ignore]
     def handle_hup(self) -> None:
-        # The terminal was closed. gunicorn would load its settings again; jobs go on in any case.
+        # The terminal was closed. gunicorn would load its settings again; jobs continue in any case.
         self.handle_term()
 
 

@@ -144,7 +144,7 @@ def _serve(chosen: Settings) -> None:
     def when_ready() -> None:
         instance.announce(chosen.home, address)
         print(f"The console is ready: {address}", flush=True)
-        print("Ctrl-C ends it; jobs that run go on.", flush=True)
+        print("Ctrl-C ends it; running jobs continue.", flush=True)
         if chosen.opens_browser:
             desktop.open_in_browser(address)
 

@@ -38,7 +38,7 @@ class State(enum.StrEnum):
 
     @property
     def can_resume(self) -> bool:
-        """Whether the job may go on from its checkpoints, or from the start where it has none."""
+        """Whether the job may resume from its checkpoints, or start from scratch where it has none."""
         return self in (State.STOPPED, State.FAILED, State.LOST)
 
 

@@ -24,7 +24,7 @@ _INTRODUCTION = """Written by `scripts/benchmark serving {words}--write` on
 
 EfficientNet-Lite0 with its ImageNet head, float32 everywhere; photographs of 533 x 400 pixels as JPEGs, posted over so
 many connections, each with one request under way all the time; medians of {rounds} rounds of {seconds} s, in which the
-servers take turns. The bare engine has one thread a CPU, in the column 1 one thread. How each server is set up:
+servers take turns. The bare engine has one thread per CPU, in the column 1 one thread. How each server is set up:
 `tests/benchmarks/serving/rows.py` and `peers/`.
 """
 

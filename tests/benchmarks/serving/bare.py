@@ -72,7 +72,7 @@ def run(request: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _measure(requests: Sequence[Any], images: Sequence[bytes], size: tuple[int, int], seconds: float) -> list[Any]:
-    """Return seconds and the milliseconds of every answer, a thread a request."""
+    """Return seconds and the milliseconds of every answer, one thread per request."""
     times: list[list[float]] = [[] for _ in requests]
     end = time.perf_counter() + seconds
 

@@ -2,9 +2,9 @@
 
     scripts/benchmark serving.openvino_batches [--rounds N] [--seconds S]
 
-EfficientNet-Lite0 in float32, compiled for each size of a batch with a stream a CPU and with one stream, always a
+EfficientNet-Lite0 in float32, compiled for each size of a batch with one stream per CPU and with one stream, always a
 request more than there are streams, so that none waits. Printed: images/s, and the medians of their ratios to a
-image a call with a stream a CPU, inside a round. What was kept, and why, stands in docs/decisions/0016.
+image per call with one stream per CPU, inside a round. What was kept, and why, stands in docs/decisions/0016.
 """
 
 import itertools

@@ -3,7 +3,7 @@
     scripts/benchmark serving.policies [--rounds N] [--seconds S]
 
 EfficientNet-Lite0 in float32 behind a closed loop of threads that decode a photograph and have it classified, without
-HTTP. Printed: images/s, p50 and p99, and the medians of their ratios to a stream a CPU, inside a round. What was
+HTTP. Printed: images/s, p50 and p99, and the medians of their ratios to one stream per CPU, inside a round. What was
 kept, and why, stands in docs/decisions/0016.
 """
 
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
-    """Compile the network with one stream and with a stream a CPU; return the ways, the one to compare with first."""
+    """Compile the network with one stream, and with one per CPU; return the ways, the one to compare with first."""
     core, cpus = openvino.Core(), available_processors()
     network = core.read_model(folder / artifacts.OPENVINO_DIR / artifacts.OPENVINO_FILES[0])
     network.reshape([1, *size, 3])
@@ -74,7 +74,7 @@ def policies(folder: Path, size: tuple[int, int]) -> dict[str, Policy]:
         return made
 
     return {
-        "a stream a CPU": Policy(RequestPool(requests(cpus, cpus)), cpus, announced=False),
+        "one stream per CPU": Policy(RequestPool(requests(cpus, cpus)), cpus, announced=False),
         "one stream": Policy(RequestPool(requests(1, 1)), cpus, announced=False),
         "both, by who computes": Policy(RequestPool(requests(cpus, cpus), requests(1, 1)[0]), cpus, announced=False),
         "both, by who decodes too": Policy(RequestPool(requests(cpus, cpus), requests(1, 1)[0]), cpus, announced=True),

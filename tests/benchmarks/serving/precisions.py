@@ -46,7 +46,7 @@ class Engine:
     milliseconds: float
     """Median of one image after another, on one stream of one CPU."""
     rate: float
-    """Images/s with a request a CPU."""
+    """Images/s with one request per CPU."""
     cpu_milliseconds: float
     """CPU time of an image in the latter."""
 

@@ -55,7 +55,7 @@ EDITS = (
     ),
     Edit(
         6,
-        "going on after bytes that are not HTTP",
+        "continuing after bytes that are not HTTP",
         "image_classifier/serving/connections/connection_loop.py",
         "except Exception as error:  # whatever a client sends, the others are still served",
         "except KeyError as error:",

@@ -73,7 +73,7 @@ EDITS = (
     ),
     Edit(
         29,
-        "going on when a line cannot be written",
+        "continuing when a line cannot be written",
         _LOG_STREAM,
         "contextlib.suppress(OSError):\n            for block",
         "contextlib.suppress(KeyError):\n            for block",

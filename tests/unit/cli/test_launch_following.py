@@ -49,7 +49,7 @@ def test_problem_is_told_once_while_it_lasts(
     monkeypatch: pytest.MonkeyPatch,
     is_terminal: bool,
 ) -> None:
-    """Given expired credentials for two looks, and again later -> a line each time, and what to do."""
+    """Given expired credentials for two polls, and again later -> a line each time, and what to do."""
     monkeypatch.setattr(consoles, "is_interactive", lambda: is_terminal)
     view = following._View(silent=False)
     expired = JobStatus(State.RUNNING, extra={"problem": "The AWS credentials have expired. Run `aws sso login`."})

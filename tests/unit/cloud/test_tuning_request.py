@@ -64,14 +64,14 @@ def test_searched_network_is_no_fixed_head() -> None:
     ("own", "sentence"),
     [
         ("learnign_rate=0.1:0.2", "learnign_rate is not the name of a hyperparameter"),
-        ("learning_rate=0.2:0.1", "expected the smallest and the largest value with a colon between"),
+        ("learning_rate=0.2:0.1", "expected the smallest and the largest value, separated by a colon"),
         ("learning_rate=0.1", "expected the smallest and the largest value"),
         ("learning_rate", "nothing is not allowed, a number"),
         ("epochs=0:5", "0 is not allowed, an integer of at least 1 is"),
         ("epochs=1:5,epochs=2:6", "epochs is given twice"),
-        ("optimizer=adam", "expected at least two different values with slashes between"),
+        ("optimizer=adam", "expected at least two different values, separated by slashes"),
         ("optimizer=adam/adma", "adma is not allowed, one of adam"),
-        ("model_uri=a/b", "it is a text, of which a search cannot take values"),
+        ("model_uri=a/b", "it is a text, and a search takes its values from ranges or choices"),
     ],
 )
 def test_mistakes_in_own_ranges(own: str, sentence: str) -> None:

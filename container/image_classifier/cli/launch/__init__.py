@@ -1,1 +1,1 @@
-"""`scripts/launch`: training, tuning, endpoints and batch transform on SageMaker, one module a verb."""
+"""`scripts/launch`: training, tuning, endpoints and batch transform on SageMaker, one module per verb."""

@@ -17,7 +17,7 @@ from image_classifier.runners.job import JobStatus, State
 from image_classifier.runners.sagemaker_job import inputs, outcome, record
 
 PAUSE = 1.0
-"""Seconds between two looks at the job's folder."""
+"""Seconds between two polls of the job's folder."""
 QUESTION = "[d]etach: the job continues; [s]top: save the best model; [c]ontinue to follow? "
 
 

@@ -54,7 +54,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that say what to train on."""
     parser.add_argument("words", nargs="*", metavar="job.toml | name=value", help="the experiment, hyperparameters")
     parser.add_argument("--name", metavar="NAME", help="of the experiment")
-    parser.add_argument("--training", metavar="DIR", help="one folder a class, a manifest, or an s3:// URI")
+    parser.add_argument("--training", metavar="DIR", help="one folder per class, a manifest, or an s3:// URI")
     parser.add_argument("--validation", metavar="DIR", help="the same layout; else a part is split off")
     parser.add_argument("--test", metavar="DIR", help="the same layout; scored once at the end")
     parser.add_argument("--model", metavar="MODEL", help="an id or short name (scripts/models), an archive, s3://...")

@@ -1,4 +1,4 @@
-"""No free capacity or quota: which instance types are tried in which order, and how long.
+"""Instance types in the order in which they are tried while capacity or quota is missing, and for how long.
 
 On-demand jobs give SageMaker the list of types, and it takes the first with capacity; the platform accepts no list for
 spot instances, so that each type is a job of its own there.
@@ -18,7 +18,7 @@ class Attempts:
     """The attempts of a job."""
 
     variants: Sequence[TrainingOptions]
-    """The job's options with the instance types of an attempt; the attempts go round and round through them."""
+    """The job's options with the instance types of an attempt; the attempts cycle through them."""
     patience: float
     """Seconds, from the first shortage on, for rounds after the first one."""
 

@@ -24,10 +24,10 @@ class EndpointOptions:
     endpoint_instance_type: str = declare(
         "ml.c5.large",
         **_SINCE,
-        meaning="Type of the endpoint's instances; up to five with commas, tried in order while capacity lacks.",
+        meaning="Type of the endpoint's instances; up to five with commas, tried in order while capacity is missing.",
     )
     retry_for: str = declare(
-        "", **_SINCE, meaning="How long AWS looks for capacity, from 5m to 60m; so long a used-up quota is retried too."
+        "", **_SINCE, meaning="How long AWS looks for capacity, from 5m to 60m; an exhausted quota is retried as long."
     )
     instances: int = declare(1, **_SINCE, minimum=1, meaning="Number of instances, the smallest with auto scaling.")
     max_instances: int = declare(

@@ -22,7 +22,7 @@ _ASYNCHRONOUS_PAUSE = 1.0
 _ASYNCHRONOUS_PATIENCE = 900.0
 """Seconds until an asynchronous endpoint must answer: the platform's default."""
 _LOOKS_AFTER_A_ROLLBACK = 3
-"""Looks at which an endpoint is in service with another configuration: the first may be before the update began."""
+"""Polls that may find an endpoint in service with another configuration: the first may precede the update."""
 _WORKING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
 

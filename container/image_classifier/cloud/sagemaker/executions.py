@@ -92,7 +92,7 @@ def _failed(session: Session, arn: str, status: str, steps: list[Mapping[str, An
 
 
 def stop_all(session: Session, pipeline: str) -> None:
-    """Stop the running executions of a pipeline and wait for their end; one that has gone has none.
+    """Stop the running executions of a pipeline and wait for their end; a pipeline that was deleted has none.
 
     Raises:
         ExplainedError: AWS rejects a request, or an execution does not end in time.

@@ -32,7 +32,7 @@ class Resource:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is at work, and so may cost money."""
+        """Whether it is running, and so may cost money."""
         return self.state in RUNNING
 
 

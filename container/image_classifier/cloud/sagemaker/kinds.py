@@ -98,7 +98,7 @@ class AlarmKind(Kind):
 
 
 class TopicKind(Kind):
-    """A topic of SNS, whose ARN is its name in requests, and which has no time."""
+    """A topic of SNS, whose ARN is its name in requests, and which records no time."""
 
     @property
     def type_filter(self) -> str:

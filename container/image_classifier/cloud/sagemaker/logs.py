@@ -9,7 +9,7 @@ from image_classifier.cloud.sagemaker.session import Session
 
 _LINES_OF_A_FAILURE = 15
 _EVENTS = 10_000
-"""Of one answer; the API gives no more."""
+"""Of one answer: the API's limit."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Position:
 def read_new(session: Session, group: str, prefix: str, position: Position) -> tuple[list[str], Position]:
     """Return the lines after a position, a host's together, and the new position.
 
-    A job has a stream a host, `prefix` is the job's name and a slash; only the lines of the first host are returned,
+    A job has one stream per host, `prefix` is the job's name and a slash; only the first host's lines are returned,
     since all hosts report the same epochs.
 
     Raises:

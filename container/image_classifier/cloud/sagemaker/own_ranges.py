@@ -37,12 +37,12 @@ def parse(items: Sequence[str]) -> tuple[dict[str, tuple[str, dict[str, Any]]], 
 def _range(declared: Declaration, written: str) -> tuple[str, dict[str, Any]]:
     is_number = declared.kind in (int, float)
     if not is_number and declared.kind is not bool and not declared.choices:
-        raise ValueError("it is a text, of which a search cannot take values")
+        raise ValueError("it is a text, and a search takes its values from ranges or choices")
     values = [_decoded(declared, value.strip()) for value in written.split(":" if is_number else "/")]
     if is_number and (len(values) != 2 or not values[0] < values[1]):
-        raise ValueError("expected the smallest and the largest value with a colon between")
+        raise ValueError("expected the smallest and the largest value, separated by a colon")
     if not is_number and (len(values) < 2 or len(set(values)) < len(values)):
-        raise ValueError("expected at least two different values with slashes between")
+        raise ValueError("expected at least two different values, separated by slashes")
     return specification.search_range(declared, values)
 
 

@@ -16,7 +16,7 @@ _NO_INPUTS: Mapping[str, str] = MappingProxyType({})
 def check(storage: S3Storage, region: str, location: Location, inputs: Mapping[str, str] = _NO_INPUTS) -> None:
     """Ensure that everything lies in the region, and that the inputs exist.
 
-    What these credentials may not see passes: the execution role may see it, and an upload is rejected anyway.
+    What these credentials may not read is not checked: the execution role may see it, and an upload is rejected anyway.
 
     Args:
         storage: Access with the caller's credentials.
@@ -33,7 +33,7 @@ def check(storage: S3Storage, region: str, location: Location, inputs: Mapping[s
         found.append(problem)
     for name, uri in inputs.items():
         place = s3.parse(uri)
-        # What is wrong with the bucket is said already.
+        # The bucket's own problem was reported above.
         is_said = bool(found) and place.bucket == location.bucket
         if not is_said and (problem := _of_input(storage, region, name, place)):
             found.append(problem)

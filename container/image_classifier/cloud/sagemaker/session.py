@@ -140,7 +140,7 @@ def open_session(region: str = "", profile: str = "") -> Session:
 
 
 def _reject_region(boto: Any, region: str) -> None:
-    """Reject a name that has not the form of a region; one that boto3 does not know yet may exist."""
+    """Reject a name that does not have the form of a region; one that boto3 does not know yet may exist."""
     from botocore.exceptions import UnknownRegionError
 
     try:

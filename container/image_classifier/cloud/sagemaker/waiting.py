@@ -1,4 +1,4 @@
-"""Wait for what AWS works on: look again and again, until it is over or the time is."""
+"""Wait for what AWS works on: poll until it has finished or the time is up."""
 
 import math
 import time
@@ -11,7 +11,7 @@ from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.contract.errors import PlatformError
 
 PAUSE = 10.0
-"""Seconds between two looks at a job, an endpoint or an execution."""
+"""Seconds between two polls of a job, an endpoint or an execution."""
 PATIENCE = 1_800.0
 """Seconds for a job to save its model and stop, or for an endpoint to go."""
 Found = TypeVar("Found")
@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 def until(look: Callable[[], Found | None], patience: float = math.inf, pause: float | None = None) -> Found | None:
     """Look until there is a result, and return it; None if `patience` seconds have gone by without one.
 
-    `pause` is the time between two looks, by default `PAUSE`. There is at least one look.
+    `pause` is the time between two polls, by default `PAUSE`. It polls at least once.
     """
     deadline = time.monotonic() + patience
     while True:

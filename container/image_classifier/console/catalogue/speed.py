@@ -29,7 +29,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Speeds:
-    """The measurements that lie in a folder, one file a model."""
+    """The measurements that lie in a folder, one file per model."""
 
     folder: Path
 

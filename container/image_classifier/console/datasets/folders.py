@@ -83,7 +83,7 @@ def unwrapped(folder: Path) -> Path:
 
 
 def chosen(roots: Roots, given: dict[str, str]) -> dict[str, Path]:
-    """Return the folders by channel of what a form names: a folder of channels, or one folder a channel.
+    """Return the folders by channel of what a form names: a folder of channels, or one folder per channel.
 
     Raises:
         UserError: See `Roots.resolve_folder`; every field with a mistake is named.

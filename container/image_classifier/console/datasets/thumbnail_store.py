@@ -15,7 +15,7 @@ FILE = "thumbnails.sqlite"
 MOST_BYTES = 512 * 2**20
 """Of all thumbnails: about 100,000 photographs."""
 _CHECKED_EVERY = 256
-"""New thumbnails between two looks at the total."""
+"""New thumbnails between two checks of the total."""
 _SHARE_LEFT = 0.8
 """Of `MOST_BYTES`, once the oldest are removed."""
 _SCHEMA = """

@@ -15,7 +15,7 @@ _FLOAT = 4
 _COPIES = 3
 """Of the features that the cross-validation of a head holds at a time."""
 _STEP_BY_PASS = 3.0
-"""What a training step costs, in passes through the network: one forward and two back. Only splits a measured time."""
+"""Cost of a training step in forward passes, of which the backward pass takes two. It only splits a measured time."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Measurement:
     rows: int
     classes: int
     load: float
-    """Processes that wanted a CPU before it began, one minute's mean."""
+    """Load average of the minute before it began."""
 
 
 @dataclass(frozen=True)

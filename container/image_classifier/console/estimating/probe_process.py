@@ -28,7 +28,7 @@ from image_classifier.runners.processes import ProcessRecord
 _DECODED = (224, 224)
 """Height and width of decoded images: what most networks take, and decoding depends little on it."""
 _OWNER_SECONDS = 0.5
-"""Between two looks at the owner."""
+"""Seconds between two checks of the owner."""
 
 
 def measure(request: Request, folder: Path) -> watched_job.Watched:

@@ -20,7 +20,7 @@ PIXEL_EPOCHS = 3
 TRIALS = 5
 """Of a small search."""
 MOST_CLASSES = 16
-"""Classes of these: two images of each at least."""
+"""Classes of these images, at least two of each."""
 _FEW_ROWS, _MANY_ROWS = 128, 640
 """Rows of the small job, each of the images several times: as many as make the job compute features in the same way."""
 _RELEVANT = (

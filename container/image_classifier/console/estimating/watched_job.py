@@ -54,7 +54,7 @@ class Watched:
     features: int = 0
     """Of an image, as the network computes them."""
     peak_bytes: int = 0
-    """Resident memory of all its processes together, the largest of many looks."""
+    """Resident memory of all its processes together, the largest of many samples."""
     code: int = 0
     """Its exit code."""
     failure: str = ""
@@ -144,7 +144,7 @@ class _Notes:
 
 
 class _PeakMemory:
-    """Looks at the memory of a session of processes in a thread until it is stopped."""
+    """Samples the memory of a session of processes in a thread until it is stopped."""
 
     def __init__(self, pid: int):
         self._record = processes.record(pid)

@@ -29,7 +29,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Checked:
-    """A form that was looked through."""
+    """A form after its check."""
 
     mistakes: Mistakes
     experiment: Experiment | None

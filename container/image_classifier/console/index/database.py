@@ -1,4 +1,4 @@
-"""The database file: one connection a thread, write-ahead log, replaced when it is corrupt.
+"""The database file: one connection per thread, write-ahead log, replaced when it is corrupt.
 
 Everything in it can be computed from the folders or be done without. So a full or broken disk never fails a request:
 what cannot be written is logged once and left out, and what cannot be read is missing.
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 FILE = "console.sqlite"
 CORRUPT = ".corrupt"
-"""Suffix under which a corrupt database is put aside."""
+"""Suffix under which a corrupt database is kept."""
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (name TEXT PRIMARY KEY, signature TEXT NOT NULL, status TEXT NOT NULL);
@@ -112,7 +112,7 @@ class Index:
             if generation != self._generation:
                 return
             self.close()
-            _LOG.warning("The index %s is corrupt; it is put aside and made again.", self.path)
+            _LOG.warning("The index %s is corrupt: keeping it under another name and creating a new one.", self.path)
             for suffix in ("", "-wal", "-shm"):
                 with contextlib.suppress(OSError):
                     part = self.path.with_name(self.path.name + suffix)

@@ -1,4 +1,4 @@
-"""A child process that fits heads, so that the console stays small: a request a line, an answer a line, in JSON.
+"""A child process that fits heads, so that the console stays small: one request and one answer per line, in JSON.
 
 It keeps the features and the first head of the last result, so that the next correction costs one fit, and exits when
 its input ends or nothing was asked for a while.

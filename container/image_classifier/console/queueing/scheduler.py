@@ -1,4 +1,4 @@
-"""The thread that starts the next job when there is room, and asks running ones how they are."""
+"""The thread that starts the next job when there is room, and polls those that run."""
 
 import logging
 import threading
@@ -11,9 +11,9 @@ from image_classifier.contract.errors import ExplainedError
 from image_classifier.runners import experiment
 
 _SECONDS = 1.0
-"""Between two questions to jobs on this machine."""
+"""Seconds between two status requests to jobs on this machine."""
 _REMOTE_SECONDS = 15.0
-"""Between two questions to a service, which counts them."""
+"""Seconds between two status requests to a service, which limits their rate."""
 _IDLE_SECONDS = 10.0
 """While nothing runs; a request wakes the thread."""
 _LOG = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Scheduler:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; jobs go on."""
+        """End the thread; jobs continue."""
         self._stopped.set()
         self._queue.wake.set()
         self._thread.join()
@@ -48,7 +48,7 @@ class Scheduler:
             try:
                 self.step()
             except Exception:
-                # It must not end: no job would start any more.
+                # The thread must not end: no job would start any more.
                 _LOG.exception("The scheduler failed; it tries again.")
             self._queue.wake.wait(_SECONDS if self._queue.live() else _IDLE_SECONDS)
 

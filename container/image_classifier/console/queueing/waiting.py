@@ -1,4 +1,4 @@
-"""The queue on the disk: one file a waiting job, `queue/<name>.toml`, so that no crash loses one.
+"""The queue on the disk: one file per waiting job, `queue/<name>.toml`, so that no crash loses one.
 
 It is written when a job is asked for, and removed when it was started or taken back. Whether it starts or resumes is
 decided when it is due: a job that has a folder resumes. A job that could not be started keeps its file, with the

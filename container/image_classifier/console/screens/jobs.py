@@ -131,7 +131,7 @@ def _curves(job: Job) -> dict[str, str]:
     """Return the curves that have something to show, by metric."""
     found: dict[str, str] = {}
     if len(job.status.epochs) < 2:
-        # The head of a recipe, or a first epoch: its figures say as much.
+        # The head of a recipe, or a first epoch: a curve would add nothing to its figures.
         return found
     for metric, share in _METRICS.items():
         series = {

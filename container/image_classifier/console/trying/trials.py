@@ -14,7 +14,7 @@ FOLDER = "deployments"
 """Of all endpoints, in the console's home."""
 _NAME = "try-"
 _PATIENCE, _PAUSE = 20.0, 0.1
-"""Seconds that a request waits for a server that is starting, and between two looks at it."""
+"""Seconds that a request waits for a server that is starting, and between two polls of it."""
 _starting = threading.Lock()
 
 

@@ -24,7 +24,7 @@ from image_classifier.runners.sagemaker_job import inputs, record, results, shor
 from image_classifier.runners.sagemaker_job.record import Platform, Record
 
 PAUSE = 5.0
-"""Seconds between two looks at the job."""
+"""Seconds between two polls of the job."""
 _PAUSE_AFTER_AN_ERROR = 30.0
 _SHOWN_EVERY = 1.0
 """Seconds between two writes of an upload's progress."""

@@ -13,7 +13,7 @@ from image_classifier.runners.sagemaker_job.record import Platform, Record
 
 STOPPED_BEFORE = "Stopped before the job was created."
 _LOOK = 1.0
-"""Seconds between two looks for a stop request."""
+"""Seconds between two checks for a stop request."""
 
 
 def was(platform: Platform) -> bool:

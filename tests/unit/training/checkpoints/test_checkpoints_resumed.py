@@ -1,4 +1,4 @@
-"""A job that dies at a checkpoint and goes on from it does what an unbroken one does, bit for bit."""
+"""A job that dies at a checkpoint and resumes from it does what an unbroken one does, bit for bit."""
 
 import json
 import subprocess
