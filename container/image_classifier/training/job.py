@@ -33,8 +33,8 @@ from image_classifier.training.stopping import StopSignal
 
 if TYPE_CHECKING:
     from image_classifier.training.distributed.cluster import Cluster
-    from image_classifier.training.fine_tuning import Trained
     from image_classifier.training.recipes.model_choice import ModelChoice
+    from image_classifier.training.trained import Trained
 
 _TRAINABLE = {contradictions.BUILTIN: True, contradictions.AUTO: None, contradictions.SEARCH: False}
 """Whether a recipe trains the backbone; None: if that can be trained."""

@@ -13,7 +13,7 @@ from image_classifier.training.export import evidence
 from image_classifier.training.progress import log
 
 if TYPE_CHECKING:
-    from image_classifier.training.fine_tuning import Trained
+    from image_classifier.training.trained import Trained
 
 OFF = "off"
 

@@ -1,7 +1,6 @@
 """What a job knows about its model, in the form that `evaluation` judges."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,10 @@ from image_classifier.inference.openvino_model import agreement
 from image_classifier.training.data import dataset
 from image_classifier.training.export import held_out
 from image_classifier.training.loop import class_weights
-
-if TYPE_CHECKING:
-    from image_classifier.training.fine_tuning import Trained
+from image_classifier.training.trained import Trained
 
 
-def collect(trained: "Trained", check: Callable[[], None]) -> Evidence:
+def collect(trained: Trained, check: Callable[[], None]) -> Evidence:
     """Collect the evidence of the training; features are referenced, not copied. Fits heads on them.
 
     `check` is called before each pass over features; may raise.
@@ -70,13 +67,13 @@ def split(
     )
 
 
-def _class_weights(trained: "Trained") -> tuple[float, ...]:
+def _class_weights(trained: Trained) -> tuple[float, ...]:
     """Return the weight of each class; empty when all are equal."""
     names, counts = trained.training.class_names, trained.training.counts()
     found = class_weights.weights(trained.values, names, [counts[name] for name in names])
     return () if (found == found[0]).all() else tuple(found.tolist())
 
 
-def _head(trained: "Trained") -> Head:
+def _head(trained: Trained) -> Head:
     kernel, bias = trained.head.get_layer("classes").get_weights()
     return Head(kernel, bias)

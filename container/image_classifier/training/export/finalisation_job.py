@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from image_classifier.contract.hyperparameters import ResolvedHyperparameters
 from image_classifier.contract.opt_ml import OptMl
 from image_classifier.training.data import splits
 from image_classifier.training.export.early_traits import TraitReader
 from image_classifier.training.export.quantiser import Quantiser
-
-if TYPE_CHECKING:
-    from image_classifier.training.fine_tuning import Trained
+from image_classifier.training.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Job:
     opt_ml: OptMl
     settings: ResolvedHyperparameters
     data: splits.DataSplits
-    trained: "Trained"
+    trained: Trained
     metrics: Mapping[str, Any]
     """Contents of `metrics.json`."""
     calibration: Mapping[str, Any] = field(default_factory=dict)

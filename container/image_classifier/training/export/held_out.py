@@ -17,7 +17,7 @@ from image_classifier.training.data import dataset
 
 if TYPE_CHECKING:
     from image_classifier.heads.linear_head import LinearHead
-    from image_classifier.training.fine_tuning import Trained
+    from image_classifier.training.trained import Trained
 
 MANY = 1_000
 """Training images from which three folds suffice to doubt a label, and five would take half as long again."""

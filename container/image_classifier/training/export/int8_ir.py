@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
@@ -25,9 +25,7 @@ from image_classifier.training.export.child_process import ChildFailed, ChildKil
 from image_classifier.training.export.quantiser import Quantiser
 from image_classifier.training.progress import log
 from image_classifier.training.stopping import StopSignal
-
-if TYPE_CHECKING:
-    from image_classifier.training.fine_tuning import Trained
+from image_classifier.training.trained import Trained
 
 OFF = "off"
 SHARE = 0.2
@@ -38,7 +36,7 @@ _NOT_YET = "the job was stopped before it"
 
 
 @contextmanager
-def beginning(folder: Path, trained: "Trained", quantization: str, stop: StopSignal) -> Iterator[Quantiser | None]:
+def beginning(folder: Path, trained: Trained, quantization: str, stop: StopSignal) -> Iterator[Quantiser | None]:
     """Start the quantiser's process while the block exports the model to `folder`; None without quantization=auto.
 
     What prevents it is the reason that `add` gives, once the model is there.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from image_classifier.evaluation.judgement import Evaluation
     from image_classifier.evaluation.probes import Network
     from image_classifier.evaluation.traits import Traits
-    from image_classifier.training.fine_tuning import Trained
+    from image_classifier.training.trained import Trained
 
 OCCLUSION_SHARE = 0.01
 """Part of the job's time so far that its occlusion maps may take."""

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,7 @@ from image_classifier.resources.processors import available_processors
 from image_classifier.training.export import child_process
 from image_classifier.training.export.child_process import Child
 from image_classifier.training.stopping import StopSignal
-
-if TYPE_CHECKING:
-    from image_classifier.training.fine_tuning import Trained
+from image_classifier.training.trained import Trained
 
 STATISTICS_IMAGES, GATE_IMAGES = 128, 300
 """Most training and validation images of a job; the command takes more, since it has no job to delay."""
@@ -50,7 +48,7 @@ _SAME_ANSWERS = 1e-4
 class Quantiser:
     """Quantises the float32 IR of a job in a child process, which ends when `opened` is closed."""
 
-    def __init__(self, trained: "Trained", opened: ExitStack) -> None:
+    def __init__(self, trained: Trained, opened: ExitStack) -> None:
         self._trained, self._opened = trained, opened
         self._gate = stratified_rows(trained.validation, GATE_IMAGES)
         self._statistics = stratified_rows(trained.training, STATISTICS_IMAGES)

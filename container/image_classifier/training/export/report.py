@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from image_classifier.class_folders.listing import Listing
 from image_classifier.contract import csv_cells
 from image_classifier.inference.prediction import Prediction
 from image_classifier.training.data.decoding import Skipped
-
-if TYPE_CHECKING:
-    from image_classifier.training.fine_tuning import CrossValidated, Table
+from image_classifier.training.trained import CrossValidated, Table
 
 
 def write_metrics(folder: Path, metrics: Mapping[str, Any]) -> None:
@@ -36,7 +34,7 @@ def write_predictions(folder: Path, listing: Listing, probabilities: NDArray[np.
     _write_predictions(folder / "predictions.csv", listing, probabilities)
 
 
-def write_cross_validated(folder: Path, found: "CrossValidated") -> None:
+def write_cross_validated(folder: Path, found: CrossValidated) -> None:
     """Write `out_of_fold.csv`: the same of training images, each predicted by a head that was fitted without it."""
     _write_predictions(folder / "out_of_fold.csv", found.listing, found.probabilities)
 
@@ -55,7 +53,7 @@ def write_skipped(folder: Path, skipped: Sequence[Skipped]) -> None:
     _write(folder / "skipped.csv", ["file", "reason"], [[str(item.path), item.reason] for item in skipped])
 
 
-def write_table(folder: Path, table: "Table") -> None:
+def write_table(folder: Path, table: Table) -> None:
     """Write a further report."""
     _write(folder / table.name, table.header, table.rows)
 

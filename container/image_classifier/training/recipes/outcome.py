@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training import fine_tuning
-from image_classifier.training.fine_tuning import CrossValidated, Features, Trained
 from image_classifier.training.loop import snapshots
 from image_classifier.training.loop.fitting import History
 from image_classifier.training.recipes import candidates
@@ -13,6 +12,7 @@ from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
 from image_classifier.training.recipes.record import Record
 from image_classifier.training.recipes.tuning_stage import TunedNetwork
+from image_classifier.training.trained import CrossValidated, Features, Trained
 
 
 @dataclass(frozen=True)

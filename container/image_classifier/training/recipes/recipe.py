@@ -11,7 +11,6 @@ from image_classifier.contract import metrics
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster, single_host
-from image_classifier.training.fine_tuning import Trained
 from image_classifier.training.loop import snapshots
 from image_classifier.training.model.backbone import Backbone
 from image_classifier.training.progress import log, log_metrics
@@ -28,6 +27,7 @@ from image_classifier.training.recipes.record import Record
 from image_classifier.training.recipes.refit_stage import NOT_REFITTED
 from image_classifier.training.recipes.stage_store import StageStore
 from image_classifier.training.stopping import StopSignal
+from image_classifier.training.trained import Trained
 
 
 def train(

@@ -12,7 +12,6 @@ from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.training import fine_tuning
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster, single_host
-from image_classifier.training.fine_tuning import Table, Trained
 from image_classifier.training.loop import class_weights
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model.backbone import Backbone
@@ -23,6 +22,7 @@ from image_classifier.training.recipes.inputs import Inputs
 from image_classifier.training.recipes.search import SearchResult
 from image_classifier.training.recipes.trial import Task
 from image_classifier.training.stopping import StopSignal
+from image_classifier.training.trained import Table, Trained
 
 TRIALS = 100
 """Trials where `search_trials` is 0."""

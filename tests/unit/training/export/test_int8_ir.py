@@ -18,8 +18,8 @@ from image_classifier.resources import processors
 from image_classifier.training import stopping
 from image_classifier.training.export import int8_ir, quantiser
 from image_classifier.training.export.child_process import Child, ChildKilled
-from image_classifier.training.fine_tuning import Features
 from image_classifier.training.stopping import StopSignal
+from image_classifier.training.trained import Features
 from tests.support.waiting import wait_until
 from tests.unit.inference import convolutions, planted_methods
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from image_classifier.contract import hyperparameters
 from image_classifier.training.export import report
-from image_classifier.training.fine_tuning import Table
 from image_classifier.training.recipes import search_report, trial
 from image_classifier.training.recipes.search import SearchResult
+from image_classifier.training.trained import Table
 from tests.unit.training.recipes.searching import NAMES, finished
 
 BEST: dict[str, Any] = {"learning_rate": 0.0123, "optimizer": "sgd", "regularizers_l2": 1.23e-6}
