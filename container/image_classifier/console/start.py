@@ -152,7 +152,7 @@ def _serve(chosen: Settings) -> None:
     try:
         server.run(chosen.host, chosen.port, make_app, when_ready)
     finally:
-        # Also the process that answers requests leaves by this way, and another may replace it.
+        # The worker process returns here too, and another one may replace it.
         if os.getpid() == this:
             instance.retire(chosen.home)
 

@@ -59,9 +59,9 @@ class Calibration:
     Broecker and Smith, Increasing the reliability of reliability diagrams (2007).
     """
     ece_interval: Interval
-    """The spread of 1,000 bootstrap resamples about `ece`; from 0 where `ece` does not exceed `ece_by_chance`.
+    """95 % bootstrap interval (1,000 resamples) about `ece`; from 0 where `ece` does not exceed `ece_by_chance`.
 
-    About `ece` and not as it is, since ECE is larger on a resample: it has the noise twice.
+    It is moved to `ece`, since ECE is larger on a resample, which has the noise twice.
     """
     nll: float
     """Mean negative log-likelihood, nats: `scores.log_loss`."""

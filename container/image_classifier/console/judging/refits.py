@@ -77,7 +77,7 @@ class Refitter:
         return self._process.pid if self._process else None
 
     def close(self) -> None:
-        """End the child, whatever it does, for good."""
+        """Kill the child, also in the middle of a request; no other one is started."""
         self._is_closed = True
         if (process := self._process) is not None:
             process.kill()
