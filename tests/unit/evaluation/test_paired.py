@@ -24,7 +24,7 @@ def test_interval_covers_the_true_difference() -> None:
 
 
 def test_counts_by_who_is_right() -> None:
-    """Given who is right on six images -> the four counts, and the difference of the accuracies."""
+    """Given which model is right on six images -> the four counts, and the difference of the accuracies."""
     first = np.array([1, 1, 1, 0, 0, 0], bool)
     second = np.array([1, 1, 0, 1, 1, 0], bool)
     found = paired.count(first, second)

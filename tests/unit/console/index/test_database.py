@@ -39,7 +39,7 @@ def test_corrupt_file_is_put_aside(content: bytes, tmp_path: Path) -> None:
 
 
 def test_file_that_becomes_corrupt_is_replaced_for_every_thread(tmp_path: Path) -> None:
-    """Given an index in use by two threads whose file is overwritten -> both go on with a new file."""
+    """Given an index in use by two threads whose file is overwritten -> both continue with a new file."""
     index = Index(tmp_path / FILE)
     index.write(INSERT, [("a", 1)])
     results: list[bool] = []

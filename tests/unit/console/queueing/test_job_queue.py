@@ -45,7 +45,7 @@ def states(console: Console) -> dict[str, str]:
 
 
 def step(console: Console, at_once: int = 1) -> None:
-    """Let a scheduler look once, and wait for what it starts."""
+    """Run one step of a scheduler, and wait for what it starts."""
     before = {job.name for job in console.queue.in_queue()}
     Scheduler(console.queue, at_once).step()
     begun = before - {job.name for job in console.queue.in_queue()}
@@ -87,7 +87,7 @@ def test_jobs_elsewhere_need_no_room(console: Console) -> None:
 
 
 def test_queue_survives_the_process(console: Console, runner: ScriptedRunner, tmp_path: Path) -> None:
-    """Given a console that is gone without a goodbye -> another one knows what runs and what waits, in its order."""
+    """Given a console that was killed -> another one knows what runs and what waits, in its order."""
     add(console, "a", "b", "c")
     step(console)
     console.queue.move_first("c")
