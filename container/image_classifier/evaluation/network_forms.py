@@ -80,6 +80,7 @@ def sentence(one: Form) -> str:
             f"; passed its gate: accuracy {gate.accuracy:.4f} (float32: {gate.accuracy_float32:.4f}), calibration "
             f"error {gate.calibration_change:+.4f}"
         )
+        compared += ", on images on which the head was fitted too" if gate.fitted else ""
     return "; ".join([*size, compared])
 
 

@@ -32,6 +32,8 @@ class Judged:
     """Expected calibration error less that of float32."""
     largest_difference: float | None = None
     """Of a probability; None where it is not recorded."""
+    fitted: bool = False
+    """Whether the head was fitted on these images too."""
 
 
 def judged(info: Mapping[str, Any]) -> dict[str, Judged]:
@@ -50,7 +52,8 @@ def _judged(entry: Mapping[str, Any]) -> Judged | None:
     if not isinstance(gate, Mapping) or len(known) < len(_FIGURES):
         return Judged(reason) if reason else None
     images, accuracy, float32, flips, change = known
-    return Judged(reason, int(images), accuracy, float32, flips, change, finite(gate.get("largest_difference")))
+    largest, fitted = finite(gate.get("largest_difference")), gate.get("fitted") is True
+    return Judged(reason, int(images), accuracy, float32, flips, change, largest, fitted)
 
 
 def finite(value: Any) -> float | None:

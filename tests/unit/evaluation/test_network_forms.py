@@ -50,6 +50,10 @@ def forms(info: dict[str, Any], sizes: dict[str, int] | None = None) -> tuple[Fo
                 )
             ],
         ),
+        (
+            {"gate": {**GATE, "fitted": True}},
+            [Form(INT8, None, FLOAT32, 1500, 0.015, None, replace(JUDGED, fitted=True))],
+        ),
         ({"left_out": "NNCF is missing"}, [Form(INT8, left_out="NNCF is missing")]),
         ({"gate": {**GATE, "images": "many"}}, []),
         ({"gate": {**GATE, "accuracy": float("nan")}}, []),
@@ -105,3 +109,12 @@ def test_report_and_model_card_have_them() -> None:
     score = html[html.index('id="score"') : html.index('id="mistakes"')]
     for words in ("passed its gate", "3.6 MB", "1,500", "-0.1 points", "no such &lt;CPU&gt;", "float32: 90.5"):
         assert words in score
+    assert "refitted on these images" not in score
+
+
+def test_report_and_model_card_say_that_the_head_saw_the_images_of_the_gate() -> None:
+    """The head was refitted on the gate's images -> both say so."""
+    found = evaluation({"precisions": {"int8": {"gate": {**GATE, "fitted": True}}}}, {"openvino_int8": 3_610_000})
+    details = model_card.build(found)["additional_information"]["custom_details"]
+    assert details[INT8].endswith("error -0.0010, on images on which the head was fitted too")
+    assert "The head was refitted on these images too" in page.build(found, thumbnails=False)

@@ -131,6 +131,17 @@ def test_a_quantisation_that_answers_one_class_is_rejected_on_all_counts() -> No
     assert precision_gate.objection(gate).count(";") == 2
 
 
+@pytest.mark.parametrize("fitted", [False, True])
+def test_images_of_a_refitted_head_are_named(fitted: bool) -> None:
+    """The head was fitted on the gate's images too, or not -> the record and the sentence say so, or do not."""
+    labels, table = calibrated(200)
+    gate = judge(labels, table, table, fitted)
+    assert gate.fitted == fitted
+    assert (
+        "200 validation images, on which the refitted head was fitted too," in precision_gate.sentence(gate)
+    ) == fitted
+
+
 def test_tables_of_different_shapes_are_an_error() -> None:
     """A mistake of the caller is not a failed gate."""
     labels, table = calibrated(200)

@@ -66,15 +66,17 @@ def written(model: Path, info: ModelInfo) -> ModelInfo:
 def test_records_are_read_as_they_were_written(model: Path) -> None:
     """Records of int8 and bf16 beside a foreign entry -> all three are the same in the file."""
     info = precision_record.with_record(ModelInfo(extra={"mine": 1}), INT8, QUANTISED)
-    info = written(model, precision_record.with_record(info, BF16, Gated(f32_sha256="f", gate=GATE)))
+    fitted = Gated(f32_sha256="f", gate=replace(GATE, fitted=True))
+    info = written(model, precision_record.with_record(info, BF16, fitted))
     assert precision_record.read_int8(model, info) == QUANTISED
-    assert precision_record.read_bf16(model, info) == Gated(f32_sha256="f", gate=GATE)
+    assert precision_record.read_bf16(model, info) == fitted
     assert (info.extra["mine"], precision_record.left_out(info, INT8)) == (1, None)
 
 
 def test_record_of_an_earlier_version_is_read(model: Path) -> None:
-    """A record without the later fields -> half of the range and float32's last layer, as they were then."""
+    """A record without the later fields -> half of the range, float32's last layer, a head that saw no such image."""
     info = precision_record.with_record(ModelInfo(), INT8, QUANTISED)
+    del info.extra["precisions"]["int8"]["gate"]["fitted"]
     for later in ("head_images", "whole_range"):
         del info.extra["precisions"]["int8"][later]
     assert precision_record.read_int8(model, info) == replace(QUANTISED, head_images=0, whole_range=False)

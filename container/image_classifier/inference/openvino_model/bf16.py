@@ -56,7 +56,7 @@ def judge(folder: Path, info: ModelInfo, images: QuantisationImages) -> Gated:
     expected = images.float32()
     if expected is None:
         expected = conversion.answers(_engine(network, info, "f32"), images.gate)
-    gate = precision_gate.judge(labels, expected, conversion.answers(lower, images.gate))
+    gate = precision_gate.judge(labels, expected, conversion.answers(lower, images.gate), images.fitted)
     if not gate.passed:
         raise NotJudged(precision_gate.objection(gate), gate)
     return Gated(f32_sha256=float32.sha256, gate=gate)

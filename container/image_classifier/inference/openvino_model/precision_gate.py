@@ -30,10 +30,13 @@ _Z_95_ONE_SIDED = 1.644854
 """95 % quantile of the normal distribution."""
 
 
-def judge(labels: NDArray[np.int64], float32: NDArray[np.float32], lower: NDArray[np.float32]) -> Gate:
+def judge(
+    labels: NDArray[np.int64], float32: NDArray[np.float32], lower: NDArray[np.float32], fitted: bool = False
+) -> Gate:
     """Compare probabilities, (n, K) or (n, 1), of a lower precision with float32's of the same images.
 
-    `labels` are the true classes, int64 (n,), n at least 1.
+    `labels` are the true classes, int64 (n,), n at least 1. `fitted` says that the head was fitted on these images too,
+    which the record keeps for the reader.
 
     Raises:
         ValueError: The shapes differ, or there are no images.
@@ -64,6 +67,7 @@ def judge(labels: NDArray[np.int64], float32: NDArray[np.float32], lower: NDArra
         largest_difference=float(np.abs(expected - found).max()),
         passed=not failed_on,
         failed_on=failed_on,
+        fitted=fitted,
     )
 
 
@@ -77,9 +81,11 @@ def _drop_bound(compared: Paired) -> float:
 
 def sentence(gate: Gate) -> str:
     """Return the figures of a gate as a clause for the log and the report, without a full stop."""
+    fitted = ", on which the refitted head was fitted too," if gate.fitted else ""
     return (
-        f"on {gate.images:,} validation images accuracy {gate.accuracy:.4f} (float32: {gate.accuracy_f32:.4f}), "
-        f"{100 * gate.label_flips:.2f} % of the predictions differ, calibration error {gate.calibration_change:+.4f}"
+        f"on {gate.images:,} validation images{fitted} accuracy {gate.accuracy:.4f} "
+        f"(float32: {gate.accuracy_f32:.4f}), {100 * gate.label_flips:.2f} % of the predictions differ, "
+        f"calibration error {gate.calibration_change:+.4f}"
     )
 
 

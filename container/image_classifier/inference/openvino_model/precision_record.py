@@ -42,6 +42,8 @@ class Gate:
     passed: bool
     failed_on: tuple[str, ...]
     """Names of the bounds that it exceeds, see `precision_gate`; empty when it passed."""
+    fitted: bool = False
+    """Whether the head was fitted on these images too, by a refit: on unseen ones more answers may differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ _GATE = {
     "largest_difference": _SHARE,
     "passed": record_fields.BOOLEAN,
     "failed_on": record_fields.TEXTS,
+    "fitted": record_fields.BOOLEAN,
 }
 _GATED = {"f32_sha256": record_fields.TEXT, "gate": record_fields.OBJECT}
 _QUANTISED = {
@@ -98,6 +101,8 @@ _QUANTISED = {
 }
 _OF_LATER_VERSIONS = {"head_images": 0, "whole_range": False}
 """What an older record lacks, and what it means."""
+_OF_LATER_GATES = {"fitted": False}
+"""The same of a gate."""
 
 
 def folder_of(model: Path) -> Path:
@@ -157,13 +162,13 @@ def _checked(found: Mapping[str, Any], expected: Mapping[str, Expected], model: 
             f"The entry {KEY}.{precision} in the model info of {model} is invalid: {wrong}. Run {remedy(model)}, or "
             "set SERVE_PRECISION to f32."
         )
-    gate = {name: found["gate"][name] for name in _GATE}
+    gate = {**_OF_LATER_GATES, **{name: value for name, value in found["gate"].items() if name in _GATE}}
     values = {name: found[name] for name in expected}
     return {**values, "gate": Gate(**{**gate, "failed_on": tuple(gate["failed_on"])})}
 
 
 def _wrong_gate(gate: Mapping[str, Any]) -> str | None:
-    wrong = record_fields.problem(gate, _GATE, prefix="gate.")
+    wrong = record_fields.problem({**_OF_LATER_GATES, **gate}, _GATE, prefix="gate.")
     if wrong is None and gate["passed"] == bool(gate["failed_on"]):
         return f"gate.passed is {gate['passed']}, but gate.failed_on is {list(gate['failed_on'])}"
     return wrong

@@ -45,6 +45,8 @@ class QuantisationImages:
     """Gives the float32 IR's probabilities for `gate`, (m, K) or (m, 1), and may wait for them; None: not known."""
     features: NDArray[np.float32] | None = None
     """Features of the float32 IR for `statistics`, (n, D); computed when they are not given."""
+    fitted: bool = False
+    """Whether the head was fitted on the gate's images too."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,8 @@ def _climb(
                 expected = _expected(source, info, images)
                 # A rung does not include it.
                 begun += time.monotonic() - written
-            gate = precision_gate.judge(images.labels, expected, _answers(partial, info, images.gate))
+            found = _answers(partial, info, images.gate)
+            gate = precision_gate.judge(images.labels, expected, found, images.fitted)
         except OutOfTime:
             reasons.append(f"{step} takes too long")
             break

@@ -98,7 +98,13 @@ class Quantiser:
         exact = self._trained.precision == "off" and _close(info, "openvino")
         if arrays is not None and arrays.of_head and exact:
             np.save(scratch / _FEATURES, arrays.training[self._statistics])
-        network = {"folder": str(folder), "another_rung": limits.another_rung, "whole": limits.whole}
+        fitted = self._trained.expected is not self._trained.probabilities
+        network = {
+            "folder": str(folder),
+            "another_rung": limits.another_rung,
+            "whole": limits.whole,
+            "fitted": fitted,
+        }
         durable_files.write_json(scratch / _NETWORK, network)
         self._begun = True
 
@@ -160,7 +166,7 @@ def _quantise(scratch: Path, request: Mapping[str, Any]) -> None:
         return np.load(known)[rows] if known.is_file() else quantisation.float32_answers(folder, info, gate)
 
     known = np.load(features)[statistics_rows] if features.is_file() else None
-    images = QuantisationImages(statistics, gate, labels, float32, known)
+    images = QuantisationImages(statistics, gate, labels, float32, known, network["fitted"])
     info = quantisation.with_result(folder, info, images, TimeLimits(network["another_rung"], network["whole"]))
     if precision_record.recorded_int8(info) is None:
         info = bf16.with_result(folder, info, images)

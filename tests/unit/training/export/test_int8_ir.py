@@ -31,6 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     info = artifacts.read_model_info(convolutions.write(folder / "model"))
     training, validation = listing(folder / "training", 60, 1), listing(folder / "validation", 210)
     inputs = {"training": training, "validation": validation, "arrays": None, "precision": "off"}
+    inputs |= {"expected": None, "probabilities": None}
     return SimpleNamespace(backbone=SimpleNamespace(info=info), **inputs)
 
 
@@ -119,7 +120,7 @@ def test_bf16_is_judged_where_int8_failed(
         "statistics": [str(example.path) for example in trained.training.examples[:3]],
         "gate": [[str(example.path), example.label] for example in trained.validation.examples[1:]],
     }
-    network = {"folder": str(folder), "another_rung": 100.0, "whole": 100.0}
+    network = {"folder": str(folder), "another_rung": 100.0, "whole": 100.0, "fitted": False}
     (tmp_path / "network.json").write_text(json.dumps(network))
     (tmp_path / "verified.json").write_text("{}")
     quantiser._quantise(tmp_path, request)
@@ -261,6 +262,7 @@ def test_verified_predictions_are_not_computed_again(
     artifacts.write_model_info(folder, replace(info, extra={**known, "verification": verification}))
     expected = np.arange(len(trained.validation.examples), dtype=np.float32)[:, np.newaxis]
     found: list[Any] = []
+    networks: list[Any] = []
     requests: list[Any] = []
 
     def start(child: Child, module: str, scratch: Path, request: Any) -> None:
@@ -270,18 +272,21 @@ def test_verified_predictions_are_not_computed_again(
     def wait(child: Child, stop: StopSignal) -> None:
         known = [child._stderr.with_name(name) for name in ("float32.npy", "features.npy")]
         found.append([np.load(path) if path.is_file() else None for path in known])
+        networks.append(json.loads(child._stderr.with_name("network.json").read_text()))
         raise ChildKilled("enough")
 
     monkeypatch.setattr(Child, "__init__", start)
     monkeypatch.setattr(Child, "wait", wait)
     monkeypatch.setattr(Child, "end", lambda child: None)
     arrays = Features(np.arange(len(trained.training.examples), dtype=np.float32)[:, np.newaxis], expected)
-    job: Any = SimpleNamespace(**{**vars(trained), "expected": expected, "arrays": arrays})
+    refitted = {"expected": expected, "probabilities": expected.copy()}
+    job: Any = SimpleNamespace(**{**vars(trained), **refitted, "arrays": arrays})
     assert add(folder, job, StopSignal())
-    job.precision = "bfloat16"
+    job.precision, job.probabilities = "bfloat16", expected
     assert add(folder, job, StopSignal())
     job.precision, job.arrays = "off", replace(arrays, of_head=False)
     assert add(folder, job, StopSignal())
+    assert [network["fitted"] for network in networks] == [True, False, False]
     (answers, features), (_, rounded), (_, of_another_head) = found
     assert [answers is not None, features is not None, rounded is None, of_another_head is None] == [*given, True, True]
     if all(given):

@@ -28,9 +28,9 @@ def add(folder: Path) -> bool:
     """Add int8 as a job does that begins with it here."""
     images = Listing(Path(), convolutions.COLOURS, tuple(Example(Path(f"{row}.png"), row % 3) for row in range(210)))
     info = artifacts.read_model_info(folder)
-    trained: Any = SimpleNamespace(
-        backbone=SimpleNamespace(info=info), training=images, validation=images, arrays=None, precision="off"
-    )
+    inputs = {"training": images, "validation": images, "arrays": None, "precision": "off"}
+    predictions = {"expected": None, "probabilities": None}
+    trained: Any = SimpleNamespace(backbone=SimpleNamespace(info=info), **inputs, **predictions)
     with int8_ir.beginning(folder, trained, "auto", StopSignal()) as found:
         assert found
         return int8_ir.add(folder, found, StopSignal())
