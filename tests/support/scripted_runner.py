@@ -1,6 +1,7 @@
 """A runner of jobs that only exist as files: a test says what becomes of each."""
 
 import json
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +39,10 @@ class ScriptedRunner:
 
     def set(self, folder: Path, state: State) -> None:
         """Let a job be in a state."""
-        (folder / STATE_FILE).write_text(json.dumps({"state": state, "time": time.time_ns()}))
+        # Replaced, not rewritten: a thread of the console may read it at any time.
+        partial = folder / f"{STATE_FILE}.{threading.get_ident()}"
+        partial.write_text(json.dumps({"state": state, "time": time.time_ns()}))
+        partial.replace(folder / STATE_FILE)
 
     def status(self, folder: Path) -> JobStatus:
         """Return what the test has set."""

@@ -1,3 +1,4 @@
+import json
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ from image_classifier.contract.errors import UserError
 from image_classifier.runners.experiment import Experiment
 from image_classifier.runners.job import State
 from tests.support.consoles import make_console
-from tests.support.scripted_runner import ScriptedRunner
+from tests.support.scripted_runner import STATE_FILE, ScriptedRunner
 from tests.support.waiting import wait_until
 
 
@@ -113,3 +114,17 @@ def test_room_is_made_for_jobs_of_this_machine_alone(tmp_path: Path) -> None:
 
 def _has(found: Callable[[], list[str]], count: int) -> bool:
     return len(found()) == count
+
+
+def test_scripted_state_is_never_half_written(tmp_path: Path) -> None:
+    """Given a reader that has opened a job's state -> the whole old state; a new reader -> the new one, no other file.
+
+    A console asks for states from threads of its own, so a state that was emptied first once failed the test above.
+    """
+    runner = ScriptedRunner()
+    runner.set(tmp_path, State.RUNNING)
+    with (tmp_path / STATE_FILE).open() as before:
+        runner.set(tmp_path, State.STOPPED)
+        assert json.loads(before.read())["state"] == State.RUNNING
+    assert runner.status(tmp_path).state == State.STOPPED
+    assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]
