@@ -131,3 +131,19 @@ def test_upper_bounds_are_checked() -> None:
     parameters = {**create_training_job(job()).parameters, "HyperParameters": many}
     with pytest.raises(UserError, match=r"102 entries(.|\n)*3,000 characters"):
         calls.validate([Call("sagemaker", "CreateTrainingJob", parameters, "The job")])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("instance-type", "Unknown option instance-type; did you mean instance_type?"),
+        ("Spot", "Unknown option Spot; did you mean spot?"),
+        ("colour", "Unknown option colour. scripts/launch VERB --help lists the options; in a file they have _"),
+    ],
+)
+def test_unknown_option_names_a_near_one_or_where_the_list_is(name: str, expected: str) -> None:
+    """Given a name that resembles an option, and one that resembles none -> that option; the place of the list."""
+    with pytest.raises(UserError) as caught:
+        options.parse({name: "x"})
+    assert expected in str(caught.value)
+    assert "volume_gb" not in str(caught.value)

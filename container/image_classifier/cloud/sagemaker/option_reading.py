@@ -35,8 +35,7 @@ def read_values(declarations: Sequence[Declaration], given: Mapping[str, Any]) -
     values: dict[str, Value] = {}
     for name, written in given.items():
         if name not in declared:
-            near = difflib.get_close_matches(name, declared, n=1) or [", ".join(declared)]
-            problems.append(f"Unknown option {name}; did you mean {near[0]}?")
+            problems.append(_unknown(name, declared))
             continue
         try:
             values[name] = decode(declared[name], _with_commas(written))
@@ -44,6 +43,13 @@ def read_values(declarations: Sequence[Declaration], given: Mapping[str, Any]) -
             because = f", {reason}" if str(reason) else ""
             problems.append(f"{name} is {written!r}{because}; allowed: {declared[name].allowed}.")
     return values, problems
+
+
+def _unknown(name: str, declared: Mapping[str, Declaration]) -> str:
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), declared, n=1)
+    if near:
+        return f"Unknown option {name}; did you mean {near[0]}?"
+    return f"Unknown option {name}. scripts/launch VERB --help lists the options; in a file they have _ instead of -."
 
 
 def reject(problems: Sequence[str]) -> None:
