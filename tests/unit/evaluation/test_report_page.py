@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_classifier.contract import report_files
 from image_classifier.evaluation import judgement, mistakes, model_card, model_quality, scores, thumbnails
-from image_classifier.evaluation.evidence import VALIDATION
+from image_classifier.evaluation.evidence import TEST, VALIDATION
 from image_classifier.evaluation.familiarity import Separation
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.label_issues import LabelIssue
@@ -150,6 +150,36 @@ def test_calibrated_model_is_not_told_to_be_calibrated(
     miscalibrated = replace(bare.calibration, ece=0.1, ece_by_chance=0.05, ece_after=0.03, temperature=1.6)
     evidence = replace(bare.evidence, model_info={"calibration": record})
     text = " ".join(Page(page.build(replace(bare, evidence=evidence, calibration=miscalibrated))).text.split())
+    assert said in text
+    assert unsaid not in text
+
+
+@pytest.mark.parametrize(
+    ("judged", "validation", "said", "unsaid"),
+    [
+        (TEST, 100, "change no predicted class: train with .", "It takes at least"),
+        (TEST, 99, "It takes at least 100 validation images, and the job had 99:", "class: train with"),
+        (TEST, None, "predicted class: train with and at least 100 validation images.", "the job had"),
+        (VALIDATION, 99, "cannot be measured on fewer than 100 images. It takes at least 100", "class: train with"),
+    ],
+)
+def test_advice_to_calibrate_fits_the_validation_images(
+    tmp_path: Path, judged: str, validation: int | None, said: str, unsaid: str
+) -> None:
+    """Given an overconfident model and validation images that suffice for a temperature, or do not -> what to do.
+
+    The text of a page has its code, such as calibration=temperature, behind the sentence.
+    """
+    bare = evaluations.evaluation(tmp_path, 2, images=400 if judged == TEST else 99)
+    assert bare.calibration is not None
+    miscalibrated = replace(bare.calibration, ece=0.1, ece_by_chance=0.05)
+    if judged == TEST:
+        miscalibrated = replace(miscalibrated, ece_after=0.03, temperature=1.6)
+    images = replace(bare.evidence.judged, name=judged)
+    others = (replace(images.part(np.arange(validation)), name=VALIDATION),) if judged == TEST and validation else ()
+    evidence = replace(bare.evidence, judged=images, others=others, model_info={})
+    found = replace(bare, evidence=evidence, calibration=miscalibrated)
+    text = " ".join(Page(page.build(found, thumbnails=False)).text.split())
     assert said in text
     assert unsaid not in text
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from image_classifier import pages
 from image_classifier.contract import names
 from image_classifier.evaluation import charts, judgement, verdict, wording
-from image_classifier.evaluation.calibration import Calibration
-from image_classifier.evaluation.evidence import Evidence
+from image_classifier.evaluation.calibration import LEAST_IMAGES, Calibration
+from image_classifier.evaluation.evidence import VALIDATION, Evidence
 from image_classifier.evaluation.judgement import Evaluation
 from image_classifier.evaluation.report import images, provenance, sections
 
@@ -101,6 +101,8 @@ def context(
         "is_one_page": cell_link is None,
         "all_classes_link": all_classes_link,
         "overconfidence": _overconfidence(evaluation.calibration),
+        "to_calibrate": _validation_images(evaluation.evidence),
+        "least_to_calibrate": LEAST_IMAGES,
         "more_images": _more_images(evaluation.evidence),
         "reasons": evaluation.left_out,
         "left_out": judgement,
@@ -178,6 +180,12 @@ def draw(evaluation: Evaluation) -> dict[str, str]:
     if len(evidence.learning_curve) > 1:
         found["learning"] = charts.learning(evidence.learning_curve)
     return found
+
+
+def _validation_images(evidence: Evidence) -> int | None:
+    """Return the number of images that a job would fit a temperature on; None if they are not known here."""
+    found = evidence.split(VALIDATION)
+    return None if found is None else len(found)
 
 
 def _overconfidence(calibration: Calibration | None) -> float:
