@@ -226,9 +226,10 @@ def saved_model_folder(folder: Path) -> Path:
     found = sorted(path.parent for path in model_files(folder) if path.name == SAVED_MODEL_FILE)
     if len(found) == 1:
         return found[0]
-    content = ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing"
     if not found:
-        raise UserError(f"{folder} contains no SavedModel (saved_model.pb), only {content}. Expected one under 1/.")
+        content = ", ".join(sorted(path.name for path in folder.iterdir())[:10])
+        others = f", only {content}" if content else "; it is empty"
+        raise UserError(f"{folder} contains no SavedModel (saved_model.pb){others}. Expected one under 1/.")
     names = ", ".join(str(path.relative_to(folder)) for path in found[:5])
     raise UserError(f"{folder} contains several SavedModels ({names}), none of them under 1/. Keep one of them.")
 

@@ -178,12 +178,39 @@ def used_alone(folder: Path, wait: bool = False) -> Iterator[int]:
     Raises:
         UserError: Another process holds the lock.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    busy = f"Another job is running in {folder}. Wait for it, or give another folder."
+    with _locked(folder, busy, os.O_DIRECTORY, wait) as lock:
+        yield lock
+
+
+@contextlib.contextmanager
+def changed_alone(path: Path, command: str) -> Iterator[None]:
+    """Hold an exclusive lock on an existing file or folder while `command`, such as `scripts/export`, replaces it.
+
+    The system releases it when the process ends, however it ends.
+
+    Raises:
+        UserError: Another process holds the lock.
+        OSError: The path cannot be opened.
+    """
+    busy = f"Another {command} is changing {path}. Nothing was changed here. Wait for it, and run the command again."
+    while True:
+        with _locked(path, busy) as lock:
+            if not os.path.samestat(os.fstat(lock), path.stat()):
+                # Between opening and locking, the one before replaced the file, and another may lock the new one.
+                continue
+            yield
+            return
+
+
+@contextlib.contextmanager
+def _locked(path: Path, busy: str, flags: int = 0, wait: bool = False) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | flags)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"Another job is running in {folder}. Wait for it, or give another folder.") from error
+            raise UserError(busy) from error
         yield descriptor
     finally:
         os.close(descriptor)

@@ -183,3 +183,11 @@ def test_help_of_a_command_is_its_own(clone: Path) -> None:
     assert run_in_fresh_clone(clone, "help", "lock").stdout.startswith("usage: scripts/lock")
     done = run_in_fresh_clone(clone, "help", "nosuch")
     assert (done.returncode, done.stderr) == (2, "scripts/help: nosuch is not a command; scripts/help lists them.\n")
+
+
+@pytest.mark.parametrize("name", ["nosuch", "serving.nosuch", "../conftest"])
+def test_benchmark_that_does_not_exist_is_said(name: str) -> None:
+    """A mistyped name -> exit code 2 and one sentence."""
+    done = subprocess.run([SCRIPTS / "benchmark", name], capture_output=True, text=True, timeout=60, check=False)
+    expected = f"scripts/benchmark: {name} is not a benchmark; scripts/benchmark --help lists them.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from image_classifier import archives, artifacts, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
-from image_classifier.cli.terminal import command
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line, report_and_exit_code
+from image_classifier.cli import argument_types
+from image_classifier.cli.terminal import command, os_errors
+from image_classifier.contract.errors import ExplainedError, UserError, report_and_exit_code
 from image_classifier.inference import predictor
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.openvino_model import (
@@ -32,6 +33,7 @@ from image_classifier.inference.openvino_model.precision_record import BF16, INT
 from image_classifier.inference.openvino_model.quantisation import QuantisationImages, TimeLimits
 from image_classifier.untrusted_models import assumptions
 
+_COMMAND = "scripts/convert-model"
 _LIMITS = TimeLimits(another_rung=900.0, whole=3600.0)
 
 
@@ -54,12 +56,13 @@ def convert_model(artefact: Path, images: Path | None, trust: bool = False, quan
         quantize: Whether to add an int8 IR too, for which `images` has one folder for each class.
 
     Raises:
-        UserError: The model cannot be used or converted, has an IR of another program, or the folder has no images, or
-            with `quantize` too few of its classes.
+        UserError: The model cannot be used or converted, is being converted by another process, has an IR of another
+            program, or the folder has no images, or with `quantize` too few of its classes.
         OSError: It cannot be written.
     """
     artefact = archives.existing_model(artefact)
-    with tempfile.TemporaryDirectory(prefix="convert-") as scratch:
+    changed = model_layout.root(artefact)
+    with own_files.changed_alone(changed, _COMMAND), tempfile.TemporaryDirectory(prefix="convert-") as scratch:
         folder = archives.materialise(artefact, Path(scratch) / "model")
         try:
             for note in model_layout.notes(folder):
@@ -189,17 +192,23 @@ def _reject_foreign_ir(target: Path, recorded: bool) -> None:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return the process's exit code."""
     parser = argparse.ArgumentParser(
-        prog="scripts/convert-model",
+        prog=_COMMAND,
         description=__doc__,
         epilog="examples:\n  scripts/convert-model run/job/model\n"
         "  scripts/convert-model model.tar.gz --images photos --quantize",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "artefact", type=Path, metavar="ARTEFACT", help="a model folder or a model.tar.gz; changed in place"
+        "artefact",
+        type=argument_types.some_path,
+        metavar="ARTEFACT",
+        help="a model folder or a model.tar.gz; changed in place",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="images like those that it will classify; else synthetic ones"
+        "--images",
+        type=argument_types.some_path,
+        metavar="DIR",
+        help="images like those that it will classify; else synthetic ones",
     )
     parser.add_argument(
         "--trust-model", action="store_true", help="accept any operation in it, file and Python operations included"
@@ -219,8 +228,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return report_and_exit_code(error)
     except OSError as error:
         # In a folder networks are replaced one after the other.
-        what = "" if given.artefact.is_dir() else " is unchanged, since it"
-        return report_and_exit_code(PlatformError(f"{given.artefact}{what} cannot be written: {first_line(error)}."))
+        return report_and_exit_code(os_errors.explained(error, given.artefact, not given.artefact.is_dir()))
     record = converted.record
     kind = "synthetic images (--images DIR takes real ones)" if record.synthetic else f"images of {given.images}"
     print(

@@ -36,6 +36,7 @@ def run(data: str, keep_serving: bool, show_report: bool = False) -> int:
     Raises:
         ExplainedError: A step failed; the message says why.
     """
+    _reject_unknown(data)
     steps = Steps(consoles.output())
     output = PROGRAM.parent / "run" / f"demo-{Path(data).resolve().name}"
     with steps.step("staging", "Staging the backbone"):
@@ -66,14 +67,18 @@ def run(data: str, keep_serving: bool, show_report: bool = False) -> int:
     return 0
 
 
+def _reject_unknown(data: str) -> None:
+    """Reject what is neither a sample nor a folder, before a backbone is fetched."""
+    if data not in SAMPLES and not (data.strip() and Path(data).is_dir()):
+        raise UserError(f"--data is {data!r}; give a folder of class folders, or one of: {', '.join(SAMPLES)}.")
+
+
 def _photographs(data: str) -> tuple[Path, Path]:
     cache = packages.cache_folder()
     if data in SAMPLES:
         folder = sample_sets.fetch(data, cache / "data" / data, consoles.announce)
-    elif data.strip() and Path(data).is_dir():
-        folder = sample_sets.hold_out(Path(data), cache / "own-data" / Path(data).resolve().name)
     else:
-        raise UserError(f"--data is {data!r}; give a folder of class folders, or one of: {', '.join(SAMPLES)}.")
+        folder = sample_sets.hold_out(Path(data), cache / "own-data" / Path(data).resolve().name)
     return folder / "train", folder / "held-out"
 
 
@@ -84,7 +89,7 @@ def _classify(held_out: Path, port: int) -> Score:
         description = "Classifying held-out images over HTTP"
         found = iter(track(found, description, len(images), console=consoles.output(), transient=True))
     outcomes = list(found)
-    for error in (outcome for outcome in outcomes if isinstance(outcome, UserError)):
+    for error in (outcome for outcome in outcomes if isinstance(outcome, ExplainedError)):
         raise error
     score = answers.score(outcome for outcome in outcomes if isinstance(outcome, Answer))
     if score is None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from image_classifier import own_files
 from image_classifier.cli import argument_types
-from image_classifier.cli.terminal import command, consoles, fitted_table
+from image_classifier.cli.terminal import command, consoles, fitted_table, os_errors
 from image_classifier.cli.terminal.fitted_table import Column
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.evaluation import wording
 from image_classifier.evaluation.drift import verdict
 from image_classifier.evaluation.drift.comparison import Check, Comparison
@@ -156,8 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
     except OSError as error:
-        problem = f"{error.filename or given.output} cannot be written: {first_line(error)}."
-        return consoles.report_and_exit_code(PlatformError(problem))
+        return consoles.report_and_exit_code(os_errors.explained(error, given.output or Path(tempfile.gettempdir())))
     return DRIFTED if found.comparison.drifted else 0
 
 

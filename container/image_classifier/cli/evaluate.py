@@ -14,9 +14,9 @@ from image_classifier.class_folders import channel_scan, manifest_scan, manifest
 from image_classifier.class_folders.problems import raise_all
 from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import image_files
-from image_classifier.cli.terminal import command, consoles, report_page, typed_paths
+from image_classifier.cli.terminal import command, consoles, os_errors, report_page, typed_paths
 from image_classifier.contract import names, report_files
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.evaluation import judgement, report_folder, verdict
 from image_classifier.evaluation.evidence import TRAINING, VALIDATION
 from image_classifier.evaluation.judgement import Evaluation
@@ -210,7 +210,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
     except OSError as error:
-        return consoles.report_and_exit_code(PlatformError(f"{output} cannot be written: {first_line(error)}."))
+        return consoles.report_and_exit_code(os_errors.explained(error, output))
     for line in report_page.lines(found, str(output)):
         consoles.print_text(consoles.output(), line)
     if given.open:

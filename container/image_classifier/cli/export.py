@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_classifier import archives, durable_files, model_layout, own_files
+from image_classifier.cli import argument_types
 from image_classifier.cli.predictions import image_files
-from image_classifier.cli.terminal import command, consoles, litert_summary, typed_paths
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.cli.terminal import command, consoles, litert_summary, os_errors, typed_paths
+from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.inference.litert_model import exchange, export, judgement
 from image_classifier.inference.litert_model.exchange import FLOAT16, FLOAT32, INT8, INT8_WEIGHTS, Converted, Request
 from image_classifier.inference.litert_model.export import GivenImage
@@ -174,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
         "  scripts/export model.tar.gz --to litert --precision int8 --images photos --output flowers.tflite",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a model folder, a model.tar.gz, or a local job")
+    parser.add_argument(
+        "model", type=argument_types.some_path, metavar="MODEL", help="a model folder, a model.tar.gz, or a local job"
+    )
     parser.add_argument("--to", choices=("litert",), required=True, help="the format: litert, a .tflite file")
     parser.add_argument(
         "--precision",
@@ -184,9 +187,14 @@ def _parser() -> argparse.ArgumentParser:
         "activations too; needs --images)",
     )
     parser.add_argument(
-        "--images", type=Path, metavar="DIR", help="images to compare on, in class folders if possible; else synthetic"
+        "--images",
+        type=argument_types.some_path,
+        metavar="DIR",
+        help="images to compare on, in class folders if possible; else synthetic",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="a .tflite file; default: beside the model")
+    parser.add_argument(
+        "--output", type=argument_types.some_path, metavar="FILE", help="a .tflite file; default: beside the model"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the file and its labels if they exist")
     parser.add_argument(
         "--accept-loss", action="store_true", help="write the file also if its predictions differ too much"
@@ -220,7 +228,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
     except OSError as error:
-        return consoles.report_and_exit_code(PlatformError(f"{output} cannot be written: {first_line(error)}."))
+        return consoles.report_and_exit_code(os_errors.explained(error, output))
     return 0
 
 

@@ -18,9 +18,9 @@ from image_classifier import artifact_checksums, artifacts, durable_files, model
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli import argument_types, convert_model
 from image_classifier.cli.predictions import image_files
-from image_classifier.cli.terminal import command, consoles, import_summary
+from image_classifier.cli.terminal import command, consoles, import_summary, os_errors
 from image_classifier.cli.terminal.import_summary import AnswerComparison, Imported
-from image_classifier.contract.errors import ExplainedError, PlatformError, UserError, first_line
+from image_classifier.contract.errors import ExplainedError, UserError
 from image_classifier.inference.engines import EngineOptions
 from image_classifier.inference.layout import check_layout
 from image_classifier.inference.openvino_model import agreement, conversion, given_images, ir_record
@@ -225,7 +225,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except ExplainedError as error:
         return consoles.report_and_exit_code(error)
     except OSError as error:
-        return consoles.report_and_exit_code(PlatformError(f"{given.output} cannot be written: {first_line(error)}."))
+        return consoles.report_and_exit_code(os_errors.explained(error, given.output))
     consoles.output().print(import_summary.table(found))
     for line in import_summary.lines(found, str(given.output)):
         consoles.announce(line)

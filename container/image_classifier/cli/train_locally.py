@@ -12,6 +12,7 @@ from typing import Any
 from image_classifier import PROGRAM
 from image_classifier.class_folders import manifests
 from image_classifier.cli import argument_types
+from image_classifier.cli.launch import images
 from image_classifier.cli.terminal import command, consoles, job_process, job_summary, report_page, typed_paths
 from image_classifier.contract import assignments, contradictions, hyperparameters, report_files
 from image_classifier.contract.errors import ExplainedError, UserError
@@ -231,6 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = replace(local.local_job(asked_for, output), **_typed_channels(given))
         job_tree.check(job)
         job_state.work_folder(output, given.overwrite)
+        # Before a backbone is fetched, which may take minutes.
+        images.check(asked_for)
         for line in filter(None, (recipe_line, advice(asked_for.hyperparameters), seen_images(job))):
             consoles.print_text(consoles.output(), line)
         job = replace(job, model=model.fetch())

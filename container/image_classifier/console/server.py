@@ -7,7 +7,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import UserError, cause
 from image_classifier.resources.ports import bind_error
 
 THREADS = 32
@@ -78,13 +78,13 @@ def reject_port_in_use(host: str, port: int) -> None:
     Raises:
         UserError: Another program listens on the port, or the address is not one of this machine.
     """
+    if not 0 < port <= _LAST_PORT:
+        raise UserError(f"--port is {port}; allowed are 1 to {_LAST_PORT}.")
     error = bind_error(host, port)
     if error is None:
         return
-    if not 0 < port <= _LAST_PORT:
-        raise UserError(f"--port is {port}; allowed are 1 to {_LAST_PORT}.") from error
     if bind_error(host, 0):
-        raise UserError(f"--host {host} is not an address of this machine: {error}.") from error
+        raise UserError(f"--host {host} is not an address of this machine: {cause(error)}.") from error
     free = next((other for other in range(port + 1, _LAST_PORT + 1) if not bind_error(host, other)), None)
     remedy = f"Start with --port {free}, which is free." if free else "Choose another with --port."
     raise UserError(f"Port {port} cannot be used: {error}. {remedy}") from error

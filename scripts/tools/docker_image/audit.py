@@ -137,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--service", choices=SERVICES, default=SERVICES[0], help="the database (default: %(default)s)")
     parser.add_argument("locks", nargs="*", type=Path, metavar="LOCK", help="default: all of the project")
     given = parser.parse_args(arguments)
+    if missing := [str(path) for path in given.locks if not path.is_file()]:
+        parser.error(f"{', '.join(missing)} does not exist; give lock files, or none for those of the project")
     try:
         return audit(install(), given.locks or locks(), given.service)
     except ExplainedError as error:

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from image_classifier.cli import (
+    convert_model,
+    demo,
     drift,
     evaluate,
+    export,
     models,
     predict,
     sample_data,
@@ -32,6 +35,10 @@ Main = Callable[[Sequence[str]], int]
         (predict.main, ["https://example.com/cat.jpg"], "is the address 'https://example.com/cat.jpg'; give a path on"),
         (predict.main, [""], "argument IMAGE_OR_FOLDER: is empty"),
         (evaluate.main, ["run/job", "--images", ""], "argument --images: is empty"),
+        (convert_model.main, [""], "argument ARTEFACT: is empty"),
+        (convert_model.main, ["run/job/model", "--images", ""], "argument --images: is empty"),
+        (export.main, ["", "--to", "litert"], "argument MODEL: is empty"),
+        (export.main, ["run/job", "--to", "litert", "--images", ""], "argument --images: is empty"),
         (serve_locally.main, ["run/job", "--port", "65536"], "argument --port: is '65536'; allowed are 1 to 65535"),
         (serve_locally.main, ["run/job", "--port", "0"], "argument --port: is '0'; allowed are 1 to 65535"),
         (serve_locally.main, ["run/job", "--port", "http"], "argument --port: is 'http'; allowed are 1 to 65535"),
@@ -83,3 +90,12 @@ def test_archive_of_another_ending_is_not_written(tmp_path: Path, capsys: pytest
     assert stage_backbone.main(["lite0", "--output", str(tmp_path / "lite0.zip")]) == 1
     assert "lite0.zip does not end in .tar.gz or .tgz" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("data", ["run/absent", " ", __file__])
+def test_demo_of_a_folder_that_does_not_exist_fetches_nothing(capsys: pytest.CaptureFixture[str], data: str) -> None:
+    """Given a path that is not a folder -> one sentence, before a backbone is staged."""
+    assert demo.main(["--data", data]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"UserError: --data is {data!r}; give a folder of class folders, or one of: solar")

@@ -77,3 +77,13 @@ def test_every_lock_is_looked_up() -> None:
     names = {str(path.relative_to(audit.ROOT)) for path in audit.locks()}
     expected = {f"docker/requirements-{name}.txt" for name in ("audit", "cpu", "dev", "serve")}
     assert names == {"requirements.txt", *expected}
+
+
+def test_lock_that_does_not_exist_is_a_mistake_of_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a mistyped file -> exit code 2 and its name, before the database is asked."""
+    with pytest.raises(SystemExit) as ended:
+        audit.main([str(tmp_path / "absent.txt")])
+    assert ended.value.code == 2
+    assert f"{tmp_path}/absent.txt does not exist; give lock files" in capsys.readouterr().err

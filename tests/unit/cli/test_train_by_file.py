@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from image_classifier.cli import train_locally
+from image_classifier.runners.chosen_model import ChosenModel
 from image_classifier.runners.experiment import Experiment
 from image_classifier.runners.job_tree import LocalJob
 
@@ -25,8 +26,10 @@ instance_type = "ml.m5.large"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a job.toml and what it names, which is not the working folder."""
-    for name in ("images", "others", "backbone"):
+    for name in ("images/a", "images/b", "others/a", "others/b", "backbone"):
         (tmp_path / "experiment" / name).mkdir(parents=True)
+    for image in ("images/a/1.jpg", "images/b/1.jpg", "others/a/1.jpg", "others/b/1.jpg"):
+        (tmp_path / "experiment" / image).touch()
     (tmp_path / "experiment" / "job.toml").write_text(FILE)
     monkeypatch.chdir(tmp_path)
     return tmp_path / "experiment"
@@ -59,7 +62,7 @@ def test_channels_named_by_their_manifest(
 ) -> None:
     """Given manifests instead of folders, in the file and as a word -> their folders; another file is rejected."""
     for name in ("images", "others"):
-        (folder / name / "list.csv").write_text("path,label\n1.jpg,a\n")
+        (folder / name / "list.csv").write_text("path,label\na/1.jpg,a\nb/1.jpg,b\n")
     (folder / "job.toml").write_text(FILE.replace('"images"', '"images/list.csv"'))
     job, asked_for = trained(
         monkeypatch, "--job", "experiment/job.toml", "--validation", "experiment/others/list.csv", "--output", "out"
@@ -117,3 +120,24 @@ def test_neither_file_nor_folder(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         train_locally.main(["epochs=3"])
     assert "the following arguments are required: --training DIR, or --job FILE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("named", ["", "1.jpg"])
+def test_folder_without_class_folders_is_found_before_a_model_is_fetched(
+    folder: Path, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given an empty folder, or a flat one, and a model of the catalogue -> one sentence; nothing is fetched."""
+    (folder / "flat").mkdir()
+    if named:
+        (folder / "flat" / named).touch()
+
+    def fetch(*_: object) -> None:
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr(ChosenModel, "fetch", fetch)
+    assert train_locally.main(["--training", "experiment/flat", "--model", "lite0", "--output", "out"]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("UserError: ")
+    assert "experiment/flat" in said.err
+    assert said.out == ""
+    assert not Path("out").exists()

@@ -1,7 +1,10 @@
 import os
 from pathlib import Path
 
-from image_classifier.console import instance
+import pytest
+
+from image_classifier.console import instance, server
+from image_classifier.contract.errors import UserError
 
 
 def test_home_has_one_console(tmp_path: Path) -> None:
@@ -41,3 +44,10 @@ def test_address_is_announced_and_retired(tmp_path: Path) -> None:
     assert instance.announced(tmp_path) == "http://127.0.0.1:8000/?token=x"
     instance.retire(tmp_path)
     assert instance.announced(tmp_path) is None
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65_536])
+def test_port_that_no_browser_can_open_is_rejected(port: int) -> None:
+    """Given port 0, at which the system would choose one, or one out of range -> the range, before anything listens."""
+    with pytest.raises(UserError, match=f"--port is {port}; allowed are 1 to 65535"):
+        server.reject_port_in_use("127.0.0.1", port)

@@ -1,6 +1,9 @@
 """The command that adds an IR to a model folder or an archive."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier import archives, artifact_checksums, artifacts
+from image_classifier import PROGRAM, archives, artifact_checksums, artifacts, own_files
 from image_classifier.cli import convert_model
+from image_classifier.contract.errors import UserError
 from image_classifier.inference.predictor import Predictor
 from tests.unit.inference import colours
 
@@ -168,3 +172,54 @@ def test_archive_by_a_link_stays_a_link(archive: Path, tmp_path: Path, capsys: p
     assert link.is_symlink()
     archives.unpack(archive, tmp_path / "after")
     assert (tmp_path / "after" / "openvino" / "model.xml").is_file()
+
+
+@pytest.mark.parametrize("form", ["folder", "wrapped folder", "archive"])
+def test_second_command_on_one_model_is_rejected(
+    form: str, model: Path, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Given a model that another process is converting -> exit 1, one sentence, and every file as it was."""
+    path = archive if form == "archive" else model
+    given = path.parent if form == "wrapped folder" else path
+    before = artifact_checksums.folder_sha256(path.parent)
+    with own_files.changed_alone(path, "scripts/convert-model"):
+        code, said, complained = run(capsys, given)
+    assert (code, said) == (1, "")
+    assert complained.splitlines() == [
+        f"UserError: Another scripts/convert-model is changing {path}. Nothing was changed here. Wait for it, and run "
+        "the command again."
+    ]
+    assert artifact_checksums.folder_sha256(path.parent) == before
+
+
+def test_killed_command_leaves_no_lock(model: Path) -> None:
+    """Given a process that is killed while it converts a model -> the next one gets the lock at once."""
+    waits = (
+        "import sys; from pathlib import Path; from image_classifier import own_files\n"
+        "with own_files.changed_alone(Path(sys.argv[1]), 'scripts/convert-model'): print('locked', flush=True); input()"
+    )
+    command = [sys.executable, "-c", waits, str(model)]
+    environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(UserError, match="is changing"), own_files.changed_alone(model, "scripts/convert-model"):
+            pass
+        process.kill()
+        process.wait()
+        with own_files.changed_alone(model, "scripts/convert-model"):
+            pass
+
+
+def test_lock_is_that_of_the_file_that_lies_there(archive: Path) -> None:
+    """Given an archive that is replaced while it is locked -> the next one locks the new file, and excludes others."""
+    with own_files.changed_alone(archive, "scripts/convert-model"):
+        copy = archive.with_name("copy")
+        copy.write_bytes(archive.read_bytes())
+        copy.replace(archive)
+        with (
+            own_files.changed_alone(archive, "scripts/convert-model"),
+            pytest.raises(UserError, match="is changing"),
+            own_files.changed_alone(archive, "scripts/convert-model"),
+        ):
+            pass
