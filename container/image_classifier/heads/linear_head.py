@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import binary_rule
 from image_classifier.heads import row_blocks
 from image_classifier.heads.logistic_regression import Problem, Weights
 from image_classifier.heads.row_blocks import Scaling
@@ -59,7 +60,9 @@ def from_weights(weights: Weights, scaling: Scaling) -> LinearHead:
 
 def predicted(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the most probable class (n,) by logits or probabilities (n, K), or by probabilities of class 1 (n, 1)."""
-    return (outputs[:, 0] > 0.5).astype(np.int64) if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+    if outputs.shape[1] == 1:
+        return binary_rule.is_class_1(outputs[:, 0]).astype(np.int64)
+    return outputs.argmax(axis=1)
 
 
 def fit(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import binary_rule
+
 if TYPE_CHECKING:
     from image_classifier.evaluation.occlusion import OcclusionMap
 
@@ -30,9 +32,9 @@ class Prediction:
 
     @property
     def predicted_index(self) -> int:
-        """Index of the most probable class, the first one in a tie; in binary mode the second class from 0.5 on."""
+        """Index of the most probable class, the first one in a tie; in binary mode see `binary_rule`."""
         if self._is_binary:
-            return int(self.probabilities[0] >= 0.5)
+            return int(binary_rule.is_class_1(float(self.probabilities[0])))
         return int(self.probabilities.argmax())
 
     @property
@@ -51,9 +53,9 @@ class Prediction:
     def most_probable(self, count: int) -> "Prediction":
         """Return the `count` most probable classes, or all if there are fewer, in descending order."""
         probabilities = self.class_probabilities
-        # Stable, so that ties stay in index order; in binary mode 0.5 counts as the second class.
+        # Stable, so that ties stay in index order.
         order = np.argsort(-probabilities, kind="stable")
-        if self._is_binary and probabilities[1] >= 0.5:
+        if self._is_binary and self.predicted_index == 1:
             order = np.array([1, 0])
         chosen = order[:count]
         return Prediction(tuple(self.labels[index] for index in chosen.tolist()), probabilities[chosen])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from image_classifier.evaluation import binary_rule
 from image_classifier.evaluation.drift.profile import UNKNOWN
 from image_classifier.monitoring import captured_json
 
@@ -78,7 +79,7 @@ def _named(predicted: Any, labels: list[Any], probabilities: NDArray[np.float32]
 
 def _indexed(probabilities: NDArray[np.float32], classes: int) -> tuple[int, float]:
     if classes == 2 and len(probabilities) == 1:
-        index = int(probabilities[0] >= 0.5)
+        index = int(binary_rule.is_class_1(float(probabilities[0])))
         return index, _of_second(probabilities, index)
     if len(probabilities) != classes:
         return UNKNOWN, math.nan

@@ -38,5 +38,5 @@ def two_columns(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return (n, 2) for a sigmoid output (n, 1), which holds only P(class 1); return any other table unchanged."""
     if probabilities.shape[1] > 1:
         return probabilities
-    # p = 0.5 counts as class 1, as it does in serving.
+    # The larger column is the class of `binary_rule`: p = 0.5, and a rounded 1 - p, must not tie in favour of class 0.
     return np.concatenate([np.nextafter(1 - probabilities, np.float32(0)), probabilities], axis=1)

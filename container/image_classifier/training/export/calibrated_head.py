@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.evaluation import calibration
+from image_classifier.evaluation import binary_rule, calibration
 from image_classifier.evaluation.evidence import VALIDATION
 from image_classifier.inference.openvino_model import agreement
 from image_classifier.training.export import evidence
@@ -61,20 +61,23 @@ def calibrate(trained: "Trained", method: str) -> CalibratedHead:
 
 
 def _with_temperature(trained: "Trained", temperature: float, head: list[NDArray[np.float32]]) -> "Trained":
-    probabilities = _applied(trained.probabilities, temperature)
+    probabilities = scaled(trained.probabilities, temperature)
     same = trained.expected is trained.probabilities
     test = trained.test
     return replace(
         trained,
         weights=[*head, *trained.weights[len(head) :]],
         probabilities=probabilities,
-        expected=probabilities if same else _applied(trained.expected, temperature),
-        test=replace(test, probabilities=_applied(test.probabilities, temperature)) if test else None,
+        expected=probabilities if same else scaled(trained.expected, temperature),
+        test=replace(test, probabilities=scaled(test.probabilities, temperature)) if test else None,
         temperature=temperature,
     )
 
 
-def _applied(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+def scaled(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     """Return probabilities after division of their logits, (n, K), or (n, 1) in binary mode."""
     found = calibration.apply_temperature(agreement.two_columns(probabilities), temperature)
-    return found[:, -probabilities.shape[1] :] if probabilities.shape[1] == 1 else found
+    if probabilities.shape[1] > 1:
+        return found
+    # The logit of the threshold is 0, which stays 0; rounding here would make it another class than the head serves.
+    return np.where(probabilities == binary_rule.THRESHOLD, probabilities, found[:, 1:])

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tf_keras
 
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.evaluation import binary_rule
 from image_classifier.training.model.backbone import Backbone
 
 
@@ -122,16 +123,16 @@ def build_loss(values: Hyperparameters, reduction: str = "auto") -> Any:
 
 def build_metrics(values: Hyperparameters, classes: int) -> list[Any]:
     """Return the metrics of the log: accuracy, top 5 with more than 5 classes, or the binary metrics."""
-    metrics = tf_keras.metrics
+    metrics, threshold = tf_keras.metrics, binary_rule.LARGEST_BELOW
     if values.binary_mode:
         return [
-            metrics.BinaryAccuracy("accuracy"),
-            metrics.TruePositives(name="true_positives"),
-            metrics.FalsePositives(name="false_positives"),
-            metrics.TrueNegatives(name="true_negatives"),
-            metrics.FalseNegatives(name="false_negatives"),
-            metrics.Precision(name="precision"),
-            metrics.Recall(name="recall"),
+            metrics.BinaryAccuracy("accuracy", threshold=threshold),
+            metrics.TruePositives(threshold, "true_positives"),
+            metrics.FalsePositives(threshold, "false_positives"),
+            metrics.TrueNegatives(threshold, "true_negatives"),
+            metrics.FalseNegatives(threshold, "false_negatives"),
+            metrics.Precision(threshold, name="precision"),
+            metrics.Recall(threshold, name="recall"),
             metrics.AUC(name="auc"),
             metrics.AUC(curve="PR", name="prc"),
         ]

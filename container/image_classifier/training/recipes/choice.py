@@ -79,5 +79,5 @@ def compare(
 
 
 def correct(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which images are classified correctly, bool (n,); a single output above 0.5 means class 1."""
+    """Return which images are classified correctly, bool (n,); see `linear_head.predicted`."""
     return np.equal(linear_head.predicted(outputs), labels)

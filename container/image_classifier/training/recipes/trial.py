@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.evaluation import stratified
+from image_classifier.heads import linear_head
 from image_classifier.training.recipes.head_trainer import Array, HeadTrainer, LabelledFeatures
 
 FOLDS = ((1_000, 5), (2_000, 3), (4_000, 2))
@@ -119,15 +120,15 @@ def _score(task: Task, values: Hyperparameters, trainers: Sequence[HeadTrainer])
 
 def score(probabilities: Array, labels: NDArray[np.int64], metric: str) -> Score:
     """Judge probabilities (n, K), or (n, 1) of class 1, against labels (n,) by accuracy or a binary metric."""
+    predicted = linear_head.predicted(probabilities)
     if probabilities.shape[1] == 1:
         probabilities = np.concatenate([1 - probabilities, probabilities], axis=1)
     of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     log_loss = float(-np.log(np.clip(of_label, 1e-15, 1)).mean())
-    return Score(_metric(metric, probabilities, labels), log_loss, len(labels))
+    return Score(_metric(metric, probabilities, predicted, labels), log_loss, len(labels))
 
 
-def _metric(name: str, probabilities: Array, labels: NDArray[np.int64]) -> float:
-    predicted = probabilities.argmax(axis=1)
+def _metric(name: str, probabilities: Array, predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
     match name:
         case "accuracy":
             return float((predicted == labels).mean())

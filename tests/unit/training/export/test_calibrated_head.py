@@ -80,3 +80,9 @@ def test_few_images_fit_no_temperature(trained: Any) -> None:
     found = calibrated_head.calibrate(before, "temperature")
     assert found.trained is before
     assert found.record == {"left_out": "99 validation images are fewer than the 100 that it takes"}
+
+
+@pytest.mark.parametrize("temperature", [0.2, 0.7, 1.3, 5.0])
+def test_undecided_binary_prediction_stays_undecided(temperature: float) -> None:
+    """P(class 1) of exactly 0.5, whose logit is 0 -> 0.5 whatever the temperature, so class 1 as the head serves it."""
+    assert calibrated_head.scaled(np.array([[0.5]], np.float32), temperature).tolist() == [[0.5]]

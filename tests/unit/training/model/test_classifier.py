@@ -49,3 +49,19 @@ def test_penalty_acts_on_the_kernel_alone() -> None:
     head = classifier.build_head(small.settings(regularizers_l2=0.5), 4, 3)
     head.set_weights([np.ones((4, 3)), np.full(3, 7.0)])
     assert [float(loss) for loss in head.losses] == [pytest.approx(0.5 * 12)]
+
+
+def test_metrics_of_binary_mode_decide_as_the_server_does() -> None:
+    """Probabilities of 0.5 and just below it, of both classes -> 0.5 counts as class 1, the other as class 0."""
+    from image_classifier.training.model import classifier
+
+    below = np.nextafter(np.float32(0.5), np.float32(0))
+    probabilities = np.array([[0.5], [0.5], [0.5], [below], [below]], np.float32)
+    targets = np.array([[1], [1], [0], [0], [1]], np.float32)
+    found = {}
+    for metric in classifier.build_metrics(small.settings(binary_mode=True), 2):
+        metric.update_state(targets, probabilities)
+        found[metric.name] = float(metric.result())
+    counts = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+    assert [found[name] for name in counts] == [2, 1, 1, 1]
+    assert [found[name] for name in ("accuracy", "precision", "recall")] == pytest.approx([3 / 5, 2 / 3, 2 / 3])

@@ -115,3 +115,11 @@ def test_ties_are_decided_by_the_log_loss() -> None:
     """Given equal accuracies -> the lower log loss is better, but never as good as one more correct row."""
     low, high = Score(0.90, 0.1, 100), Score(0.90, 50.0, 100)
     assert high.objective < low.objective < Score(0.91, 50.0, 100).objective
+
+
+def test_binary_trials_decide_as_the_server_does() -> None:
+    """Given P(class 1) of exactly 0.5 -> class 1 in every metric that takes classes."""
+    half = np.full((4, 1), 0.5, np.float32)
+    labels = np.array([1, 1, 1, 0])
+    found = [trial.score(half, labels, metric).metric for metric in ("accuracy", "precision", "recall")]
+    assert found == [0.75, 0.75, 1.0]
