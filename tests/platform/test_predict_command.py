@@ -114,9 +114,9 @@ def test_errors_are_red_on_a_terminal_and_plain_on_request(green_image: Path, tm
 
 
 def test_no_server_is_said(green_image: Path) -> None:
-    """Nothing listens at the address -> exit 1 and one sentence that says how to start a server."""
+    """Nothing listens at the address -> exit 3 and one sentence that says how to start a server."""
     done = run("predict", green_image, "--url", f"http://127.0.0.1:{free_port()}/invocations")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.startswith("PlatformError: No server answers as expected at http://127.0.0.1:")
     assert "scripts/serve-locally starts one" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -5,14 +5,14 @@ import contextlib
 import json
 import sys
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.progress import track
 
 from image_classifier import archives
 from image_classifier.cli import argument_types
-from image_classifier.cli.predictions import answers, asking, explaining, image_files, scoring
+from image_classifier.cli.predictions import answers, asking, csv_table, explaining, image_files, outcomes, scoring
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.rejections import Rejections
@@ -60,26 +60,30 @@ def _address(model: Path | None, url: str) -> Iterator[str]:
 
 
 def _show(
-    images: Sequence[ImageFile], outcomes: Iterator[Answer | UserError], as_json: bool
+    images: Sequence[ImageFile],
+    found: Iterator[Answer | ExplainedError],
+    as_json: bool,
+    keep: Callable[[Answer], None],
 ) -> tuple[list[Answer], int]:
-    """Print predictions as they arrive; return them, and how many images had none."""
-    found: list[Answer] = []
+    """Print and keep predictions as they arrive; return them, and the exit code for the images that have none."""
+    answered: list[Answer] = []
     rejected = Rejections()
-    width = max(len(_shown(image)) for image in images)
+    width = max((len(_shown(image)) for image in images), default=0)
     summarised = len(images) > LISTED and consoles.is_interactive() and not as_json
     if summarised:
-        outcomes = iter(track(outcomes, "Classifying", len(images), console=consoles.output(), transient=True))
-    for image, outcome in zip(images, outcomes, strict=True):
-        if isinstance(outcome, UserError):
+        found = iter(track(found, "Classifying", len(images), console=consoles.output(), transient=True))
+    for image, outcome in zip(images, found, strict=True):
+        if isinstance(outcome, ExplainedError):
             rejected.add(image, outcome)
             continue
-        found.append(outcome)
+        answered.append(outcome)
+        keep(outcome)
         if as_json:
             print(json.dumps({"file": str(image.path), **outcome.raw}), flush=True)
         elif not summarised:
             print(f"{_shown(image):<{width}}  {outcome.summary}", flush=True)
     rejected.print_others()
-    return found, rejected.count
+    return answered, rejected.exit_code
 
 
 def _shown(image: ImageFile) -> str:
@@ -107,9 +111,14 @@ def _print_score(found: Sequence[Answer], summarised: bool, has_every_class: boo
 
 def _address_of(text: str) -> str:
     """Return the address of /invocations of a server that a user names, such as `http://127.0.0.1:8080`."""
-    parts = urllib.parse.urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise argparse.ArgumentTypeError(f"is {text!r}; give an address such as {URL}")
+    mistake = argparse.ArgumentTypeError(f"is {text!r}; give an address such as {URL}")
+    try:
+        parts = urllib.parse.urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise mistake from error
+    if not is_address or any(character.isspace() for character in text):
+        raise mistake
     return text if parts.path.strip("/") else parts._replace(path=urllib.parse.urlsplit(URL).path).geturl()
 
 
@@ -119,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="scripts/predict",
         description="Classify images with a running server; class folders, or a manifest, give the accuracy.",
         epilog="examples:\n  scripts/predict run/data/solar/held-out --csv answers.csv\n"
-        "  scripts/predict photo.jpg --model run/job --explain",
+        "  scripts/predict photo.jpg --model run/job --explain\n\n" + outcomes.EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("images", type=argument_types.some_path, nargs="+", metavar="IMAGE_OR_FOLDER")
@@ -139,6 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--csv", type=argument_types.some_path, metavar="FILE", help="a new file with a row for each image"
     )
     parser.add_argument(
+        "--resume", action="store_true", help="ask about the images that an interrupted command left out of --csv"
+    )
+    parser.add_argument(
         "--explain", action="store_true", help="write an image that marks the parts that the prediction rests on"
     )
     parser.add_argument(
@@ -150,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--docker", action="store_true", help="run it in the Docker image, for macOS and Windows")
     given = parser.parse_args(arguments)
     try:
-        answers.reject_csv(given.csv)
+        csv_table.check(given.csv, given.resume)
         images = image_files.find(given.images, _on_standard_error)
         with _address(given.model, given.url) as url:
             if given.explain:
@@ -158,7 +170,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             return _classify(images, url, given)
     except ExplainedError as error:
-        return consoles.report_and_exit_code(error)
+        consoles.report_and_exit_code(error)
+        return outcomes.exit_code(error)
 
 
 def _on_standard_error(text: str) -> None:
@@ -169,13 +182,16 @@ def _on_standard_error(text: str) -> None:
 def _classify(images: Sequence[ImageFile], url: str, given: argparse.Namespace) -> int:
     has_folders = any(image.folder_name for image in images)
     accept = given.accept or (EVERY_CLASS if given.json or has_folders else BEST_THREE)
-    found, errors = _show(images, asking.predict(images, url, accept), given.json)
-    if given.csv:
-        answers.write_csv(given.csv, found)
+    with csv_table.writing(given.csv, images, given.resume) as table:
+        if note := csv_table.resumed(table):
+            _on_standard_error(note)
+        images = table.images
+        found, code = _show(images, asking.predict(images, url, accept), given.json, table.add)
+        table.is_complete = code != outcomes.OF_THE_SERVER
     if has_folders and not given.json:
         summarised = len(images) > LISTED and consoles.is_interactive()
         _print_score(found, summarised, has_every_class=accept == EVERY_CLASS)
-    return 1 if errors else 0
+    return code
 
 
 if __name__ == "__main__":

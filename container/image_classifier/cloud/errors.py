@@ -15,6 +15,8 @@ ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
 
 
 _NOT_FOUND = ("ResourceNotFound", "ResourceNotFoundException", "ObjectNotFoundException")
+_OF_ITS_CONTENT = ("ModelError", "ValidationError", "ValidationException", "RequestEntityTooLarge")
+"""Codes of rejections of what a request carries."""
 _COULD_NOT_FIND = ("could not find", "requested resource not found", "does not exist", "no scalable target found")
 """Words of a ValidationException when the target does not exist."""
 
@@ -96,6 +98,17 @@ def is_shortage(error: ExplainedError) -> bool:
     if not isinstance(answer, dict):
         return False
     return remedies.is_shortage(str(answer["Error"]["Code"]), str(answer["Error"].get("Message", "")))
+
+
+def is_of_one_request(error: ExplainedError) -> bool:
+    """Return whether the next request to the same target may succeed: not without credentials, target or network."""
+    cause = error.__cause__
+    answer = getattr(cause, "response", None)
+    if not isinstance(answer, dict):
+        return False
+    if isinstance(error, PlatformError):
+        return True
+    return str(answer["Error"]["Code"]) in _OF_ITS_CONTENT and not is_absent(cause)
 
 
 def _inside(target: str) -> str:

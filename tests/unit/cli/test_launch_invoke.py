@@ -8,6 +8,7 @@ import pytest
 from moto.backends import get_backend
 
 from image_classifier.cli.launch import __main__ as launch
+from image_classifier.cli.predictions import outcomes
 from tests.support.aws import ACCOUNT
 from tests.support.guides import write_plain_image
 from tests.support.sagemaker_service import BUCKET, IMAGE, REGION, ROLE, SageMakerService
@@ -83,3 +84,86 @@ def test_endpoint_that_does_not_exist_is_named(
     """Given a mistyped name -> an error that says how to list endpoints."""
     assert launch.main(["invoke", "flower", str(write_plain_image(tmp_path / "one.bmp"))]) == 1
     assert "The endpoint flower does not exist in the region eu-west-1" in capsys.readouterr().err
+
+
+def answering(service: SageMakerService, *answers: bool) -> list[str]:
+    """Let the endpoint answer (True) or fail (False) for one request after the other, the last one for all others.
+
+    Returns the requests, which grow.
+    """
+    asked: list[str] = []
+    failure = json.dumps({"Message": 'Received server error (500) from all with message ""'})
+
+    def answer(environment: dict[str, Any], start: Any) -> list[bytes]:
+        environment["wsgi.input"].read(int(environment["CONTENT_LENGTH"]))
+        is_answered = answers[min(len(asked), len(answers) - 1)]
+        asked.append(environment["PATH_INFO"])
+        if is_answered:
+            start("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps(ANSWER).encode()]
+        start("424 Failed Dependency", [("X-Amzn-ErrorType", "ModelError")])
+        return [failure.encode()]
+
+    service.hosting = answer
+    return asked
+
+
+def test_answers_before_the_endpoint_fails_are_kept(
+    service: SageMakerService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failure from the third of 9 images on -> two rows, a sentence, exit 3; --resume asks for the rest."""
+    deploy(tmp_path)
+    for number in range(9):
+        write_plain_image(tmp_path / "photos" / f"{number}.bmp")
+    table = tmp_path / "answers.csv"
+    words = ["invoke", "flowers", str(tmp_path / "photos"), "--csv", str(table)]
+    asked = answering(service, True, True, False)
+    capsys.readouterr()
+    assert launch.main(words) == outcomes.OF_THE_SERVER
+    assert len(asked) == 2 + outcomes.MOST_FAILURES
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("PlatformError: ")
+    assert "the server failed (Received server error (500)" in last
+    assert f"{table}.partial has the answers for 2 of 9 images. The same command with --resume asks for the" in last
+    assert not table.exists()
+    asked = answering(service, True)
+    assert launch.main(words) == outcomes.OF_THE_USER
+    assert "Add --resume" in capsys.readouterr().err
+    assert asked == []
+    assert launch.main([*words, "--resume"]) == 0
+    assert len(asked) == 7
+    assert len(table.read_text().splitlines()) == 10
+
+
+def test_image_on_which_the_endpoint_fails_does_not_stop_the_others(
+    service: SageMakerService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failure for the second of three images -> answers to the others, and the exit code of the server."""
+    deploy(tmp_path)
+    images = [str(write_plain_image(tmp_path / f"{number}.bmp")) for number in range(3)]
+    answering(service, True, False, True)
+    capsys.readouterr()
+    assert launch.main(["invoke", "flowers", *images]) == outcomes.OF_THE_SERVER
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [images[0], images[2]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ('Received client error (400) from all with message "no image"', outcomes.OF_THE_USER),
+        ('Received server error (500) from all with message ""', outcomes.OF_THE_SERVER),
+        ("Model container response timed out", outcomes.OF_THE_SERVER),
+    ],
+)
+def test_failure_of_an_asynchronous_endpoint_names_its_owner(
+    service: SageMakerService, tmp_path: Path, capsys: pytest.CaptureFixture[str], reason: str, code: int
+) -> None:
+    """Given what the platform writes in place of an answer -> rejected, or failed, with the exit code of the owner."""
+    deploy(tmp_path, "--kind", "asynchronous")
+    get_backend("sagemaker-runtime")[ACCOUNT][REGION].async_results_queue.append((True, reason))
+    image = write_plain_image(tmp_path / "one.bmp")
+    capsys.readouterr()
+    assert launch.main(["invoke", "flowers", str(image)]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert reason in line
+    assert line.startswith("UserError: " if code == outcomes.OF_THE_USER else "PlatformError: ")

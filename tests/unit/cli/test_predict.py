@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from image_classifier.cli import predict
-from image_classifier.cli.predictions import asking
+from image_classifier.cli.predictions import asking, outcomes
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.contract.errors import PlatformError, UserError
@@ -22,11 +22,13 @@ from tests.support.web_servers import in_a_thread
         ({"probabilities": [0.9, 0.1]}, "class 0 90.0 %   class 1 10.0 %"),
         ({"probabilities": [0.75], "labels": ["cat", "dog"]}, "dog 75.0 %   cat 25.0 %"),
         ({"probabilities": [0.4, 0.3, 0.2, 0.1]}, "class 0 40.0 %   class 1 30.0 %   class 2 20.0 %"),
-        ({}, ""),
+        ({"probabilities": [], "labels": []}, ""),
+        ({"probabilities": [0.5, 0.5], "labels": ["a", "b"]}, "a 50.0 %   b 50.0 %"),
+        ({"probabilities": [0.5], "labels": ["cat", "dog"]}, "dog 50.0 %   cat 50.0 %"),
     ],
 )
 def test_summary_names_the_most_probable(answer: dict[str, Any], expected: str) -> None:
-    """Given answers with names, without, binary, of many classes, empty -> at most three, the most probable first."""
+    """Given answers with names, without, binary, of many classes, empty, ties -> at most three, the probable first."""
     assert Answer.of(ImageFile(Path("a.jpg")), answer).summary == expected
 
 
@@ -78,7 +80,7 @@ def test_addresses_that_are_none_are_said(tmp_path: Path, capsys: pytest.Capture
         with pytest.raises(SystemExit):
             predict.main([str(tmp_path / "a.jpg"), "--url", address])
         assert f"--url: is {address!r}; give an address such as {predict.URL}" in capsys.readouterr().err
-    assert predict.main([str(tmp_path / "a.jpg"), "--url", "http://127.0.0.1:1/"]) == 1
+    assert predict.main([str(tmp_path / "a.jpg"), "--url", "http://127.0.0.1:1/"]) == outcomes.OF_THE_SERVER
     assert "No server answers as expected at http://127.0.0.1:1/invocations: " in capsys.readouterr().err
 
 

@@ -3,14 +3,12 @@
 import io
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from image_classifier.cli.predictions import answers, scoring
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.scoring import Answered, Score
-from image_classifier.contract.errors import UserError
 
 SCORE = Score(tuple(Answered(*pair.split()) for pair in ("a a", "a a", "a b", "b b", "c a")))
 
@@ -59,26 +57,6 @@ def test_folders_that_are_no_class_do_not_count() -> None:
     found = answers.score([answer("1", "a", "b"), answer("2", "holiday", "a"), answer("3", None, "a")])
     assert found == Score((Answered("a", "b"),))
     assert answers.score([answer("2", "holiday", "a")]) is None
-
-
-def test_every_image_has_its_row(tmp_path: Path) -> None:
-    """Given two answers -> a CSV file with a row each, and the second time an error, since the file exists."""
-    answers.write_csv(tmp_path / "answers.csv", [answer("1.jpg", "a", "b"), answer("2.jpg", None, "a")])
-    assert (tmp_path / "answers.csv").read_text().splitlines() == [
-        "file,label,predicted,probability",
-        "1.jpg,a,b,1.000000",
-        "2.jpg,,a,1.000000",
-    ]
-    with pytest.raises(UserError, match="exists already"):
-        answers.write_csv(tmp_path / "answers.csv", [])
-
-
-def test_names_in_the_table_are_never_formulas(tmp_path: Path) -> None:
-    """Given a file and classes that a spreadsheet would run -> an apostrophe before each, which undone is the name."""
-    labels = ("@sum", "-b")
-    answers.write_csv(tmp_path / "answers.csv", [answer("=1+1.jpg", "@sum", "-b", labels)])
-    row = (tmp_path / "answers.csv").read_text().splitlines()[1]
-    assert row == "'=1+1.jpg,'@sum,'-b,1.000000"
 
 
 def test_folders_that_are_no_class_are_named() -> None:

@@ -166,10 +166,7 @@ def test_calibrated_model_is_not_told_to_be_calibrated(
 def test_advice_to_calibrate_fits_the_validation_images(
     tmp_path: Path, judged: str, validation: int | None, said: str, unsaid: str
 ) -> None:
-    """Given an overconfident model and validation images that suffice for a temperature, or do not -> what to do.
-
-    The text of a page has its code, such as calibration=temperature, behind the sentence.
-    """
+    """Given an overconfident model and validation images that suffice for a temperature, or do not -> what to do."""
     bare = evaluations.evaluation(tmp_path, 2, images=400 if judged == TEST else 99)
     assert bare.calibration is not None
     miscalibrated = replace(bare.calibration, ece=0.1, ece_by_chance=0.05)
@@ -179,6 +176,7 @@ def test_advice_to_calibrate_fits_the_validation_images(
     others = (replace(images.part(np.arange(validation)), name=VALIDATION),) if judged == TEST and validation else ()
     evidence = replace(bare.evidence, judged=images, others=others, model_info={})
     found = replace(bare, evidence=evidence, calibration=miscalibrated)
+    # Code, such as calibration=temperature, comes after its sentence.
     text = " ".join(Page(page.build(found, thumbnails=False)).text.split())
     assert said in text
     assert unsaid not in text

@@ -10,7 +10,7 @@ from typing import Any
 from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, models, printing
 from image_classifier.cli.launch.models import ServedModel
-from image_classifier.cli.predictions import answers, image_files
+from image_classifier.cli.predictions import csv_table, image_files
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cloud import s3, uploads
@@ -20,7 +20,8 @@ from image_classifier.cloud.sagemaker.batch import Batch
 from image_classifier.cloud.sagemaker.kinds import TRANSFORM_JOB
 from image_classifier.cloud.sagemaker.session import Session
 from image_classifier.cloud.uploads import Manifest
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import PlatformError, UserError, first_line
+from image_classifier.contract.json_objects import type_of
 from image_classifier.contract.payload_types import EVERY_CLASS
 from image_classifier.imaging import FORMATS
 from image_classifier.runners import experiment
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Run the verb and return the exit code."""
-    answers.reject_csv(given.csv)
+    csv_table.check(given.csv, resume=None)
     how = batch.parse(arguments.given_options(given, batch.DECLARATIONS))
     served = models.find(given.model, arguments.given_options(given))
     opened = session.open_session(served.options.region, served.options.profile)
@@ -87,9 +88,11 @@ def run(given: argparse.Namespace) -> int:
     if manifest:
         uploads.upload_folder(access, Path(given.images), manifest, storage, lambda done, total: None)
     _classify(opened, requests, found)
-    answered = list(_answers(access, found, given.images))
-    answers.write_csv(given.csv, answered)
-    printing.line(f"Classified {len(answered):,} images: {given.csv}   answers: {found.answers.uri}")
+    way_on = f"All answers are in S3: aws s3 cp --recursive {found.answers.uri} FOLDER"
+    with csv_table.writing(given.csv, resume=None, way_on=way_on) as table:
+        for answer in _answers(access, found, given.images):
+            table.add(answer)
+    printing.line(f"Classified {table.rows:,} images: {given.csv}   answers: {found.answers.uri}")
     return 0
 
 
@@ -131,4 +134,14 @@ def _answers(access: S3Storage, found: Batch, typed: str) -> Iterator[Answer]:
                 name = entry.name.removesuffix(batch.SUFFIX)
                 access.download(found.answers.below(entry.name), target)
                 folder = name.split("/")[0] if "/" in name else None
-                yield Answer.of(ImageFile(Path(typed) / name, folder), json.loads(target.read_bytes()))
+                yield Answer.of(ImageFile(Path(typed) / name, folder), _object(target, name))
+
+
+def _object(file: Path, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise PlatformError(f"The answer for {name} is not JSON: {first_line(error)}.") from error
+    if not isinstance(found, dict):
+        raise PlatformError(f"The answer for {name} is {type_of(found)}, not an object.")
+    return found

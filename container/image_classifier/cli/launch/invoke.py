@@ -8,21 +8,23 @@ from typing import Any
 
 from image_classifier.cli import argument_types
 from image_classifier.cli.launch import arguments, printing
-from image_classifier.cli.predictions import answers, image_files, scoring
+from image_classifier.cli.predictions import answers, csv_table, image_files, outcomes, scoring
 from image_classifier.cli.predictions.answers import Answer
+from image_classifier.cli.predictions.csv_table import CsvTable
 from image_classifier.cli.predictions.rejections import Rejections
 from image_classifier.cli.terminal import consoles
 from image_classifier.cloud import s3
 from image_classifier.cloud.sagemaker import endpoints, session
 from image_classifier.cloud.sagemaker.kinds import ENDPOINT_CONFIG
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import ExplainedError
 from image_classifier.contract.names import on_one_line
 from image_classifier.contract.payload_types import EVERY_CLASS
 
 SUMMARY = "classify images with an endpoint; class folders, or a manifest, give the accuracy"
 EXAMPLES = (
-    "examples:\n  scripts/launch invoke flowers photo.jpg\n  scripts/launch invoke flowers photos --csv answers.csv"
+    "examples:\n  scripts/launch invoke flowers photo.jpg\n  scripts/launch invoke flowers photos --csv answers.csv\n\n"
+    + outcomes.EXIT_CODES
 )
 
 
@@ -35,33 +37,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--csv", type=argument_types.some_path, metavar="FILE", help="a new file with a row for each image"
     )
+    parser.add_argument(
+        "--resume", action="store_true", help="ask about the images that an interrupted command left out of --csv"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     arguments.add_options(parser, arguments.PLACE)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run the verb and return the exit code: 1 if an image was rejected."""
-    answers.reject_csv(given.csv)
+    """Run the verb and return the exit code, see `outcomes.EXIT_CODES`."""
+    try:
+        return _run(given)
+    except ExplainedError as error:
+        consoles.report_and_exit_code(error)
+        return outcomes.exit_code(error)
+
+
+def _run(given: argparse.Namespace) -> int:
+    csv_table.check(given.csv, given.resume)
     images = image_files.find(given.images, lambda text: consoles.print_text(consoles.errors(), text))
     opened = session.open_session(given.region or "", given.profile or "")
     ask = _asking(opened, given)
-    found, rejected = [], Rejections()
-    for image in images:
-        try:
-            answer = Answer.of(image, ask(image.path))
-        except UserError as error:
-            rejected.add(image, error)
-            continue
-        found.append(answer)
-        line = f"{on_one_line(str(image.path))}  {answer.summary}"
-        print(json.dumps({"file": str(image.path), **answer.raw}) if given.json else line, flush=True)
-    rejected.print_others()
-    if given.csv:
-        answers.write_csv(given.csv, found)
+    with csv_table.writing(given.csv, images, given.resume) as table:
+        if note := csv_table.resumed(table):
+            consoles.print_text(consoles.errors(), note)
+        found, rejected = _classify(table, ask, given.json)
+        table.is_complete = rejected.exit_code != outcomes.OF_THE_SERVER
     scored = answers.score(found)
     if scored is not None and not given.json:
         printing.line(scoring.headline(scored), "bold")
-    return 1 if rejected.count else 0
+    return rejected.exit_code
+
+
+def _classify(table: CsvTable, ask: Callable[[Path], dict[str, Any]], as_json: bool) -> tuple[list[Answer], Rejections]:
+    """Print the answers as they arrive, and add them to the table."""
+    answered, rejected = [], Rejections()
+    found = outcomes.of_images(table.images, ask, endpoints.concerns_one_image)
+    for image, outcome in zip(table.images, found, strict=True):
+        if isinstance(outcome, ExplainedError):
+            rejected.add(image, outcome)
+            continue
+        answered.append(outcome)
+        table.add(outcome)
+        line = f"{on_one_line(str(image.path))}  {outcome.summary}"
+        print(json.dumps({"file": str(image.path), **outcome.raw}) if as_json else line, flush=True)
+    rejected.print_others()
+    return answered, rejected
 
 
 def _asking(opened: Session, given: argparse.Namespace) -> Callable[[Path], dict[str, Any]]:

@@ -1,18 +1,20 @@
-"""A server's answers for images: parsed, compared with the folders of the images, and written as CSV."""
+"""A server's answers for images: parsed, and compared with the folders of the images."""
 
-import csv
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from image_classifier import own_files
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.scoring import Answered, Score
-from image_classifier.contract import csv_cells
-from image_classifier.contract.errors import UserError
+from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.names import listed, on_one_line
+from image_classifier.evaluation import binary_rule
+
+_LARGEST = 1.001
+"""Of a probability: a sum of 1 may be exceeded by rounding."""
+_SHOWN = 40
+"""Characters of a key in a message."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,25 @@ class Answer:
 
     @classmethod
     def of(cls, image: ImageFile, raw: Mapping[str, Any]) -> "Answer":
-        """Read an answer in any of the server's JSON formats."""
-        probabilities = raw.get("probabilities", [])
-        names = raw.get("labels") or [f"class {index}" for index in range(len(probabilities))]
-        if len(names) == 2 and len(probabilities) == 1:
+        """Read an answer in any of the server's JSON formats.
+
+        Raises:
+            PlatformError: It is not such an answer.
+        """
+        probabilities, names = raw.get("probabilities"), raw.get("labels")
+        if not _is_list(probabilities, _is_probability) or not (names is None or _is_list(names, _is_name)):
+            raise _malformed(image, raw)
+        names = [f"class {index}" for index in range(len(probabilities))] if names is None else names
+        is_binary = len(names) == 2 and len(probabilities) == 1
+        if is_binary:
             probabilities = [1 - probabilities[0], probabilities[0]]
-        return cls(image, raw, tuple(sorted(zip(probabilities, names, strict=False), reverse=True)))
+        if len(names) != len(probabilities):
+            raise _malformed(image, raw)
+        # Stable, so that ties stay in the server's order.
+        ranked = sorted(zip(probabilities, names, strict=True), key=lambda pair: -pair[0])
+        if is_binary and binary_rule.is_class_1(probabilities[1]):
+            ranked = list(zip(reversed(probabilities), reversed(names), strict=True))
+        return cls(image, raw, tuple(ranked))
 
     @property
     def is_wrong(self) -> bool:
@@ -78,38 +93,22 @@ def score(answers: Iterable[Answer]) -> Score | None:
     return Score(tuple(found)) if found else None
 
 
-def reject_csv(path: Path | None) -> None:
-    """Check, before anything is asked, that a table can be written to a path.
-
-    Raises:
-        UserError: The file exists, or its folder does not or cannot be written.
-    """
-    if path is None:
-        return
-    if path.exists() or path.is_symlink():
-        raise UserError(f"--csv {path} exists already. Name a new file.")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise UserError(f"--csv {path}: the folder {folder} does not exist. Make it, or name a file in another one.")
-    if reason := own_files.unwritable(path):
-        raise UserError(f"--csv {path} cannot be written: {reason}. Name a file in a folder of yours.")
+def _is_list(value: Any, is_item: Callable[[Any], bool]) -> bool:
+    return isinstance(value, list) and all(map(is_item, value))
 
 
-def write_csv(path: Path, answers: Iterable[Answer]) -> None:
-    """Write a row for each image: file, label (where its folder is a class), predicted class, probability.
+def _is_probability(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST
 
-    Raises:
-        UserError: The file exists or cannot be written.
-    """
-    try:
-        with path.open("x", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["file", "label", "predicted", "probability"])
-            for answer in answers:
-                probability, predicted = answer.ranked[0] if answer.ranked else (0.0, "")
-                names = map(csv_cells.cell, (str(answer.image.path), answer.image.folder_name or "", predicted))
-                writer.writerow([*names, f"{probability:.6f}"])
-    except FileExistsError as error:
-        raise UserError(f"--csv {path} exists already. Name a new file.") from error
-    except OSError as error:
-        raise UserError(f"--csv {path} cannot be written: {error.strerror}. Name a file elsewhere.") from error
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _malformed(image: ImageFile, raw: Mapping[str, Any]) -> PlatformError:
+    keys = listed(sorted(on_one_line(str(key))[:_SHOWN] for key in raw)) or "nothing"
+    return PlatformError(
+        f"{image.path}: the answer has {keys}; expected a list of probabilities, and one of as many labels or none. "
+        "The server is another program, or of another version: give the address of one that scripts/serve-locally, "
+        "scripts/launch deploy or the Docker image serves."
+    )

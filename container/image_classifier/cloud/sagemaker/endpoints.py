@@ -2,25 +2,29 @@
 
 import io
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from image_classifier.cloud import s3
+from image_classifier.cloud.errors import is_of_one_request
 from image_classifier.cloud.s3 import Access, Location, S3Storage
 from image_classifier.cloud.sagemaker import failures, waiting
 from image_classifier.cloud.sagemaker.calls import Call
 from image_classifier.cloud.sagemaker.hosting import LOG_GROUP
 from image_classifier.cloud.sagemaker.kinds import ENDPOINT
 from image_classifier.cloud.sagemaker.session import Session
-from image_classifier.contract.errors import PlatformError, UserError
+from image_classifier.contract.errors import ExplainedError, PlatformError, UserError
 from image_classifier.contract.json_objects import type_of
 from image_classifier.contract.payload_types import ANY_IMAGE
 
 _ASYNCHRONOUS_PAUSE = 1.0
 _ASYNCHRONOUS_PATIENCE = 900.0
 """Seconds until an asynchronous endpoint must answer: the platform's default."""
+_OF_THE_SERVER = re.compile(r"server error|\(5\d\d\)|timed? ?out", re.IGNORECASE)
+"""In the failure of an asynchronous invocation: not of the image."""
 _LOOKS_AFTER_A_ROLLBACK = 3
 """Polls that may find an endpoint in service with another configuration: the first may precede the update."""
 _WORKING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
@@ -100,7 +104,7 @@ def invoke_through_s3(session: Session, endpoint: str, image: Path, accept: str,
 
     Raises:
         UserError: The image cannot be read, or the endpoint rejects it.
-        PlatformError: No answer came in time.
+        PlatformError: The endpoint fails, or no answer came in time.
     """
     storage = S3Storage(Access(region=session.region, profile=session.profile or None))
     source = folder.below(f"{uuid.uuid4()}-{image.name}")
@@ -114,7 +118,7 @@ def invoke_through_s3(session: Session, endpoint: str, image: Path, accept: str,
             return _object(found, endpoint)
         failure = accepted.get("FailureLocation")
         if failure and (reason := storage.read_bytes(s3.parse(failure))) is not None:
-            raise UserError(f"{image}: the endpoint {endpoint} rejected it: {reason.decode(errors='replace')[:500]}")
+            raise _asynchronous_failure(reason.decode(errors="replace")[:500], image, endpoint)
         return None
 
     answer = waiting.until(look, _ASYNCHRONOUS_PATIENCE, _ASYNCHRONOUS_PAUSE)
@@ -124,6 +128,26 @@ def invoke_through_s3(session: Session, endpoint: str, image: Path, accept: str,
             f"endpoint {endpoint} in CloudWatch says whether it is at work; send the image again."
         )
     return answer
+
+
+def concerns_one_image(error: ExplainedError) -> bool:
+    """Return whether the next image may fare better than the one for which an endpoint's invocation failed."""
+    return isinstance(error.__cause__, OSError | _AsynchronousFailureError) or is_of_one_request(error)
+
+
+class _AsynchronousFailureError(Exception):
+    """What an asynchronous endpoint wrote in place of an answer."""
+
+
+def _asynchronous_failure(reason: str, image: Path, endpoint: str) -> ExplainedError:
+    if _OF_THE_SERVER.search(reason):
+        error: ExplainedError = PlatformError(
+            f"{image}: the endpoint {endpoint} failed: {reason} The endpoint's log in CloudWatch says why."
+        )
+    else:
+        error = UserError(f"{image}: the endpoint {endpoint} rejected it: {reason}")
+    error.__cause__ = _AsynchronousFailureError(reason)
+    return error
 
 
 def _read(image: Path) -> bytes:

@@ -117,10 +117,7 @@ def _has(found: Callable[[], list[str]], count: int) -> bool:
 
 
 def test_scripted_state_is_never_half_written(tmp_path: Path) -> None:
-    """Given a reader that has opened a job's state -> the whole old state; a new reader -> the new one, no other file.
-
-    A console asks for states from threads of its own, so a state that was emptied first once failed the test above.
-    """
+    """Given a reader that has opened a job's state -> the whole old one; a new reader -> the new one, no other file."""
     runner = ScriptedRunner()
     runner.set(tmp_path, State.RUNNING)
     with (tmp_path / STATE_FILE).open() as before:
