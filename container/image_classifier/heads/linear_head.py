@@ -62,7 +62,7 @@ def predicted(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the most probable class (n,) by logits or probabilities (n, K), or by probabilities of class 1 (n, 1)."""
     if outputs.shape[1] == 1:
         return binary_rule.is_class_1(outputs[:, 0]).astype(np.int64)
-    return outputs.argmax(axis=1)
+    return np.asarray(outputs.argmax(axis=1), np.int64)
 
 
 def fit(

@@ -22,6 +22,7 @@ from tests.support.web_servers import in_a_thread
         ({"probabilities": [0.9, 0.1]}, "class 0 90.0 %   class 1 10.0 %"),
         ({"probabilities": [0.75], "labels": ["cat", "dog"]}, "dog 75.0 %   cat 25.0 %"),
         ({"probabilities": [0.4, 0.3, 0.2, 0.1]}, "class 0 40.0 %   class 1 30.0 %   class 2 20.0 %"),
+        ({"probabilities": [0.3]}, "class 0 70.0 %   class 1 30.0 %"),
         ({"probabilities": [], "labels": []}, ""),
         ({"probabilities": [0.5, 0.5], "labels": ["a", "b"]}, "a 50.0 %   b 50.0 %"),
         ({"probabilities": [0.5], "labels": ["cat", "dog"]}, "dog 50.0 %   cat 50.0 %"),

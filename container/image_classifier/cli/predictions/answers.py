@@ -33,10 +33,13 @@ class Answer:
         Raises:
             PlatformError: It is not such an answer.
         """
-        probabilities, names = raw.get("probabilities"), raw.get("labels")
+        probabilities: Any = raw.get("probabilities")
+        names: Any = raw.get("labels")
         if not _is_list(probabilities, _is_probability) or not (names is None or _is_list(names, _is_name)):
             raise _malformed(image, raw)
-        names = [f"class {index}" for index in range(len(probabilities))] if names is None else names
+        if names is None:
+            # One probability without labels is that of class 1: no model has a single class.
+            names = [f"class {index}" for index in range(max(len(probabilities), 2) if probabilities else 0)]
         is_binary = len(names) == 2 and len(probabilities) == 1
         if is_binary:
             probabilities = [1 - probabilities[0], probabilities[0]]
