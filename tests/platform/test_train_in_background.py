@@ -9,6 +9,7 @@ from PIL import Image
 from image_classifier.runners import job_record, local, processes
 from image_classifier.runners.experiment import Experiment
 from image_classifier.runners.job import JobStatus, State
+from tests.platform.stopped_jobs import assert_stopped_in_a_step
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.no_cover
@@ -57,7 +58,10 @@ def test_job_in_the_background_is_stopped_and_resumed(folder: Path, asked_for: E
     local.stop(folder)
     stopped = wait_for(folder, State.STOPPED)
     assert stopped.accuracy is not None
-    assert (folder / "model" / "1" / "saved_model.pb").is_file()
+    assert_stopped_in_a_step(folder, local.log(folder).text)
+    record = job_record.read(folder)
+    assert record is not None
+    assert processes.session(record.supervisor) == []
     local.resume(folder)
     resumed = wait_for_epochs(folder, len(stopped.epochs))
     numbers = [epoch.number for epoch in resumed.epochs]

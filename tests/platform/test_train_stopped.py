@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from image_classifier import artifact_checksums
+from tests.platform.stopped_jobs import assert_stopped_in_a_step, assert_whole, info_of
 from tests.platform.training_process import COLOURS, RunningJob, add_large_images, link_backbone, make_tree
 from tests.support.waiting import free_port
 
@@ -19,12 +19,6 @@ CONVERTS = "image_classifier.training.export.openvino_ir"
 VERIFIES = "image_classifier.training.export.verification"
 
 
-def info_of(tree: Path) -> dict[str, Any]:
-    """Read the model info."""
-    found: dict[str, Any] = json.loads((tree / "model" / "__model_info__.json").read_text())
-    return found
-
-
 def end(job: RunningJob, tree: Path, signals: int = 2) -> str:
     """Send SIGTERM `signals` times; return the log of the job, which must exit with 0 and leave no process behind."""
     children = job.children()
@@ -34,15 +28,6 @@ def end(job: RunningJob, tree: Path, signals: int = 2) -> str:
     assert not (tree / "output" / "failure").exists()
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
     return job.log()
-
-
-def assert_whole(tree: Path) -> None:
-    """Check that the model folder holds a complete model and no partial files, and that the reports are there."""
-    folder = tree / "model"
-    assert not [path.name for path in folder.iterdir() if "partial" in path.name]
-    assert info_of(tree)["sha256"] == artifact_checksums.folder_sha256(folder / "1")
-    assert (tree / "output" / "data" / "metrics.json").is_file()
-    assert len((tree / "output" / "data" / "predictions.csv").read_text().splitlines()) > 1
 
 
 @pytest.mark.every
@@ -80,6 +65,7 @@ def test_sigterm_before_the_first_epoch_finished(tmp_path: Path, tiny_backbone: 
     assert not (tree / "model").exists()
 
 
+@pytest.mark.every
 def test_sigterm_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
     """SIGTERM once, in the middle of many epochs -> the step finishes; the best model, unverified, and the reports."""
     tree = make_tree(tmp_path, COLOURS, **{**LONG, "epochs": "100000", "learning_rate": "0.001"})
@@ -87,17 +73,7 @@ def test_sigterm_in_a_step(tmp_path: Path, tiny_backbone: Path) -> None:
     with RunningJob(tree) as job:
         job.wait_for("val_accuracy")
         log = end(job, tree, signals=1)
-    assert_whole(tree)
-    info = info_of(tree)
-    reason = "the job was stopped before it: SIGTERM"
-    assert (info["verified"], info["verification"], info["openvino"]) == (
-        False,
-        {"left_out": reason},
-        {"left_out": reason},
-    )
-    last = log.splitlines()[-1]
-    assert last.startswith("Stopped (SIGTERM): the best model so far is saved; ")
-    assert last.endswith("left out: the OpenVINO IR, the verification and the report.")
+    assert_stopped_in_a_step(tree, log)
 
 
 @pytest.mark.every

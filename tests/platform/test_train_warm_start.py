@@ -9,6 +9,7 @@ import pytest
 
 from image_classifier import archives, artifact_checksums, artifacts, tensorflow_start
 from tests.platform.training_process import COLOURS, FinishedJob, failure, link_backbone, make_tree, run_train
+from tests.platform.warm_starts import assert_leaves_as_much, info_of
 from tests.support import builtin_artifact
 
 pytestmark = pytest.mark.no_cover
@@ -31,17 +32,13 @@ def packed(first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive
 
 
-def info_of(tree: Path) -> Any:
-    """Read the model info that a job left."""
-    return json.loads((tree / "model" / artifacts.MODEL_INFO_FILE).read_text())
-
-
+@pytest.mark.every
 @pytest.mark.parametrize(
     "given",
     [
         {"train_only_top_layer": "True"},
-        pytest.param({"train_only_top_layer": "True", "report": "True"}, marks=pytest.mark.every),
-        pytest.param({"learning_rate": "0.001", "report": "True"}, marks=pytest.mark.every),
+        {"train_only_top_layer": "True", "report": "True"},
+        {"learning_rate": "0.001", "report": "True"},
     ],
     ids=["head", "head and report", "whole and report"],
 )
@@ -52,23 +49,13 @@ def test_second_job_leaves_as_much_as_the_first(tmp_path: Path, first: Path, pac
     done = run_train(tree)
     assert done.returncode == 0, done.stderr
     assert "Head: kept from an earlier job (reinitialize_top_layer=Auto)." in done.stdout
-
-    def files(model: Path) -> set[str]:
-        return {path.relative_to(model).as_posix() for path in model.rglob("*")}
-
     without = set() if "report" in given else set(artifacts.EVALUATION_FILES)
     if "train_only_top_layer" not in given:
         # Features of a network that is trained as a whole are not kept.
         without.add(artifacts.FAMILIARITY_FILE)
-    assert files(tree / "model") == files(first / "model") - without
-    before, after = info_of(first), info_of(tree)
-    assert (after["head"], before["head"]) == ("kept", "new")
-    assert after["parents"] == [before["sha256"]]
-    assert after["backbone_sha256"] == before["backbone_sha256"]
-    assert after["verified"] is True
-    assert after["verification"]["other_answers"] == 0
-    assert after["openvino"]["other_answers"] == 0
-    assert after["hyperparameter_sources"]["learning_rate"] == ("given" if "learning_rate" in given else "our default")
+    assert_leaves_as_much(tree, first, without)
+    sources = info_of(tree)["hyperparameter_sources"]
+    assert sources["learning_rate"] == ("given" if "learning_rate" in given else "our default")
 
 
 @pytest.mark.every
