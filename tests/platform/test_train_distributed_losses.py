@@ -63,6 +63,7 @@ def test_a_killed_host_makes_the_other_fail_with_an_explanation(training: list[H
     assert not (survivor.tree / "model" / "1").exists()
 
 
+@pytest.mark.every
 def test_a_host_that_never_joins_is_named(tiny_backbone: Path, tmp_path: Path) -> None:
     """Given two hosts of which one starts -> it fails after the timeout, and the failure file names the other."""
     names = tuple(sorted(f"127.0.0.1:{free_port()}" for _ in range(2)))

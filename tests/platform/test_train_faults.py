@@ -30,11 +30,8 @@ def run_with_small_files(tree: Path, kibibytes: int) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize(
-    "limited",
-    [False, pytest.param(True, marks=pytest.mark.every)],
-    ids=["after training", "with max_runtime before it"],
-)
+@pytest.mark.every
+@pytest.mark.parametrize("limited", [False, True], ids=["after training", "with max_runtime before it"])
 def test_full_disk_at_the_export(tmp_path: Path, tiny_backbone: Path, limited: bool) -> None:
     """No room for the model's graph -> exit 1, path and free bytes in the failure file, nothing half-written."""
     more: dict[str, Any] = {"max_runtime": "600"} if limited else {}

@@ -161,15 +161,17 @@ def test_model_channel_comes_before_model_uri(tmp_path: Path) -> None:
             {},
             "UserError: model_uri: s3://bucket-of-the-test/absent.tar.gz does not exist",
         ),
-        (
+        pytest.param(
             "s3://bucket-of-the-test/absent.tar.gz",
             {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
             "UserError: model_uri: No AWS credentials for s3://bucket-of-the-test/absent.tar.gz",
+            marks=pytest.mark.every,
         ),
-        (
+        pytest.param(
             "s3://bucket-of-the-test/absent.tar.gz",
             {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
             "PlatformError: model_uri: s3://bucket-of-the-test/absent.tar.gz cannot be reached: Could not connect",
+            marks=pytest.mark.every,
         ),
         ("https://host/model.tar.gz", {}, "UserError: model_uri: 'https://host/model.tar.gz' is not an S3 address"),
     ],
