@@ -121,7 +121,7 @@ def test_ir_with_nan_outputs_is_not_served(start: StartServer, tree_with_ir: Pat
     assert server.log().startswith("UserError: The model returns numbers that are not finite (NaN or infinity). ")
 
 
-@pytest.mark.parametrize("labels", [["a", "b"], list("abcd")])
+@pytest.mark.parametrize("labels", [["a", "b"], pytest.param(list("abcd"), marks=pytest.mark.every)])
 def test_number_of_labels_is_checked(start: StartServer, tree_with_ir: Path, labels: list[str]) -> None:
     """Given an IR of three classes and a label too few or too many -> the server exits with both numbers."""
     edit_labels(tree_with_ir, labels)

@@ -16,6 +16,7 @@ from image_classifier import archives, tensorflow_start
 from tests.platform.commands import run
 from tests.platform.serving import ROOT, served_locally
 from tests.support import pseudo_terminal
+from tests.support.representatives import some_of
 from tests.support.waiting import free_port
 from tests.unit.inference import colours
 
@@ -94,7 +95,7 @@ def test_missing_model_is_said(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["outside", "absolute", "link", "hard link", "device"])
+@pytest.mark.parametrize("kind", some_of(("outside", "absolute", "link", "hard link", "device"), ("outside",)))
 def test_hostile_archive_is_rejected(tmp_path: Path, kind: str) -> None:
     """A member outside the folder, a link, a device -> exit 1, rejected by name, nothing written."""
     member = tarfile.TarInfo({"outside": "../escaped", "absolute": str(tmp_path / "escaped")}.get(kind, "1"))
@@ -120,7 +121,7 @@ class Planted:
         return os.mkdir, ("unpickled",)
 
 
-@pytest.mark.parametrize("name", ["model.pkl", "model.keras", "model.h5", "1/model.joblib"])
+@pytest.mark.parametrize("name", some_of(("model.pkl", "model.keras", "model.h5", "1/model.joblib"), ("model.pkl",)))
 def test_pickles_are_never_opened(tmp_path: Path, name: str) -> None:
     """A pickle under each usual name instead of a SavedModel -> exit 1, and nothing was unpickled."""
     path = tmp_path / "model" / name

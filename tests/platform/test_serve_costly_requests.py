@@ -23,7 +23,7 @@ LIST = "application/json"
 def server(colour_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the small classifier with little memory for decoding."""
     tree = tmp_path_factory.mktemp("costly")
-    (tree / "model").symlink_to(colour_models / "both")
+    (tree / "model").symlink_to(colour_models / "both+openvino")
     with running(start_server(tree, SERVE_DECODE_MEMORY_MB="128")) as started:
         yield started
 
@@ -107,7 +107,7 @@ def test_work_stops_soon_after_a_disconnect(server: Server, lines: bool) -> None
         idle.append(cpu_seconds(server))
         return len(idle) > 20 and idle[-1] - idle[-20] < 0.05
 
-    wait_until(is_idle, 60, "the server is idle", pause=0.1)
+    wait_until(is_idle, 60, "the server is idle", pause=0.03)
     assert idle[-1] - before < max(20 * one, 0.5)
 
 

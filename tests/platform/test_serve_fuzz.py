@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from tests.benchmarks.fuzz import bounds, extremes, servers
+from tests.benchmarks.fuzz import bounds, extremes, servers, slow_clients
 from tests.benchmarks.fuzz.bounds import Size
 from tests.benchmarks.fuzz.campaign import Campaign, Result, run
 from tests.benchmarks.fuzz.client import Client, Findings
@@ -25,10 +25,13 @@ BOUNDS = bounds.of(servers.MAX_PIXELS)
 
 
 @pytest.mark.parametrize("tenths", [2, pytest.param(10, marks=pytest.mark.every)], ids=["180 inputs", "900 inputs"])
-def test_broken_images_documents_and_requests_break_nothing(tmp_path: Path, tenths: int) -> None:
+def test_broken_images_documents_and_requests_break_nothing(
+    tmp_path: Path, tenths: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Given hostile inputs, alone and mixed -> bounded cost, no 5xx, no exit, flat memory, good answers."""
     campaign = Campaign(mutants=20 * tenths, raw=6 * tenths, documents=4 * tenths, extremes=9 * tenths, seed=7)
-    with servers.of_one_model(tmp_path) as server:
+    monkeypatch.setattr(slow_clients, "SERVER_SECONDS", 2)
+    with servers.of_one_model(tmp_path, slow_clients.SERVER_SECONDS) as server:
         result = run(server, campaign, BOUNDS)
         siege = besiege(server, clients=45)
     assert [*result.faults, *siege.faults] == []

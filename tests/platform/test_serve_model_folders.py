@@ -65,6 +65,7 @@ def test_log_level_applies_to_notes(start: StartServer, model: Path) -> None:
     assert server.log() == ""
 
 
+@pytest.mark.every
 def test_assumed_image_size_is_a_warning(start: StartServer, colour_models: Path, tmp_path: Path) -> None:
     """Given a SavedModel without a model info, served by TensorFlow -> a warning with the size of its signature."""
     model = Path(shutil.copytree(colour_models / "both", tmp_path / "model"))

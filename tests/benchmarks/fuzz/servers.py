@@ -20,16 +20,21 @@ _SETTINGS = {
     "SERVE_MAX_IN_FLIGHT": "64",
     "SERVE_MAX_PIXELS": f"{MAX_PIXELS}",
     "SERVE_MAX_REQUEST_PIXELS": f"{MAX_PIXELS}",
-    "SERVE_HEADER_SECONDS": f"{SERVER_SECONDS}",
-    "SERVE_BODY_SECONDS": f"{SERVER_SECONDS}",
 }
 
 
+def _patience(seconds: int) -> dict[str, str]:
+    return dict.fromkeys(("SERVE_HEADER_SECONDS", "SERVE_BODY_SECONDS"), f"{seconds}")
+
+
 @contextmanager
-def of_one_model(tree: Path) -> Iterator[Watched]:
-    """Serve a small model from `tree`, an empty folder; its pixels come from the newest version of `imaging`."""
+def of_one_model(tree: Path, seconds: int = SERVER_SECONDS) -> Iterator[Watched]:
+    """Serve a small model from `tree`, an empty folder; its pixels come from the newest version of `imaging`.
+
+    `seconds`: how long it waits for a slow client.
+    """
     tiny_models.write(tree / "model", "tiny", imaging_version=imaging_versions.VERSIONS[-1])
-    with running(start_server(tree, **_SETTINGS)) as server:
+    with running(start_server(tree, **_SETTINGS, **_patience(seconds))) as server:
         yield of_process(server)
 
 
@@ -37,7 +42,7 @@ def of_one_model(tree: Path) -> Iterator[Watched]:
 def of_many_models(tree: Path) -> Iterator[Watched]:
     """Serve such a model as one of many, loaded under the name `good`; its pixels come from the oldest version."""
     tiny_models.write(tree / "good", "tiny")
-    with running(start_server(tree, SAGEMAKER_MULTI_MODEL="true", **_SETTINGS)) as server:
+    with running(start_server(tree, SAGEMAKER_MULTI_MODEL="true", **_SETTINGS, **_patience(SERVER_SECONDS))) as server:
         wanted = json.dumps({"model_name": "good", "url": str(tree / "good")})
         loaded = server.ask("/models", wanted, Content_Type="application/json")
         assert loaded.status == 200, loaded.body
