@@ -29,10 +29,21 @@ def functions(path: Path) -> tuple[Function, ...]:
 
 def functions_of(source: str) -> Iterator[Function]:
     """Yield every function of a source text."""
-    for node in ast.walk(ast.parse(source)):
+    for node in statements(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or 0) - node.lineno + 1
             yield Function(node.name, length, ast.get_docstring(node) or "")
+
+
+def statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Yield the statements below a node; expressions, which are most of a tree, hold none."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        # Where a lambda or a conditional expression has one, it is no list.
+        below = getattr(node, field, ())
+        for one in below if isinstance(below, list) else ():
+            if isinstance(one, ast.stmt):
+                yield one
+            yield from statements(one)
 
 
 def sentence_faults(function: Function) -> list[str]:
@@ -58,6 +69,32 @@ def test_a_test_without_a_sentence_is_found() -> None:
     """Given a function without a docstring -> the check above names what it lacks."""
     [function] = functions_of("def test_it(): pass")
     assert "no sentence" in sentence_faults(function)
+
+
+NESTED = """
+class A:
+    def method(self):
+        for _ in range(2):
+            try:
+                def tried(): pass
+            except ValueError:
+                async def handled(): pass
+            else:
+                def otherwise(): pass
+            finally:
+                def finally_(): pass
+match 1:
+    case 1:
+        with open("x"):
+            def matched(): pass
+"""
+
+
+def test_functions_are_found_wherever_they_are() -> None:
+    """Given functions in a class, a function and each kind of block -> all of them, with their lengths."""
+    found = {function.name: function.length for function in functions_of(NESTED)}
+    names = ("tried", "handled", "otherwise", "finally_", "matched")
+    assert found == {"method": 10, **dict.fromkeys(names, 1)}
 
 
 def test_functions_and_modules_fit_on_a_screen_or_few() -> None:

@@ -1,4 +1,5 @@
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +22,14 @@ LOADERS = {
     "import_meta_graph": None,
 }
 """What loads a model: the name, and of what, None for anything."""
+_ANY = re.compile(rf"\b(?:{'|'.join(LOADERS)})\b")
 
 
 def loads(source: str) -> Iterator[str]:
     """Yield the calls and names of a source text by which a model can be loaded."""
+    # Without any of the names there is nothing to find, and most modules need not be parsed.
+    if not _ANY.search(source):
+        return
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Attribute) and node.attr in LOADERS:
             owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")

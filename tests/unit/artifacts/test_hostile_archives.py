@@ -128,12 +128,12 @@ def test_compression_is_known_by_the_content(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz", "w"])
 def test_bytes_are_counted_whatever_the_headers_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     """Zeros without end where a header belongs, in every compression -> rejected after the bytes that are allowed."""
-    monkeypatch.setattr(tar_stream, "MAX_UNPACKED_BYTES", 1_000_000)
+    monkeypatch.setattr(tar_stream, "MAX_UNPACKED_BYTES", 100_000)
     monkeypatch.setattr(tar_stream, "MAX_MEMBERS", 1)
     monkeypatch.setattr(tar_stream, "MAX_EXTENSIONS_BYTES", 0)
     archive = tmp_path / "bomb.tar.gz"
     with tarfile.open(archive, mode) as tar:  # type: ignore[call-overload]
-        for index in range(4_000):
+        for index in range(400):
             tar.addfile(member(str(index), size=0))
     with pytest.raises(UserError, match=r"bomb\.tar\.gz is rejected: it unpacks to more than"):
         archives.unpack(archive, tmp_path / "into")

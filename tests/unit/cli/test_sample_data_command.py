@@ -14,6 +14,7 @@ from image_classifier.photographs import fashion, sample_sets
 from tests.support.buckets import bucket_on_this_machine
 
 
+@pytest.mark.every
 def test_solar_cells_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Given solar cells with --hold-out -> licence, both parts with classes, counts; a second time -> rejected."""
     to = tmp_path / "solar"

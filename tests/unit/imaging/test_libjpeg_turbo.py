@@ -98,13 +98,14 @@ def test_many_scans_are_pillows_business() -> None:
     assert not header.is_ordinary_jpeg
 
 
-def test_mutants_have_one_outcome() -> None:
-    """3,000 seeded mutants of ordinary JPEGs -> the same pixels, or the same rejection, with Pillow as without."""
+@pytest.mark.parametrize("count", [1_000, pytest.param(3_000, marks=pytest.mark.every)])
+def test_mutants_have_one_outcome(count: int) -> None:
+    """Seeded mutants of ordinary JPEGs -> the same pixels, or the same rejection, with Pillow as without."""
     random = np.random.default_rng(11)
     small = photograph(52, 70)
     sources = [encode(small, "JPEG", **options) for options in ORDINARY.values() if "icc_profile" not in options]
     outcomes = {"pixels": 0, "rejected": 0, "stays": 0}
-    for number in range(3_000):
+    for number in range(count):
         mutant = bytearray(sources[number % len(sources)])
         first = mutant.index(b"\xff\xda") if number % 2 else 0
         for _ in range(int(random.integers(1, 6))):
@@ -119,7 +120,7 @@ def test_mutants_have_one_outcome() -> None:
             outcomes["stays"] += 1
             continue
         outcomes[same_outcome(header)] += 1
-    assert min(outcomes.values()) > 50
+    assert min(outcomes.values()) > count / 60
 
 
 def same_outcome(header: imaging.Header) -> str:

@@ -25,13 +25,14 @@ def test_each_method_equals_tensorflows(method: str, size: tuple[int, int]) -> N
     assert np.abs(ours - theirs).max() <= ROUNDING[method]
 
 
+@pytest.mark.parametrize("count", [10, pytest.param(40, marks=pytest.mark.every)])
 @pytest.mark.parametrize("method", resampling.METHODS)
-def test_methods_that_pillow_lacks_equal_tensorflows_at_any_size_and_contrast(method: str) -> None:
-    """White noise of 40 seeded sizes -> at most one level apart in one of ten pixels; nearest equal."""
+def test_methods_that_pillow_lacks_equal_tensorflows_at_any_size_and_contrast(method: str, count: int) -> None:
+    """White noise of seeded sizes -> at most one level apart in one of ten pixels; nearest equal."""
     import tensorflow as tf
 
     random = np.random.default_rng(5)
-    for height, width, to_height, to_width in random.integers(1, 300, (40, 4)).tolist():
+    for height, width, to_height, to_width in random.integers(1, 300, (count, 4)).tolist():
         pixels = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
         ours = resampling.resize(pixels, (to_height, to_width), method).astype(int)
         exact = tf.image.resize(pixels, (to_height, to_width), method, antialias=True).numpy().astype(float)

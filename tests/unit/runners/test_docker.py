@@ -31,7 +31,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def wait_for(folder: Path, state: State) -> JobStatus:
     """Return the status once the job is in a state."""
-    wait_until(lambda: docker.status(folder).state == state, 30, f"the job is {state}", pause=0.3)
+    wait_until(lambda: docker.status(folder).state == state, 30, f"the job is {state}", pause=0.05)
     return docker.status(folder)
 
 

@@ -258,7 +258,7 @@ def test_supervisor_is_small_and_starts_fast(tmp_path: Path, asked_for: Experime
 @pytest.mark.parametrize("state", [State.FINISHED, State.STOPPED])
 def test_signal_after_the_last_file(tmp_path: Path, asked_for: Experiment, jobs: Jobs, state: State) -> None:
     """Given a second SIGTERM when all is written -> the job has ended as without it, with its accuracy."""
-    folder = jobs.start(asked_for, tmp_path / "job", seconds=0.5, how="late")
+    folder = jobs.start(asked_for, tmp_path / "job", seconds=0.5 if state is State.STOPPED else 0.05, how="late")
     if state is State.STOPPED:
         local.stop(folder)
     assert jobs.wait_for(folder, state).accuracy == fake_training.ACCURACY
