@@ -12,6 +12,7 @@ from image_classifier.training.data import dataset
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.stopping import StopSignal
 from tests.support import unprivileged
+from tests.support.made_once import made_once
 from tests.unit.training import small, trees
 
 
@@ -51,10 +52,12 @@ def short_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def backbone_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A staged backbone of 32 x 40 pixels, neither square nor of a usual size."""
-    folder = tmp_path_factory.mktemp("backbone")
-    return small.save_backbone(
-        folder, ModelInfo(image_size=(32, 40), source="test network"), small.build_network((None, None))
-    )
+    info = ModelInfo(image_size=(32, 40), source="test network")
+
+    def make(folder: Path) -> None:
+        small.save_backbone(folder, info, small.build_network((None, None)))
+
+    return made_once(tmp_path_factory, "small-backbone", make)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Small real things for the training tests: coloured images and a small Hub-like backbone."""
 
 import colorsys
+import functools
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,28 @@ from image_classifier.contract.hyperparameters import Hyperparameters
 
 def write_images(folder: Path, classes: int = 3, count: int = 20, seed: int = 0, random: bool = False) -> Path:
     """Write one folder of noisy coloured images a class; `random` colours make the twin that cannot be learned."""
-    noise = np.random.default_rng(seed)
-    for label in range(classes):
+    for label, images in enumerate(_encoded_images(classes, count, seed, random)):
         (folder / f"colour-{label}").mkdir(parents=True)
-        for index in range(count):
+        for index, image in enumerate(images):
+            (folder / f"colour-{label}" / f"{index:03}.png").write_bytes(image)
+    return folder
+
+
+@functools.cache
+def _encoded_images(classes: int, count: int, seed: int, random: bool) -> list[list[bytes]]:
+    """Draw and encode the images of each class; most tests ask for the same."""
+    noise = np.random.default_rng(seed)
+    found: list[list[bytes]] = []
+    for label in range(classes):
+        found.append([])
+        for _ in range(count):
             hue = noise.random() if random else label / classes
             colour = np.array(colorsys.hsv_to_rgb(hue, 0.8, 0.8)) * 255
             pixels = np.clip(colour + noise.normal(0, 30, (40, 48, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / f"colour-{label}" / f"{index:03}.png")
-    return folder
+            file = io.BytesIO()
+            Image.fromarray(pixels).save(file, "PNG")
+            found[-1].append(file.getvalue())
+    return found
 
 
 def grey_levels(folder: Path, count: int) -> list[Example]:

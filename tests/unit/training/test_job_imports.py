@@ -70,6 +70,7 @@ def test_job_imports_no_unused_modules_until_the_data_are_known() -> None:
     assert found.split() == []
 
 
+@pytest.mark.every
 def test_job_imports_no_unused_modules_until_the_first_step(started: Any) -> None:
     """A fresh process with the job's imports -> modules that only other programs need are not loaded."""
     modules = set(started[0])
@@ -77,6 +78,7 @@ def test_job_imports_no_unused_modules_until_the_first_step(started: Any) -> Non
     assert modules >= set(OF_TENSORFLOW)
 
 
+@pytest.mark.every
 def test_tensorflows_modules_are_excluded_from_garbage_collection(started: Any) -> None:
     """Given TensorFlow started twice -> its modules are excluded from collection, later objects are not."""
     _, frozen, later, is_on, made = started

@@ -86,6 +86,7 @@ def test_recipes_that_are_off_do_not_change_the_whole_network(train_whole: Calla
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.every
 @needs_bfloat16
 def test_bfloat16_trains_nearly_the_same(tmp_path: Path, backbone_folder: Path, read_data: Callable[..., Any]) -> None:
     """mixed_precision=bfloat16 on coloured images -> the loss falls to about that of float32, not to the bit."""

@@ -17,16 +17,22 @@ from tests.unit.training import small
 Reader = Callable[..., DataSplits]
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def backbones(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a backbone that sees colours, and one that sees nothing."""
-    folder = tmp_path / "hub"
-    monkeypatch.setenv("MODEL_HUB_DIR", str(folder))
+    folder = tmp_path_factory.mktemp("hub")
     small.save_backbone(folder / "seeing", ModelInfo(image_size=(32, 40)), small.build_network((None, None)))
     blind = small.build_network((None, None), batch_norm=False)
     blind.set_weights([0 * weight for weight in blind.get_weights()])
     small.save_backbone(folder / "blind", ModelInfo(image_size=(32, 40)), blind)
     return folder
+
+
+@pytest.fixture
+def hub(backbones: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, where the Docker image has its backbones."""
+    monkeypatch.setenv("MODEL_HUB_DIR", str(backbones))
+    return backbones
 
 
 def choose(data: DataSplits, tmp_path: Path, **given: Any) -> Any:
@@ -79,10 +85,13 @@ def test_backbones_that_are_too_slow_do_not_count() -> None:
         model_choice.best(three, 2.0)
 
 
-def test_too_many_or_another_model_are_rejected(hub: Path, images: Path, tmp_path: Path, read_data: Reader) -> None:
+def test_too_many_or_another_model_are_rejected(
+    images: Path, tmp_path: Path, read_data: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Four staged backbones, or a model channel beside them -> rejected before anything is decoded."""
-    for name in ("third", "fourth"):
-        (hub / name).mkdir()
+    monkeypatch.setenv("MODEL_HUB_DIR", str(tmp_path / "hub"))
+    for name in ("blind", "seeing", "third", "fourth"):
+        (tmp_path / "hub" / name).mkdir(parents=True)
     with pytest.raises(UserError, match="holds 4: blind, fourth, seeing, third"):
         choose(read_data(images), tmp_path)
     (tmp_path / "ml/input/data/model").mkdir(parents=True)

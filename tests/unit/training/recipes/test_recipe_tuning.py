@@ -33,12 +33,17 @@ def train(
     return recipe.train(data, loaded, values, stop or StopSignal(), None, checkpoints)
 
 
+@pytest.mark.parametrize("short", [True, pytest.param(False, marks=pytest.mark.every)], ids=["short", "whole"])
 def test_result_is_the_better_of_both_and_the_network_that_is_exported(
-    striped: Path, backbone_folder: Path, read_data: Reader
+    striped: Path, backbone_folder: Path, read_data: Reader, monkeypatch: pytest.MonkeyPatch, short: bool
 ) -> None:
     """Stripes -> a tuned network is compared; what is chosen gives the recorded predictions through its own weights."""
     from image_classifier.training import fine_tuning
+    from image_classifier.training.recipes import budget
 
+    if short:
+        monkeypatch.setattr(budget, "_SIZES", ((3, 16),))
+        monkeypatch.setattr(budget, "EPOCHS", (2,))
     trained = train(read_data(striped), backbone_folder)
     tuning = trained.recipe["tuning"]
     compared = tuning["comparison"]
