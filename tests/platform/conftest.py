@@ -27,7 +27,7 @@ def finished_job(tmp_path_factory: pytest.TempPathFactory, tiny_backbone: Path) 
 @pytest.fixture(scope="session")
 def colour_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The classifier of colours in several forms, a folder each, with an OpenVINO IR where its name ends so."""
-    return made_once(tmp_path_factory, "colour-models", colours.save_forms)
+    return made_once(tmp_path_factory, "colour-models", lambda folder: colours.all_forms(tmp_path_factory, folder))
 
 
 @pytest.fixture(scope="session")

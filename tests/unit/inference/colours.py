@@ -7,8 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from image_classifier import artifacts
 from image_classifier.artifacts import ModelInfo
+from tests.support.made_once import made_once
 
 SIZE = (24, 32)
 """Neither square nor a usual size."""
@@ -80,9 +83,23 @@ def convert(folder: Path) -> Path:
     return folder
 
 
-def save_forms(folder: Path) -> None:
-    """Save the forms that servers are tested with, a folder each; those with an IR have names that say so."""
+def saved_once(factory: pytest.TempPathFactory, form: str = "both") -> Path:
+    """Return the model folder of a form, which all workers of a run share and leave as it is."""
+    return made_once(factory, f"colours-{form}", lambda folder: save(folder / "model", form)) / "model"
+
+
+def converted_once(factory: pytest.TempPathFactory, form: str = "both") -> Path:
+    """Return the same with an OpenVINO IR."""
+
+    def make(folder: Path) -> None:
+        convert(Path(shutil.copytree(saved_once(factory, form), folder / "model")))
+
+    return made_once(factory, f"colours-{form}-openvino", make) / "model"
+
+
+def all_forms(factory: pytest.TempPathFactory, folder: Path) -> None:
+    """Lay out the forms that servers are tested with, a folder each; those with an IR have names that say so."""
     for form in ("both", "bytes", "called", "binary", "pixels"):
-        save(folder / form, form)
+        shutil.copytree(saved_once(factory, form), folder / form)
     for form in ("both", "binary", "pixels"):
-        convert(Path(shutil.copytree(folder / form, folder / f"{form}+openvino")))
+        shutil.copytree(converted_once(factory, form), folder / f"{form}+openvino")

@@ -1,7 +1,7 @@
 """Fixtures of the inference tests."""
 
+import functools
 import io
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,31 +15,14 @@ from tests.unit.inference import colours
 
 @pytest.fixture(scope="session")
 def colour_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return a function from a form to the model folder of the small classifier; each is saved once."""
-    saved: dict[str, Path] = {}
-
-    def folder(form: str = "both") -> Path:
-        if form not in saved:
-            saved[form] = colours.save(tmp_path_factory.mktemp(form), form)
-        return saved[form]
-
-    return folder
+    """Return a function from a form to the model folder of the small classifier; to be left as it is."""
+    return functools.partial(colours.saved_once, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def converted_model(
-    tmp_path_factory: pytest.TempPathFactory, colour_model: Callable[[str], Path]
-) -> Callable[[str], Path]:
+def converted_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function like `colour_model` whose folders have an OpenVINO IR."""
-    saved: dict[str, Path] = {}
-
-    def folder(form: str = "both") -> Path:
-        if form not in saved:
-            copy = tmp_path_factory.mktemp(f"{form}-converted") / "model"
-            saved[form] = colours.convert(Path(shutil.copytree(colour_model(form), copy)))
-        return saved[form]
-
-    return folder
+    return functools.partial(colours.converted_once, tmp_path_factory)
 
 
 @pytest.fixture(params=["openvino", "tensorflow"])

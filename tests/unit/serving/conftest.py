@@ -19,7 +19,7 @@ from tests.unit.inference import colours
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small classifier of colours as a model folder."""
-    return colours.save(tmp_path_factory.mktemp("colours"))
+    return colours.saved_once(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
