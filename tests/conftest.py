@@ -1,5 +1,6 @@
 """What the tests of every folder share."""
 
+import os
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -24,6 +25,14 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put whole jobs first: workers steal the last tests from each other, and each would run a file's jobs again."""
     items.sort(key=lambda item: not item.nodeid.startswith(JOBS))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Let fsync do nothing in the tests' own processes: no test cuts the power, and thousands of files are synced."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
