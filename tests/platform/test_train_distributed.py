@@ -17,11 +17,13 @@ WHOLE_NETWORK = {**HEAD_ONLY, "train_only_top_layer": "False", "learning_rate": 
 RECIPE = {"recipe": "auto", "train_only_top_layer": "True"}
 EARLIER_HEAD = "head of an earlier job"
 VALUES: dict[str, dict[str, str]] = {
-    EARLIER_HEAD: {"train_only_top_layer": "True", "epochs": "2", "batch_size": "5"},
     "head only": HEAD_ONLY,
     "whole network": WHOLE_NETWORK,
     "recipe=auto": RECIPE,
+    EARLIER_HEAD: {"train_only_top_layer": "True", "epochs": "2", "batch_size": "5"},
 }
+compared = pytest.mark.parametrize("kind", [name for name in VALUES if name != EARLIER_HEAD], indirect=True)
+"""The jobs that are held against the same job on one device."""
 PATIENCE = {"HOSTS_WAIT_SECONDS": "120", "LOST_HOST_SECONDS": "20"}
 
 
@@ -73,6 +75,7 @@ def tolerance(one: Host) -> float:
 
 
 @pytest.mark.every
+@compared
 def test_two_hosts_train_what_one_trains(one: Host, two_hosts: list[Host]) -> None:
     """Given two hosts -> each weight of the exported model is the one of a single device."""
     alone, together = (hosts.weights(host.tree) for host in (one, two_hosts[0]))
@@ -80,6 +83,7 @@ def test_two_hosts_train_what_one_trains(one: Host, two_hosts: list[Host]) -> No
 
 
 @pytest.mark.every
+@compared
 def test_two_devices_train_what_one_trains(one: Host, values: dict[str, Any], model: Path, tmp_path: Path) -> None:
     """Given two devices of one host -> the same weights again, and the log names devices and strategy."""
     other = hosts.start_on_two_devices(hosts.tree_of(tmp_path, model, **values))
@@ -89,6 +93,7 @@ def test_two_devices_train_what_one_trains(one: Host, values: dict[str, Any], mo
 
 
 @pytest.mark.every
+@compared
 def test_the_job_did_train(one: Host, model: Path, tmp_path: Path) -> None:
     """Given a job of another seed -> its weights differ by far more than the tolerance, so the comparison can fail."""
     values: dict[str, Any] = HEAD_ONLY if tolerance(one) == 1e-5 else WHOLE_NETWORK
