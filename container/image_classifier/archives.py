@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import os
 import tarfile
 import zlib
 from lzma import LZMAError
@@ -168,13 +169,39 @@ def materialise(model: Path, into: Path) -> Path:
     """Return the model folder at `model`; an archive is unpacked into `into`.
 
     Raises:
-        UserError: `model` does not exist, the archive is rejected, or `into` exists and is not an empty folder.
+        UserError: `model` does not exist or has files that may not be read, the archive is rejected, or `into` exists
+            and is not an empty folder.
         PlatformError: The disk is full or not writable.
     """
     if model.is_dir():
+        reject_unreadable(model)
         return model
     if not model.is_file():
         raise _missing(model)
     own_files.remove_empty(into)
     unpack(model, into)
     return into
+
+
+def reject_unreadable(folder: Path) -> None:
+    """Check that every file of a model folder may be read, before a library is given it.
+
+    Raises:
+        UserError: A file or a folder may not.
+    """
+
+    def reject(error: OSError) -> None:
+        raise _unreadable(Path(error.filename)) from error
+
+    for place, _, names in os.walk(folder, onerror=reject):
+        for path in (Path(place, name) for name in names):
+            try:
+                # Not access(2), which asks about the real user and not about the effective one.
+                if path.is_file():
+                    path.open("rb").close()
+            except PermissionError as error:
+                raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> UserError:
+    return UserError(f"{path} cannot be read by uid {os.getuid()}. Change its mode or its owner.")

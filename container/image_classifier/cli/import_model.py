@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from image_classifier import artifact_checksums, artifacts, durable_files, model_layout, own_files
+from image_classifier import archives, artifact_checksums, artifacts, durable_files, model_layout, own_files
 from image_classifier.artifacts import ModelInfo
 from image_classifier.cli import argument_types, convert_model
 from image_classifier.cli.predictions import image_files
@@ -67,6 +67,7 @@ def import_model(source: str, output: Path, images: Path | None, trust: bool = F
         # The folder into which an archive was unpacked is removed when a message is read.
         unpacked = str(fetched.folder) if fetched.folder.is_relative_to(scratch) else source
         try:
+            archives.reject_unreadable(fetched.folder)
             for note in model_layout.notes(fetched.folder):
                 consoles.announce(note.replace(unpacked, source))
             return _import(model_layout.root(fetched.folder), fetched.source, output, images, trust)

@@ -8,6 +8,7 @@ import pytest
 
 from image_classifier import archives
 from image_classifier.contract.errors import UserError
+from tests.support import unprivileged
 
 
 def write_tar(path: Path, members: list[tarfile.TarInfo]) -> Path:
@@ -151,3 +152,19 @@ def test_link_out_of_the_folder_is_not_packed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"weights is a link that leads out of .*, to \.\./secret"):
         archives.pack(folder, tmp_path / "model.tar.gz")
     assert not (tmp_path / "model.tar.gz").exists()
+
+
+@pytest.mark.parametrize("locked", ["1/saved_model.pb", "labels_info.json", "1", "."])
+def test_model_folder_that_may_not_be_read_is_named(tmp_path: Path, locked: str) -> None:
+    """Given a file or a folder of a model without the permission to read -> one sentence that names it."""
+    model = tmp_path / "model"
+    (model / "1").mkdir(parents=True)
+    for name in ("1/saved_model.pb", "labels_info.json"):
+        (model / name).touch()
+    assert archives.materialise(model, tmp_path / "unpacked") == model
+    path = model / locked
+    path.chmod(0)
+    with unprivileged.modes_count(), pytest.raises(UserError) as rejected:
+        archives.materialise(model, tmp_path / "unpacked")
+    path.chmod(0o755)
+    assert str(rejected.value).startswith(f"{path} cannot be read by uid ")
