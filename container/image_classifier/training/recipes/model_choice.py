@@ -5,7 +5,7 @@ import hashlib
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,8 @@ def _candidate(job: Job, session: Session, stages: StageStore, name: str, some: 
     if not (found := stages.get(stage)):
         started = time.monotonic()
         features, labels, loaded = _features(job, session, name, some, scratch)
-        found = stages.on_chief(stage, lambda: _measured(job, features, labels, loaded, started))
+        with _naming(name):
+            found = stages.on_chief(stage, lambda: _measured(job, features, labels, loaded, started))
         shutil.rmtree(scratch, ignore_errors=True)
     return Candidate(name, Score(**found.state["score"]), found.state["milliseconds"], found.state["seconds"])
 
@@ -162,6 +163,14 @@ def _features(
     prepared = prepare(some, f"Images for model {name}")
     decoding.reject_too_many(prepared.skipped_before, len(some.examples), values.max_bad_fraction)
     return np.asarray(prepared.rows.inputs), prepared.rows.labels, loaded
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"Model {name}: {error}") from error
 
 
 def _measured(

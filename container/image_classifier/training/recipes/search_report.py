@@ -80,7 +80,10 @@ def _seconds(result: "SearchResult") -> float:
 
 
 def _reached(one: Trial) -> str:
-    return f"{one.score.metric:.4f} after {len(one.outcome.scores)} epochs" if one.score else "diverged"
+    epochs = len(one.outcome.scores)
+    if one.score is None or one.outcome.state == DIVERGED:
+        return f"diverged in epoch {epochs + 1}"
+    return f"{one.score.metric:.4f} after {epochs} epochs"
 
 
 def _given(one: Trial) -> str:

@@ -64,6 +64,21 @@ def test_better_backbone_is_chosen_and_kept_on_resume(
     assert choose(read_data(images), tmp_path) == choice
 
 
+@pytest.mark.every
+def test_error_names_the_backbone(
+    hub: Path, images: Path, tmp_path: Path, read_data: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A staged backbone whose features are infinite -> the error says which one."""
+    from image_classifier.heads import cross_validation
+
+    def select(*_: Any, **__: Any) -> Any:
+        raise UserError("The model computes features that are NaN or infinite.")
+
+    monkeypatch.setattr(cross_validation, "select", select)
+    with pytest.raises(UserError, match=r"^Model blind: The model computes features that are NaN"):
+        choose(read_data(images), tmp_path)
+
+
 def test_time_limit_of_the_job_holds(hub: Path, images: Path, tmp_path: Path, read_data: Reader) -> None:
     """A process that is older than max_runtime -> the comparison stops, as a training would."""
     with pytest.raises(JobStopped):

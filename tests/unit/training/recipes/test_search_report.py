@@ -52,6 +52,13 @@ def test_block_of_a_search_that_was_stopped() -> None:
     assert nothing[-1] == "Search: no trial reached its last epoch, so the job's own values stay"
 
 
+def test_block_of_own_values_that_diverged() -> None:
+    """Given a first trial whose loss became infinite in its third epoch -> the block says so, in place of a score."""
+    trials = (finished(0, [0.5, 0.25], trial.DIVERGED), TRIALS[1])
+    [line] = [one for one in search_report.lines(SearchResult(trials, "accuracy", 5)) if "trial 0" in one]
+    assert line.endswith("; the job's own values, trial 0, diverged in epoch 3")
+
+
 def test_record_is_json() -> None:
     """Given results with and without trials -> numbers and the best values, as JSON."""
     record = json.loads(json.dumps(search_report.to_json(RESULT)))
