@@ -26,7 +26,7 @@ from image_classifier.console.estimating import prediction, probe_process, watch
 from image_classifier.console.estimating.prediction import Measurement
 from image_classifier.console.estimating.request import Request, Sizes, choose, rows_of, settings_of
 from image_classifier.console.estimating.watched_job import ENDED, HEAD, LOADED, TRAINED, Watched
-from image_classifier.contract import hyperparameters
+from image_classifier.contract import hyperparameters, plan_rules
 from image_classifier.model_hub import packages
 from image_classifier.model_hub.converters import reusable_saved_model
 from image_classifier.photographs import sample_sets
@@ -91,7 +91,7 @@ def measure(model: str, archive: Path, data: str, folder: Path) -> Comparison:
     """Estimate a job and run it."""
     files = {one.name: sorted(map(str, one.iterdir())) for one in sorted(folder.iterdir()) if one.is_dir()}
     counts = [len(found) for found in files.values()]
-    sizes = Sizes(sum(counts), 0, 0, len(counts), min(counts))
+    sizes = Sizes(sum(counts), 0, 0, len(counts), plan_rules.smallest_class(counts))
     values = hyperparameters.parse(SETTINGS).values
     request = Request(choose(files), data, str(archive), settings_of(values, False), rows_of(sizes, False))
     load = os.getloadavg()[0]

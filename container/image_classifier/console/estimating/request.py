@@ -42,7 +42,7 @@ class Sizes:
     test: int
     classes: int
     smallest_class: int
-    """Training images."""
+    """Training images, see `plan_rules.smallest_class`."""
 
     def split(self, ratio: float) -> "Sizes":
         """Return the sizes after a part of the training images is held out, where no validation images are given."""

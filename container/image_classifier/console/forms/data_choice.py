@@ -14,6 +14,7 @@ from image_classifier.console.datasets.selections import Counts
 from image_classifier.console.estimating.estimates import Images
 from image_classifier.console.estimating.request import Sizes
 from image_classifier.console.forms.checking import Data
+from image_classifier.contract import plan_rules
 
 VIEWS = "training-views"
 """Folder of the views with edited labels that jobs train on, below the console's home."""
@@ -46,7 +47,7 @@ class DataChoice:
             for channel in known.IMAGE_CHANNELS
         }
         used = [count for count in self.by_class.values() if count]
-        return Sizes(totals[TRAINING], totals["validation"], totals["test"], len(used), min(used, default=0))
+        return Sizes(totals[TRAINING], totals["validation"], totals["test"], len(used), plan_rules.smallest_class(used))
 
     @property
     def can_train(self) -> bool:
