@@ -36,5 +36,13 @@ def first_copies(features: NDArray[np.float32], rows: NDArray[np.int64]) -> NDAr
     return found
 
 
+def where_enough_differ(first: NDArray[np.int64], least: int) -> NDArray[np.int64]:
+    """Return `first`, the first copy of each row, int64 (n,), where at least `least` rows differ.
+
+    Else each row itself: equal features of nearly all images come from a backbone that sees nothing.
+    """
+    return first if len(np.unique(first)) >= least else np.arange(len(first))
+
+
 def _projected(some: NDArray[np.float32], direction: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     return some.astype(np.float64) @ direction, np.abs(some).max(axis=1).astype(np.float64)

@@ -30,7 +30,7 @@ RANDOM_TRIALS = 10
 """Trials that are drawn at random before TPE has something to go by, and that finish before any other is pruned."""
 WARM_UP_EPOCHS = 5
 """Epochs of a trial before it may be pruned, since slow starts can end well."""
-_FORMAT = 1
+_FORMAT = 2
 _ROWS_AT_ONCE = 4096
 
 

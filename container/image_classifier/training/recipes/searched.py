@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from image_classifier.contract.hyperparameters import Hyperparameters
+from image_classifier.heads import copies
 from image_classifier.training import fine_tuning
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.distributed.cluster import Cluster, single_host
@@ -64,9 +65,12 @@ def _search(job: Inputs, names: tuple[str, ...], folder: Path | None) -> SearchR
     values, rows = job.values, job.training.rows
     counts = np.bincount(rows.labels, minlength=len(job.class_names)).tolist()
     kernel, bias = fine_tuning.build(job.backbone, values, len(job.class_names)).head.get_weights()
+    first = copies.first_copies(np.asarray(rows.inputs), np.arange(len(rows)))
     task = Task(
         data=LabelledFeatures(np.asarray(rows.inputs), rows.labels),
-        folds=trial.stratified_folds(rows.labels, values.random_seed),
+        folds=trial.stratified_folds(
+            rows.labels, values.random_seed, copies.where_enough_differ(first, trial.MOST_FOLDS)
+        ),
         class_weights=class_weights.weights(values, job.class_names, counts),
         start=np.vstack([kernel, bias]),
     )

@@ -17,6 +17,7 @@ from image_classifier.training.recipes.head_trainer import Array, HeadTrainer, L
 
 FOLDS = ((1_000, 5), (2_000, 3), (4_000, 2))
 """Up to so many rows there are so many folds, by which every row is judged: an epoch trains on 4,000 rows at most."""
+MOST_FOLDS = max(folds for _, folds in FOLDS)
 HELD_OUT = 3
 """Of more rows one of so many parts is held out."""
 FINISHED, PRUNED, DIVERGED = "finished", "pruned", "diverged"
@@ -81,15 +82,19 @@ class Outcome:
         return Score(metric, log_loss, last[0].rows)
 
 
-def stratified_folds(labels: NDArray[np.int64], seed: int) -> tuple[Fold, ...]:
+def stratified_folds(labels: NDArray[np.int64], seed: int, first: NDArray[np.int64] | None = None) -> tuple[Fold, ...]:
     """Return the folds by which trials on rows with these labels are judged, see `FOLDS` and `HELD_OUT`.
 
-    Each class is dealt to the folds in random order, so that its rows per fold differ by at most one.
+    Each class is dealt to the folds in random order, so that its rows per fold differ by at most one. `first` is the
+    first copy of each row, int64 (n,), itself by default: copies are in one fold.
     """
-    by_class = stratified.by_class(labels, seed)
+    first = np.arange(len(labels)) if first is None else first
+    different = np.unique(first)
+    by_class = different[stratified.by_class(labels[different], seed)]
     count = next((folds for rows, folds in FOLDS if len(labels) <= rows), 1)
-    held_out = [np.sort(by_class[index :: count if count > 1 else HELD_OUT]) for index in range(count)]
-    return tuple(Fold(np.setdiff1d(by_class, rows), rows) for rows in held_out)
+    parts = [by_class[index :: count if count > 1 else HELD_OUT] for index in range(count)]
+    held_out = [np.flatnonzero(np.isin(first, part)) for part in parts]
+    return tuple(Fold(np.setdiff1d(np.arange(len(labels)), rows), rows) for rows in held_out)
 
 
 def run(task: Task, values: Hyperparameters, prune: Callable[[int, Score], bool]) -> Outcome:

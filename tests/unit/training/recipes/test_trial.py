@@ -28,6 +28,18 @@ def test_folds_judge_every_row_once() -> None:
         assert np.bincount(labels[fold.held_out], minlength=3)[0] in (6, 7)
 
 
+@pytest.mark.parametrize(("copies", "folds"), [(2, 5), (30, 3), (60, 2), (90, 1)])
+def test_copies_are_in_one_fold(copies: int, folds: int) -> None:
+    """Given every image several times -> no fold trains on a copy of what it holds out, and every row has a place."""
+    labels, first = np.tile(np.arange(50) % 3, copies), np.tile(np.arange(50), copies)
+    found = trial.stratified_folds(labels, 0, first)
+    assert len(found) == folds
+    for fold in found:
+        assert not set(first[fold.training]) & set(first[fold.held_out])
+        assert len(fold.training) + len(fold.held_out) == 50 * copies
+    assert folds == 1 or sum(len(fold.held_out) for fold in found) == 50 * copies
+
+
 @pytest.mark.parametrize(("rows", "folds"), [(1_000, 5), (1_001, 3), (2_000, 3), (2_001, 2), (4_000, 2)])
 def test_fewer_folds_judge_more_rows(rows: int, folds: int) -> None:
     """Given more rows -> fewer folds, which still judge every row once, so that no epoch trains on many more."""
