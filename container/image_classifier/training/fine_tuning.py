@@ -1,7 +1,7 @@
 """Train a classifier: a head on features that are computed once, or the whole network on decoded images."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,12 +163,17 @@ def score_test(
     return TestResult(metrics, seconds, listing, probabilities, features), skipped
 
 
-def parameters(backbone: Backbone, network: Network) -> tuple[int, int]:
-    """Return the numbers of weights of backbone and head: all of them, and those that were trained."""
+def parameters(backbone: Backbone, network: Network, trained: int | None = None) -> tuple[int, int]:
+    """Return the numbers of weights of backbone and head: all of them, and those that were trained.
 
-    def count(variables: Any) -> int:
-        return sum(int(np.prod(variable.shape)) for variable in variables)
+    `trained` are those of the backbone, by default all that can be.
+    """
+    of_head = count_weights(network.head.weights)
+    if trained is None:
+        trained = count_weights(backbone.layer.trainable_variables) if network.backbone_trainable else 0
+    return of_head + count_weights(backbone.layer.variables), of_head + trained
 
-    of_head = count(network.head.weights)
-    trained = count(backbone.layer.trainable_variables) if network.backbone_trainable else 0
-    return of_head + count(backbone.layer.variables), of_head + trained
+
+def count_weights(variables: Sequence[Any]) -> int:
+    """Return how many numbers variables hold together."""
+    return sum(int(np.prod(variable.shape)) for variable in variables)

@@ -21,6 +21,7 @@ RATIO = 0.2
 FOLDS = 5
 HELD_OUT_FASHION = 2_000
 HELD_OUT_DIGITS = 350
+RARE = 12
 
 
 def prepare(data: str, seed: int) -> list[DataSplits]:
@@ -74,6 +75,15 @@ def _digits(seed: int) -> list[DataSplits]:
 
     As far from photographs as images get: here the whole network must win.
     """
+    return _digits_with(seed, None)
+
+
+def _digits_with_a_rare_class(seed: int) -> list[DataSplits]:
+    """The same, the first digit with `RARE` images to train and validate; the same images are held out."""
+    return _digits_with(seed, RARE)
+
+
+def _digits_with(seed: int, most_of_first: int | None) -> list[DataSplits]:
     folder = packages.cache_folder() / "data" / "digits"
     if not folder.is_dir():
         data = load_digits()
@@ -85,8 +95,9 @@ def _digits(seed: int) -> list[DataSplits]:
     classes = len(everything.class_names)
     members = [_shuffled(everything, label, seed) for label in range(classes)]
     held = HELD_OUT_DIGITS // classes
-    rest, held_out = ([one for some in members for one in some[part]] for part in (slice(held, None), slice(held)))
-    return [_split(_of(everything, rest), _of(everything, held_out))]
+    held_out, rest = ([some[:held] for some in members], [some[held:] for some in members])
+    rest[0] = rest[0][:most_of_first]
+    return [_split(*(_of(everything, [one for some in part for one in some]) for part in (rest, held_out)))]
 
 
 DATA_SETS: dict[str, Callable[[int], list[DataSplits]]] = {
@@ -94,6 +105,7 @@ DATA_SETS: dict[str, Callable[[int], list[DataSplits]]] = {
     "fashion-2000": _fashion(2_000),
     "fashion-10000": _fashion(10_000),
     "digits": _digits,
+    "digits-rare": _digits_with_a_rare_class,
     "solar": _solar,
 }
 

@@ -87,6 +87,17 @@ class FeatureRows:
             self.features = allocate((self.count, width), self._memory_limit)
 
 
+def joined(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows of both, (n, D) and (m, D), in a file if they need more memory than a job may take.
+
+    Raises:
+        PlatformError: The disk lacks the space for the file.
+    """
+    rows = allocate((len(one) + len(other), one.shape[1]))
+    rows[: len(one)], rows[len(one) :] = one, other
+    return rows
+
+
 def allocate(shape: tuple[int, int], memory_limit: int | None = None) -> NDArray[np.float32]:
     """Return zeros in memory, or in a scratch file above `memory_limit` bytes, by default a third of the free memory.
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from image_classifier.contract import plan_rules
 from image_classifier.contract.hyperparameters import Hyperparameters
 from image_classifier.contract.plan_rules import CPU_TUNING_SECONDS, GPU_TUNING_SECONDS, TUNED_CLASS_IMAGES
 from image_classifier.training.recipes.settings import WHOLE, Mode, TuningSettings
@@ -25,7 +26,10 @@ RACE_SHARE = 1 / 3
 EPOCHS = (20, 12, 8, 6, 4, 3, 2)
 """Ladder of epochs; the longest is AutoGluon MultiModal's default of max_epochs."""
 MEASURING_SHARE = 1 / 10
-"""Share of the budget after which no further mode is measured, so that it does not race either."""
+"""Share of the budget after which no second mode of a part is measured, so that it does not race either."""
+RUNTIME_SHARE = 4 / 5
+"""Share of what max_runtime leaves that is planned: the rest is for what follows the SavedModel - the OpenVINO IR, the
+verification, the report - and for steps that take longer than measured."""
 _SIZES = ((9, 64), (9, 32), (6, 32), (6, 16), (4, 32), (4, 16), (3, 32), (3, 16), (2, 16))
 """Ladder of races, best first: number of settings, and steps of each in the first rung.
 
@@ -75,6 +79,8 @@ class Sizes:
     """Of all hosts together."""
     validation_rows: int
     judging_rows: int
+    scored_later: int = 0
+    """Images of the test channel, where the time for them is part of the budget."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +112,11 @@ class Plan:
 def allowance(values: Hyperparameters, stop: StopSignal, has_gpu: bool) -> Allowance:
     """Return the time that is left for stage 1.
 
-    With max_runtime all that remains of it, less the reserve for the export; else a default.
+    With max_runtime `RUNTIME_SHARE` of what remains of it, less the reserve for the export; else a default.
     """
     if values.max_runtime:
-        return Allowance(max(stop.training_seconds(), 0.0), f"what max_runtime={values.max_runtime} leaves")
+        source = f"{RUNTIME_SHARE:.0%} of what max_runtime={values.max_runtime} leaves"
+        return Allowance(RUNTIME_SHARE * max(stop.training_seconds(), 0.0), source)
     seconds, kind = (GPU_SECONDS, "with a GPU") if has_gpu else (CPU_SECONDS, "on CPUs")
     return Allowance(seconds, f"the default {kind}")
 
@@ -121,12 +128,23 @@ def reason_against(tunable: bool, counts: Mapping[str, int], accuracy: float) ->
     """
     if not tunable:
         return "the backbone's format does not allow it"
-    name = min(counts, key=lambda one: counts[one])
-    if counts[name] < TUNED_CLASS_IMAGES:
-        return f"{name} has {counts[name]} training images, fewer than {TUNED_CLASS_IMAGES}"
+    if plan_rules.smallest_class(counts.values()) < TUNED_CLASS_IMAGES:
+        rare, every = sum(one for one in counts.values() if one < TUNED_CLASS_IMAGES), sum(counts.values())
+        return (
+            f"{rare:,} of {every:,} training images, more than one in {plan_rules.RARE_PART}, are of classes with "
+            f"fewer than {TUNED_CLASS_IMAGES}"
+        )
     if accuracy >= ACCURATE:
         return f"the head's accuracy in cross-validation is {accuracy:.4f}, at least {ACCURATE}"
     return None
+
+
+def worth_measuring(mode: Mode, durations: Durations, seconds: float) -> bool:
+    """Return whether a further mode is measured, by what measuring the others took of a budget of `seconds`.
+
+    The first of each part of the network is, and of the whole: which of them suffices depends on the images.
+    """
+    return mode.part not in {one.part for one in durations.steps} or durations.spent <= MEASURING_SHARE * seconds
 
 
 def least_seconds(mode: Mode, durations: Durations, sizes: Sizes) -> float:
@@ -146,7 +164,11 @@ def too_long(needed: str, left: float, seconds: float) -> str:
 
 
 def plan(candidates: Sequence[TuningSettings], durations: Durations, sizes: Sizes, seconds: float) -> Plan | str:
-    """Return the plan for a budget of `seconds`; or why fewer than two epochs of any mode fit, without a full stop."""
+    """Return the plan for a budget of `seconds`; or why fewer than two epochs of any mode fit, without a full stop.
+
+    A part of the network and the whole of it are both tuned wherever they fit, without a race if need be: a race that
+    is shorter than a tuning prefers the part, see `_shared_epochs`.
+    """
     if not candidates:
         return "no part of the network can be tuned"
     left = seconds - durations.spent
@@ -157,14 +179,29 @@ def plan(candidates: Sequence[TuningSettings], durations: Durations, sizes: Size
     dearest = max(_tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) for one in fitting)
     for_race = min(seconds * RACE_SHARE - durations.spent, left - dearest)
     longest = sizes.steps_per_epoch * _epochs(fitting[0].mode, durations, sizes, left)
+    races: list[tuple[tuple[Rung, ...], Sequence[TuningSettings], float]] = []
     for rungs, racing in _races(fitting, longest):
         cost = _race_seconds(rungs, racing, durations, sizes)
         if cost <= for_race:
-            return _plan(rungs, racing, durations, sizes, seconds, left - cost, cost)
-    whole = next((one for one in fitting[1:] if one.mode.part == WHOLE), None)
-    both = [fitting[0], *([whole] if whole and fitting[0].mode.part != WHOLE else [])]
-    shared = _shared_epochs((), both, durations, sizes, left)
-    return _plan((), both if shared else both[:1], durations, sizes, seconds, left, 0.0)
+            if _is_decisive(rungs, racing, sizes) or _shared_epochs(rungs, racing, durations, sizes, left - cost):
+                return _plan(rungs, racing, durations, sizes, seconds, left - cost, cost)
+            races.append((rungs, racing, cost))
+    wholes = [one for one in fitting if one.mode.part == WHOLE]
+    for pair in ([one, *wholes[:1]] for one in fitting if one.mode.part != WHOLE):
+        if _shared_epochs((), pair, durations, sizes, left):
+            return _plan((), pair, durations, sizes, seconds, left, 0.0)
+    rungs, racing, cost = races[0] if races else ((), fitting[:1], 0.0)
+    return _plan(rungs, racing, durations, sizes, seconds, left - cost, cost)
+
+
+def _is_decisive(rungs: Sequence[Rung], settings: Sequence[TuningSettings], sizes: Sizes) -> bool:
+    """Return whether the winner of a race is tuned alone: after a long one, and where all tune a part, or all do not.
+
+    Where the last rung is shorter than the shortest tuning, a race says little about the whole network, which at first
+    gets worse: on digits of 8 x 8 pixels it was third after 16 steps and first after 37. So it is tuned too.
+    """
+    lasted = bool(rungs) and rungs[-1].steps >= MIN_EPOCHS * sizes.steps_per_epoch
+    return lasted or len({one.mode.part == WHOLE for one in settings}) == 1
 
 
 def _shared_epochs(
@@ -172,16 +209,17 @@ def _shared_epochs(
 ) -> tuple[int, ...]:
     """Return the epochs with each of the settings when two are tuned in turn; empty where one is tuned alone.
 
-    Where the last rung is shorter than the shortest tuning, a race says little about the whole network, which at first
-    gets worse: on digits of 8 x 8 pixels it was third after 16 steps and first after 37. So it is tuned too.
+    Each has half of the time, or what its shortest tuning takes where that is more.
     """
-    if rungs and rungs[-1].steps >= MIN_EPOCHS * sizes.steps_per_epoch:
+    if _is_decisive(rungs, settings, sizes):
         return ()
-    if len({one.mode.part == WHOLE for one in settings}) == 1:
+    least = [(one.mode.part == WHOLE, _tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes)) for one in settings]
+    least_of_whole, least_of_part = (max(needed for whole, needed in least if whole is kind) for kind in (True, False))
+    if least_of_whole + least_of_part > seconds:
         return ()
-    if any(_tuning_seconds(MIN_EPOCHS, one.mode, durations, sizes) > seconds / 2 for one in settings):
-        return ()
-    return tuple(_epochs(one.mode, durations, sizes, seconds / 2) for one in settings)
+    of_whole = min(max(seconds / 2, least_of_whole), seconds - least_of_part)
+    shares = [of_whole if whole else seconds - of_whole for whole, _ in least]
+    return tuple(_epochs(one.mode, durations, sizes, share) for one, share in zip(settings, shares, strict=True))
 
 
 def _plan(
@@ -197,10 +235,15 @@ def _plan(
     shared = _shared_epochs(rungs, racing, durations, sizes, left)
     counts = shared or epochs
     each = [_tuning_seconds(count, one.mode, durations, sizes) for count, one in zip(counts, racing, strict=True)]
-    longest = sum(sorted(each)[-2:]) if shared else max(each)
+    longest = max(each)
+    if shared:
+        longest = sum(
+            max(taken for taken, one in zip(each, racing, strict=True) if (one.mode.part == WHOLE) is kind)
+            for kind in (True, False)
+        )
     rounds = ", then ".join(f"{rung.settings} settings for {rung.steps} steps each" for rung in rungs)
     tuned = " and ".join(map(str, racing))
-    race = f"a race of {rounds} (at most {cost:.0f} s)" if rungs else f"no race, since it does not fit: {tuned}"
+    race = f"a race of {rounds} (at most {cost:.0f} s)" if rungs else f"no race: {tuned}"
     several = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
     what = f"{several} epochs"
     if shared:
@@ -240,7 +283,8 @@ def _race_seconds(rungs: Sequence[Rung], racing: Sequence[TuningSettings], durat
 
 def _tuning_seconds(epochs: int, mode: Mode, durations: Durations, sizes: Sizes) -> float:
     validation = durations.row * sizes.validation_rows
-    return epochs * (sizes.steps_per_epoch * durations.steps[mode] + validation) + _PASSES * validation
+    passes = _PASSES * validation + durations.row * sizes.scored_later
+    return epochs * (sizes.steps_per_epoch * durations.steps[mode] + validation) + passes
 
 
 def _epochs(mode: Mode, durations: Durations, sizes: Sizes, seconds: float) -> int:

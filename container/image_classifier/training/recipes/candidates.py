@@ -34,6 +34,8 @@ class Candidate:
     """For the validation images, in their order."""
     metrics: dict[str, float]
     """Of training, for a tuned network in its last epoch, and of validation; under the names of an epoch."""
+    trained_of_backbone: int = 0
+    """How many weights of the backbone were trained."""
 
     @property
     def probabilities(self) -> NDArray[np.float32]:

@@ -22,6 +22,8 @@ class Comparison:
     only_head: int
     only_tuned: int
     """Images that one of them alone classifies correctly: the discordant pairs."""
+    copies: int = 0
+    """Validation images beside `rows` that are copies of training images or of each other."""
 
     @property
     def head_accuracy(self) -> float:
@@ -59,12 +61,18 @@ class Comparison:
     def rule(self) -> str:
         """Return the rule that fired, with its numbers, without a full stop."""
         verdict = "more than one" if self.tuned_wins else "no more than one"
+        others = f" (without {self.copies:,} copies)" if self.copies else ""
         return (
-            f"the tuned network's lead on {self.rows:,} validation images, less one image, is {verdict} standard error"
-            f": accuracy {self.tuned_accuracy:.4f} against {self.head_accuracy:.4f}, difference {self.difference:+.4f} "
-            f"± {self.standard_error:.4f}; {self.only_tuned} images only the network has right, {self.only_head} only "
-            "the head"
+            f"the tuned network's lead on {self.rows:,} validation images{others}, less one image, is {verdict} "
+            f"standard error: accuracy {self.tuned_accuracy:.4f} against {self.head_accuracy:.4f}, difference "
+            f"{self.difference:+.4f} ± {self.standard_error:.4f}; {self.only_tuned} images only the network has right, "
+            f"{self.only_head} only the head"
         )
+
+
+def can_win(mistakes: int) -> bool:
+    """Return whether a network would win against a head with so many mistakes, if it made none of them and no other."""
+    return Comparison(mistakes, 0, 0, mistakes).tuned_wins
 
 
 def compare(

@@ -6,10 +6,17 @@ Not on the training images: it may have been fitted on them.
 from dataclasses import asdict, replace
 
 from image_classifier.heads.linear_head import LinearHead
+from image_classifier.training.progress import log
 from image_classifier.training.recipes import candidates, choice
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
 from image_classifier.training.recipes.record import EarlierRecord
+
+_SEEN = (
+    "WARNING: The head of the earlier job is better on the validation images, which were split off from this job's: if "
+    "the earlier job had some of them, it was fitted on them, and looks better than it is. Give a validation channel "
+    "with images that neither job trains on."
+)
 
 
 def considered(inputs: Inputs, fitted: FittedHead) -> FittedHead:
@@ -30,4 +37,6 @@ def considered(inputs: Inputs, fitted: FittedHead) -> FittedHead:
     )
     # That of the chief on every host: another kind of CPU rounds otherwise.
     record = EarlierRecord(**inputs.session.cluster.gather_json(asdict(record))[0])
+    if record.kept and not inputs.data.validation_given:
+        log(_SEEN)
     return replace(fitted, head=earlier if record.kept else fitted.head, earlier=record)

@@ -60,6 +60,9 @@ def fit_rows(inputs: Inputs, fitted: FittedHead, rows: NDArray[np.int64]) -> Lin
     """Fit a head as `fitted` was, on some training images alone, by their indices int64 (m,). Collective.
 
     An earlier job's head is returned as it is.
+
+    Raises:
+        JobStopped: The job was stopped meanwhile.
     """
     if fitted.earlier_kept:
         return fitted.head
@@ -74,6 +77,7 @@ def fit_rows(inputs: Inputs, fitted: FittedHead, rows: NDArray[np.int64]) -> Lin
             fitted.selection.strength,
             binary=inputs.values.binary_mode,
             sample_weights=inputs.sample_weights(labels),
+            check=lambda: raise_if_set(inputs.session.stop),
         )
         return Stage({}, head.arrays)
 

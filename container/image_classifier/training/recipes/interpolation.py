@@ -37,8 +37,6 @@ class Interpolation:
 
     best: Mixture
     accuracies: Mapping[Mixture, float]
-    outputs: NDArray[np.float32]
-    """Those of `best`."""
     cross_fitted: NDArray[np.float32]
     """Of each image by the mixture that is best on the other folds: free of the optimism of the choice."""
 
@@ -88,7 +86,7 @@ def choose(outputs: Mapping[Mixture, NDArray[np.float32]], labels: NDArray[np.in
         for held in (folds == fold for fold in range(FOLDS)):
             cross_fitted[held] = outputs[mixtures[_best(correct[:, ~held])]][held]
     accuracies = dict(zip(mixtures, correct.mean(axis=1).tolist(), strict=True))
-    return Interpolation(mixtures[best], accuracies, outputs[mixtures[best]], cross_fitted)
+    return Interpolation(mixtures[best], accuracies, cross_fitted)
 
 
 def _best(correct: NDArray[np.bool_]) -> int:

@@ -54,7 +54,7 @@ def finish(
     prepare = inputs.prepared.prepare if chosen.network.backbone is None else inputs.prepare_pixels
     found = fine_tuning.score_test(data.test, prepare, chosen.evaluator, chosen.values, session) if data.test else None
     skipped = [*inputs.training.skipped(session.cluster), *inputs.validation.skipped(session.cluster)]
-    total, trainable = fine_tuning.parameters(inputs.backbone, chosen.network)
+    total, trainable = fine_tuning.parameters(inputs.backbone, chosen.network, chosen.trained_of_backbone)
     return Trained(
         values=chosen.values,
         # Its head counts as kept in the model info.

@@ -44,16 +44,20 @@ class Parts:
     judging: NDArray[np.int64]
 
 
-def split(labels: NDArray[np.int64], seed: int) -> Parts:
-    """Split training rows by their labels int64 (n,): stratified, a function of the seed."""
-    by_class = stratified.by_class(labels, (seed, len(labels)))
-    judging = min(len(labels) // JUDGING_SHARE, MOST_JUDGING)
-    judges = np.zeros(len(labels), bool)
-    judges[stratified.evenly_spaced(len(labels), judging)] = True
-    rest = by_class[~judges]
-    return Parts(
-        np.sort(rest[stratified.evenly_spaced(len(rest), min(len(rest), MOST_TRAINING))]), np.sort(by_class[judges])
-    )
+def split(labels: NDArray[np.int64], seed: int, first: NDArray[np.int64] | None = None) -> Parts:
+    """Split training rows by their labels int64 (n,): stratified, a function of the seed.
+
+    `first` is the first copy of each row, int64 (n,), itself by default. No copy of a judging row trains or judges.
+    """
+    first = np.arange(len(labels)) if first is None else first
+    different = np.unique(first)
+    by_class = different[stratified.by_class(labels[different], (seed, len(different)))]
+    judges = by_class[stratified.evenly_spaced(len(different), min(len(different) // JUDGING_SHARE, MOST_JUDGING))]
+    place = np.empty(len(labels), np.int64)
+    place[by_class] = np.arange(len(by_class))
+    everything = np.argsort(place[first], kind="stable")
+    rest = everything[~np.isin(first[everything], judges)]
+    return Parts(np.sort(rest[stratified.evenly_spaced(len(rest), min(len(rest), MOST_TRAINING))]), np.sort(judges))
 
 
 def run(

@@ -77,6 +77,8 @@ class ComparisonRecord:
     """Of the paired difference."""
     network_wins: bool
     rule: str
+    copies: int = 0
+    """Validation images beside `images` that are copies of training images or of each other, and were not compared."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class FinalistRecord:
     settings: str
     epochs: int
     accuracies: Mapping[str, float]
-    """Validation accuracy by alpha, as text."""
+    """By alpha, as text, on the images of the comparison; that of alpha 0 is the head's."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class TuningRecord:
     alpha: float | None = None
     """Share of the tuned weights in the interpolation with the head of stage 0."""
     accuracies: Mapping[str, float] = field(default_factory=dict)
-    """Validation accuracy by alpha, as text."""
+    """By alpha, as text, on the images of the comparison; that of alpha 0 is the head's."""
     race_seconds: float = 0.0
     seconds: float = 0.0
     """Of the whole stage, the race included."""
@@ -130,8 +132,8 @@ class TuningRecord:
             return f"fine-tuning: no, {self.reason}"
         stopped = f", stopped early ({self.stopped.rstrip('.')})" if self.stopped else ""
         others = "".join(
-            f"; and {one.epochs} epochs with {one.settings}: validation accuracy {_most(one.accuracies):.4f} against "
-            f"{_most(self.accuracies):.4f}"
+            f"; and {one.epochs} epochs with {one.settings}: validation accuracy {_of_network(one.accuracies):.4f} "
+            f"against {_of_network(self.accuracies):.4f}"
             for one in self.others
         )
         return (
@@ -174,8 +176,9 @@ class Record:
         return asdict(self)
 
 
-def _most(accuracies: Mapping[str, float]) -> float:
-    return max(accuracies.values())
+def _of_network(accuracies: Mapping[str, float]) -> float:
+    """Return the best accuracy with a part of the tuned weights at least."""
+    return max(accuracy for alpha, accuracy in accuracies.items() if float(alpha))
 
 
 def shown(score: Score) -> str:

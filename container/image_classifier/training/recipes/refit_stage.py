@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from image_classifier.heads import linear_head
 from image_classifier.heads.linear_head import LinearHead
@@ -11,6 +10,7 @@ from image_classifier.training.features import feature_rows
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
 from image_classifier.training.recipes.stage_store import Stage, StageStore
+from image_classifier.training.stopping import JobStopped, raise_if_set
 
 STAGE = "refit"
 
@@ -25,6 +25,7 @@ class Refit:
     """Whether it was fitted again, and why, for the record."""
 
 
+_STOPPED = "the job was stopped"
 NOT_REFITTED = Refit(None, "no, only a head is refitted")
 
 
@@ -32,7 +33,10 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead) -> Refit:
     """Fit the head of stage 0 again where the hyperparameter `refit` says so. Collective."""
     if reason := _reason_against(inputs, fitted):
         return Refit(None, f"no, {reason}")
-    stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted))
+    try:
+        stage = stages.on_chief(STAGE, lambda: _fit(inputs, fitted))
+    except JobStopped:
+        return Refit(None, f"no, {_STOPPED}")
     images = len(inputs.training.rows) + len(inputs.validation.rows)
     return Refit(
         linear_head.from_arrays(stage.arrays),
@@ -47,12 +51,12 @@ def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
         return "refit=False"
     if inputs.values.refit == "Auto" and inputs.data.validation_given:
         return "there is a validation channel (refit=Auto)"
-    return "the job was stopped" if inputs.stop_requested() else None
+    return _STOPPED if inputs.stop_requested() else None
 
 
 def _fit(inputs: Inputs, fitted: FittedHead) -> Stage:
     parts = (inputs.training.rows, inputs.validation.rows)
-    features = _joined(*(np.asarray(rows.inputs) for rows in parts))
+    features = feature_rows.joined(*(np.asarray(rows.inputs) for rows in parts))
     labels = np.concatenate([rows.labels for rows in parts])
     head = linear_head.fit(
         features,
@@ -62,12 +66,6 @@ def _fit(inputs: Inputs, fitted: FittedHead) -> Stage:
         binary=inputs.values.binary_mode,
         sample_weights=inputs.sample_weights(labels),
         start=fitted.head,
+        check=lambda: raise_if_set(inputs.session.stop),
     )
     return Stage({}, head.arrays)
-
-
-def _joined(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the rows of both, in a file if they need more memory than a job may take."""
-    rows = feature_rows.allocate((len(one) + len(other), one.shape[1]))
-    rows[: len(one)], rows[len(one) :] = one, other
-    return rows

@@ -28,7 +28,9 @@ class StoredRace:
     def __init__(self, inputs: TuningInputs, checkpoints: Checkpoints | None) -> None:
         self._inputs, self._checkpoints = inputs, checkpoints
         self._has_checkpoints = inputs.session.cluster.any_host(checkpoints is not None)
-        self._parts = race.split(inputs.images.training.labels, inputs.values.random_seed)
+        copied = inputs.images.copied
+        first = copied.first if copied else None
+        self._parts = race.split(inputs.images.training.labels, inputs.values.random_seed, first)
         self._backbone = [variable.numpy() for variable in inputs.network.trained_variables][inputs.head_arrays :]
         self._short_runs: ShortRuns | None = None
         self._finished: Sequence[Run] = ()
@@ -88,7 +90,7 @@ class StoredRace:
             if least > left:
                 unmeasured.append(least)
                 continue
-            if known.steps and known.spent > budget.MEASURING_SHARE * seconds:
+            if not budget.worth_measuring(mode, known, seconds):
                 log(
                     f"Tuning: {mode} is left out of the race, since measuring the others already took "
                     f"{known.spent:.0f} s."
@@ -125,7 +127,8 @@ class StoredRace:
     def _sizes(self) -> Sizes:
         images, values, cluster = self._inputs.images, self._inputs.values, self._inputs.session.cluster
         steps = batches.steps_per_epoch(images.training, values, cluster)
-        return Sizes(steps, values.batch_size, len(images.validation), len(self._parts.judging))
+        judging, later = len(self._parts.judging), self._inputs.scored_later
+        return Sizes(steps, values.batch_size, len(images.validation), judging, later)
 
     def _runs(self) -> ShortRuns:
         if self._short_runs is None:

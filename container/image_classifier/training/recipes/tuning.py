@@ -47,7 +47,7 @@ class Finalist:
     predictions: Predictions
     """Of its last epoch."""
     accuracies: Mapping[float, float] = field(default_factory=dict)
-    """Validation accuracy by alpha; known after the interpolation."""
+    """By alpha, on the validation images that are compared; known after the interpolation."""
 
 
 @dataclass(frozen=True)
@@ -195,20 +195,23 @@ class _Tuning:
     ) -> Tuned:
         """Choose network and alpha, and compare with stage 0; after a stop only of ends, whose outputs are known."""
         inputs, rows = self._inputs, trained[-1].predictions.rows
-        labels, head = inputs.images.validation.labels[rows], inputs.stage0.outputs[rows]
+        head, compared = inputs.stage0.outputs[rows], inputs.images.compared(rows)
+        labels = inputs.images.validation.labels[rows][compared]
         outputs = {Mixture(interpolation.HEAD): head}
         outputs |= {Mixture(interpolation.TUNED, index): one.predictions.outputs for index, one in enumerate(trained)}
         if not self._stop_requested():
             outputs |= self._between(trained, len(rows))
-        found = interpolation.choose(outputs, labels, inputs.values.random_seed)
+        some = {mixture: of_mixture[compared] for mixture, of_mixture in outputs.items()}
+        found = interpolation.choose(some, labels, inputs.values.random_seed)
+        comparison = choice.compare(head[compared], found.cross_fitted, labels)
         finalists = [
             replace(one, accuracies=self._accuracies(found.accuracies, index)) for index, one in enumerate(trained)
         ]
         chosen, alpha = finalists[found.best.network], found.best.alpha
         return Tuned(
             weights=interpolation.between(self._start, chosen.history.weights, alpha),
-            predictions=Predictions(found.outputs, rows),
-            comparison=choice.compare(head, found.cross_fitted, labels),
+            predictions=Predictions(outputs[found.best], rows),
+            comparison=replace(comparison, copies=int((~compared).sum())),
             alpha=alpha,
             chosen=chosen,
             others=[one for one in finalists if one is not chosen],

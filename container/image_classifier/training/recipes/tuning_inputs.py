@@ -11,6 +11,7 @@ from image_classifier.heads.linear_head import LinearHead
 from image_classifier.training.data.batches import Rows
 from image_classifier.training.loop.fitting import Session
 from image_classifier.training.model.classifier import Network
+from image_classifier.training.recipes.copied_rows import CopiedRows
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,12 @@ class Images:
     training: Rows
     validation: Rows
     class_names: Sequence[str]
+    copied: CopiedRows | None = None
+    """None: no image is a copy of another."""
+
+    def compared(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of some validation rows, int64 (k,), compare a tuned network with the head, bool (k,)."""
+        return self.copied.compared(rows) if self.copied else np.ones(len(rows), bool)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class TuningInputs:
     """See `tuning.values_for`."""
     images: Images
     session: Session
+    scored_later: int = 0
+    """Images that the job scores after the tuning, for which the budget has to leave time."""
 
     @property
     def head_arrays(self) -> int:

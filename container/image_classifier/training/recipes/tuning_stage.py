@@ -15,8 +15,10 @@ from image_classifier.training.checkpoints.store import Checkpoints
 from image_classifier.training.loop.scoring import Evaluator, Predictions
 from image_classifier.training.model.classifier import Network
 from image_classifier.training.progress import log
-from image_classifier.training.recipes import budget, head_stage, tuning
+from image_classifier.training.recipes import budget, choice, copied_rows, head_stage, race, tuning
+from image_classifier.training.recipes import settings as tuning_settings
 from image_classifier.training.recipes.candidates import Candidate
+from image_classifier.training.recipes.copied_rows import CopiedRows
 from image_classifier.training.recipes.head_stage import FittedHead
 from image_classifier.training.recipes.inputs import Inputs
 from image_classifier.training.recipes.record import ComparisonRecord, FinalistRecord, RunRecord, TuningRecord
@@ -63,12 +65,15 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead, head: Candidate)
     stage = stages.get(STAGE)
     if not stage and inputs.stop_requested():
         return TunedNetwork(TuningRecord(f"the job was stopped ({inputs.session.stop.reason})"))
+    copied = copied_rows.find(inputs, race.JUDGING_SHARE)
+    if reason := _too_few_mistakes(inputs, head, copied):
+        return TunedNetwork(TuningRecord(reason))
     with inputs.session.cluster.strategy.scope():
         network = fine_tuning.build(inputs.backbone, tuning.values_for(inputs.values), len(inputs.class_names))
     if stage:
         return _unpacked(inputs, network, stage)
     originals = [variable.numpy() for variable in inputs.backbone.layer.variables]
-    stage = _tune(inputs, fitted, head, network)
+    stage = _tune(inputs, fitted, head, network, copied)
     if not inputs.stop_requested():
         stages.put(STAGE, stage)
     return replace(_unpacked(inputs, network, stage), originals=originals)
@@ -81,7 +86,19 @@ def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:
     return budget.reason_against(tunable, inputs.training.listing.counts(), fitted.selection.score.accuracy)
 
 
-def _tune(inputs: Inputs, fitted: FittedHead, head: Candidate, network: Network) -> Stage:
+def _too_few_mistakes(inputs: Inputs, head: Candidate, copied: CopiedRows) -> str | None:
+    """Return why no network could win the comparison with the head; None if one might."""
+    compared = copied.compared(head.predictions.rows)
+    mistakes = ~choice.correct(head.predictions.outputs, inputs.validation.rows.labels)[compared]
+    if choice.can_win(int(mistakes.sum())):
+        return None
+    return (
+        f"the head classifies {mistakes.sum()} of {len(mistakes):,} validation images incorrectly, too few for a tuned "
+        "network to win the comparison"
+    )
+
+
+def _tune(inputs: Inputs, fitted: FittedHead, head: Candidate, network: Network, copied: CopiedRows) -> Stage:
     allowance = budget.allowance(inputs.values, inputs.session.stop, bool(tf.config.list_physical_devices("GPU")))
     # That of the chief on every host: all of them must make the same plan.
     seconds = float(inputs.session.cluster.gather_json(allowance.seconds)[0])
@@ -93,8 +110,9 @@ def _tune(inputs: Inputs, fitted: FittedHead, head: Candidate, network: Network)
             network,
             Stage0(fitted.head, head.predictions.outputs, lambda rows: head_stage.fit_rows(inputs, fitted, rows)),
             tuning.values_for(inputs.values),
-            Images(training.rows, validation.rows, inputs.class_names),
+            Images(training.rows, validation.rows, inputs.class_names, copied),
             inputs.session,
+            len(inputs.data.test.examples) if inputs.data.test and inputs.values.max_runtime else 0,
         ),
         seconds,
         lambda name: _store(inputs, name),
@@ -102,7 +120,8 @@ def _tune(inputs: Inputs, fitted: FittedHead, head: Candidate, network: Network)
     budgeted = TuningRecord(budget_seconds=seconds, budget_source=allowance.source)
     if isinstance(found, NotTuned):
         return Stage({"record": asdict(replace(budgeted, reason=found.reason))}, {})
-    return _packed(found, _record(budgeted, found))
+    part = tuning_settings.tuned_part(network, found.chosen.settings.mode)
+    return _packed(found, _record(budgeted, found), fine_tuning.count_weights(part.variables))
 
 
 def _store(inputs: Inputs, name: str) -> Checkpoints | None:
@@ -140,6 +159,7 @@ def _record(budgeted: TuningRecord, found: Tuned) -> TuningRecord:
             standard_error=compared.standard_error,
             network_wins=compared.tuned_wins,
             rule=compared.rule(),
+            copies=compared.copies,
         ),
     )
 
@@ -148,12 +168,13 @@ def _accuracies(finalist: Finalist) -> dict[str, float]:
     return {f"{alpha:g}": accuracy for alpha, accuracy in sorted(finalist.accuracies.items())}
 
 
-def _packed(found: Tuned, record: TuningRecord) -> Stage:
+def _packed(found: Tuned, record: TuningRecord, trained: int) -> Stage:
     arrays = {_WEIGHT.format(index): np.asarray(weight) for index, weight in enumerate(found.weights)}
     arrays |= {"outputs": found.predictions.outputs, "rows": found.predictions.rows}
     epochs = found.chosen.history.epochs
     chosen = {"learning_rate": found.chosen.settings.learning_rate, "epochs": len(epochs)}
-    return Stage({"record": asdict(record), "epochs": list(epochs), "values": chosen}, arrays)
+    state = {"record": asdict(record), "epochs": list(epochs), "values": chosen, "trained": trained}
+    return Stage(state, arrays)
 
 
 def _unpacked(inputs: Inputs, network: Network, stage: Stage) -> TunedNetwork:
@@ -166,7 +187,8 @@ def _unpacked(inputs: Inputs, network: Network, stage: Stage) -> TunedNetwork:
     epochs: list[dict[str, float]] = stage.state["epochs"]
     measured = evaluator.score(predictions, inputs.validation.rows.labels)
     metrics = {**epochs[-1], **metric_lines.of_validation(measured)}
-    candidate = Candidate(values, network, evaluator, _weights(stage), predictions, metrics)
+    weights, trained = _weights(stage), stage.state["trained"]
+    candidate = Candidate(values, network, evaluator, weights, predictions, metrics, trained)
     return TunedNetwork(record, candidate, epochs)
 
 

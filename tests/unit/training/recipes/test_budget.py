@@ -1,15 +1,16 @@
 """Eligibility of stage 1 and its plan, from durations that are given."""
 
 import json
-from dataclasses import asdict
+import time
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
 from image_classifier.training.recipes import budget
 from image_classifier.training.recipes.budget import Durations, Plan, Rung, Sizes
-from image_classifier.training.recipes.settings import LAST_THIRD, WHOLE, Mode, TuningSettings
-from image_classifier.training.stopping import StopSignal
+from image_classifier.training.recipes.settings import LAST_THIRD, SCALES, WHOLE, Mode, TuningSettings
+from image_classifier.training.stopping import MARGIN_SECONDS, StopSignal
 from tests.unit.training import small
 
 DEAR, CHEAP = Mode(WHOLE, True), Mode(LAST_THIRD, False)
@@ -27,7 +28,9 @@ def plan(seconds: float, step: float = 1.0, spent: float = 10.0) -> Any:
     [
         (True, 20, 0.9899, None),
         (False, 20, 0.9, "the backbone's format does not allow it"),
-        (True, 19, 0.9, "cat has 19 training images, fewer than 20"),
+        (True, 19, 0.9, "19 of 69 training images, more than one in 10, are of classes with fewer than 20"),
+        (True, 6, 0.9, "6 of 56 training images, more than one in 10, are of classes with fewer than 20"),
+        (True, 5, 0.9, None),
         (True, 20, 0.99, "the head's accuracy in cross-validation is 0.9900, at least 0.99"),
     ],
 )
@@ -37,16 +40,16 @@ def test_eligibility(tunable: bool, fewest: int, accuracy: float, reason: str | 
 
 
 def test_budget_is_what_max_runtime_leaves_or_a_default() -> None:
-    """Given max_runtime and a reserve for the export -> what is left of it; else 10 minutes, or 30 with a GPU."""
+    """Given max_runtime and a reserve for the export -> most of what is left; else 10 minutes, or 30 with a GPU."""
     assert budget.allowance(small.settings(), StopSignal(), has_gpu=False).seconds == 600
     assert budget.allowance(small.settings(), StopSignal(), has_gpu=True).seconds == 1800
-    stop = StopSignal(2000, started=0.0)
+    stop = StopSignal(2000, started=time.monotonic())
     stop.reserve_export_time(100)
     values = small.settings(max_runtime=2000)
     assert budget.allowance(values, StopSignal(1), has_gpu=True).seconds == 0
     left = budget.allowance(values, stop, has_gpu=True)
-    assert left.seconds < 2000 - 150
-    assert left.source == "what max_runtime=2000 leaves"
+    assert left.seconds == pytest.approx(0.8 * (2000 - 150 - MARGIN_SECONDS), abs=5)
+    assert left.source == "80% of what max_runtime=2000 leaves"
 
 
 def test_less_than_two_epochs_is_no_plan() -> None:
@@ -72,6 +75,36 @@ def test_a_step_takes_no_less_than_its_predictions_and_than_a_part(
     """Given a prediction's duration and measured steps -> two epochs of the least step, and passes of validation."""
     least = budget.least_seconds(mode, Durations(measured, row, 1.0), SIZES)
     assert least == pytest.approx(2 * 50 * step + (2 + 3) * 400 * row)
+
+
+def test_a_test_channel_takes_its_part_of_the_budget() -> None:
+    """Given 2,000 images that are scored later, 100 a second -> 20 s more are needed, and those 20 s are left."""
+    durations, later = Durations({DEAR: 1.0, CHEAP: 0.25}, 0.01, 10.0), replace(SIZES, scored_later=2000)
+    assert budget.plan(SETTINGS, durations, later, 55) == (
+        "2 epochs would take 65 s by measured steps, and 45 s of 55 s are left"
+    )
+    found = budget.plan(SETTINGS, durations, later, 600)
+    assert isinstance(found, Plan)
+    for epochs, one in zip(found.epochs, found.settings, strict=True):
+        assert epochs * (50 * durations.steps[one.mode] + 4) + 3 * 4 <= 600 - 10 - 20
+
+
+@pytest.mark.parametrize(
+    ("measured", "spent", "mode", "worth"),
+    [
+        ((), 90.0, CHEAP, True),
+        ((CHEAP,), 90.0, DEAR, True),
+        ((CHEAP,), 90.0, Mode(SCALES, False), True),
+        ((CHEAP, DEAR), 90.0, Mode(WHOLE, False), False),
+        ((DEAR,), 90.0, CHEAP, True),
+        ((CHEAP, DEAR), 60.0, Mode(WHOLE, False), True),
+    ],
+)
+def test_each_part_is_measured_however_long_the_others_took(
+    measured: tuple[Mode, ...], spent: float, mode: Mode, worth: bool
+) -> None:
+    """Given a tenth of 600 s spent, or more -> the first mode of each part is still measured, a second one is not."""
+    assert budget.worth_measuring(mode, Durations(dict.fromkeys(measured, 1.0), 0.01, spent), 600) is worth
 
 
 def test_modes_that_do_not_fit_are_left_out() -> None:
@@ -109,16 +142,42 @@ def test_noise_in_the_durations_mostly_gives_the_same_plan() -> None:
     assert (one.rungs, one.epochs) == (other.rungs, other.epochs)
 
 
-@pytest.mark.parametrize(("seconds", "two"), [(90, False), (240, False), (700, True), (20_000, False)])
-def test_a_short_race_leaves_time_to_tune_two(seconds: float, two: bool) -> None:
-    """Given time for one mode alone, for a short race, for one of two epochs -> after the short one two are tuned."""
+@pytest.mark.parametrize(
+    ("seconds", "raced", "two"),
+    [
+        (90, True, False),
+        (172, True, False),
+        (190, False, True),
+        (240, True, True),
+        (700, True, True),
+        (20_000, True, False),
+    ],
+)
+def test_a_part_and_the_whole_network_are_tuned_wherever_both_fit(seconds: float, raced: bool, two: bool) -> None:
+    """Given time for a part, for one of both, for both, for a race too -> both are tuned, but after a long race."""
     found = plan(seconds)
-    assert bool(found.shared_epochs) == two
+    assert (bool(found.rungs), bool(found.shared_epochs)) == (raced, two)
+    assert found.seconds <= seconds - 10
     if two:
-        assert found.rungs[-1].steps < budget.MIN_EPOCHS * SIZES.steps_per_epoch
-        assert found.seconds <= seconds - 10
+        what = " with the winner, and with the best for the whole network" if raced else " each with two settings"
+        assert f"{what} (at most " in found.sentence
         assert all(2 <= shared <= alone for shared, alone in zip(found.shared_epochs, found.epochs, strict=True))
-        assert " with the winner, and with the best for the whole network (at most " in found.sentence
+        assert not raced or found.rungs[-1].steps < budget.MIN_EPOCHS * SIZES.steps_per_epoch
+
+
+def test_the_whole_network_gets_more_than_half_where_it_needs_it() -> None:
+    """Given 190 s for both, of which two epochs of the whole network take 120 -> these, and three of the part."""
+    found = plan(240)
+    assert dict(zip((one.mode for one in found.settings), found.shared_epochs, strict=True)) == {DEAR: 2, CHEAP: 3}
+
+
+def test_without_a_race_the_part_is_one_that_fits() -> None:
+    """Given too little time for the first part beside the whole network -> another part, which is quicker."""
+    middle = TuningSettings(Mode(SCALES, False), 3e-3)
+    durations = Durations({DEAR: 1.0, CHEAP: 0.25, middle.mode: 0.8}, 0.01, 10.0)
+    found = budget.plan((middle, *SETTINGS), durations, SIZES, 190)
+    assert isinstance(found, Plan)
+    assert [one.mode for one in found.settings] == [CHEAP, DEAR]
 
 
 def test_settings_of_one_kind_are_not_tuned_in_pairs() -> None:

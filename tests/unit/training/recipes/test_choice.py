@@ -39,6 +39,24 @@ def test_numbers_of_a_comparison() -> None:
     )
 
 
+def test_rule_names_copies_that_were_not_compared() -> None:
+    """Given copies among the validation images -> the sentence says how many did not count."""
+    rule = Comparison(100, 80, 4, 12, 3).rule()
+    assert " lead on 100 validation images (without 3 copies), less one image, is more " in rule
+
+
+@pytest.mark.parametrize(("mistakes", "possible"), [(0, False), (1, False), (2, False), (3, True), (40, True)])
+def test_a_head_with_too_few_mistakes_cannot_lose(mistakes: int, possible: bool) -> None:
+    """Given a head's mistakes -> with two or fewer no network wins, not even one without any."""
+    assert choice.can_win(mistakes) is possible
+    wins = [
+        Comparison(100, 0, only_head, only_tuned).tuned_wins
+        for only_tuned in range(mistakes + 1)
+        for only_head in range(20)
+    ]
+    assert any(wins) is possible
+
+
 def test_no_image_to_compare_on() -> None:
     """Given no validation image -> the head stays, without a division by zero."""
     found = choice.compare(np.empty((0, 3), np.float32), np.empty((0, 3), np.float32), np.empty(0, np.int64))

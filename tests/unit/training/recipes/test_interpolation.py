@@ -1,6 +1,7 @@
 """Interpolated weights, and the choice of alpha on outputs that are given."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from image_classifier.training.recipes import choice, interpolation
 from image_classifier.training.recipes.interpolation import Interpolation, Mixture
+from image_classifier.training.stopping import JobStopped
 
 LABELS = np.arange(60) % 3
 
@@ -47,8 +49,27 @@ def test_a_planted_optimum_between_both_ends_is_found() -> None:
     found = choose(outputs, LABELS, 7)
     assert found.best == Mixture(0.5)
     assert list(found.accuracies.values()) == pytest.approx([40 / 60, 45 / 60, 55 / 60, 30 / 60])
-    assert found.outputs is outputs[0.5]
     np.testing.assert_array_equal(found.cross_fitted, outputs[0.5])
+
+
+def test_stop_between_two_passes_leaves_the_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """Given a stop before the second of three passes -> no outputs in between, and a line in the log."""
+    passes: list[int] = []
+
+    def predict(*_: object) -> Any:
+        passes.append(1)
+        if len(passes) > 1:
+            raise JobStopped
+        return SimpleNamespace(outputs=right_on(range(60)))
+
+    inputs: Any = SimpleNamespace(
+        network=SimpleNamespace(trained_variables=[]),
+        images=SimpleNamespace(validation=None),
+        session=SimpleNamespace(raise_if_stopped=None),
+    )
+    evaluator: Any = SimpleNamespace(predict=predict)
+    assert interpolation.outputs_between(inputs, [], [], evaluator) == {}
+    assert capsys.readouterr().out == "Interpolation was interrupted: a stop was requested.\n"
 
 
 def test_the_best_of_two_networks_is_chosen_with_its_alpha() -> None:

@@ -96,6 +96,17 @@ def test_split_is_stratified_and_leaves_no_row_to_both_parts() -> None:
     assert parts.judging.tolist() != other.judging.tolist()
 
 
+def test_copies_of_judging_rows_do_not_train() -> None:
+    """Given every image three times -> one of each judging image judges, none of its copies trains, all others do."""
+    labels, first = np.tile(np.repeat([0, 1], [60, 20]), 3), np.tile(np.arange(80), 3)
+    parts = race.split(labels, 5, first)
+    assert np.bincount(labels[parts.judging]).tolist() == [15, 5]
+    assert not set(first[parts.training]) & set(first[parts.judging])
+    assert len(parts.training) == 3 * 60
+    without = race.split(labels[:80], 5)
+    np.testing.assert_array_equal(race.split(labels[:80], 5, np.arange(80)).training, without.training)
+
+
 def test_large_data_race_on_a_part() -> None:
     """Given 50,000 rows of four classes -> 256 judge and 10,000 train, the same number of each class."""
     labels = np.tile(np.arange(4), 12_500)

@@ -19,13 +19,15 @@ from tests.unit.training import small
 Reader = Callable[..., DataSplits]
 
 
-def train(data: DataSplits, folder: Path, checkpoints: Path | None = None, **given: Any) -> Any:
+def train(
+    data: DataSplits, folder: Path, checkpoints: Path | None = None, stop: StopSignal | None = None, **given: Any
+) -> Any:
     """Load a backbone and train on it as a job with recipe=auto does."""
     from image_classifier.training.recipes import recipe
 
     values = small.settings(**{"recipe": "auto", "train_only_top_layer": True, **given})
     loaded = backbone.load(folder, trainable=None, trust=False)
-    return recipe.train(data, loaded, values, StopSignal(), None, checkpoints)
+    return recipe.train(data, loaded, values, stop or StopSignal(), None, checkpoints)
 
 
 def labels(trained: Any) -> Any:
@@ -72,6 +74,26 @@ def test_refit_uses_validation_images_and_is_reported(tmp_path: Path, backbone_f
     assert trained.recipe["refit"].startswith("yes, on all 60 images")
     kept = train(replace(data, validation_given=True), backbone_folder)
     assert kept.recipe["refit"] == "no, there is a validation channel (refit=Auto)"
+
+
+def test_stop_during_the_refit_leaves_the_head_that_was_measured(
+    tmp_path: Path, backbone_folder: Path, read_data: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM while the chosen head is fitted again -> it is interrupted, and the head of before is the result."""
+    from image_classifier.training.features import feature_rows
+
+    stop, joined = StopSignal(), feature_rows.joined
+
+    def joined_and_stopped(*parts: Any) -> Any:
+        stop.set()
+        return joined(*parts)
+
+    monkeypatch.setattr(feature_rows, "joined", joined_and_stopped)
+    split = read_data(small.write_images(tmp_path / "images", random=True))
+    data = DataSplits(split.training, split.validation, None, validation_given=False)
+    trained = train(data, backbone_folder, stop=stop)
+    assert trained.recipe["refit"] == "no, the job was stopped"
+    assert trained.expected is trained.probabilities
 
 
 @pytest.mark.every
@@ -180,8 +202,10 @@ def test_stop_before_the_head_is_fitted_leaves_nothing(images: Path, backbone_fo
 
 
 @pytest.mark.every
-def test_earlier_head_is_kept_where_it_is_better(tmp_path: Path, backbone_folder: Path, read_data: Reader) -> None:
-    """Wrong labels of the training images -> an earlier head that knows the colours stays; a spoilt one does not."""
+def test_earlier_head_is_kept_where_it_is_better(
+    tmp_path: Path, backbone_folder: Path, read_data: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wrong training labels -> an earlier head that knows the colours stays, with a warning; a spoilt one does not."""
     from image_classifier.training.recipes import recipe
 
     def again(weights: Any) -> Any:
@@ -198,6 +222,10 @@ def test_earlier_head_is_kept_where_it_is_better(tmp_path: Path, backbone_folder
     assert kept.recipe["refit"] == "no, the head of the earlier job is kept"
     np.testing.assert_array_equal(kept.weights[0], kernel)
     assert not again((-kernel, -bias)).recipe["earlier"]["kept"]
+    assert "WARNING: The head of the earlier job" not in capsys.readouterr().out
+    data = replace(data, validation_given=False)
+    assert again((kernel, bias)).recipe["earlier"]["kept"]
+    assert "WARNING: The head of the earlier job is better on the validation images" in capsys.readouterr().out
 
 
 def test_log_has_one_line_for_each_metric_and_the_block(

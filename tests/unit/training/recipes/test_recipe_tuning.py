@@ -1,7 +1,9 @@
 """recipe=auto with its fine-tuning, on a small backbone: chosen or not, stopped, resumed, and reported."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,16 @@ import pytest
 
 from image_classifier.training.data.splits import DataSplits
 from image_classifier.training.model import backbone
+from image_classifier.training.recipes.settings import LAST_THIRD, SCALES, WHOLE
 from image_classifier.training.stopping import SIGTERM, StopSignal
 from tests.support import stripes
 from tests.unit.training import small
 
 Reader = Callable[..., DataSplits]
+
+
+WEIGHTS = {"none": 0, SCALES: 3 * 8 + 12, LAST_THIRD: 9 * 8 * 12 + 12, WHOLE: 9 * 3 * 8 + 3 * 8 + 9 * 8 * 12 + 12}
+"""Of the small backbone, by the part of it that is tuned."""
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +62,8 @@ def test_result_is_the_better_of_both_and_the_network_that_is_exported(
     fresh = fine_tuning.rebuilt(trained, backbone.load(backbone_folder, trainable=None, trust=False))
     for model in (trained, fresh):
         np.testing.assert_allclose(probabilities(model), trained.expected, atol=1e-5)
+    part = tuning["settings"].split(" with ")[0] if compared["network_wins"] else "none"
+    assert trained.trainable_parameters == 12 * 2 + 2 + WEIGHTS[part]
     assert trained.history.best == trained.history.epochs[trained.history.best_epoch]
     names = set(trained.history.epochs[0])
     assert all(set(epoch) == names for epoch in trained.history.epochs)
@@ -74,7 +83,7 @@ def probabilities(trained: Any) -> Any:
     ("given", "count", "reason"),
     [
         ({"train_only_top_layer": True}, 60, "train_only_top_layer=True"),
-        pytest.param({}, 8, "colour-0 has 6 training images, fewer than 20", marks=pytest.mark.every),
+        pytest.param({}, 8, "18 of 18 training images, more than one in 10, are of classes", marks=pytest.mark.every),
         pytest.param({}, 60, " epochs would take ", marks=pytest.mark.every),
     ],
 )
@@ -99,6 +108,37 @@ def test_network_is_not_tuned_where_a_rule_says_so(
     assert trained.recipe["rule"] == f"no network was tuned: {trained.recipe['tuning']['reason']}"
     for old, new in zip(before, trained.backbone.layer.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize(("mistakes", "copies", "reason"), [(2, 0, True), (3, 0, False), (3, 1, True), (3, 30, False)])
+def test_network_is_not_tuned_where_it_could_not_win(mistakes: int, copies: int, reason: bool) -> None:
+    """Given a head with two mistakes on images that compare, or three -> the reason; or none, as with copies alone."""
+    from image_classifier.training.loop.scoring import Predictions
+    from image_classifier.training.recipes import tuning_stage
+    from image_classifier.training.recipes.copied_rows import CopiedRows
+
+    labels, rows = np.arange(30) % 3, np.arange(30)
+    outputs = np.eye(3, dtype=np.float32)[np.where(rows < mistakes, (labels + 1) % 3, labels)]
+    inputs: Any = SimpleNamespace(validation=SimpleNamespace(rows=SimpleNamespace(labels=labels)))
+    head: Any = SimpleNamespace(predictions=Predictions(outputs, rows))
+    found = tuning_stage._too_few_mistakes(inputs, head, CopiedRows(np.arange(9), rows < copies))
+    assert bool(found) is reason
+    if found:
+        assert found.startswith(f"the head classifies 2 of {30 - copies} validation images incorrectly, too few for a ")
+
+
+@pytest.mark.every
+def test_a_rare_class_does_not_keep_the_network_from_being_tuned(
+    striped: Path, backbone_folder: Path, read_data: Reader, tmp_path: Path
+) -> None:
+    """Stripes, and a third class of 8 images -> a tuned network is compared on validation images of all classes."""
+    folder = small.write_images(tmp_path / "three", classes=1, count=8)
+    for name in ("across", "down"):
+        shutil.copytree(striped / name, folder / name)
+    trained = train(read_data(folder), backbone_folder)
+    assert min(trained.training.counts().values()) < 20
+    assert trained.recipe["tuning"]["reason"] == ""
+    assert trained.recipe["tuning"]["comparison"]["images"] == len(trained.validation.examples)
 
 
 @pytest.mark.every

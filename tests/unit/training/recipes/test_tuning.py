@@ -1,6 +1,7 @@
 """Stage 1 as a whole on a small network: the choice, killed and resumed runs, and stops."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from image_classifier.training.checkpoints.store import Checkpoints
+from image_classifier.training.recipes.budget import Plan
+from image_classifier.training.recipes.copied_rows import CopiedRows
 from image_classifier.training.recipes.settings import SCALES, WHOLE, Mode, TuningSettings
 from image_classifier.training.stopping import StopSignal
 from tests.unit.training.recipes import tuning_small
@@ -159,6 +162,60 @@ def test_too_little_time_for_predictions_costs_no_training_step(
     found, _ = tune(seconds=0)
     assert found.reason.startswith("2 epochs would take at least ")
     assert found.reason.endswith(" s, by measured predictions, and 0 s of 0 s are left")
+
+
+def test_copies_of_training_images_do_not_choose_the_network(backbone_folder: Path) -> None:
+    """Given a network that is better on copies of its training images alone -> the head stays; else it would win."""
+    from image_classifier.training.loop.fitting import Session
+
+    stop = StopSignal()
+    stop.set()
+    inputs = tuning_small.inputs(backbone_folder, session=Session(stop))
+    labels = inputs.images.validation.labels
+    by_heart = np.arange(30) < 8
+    right = np.eye(3, dtype=np.float32)[labels]
+    wrong = np.roll(right, 1, axis=1)
+    inputs = replace(inputs, stage0=replace(inputs.stage0, outputs=np.where(by_heart[:, None], wrong, right)))
+    assert chosen(inputs, right).comparison.tuned_wins
+    copied = CopiedRows(np.arange(48), by_heart)
+    found = chosen(replace(inputs, images=replace(inputs.images, copied=copied)), right)
+    assert not found.comparison.tuned_wins
+    assert (found.comparison.rows, found.comparison.copies, found.comparison.head_accuracy) == (22, 8, 1)
+    assert found.predictions.outputs.shape == (30, 3)
+
+
+def chosen(inputs: Any, outputs: Any) -> Any:
+    """Return the choice between stage 0 and a network with these outputs for the validation images."""
+    from image_classifier.training.loop.fitting import History
+    from image_classifier.training.loop.scoring import Predictions
+    from image_classifier.training.recipes import tuning
+    from image_classifier.training.recipes.tuning import Finalist
+
+    weights = tuning_small.weights(inputs.network)
+    predictions = Predictions(outputs, np.arange(len(outputs)))
+    finalist = Finalist(ENTRANTS[1], History([{}], 0, predictions, weights, 1.0, None), predictions)
+    plan = Plan(ENTRANTS[1:2], (), (2,), (), 1.0, "")
+    return tuning._Tuning(inputs, weights[2:], lambda name: None)._chosen([finalist], plan, (), 0.0, 0.0)
+
+
+@pytest.mark.every
+def test_training_that_diverges_at_once_leaves_the_network_as_it_was(
+    tune: Callable[..., Any], backbone_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a rate that makes the weights infinite, without and with a race -> no tuned network, and the reason."""
+    from image_classifier.training.recipes import settings
+
+    wild = tuple(TuningSettings(Mode(WHOLE, False), rate) for rate in (1e38, 2e38))
+    fresh = tuning_small.weights(tuning_small.inputs(backbone_folder).network)
+    for entrants, reason in (
+        (wild[:1], "the loss became infinite in the first epoch with whole network with frozen BatchNorm statistics, "),
+        (wild, "the loss of every setting in the last rung of the race became infinite"),
+    ):
+        monkeypatch.setattr(settings, "_CANDIDATES", entrants)
+        found, inputs = tune()
+        assert found.reason.startswith(reason)
+        for one, other in zip(tuning_small.weights(inputs.network), fresh, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.every
