@@ -38,7 +38,7 @@ def functions_of(source: str) -> Iterator[Function]:
 def statements(node: ast.AST) -> Iterator[ast.stmt]:
     """Yield the statements below a node; expressions, which are most of a tree, hold none."""
     for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-        # Where a lambda or a conditional expression has one, it is no list.
+        # A lambda and a conditional expression have one node there, not a list.
         below = getattr(node, field, ())
         for one in below if isinstance(below, list) else ():
             if isinstance(one, ast.stmt):
