@@ -103,6 +103,7 @@ def _digits_with(seed: int, most_of_first: int | None) -> list[DataSplits]:
 DATA_SETS: dict[str, Callable[[int], list[DataSplits]]] = {
     "stamps": _folds,
     "fashion-2000": _fashion(2_000),
+    "fashion-3840": _fashion(3_840),
     "fashion-10000": _fashion(10_000),
     "digits": _digits,
     "digits-rare": _digits_with_a_rare_class,
