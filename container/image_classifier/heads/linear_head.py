@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.evaluation import binary_rule
+from image_classifier.contract import binary_rule
 from image_classifier.heads import row_blocks
 from image_classifier.heads.logistic_regression import Problem, Weights
 from image_classifier.heads.row_blocks import Scaling

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.evaluation import binary_rule
+from image_classifier.contract import binary_rule
 
 if TYPE_CHECKING:
     from image_classifier.evaluation.occlusion import OcclusionMap

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.evaluation import binary_rule
+from image_classifier.contract import binary_rule
 from image_classifier.evaluation.drift.profile import UNKNOWN
 from image_classifier.monitoring import captured_json
 

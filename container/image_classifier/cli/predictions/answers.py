@@ -7,9 +7,9 @@ from typing import Any
 
 from image_classifier.cli.predictions.image_files import ImageFile
 from image_classifier.cli.predictions.scoring import Answered, Score
+from image_classifier.contract import binary_rule
 from image_classifier.contract.errors import PlatformError
 from image_classifier.contract.names import listed, on_one_line
-from image_classifier.evaluation import binary_rule
 
 _LARGEST = 1.001
 """Of a probability: a sum of 1 may be exceeded by rounding."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from image_classifier.evaluation import binary_rule, calibration
+from image_classifier.contract import binary_rule
+from image_classifier.evaluation import calibration
 from image_classifier.evaluation.evidence import VALIDATION
 from image_classifier.inference.openvino_model import agreement
 from image_classifier.training.export import evidence

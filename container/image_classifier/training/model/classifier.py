@@ -5,8 +5,8 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from image_classifier.contract import binary_rule
 from image_classifier.contract.hyperparameters import Hyperparameters
-from image_classifier.evaluation import binary_rule
 from image_classifier.training.model.backbone import Backbone
 
 

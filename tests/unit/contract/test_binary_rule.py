@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from image_classifier.cli.predictions.answers import Answer
 from image_classifier.cli.predictions.image_files import ImageFile
-from image_classifier.evaluation import binary_rule
+from image_classifier.contract import binary_rule
 from image_classifier.heads import linear_head
 from image_classifier.inference.openvino_model import agreement
 from image_classifier.inference.prediction import Prediction
