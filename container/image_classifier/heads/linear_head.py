@@ -61,7 +61,7 @@ def from_weights(weights: Weights, scaling: Scaling) -> LinearHead:
 def predicted(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the most probable class (n,) by logits or probabilities (n, K), or by probabilities of class 1 (n, 1)."""
     if outputs.shape[1] == 1:
-        return binary_rule.is_class_1(outputs[:, 0]).astype(np.int64)
+        return (outputs[:, 0] >= binary_rule.THRESHOLD).astype(np.int64)
     return np.asarray(outputs.argmax(axis=1), np.int64)
 
 
