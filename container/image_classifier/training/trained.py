@@ -118,3 +118,8 @@ class Trained:
     tables: tuple[Table, ...] = ()
     temperature: float = 1.0
     """By which the logits of `head`, `probabilities`, `expected` and `test` were divided to calibrate them."""
+
+    @property
+    def is_refitted(self) -> bool:
+        """Whether the head was fitted again on both splits, so that it has seen the validation images."""
+        return self.expected is not self.probabilities

@@ -63,13 +63,12 @@ def calibrate(trained: "Trained", method: str) -> CalibratedHead:
 
 def _with_temperature(trained: "Trained", temperature: float, head: list[NDArray[np.float32]]) -> "Trained":
     probabilities = scaled(trained.probabilities, temperature)
-    same = trained.expected is trained.probabilities
     test = trained.test
     return replace(
         trained,
         weights=[*head, *trained.weights[len(head) :]],
         probabilities=probabilities,
-        expected=probabilities if same else scaled(trained.expected, temperature),
+        expected=scaled(trained.expected, temperature) if trained.is_refitted else probabilities,
         test=replace(test, probabilities=scaled(test.probabilities, temperature)) if test else None,
         temperature=temperature,
     )

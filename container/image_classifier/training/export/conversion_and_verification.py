@@ -65,7 +65,7 @@ def _convert_and_verify(
         artifacts.write_model_info(folder, info)
         if job.quantiser:
             int8_ir.begin(folder, info, job.quantiser, stop)
-        if job.trained.expected is not job.trained.probabilities:
+        if job.trained.is_refitted:
             log(
                 "The refitted head was fitted on these images too: the verification compares predictions, and its "
                 "accuracy is not a validation score."

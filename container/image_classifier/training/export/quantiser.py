@@ -98,12 +98,11 @@ class Quantiser:
         exact = self._trained.precision == "off" and _close(info, "openvino")
         if arrays is not None and arrays.of_head and exact:
             np.save(scratch / _FEATURES, arrays.training[self._statistics])
-        fitted = self._trained.expected is not self._trained.probabilities
         network = {
             "folder": str(folder),
             "another_rung": limits.another_rung,
             "whole": limits.whole,
-            "fitted": fitted,
+            "fitted": self._trained.is_refitted,
         }
         durable_files.write_json(scratch / _NETWORK, network)
         self._begun = True

@@ -62,21 +62,24 @@ def run(inputs: Inputs, stages: StageStore, fitted: FittedHead, head: Candidate)
     """
     if reason := _reason_against(inputs, fitted):
         return TunedNetwork(TuningRecord(reason))
-    stage = stages.get(STAGE)
-    if not stage and inputs.stop_requested():
+    if stage := stages.get(STAGE):
+        return _unpacked(inputs, _network(inputs), stage)
+    if inputs.stop_requested():
         return TunedNetwork(TuningRecord(f"the job was stopped ({inputs.session.stop.reason})"))
     copied = copied_rows.find(inputs, race.JUDGING_SHARE)
     if reason := _too_few_mistakes(inputs, head, copied):
         return TunedNetwork(TuningRecord(reason))
-    with inputs.session.cluster.strategy.scope():
-        network = fine_tuning.build(inputs.backbone, tuning.values_for(inputs.values), len(inputs.class_names))
-    if stage:
-        return _unpacked(inputs, network, stage)
+    network = _network(inputs)
     originals = [variable.numpy() for variable in inputs.backbone.layer.variables]
     stage = _tune(inputs, fitted, head, network, copied)
     if not inputs.stop_requested():
         stages.put(STAGE, stage)
     return replace(_unpacked(inputs, network, stage), originals=originals)
+
+
+def _network(inputs: Inputs) -> Network:
+    with inputs.session.cluster.strategy.scope():
+        return fine_tuning.build(inputs.backbone, tuning.values_for(inputs.values), len(inputs.class_names))
 
 
 def _reason_against(inputs: Inputs, fitted: FittedHead) -> str | None:

@@ -22,6 +22,7 @@ from image_classifier.training.stopping import StopSignal
 from image_classifier.training.trained import Features
 from tests.support.waiting import wait_until
 from tests.unit.inference import convolutions, planted_methods
+from tests.unit.training.export.stand_ins import TrainedStandIn
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     training, validation = listing(folder / "training", 60, 1), listing(folder / "validation", 210)
     inputs = {"training": training, "validation": validation, "arrays": None, "precision": "off"}
     inputs |= {"expected": None, "probabilities": None}
-    return SimpleNamespace(backbone=SimpleNamespace(info=info), **inputs)
+    return TrainedStandIn(backbone=SimpleNamespace(info=info), **inputs)
 
 
 def listing(folder: Path, count: int, seed: int = 0) -> Listing:
@@ -133,7 +134,7 @@ def test_bf16_is_judged_where_int8_failed(
 def test_small_validation_set_leaves_it_out(folder: Path, trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """199 validation images -> one line that says how many it takes, the same in the model info, and no process."""
     few = Listing(trained.validation.folder, convolutions.COLOURS, trained.validation.examples[:199])
-    assert add(folder, SimpleNamespace(**{**vars(trained), "validation": few}), StopSignal())
+    assert add(folder, TrainedStandIn(**{**vars(trained), "validation": few}), StopSignal())
     reason = "199 validation images are fewer than the 200 that its gate takes"
     assert left_out(folder) == reason
     assert capsys.readouterr().out == f"int8 IR left out: {reason}. The float32 IR serves this model.\n"
@@ -280,7 +281,7 @@ def test_verified_predictions_are_not_computed_again(
     monkeypatch.setattr(Child, "end", lambda child: None)
     arrays = Features(np.arange(len(trained.training.examples), dtype=np.float32)[:, np.newaxis], expected)
     refitted = {"expected": expected, "probabilities": expected.copy()}
-    job: Any = SimpleNamespace(**{**vars(trained), **refitted, "arrays": arrays})
+    job: Any = TrainedStandIn(**{**vars(trained), **refitted, "arrays": arrays})
     assert add(folder, job, StopSignal())
     job.precision, job.probabilities = "bfloat16", expected
     assert add(folder, job, StopSignal())

@@ -16,6 +16,7 @@ from image_classifier.training.export import int8_ir
 from image_classifier.training.export.child_process import Child, ChildKilled
 from image_classifier.training.stopping import StopSignal
 from tests.unit.inference import convolutions
+from tests.unit.training.export.stand_ins import TrainedStandIn
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def add(folder: Path) -> bool:
     info = artifacts.read_model_info(folder)
     inputs = {"training": images, "validation": images, "arrays": None, "precision": "off"}
     predictions = {"expected": None, "probabilities": None}
-    trained: Any = SimpleNamespace(backbone=SimpleNamespace(info=info), **inputs, **predictions)
+    trained: Any = TrainedStandIn(backbone=SimpleNamespace(info=info), **inputs, **predictions)
     with int8_ir.beginning(folder, trained, "auto", StopSignal()) as found:
         assert found
         return int8_ir.add(folder, found, StopSignal())
